@@ -1,0 +1,75 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>The bottom of every chain: run the delegate once, catch once, classify once.</summary>
+internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier) : PolicyLink<T>
+{
+    private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
+
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        Call<T> call = Unsafe.As<Call<T>>(context);
+        ValueTask<T> running;
+        try
+        {
+            running = call.Invoke();
+        }
+        catch (Exception error)
+        {
+            return new(EndedWith(error, context));
+        }
+
+        if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result));
+        return call.IsTask ? AwaitTaskAsync(running.AsTask(), context) : AwaitAsync(running, context);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<T> running, ResilienceContext context)
+    {
+        try
+        {
+            return EndedWith(await running.ConfigureAwait(false));
+        }
+        catch (Exception error)
+        {
+            return EndedWith(error, context);
+        }
+    }
+
+    /// <summary>A task is asked for its exception instead of being made to throw it: a throw costs microseconds.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Outcome<T>> AwaitTaskAsync(Task<T> running, ResilienceContext context)
+    {
+        await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (running.IsCompletedSuccessfully) return EndedWith(running.Result);
+        return EndedWith(running.Exception?.InnerException ?? CancellationOf(running), context);
+    }
+
+    private static Exception CancellationOf(Task<T> cancelled)
+    {
+        try
+        {
+            cancelled.GetAwaiter().GetResult();
+            return new OperationCanceledException();
+        }
+        catch (Exception error)
+        {
+            return error;
+        }
+    }
+
+    private Outcome<T> EndedWith(T result)
+    {
+        Verdict verdict = _resultRule is null ? Verdict.Success : _resultRule(result);
+        if (ResilienceTelemetry.Attempts.Enabled) ResilienceTelemetry.CountAttempt(pipelineName, verdict, null);
+        return new(result, null, verdict, false);
+    }
+
+    private Outcome<T> EndedWith(Exception error, ResilienceContext context)
+    {
+        Verdict verdict = classifier.Classify(error, context.CancellationToken.IsCancellationRequested);
+        if (ResilienceTelemetry.Attempts.Enabled) ResilienceTelemetry.CountAttempt(pipelineName, verdict, ResilienceTelemetry.ErrorTypeOf(error));
+        return new(default, error, verdict, RetryMark.IsSet(error));
+    }
+}

@@ -1,0 +1,47 @@
+namespace Resilience;
+
+/// <summary>What a caller can say about one call. <c>default</c> says nothing.</summary>
+/// <remarks>Calls made with options show their <see cref="ResilienceContext"/> to the delegate and therefore allocate it.</remarks>
+public readonly record struct CallOptions
+{
+    private readonly TimeSpan? _deadline;
+
+    /// <summary>Says what the call is.</summary>
+    /// <param name="operation">See <see cref="Operation"/>.</param>
+    public CallOptions(string? operation) => Operation = operation;
+
+    /// <summary>What is being done ("charge"): an attribute of the telemetry, so of few distinct values, and a key for keyed policies.</summary>
+    public string? Operation { get; init; }
+
+    /// <summary>The time the whole call may take, all attempts and waits together. It cancels nothing by itself (a timeout policy does that) but no wait outlasts it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
+    public TimeSpan? Deadline
+    {
+        get => _deadline;
+        init
+        {
+            if (value is { } given && given < TimeSpan.Zero)
+                throw new ArgumentOutOfRangeException(nameof(value), given, "A deadline lies in the future: zero or more.");
+            _deadline = value;
+        }
+    }
+
+    /// <summary>What travels with the call; copied when the call begins.</summary>
+    public CallProperties? Properties { get; init; }
+}
+
+/// <summary>A bag of typed values for one call. Not thread-safe.</summary>
+public sealed class CallProperties
+{
+    internal Dictionary<object, object?> Values { get; } = [];
+
+    /// <summary>Adds or replaces a value.</summary>
+    /// <returns>This bag.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
+    public CallProperties With<TValue>(ResilienceProperty<TValue> property, TValue value)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        Values[property] = value;
+        return this;
+    }
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
+
+namespace Resilience;
+
+/// <summary>Base of the chains of one pipeline, one for each result type that has passed.</summary>
+internal abstract class Chain;
+
+/// <summary>The links of a pipeline closed over one result type, and the way in and out of them.</summary>
+internal sealed class Chain<T>(PolicyLink<T> head, Clock clock, string pipelineName) : Chain
+{
+    internal PolicyLink<T> Head => head;
+
+    /// <summary>Runs the call and answers with its ending; never throws for a failure.</summary>
+    internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(call, cancellationToken));
+        call.Begin(clock, pipelineName, cancellationToken);
+        if (ResilienceTelemetry.CallsAreObserved) return ObserveAsync(call);
+
+        ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, call);
+        call.Release();
+        return running;
+    }
+
+    /// <summary>Runs the call and answers with its result, or throws what it ended with.</summary>
+    internal ValueTask<T> RunAsync(Call<T> call, CancellationToken cancellationToken)
+    {
+        Outcome<T> outcome;
+        if (cancellationToken.IsCancellationRequested)
+        {
+            outcome = CancelledBeforeStart(call, cancellationToken);
+        }
+        else
+        {
+            call.Begin(clock, pipelineName, cancellationToken);
+            if (ResilienceTelemetry.CallsAreObserved) return AwaitValueAsync(ObserveAsync(call), null);
+            ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
+            if (!running.IsCompletedSuccessfully) return AwaitValueAsync(running, call);
+            outcome = running.Result;
+            call.Release();
+        }
+
+        return outcome.HasResult ? new(outcome.RawValue!) : new(new EndedWithoutResult(outcome), 0);
+    }
+
+    /// <summary>As above, for a call with options. They are put in before the call begins: the clock of the deadline is ours.</summary>
+    internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
+    {
+        call.Describe(options, clock);
+        return TryRunAsync(call, cancellationToken);
+    }
+
+    /// <inheritdoc cref="TryRunAsync(Call{T}, in CallOptions, CancellationToken)"/>
+    internal ValueTask<T> RunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
+    {
+        call.Describe(options, clock);
+        return RunAsync(call, cancellationToken);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
+    {
+        Outcome<T> outcome = await running.ConfigureAwait(false);
+        call.Release();
+        return outcome;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
+    {
+        Outcome<T> outcome = await running.ConfigureAwait(false);
+        call?.Release();
+        return outcome.GetValueOrThrow();
+    }
+
+    /// <summary>The path that is taken when somebody listens: a span and two measurements around the same chain.</summary>
+    private async ValueTask<Outcome<T>> ObserveAsync(Call<T> call)
+    {
+        string? operation = call.Operation;
+        using Activity? span = ResilienceTelemetry.Source.StartActivity(pipelineName.Length == 0 ? "resilience" : pipelineName);
+        long start = clock.Provider.GetTimestamp();
+        Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
+        double seconds = clock.Provider.GetElapsedTime(start).TotalSeconds;
+        int attempts = call.Attempt + 1;
+        call.Release();
+
+        string? errorType = outcome.Verdict == Verdict.Success ? null : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? "result";
+        TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipelineName }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) } };
+        if (operation is not null) tags.Add(ResilienceTelemetry.OperationTag, operation);
+        if (errorType is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, errorType);
+        ResilienceTelemetry.CallDuration.Record(seconds, tags);
+        ResilienceTelemetry.CallAttempts.Record(attempts, tags);
+        if (span is not null)
+        {
+            foreach (KeyValuePair<string, object?> tag in tags) span.SetTag(tag.Key, tag.Value);
+            span.SetTag("resilience.attempts", attempts);
+            if (errorType is not null) span.SetStatus(ActivityStatusCode.Error);
+        }
+
+        return outcome;
+    }
+
+    private static Outcome<T> CancelledBeforeStart(Call<T> call, CancellationToken cancellationToken)
+    {
+        call.Release();
+        return new(default, new OperationCanceledException(cancellationToken), Verdict.Ignored, false);
+    }
+
+    /// <summary>A finished task that throws once, when it is awaited, and not before: half the price of an async method that throws.</summary>
+    private sealed class EndedWithoutResult(Outcome<T> outcome) : IValueTaskSource<T>
+    {
+        public ValueTaskSourceStatus GetStatus(short token) =>
+            outcome.Error is OperationCanceledException ? ValueTaskSourceStatus.Canceled : ValueTaskSourceStatus.Faulted;
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            ThreadPool.QueueUserWorkItem(continuation, state, preferLocal: false);
+
+        public T GetResult(short token) => outcome.GetValueOrThrow();
+    }
+}

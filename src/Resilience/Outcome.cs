@@ -1,0 +1,159 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+
+namespace Resilience;
+
+/// <summary>Makes outcomes. Custom policies use it to answer without throwing.</summary>
+public static class Outcome
+{
+    /// <summary>A result that counts as a success.</summary>
+    public static Outcome<T> Success<T>(T value) => new(value, null, Verdict.Success, false);
+
+    /// <summary>A result with a verdict of its own: a 503 is a result and still a failure.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>, <see cref="Verdict.Rejected"/> or undefined.</exception>
+    public static Outcome<T> Result<T>(T value, Verdict verdict)
+    {
+        if (verdict is Verdict.None or Verdict.Rejected or > Verdict.Rejected)
+            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "A result is a Success, a Failure or Ignored.");
+        return new(value, null, verdict, false);
+    }
+
+    /// <summary>An exception as data, by default a <see cref="Verdict.Failure"/>.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>, <see cref="Verdict.Success"/> or undefined.</exception>
+    public static Outcome<T> Failure<T>(Exception exception, Verdict verdict = Verdict.Failure)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        if (verdict is Verdict.None or Verdict.Success or > Verdict.Rejected)
+            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "An exception is a Failure, Ignored or Rejected.");
+        return new(default, exception, verdict, false);
+    }
+
+    /// <summary>A refusal by a policy. No exception is created unless somebody throws it.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="refusal"/> is null.</exception>
+    public static Outcome<T> Rejected<T>(Refusal refusal)
+    {
+        ArgumentNullException.ThrowIfNull(refusal);
+        return new(default, refusal, Verdict.Rejected, false);
+    }
+}
+
+/// <summary>How a call ended: a value, an exception or a refusal, together with its <see cref="Verdict"/>.</summary>
+/// <typeparam name="T">The type of the result.</typeparam>
+/// <remarks>Immutable. <c>default</c> is not an ending (<see cref="Verdict"/> is <see cref="Verdict.None"/>); pipelines refuse it.</remarks>
+public readonly struct Outcome<T>
+{
+    private readonly T? _value;
+    private readonly object? _error; // null, an Exception, or a Refusal whose exception is made only when somebody asks
+    private readonly Verdict _verdict;
+    private readonly bool _doNotRetry;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Outcome(T? value, object? error, Verdict verdict, bool doNotRetry)
+    {
+        _value = value;
+        _error = error;
+        _verdict = verdict;
+        _doNotRetry = doNotRetry;
+    }
+
+    /// <summary>How the call ended.</summary>
+    public Verdict Verdict => _verdict;
+
+    /// <summary>True for <see cref="Verdict.Success"/>.</summary>
+    public bool IsSuccess => _verdict == Verdict.Success;
+
+    /// <summary>True when there is a value, be it a success or a result that counts as a failure.</summary>
+    public bool HasResult => _error is null && _verdict != Verdict.None;
+
+    /// <summary>True when a layer below has spent its retry budget or its deadline, so that nobody above should retry either.</summary>
+    public bool DoNotRetry => _doNotRetry;
+
+    /// <summary>The refusal, where a policy of ours made one.</summary>
+    public Refusal? Refusal => _error as Refusal;
+
+    /// <summary>The exception, or null when there is a result. For a refusal the exception is created by this call, anew each time.</summary>
+    public Exception? Exception => _error as Exception ?? (_error as Refusal)?.ToException();
+
+    /// <summary>When it may be worth trying again, where a policy or the exception knows it.</summary>
+    public TimeSpan? RetryAfter => _error switch
+    {
+        Refusal refusal => refusal.RetryAfter,
+        ResilienceException exception => exception.RetryAfter,
+        _ => null,
+    };
+
+    /// <summary>The result.</summary>
+    /// <exception cref="InvalidOperationException">There is no result; the exception, if any, is the inner exception.</exception>
+    public T Value => HasResult
+        ? _value!
+        : throw new InvalidOperationException($"The call ended without a result ({_verdict}).", Exception);
+
+    /// <summary>Gets the result if there is one.</summary>
+    public bool TryGetValue([MaybeNullWhen(false)] out T value)
+    {
+        value = _value;
+        return HasResult;
+    }
+
+    /// <summary>The result, or throws what the call threw, with its original stack trace.</summary>
+    public T GetValueOrThrow()
+    {
+        if (!HasResult) Throw();
+        return _value!;
+    }
+
+    /// <summary>The same ending with another verdict: how a policy narrows for itself what the classifier said.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The verdict does not fit: an exception cannot be a success, a result cannot be a rejection.</exception>
+    public Outcome<T> WithVerdict(Verdict verdict)
+    {
+        if (_verdict == Verdict.None || verdict is Verdict.None or > Verdict.Rejected
+            || (_error is null ? verdict == Verdict.Rejected : verdict == Verdict.Success))
+            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, $"An ending that was {_verdict} cannot become {verdict}.");
+        return new(_value, _error, verdict, _doNotRetry);
+    }
+
+    /// <summary>The same ending, marked so that no retry above repeats it.</summary>
+    public Outcome<T> MarkedDoNotRetry()
+    {
+        if (_error is Exception exception) RetryMark.Set(exception);
+        return new(_value, _error, _verdict, true);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => _error switch
+    {
+        null => _verdict == Verdict.None ? "no outcome" : $"{_verdict}: {_value}",
+        Refusal refusal => $"{_verdict}: {refusal.Reason}",
+        Exception exception => $"{_verdict}: {exception.GetType().Name}: {exception.Message}",
+        _ => _verdict.ToString(),
+    };
+
+    internal object? Error => _error;
+
+    internal T? RawValue => _value;
+
+    /// <summary>Throws away a result that nobody will see.</summary>
+    internal void Discard()
+    {
+        if (_error is null && _value is IDisposable disposable) Safely.Dispose(disposable);
+    }
+
+    [DoesNotReturn]
+    internal void Throw()
+    {
+        switch (_error)
+        {
+            case Refusal refusal:
+                ResilienceException refused = refusal.ToException();
+                if (_doNotRetry) RetryMark.Set(refused);
+                throw refused;
+            case Exception exception:
+                ExceptionDispatchInfo.Throw(exception);
+                break;
+        }
+
+        throw new InvalidOperationException("A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected.");
+    }
+}

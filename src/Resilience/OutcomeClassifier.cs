@@ -1,0 +1,118 @@
+using System.Collections.Immutable;
+
+namespace Resilience;
+
+/// <summary>Decides, once per attempt, what an ending means. Immutable and thread-safe; each method returns a new classifier.</summary>
+/// <remarks>
+/// <para>Rules are asked in the order in which they were added; the first that answers wins. Then the defaults speak:</para>
+/// <list type="bullet">
+/// <item>a result is a <see cref="Verdict.Success"/>;</item>
+/// <item>an <see cref="OperationCanceledException"/> while the call's own token is cancelled is <see cref="Verdict.Ignored"/>
+/// (a policy that cancelled the token itself, such as a timeout, turns it into what it means); otherwise it is a
+/// <see cref="Verdict.Failure"/>: somebody below timed out;</item>
+/// <item>a <see cref="ResilienceException"/> from a pipeline inside the delegate is <see cref="Verdict.Rejected"/>;</item>
+/// <item>errors of the program, not of the dependency (<see cref="ArgumentException"/>, <see cref="NotSupportedException"/>,
+/// <see cref="NotImplementedException"/>, <see cref="NullReferenceException"/>, <see cref="InvalidCastException"/>,
+/// <see cref="IndexOutOfRangeException"/>, <see cref="ObjectDisposedException"/>) are <see cref="Verdict.Ignored"/>;</item>
+/// <item>every other exception is a <see cref="Verdict.Failure"/>.</item>
+/// </list>
+/// <para>A rule that throws, or answers with <see cref="Verdict.None"/> or an impossible verdict, is passed over and counted in
+/// <c>resilience.callback.errors</c>: a broken rule never breaks a call.</para>
+/// </remarks>
+public sealed class OutcomeClassifier
+{
+    /// <summary>The defaults alone.</summary>
+    public static OutcomeClassifier Default { get; } = new([], []);
+
+    private readonly ImmutableArray<Func<Exception, Verdict?>> _exceptionRules;
+    private readonly ImmutableArray<(Type Result, Delegate Rule)> _resultRules;
+
+    private OutcomeClassifier(ImmutableArray<Func<Exception, Verdict?>> exceptionRules, ImmutableArray<(Type, Delegate)> resultRules)
+    {
+        _exceptionRules = exceptionRules;
+        _resultRules = resultRules;
+    }
+
+    /// <summary>Exceptions of this type (or derived) get this verdict.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The verdict is not one that an exception can have.</exception>
+    public OutcomeClassifier On<TException>(Verdict verdict)
+        where TException : Exception
+    {
+        if (!FitsException(verdict))
+            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "An exception is a Failure, Ignored or Rejected.");
+        return OnException(exception => exception is TException ? verdict : null);
+    }
+
+    /// <summary>Exceptions of this type (or derived) are judged by the rule; null leaves them to the next rule.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    public OutcomeClassifier On<TException>(Func<TException, Verdict?> rule)
+        where TException : Exception
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        return OnException(exception => exception is TException typed ? rule(typed) : null);
+    }
+
+    /// <summary>Results of exactly this type are judged by the rule; null leaves them to the next rule.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    public OutcomeClassifier OnResult<T>(Func<T, Verdict?> rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)));
+    }
+
+    private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) => new(_exceptionRules.Add(rule), _resultRules);
+
+    /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the token that the delegate received cancelled?</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public Verdict Classify(Exception exception, bool callCancelled)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+
+        // Our caller's withdrawal is nobody's failure; no rule may turn it into one.
+        if (callCancelled && exception is OperationCanceledException) return Verdict.Ignored;
+
+        foreach (Func<Exception, Verdict?> rule in _exceptionRules)
+        {
+            if (Ask(rule, exception) is { } verdict && FitsException(verdict)) return verdict;
+        }
+
+        return exception switch
+        {
+            ResilienceException => Verdict.Rejected,
+            ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException
+                or InvalidCastException or IndexOutOfRangeException or ObjectDisposedException => Verdict.Ignored,
+            _ => Verdict.Failure,
+        };
+    }
+
+    /// <summary>The rules for one result type folded into one, or null when results of this type always succeed.</summary>
+    internal Func<T, Verdict>? BindResult<T>()
+    {
+        Func<T, Verdict?>[] rules = [.. _resultRules.Where(r => r.Result == typeof(T)).Select(r => (Func<T, Verdict?>)r.Rule)];
+        if (rules.Length == 0) return null;
+        return result =>
+        {
+            foreach (Func<T, Verdict?> rule in rules)
+            {
+                if (Ask(rule, result) is { } verdict && verdict is Verdict.Success or Verdict.Failure or Verdict.Ignored) return verdict;
+            }
+
+            return Verdict.Success;
+        };
+    }
+
+    private static Verdict? Ask<TArg>(Func<TArg, Verdict?> rule, TArg argument)
+    {
+        try
+        {
+            return rule(argument);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("classifier", error);
+            return null;
+        }
+    }
+
+    private static bool FitsException(Verdict verdict) => verdict is Verdict.Failure or Verdict.Ignored or Verdict.Rejected;
+}

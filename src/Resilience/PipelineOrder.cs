@@ -1,0 +1,81 @@
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>Finds orders of policies, and arithmetic of their options, that cannot do what their author wants. Pure; knows policies by their role only.</summary>
+internal static class PipelineOrder
+{
+    internal static IReadOnlyList<PipelineWarning> Check(IReadOnlyList<PolicyDescription> chain)
+    {
+        PolicyDescription[] flat = [.. Flatten(chain)];
+        List<PipelineWarning> found = [];
+        for (int outer = 0; outer < flat.Length; outer++)
+        {
+            for (int inner = outer + 1; inner < flat.Length; inner++) CheckPair(flat[outer], flat[inner], found);
+        }
+
+        CheckTime(flat, found);
+        return found;
+    }
+
+    private static IEnumerable<PolicyDescription> Flatten(IEnumerable<PolicyDescription> chain) =>
+        chain.SelectMany(p => p.Role == PolicyRole.Pipeline ? Flatten(p.Inner) : [p]);
+
+    private static void CheckPair(PolicyDescription outer, PolicyDescription inner, List<PipelineWarning> found)
+    {
+        switch (outer.Role, inner.Role)
+        {
+            case (PolicyRole.CircuitBreaker, PolicyRole.Retry):
+                Add("RES002", "the circuit breaker stands outside the retry, so it sees one ending per call instead of one per attempt, and an open circuit does not stop retries that are under way. Put it inside.");
+                break;
+            case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Fallback):
+                Add("RES003", "the fallback stands inside the retry, which therefore never sees a failure and never retries. Put it outside.");
+                break;
+            case (PolicyRole.CircuitBreaker, PolicyRole.Fallback):
+                Add("RES004", "the fallback stands inside the circuit breaker, which therefore never sees a failure and never opens. Put it outside.");
+                break;
+            case (PolicyRole.Retry, PolicyRole.Retry):
+                Add("RES005", string.Create(CultureInfo.InvariantCulture, $"two retries multiply: up to {Attempts(outer)} × {Attempts(inner)} attempts for one call. Keep one."));
+                break;
+            case (PolicyRole.ConcurrencyLimit, PolicyRole.Retry):
+                Add("RES006", "the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. Put it inside, unless you mean to count calls in waiting.");
+                break;
+            case (PolicyRole.Timeout, PolicyRole.Timeout) when inner.Timeout >= outer.Timeout:
+                Add("RES007", $"the inner timeout ({Show(inner.Timeout)}) is not shorter than the outer one ({Show(outer.Timeout)}), so it can never be the one that ends a call.");
+                break;
+            case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
+                Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), so retries seldom or never happen.");
+                break;
+        }
+
+        void Add(string code, string message) => found.Add(new(code, $"{outer.Name} > {inner.Name}: {message}", [outer.Name, inner.Name]));
+    }
+
+    /// <summary>Total timeout against what the attempts inside it may take: the budget that cannot be used up.</summary>
+    private static void CheckTime(PolicyDescription[] flat, List<PipelineWarning> found)
+    {
+        for (int i = 0; i < flat.Length; i++)
+        {
+            if (flat[i] is not { Role: PolicyRole.Timeout, Timeout: { } total }) continue;
+            int retry = Array.FindIndex(flat, i, p => p.Role == PolicyRole.Retry);
+            if (retry < 0 || flat[retry] is not { MaxAttempts: { } attempts, TotalDelay: { } delays } || flat[retry].FirstDelay >= total) continue;
+            int attempt = Array.FindIndex(flat, retry, p => p.Role == PolicyRole.Timeout);
+            if (attempt < 0 || flat[attempt].Timeout is not { } each || each >= total) continue;
+
+            double needed = (attempts * each.TotalSeconds) + delays.TotalSeconds;
+            if (needed > total.TotalSeconds)
+            {
+                found.Add(new(
+                    "RES008",
+                    string.Create(CultureInfo.InvariantCulture, $"{flat[i].Name} > {flat[retry].Name} > {flat[attempt].Name}: {attempts} attempts of {each.TotalSeconds:0.###} s and delays of up to {delays.TotalSeconds:0.###} s need {needed:0.###} s, but the total is {total.TotalSeconds:0.###} s: against a dependency that hangs, the last attempts never start."),
+                    [flat[i].Name, flat[retry].Name, flat[attempt].Name]));
+            }
+
+            return;
+        }
+    }
+
+    private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
+
+    private static string Show(TimeSpan? span) => span is { } s ? PolicyDescription.Format(s) : "none";
+}

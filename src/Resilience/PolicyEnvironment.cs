@@ -1,0 +1,76 @@
+namespace Resilience;
+
+/// <summary>What the builder gives to a policy when it makes it: its name, time, randomness, and a door for events.</summary>
+public sealed class PolicyEnvironment
+{
+    private readonly Action<ResilienceEvent>[] _listeners;
+
+    internal PolicyEnvironment(
+        string pipelineName, string policyName, Clock clock, Randomness randomness, OutcomeClassifier classifier, Action<ResilienceEvent>[] listeners)
+    {
+        PipelineName = pipelineName;
+        PolicyName = policyName;
+        Clock = clock;
+        Randomness = randomness;
+        Classifier = classifier;
+        _listeners = listeners;
+    }
+
+    /// <summary>An environment for a policy that is used alone, outside a pipeline.</summary>
+    /// <param name="policyName">The name of the policy.</param>
+    /// <param name="timeProvider">Default: the system's.</param>
+    /// <param name="randomness">Default: <see cref="Randomness.Shared"/>.</param>
+    /// <param name="listener">Hears the policy's events.</param>
+    /// <exception cref="ArgumentException"><paramref name="policyName"/> is null or empty.</exception>
+    public static PolicyEnvironment Standalone(
+        string policyName, TimeProvider? timeProvider = null, Randomness? randomness = null, Action<ResilienceEvent>? listener = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(policyName);
+        return new("", policyName, Clock.For(timeProvider ?? TimeProvider.System), randomness ?? Randomness.Shared,
+            OutcomeClassifier.Default, listener is null ? [] : [listener]);
+    }
+
+    /// <summary>The name of the pipeline, empty if it has none.</summary>
+    public string PipelineName { get; }
+
+    /// <summary>The name of the policy, unique in its pipeline.</summary>
+    public string PolicyName { get; }
+
+    /// <summary>The source of time; a policy uses no other.</summary>
+    public TimeProvider TimeProvider => Clock.Provider;
+
+    /// <summary>The source of jitter; a policy uses no other.</summary>
+    public Randomness Randomness { get; }
+
+    /// <summary>The pipeline's classifier.</summary>
+    public OutcomeClassifier Classifier { get; }
+
+    /// <summary>True when somebody listens: make event objects only then.</summary>
+    public bool HasListeners => _listeners.Length > 0;
+
+    internal Clock Clock { get; }
+
+    /// <summary>Tells the listeners, in the order in which they were added. What a listener throws is counted and swallowed.</summary>
+    /// <remarks>Call it after the change of state it tells of, never inside a lock or a retry loop.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="happened"/> is null.</exception>
+    public void Publish(ResilienceEvent happened)
+    {
+        ArgumentNullException.ThrowIfNull(happened);
+        foreach (Action<ResilienceEvent> listener in _listeners)
+        {
+            try
+            {
+                listener(happened);
+            }
+            catch (Exception error)
+            {
+                Safely.Report("event listener", error);
+            }
+        }
+    }
+}
+
+/// <summary>Something that a policy did: base of the event records.</summary>
+/// <param name="PipelineName">The pipeline, empty if it has no name.</param>
+/// <param name="PolicyName">The policy.</param>
+public abstract record ResilienceEvent(string PipelineName, string PolicyName);

@@ -1,0 +1,136 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Resilience;
+
+/// <summary>The one object that travels with a call, down to the delegate and up again.</summary>
+/// <remarks>
+/// It belongs to one call and to one policy at a time, so it needs no synchronisation, and it is reused: keep nothing of it
+/// after the call has ended. A context that was shown to a delegate (the overloads with <see cref="CallOptions"/>) is not
+/// reused, and throws <see cref="ObjectDisposedException"/> when touched after its call.
+/// </remarks>
+public abstract class ResilienceContext
+{
+    private CancellationToken _cancellationToken;
+    private Clock _clock = Clock.System;
+    private string _pipelineName = "";
+    private string? _operation;
+    private long _deadlineMs = Clock.Never;
+    private int _attempt;
+    private bool _ended;
+    private Dictionary<object, object?>? _properties;
+
+    private protected ResilienceContext()
+    {
+    }
+
+    /// <summary>The token that the delegate receives. A policy that replaces it puts the former one back when the call comes up again.</summary>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public CancellationToken CancellationToken
+    {
+        get => _ended ? ThrowEnded<CancellationToken>() : _cancellationToken;
+        set
+        {
+            if (_ended) ThrowEnded<CancellationToken>();
+            _cancellationToken = value;
+        }
+    }
+
+    /// <summary>The number of this attempt: 0 for the first, 1 for the first retry.</summary>
+    public int Attempt
+    {
+        get => _ended ? ThrowEnded<int>() : _attempt;
+        internal set => _attempt = value;
+    }
+
+    /// <summary>The name of the pipeline, empty if it has none.</summary>
+    public string PipelineName => _ended ? ThrowEnded<string>() : _pipelineName;
+
+    /// <summary>What the caller says it is doing, for telemetry and for keyed policies; null if it did not say.</summary>
+    public string? Operation => _ended ? ThrowEnded<string?>() : _operation;
+
+    /// <summary>The pipeline's source of time.</summary>
+    public TimeProvider TimeProvider => _ended ? ThrowEnded<TimeProvider>() : _clock.Provider;
+
+    /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative; null when there is none.</summary>
+    public TimeSpan? RemainingTime
+    {
+        get
+        {
+            if (_ended) ThrowEnded<int>();
+            return _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _clock.NowMs));
+        }
+    }
+
+    /// <summary>Gets something that travels with the call.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
+    public bool TryGet<TValue>(ResilienceProperty<TValue> property, [MaybeNullWhen(false)] out TValue value)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        if (_ended) ThrowEnded<int>();
+        if (_properties is not null && _properties.TryGetValue(property, out object? stored))
+        {
+            value = (TValue)stored!;
+            return true;
+        }
+
+        value = default;
+        return false;
+    }
+
+    /// <summary>Sets something that travels with the call.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
+    public void Set<TValue>(ResilienceProperty<TValue> property, TValue value)
+    {
+        ArgumentNullException.ThrowIfNull(property);
+        if (_ended) ThrowEnded<int>();
+        (_properties ??= [])[property] = value;
+    }
+
+    internal Clock Clock => _clock;
+
+    internal bool IsEnded => _ended;
+
+    /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
+    internal long DeadlineMs
+    {
+        get => _deadlineMs;
+        set => _deadlineMs = value;
+    }
+
+    /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
+    internal object? InnermostTimeout { get; set; }
+
+    /// <summary>Set when a policy walked away from a delegate that would not stop: the context must never be reused.</summary>
+    internal bool IsAbandoned { get; set; }
+
+    internal void Begin(Clock clock, string pipelineName, CancellationToken cancellationToken)
+    {
+        _clock = clock;
+        _pipelineName = pipelineName;
+        _cancellationToken = cancellationToken;
+    }
+
+    internal void Describe(in CallOptions options, Clock clock)
+    {
+        _operation = options.Operation;
+        if (options.Deadline is { } deadline) _deadlineMs = Clock.After(clock.NowMs, deadline);
+        if (options.Properties is { } properties) _properties = new(properties.Values);
+    }
+
+    /// <summary>Wipes the context for the next call.</summary>
+    private protected void Wipe()
+    {
+        _cancellationToken = default;
+        _operation = null;
+        _deadlineMs = Clock.Never;
+        _attempt = 0;
+        _properties = null;
+        InnermostTimeout = null;
+    }
+
+    private protected void End() => _ended = true;
+
+    [DoesNotReturn]
+    private static TResult ThrowEnded<TResult>() =>
+        throw new ObjectDisposedException(nameof(ResilienceContext), "The call that this context belonged to has ended.");
+}

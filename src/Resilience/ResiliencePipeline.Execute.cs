@@ -1,0 +1,225 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <content>Overloads, nothing else. ExecuteAsync throws what the call ended with; TryExecuteAsync answers with data.</content>
+public sealed partial class ResiliencePipeline
+{
+    /// <summary>Runs the delegate through the pipeline and returns its result.</summary>
+    /// <param name="callback">The call; it must honour the token that it is given, which timeouts and the caller cancel.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled. If a retry was waiting, the last failure is the inner exception.</exception>
+    /// <exception cref="ResilienceException">A policy refused the call.</exception>
+    /// <exception cref="TimedOutException">A timeout policy ended the last attempt.</exception>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().RunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().RunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask ExecuteAsync(Func<CancellationToken, ValueTask> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidValueTaskCall<Func<CancellationToken, ValueTask>>.Rent(static (f, ct) => f(ct), callback), cancellationToken));
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask ExecuteAsync(Func<CancellationToken, Task> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidTaskCall<Func<CancellationToken, Task>>.Rent(static (f, ct) => f(ct), callback), cancellationToken));
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    /// <param name="callback">The call, a static lambda for a call without allocations.</param>
+    /// <param name="state">Handed to the delegate.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().RunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().RunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidValueTaskCall<TState>.Rent(callback, state), cancellationToken));
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidTaskCall<TState>.Rent(callback, state), cancellationToken));
+    }
+
+    /// <summary>Runs a delegate that sees the context (attempt number, time left, properties), with options for this call.</summary>
+    /// <param name="options">What the caller says about the call.</param>
+    /// <param name="callback">The call; its token is <see cref="ResilienceContext.CancellationToken"/>.</param>
+    /// <param name="state">Handed to the delegate.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
+    public ValueTask<T> ExecuteAsync<TState, T>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+    }
+
+    /// <inheritdoc cref="ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask ExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return WithoutResult(ChainFor<Nothing>().RunAsync(new VoidContextCall<TState>(callback, state), options, cancellationToken));
+    }
+
+    /// <summary>Runs the delegate through the pipeline and answers with its ending; never throws for a failure, a refusal or a cancellation.</summary>
+    /// <param name="callback">The call; it must honour the token that it is given.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().TryRunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().TryRunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    /// <param name="callback">The call, a static lambda for a call without allocations.</param>
+    /// <param name="state">Handed to the delegate.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().TryRunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().TryRunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <summary>Runs a delegate that sees the context, with options for this call, and answers with its ending; never throws for a failure.</summary>
+    /// <param name="options">What the caller says about the call.</param>
+    /// <param name="callback">The call; its token is <see cref="ResilienceContext.CancellationToken"/>.</param>
+    /// <param name="state">Handed to the delegate.</param>
+    /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return ChainFor<T>().TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+    }
+
+    /// <summary>Drops the result without an async method: a finished success costs nothing.</summary>
+    private static ValueTask WithoutResult(ValueTask<Nothing> running)
+    {
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
+        running.GetAwaiter().GetResult();
+        return default;
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+        static async ValueTask AwaitAsync(ValueTask<Nothing> running) => await running.ConfigureAwait(false);
+    }
+}
+
+/// <content>Overloads, nothing else.</content>
+public sealed partial class ResiliencePipeline<T>
+{
+    /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<T> ExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.RunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask<T> ExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.RunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.RunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.RunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<T> ExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.TryRunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
+    public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.TryRunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
+    [OverloadResolutionPriority(1)]
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.TryRunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(callback);
+        return _chain.TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+    }
+}

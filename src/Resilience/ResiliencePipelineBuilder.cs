@@ -1,0 +1,181 @@
+namespace Resilience;
+
+/// <summary>Base of the builders: policies are added from the outermost to the innermost; the extension methods <c>Add…</c> stand beside each policy.</summary>
+/// <remarks>Not thread-safe. Options are read and checked by <c>Build</c>; later changes to them have no effect.</remarks>
+public abstract class ResiliencePipelineBuilderBase
+{
+    private readonly List<(PolicyOptions Options, Func<PolicyEnvironment, ResiliencePolicy> Create)> _policies = [];
+    private readonly List<Action<ResilienceEvent>> _listeners = [];
+
+    private protected ResiliencePipelineBuilderBase()
+    {
+    }
+
+    /// <summary>The name of the pipeline in telemetry, refusals and descriptions. Default: empty.</summary>
+    public string Name { get; set; } = "";
+
+    /// <summary>The source of time for every policy. Default: the system's.</summary>
+    public TimeProvider TimeProvider { get; set; } = TimeProvider.System;
+
+    /// <summary>The source of jitter for every policy. Default: <see cref="Randomness.Shared"/>.</summary>
+    public Randomness Randomness { get; set; } = Randomness.Shared;
+
+    /// <summary>Decides what each ending of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
+    public OutcomeClassifier Classifier { get; set; } = OutcomeClassifier.Default;
+
+    /// <summary>Whether findings about the order of the policies stop <c>Build</c>. Default: false, they are kept in <see cref="ResiliencePipeline.Warnings"/>.</summary>
+    public bool TreatWarningsAsErrors { get; set; }
+
+    internal void Listen(Action<ResilienceEvent> listener) => _listeners.Add(listener);
+
+    internal void Add(PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create) => _policies.Add((options, create));
+
+    private protected PipelineParts BuildParts()
+    {
+        string name = Name ?? throw new InvalidOperationException("The pipeline's Name is null; leave it empty instead.");
+        Clock clock = Clock.For(TimeProvider ?? throw new InvalidOperationException("The pipeline's TimeProvider is null."));
+        Randomness randomness = Randomness ?? throw new InvalidOperationException("The pipeline's Randomness is null.");
+        OutcomeClassifier classifier = Classifier ?? throw new InvalidOperationException("The pipeline's Classifier is null.");
+
+        OptionProblem[] problems = [.. _policies.SelectMany(p => p.Options.FindProblems())];
+        if (problems.Length > 0) throw new ResilienceOptionsException(problems);
+
+        Action<ResilienceEvent>[] listeners = [.. _listeners];
+        string[] names = NamePolicies();
+        ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
+        for (int i = 0; i < policies.Length; i++)
+        {
+            policies[i] = _policies[i].Create(new(name, names[i], clock, randomness, classifier, listeners))
+                ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
+        }
+
+        IReadOnlyList<PipelineWarning> warnings = PipelineOrder.Check([.. policies.Select(p => p.Describe())]);
+        if (TreatWarningsAsErrors && warnings.Count > 0) throw new ResiliencePipelineException(name, warnings);
+        return new(name, policies, clock, classifier, warnings);
+    }
+
+    /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>
+    private string[] NamePolicies()
+    {
+        HashSet<string> taken = [.. _policies.Select(p => p.Options.Name).OfType<string>()];
+        return [.. _policies.Select(p => p.Options.Name ?? Unused(p.Options.Kind, taken))];
+    }
+
+    private static string Unused(string kind, HashSet<string> taken)
+    {
+        string name = kind;
+        for (int number = 2; !taken.Add(name); number++) name = $"{kind}-{number}";
+        return name;
+    }
+}
+
+/// <summary>Builds a pipeline for calls of any result type.</summary>
+/// <inheritdoc cref="ResiliencePipelineBuilderBase" path="/remarks"/>
+public sealed class ResiliencePipelineBuilder : ResiliencePipelineBuilderBase
+{
+    /// <summary>Checks everything and builds the pipeline. May be called again: each pipeline has state of its own.</summary>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The order cannot work and <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> is set.</exception>
+    public ResiliencePipeline Build() => new(BuildParts());
+}
+
+/// <summary>Builds a pipeline for calls of one result type.</summary>
+/// <typeparam name="T">The type of the result.</typeparam>
+/// <inheritdoc cref="ResiliencePipelineBuilderBase" path="/remarks"/>
+public sealed class ResiliencePipelineBuilder<T> : ResiliencePipelineBuilderBase
+{
+    /// <inheritdoc cref="ResiliencePipelineBuilder.Build"/>
+    public ResiliencePipeline<T> Build() => new(BuildParts());
+}
+
+/// <summary>The policies stand in an order that cannot work, and the builder was told to treat that as an error.</summary>
+public sealed class ResiliencePipelineException : InvalidOperationException
+{
+    internal ResiliencePipelineException(string pipelineName, IReadOnlyList<PipelineWarning> warnings)
+        : base($"The pipeline '{pipelineName}' will not do what it seems to:{string.Concat(warnings.Select(w => $"{Environment.NewLine}  {w}"))}") => Warnings = warnings;
+
+    /// <summary>The findings.</summary>
+    public IReadOnlyList<PipelineWarning> Warnings { get; }
+}
+
+/// <summary>What every builder can do.</summary>
+public static class ResiliencePipelineBuilderExtensions
+{
+    /// <summary>Adds a policy that exists already. A policy that is added to several pipelines shares its state between them.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder AddPolicy<TBuilder>(this TBuilder builder, ResiliencePolicy policy)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return builder.AddPolicy(new NoOptions(), _ => policy);
+    }
+
+    /// <summary>Adds a policy that is made when the pipeline is built: once its options were found in order, with the pipeline's time, randomness and listeners.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder AddPolicy<TBuilder>(this TBuilder builder, PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(create);
+        builder.Add(options, create);
+        return builder;
+    }
+
+    /// <summary>Adds a whole pipeline as one policy. It keeps its own state and time; the endings are judged by the outer pipeline's classifier.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder AddPipeline<TBuilder>(this TBuilder builder, ResiliencePipeline pipeline)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(pipeline);
+        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(pipeline.Parts, e.PolicyName, null));
+    }
+
+    /// <summary>Adds a whole pipeline of the same result type as one policy.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static ResiliencePipelineBuilder<T> AddPipeline<T>(this ResiliencePipelineBuilder<T> builder, ResiliencePipeline<T> pipeline)
+    {
+        ArgumentNullException.ThrowIfNull(pipeline);
+        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(pipeline.Parts, e.PolicyName, typeof(T)));
+    }
+
+    /// <summary>Decides what each ending means by adding rules to the present classifier.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder Classify<TBuilder>(this TBuilder builder, Func<OutcomeClassifier, OutcomeClassifier> rules)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(rules);
+        builder.Classifier = rules(builder.Classifier);
+        return builder;
+    }
+
+    /// <summary>Adds a listener for everything that the policies of this pipeline do. It runs on the thread of the call, so keep it short; what it throws is counted and swallowed.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder OnEvent<TBuilder>(this TBuilder builder, Action<ResilienceEvent> listener)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(listener);
+        builder.Listen(listener);
+        return builder;
+    }
+
+    private sealed class NoOptions : PolicyOptions
+    {
+        protected internal override string Kind => "policy";
+
+        protected internal override void Check(OptionsCheck check)
+        {
+        }
+    }
+
+    private sealed class PipelineOptions : PolicyOptions
+    {
+        protected internal override string Kind => "pipeline";
+
+        protected internal override void Check(OptionsCheck check)
+        {
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace Resilience;
+
+/// <summary>A timeout policy ended an attempt or a call. A <see cref="TimeoutException"/>, so existing catch blocks work.</summary>
+/// <remarks>It is a <see cref="Verdict.Failure"/>, not a refusal: the dependency was asked, and whether it did the deed is unknown.</remarks>
+public sealed class TimedOutException : TimeoutException
+{
+    /// <summary>Creates the exception.</summary>
+    /// <param name="policyName">The timeout policy.</param>
+    /// <param name="timeout">How long it allowed.</param>
+    /// <param name="innerException">What the delegate threw when it was cancelled.</param>
+    public TimedOutException(string policyName, TimeSpan timeout, Exception? innerException = null)
+        : base($"{policyName}: no answer within {PolicyDescription.Format(timeout)}.", innerException)
+    {
+        PolicyName = policyName;
+        Timeout = timeout;
+    }
+
+    /// <summary>The timeout policy.</summary>
+    public string PolicyName { get; }
+
+    /// <summary>How long it allowed.</summary>
+    public TimeSpan Timeout { get; }
+}
