@@ -17,7 +17,8 @@ public abstract class PolicyOptions
     /// <summary>Everything that is wrong with these options; empty when nothing is.</summary>
     public IReadOnlyList<OptionProblem> FindProblems()
     {
-        OptionsCheck check = new(Name ?? Kind);
+        OptionsCheck check = new(string.IsNullOrEmpty(Name) ? Kind : Name);
+        check.Require(Name is null || Name.Length > 0, nameof(Name), "empty", "null or not empty");
         Check(check);
         return check.Problems;
     }

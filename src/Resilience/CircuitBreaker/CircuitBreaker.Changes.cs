@@ -1,0 +1,207 @@
+namespace Resilience;
+
+/// <content>Changes of state: the one place where <c>_era</c> is swapped, the people's controls, and the delivery of events.</content>
+public sealed partial class CircuitBreaker
+{
+    private Era _delivered; // the last era whose beginning the listeners have heard of; changed by the deliverer only
+    private int _delivering; // 1 while a thread delivers
+
+    /// <summary>Holds the circuit open until <see cref="Close"/>, whatever the results say.</summary>
+    public void Isolate()
+    {
+        while (true)
+        {
+            Era era = Volatile.Read(ref _era);
+            if (era.State == CircuitState.Isolated) return;
+            Era next = Next(era, CircuitState.Isolated, NowMs, 0, era.Level, new(TripRule.ByHand, 0, 0));
+            if (TryChange(era, next)) return;
+        }
+    }
+
+    /// <summary>Closes the circuit by hand and forgets its past: counts, run of failures, growth of the break. No ramp.</summary>
+    public void Close()
+    {
+        while (true)
+        {
+            Era era = Volatile.Read(ref _era);
+            Era next = Next(era, CircuitState.Closed, NowMs, 0, -1, default);
+            if (TryChange(era, next)) return;
+        }
+    }
+
+    /// <summary>Changes the options of a living breaker. State, counts, growth and permits that are out are kept; a window of another shape begins with the sums of the old one.</summary>
+    /// <remarks>Calls that are counted at this very moment may still be judged by the old options. A break under way keeps its end.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
+    public void Update(CircuitBreakerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.ThrowIfInvalid();
+        while (true)
+        {
+            BreakerSettings former = Volatile.Read(ref _settings);
+            BreakerSettings next = BreakerSettings.From(options, former, Volatile.Read(ref _era), NowMs);
+
+            // Release: publishes the new settings; pairs with the reads of _settings. The last of two racing updates wins whole.
+            if (Interlocked.CompareExchange(ref _settings, next, former) == former) break;
+        }
+
+        Volatile.Write(ref _onChange, options.OnChange);
+    }
+
+    /// <summary>A moment's view of the breaker, for people and dashboards. Changes nothing.</summary>
+    public CircuitSnapshot TakeSnapshot()
+    {
+        Era era = Volatile.Read(ref _era);
+        BreakerSettings settings = Volatile.Read(ref _settings);
+        long now = NowMs;
+        uint slot = settings.Slot(era, now);
+        bool isClosed = era.State == CircuitState.Closed;
+        (int calls, int failures) = isClosed && settings.Failures is { } window ? window.Sum(slot) : (0, 0);
+        (int timed, int slow) = isClosed && settings.SlowCalls is { } slowWindow ? slowWindow.Sum(slot) : (0, 0);
+        ProbeWord probes = new(era.State == CircuitState.HalfOpen ? Volatile.Read(ref era.Probes) : 0);
+        return new(BreakerRules.Seen(era.State, era.UntilMs, now), era.Epoch)
+        {
+            Calls = Math.Max(calls, timed),
+            Failures = failures,
+            SlowCalls = slow,
+            OverdueCalls = isClosed ? era.InFlight?.Overdue(now) ?? 0 : 0,
+            ConsecutiveFailures = isClosed ? era.Run.Length : 0,
+            ProbesOut = probes.Out,
+            ProbesSucceeded = probes.Good,
+            InState = TimeSpan.FromMilliseconds(Math.Max(0, now - era.SinceMs)),
+            RetryAfter = era.State == CircuitState.Open ? TimeSpan.FromMilliseconds(Math.Max(0, era.UntilMs - now)) : null,
+            Cause = era.Cause,
+            Refusal = era.Refusal,
+        };
+    }
+
+    private void Open(Era era, BreakerSettings settings, TripCause cause)
+    {
+        long now = NowMs;
+        long healthy = era.State == CircuitState.Closed ? now - era.SinceMs : 0;
+        int level = BreakerRules.NextLevel(era.Level, healthy, settings);
+        long until = now + BreakerRules.BreakMs(level, settings, _environment.Randomness.NextDouble());
+
+        // If another thread changed the era first, its reason stands and ours belongs to the past.
+        TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
+    }
+
+    private void CloseAfterProbing(Era era, BreakerSettings settings)
+    {
+        long now = NowMs;
+        long rampEnds = settings.RampMs > 0 ? now + settings.RampMs : 0;
+        TryChange(era, Next(era, CircuitState.Closed, now, rampEnds, era.Level, era.Cause));
+    }
+
+    private Era Next(Era era, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default)
+    {
+        bool mayRefuse = state != CircuitState.Closed || until > 0;
+        long refusedUntil = state switch
+        {
+            CircuitState.Open => _originMs + until,
+            CircuitState.HalfOpen => _originMs + probes.LeaseMs,
+            _ => Clock.Never,
+        };
+        CircuitRefusal? refusal = mayRefuse
+            ? new(Name, state, cause, _environment.TimeProvider.GetUtcNow(), _clock, refusedUntil)
+            : null;
+        return new(state, era.Epoch + 1, now, until, level, era.SlotBase + BreakerSettings.SlotStride, cause, refusal, probes);
+    }
+
+    /// <summary>The one compare-and-swap that changes the circuit. Whoever wins it delivers the event.</summary>
+    private bool TryChange(Era from, Era to)
+    {
+        // Full fence: everything in the new era is visible before the era is; pairs with the reads of _era.
+        if (Interlocked.CompareExchange(ref _era, to, from) != from) return false;
+
+        // Release: pairs with the read in DeliverEvents. From here on the event can be delivered, by us or by whoever delivers now.
+        Volatile.Write(ref from.Successor, to);
+        DeliverEvents();
+        return true;
+    }
+
+    /// <summary>Tells of each change once and in order, one thread at a time, outside of every loop that changes something.</summary>
+    /// <remarks>
+    /// The eras are linked in their order, so there is nothing to queue: the deliverer walks from the last era told of to the
+    /// newest. A thread that finds another delivering leaves its event to that one, which looks once more after it has
+    /// stepped down. A listener may use the breaker, even change it: its change is delivered after it returns.
+    /// </remarks>
+    private void DeliverEvents()
+    {
+        while (Interlocked.CompareExchange(ref _delivering, 1, 0) == 0)
+        {
+            Era told = _delivered;
+            while (Volatile.Read(ref told.Successor) is { } next)
+            {
+                _delivered = next;
+                Tell(told, next);
+                told = next;
+            }
+
+            // Full fence between stepping down and looking again: pairs with the write of Successor followed by the
+            // compare-and-swap above. Either we see the new successor, or its thread sees that nobody delivers.
+            Interlocked.Exchange(ref _delivering, 0);
+            if (Volatile.Read(ref told.Successor) is null) return;
+        }
+    }
+
+    private void Tell(Era from, Era to)
+    {
+        CircuitBreakerTelemetry.Changed(_environment, from, to);
+        Action<CircuitChanged>? listener = Volatile.Read(ref _onChange);
+        if (listener is null && !_environment.HasListeners) return;
+
+        TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
+        CircuitChanged change = new(_environment.PipelineName, Name, from.State, to.State, to.Epoch, to.Cause, breakDuration);
+        try
+        {
+            listener?.Invoke(change);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("circuit listener", error);
+        }
+
+        _environment.Publish(change);
+    }
+}
+
+/// <summary>A moment's view of a circuit breaker.</summary>
+/// <param name="State">The state, derived from the time.</param>
+/// <param name="Epoch">The number of the era.</param>
+public sealed record CircuitSnapshot(CircuitState State, long Epoch)
+{
+    /// <summary>Calls in the window (closed only).</summary>
+    public int Calls { get; init; }
+
+    /// <summary>Failed calls in the window (closed only).</summary>
+    public int Failures { get; init; }
+
+    /// <summary>Slow calls in the window (closed only, when durations are watched).</summary>
+    public int SlowCalls { get; init; }
+
+    /// <summary>Calls under way for longer than the slow-call threshold (closed only).</summary>
+    public int OverdueCalls { get; init; }
+
+    /// <summary>Failures in a row (closed only, when that rule is on).</summary>
+    public int ConsecutiveFailures { get; init; }
+
+    /// <summary>Probes under way (half open only).</summary>
+    public int ProbesOut { get; init; }
+
+    /// <summary>Probes that succeeded (half open only).</summary>
+    public int ProbesSucceeded { get; init; }
+
+    /// <summary>How long the state has lasted.</summary>
+    public TimeSpan InState { get; init; }
+
+    /// <summary>The rest of the break; zero when it is over and nobody has probed yet; null when the circuit is not open.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>What opened the circuit, or had opened it before it closed.</summary>
+    public TripCause Cause { get; init; }
+
+    /// <summary>What refused callers are told; null when nobody is refused.</summary>
+    public CircuitRefusal? Refusal { get; init; }
+}

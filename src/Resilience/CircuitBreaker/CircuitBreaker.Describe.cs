@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace Resilience;
+
+/// <content>What people read.</content>
+public sealed partial class CircuitBreaker
+{
+    /// <summary>True when nothing would be lost by forgetting this breaker but counts of a healthy dependency.</summary>
+    internal bool IsForgettable
+    {
+        get
+        {
+            Era era = Volatile.Read(ref _era);
+            return era.State == CircuitState.Closed
+                && BreakerRules.NextLevel(era.Level, NowMs - era.SinceMs, Volatile.Read(ref _settings)) == 0;
+        }
+    }
+
+    internal PolicyDescription Describe(string policyName)
+    {
+        BreakerSettings s = Volatile.Read(ref _settings);
+        List<KeyValuePair<string, string>> options = [];
+        string window = s.Shape.Calls > 0 ? $"the last {s.Shape.Calls}" : Show(s.Shape.BucketMs * s.Shape.Buckets);
+        if (!double.IsInfinity(s.FailureRatio)) Add("failure ratio", $"{s.FailureRatio} of at least {s.MinimumCalls} calls in {window}");
+        if (s.ConsecutiveFailures > 0) Add("consecutive failures", $"{s.ConsecutiveFailures} within {Show(s.ConsecutiveWithinMs)}");
+        if (s.SlowCallMs > 0) Add("slow calls", $"{s.SlowCallRatio} over {Show(s.SlowCallMs)}");
+        Add("break", $"{Show(s.BreakMs)} × {s.BreakGrowth} up to {Show(s.MaxBreakMs)}, less up to {s.BreakJitter:P0} by chance");
+        Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
+        if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");
+        if (s.IsDryRun) Add("dry run", $"yes");
+        return new(policyName, PolicyRole.CircuitBreaker) { Options = options };
+
+        void Add(string name, FormattableString value) => options.Add(new(name, value.ToString(CultureInfo.InvariantCulture)));
+        static string Show(long ms) => ms == Clock.Never ? "any time" : PolicyDescription.Format(TimeSpan.FromMilliseconds(ms));
+    }
+}

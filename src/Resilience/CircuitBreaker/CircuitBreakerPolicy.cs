@@ -1,0 +1,85 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>How a call passes a circuit breaker: enter, go on, exit.</summary>
+internal sealed class CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnvironment environment) : ResiliencePolicy
+{
+    internal override bool NeverThrows => true;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(breaker, environment, next);
+
+    public override PolicyDescription Describe() => breaker.Describe(environment.PolicyName);
+
+    private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => BreakerPassage.Through(breaker, environment, next, context);
+    }
+}
+
+/// <summary>The same with a breaker for each key.</summary>
+internal sealed class PartitionedBreakerPolicy(CircuitBreakerPartitions breakers, Func<ResilienceContext, string?> keyOf, PolicyEnvironment environment) : ResiliencePolicy
+{
+    internal override bool NeverThrows => true;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(this, next);
+
+    public override PolicyDescription Describe() => breakers.Describe(environment.PolicyName);
+
+    private CircuitBreaker BreakerFor(ResilienceContext context)
+    {
+        try
+        {
+            return breakers.Get(keyOf(context) ?? "");
+        }
+        catch (Exception error)
+        {
+            Safely.Report("circuit breaker key", error);
+            return breakers.Get("");
+        }
+    }
+
+    private sealed class Link<T>(PartitionedBreakerPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+    {
+        private readonly PolicyEnvironment _environment = policy.Environment;
+
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) =>
+            BreakerPassage.Through(policy.BreakerFor(context), _environment, next, context);
+    }
+
+    private PolicyEnvironment Environment => environment;
+}
+
+internal static class BreakerPassage
+{
+    internal static ValueTask<Outcome<T>> Through<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next, ResilienceContext context)
+    {
+        CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal);
+        if (entry >= CircuitEntry.AdmittedInDryRun)
+        {
+            CircuitBreakerTelemetry.Refused(environment, entry, refusal);
+            if (entry != CircuitEntry.AdmittedInDryRun) return new(new Outcome<T>(default, refusal!, Verdict.Rejected, false));
+        }
+
+        ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, breaker, environment, permit);
+        Outcome<T> outcome = running.Result;
+        Exit(breaker, environment, permit, outcome.Verdict);
+        return new(outcome);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<Outcome<T>> AwaitAsync<T>(
+        ValueTask<Outcome<T>> running, CircuitBreaker breaker, PolicyEnvironment environment, CircuitPermit permit)
+    {
+        Outcome<T> outcome = await running.ConfigureAwait(false);
+        Exit(breaker, environment, permit, outcome.Verdict);
+        return outcome;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Exit(CircuitBreaker breaker, PolicyEnvironment environment, CircuitPermit permit, Verdict verdict)
+    {
+        if (breaker.Exit(permit, verdict) == CircuitExit.Stale) CircuitBreakerTelemetry.Stale(environment);
+    }
+}

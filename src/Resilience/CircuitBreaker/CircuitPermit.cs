@@ -1,0 +1,77 @@
+namespace Resilience;
+
+/// <summary>What a circuit breaker does with calls.</summary>
+public enum CircuitState
+{
+    /// <summary>Calls pass and are counted.</summary>
+    Closed = 0,
+
+    /// <summary>Calls are refused until the break is over.</summary>
+    Open = 1,
+
+    /// <summary>The break is over: a few probes may pass, everybody else is refused.</summary>
+    HalfOpen = 2,
+
+    /// <summary>A person holds it open, until a person closes it.</summary>
+    Isolated = 3,
+}
+
+/// <summary>The answer of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/>.</summary>
+public enum CircuitEntry
+{
+    /// <summary>Go on; the result will be counted.</summary>
+    Admitted = 0,
+
+    /// <summary>Go on as a probe: this result decides.</summary>
+    AdmittedAsProbe = 1,
+
+    /// <summary>Go on, though in earnest the call would have been refused: the breaker only watches (dry run).</summary>
+    AdmittedInDryRun = 2,
+
+    /// <summary>Refused: the circuit is open.</summary>
+    RefusedOpen = 3,
+
+    /// <summary>Refused: the circuit is half open and all probes are out.</summary>
+    RefusedProbesTaken = 4,
+
+    /// <summary>Refused: the circuit has just closed and admits a growing share of the calls; this one is not in it.</summary>
+    RefusedRamping = 5,
+
+    /// <summary>Refused: a person holds the circuit open.</summary>
+    RefusedIsolated = 6,
+}
+
+/// <summary>The answer of <see cref="CircuitBreaker.Exit"/>.</summary>
+public enum CircuitExit
+{
+    /// <summary>The result was counted.</summary>
+    Counted = 0,
+
+    /// <summary>The verdict says nothing about the dependency: the permit was given back, nothing was counted.</summary>
+    Released = 1,
+
+    /// <summary>The result came too late: the circuit has changed since the call was admitted. Nothing was counted, nothing changed.</summary>
+    Stale = 2,
+}
+
+/// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit"/>.</summary>
+/// <remarks>
+/// It names the era of the circuit in which it was given; in any later era it counts for nothing, so a late result cannot fool
+/// the breaker. <c>default</c> is a receipt of no era: always <see cref="CircuitExit.Stale"/>.
+/// </remarks>
+public readonly struct CircuitPermit
+{
+    internal readonly Era? Era;
+    internal readonly long StartedMs; // -1: the breaker does not look at durations
+    internal readonly bool IsObserver; // admitted in dry run only
+
+    internal CircuitPermit(Era era, long startedMs = -1, bool isObserver = false)
+    {
+        Era = era;
+        StartedMs = startedMs;
+        IsObserver = isObserver;
+    }
+
+    /// <summary>The number of the era: grows by one with each change of state. 0 for <c>default</c>.</summary>
+    public long Epoch => Era?.Epoch ?? 0;
+}

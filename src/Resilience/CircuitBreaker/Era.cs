@@ -1,0 +1,108 @@
+using System.Diagnostics;
+
+namespace Resilience;
+
+/// <summary>One reign of one state of a circuit, from one transition to the next. Its identity is the epoch.</summary>
+/// <remarks>
+/// <para>
+/// The whole truth about a breaker is one reference, <c>CircuitBreaker._era</c>, changed by one compare-and-swap. State,
+/// epoch, deadline, cause and growth level lie in this immutable object behind it, so they can never be seen torn; a permit
+/// holds the era it was given in, and "is this result late?" is one comparison of references. Since the garbage collector
+/// does not reuse an object that a permit still holds, an epoch cannot wrap within a call's life, however long the call
+/// hangs: the ABA problem does not exist here. (Decision 0002 weighs this against packing everything into one word.)
+/// </para>
+/// <para>What does change within an era is three words, each on its own and each harmless once the era is over:
+/// <see cref="Probes"/> (half open), <see cref="Run"/> and <see cref="RampCount"/> (closed).</para>
+/// </remarks>
+internal sealed class Era
+{
+    internal readonly CircuitState State;
+
+    /// <summary>Number of the era, from 1.</summary>
+    internal readonly long Epoch;
+
+    /// <summary>When it began, on the breaker's clock (ms since the breaker was made).</summary>
+    internal readonly long SinceMs;
+
+    /// <summary>Open: when probing may begin. Closed: when the ramp ends, 0 without a ramp. Otherwise unused.</summary>
+    internal readonly long UntilMs;
+
+    /// <summary>How often the circuit has relapsed up to here: the exponent of the break's growth. -1: it has never been open.</summary>
+    internal readonly int Level;
+
+    /// <summary>Added to every slot number of the windows, so that what was counted in earlier eras lies outside of them.</summary>
+    internal readonly uint SlotBase;
+
+    internal readonly TripCause Cause;
+
+    /// <summary>What callers are told when this era refuses them.</summary>
+    internal readonly CircuitRefusal? Refusal;
+
+    /// <summary>Half open: the probes; see <see cref="ProbeWord"/>. Changed by compare-and-swap only.</summary>
+    internal long Probes;
+
+    /// <summary>Closed: failures in a row; see <see cref="FailureRun"/>. Changed by compare-and-swap only.</summary>
+    internal FailureRun Run;
+
+    /// <summary>Closed, ramping: calls that have asked so far.</summary>
+    internal int RampCount;
+
+    /// <summary>Closed, when slow calls are watched: the calls that are under way. Made by the first that needs it.</summary>
+    internal CallsInFlight? InFlight;
+
+    /// <summary>The era that followed. Written once by the thread that made the change, read by the one that delivers events in order.</summary>
+    internal Era? Successor;
+
+    internal Era(
+        CircuitState state, long epoch, long sinceMs, long untilMs, int level, uint slotBase, TripCause cause, CircuitRefusal? refusal, ProbeWord probes = default)
+    {
+        Debug.Assert(epoch > 0, "Epochs count from one: zero is the epoch of a default permit.");
+        Debug.Assert(state != CircuitState.Open || untilMs > sinceMs, "An open circuit has a time at which it may be probed.");
+        State = state;
+        Epoch = epoch;
+        SinceMs = sinceMs;
+        UntilMs = untilMs;
+        Level = level;
+        SlotBase = slotBase;
+        Cause = cause;
+        Refusal = refusal;
+        Probes = probes.Bits;
+    }
+
+    internal bool IsRamping => State == CircuitState.Closed && UntilMs != 0;
+}
+
+/// <summary>The probes of one half-open era in one word.</summary>
+/// <remarks>
+/// <code>
+///  63                                       24 23          12 11           0
+/// ┌───────────────────────────────────────────┬──────────────┬──────────────┐
+/// │ lease: ms at which all probes out are lost │     out      │     good     │
+/// │                   40 bits                  │   12 bits    │   12 bits    │
+/// └───────────────────────────────────────────┴──────────────┴──────────────┘
+/// </code>
+/// The lease is that of the probe sent last (now + ProbeLease at its sending). While probes keep coming and going there is
+/// progress; when none has been sent for a whole lease and places are still taken, every probe that is out is older than its
+/// lease, all are given up together, and a new half-open era begins with fresh places. 40 bits of milliseconds are 34 years
+/// from the making of the breaker.
+/// </remarks>
+internal readonly record struct ProbeWord(long Bits)
+{
+    internal const int GoodBits = 12;
+    internal const int OutBits = 12;
+    internal const int LeaseBits = 40;
+    internal const int Most = (1 << OutBits) - 1;
+
+    internal ProbeWord(long leaseMs, int probesOut, int good)
+        : this((leaseMs << (OutBits + GoodBits)) | ((long)probesOut << GoodBits) | (long)good)
+    {
+        Debug.Assert(leaseMs is >= 0 and < 1L << LeaseBits, "The lease fits its bits.");
+        Debug.Assert(probesOut is >= 0 and <= Most && good is >= 0 and <= Most, "The counts fit their bits.");
+    }
+
+    internal int Good => (int)(Bits & Most);
+
+    internal int Out => (int)((Bits >> GoodBits) & Most);
+
+    internal long LeaseMs => (long)((ulong)Bits >> (OutBits + GoodBits));
+}
