@@ -2,10 +2,11 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
-/// <summary>A call on its way: the context, and at the bottom the user's delegate with its state. Pooled, one spare per thread and type.</summary>
+/// <summary>A call on its way: the context, and at the bottom the user's delegate with its state.</summary>
 /// <remarks>
 /// The delegate waits here and is not handed from policy to policy, so the chain is generic over the result alone and its
-/// types do not nest. Each kind of delegate has its own small class below.
+/// types do not nest. Each kind of delegate has its own small class below; each says the same three things (how it is
+/// rented, invoked and forgotten), because a common generic base would make the runtime look types up on the hot path.
 /// </remarks>
 internal abstract class Call<T> : ResilienceContext
 {
@@ -15,95 +16,288 @@ internal abstract class Call<T> : ResilienceContext
     /// <summary>True when <see cref="Invoke"/> wraps a <see cref="Task"/>, which can be asked for its exception without a throw.</summary>
     internal virtual bool IsTask => false;
 
-    /// <summary>The call has ended: forget everything, and go back to the pool unless somebody walked away from a delegate that still runs.</summary>
-    internal abstract void Release();
-}
+    /// <summary>Lets go of the delegate and its state.</summary>
+    protected abstract void Forget();
 
-internal sealed class ValueTaskCall<TState, T> : Call<T>
-{
-    [ThreadStatic]
-    private static ValueTaskCall<TState, T>? Spare;
-
-    private Func<TState, CancellationToken, ValueTask<T>>? _callback;
-    private TState? _state;
-
-    internal static ValueTaskCall<TState, T> Rent(Func<TState, CancellationToken, ValueTask<T>> callback, TState state)
-    {
-        ValueTaskCall<TState, T> call = Spare ?? new();
-        Spare = null;
-        call._callback = callback;
-        call._state = state;
-        return call;
-    }
-
-    internal override ValueTask<T> Invoke() => _callback!(_state!, CancellationToken);
-
-    internal override void Release()
+    /// <summary>The call has ended: forget everything, and become this thread's spare unless somebody walked away from a delegate that still runs.</summary>
+    internal virtual void Release(int spareSlot)
     {
         if (IsAbandoned) return;
-        _callback = null;
-        _state = default;
+        Forget();
         Wipe();
-        Spare = this;
+        CallPool.Put(spareSlot, this);
     }
 }
 
-internal sealed class TaskCall<TState, T> : Call<T>
+/// <summary>Spare calls, a few for each thread.</summary>
+/// <remarks>
+/// A thread-static of a generic type costs tens of nanoseconds when a type argument is a class; one of a plain type costs
+/// one or two. So a thread has a handful of slots, found by the number of the result type, and whoever takes a spare from
+/// a slot checks that it is of the wanted class. A spare that is displaced by one of another class moves to the
+/// thread-static of its own type and is found there: slower, but without an allocation.
+/// </remarks>
+internal static class CallPool
 {
+    internal const int Slots = 16;
+
     [ThreadStatic]
-    private static TaskCall<TState, T>? Spare;
+    private static Slot[]? Spares;
 
-    private Func<TState, CancellationToken, Task<T>>? _callback;
-    private TState? _state;
+    internal static ref ResilienceContext? At(int slot) => ref (Spares ?? Make())[slot & (Slots - 1)].Call;
 
-    internal static TaskCall<TState, T> Rent(Func<TState, CancellationToken, Task<T>> callback, TState state)
+    internal static void Put(int slot, ResilienceContext call)
     {
-        TaskCall<TState, T> call = Spare ?? new();
-        Spare = null;
-        call._callback = callback;
-        call._state = state;
-        return call;
+        ref ResilienceContext? place = ref At(slot);
+        place?.Park();
+        place = call;
     }
 
-    internal override bool IsTask => true;
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Slot[] Make() => Spares = new Slot[Slots];
 
-    internal override ValueTask<T> Invoke() => new(_callback!(_state!, CancellationToken) ?? throw NoTask());
-
-    internal static InvalidOperationException NoTask() => new("The delegate returned null instead of a task.");
-
-    internal override void Release()
+    /// <summary>A struct, so that storing into the array needs no check of the element's type.</summary>
+    private struct Slot
     {
-        if (IsAbandoned) return;
-        _callback = null;
-        _state = default;
-        Wipe();
-        Spare = this;
+        internal ResilienceContext? Call;
     }
 }
 
 /// <summary>The result of delegates that have none.</summary>
 internal readonly struct Nothing;
 
-internal sealed class VoidValueTaskCall<TState> : Call<Nothing>
+/// <summary>A delegate without state.</summary>
+internal sealed class DelegateCall<T> : Call<T>
 {
     [ThreadStatic]
-    private static VoidValueTaskCall<TState>? Spare;
+    private static DelegateCall<T>? Parked;
 
-    private Func<TState, CancellationToken, ValueTask>? _callback;
+    private Func<CancellationToken, ValueTask<T>>? _callback;
+
+    internal static DelegateCall<T> Rent(int spareSlot, Func<CancellationToken, ValueTask<T>> callback)
+    {
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is DelegateCall<T> call) spare = null;
+        else call = Unpark();
+        call._callback = callback;
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static DelegateCall<T> Unpark()
+    {
+        DelegateCall<T> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+    }
+
+    internal override ValueTask<T> Invoke() => _callback!(CancellationToken);
+}
+
+/// <summary>A delegate without state that returns a task.</summary>
+internal sealed class TaskDelegateCall<T> : Call<T>
+{
+    [ThreadStatic]
+    private static TaskDelegateCall<T>? Parked;
+
+    private Func<CancellationToken, Task<T>>? _callback;
+
+    internal static TaskDelegateCall<T> Rent(int spareSlot, Func<CancellationToken, Task<T>> callback)
+    {
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is TaskDelegateCall<T> call) spare = null;
+        else call = Unpark();
+        call._callback = callback;
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static TaskDelegateCall<T> Unpark()
+    {
+        TaskDelegateCall<T> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+    }
+
+    internal override bool IsTask => true;
+
+    internal override ValueTask<T> Invoke() => new(_callback!(CancellationToken) ?? throw VoidTask.Missing());
+}
+
+/// <summary>A delegate with state.</summary>
+internal sealed class StateCall<TState, T> : Call<T>
+{
+    [ThreadStatic]
+    private static StateCall<TState, T>? Parked;
+
+    private Func<TState, CancellationToken, ValueTask<T>>? _callback;
     private TState? _state;
 
-    internal static VoidValueTaskCall<TState> Rent(Func<TState, CancellationToken, ValueTask> callback, TState state)
+    internal static StateCall<TState, T> Rent(int spareSlot, Func<TState, CancellationToken, ValueTask<T>> callback, TState state)
     {
-        VoidValueTaskCall<TState> call = Spare ?? new();
-        Spare = null;
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is StateCall<TState, T> call) spare = null;
+        else call = Unpark();
         call._callback = callback;
         call._state = state;
         return call;
     }
 
-    internal override ValueTask<Nothing> Invoke()
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static StateCall<TState, T> Unpark()
     {
-        ValueTask running = _callback!(_state!, CancellationToken);
+        StateCall<TState, T> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+        _state = default;
+    }
+
+    internal override ValueTask<T> Invoke() => _callback!(_state!, CancellationToken);
+}
+
+/// <summary>A delegate with state that returns a task.</summary>
+internal sealed class TaskStateCall<TState, T> : Call<T>
+{
+    [ThreadStatic]
+    private static TaskStateCall<TState, T>? Parked;
+
+    private Func<TState, CancellationToken, Task<T>>? _callback;
+    private TState? _state;
+
+    internal static TaskStateCall<TState, T> Rent(int spareSlot, Func<TState, CancellationToken, Task<T>> callback, TState state)
+    {
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is TaskStateCall<TState, T> call) spare = null;
+        else call = Unpark();
+        call._callback = callback;
+        call._state = state;
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static TaskStateCall<TState, T> Unpark()
+    {
+        TaskStateCall<TState, T> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+        _state = default;
+    }
+
+    internal override bool IsTask => true;
+
+    internal override ValueTask<T> Invoke() => new(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing());
+}
+
+/// <summary>A delegate with state and without a result.</summary>
+internal sealed class VoidStateCall<TState> : Call<Nothing>
+{
+    [ThreadStatic]
+    private static VoidStateCall<TState>? Parked;
+
+    private Func<TState, CancellationToken, ValueTask>? _callback;
+    private TState? _state;
+
+    internal static VoidStateCall<TState> Rent(int spareSlot, Func<TState, CancellationToken, ValueTask> callback, TState state)
+    {
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is VoidStateCall<TState> call) spare = null;
+        else call = Unpark();
+        call._callback = callback;
+        call._state = state;
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static VoidStateCall<TState> Unpark()
+    {
+        VoidStateCall<TState> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+        _state = default;
+    }
+
+    internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(_callback!(_state!, CancellationToken));
+}
+
+/// <summary>A delegate with state and without a result that returns a task.</summary>
+internal sealed class VoidTaskStateCall<TState> : Call<Nothing>
+{
+    [ThreadStatic]
+    private static VoidTaskStateCall<TState>? Parked;
+
+    private Func<TState, CancellationToken, Task>? _callback;
+    private TState? _state;
+
+    internal static VoidTaskStateCall<TState> Rent(int spareSlot, Func<TState, CancellationToken, Task> callback, TState state)
+    {
+        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
+        if (spare is VoidTaskStateCall<TState> call) spare = null;
+        else call = Unpark();
+        call._callback = callback;
+        call._state = state;
+        return call;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static VoidTaskStateCall<TState> Unpark()
+    {
+        VoidTaskStateCall<TState> call = Parked ?? new();
+        Parked = null;
+        return call;
+    }
+
+    internal override void Park() => Parked = this;
+
+    protected override void Forget()
+    {
+        _callback = null;
+        _state = default;
+    }
+
+    internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(new ValueTask(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing()));
+}
+
+/// <summary>Gives a result to tasks that have none.</summary>
+internal static class VoidTask
+{
+    internal static InvalidOperationException Missing() => new("The delegate returned null instead of a task.");
+
+    internal static ValueTask<Nothing> WithNothing(ValueTask running)
+    {
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
         running.GetAwaiter().GetResult();
         return default;
@@ -115,55 +309,6 @@ internal sealed class VoidValueTaskCall<TState> : Call<Nothing>
         await running.ConfigureAwait(false);
         return default;
     }
-
-    internal override void Release()
-    {
-        if (IsAbandoned) return;
-        _callback = null;
-        _state = default;
-        Wipe();
-        Spare = this;
-    }
-}
-
-internal sealed class VoidTaskCall<TState> : Call<Nothing>
-{
-    [ThreadStatic]
-    private static VoidTaskCall<TState>? Spare;
-
-    private Func<TState, CancellationToken, Task>? _callback;
-    private TState? _state;
-
-    internal static VoidTaskCall<TState> Rent(Func<TState, CancellationToken, Task> callback, TState state)
-    {
-        VoidTaskCall<TState> call = Spare ?? new();
-        Spare = null;
-        call._callback = callback;
-        call._state = state;
-        return call;
-    }
-
-    internal override ValueTask<Nothing> Invoke()
-    {
-        Task running = _callback!(_state!, CancellationToken) ?? throw TaskCall<TState, Nothing>.NoTask();
-        return running.IsCompletedSuccessfully ? default : AwaitAsync(running);
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<Nothing> AwaitAsync(Task running)
-    {
-        await running.ConfigureAwait(false);
-        return default;
-    }
-
-    internal override void Release()
-    {
-        if (IsAbandoned) return;
-        _callback = null;
-        _state = default;
-        Wipe();
-        Spare = this;
-    }
 }
 
 /// <summary>A call whose delegate sees the context. Not pooled: user code may keep what it saw, and must then be told so.</summary>
@@ -171,16 +316,21 @@ internal sealed class ContextCall<TState, T>(Func<ResilienceContext, TState, Val
 {
     internal override ValueTask<T> Invoke() => callback(this, state);
 
-    internal override void Release() => End();
+    internal override void Release(int spareSlot) => End();
+
+    protected override void Forget()
+    {
+    }
 }
 
+/// <summary>The same without a result.</summary>
 internal sealed class VoidContextCall<TState>(Func<ResilienceContext, TState, ValueTask> callback, TState state) : Call<Nothing>
 {
-    internal override async ValueTask<Nothing> Invoke()
-    {
-        await callback(this, state).ConfigureAwait(false);
-        return default;
-    }
+    internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(callback(this, state));
 
-    internal override void Release() => End();
+    internal override void Release(int spareSlot) => End();
+
+    protected override void Forget()
+    {
+    }
 }

@@ -8,20 +8,46 @@ namespace Resilience;
 internal abstract class Chain;
 
 /// <summary>The links of a pipeline closed over one result type, and the way in and out of them.</summary>
-internal sealed class Chain<T>(PolicyLink<T> head, Clock clock, string pipelineName) : Chain
+internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
 {
-    internal PolicyLink<T> Head => head;
+    /// <summary>Where this thread keeps a spare call of this result type.</summary>
+    internal readonly int SpareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
+
+
+    internal ValueTask<T> Run(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken) =>
+        RunAsync(DelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+
+    internal ValueTask<T> Run(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken) =>
+        RunAsync(TaskDelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+
+    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken) =>
+        RunAsync(StateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+
+    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken) =>
+        RunAsync(TaskStateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+
+    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken) =>
+        TryRunAsync(DelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+
+    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken) =>
+        TryRunAsync(TaskDelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+
+    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken) =>
+        TryRunAsync(StateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+
+    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken) =>
+        TryRunAsync(TaskStateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
 
     /// <summary>Runs the call and answers with its ending; never throws for a failure.</summary>
     internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(call, cancellationToken));
-        call.Begin(clock, pipelineName, cancellationToken);
+        call.Begin(site, cancellationToken);
         if (ResilienceTelemetry.CallsAreObserved) return ObserveAsync(call);
 
         ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running, call);
-        call.Release();
+        call.Release(SpareSlot);
         return running;
     }
 
@@ -35,12 +61,12 @@ internal sealed class Chain<T>(PolicyLink<T> head, Clock clock, string pipelineN
         }
         else
         {
-            call.Begin(clock, pipelineName, cancellationToken);
+            call.Begin(site, cancellationToken);
             if (ResilienceTelemetry.CallsAreObserved) return AwaitValueAsync(ObserveAsync(call), null);
             ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
             if (!running.IsCompletedSuccessfully) return AwaitValueAsync(running, call);
             outcome = running.Result;
-            call.Release();
+            call.Release(SpareSlot);
         }
 
         return outcome.HasResult ? new(outcome.RawValue!) : new(new EndedWithoutResult(outcome), 0);
@@ -49,43 +75,45 @@ internal sealed class Chain<T>(PolicyLink<T> head, Clock clock, string pipelineN
     /// <summary>As above, for a call with options. They are put in before the call begins: the clock of the deadline is ours.</summary>
     internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
     {
-        call.Describe(options, clock);
+        call.Describe(options, site);
         return TryRunAsync(call, cancellationToken);
     }
 
     /// <inheritdoc cref="TryRunAsync(Call{T}, in CallOptions, CancellationToken)"/>
     internal ValueTask<T> RunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
     {
-        call.Describe(options, clock);
+        call.Describe(options, site);
         return RunAsync(call, cancellationToken);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
+    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        call.Release();
+        call.Release(SpareSlot);
         return outcome;
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
+    private async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        call?.Release();
+        call?.Release(SpareSlot);
         return outcome.GetValueOrThrow();
     }
 
     /// <summary>The path that is taken when somebody listens: a span and two measurements around the same chain.</summary>
     private async ValueTask<Outcome<T>> ObserveAsync(Call<T> call)
     {
+        string pipelineName = site.PipelineName;
+        TimeProvider time = site.Clock.Provider;
         string? operation = call.Operation;
         using Activity? span = ResilienceTelemetry.Source.StartActivity(pipelineName.Length == 0 ? "resilience" : pipelineName);
-        long start = clock.Provider.GetTimestamp();
+        long start = time.GetTimestamp();
         Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
-        double seconds = clock.Provider.GetElapsedTime(start).TotalSeconds;
+        double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
-        call.Release();
+        call.Release(SpareSlot);
 
         string? errorType = outcome.Verdict == Verdict.Success ? null : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? "result";
         TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipelineName }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) } };
@@ -103,9 +131,9 @@ internal sealed class Chain<T>(PolicyLink<T> head, Clock clock, string pipelineN
         return outcome;
     }
 
-    private static Outcome<T> CancelledBeforeStart(Call<T> call, CancellationToken cancellationToken)
+    private Outcome<T> CancelledBeforeStart(Call<T> call, CancellationToken cancellationToken)
     {
-        call.Release();
+        call.Release(SpareSlot);
         return new(default, new OperationCanceledException(cancellationToken), Verdict.Ignored, false);
     }
 

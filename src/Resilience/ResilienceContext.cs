@@ -11,8 +11,7 @@ namespace Resilience;
 public abstract class ResilienceContext
 {
     private CancellationToken _cancellationToken;
-    private Clock _clock = Clock.System;
-    private string _pipelineName = "";
+    private CallSite _site = CallSite.None;
     private string? _operation;
     private long _deadlineMs = Clock.Never;
     private int _attempt;
@@ -43,13 +42,13 @@ public abstract class ResilienceContext
     }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
-    public string PipelineName => _ended ? ThrowEnded<string>() : _pipelineName;
+    public string PipelineName => _ended ? ThrowEnded<string>() : _site.PipelineName;
 
     /// <summary>What the caller says it is doing, for telemetry and for keyed policies; null if it did not say.</summary>
     public string? Operation => _ended ? ThrowEnded<string?>() : _operation;
 
     /// <summary>The pipeline's source of time.</summary>
-    public TimeProvider TimeProvider => _ended ? ThrowEnded<TimeProvider>() : _clock.Provider;
+    public TimeProvider TimeProvider => _ended ? ThrowEnded<TimeProvider>() : _site.Clock.Provider;
 
     /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative; null when there is none.</summary>
     public TimeSpan? RemainingTime
@@ -57,7 +56,7 @@ public abstract class ResilienceContext
         get
         {
             if (_ended) ThrowEnded<int>();
-            return _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _clock.NowMs));
+            return _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _site.Clock.NowMs));
         }
     }
 
@@ -86,7 +85,7 @@ public abstract class ResilienceContext
         (_properties ??= [])[property] = value;
     }
 
-    internal Clock Clock => _clock;
+    internal Clock Clock => _site.Clock;
 
     internal bool IsEnded => _ended;
 
@@ -103,25 +102,24 @@ public abstract class ResilienceContext
     /// <summary>Set when a policy walked away from a delegate that would not stop: the context must never be reused.</summary>
     internal bool IsAbandoned { get; set; }
 
-    internal void Begin(Clock clock, string pipelineName, CancellationToken cancellationToken)
+    /// <summary>A pooled context mostly comes back to the pipeline it served before: then there is nothing to write.</summary>
+    internal void Begin(CallSite site, CancellationToken cancellationToken)
     {
-        _clock = clock;
-        _pipelineName = pipelineName;
-        _cancellationToken = cancellationToken;
+        if (!ReferenceEquals(_site, site)) _site = site;
+        if (cancellationToken.CanBeCanceled) _cancellationToken = cancellationToken;
     }
 
-    internal void Describe(in CallOptions options, Clock clock)
+    internal void Describe(in CallOptions options, CallSite site)
     {
         _operation = options.Operation;
-        if (options.Deadline is { } deadline) _deadlineMs = Clock.After(clock.NowMs, deadline);
+        if (options.Deadline is { } deadline) _deadlineMs = Clock.After(site.Clock.NowMs, deadline);
         if (options.Properties is { } properties) _properties = new(properties.Values);
     }
 
-    /// <summary>Wipes the context for the next call.</summary>
+    /// <summary>Wipes the context for the next call. (An operation has only the context of a call with options, which is not reused.)</summary>
     private protected void Wipe()
     {
         _cancellationToken = default;
-        _operation = null;
         _deadlineMs = Clock.Never;
         _attempt = 0;
         _properties = null;
@@ -130,7 +128,21 @@ public abstract class ResilienceContext
 
     private protected void End() => _ended = true;
 
+    /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
+    internal virtual void Park()
+    {
+    }
+
     [DoesNotReturn]
     private static TResult ThrowEnded<TResult>() =>
         throw new ObjectDisposedException(nameof(ResilienceContext), "The call that this context belonged to has ended.");
+}
+
+/// <summary>What all calls of one pipeline have in common.</summary>
+internal sealed class CallSite(string pipelineName, Clock clock)
+{
+    internal static readonly CallSite None = new("", Clock.System);
+
+    internal readonly string PipelineName = pipelineName;
+    internal readonly Clock Clock = clock;
 }

@@ -16,14 +16,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().RunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return ChainFor<T>().Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().RunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return ChainFor<T>().Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -31,14 +31,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask ExecuteAsync(Func<CancellationToken, ValueTask> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidValueTaskCall<Func<CancellationToken, ValueTask>>.Rent(static (f, ct) => f(ct), callback), cancellationToken));
+        return WithoutResult(RunVoid(static (f, ct) => f(ct), callback, cancellationToken));
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask ExecuteAsync(Func<CancellationToken, Task> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidTaskCall<Func<CancellationToken, Task>>.Rent(static (f, ct) => f(ct), callback), cancellationToken));
+        return WithoutResult(RunVoid(static (f, ct) => f(ct), callback, cancellationToken));
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -49,14 +49,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().RunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return ChainFor<T>().Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().RunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return ChainFor<T>().Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -64,14 +64,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidValueTaskCall<TState>.Rent(callback, state), cancellationToken));
+        return WithoutResult(RunVoid(callback, state, cancellationToken));
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(ChainFor<Nothing>().RunAsync(VoidTaskCall<TState>.Rent(callback, state), cancellationToken));
+        return WithoutResult(RunVoid(callback, state, cancellationToken));
     }
 
     /// <summary>Runs a delegate that sees the context (attempt number, time left, properties), with options for this call.</summary>
@@ -101,14 +101,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return ChainFor<T>().TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return ChainFor<T>().TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -119,14 +119,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return ChainFor<T>().TryRun(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return ChainFor<T>().TryRun(callback, state, cancellationToken);
     }
 
     /// <summary>Runs a delegate that sees the context, with options for this call, and answers with its ending; never throws for a failure.</summary>
@@ -139,6 +139,18 @@ public sealed partial class ResiliencePipeline
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+    }
+
+    private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken)
+    {
+        Chain<Nothing> chain = ChainFor<Nothing>();
+        return chain.RunAsync(VoidStateCall<TState>.Rent(chain.SpareSlot, callback, state), cancellationToken);
+    }
+
+    private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken)
+    {
+        Chain<Nothing> chain = ChainFor<Nothing>();
+        return chain.RunAsync(VoidTaskStateCall<TState>.Rent(chain.SpareSlot, callback, state), cancellationToken);
     }
 
     /// <summary>Drops the result without an async method: a finished success costs nothing.</summary>
@@ -161,14 +173,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.RunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return _chain.Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.RunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return _chain.Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -176,14 +188,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.RunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return _chain.Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.RunAsync(TaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return _chain.Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
@@ -198,14 +210,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRunAsync(ValueTaskCall<Func<CancellationToken, ValueTask<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return _chain.TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRunAsync(TaskCall<Func<CancellationToken, Task<T>>, T>.Rent(static (f, ct) => f(ct), callback), cancellationToken);
+        return _chain.TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -213,7 +225,7 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<Outcome<T>> TryExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRunAsync(ValueTaskCall<TState, T>.Rent(callback, state), cancellationToken);
+        return _chain.TryRun(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>

@@ -92,6 +92,8 @@ internal static class ResultTypes
 internal sealed class PipelineParts(
     string name, ResiliencePolicy[] policies, Clock clock, OutcomeClassifier classifier, IReadOnlyList<PipelineWarning> warnings)
 {
+    private readonly CallSite _site = new(name, clock);
+
     internal string Name => name;
 
     internal OutcomeClassifier Classifier => classifier;
@@ -100,7 +102,7 @@ internal sealed class PipelineParts(
 
     internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);
 
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier)), clock, name);
+    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier)), _site);
 
     /// <summary>Closes the policies over a result type, innermost first.</summary>
     internal PolicyLink<T> Bind<T>(PolicyLink<T> bottom)
