@@ -39,7 +39,7 @@ internal static class BreakerRules
 
     /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since.</summary>
     internal static int NextLevel(int level, long healthyMs, BreakerSettings settings) =>
-        (int)Math.Max(0, level + 1L - (healthyMs / settings.BreakDecayMs));
+        (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, int.MaxValue);
 
     /// <summary>How long the break lasts. Jitter only shortens, so the cap holds.</summary>
     internal static long BreakMs(int level, BreakerSettings settings, double random)

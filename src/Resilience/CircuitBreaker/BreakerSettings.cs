@@ -32,6 +32,9 @@ internal sealed class BreakerSettings
 
     internal bool WatchesDuration => SlowCallMs > 0;
 
+    /// <summary>A run of failures this long has opened the circuit, whoever comes to say so; unreachable when no plain rule for runs is on.</summary>
+    internal int FullRun => ConsecutiveFailures > 0 && ConsecutiveWithinMs == Clock.Never ? ConsecutiveFailures : int.MaxValue;
+
     /// <summary>The number of the window's slot at this time in this era. Over calls, the era's base alone.</summary>
     internal uint Slot(Era era, long nowMs) => Shape.Calls > 0 ? era.SlotBase : (uint)(nowMs / Shape.BucketMs) + era.SlotBase;
 

@@ -57,7 +57,12 @@ public sealed partial class CircuitBreaker
         get
         {
             Era era = Volatile.Read(ref _era);
-            return era.State == CircuitState.Open ? BreakerRules.Seen(era.State, era.UntilMs, NowMs) : era.State;
+            return era.State switch
+            {
+                CircuitState.Open => BreakerRules.Seen(era.State, era.UntilMs, NowMs),
+                CircuitState.Closed when era.Run.Length >= Volatile.Read(ref _settings).FullRun => CircuitState.Open,
+                _ => era.State,
+            };
         }
     }
 
@@ -69,7 +74,8 @@ public sealed partial class CircuitBreaker
     {
         // Acquire: pairs with the compare-and-swap in TryChange; the era we see is complete.
         Era era = Volatile.Read(ref _era);
-        if (era.State == CircuitState.Closed && era.UntilMs == 0 && !Volatile.Read(ref _settings).WatchesDuration)
+        BreakerSettings settings = Volatile.Read(ref _settings);
+        if (era.State == CircuitState.Closed && era.UntilMs == 0 && !settings.WatchesDuration && era.Run.Length < settings.FullRun)
         {
             permit = new(era);
             refusal = null;
@@ -94,8 +100,7 @@ public sealed partial class CircuitBreaker
         bool counts = verdict is Verdict.Success or Verdict.Failure;
         if (era.State == CircuitState.HalfOpen) return counts ? CountProbe(era, verdict == Verdict.Failure, permit.StartedMs) : ReleaseProbe(era);
         if (!counts || era.State != CircuitState.Closed) return CircuitExit.Released;
-        Count(era, permit.StartedMs, verdict == Verdict.Failure);
-        return CircuitExit.Counted;
+        return Count(era, permit.StartedMs, verdict == Verdict.Failure);
     }
 
     private long NowMs => _clock.NowMs - _originMs;
@@ -147,6 +152,12 @@ public sealed partial class CircuitBreaker
 
     private CircuitEntry? EnterClosed(Era era, BreakerSettings settings, long now)
     {
+        if (era.Run.Length >= settings.FullRun)
+        {
+            OpenAfterRun(era, settings);
+            return null;
+        }
+
         if (settings.WatchesDuration && TripsOnCallsInFlight(era, settings, now)) return null;
         if (!era.IsRamping || now >= era.UntilMs) return CircuitEntry.Admitted;
         double share = BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings);
@@ -175,10 +186,15 @@ public sealed partial class CircuitBreaker
         {
             // Acquire: pairs with the compare-and-swap just below and in CountProbe and ReleaseProbe.
             ProbeWord word = new(Volatile.Read(ref era.Probes));
+            if (word.Good >= settings.SuccessThreshold)
+            {
+                // The last probe has done it and its thread is about to close the circuit; do it for him and look again.
+                CloseAfterProbing(era, settings);
+                return null;
+            }
+
             (ProbeEntry answer, ProbeWord next) = BreakerRules.Enter(word, now, settings);
             if (answer == ProbeEntry.Lost) return BeginProbing(ref era, settings, now);
-
-            // A full set of successes means that somebody is closing the circuit this moment: refused, and gone in an instant.
             if (answer == ProbeEntry.Taken) return CircuitEntry.RefusedProbesTaken;
 
             // Full fence: the place is ours before we go on.
@@ -222,19 +238,33 @@ public sealed partial class CircuitBreaker
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Count(Era era, long startedMs, bool failed)
+    private CircuitExit Count(Era era, long startedMs, bool failed)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
-        if (settings.Failures is { } window)
-        {
-            window.Record(settings.Slot(era, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
-        }
-
-        if (settings.ConsecutiveFailures > 0 && !failed) era.Run.End();
+        if (settings.ConsecutiveFailures > 0 && !CountsInRun(era, settings, failed)) return CircuitExit.Stale;
+        if (settings.Failures is { } window) window.Record(settings.Slot(era, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
         if (failed || startedMs >= 0) Judge(era, settings, startedMs, failed);
+        return CircuitExit.Counted;
     }
 
-    /// <summary>The rules, asked after something bad was counted (or a duration became known).</summary>
+    /// <summary>False when the run was full already: the circuit has opened, this result is late.</summary>
+    private bool CountsInRun(Era era, BreakerSettings settings, bool failed)
+    {
+        int run = 0;
+        bool isInTime = failed
+            ? (run = era.Run.Extend(settings.ConsecutiveFailures, settings.FullRun, settings.ConsecutiveWithinMs, NowMs)) >= 0
+            : era.Run.TryEnd(settings.FullRun);
+        if (!isInTime || run >= settings.ConsecutiveFailures) OpenAfterRun(era, settings);
+        return isInTime;
+    }
+
+    private void OpenAfterRun(Era era, BreakerSettings settings)
+    {
+        int run = Math.Max(era.Run.Length, settings.ConsecutiveFailures);
+        Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
+    }
+
+    /// <summary>The rules over the window, asked after something bad was counted (or a duration became known).</summary>
     private void Judge(Era era, BreakerSettings settings, long startedMs, bool failed)
     {
         long now = NowMs;
@@ -248,18 +278,7 @@ public sealed partial class CircuitBreaker
             if (isSlow && settings.WatchesDuration && TripsOnSlowCalls(era, settings, slow, slot, minimum, now)) return;
         }
 
-        if (!failed) return;
-        if (settings.ConsecutiveFailures > 0)
-        {
-            int run = era.Run.Extend(settings.ConsecutiveFailures, settings.ConsecutiveWithinMs, now);
-            if (run >= settings.ConsecutiveFailures)
-            {
-                Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
-                return;
-            }
-        }
-
-        if (settings.Failures is { } failures)
+        if (failed && settings.Failures is { } failures)
         {
             (int calls, int bad) = failures.Sum(slot);
             if (BreakerRules.IsTooMany(calls, bad, minimum, settings.FailureRatio)) Open(era, settings, new(TripRule.FailureRatio, calls, bad));

@@ -12,7 +12,12 @@ namespace Resilience;
 /// │   run: + 1 with each success     │       failures in this run        │   _word
 /// └──────────────────────────────────┴───────────────────────────────────┘
 /// </code>
-/// A success that finds no run changes nothing: on a healthy dependency this costs one read.
+/// <para>A success that finds no run changes nothing: on a healthy dependency this costs one read.</para>
+/// <para>
+/// A run that has reached its limit is final: neither a success nor a failure changes it any more. Reaching it <em>is</em> the
+/// opening of the circuit, in one step; the swap of the era that follows can be done by the thread that completed the run or
+/// by any other that comes across it. So a call that is admitted, or a success that is counted, is never seen after the failure that opened.
+/// </para>
 /// </remarks>
 internal struct FailureRun
 {
@@ -25,25 +30,30 @@ internal struct FailureRun
     /// <summary>Failures in a row so far.</summary>
     internal int Length => (int)Volatile.Read(ref _word);
 
-    /// <summary>A success ends the run.</summary>
-    internal void End()
+    /// <summary>A success ends the run. False when the run is full: the circuit has opened, and the success came too late.</summary>
+    internal bool TryEnd(int full)
     {
         long seen = Volatile.Read(ref _word);
         while ((uint)seen != 0)
         {
+            if ((int)seen >= full) return false;
+
             // Pairs with the compare-and-swap in Extend: a failure counts in the run before this success or in the one after it.
             long found = Interlocked.CompareExchange(ref _word, (long)((ulong)(seen + (1L << 32)) & 0xFFFFFFFF_00000000UL), seen);
-            if (found == seen) return;
+            if (found == seen) return true;
             seen = found;
         }
+
+        return true;
     }
 
-    /// <summary>A failure makes the run longer. Answers its length; 0 when the last <paramref name="limit"/> failures are not within <paramref name="withinMs"/>.</summary>
-    internal int Extend(int limit, long withinMs, long nowMs)
+    /// <summary>A failure makes the run longer. Answers its length; 0 when the last <paramref name="limit"/> failures are not within <paramref name="withinMs"/>; -1 when the run was full before.</summary>
+    internal int Extend(int limit, int full, long withinMs, long nowMs)
     {
         long seen = Volatile.Read(ref _word);
         while (true)
         {
+            if ((int)seen >= full) return -1;
             long next = (uint)seen == int.MaxValue ? seen : seen + 1;
             long found = Interlocked.CompareExchange(ref _word, next, seen);
             if (found == seen)

@@ -1,0 +1,196 @@
+namespace Resilience.Tests.CircuitBreaking;
+
+/// <summary>The parts one by one: the words and their pictures, the rules as tables, the windows, the partitions.</summary>
+public sealed class BreakerPartsTests
+{
+    [Fact]
+    public void The_probe_word_is_laid_out_as_drawn()
+    {
+        (ProbeWord.LeaseBits + ProbeWord.OutBits + ProbeWord.GoodBits).Should().Be(64);
+        foreach (long lease in new[] { 0, 1, (1L << ProbeWord.LeaseBits) - 1 })
+        {
+            foreach (int probesOut in new[] { 0, 1, ProbeWord.Most })
+            {
+                foreach (int good in new[] { 0, 1, ProbeWord.Most })
+                {
+                    ProbeWord word = new(lease, probesOut, good);
+                    (word.LeaseMs, word.Out, word.Good).Should().Be((lease, probesOut, good));
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void The_bucket_word_is_laid_out_as_drawn()
+    {
+        long word = FailureWindow.Count(0, uint.MaxValue, true);
+        ((uint)(word >>> FailureWindow.StampShift), (word >> FailureWindow.BadShift) & FailureWindow.CountMask, word & FailureWindow.CountMask)
+            .Should().Be((uint.MaxValue, 1L, 1L));
+    }
+
+    [Fact]
+    public void A_full_bucket_is_halved_and_keeps_its_ratio()
+    {
+        FailureWindow window = FailureWindow.OverTime(2);
+        for (int i = 0; i < 200_000; i++) window.Record(7, i % 4 == 0);
+        (int calls, int bad) = window.Sum(7);
+        calls.Should().BeInRange(0x8000, 0xFFFF);
+        ((double)bad / calls).Should().BeApproximately(0.25, 0.001);
+    }
+
+    [Fact]
+    public void A_failure_survives_the_halving()
+    {
+        FailureWindow window = FailureWindow.OverTime(2);
+        window.Record(7, true);
+        for (int i = 0; i < 300_000; i++) window.Record(7, false);
+        window.Sum(7).Bad.Should().Be(1);
+    }
+
+    [Fact]
+    public void A_count_that_comes_too_late_for_its_bucket_is_dropped()
+    {
+        FailureWindow window = FailureWindow.OverTime(2); // a ring of four
+        window.Record(9, false);
+        window.Record(5, true); // the same bucket, four slots earlier
+        window.Sum(9).Should().Be((1, 0));
+    }
+
+    [Fact]
+    public void Stamps_wrap_without_a_seam()
+    {
+        FailureWindow window = FailureWindow.OverTime(4);
+        for (uint i = 0; i < 8; i++) window.Record(unchecked(uint.MaxValue - 3 + i), true);
+        window.Sum(4).Should().Be((4, 4), "slots 0 to 3, and slot 4 holds nothing");
+        window.Sum(3).Should().Be((5, 5), "slot 3 and the four before it, across the seam");
+    }
+
+    [Fact]
+    public void Striped_by_contention_the_sums_stay_exact()
+    {
+        FailureWindow window = FailureWindow.OverTime(10);
+        Together.Run(4, 50, _ => { }, (thread, _) =>
+        {
+            for (int i = 0; i < 200; i++) window.Record(5, thread == 0);
+        }, _ => { });
+        window.Sum(5).Should().Be((40_000, 10_000));
+    }
+
+    [Theory]
+    [InlineData(1, 10)]
+    [InlineData(7, 10)]
+    [InlineData(10, 10)]
+    [InlineData(100, 10)]
+    [InlineData(1000, 7)]
+    public void A_window_over_calls_holds_at_least_the_last_calls_and_at_most_one_bucket_more(int calls, int buckets)
+    {
+        FailureWindow window = FailureWindow.OverCalls(calls, buckets);
+        int bucket = (calls + Math.Min(calls, buckets) - 1) / Math.Min(calls, buckets);
+        int most = (bucket * Math.Min(calls, buckets)) + bucket - 1;
+        Queue<bool> last = new();
+        Random random = new(calls);
+        for (int i = 1; i <= calls * 5; i++)
+        {
+            bool bad = random.Next(3) == 0;
+            window.Record(0, bad);
+            last.Enqueue(bad);
+            if (last.Count > most) last.Dequeue();
+            (int held, int badHeld) = window.Sum(0);
+            held.Should().BeInRange(Math.Min(i, calls), Math.Min(i, most));
+            badHeld.Should().Be(last.TakeLast(held).Count(b => b));
+        }
+    }
+
+    [Fact]
+    public void Calls_in_flight_are_overdue_exactly_to_within_a_slot()
+    {
+        CallsInFlight flight = new(800); // slots of 100 ms
+        Random random = new(3);
+        List<long> started = [];
+        long now = 1;
+        for (int i = 0; i < 20_000; i++)
+        {
+            now += random.Next(60);
+            if (started.Count > 0 && random.Next(2) == 0)
+            {
+                int which = random.Next(started.Count);
+                flight.End(started[which]);
+                started.RemoveAt(which);
+            }
+            else
+            {
+                started.Add(now);
+                flight.Begin(now);
+            }
+
+            flight.Overdue(now).Should().BeInRange(started.Count(s => now - s >= 900), started.Count(s => now - s >= 800));
+        }
+    }
+
+    [Fact]
+    public void Calls_in_flight_balance_when_threads_begin_and_end_them()
+    {
+        CallsInFlight flight = new(80);
+        long now = 0;
+        Together.Run(4, 300, _ => { }, (_, _) =>
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                long mine = Interlocked.Add(ref now, 7);
+                flight.Begin(mine);
+                flight.End(mine);
+            }
+        }, _ => { });
+        flight.Overdue(now + 1_000_000).Should().Be(0);
+    }
+
+    [Fact]
+    public void The_break_never_exceeds_its_cap_nor_falls_to_nothing_for_any_level()
+    {
+        BreakerSettings settings = BreakerSettings.From(new() { BreakDuration = TimeSpan.FromMilliseconds(1), BreakGrowth = 100, MaxBreakDuration = TimeSpan.FromDays(1), BreakJitter = 1 }, null, null, 0);
+        foreach (int level in new[] { 0, 1, 5, 10, 154, 155, 1000, int.MaxValue })
+        {
+            foreach (double random in new[] { 0, 0.5, 0.999999999999 })
+                BreakerRules.BreakMs(level, settings, random).Should().BeInRange(1, (long)TimeSpan.FromDays(1).TotalMilliseconds);
+        }
+
+        BreakerRules.NextLevel(int.MaxValue, 0, settings).Should().Be(int.MaxValue, "the level saturates");
+    }
+
+    [Fact]
+    public void Partitions_keep_an_outage_of_one_key_from_the_others_and_their_memory_bounded()
+    {
+        ManualTime time = new();
+        CircuitBreakerPartitions breakers = new(new() { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 }, capacity: 100, time);
+        Fail(breakers.Get("broken"));
+        breakers.Get("healthy").State.Should().Be(CircuitState.Closed);
+        for (int i = 0; i < 100_000; i++) breakers.Get($"key {i}").TryEnter(out _);
+        breakers.Count.Should().BeLessThanOrEqualTo(100);
+        breakers.Get("broken").State.Should().Be(CircuitState.Open, "an open circuit is not forgotten for idle ones");
+    }
+
+    [Fact]
+    public void When_every_partition_is_open_further_keys_share_one_breaker()
+    {
+        ManualTime time = new();
+        CircuitBreakerPartitions breakers = new(new() { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 }, capacity: 10, time);
+        for (int i = 0; i < 10; i++) Fail(breakers.Get($"key {i}"));
+        breakers.Get("one more").Should().BeSameAs(breakers.Overflow);
+        breakers.Count.Should().Be(10);
+    }
+
+    private static void Fail(CircuitBreaker breaker)
+    {
+        breaker.TryEnter(out CircuitPermit permit);
+        breaker.Exit(permit, Verdict.Failure);
+    }
+
+    [Fact]
+    public async Task A_key_selector_that_throws_uses_the_empty_key()
+    {
+        CircuitBreakerPartitions breakers = new(new());
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddCircuitBreaker(breakers, _ => throw new InvalidOperationException()).Build();
+        (await pipeline.ExecuteAsync(_ => new ValueTask<int>(5))).Should().Be(5);
+        breakers.All().Select(b => b.Key).Should().Equal("");
+    }
+}

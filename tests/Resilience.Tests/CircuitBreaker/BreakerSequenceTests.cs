@@ -1,0 +1,162 @@
+namespace Resilience.Tests.CircuitBreaking;
+
+/// <summary>Every sequence of operations up to a length, on the breaker and on the plain twin side by side: each answer and each state must agree.</summary>
+public sealed class BreakerSequenceTests
+{
+    private enum Op
+    {
+        Enter,
+        OldestSucceeds,
+        OldestFails,
+        NewestIsIgnored,
+        BreakPasses,
+        LeasePasses,
+        Isolate,
+        Close,
+    }
+
+    private static readonly TimeSpan Break = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
+
+    private static CircuitBreakerOptions Plain() => new()
+    {
+        FailureRatio = null,
+        ConsecutiveFailures = 2,
+        BreakDuration = Break,
+        BreakGrowth = 1,
+        BreakJitter = 0,
+        ProbeLease = Lease,
+    };
+
+    public static TheoryData<string> Configurations() => ["two in a row", "two in a row within a span", "ratio", "ratio over calls", "three probes", "growing break", "dry run", "ramp"];
+
+    private static CircuitBreakerOptions Configure(string configuration)
+    {
+        CircuitBreakerOptions options = Plain();
+        switch (configuration)
+        {
+            case "two in a row within a span":
+                options.ConsecutiveFailuresWithin = TimeSpan.FromSeconds(1);
+                break;
+            case "ratio":
+                options.ConsecutiveFailures = null;
+                options.FailureRatio = 0.5;
+                options.MinimumCalls = 3;
+                options.SamplingDuration = TimeSpan.FromSeconds(1); // any step of time empties the window, in the twin's sliding one as in buckets
+                break;
+            case "ratio over calls":
+                options.ConsecutiveFailures = null;
+                options.FailureRatio = 0.6;
+                options.MinimumCalls = 2;
+                options.SamplingCalls = 3;
+                break;
+            case "three probes":
+                options.Probes = 3;
+                options.SuccessThreshold = 2;
+                break;
+            case "growing break":
+                options.BreakGrowth = 2;
+                options.ConsecutiveFailures = 1;
+                options.BreakDecay = Lease;
+                break;
+            case "dry run":
+                options.DryRun = true;
+                break;
+            case "ramp":
+                options.RampDuration = TimeSpan.FromSeconds(10);
+                options.RampFrom = 0.4;
+                options.ConsecutiveFailures = 1;
+                break;
+        }
+
+        return options;
+    }
+
+    [Theory]
+    [MemberData(nameof(Configurations))]
+    public void Every_sequence_of_operations_agrees_with_the_plain_twin(string configuration)
+    {
+        // The plain configuration goes to length 8 over the six operations of a call's life (1.7 million sequences);
+        // the others to 7 over all eight, manual control included, which is 2 million each in a deep run, 6 otherwise.
+        bool deep = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1";
+        (int length, int kinds) = configuration == "two in a row" ? (8, 6) : (deep ? 7 : 6, 8);
+        string? difference = FirstDifference(length, kinds, time => new RealBreaker(Configure(configuration), time), time => new ReferenceBreaker(Configure(configuration), time), out long sequences);
+        difference.Should().BeNull();
+        sequences.Should().Be((long)Math.Pow(kinds, length));
+    }
+
+    [Theory]
+    [InlineData(Defect.None, false)]
+    [InlineData(Defect.StaleResultCounts, true)]
+    [InlineData(Defect.LeakedProbe, true)]
+    [InlineData(Defect.IgnoredProbeCloses, true)]
+    [InlineData(Defect.NoLease, true)]
+    internal void The_check_finds_planted_defects_and_only_those(Defect defect, bool found)
+    {
+        string? difference = FirstDifference(8, 6, time => new PlantedBreaker(defect, time), time => new ReferenceBreaker(Plain(), time), out _);
+        (difference is not null).Should().Be(found, "the difference is {0}", difference);
+    }
+
+    private static string? FirstDifference(int length, int kinds, Func<TimeProvider, IBreaker> make, Func<TimeProvider, IBreaker> makeTwin, out long sequences)
+    {
+        Op[] sequence = new Op[length];
+        sequences = 0;
+        while (true)
+        {
+            sequences++;
+            if (Difference(sequence, make, makeTwin) is { } difference) return difference;
+            int i = length - 1;
+            while (i >= 0 && (int)sequence[i] == kinds - 1) sequence[i--] = 0;
+            if (i < 0) return null;
+            sequence[i]++;
+        }
+    }
+
+    private static string? Difference(Op[] sequence, Func<TimeProvider, IBreaker> make, Func<TimeProvider, IBreaker> makeTwin)
+    {
+        ManualTime time = new();
+        IBreaker breaker = make(time), twin = makeTwin(time);
+        List<(object? Real, object? Twin)> permits = [];
+        for (int i = 0; i < sequence.Length; i++)
+        {
+            (object Real, object Twin)? answers = Apply(sequence[i], time, breaker, twin, permits);
+            if (answers is { } a && !a.Real.Equals(a.Twin)) return $"{string.Join(", ", sequence[..(i + 1)])}: answered {a.Real}, the twin {a.Twin}";
+            if (breaker.State != twin.State) return $"{string.Join(", ", sequence[..(i + 1)])}: is {breaker.State}, the twin {twin.State}";
+        }
+
+        return null;
+    }
+
+    private static (object Real, object Twin)? Apply(Op op, ManualTime time, IBreaker breaker, IBreaker twin, List<(object? Real, object? Twin)> permits)
+    {
+        switch (op)
+        {
+            case Op.Enter:
+                (CircuitEntry entry, object? permit) = breaker.Enter();
+                (CircuitEntry twinEntry, object? twinPermit) = twin.Enter();
+                if (permit is not null && twinPermit is not null) permits.Add((permit, twinPermit));
+                return (entry, twinEntry);
+            case Op.BreakPasses:
+                time.Advance(Break);
+                return null;
+            case Op.LeasePasses:
+                time.Advance(Lease);
+                return null;
+            case Op.Isolate:
+                breaker.Isolate();
+                twin.Isolate();
+                return null;
+            case Op.Close:
+                breaker.Close();
+                twin.Close();
+                return null;
+            default:
+                if (permits.Count == 0) return null;
+                int which = op == Op.NewestIsIgnored ? permits.Count - 1 : 0;
+                (object? real, object? other) = permits[which];
+                permits.RemoveAt(which);
+                Verdict verdict = op switch { Op.OldestSucceeds => Verdict.Success, Op.OldestFails => Verdict.Failure, _ => Verdict.Ignored };
+                return (breaker.Exit(real, verdict), twin.Exit(other, verdict));
+        }
+    }
+}
