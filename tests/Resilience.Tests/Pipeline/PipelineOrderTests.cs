@@ -1,0 +1,110 @@
+namespace Resilience.Tests.Pipelines;
+
+/// <summary>The check of the order, on descriptions alone: it knows policies by their role.</summary>
+public sealed class PipelineOrderTests
+{
+    private static PolicyDescription Policy(PolicyRole role, double? timeout = null, double? firstDelay = null, double? delays = null, int? attempts = null) =>
+        new(role.ToString(), role)
+        {
+            Timeout = timeout is { } t ? TimeSpan.FromSeconds(t) : null,
+            FirstDelay = firstDelay is { } f ? TimeSpan.FromSeconds(f) : null,
+            TotalDelay = delays is { } d ? TimeSpan.FromSeconds(d) : null,
+            MaxAttempts = attempts,
+        };
+
+    private static PolicyDescription Retry(double first = 0.2, double delays = 1, int attempts = 4) => Policy(PolicyRole.Retry, null, first, delays, attempts);
+
+    private static PolicyDescription Timeout(double seconds) => Policy(PolicyRole.Timeout, seconds);
+
+    public static TheoryData<string, PolicyDescription[], string[]> Orders() => new()
+    {
+        { "the standard order", [Policy(PolicyRole.Fallback), Timeout(30), Retry(), Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.ConcurrencyLimit), Timeout(2)], [] },
+        { "nothing", [], [] },
+        { "first delay longer than the total", [Timeout(1), Retry(first: 2)], ["RES001"] },
+        { "breaker around retry", [Policy(PolicyRole.CircuitBreaker), Retry()], ["RES002"] },
+        { "fallback in retry", [Retry(), Policy(PolicyRole.Fallback)], ["RES003"] },
+        { "fallback in breaker", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Fallback)], ["RES004"] },
+        { "two retries", [Retry(), Retry()], ["RES005"] },
+        { "limit around retry", [Policy(PolicyRole.ConcurrencyLimit), Retry()], ["RES006"] },
+        { "attempt timeout as long as the total", [Timeout(2), Retry(delays: 0), Timeout(2)], ["RES007"] },
+        { "a total that cannot be used up", [Timeout(30), Retry(delays: 14, attempts: 4), Timeout(10)], ["RES008"] },
+        { "a total that just can", [Timeout(54), Retry(delays: 14, attempts: 4), Timeout(10)], [] },
+        { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
+        { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Orders))]
+    public void Orders_that_cannot_work_are_found(string what, PolicyDescription[] chain, string[] codes) =>
+        PipelineOrder.Check(chain).Select(w => w.Code).Should().Equal(codes, "of {0}", what);
+
+    [Fact]
+    public void A_warning_names_the_policies_and_the_numbers()
+    {
+        PipelineWarning warning = PipelineOrder.Check([Timeout(30), Retry(delays: 14, attempts: 4), Timeout(10)]).Single();
+        warning.ToString().Should().StartWith("RES008: ").And.Contain("4 attempts of 10 s").And.Contain("14 s need 54 s").And.Contain("total is 30 s");
+        warning.Policies.Should().Equal("Timeout", "Retry", "Timeout");
+    }
+
+    [Fact]
+    public void Warnings_are_kept_or_made_errors()
+    {
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "odd" }
+            .AddPolicy(new Described(PolicyRole.CircuitBreaker)).AddPolicy(new Described(PolicyRole.Retry));
+        ResiliencePipeline pipeline = builder.Build();
+        pipeline.Warnings.Select(w => w.Code).Should().Equal("RES002");
+        pipeline.Describe().ToString().Should().Contain("pipeline 'odd'").And.Contain("warning RES002");
+        builder.TreatWarningsAsErrors = true;
+        builder.Invoking(b => b.Build()).Should().Throw<ResiliencePipelineException>().WithMessage("*'odd'*RES002*").Which.Warnings.Should().HaveCount(1);
+    }
+
+    private sealed class Described(PolicyRole role) : SimplePolicy
+    {
+        public override PolicyDescription Describe() => new("d", role);
+
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
+    }
+
+    [Fact]
+    public void A_pipeline_describes_itself()
+    {
+        ResiliencePipeline inner = new ResiliencePipelineBuilder { Name = "inner" }.AddCircuitBreaker().Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "outer" }.AddPipeline(inner).AddCircuitBreaker(o => o.Name = "payments").Build();
+        PipelineDescription description = pipeline.Describe();
+        description.Policies.Select(p => p.Role).Should().Equal(PolicyRole.Pipeline, PolicyRole.CircuitBreaker);
+        description.ToString().Should().Contain("payments: CircuitBreaker, failure ratio = 0.5 of at least 20 calls in 10 s")
+            .And.Contain("    circuit-breaker: CircuitBreaker");
+        ResiliencePipeline.Empty.Describe().ToString().Should().Contain("no policies");
+    }
+
+    [Fact]
+    public void Building_without_time_randomness_classifier_or_name_is_a_clear_error()
+    {
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { TimeProvider = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*TimeProvider*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Randomness = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Randomness*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Classifier = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Classifier*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Name = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Name*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder().AddPolicy(null!)).Should().Throw<ArgumentNullException>();
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder().OnEvent(null!)).Should().Throw<ArgumentNullException>();
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder().AddCircuitBreaker((CircuitBreakerOptions)null!)).Should().Throw<ArgumentNullException>();
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder().AddCircuitBreaker(new CircuitBreakerOptions { Name = "" }).Build())
+            .Should().Throw<ResilienceOptionsException>().WithMessage("*Name is empty*");
+    }
+
+    [Fact]
+    public async Task A_typed_pipeline_inside_one_of_another_type_is_refused_and_of_the_same_type_works()
+    {
+        ResiliencePipeline<int> inner = new ResiliencePipelineBuilder<int>().AddCircuitBreaker().Build();
+        ResiliencePipeline<int> outer = new ResiliencePipelineBuilder<int>().AddPipeline(inner).Build();
+        (await outer.ExecuteAsync(_ => new ValueTask<int>(4))).Should().Be(4);
+        (await outer.ExecuteAsync(_ => Task.FromResult(4))).Should().Be(4);
+        (await outer.ExecuteAsync(static (s, _) => new ValueTask<int>(s), 4)).Should().Be(4);
+        (await outer.ExecuteAsync(static (s, _) => Task.FromResult(s), 4)).Should().Be(4);
+        (await outer.ExecuteAsync(default, static (_, s) => new ValueTask<int>(s), 4)).Should().Be(4);
+        (await outer.TryExecuteAsync(_ => new ValueTask<int>(4))).Value.Should().Be(4);
+        (await outer.TryExecuteAsync(_ => Task.FromResult(4))).Value.Should().Be(4);
+        (await outer.TryExecuteAsync(static (s, _) => new ValueTask<int>(s), 4)).Value.Should().Be(4);
+        (await outer.TryExecuteAsync(default, static (_, s) => new ValueTask<int>(s), 4)).Value.Should().Be(4);
+        outer.Describe().Policies.Should().ContainSingle().Which.Inner.Should().ContainSingle();
+    }
+}
