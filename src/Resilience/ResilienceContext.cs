@@ -99,7 +99,7 @@ public abstract class ResilienceContext
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
     internal object? InnermostTimeout { get; set; }
 
-    /// <summary>Set when a policy walked away from a delegate that would not stop: the context must never be reused.</summary>
+    /// <summary>Set on a copy: it must never be reused, because a delegate that somebody walked away from may still hold it.</summary>
     internal bool IsAbandoned { get; set; }
 
     /// <summary>A pooled context mostly comes back to the pipeline it served before: then there is nothing to write.</summary>
@@ -127,6 +127,18 @@ public abstract class ResilienceContext
     }
 
     private protected void End() => _ended = true;
+
+    /// <summary>A copy for a part of the call that may outlive it or run beside it. It is never pooled.</summary>
+    internal ResilienceContext Fork()
+    {
+        ResilienceContext copy = (ResilienceContext)MemberwiseClone();
+        copy.IsAbandoned = true;
+        if (_properties is { } properties) copy._properties = new(properties);
+        return copy;
+    }
+
+    /// <summary>The part of the call that a copy was made for has ended.</summary>
+    internal void EndCopy() => _ended = true;
 
     /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
     internal virtual void Park()

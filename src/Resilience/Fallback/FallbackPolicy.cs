@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>How a call passes a fallback: down untouched; up, a failure or a refusal is replaced.</summary>
+internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, PolicyEnvironment environment) : ResiliencePolicy
+{
+    private readonly LastGood<TResult>? _lastGood = options.LastGood;
+    private readonly Func<FallbackArguments<TResult>, ValueTask<TResult>>? _call = options.Call;
+    private readonly Func<FallbackArguments<TResult>, bool>? _shouldHandle = options.ShouldHandle;
+    private readonly bool _hasValue = options.HasValue;
+    private readonly TResult? _value = options.Value;
+
+    internal override bool NeverThrows => true;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
+        next is PolicyLink<TResult> mine ? (PolicyLink<T>)(object)new Link(this, mine) : next;
+
+    public override PolicyDescription Describe()
+    {
+        List<KeyValuePair<string, string>> described = [];
+        if (_lastGood is not null) described.Add(new("last good", $"up to {PolicyDescription.Format(_lastGood.MaxAge)} old"));
+        if (_call is not null) described.Add(new("substitute call", "yes"));
+        if (_hasValue) described.Add(new("substitute value", $"{_value}"));
+        return new(environment.PolicyName, PolicyRole.Fallback) { Options = described };
+    }
+
+    private sealed class Link(FallbackPolicy<TResult> policy, PolicyLink<TResult> next) : PolicyLink<TResult>
+    {
+        public override ValueTask<Outcome<TResult>> ExecuteAsync(ResilienceContext context)
+        {
+            ValueTask<Outcome<TResult>> running = next.ExecuteAsync(context);
+            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
+            Outcome<TResult> outcome = running.Result;
+            return policy.Handles(outcome, context) ? policy.SubstituteAsync(outcome, context) : new(policy.Kept(outcome, context));
+        }
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<Outcome<TResult>> AwaitAsync(ValueTask<Outcome<TResult>> running, ResilienceContext context)
+        {
+            Outcome<TResult> outcome = await running.ConfigureAwait(false);
+            return policy.Handles(outcome, context)
+                ? await policy.SubstituteAsync(outcome, context).ConfigureAwait(false)
+                : policy.Kept(outcome, context);
+        }
+    }
+
+    private Outcome<TResult> Kept(Outcome<TResult> outcome, ResilienceContext context)
+    {
+        if (_lastGood is not null && outcome.IsSuccess) _lastGood.Store(context, outcome.RawValue!);
+        return outcome;
+    }
+
+    private bool Handles(Outcome<TResult> outcome, ResilienceContext context)
+    {
+        if (outcome.Verdict is not (Verdict.Failure or Verdict.Rejected)) return false;
+        if (_shouldHandle is null) return true;
+        try
+        {
+            return _shouldHandle(new(outcome, context));
+        }
+        catch (Exception error)
+        {
+            Safely.Report("fallback condition", error);
+            return false;
+        }
+    }
+
+    private async ValueTask<Outcome<TResult>> SubstituteAsync(Outcome<TResult> outcome, ResilienceContext context)
+    {
+        if (_lastGood is not null && _lastGood.TryGet(context, out TResult? last, out TimeSpan age))
+            return Substitute(outcome, last!, FallbackSource.LastGood, age);
+
+        // A caller who has left needs no substitute call; a value that lies ready costs nothing.
+        if (_call is not null && !context.CancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                return Substitute(outcome, await _call(new(outcome, context)).ConfigureAwait(false), FallbackSource.Call, null);
+            }
+            catch (Exception error)
+            {
+                Safely.Report("fallback call", error);
+            }
+        }
+
+        return _hasValue ? Substitute(outcome, _value!, FallbackSource.Value, null) : outcome;
+    }
+
+    private Outcome<TResult> Substitute(Outcome<TResult> replaced, TResult value, FallbackSource source, TimeSpan? age)
+    {
+        FallbackTelemetry.Used(environment, replaced.Verdict, source, age);
+        if (!replaced.HasResult || !ReferenceEquals(replaced.RawValue, value)) replaced.Discard();
+        return new(value, null, Verdict.Success, false);
+    }
+}
+
+/// <summary>The fallback's instruments.</summary>
+internal static class FallbackTelemetry
+{
+    private static readonly Counter<long> Fallbacks = ResilienceTelemetry.Meter.CreateCounter<long>(
+        "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
+
+    internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age)
+    {
+        if (Fallbacks.Enabled)
+        {
+            Fallbacks.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
+                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+                { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced) },
+                { "resilience.fallback.source", source switch { FallbackSource.LastGood => "last_good", FallbackSource.Call => "call", _ => "value" } },
+            });
+        }
+
+        if (environment.HasListeners) environment.Publish(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age));
+        Activity.Current?.AddEvent(new ActivityEvent(
+            "resilience.fallback", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
+    }
+}

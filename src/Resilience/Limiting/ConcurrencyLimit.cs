@@ -1,0 +1,229 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>Bounds how many calls run at once, usable alone. Thread-safe.</summary>
+/// <remarks>
+/// Taking and giving back a place is lock-free while nobody waits. Those who find no place wait in a bounded queue, first come
+/// first served, each no longer than <see cref="ConcurrencyLimitOptions.MaxWait"/>; the queue is kept under a short lock
+/// that runs no user code and that callers who find a place never touch (decision 0005).
+/// </remarks>
+public sealed class ConcurrencyLimit
+{
+    private readonly PolicyEnvironment _environment;
+    private readonly int _maxQueued;
+    private readonly TimeSpan _maxWait;
+    private readonly Lock _gate = new();
+    private readonly LinkedList<Waiter> _queue = [];
+    private long _word;
+    private LimitRefusal _full;
+    private LimitRefusal _waited;
+
+    /// <summary>Makes a limit to be used alone or shared between pipelines.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    public ConcurrencyLimit(ConcurrencyLimitOptions options, TimeProvider? timeProvider = null)
+        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider))
+    {
+    }
+
+    internal ConcurrencyLimit(ConcurrencyLimitOptions options, PolicyEnvironment environment)
+    {
+        options.ThrowIfInvalid();
+        _environment = environment;
+        _maxQueued = options.MaxQueued;
+        _maxWait = options.MaxWait;
+        _word = new LimitWord(options.MaxConcurrent, 0, false).Bits;
+        (_full, _waited) = MakeRefusals(options.MaxConcurrent);
+    }
+
+    /// <summary>The name, as in refusals and telemetry.</summary>
+    public string Name => _environment.PolicyName;
+
+    /// <summary>Calls that run now.</summary>
+    public int Running => new LimitWord(Volatile.Read(ref _word)).Running;
+
+    /// <summary>Calls that wait now.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (_gate) return _queue.Count;
+        }
+    }
+
+    /// <summary>How many may run at once, 1 or more. May be changed at any time: raised, those who wait go in at once; lowered, those who run are left to end.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than a million.</exception>
+    public int Limit
+    {
+        get => new LimitWord(Volatile.Read(ref _word)).Limit;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, ConcurrencyLimitOptions.Most);
+            (_full, _waited) = MakeRefusals(value);
+            Change(static (word, limit) => word.WithLimit(limit), value);
+            AdmitWaiting();
+        }
+    }
+
+    /// <summary>Takes a place if one is free and nobody waits for it. If true, give it back with <see cref="Release"/>, exactly once.</summary>
+    public bool TryEnter()
+    {
+        // Acquire: pairs with the compare-and-swaps on this word; what the call before us did in its place is visible.
+        LimitWord seen = new(Volatile.Read(ref _word));
+        while (seen.MayEnter)
+        {
+            long found = Interlocked.CompareExchange(ref _word, seen.Entered.Bits, seen.Bits);
+            if (found == seen.Bits) return true;
+            seen = new(found);
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes a place, waiting for one if need be. Null: yes, give it back with <see cref="Release"/>, exactly once; otherwise why not.</summary>
+    /// <exception cref="OperationCanceledException">The token was cancelled while waiting.</exception>
+    public ValueTask<LimitRefusal?> EnterAsync(CancellationToken cancellationToken = default)
+    {
+        if (TryEnter()) return default;
+        return _maxQueued == 0 ? new(_full) : WaitAsync(_maxWait, cancellationToken);
+    }
+
+    internal ValueTask<LimitRefusal?> EnterAsync(ResilienceContext context)
+    {
+        if (TryEnter()) return default;
+        if (_maxQueued == 0) return new(_full);
+        TimeSpan wait = context.RemainingTime is { } left && left < _maxWait ? left : _maxWait;
+        return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.CancellationToken);
+    }
+
+    /// <summary>Gives a place back; the first of those who wait gets it.</summary>
+    /// <exception cref="InvalidOperationException">Nobody holds a place: one was given back twice.</exception>
+    public void Release()
+    {
+        LimitWord seen = new(Volatile.Read(ref _word));
+        while (true)
+        {
+            if (seen.Running == 0) throw new InvalidOperationException($"{Name}: a place was given back twice.");
+
+            // Full fence: what we did in our place is visible before the place is free.
+            long found = Interlocked.CompareExchange(ref _word, seen.Left.Bits, seen.Bits);
+            if (found == seen.Bits) break;
+            seen = new(found);
+        }
+
+        if (seen.HasWaiting) AdmitWaiting();
+    }
+
+    /// <summary>Lets in as many of those who wait as there are places. Their continuations run elsewhere, after the lock.</summary>
+    private void AdmitWaiting()
+    {
+        while (true)
+        {
+            Waiter? admitted = null;
+            lock (_gate)
+            {
+                LimitWord seen = new(Volatile.Read(ref _word));
+                if (_queue.First is not { } first || !seen.MayAdmitWaiting) return;
+                LimitWord next = seen.Entered.WithWaiting(_queue.Count > 1);
+                if (Interlocked.CompareExchange(ref _word, next.Bits, seen.Bits) != seen.Bits) continue;
+                _queue.RemoveFirst();
+                admitted = first.Value;
+                admitted.Node = null;
+            }
+
+            admitted.TrySetResult(null);
+        }
+    }
+
+    private ValueTask<LimitRefusal?> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<LimitRefusal?>(cancellationToken);
+        Waiter waiter = new(this);
+        lock (_gate)
+        {
+            while (true)
+            {
+                LimitWord seen = new(Volatile.Read(ref _word));
+                bool enters = seen.MayEnter;
+                if (!enters && _queue.Count >= _maxQueued) return new(_full);
+                LimitWord next = enters ? seen.Entered : seen.WithWaiting(true);
+                if (Interlocked.CompareExchange(ref _word, next.Bits, seen.Bits) != seen.Bits) continue;
+                if (enters) return default;
+                waiter.Node = _queue.AddLast(waiter);
+                break;
+            }
+        }
+
+        return AwaitTurnAsync(waiter, wait, cancellationToken);
+    }
+
+    private async ValueTask<LimitRefusal?> AwaitTurnAsync(Waiter waiter, TimeSpan wait, CancellationToken cancellationToken)
+    {
+        ConcurrencyLimitTelemetry.Waiting(_environment, 1);
+        long start = _environment.TimeProvider.GetTimestamp();
+        try
+        {
+            using ITimer timer = _environment.TimeProvider.CreateTimer(static w => ((Waiter)w!).GiveUp(), waiter, wait, Timeout.InfiniteTimeSpan);
+            using CancellationTokenRegistration cancelled = cancellationToken.UnsafeRegister(static (w, token) => ((Waiter)w!).Cancel(token), waiter);
+            return await waiter.Task.ConfigureAwait(false);
+        }
+        finally
+        {
+            ConcurrencyLimitTelemetry.Waiting(_environment, -1);
+            ConcurrencyLimitTelemetry.Waited(_environment, _environment.TimeProvider.GetElapsedTime(start));
+        }
+    }
+
+    /// <summary>Takes a waiter out of the queue. False when it has been let in already: then it has a place, and uses it.</summary>
+    private bool TryLeaveQueue(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            if (waiter.Node is not { } node) return false;
+            _queue.Remove(node);
+            waiter.Node = null;
+            if (_queue.Count == 0) Change(static (word, _) => word.WithWaiting(false), 0);
+            return true;
+        }
+    }
+
+    /// <summary>The one loop that changes the word by a rule.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Change(Func<LimitWord, int, LimitWord> rule, int argument)
+    {
+        LimitWord seen = new(Volatile.Read(ref _word));
+        while (true)
+        {
+            long found = Interlocked.CompareExchange(ref _word, rule(seen, argument).Bits, seen.Bits);
+            if (found == seen.Bits) return;
+            seen = new(found);
+        }
+    }
+
+    private (LimitRefusal Full, LimitRefusal Waited) MakeRefusals(int limit) =>
+        (new(Name, LimitReason.QueueFull, limit, _maxQueued), new(Name, LimitReason.WaitedTooLong, limit, _maxQueued));
+
+    private static string NameOf(ConcurrencyLimitOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Name ?? options.Kind;
+    }
+
+    /// <summary>A caller who waits. Whoever takes it out of the queue, under the lock, is the one who completes it.</summary>
+    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRefusal?>(TaskCreationOptions.RunContinuationsAsynchronously)
+    {
+        internal LinkedListNode<Waiter>? Node;
+
+        internal void GiveUp()
+        {
+            if (limit.TryLeaveQueue(this)) TrySetResult(limit._waited);
+        }
+
+        internal void Cancel(CancellationToken token)
+        {
+            if (limit.TryLeaveQueue(this)) TrySetCanceled(token);
+        }
+    }
+}

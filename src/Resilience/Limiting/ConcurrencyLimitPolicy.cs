@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>How a call passes a concurrency limit: take a place, go on, give it back whatever happened.</summary>
+internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvironment environment) : ResiliencePolicy
+{
+    internal override bool NeverThrows => true;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(limit, environment, next);
+
+    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.ConcurrencyLimit)
+    {
+        Options = [new("limit", limit.Limit.ToString(CultureInfo.InvariantCulture))],
+    };
+
+    private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+        {
+            if (!limit.TryEnter()) return EnterAndGoOnAsync(limit.EnterAsync(context), context);
+            ConcurrencyLimitTelemetry.Running(environment, 1);
+            ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+            if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
+            Outcome<T> outcome = running.Result;
+            Leave();
+            return new(outcome);
+        }
+
+        private ValueTask<Outcome<T>> EnterAndGoOnAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context) =>
+            entering.IsCompletedSuccessfully && entering.Result is { } refusal
+                ? new(Refuse(refusal))
+                : EnterAndGoOnSlowlyAsync(entering.IsCompletedSuccessfully ? default : entering, context);
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<Outcome<T>> EnterAndGoOnSlowlyAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context)
+        {
+            try
+            {
+                if (await entering.ConfigureAwait(false) is { } refusal) return Refuse(refusal);
+            }
+            catch (OperationCanceledException cancelled)
+            {
+                return new(default, cancelled, Verdict.Ignored, false);
+            }
+
+            ConcurrencyLimitTelemetry.Running(environment, 1);
+            Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
+            Leave();
+            return outcome;
+        }
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running)
+        {
+            Outcome<T> outcome = await running.ConfigureAwait(false);
+            Leave();
+            return outcome;
+        }
+
+        private void Leave()
+        {
+            limit.Release();
+            ConcurrencyLimitTelemetry.Running(environment, -1);
+        }
+
+        private Outcome<T> Refuse(LimitRefusal refusal)
+        {
+            ConcurrencyLimitTelemetry.Refused(environment, refusal);
+            return new(default, refusal, Verdict.Rejected, false);
+        }
+    }
+}
+
+/// <summary>The limit's instruments.</summary>
+internal static class ConcurrencyLimitTelemetry
+{
+    private static readonly UpDownCounter<long> RunningCalls = ResilienceTelemetry.Meter.CreateUpDownCounter<long>(
+        "resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
+
+    private static readonly UpDownCounter<long> WaitingCalls = ResilienceTelemetry.Meter.CreateUpDownCounter<long>(
+        "resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
+
+    private static readonly Histogram<double> Wait = ResilienceTelemetry.Meter.CreateHistogram<double>(
+        "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.");
+
+    private static readonly Counter<long> Rejections = ResilienceTelemetry.Meter.CreateCounter<long>(
+        "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
+
+    internal static void Running(PolicyEnvironment environment, int change)
+    {
+        if (RunningCalls.Enabled) RunningCalls.Add(change, TagsOf(environment));
+    }
+
+    internal static void Waiting(PolicyEnvironment environment, int change)
+    {
+        if (WaitingCalls.Enabled) WaitingCalls.Add(change, TagsOf(environment));
+    }
+
+    internal static void Waited(PolicyEnvironment environment, TimeSpan time)
+    {
+        if (Wait.Enabled) Wait.Record(time.TotalSeconds, TagsOf(environment));
+    }
+
+    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal)
+    {
+        if (Rejections.Enabled)
+        {
+            TagList tags = TagsOf(environment);
+            tags.Add(ResilienceTelemetry.ReasonTag, refusal.Why == LimitReason.QueueFull ? "queue_full" : "waited_too_long");
+            Rejections.Add(1, tags);
+        }
+
+        if (environment.HasListeners) environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal));
+        Activity.Current?.AddEvent(new ActivityEvent(
+            "resilience.refused", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
+    }
+
+    private static TagList TagsOf(PolicyEnvironment environment) => new()
+    {
+        { ResilienceTelemetry.PipelineTag, environment.PipelineName },
+        { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+    };
+}

@@ -1,0 +1,83 @@
+using System.Collections.Concurrent;
+
+namespace Resilience;
+
+/// <summary>Gives out timeout sources and takes them back: a few for each thread, and a bounded pool for all.</summary>
+internal static class TimeoutPool
+{
+    /// <summary>Shorter timeouts get a timer of their own: the scanner comes by only so often.</summary>
+    internal static readonly TimeSpan ShortestCoarse = TimeSpan.FromMilliseconds(TimeoutScanner.LongestSleepMs);
+
+    private const int PerThread = 4;
+    private const int MostShared = 1024;
+
+    private static readonly ConcurrentQueue<TimeoutSource> SharedCoarse = new();
+    private static readonly ConcurrentQueue<TimeoutSource> SharedExact = new();
+
+    [ThreadStatic]
+    private static Spares? Mine;
+
+    /// <summary>An idle source for a timeout of this length on this clock.</summary>
+    internal static TimeoutSource Rent(Clock clock, TimeSpan timeout)
+    {
+        if (!clock.IsSystem) return MakeForProvider(clock.Provider, timeout);
+        bool isExact = timeout < ShortestCoarse;
+        Spares mine = Mine ??= new();
+        if (isExact) return mine.Exact.TryPop() ?? (SharedExact.TryDequeue(out TimeoutSource? shared) ? shared : MakeExact());
+        return mine.Coarse.TryPop() ?? (SharedCoarse.TryDequeue(out TimeoutSource? coarse) ? coarse : MakeCoarse());
+    }
+
+    /// <summary>Takes a source back that nobody will cancel any more.</summary>
+    internal static void Return(TimeoutSource source)
+    {
+        if (!source.IsPooled) return;
+        Spares mine = Mine ??= new();
+        if (source.IsExact ? mine.Exact.TryPush(source) : mine.Coarse.TryPush(source)) return;
+        ConcurrentQueue<TimeoutSource> shared = source.IsExact ? SharedExact : SharedCoarse;
+        if (shared.Count < MostShared) shared.Enqueue(source);
+        else Drop(source);
+    }
+
+    /// <summary>Lets go of a source that has been cancelled, or that somebody may still cancel.</summary>
+    internal static void Drop(TimeoutSource source) => TimeoutScanner.System.Forget(source);
+
+    private static TimeoutSource MakeCoarse()
+    {
+        TimeoutSource source = new(isExact: false, isPooled: true);
+        return TimeoutScanner.System.TryRegister(source) ? source : MakeExact();
+    }
+
+    private static TimeoutSource MakeExact() => new(isExact: true, isPooled: true);
+
+    /// <summary>With a user's clock the source's timer is that clock's; it is used once.</summary>
+    private static TimeoutSource MakeForProvider(TimeProvider provider, TimeSpan timeout) => new(isExact: true, isPooled: false, new(timeout, provider));
+
+    private sealed class Spares
+    {
+        internal Stack Coarse;
+        internal Stack Exact;
+    }
+
+    /// <summary>A handful of places. A mutable struct: a field of <see cref="Spares"/>, do not mark it readonly.</summary>
+    private struct Stack
+    {
+        private TimeoutSource?[]? _places;
+        private int _count;
+
+        internal TimeoutSource? TryPop()
+        {
+            if (_count == 0) return null;
+            ref TimeoutSource? place = ref _places![--_count];
+            TimeoutSource? source = place;
+            place = null;
+            return source;
+        }
+
+        internal bool TryPush(TimeoutSource source)
+        {
+            if (_count == PerThread) return false;
+            (_places ??= new TimeoutSource?[PerThread])[_count++] = source;
+            return true;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+using System.Diagnostics;
+
+namespace Resilience;
+
+/// <summary>A cancellation source with a deadline, used again and again: arming it is one write, disarming it one compare-and-swap.</summary>
+/// <remarks>
+/// <code>
+/// _due   0: idle     n: armed, due at n ms on the clock     -1: fired, for good
+///
+///          Arm                 TryFire (scanner)
+///   idle ───────► armed(n) ──────────────────────► fired ──► Execute: cancels on the thread pool
+///     ▲              │
+///     └──────────────┘
+///          Disarm
+/// </code>
+/// <para>
+/// Disarming and firing race for the same word, and one of them wins. Whatever cancels a source (its own deadline, the
+/// timeout around it, the caller's token) first takes it out of the reach of the one who would put it back into the pool:
+/// so a source that has been or will be cancelled is never used again, and a source from the pool is never cancelled by a former life.
+/// </para>
+/// <para>
+/// A timeout inside a timeout does not register on the outer token: it hangs itself below the outer source
+/// (<see cref="_child"/>), which passes its own end on.
+/// </para>
+/// </remarks>
+internal sealed class TimeoutSource : IThreadPoolWorkItem
+{
+    private const long Idle = 0;
+    private const long Fired = -1;
+
+    private readonly CancellationTokenSource _source;
+    private readonly bool _isExact; // its own timer instead of the scanner
+    private readonly bool _isPooled;
+    private long _due;
+    private int _endedFromOutside;
+    private TimeoutSource? _child;
+    private TimeoutSource? _parent;
+    private CancellationTokenRegistration _registration;
+
+    internal TimeoutSource(bool isExact, bool isPooled, CancellationTokenSource? source = null)
+    {
+        _isExact = isExact;
+        _isPooled = isPooled;
+        _source = source ?? new();
+    }
+
+    internal CancellationToken Token => _source.Token;
+
+    internal bool IsExact => _isExact;
+
+    internal bool IsPooled => _isPooled;
+
+    /// <summary>Where the scanner keeps it.</summary>
+    internal int Index { get; set; } = -1;
+
+    /// <summary>Starts the time. Only the owner calls it, on an idle source.</summary>
+    internal void Arm(long dueMs, TimeSpan timeout)
+    {
+        Debug.Assert(dueMs > 0, "Zero means idle.");
+        if (_isExact)
+        {
+            if (_isPooled) _source.CancelAfter(timeout);
+            return;
+        }
+
+        // Full fence: the deadline is visible before we look whether the scanner runs; pairs with the scanner's look at all
+        // deadlines after it has declared itself stopped. One of the two sees the other.
+        Interlocked.Exchange(ref _due, dueMs);
+        TimeoutScanner.System.EnsureRunning();
+    }
+
+    /// <summary>Lets the end of what is around us end us as well.</summary>
+    internal void LinkTo(TimeoutSource? around, CancellationToken outer)
+    {
+        if (!outer.CanBeCanceled) return;
+        if (around is not null && around.Token == outer && around.TryAdopt(this))
+        {
+            _parent = around;
+            return;
+        }
+
+        _registration = outer.UnsafeRegister(static state => ((TimeoutSource)state!).EndFromOutside(), this);
+    }
+
+    /// <summary>A source with a timer of its own is ended by that timer, which knows of no child: its children register on the token.</summary>
+    private bool TryAdopt(TimeoutSource child)
+    {
+        if (_isExact) return false;
+
+        // Full fence: the child is visible before we look whether we have ended; pairs with the exchange in PassOn, which
+        // comes after the cancellation. So either the thread that ends us finds the child, or we find the end here.
+        if (Interlocked.CompareExchange(ref _child, child, null) is not null) return false; // two attempts at once: the second registers
+        if (_source.IsCancellationRequested) PassOn();
+        return true;
+    }
+
+    /// <summary>Takes the child, if it is still there, and ends it. Whoever takes it keeps it from being used again.</summary>
+    private void PassOn() => Interlocked.Exchange(ref _child, null)?.EndFromOutside();
+
+    /// <summary>Stops the time. True when this source's own deadline had come first.</summary>
+    /// <param name="isReusable">False when it has been or will be cancelled.</param>
+    internal bool Disarm(out bool isReusable)
+    {
+        isReusable = LeaveOuter();
+        if (_isExact)
+        {
+            isReusable = StopOwnTimer(isReusable);
+            return _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0;
+        }
+
+        long due = Volatile.Read(ref _due);
+
+        // Pairs with TryFire: the deadline is taken back by us or has fired, never both.
+        bool fired = due == Fired || Interlocked.CompareExchange(ref _due, Idle, due) != due;
+        isReusable = isReusable && !fired && _source.TryReset(); // TryReset drops what users left registered on the token
+        return fired;
+    }
+
+    private bool StopOwnTimer(bool isFree)
+    {
+        if (_isPooled) return _source.TryReset() && isFree; // TryReset answers false when the timer has fired
+        if (isFree) _source.Dispose();
+        else if (!_source.IsCancellationRequested) _source.CancelAfter(Timeout.InfiniteTimeSpan); // somebody is about to cancel it: it must stay alive for him
+        return false;
+    }
+
+    private bool LeaveOuter()
+    {
+        bool isFree = true;
+        if (_parent is { } parent)
+        {
+            // Pairs with PassOn: we take ourselves back, or the parent has us and will end us.
+            isFree = Interlocked.CompareExchange(ref parent._child, null, this) == this;
+            _parent = null;
+        }
+        else if (_registration != default)
+        {
+            isFree = _registration.Unregister(); // false: the callback runs or has run
+            _registration = default;
+        }
+
+        return isFree;
+    }
+
+    /// <summary>The scanner's half of the race. The caller queues the source, which then cancels itself where user callbacks disturb nobody.</summary>
+    internal bool TryFire(long nowMs)
+    {
+        long due = Volatile.Read(ref _due);
+        return due > 0 && nowMs >= due && Interlocked.CompareExchange(ref _due, Fired, due) == due;
+    }
+
+    /// <summary>When it is due; 0 when it is idle, -1 when it has fired.</summary>
+    internal long DueMs => Volatile.Read(ref _due);
+
+    void IThreadPoolWorkItem.Execute() => Cancel();
+
+    private void EndFromOutside()
+    {
+        // Release: whoever sees the cancellation sees the reason.
+        Volatile.Write(ref _endedFromOutside, 1);
+        Cancel();
+    }
+
+    private void Cancel()
+    {
+        try
+        {
+            _source.Cancel();
+        }
+        catch (Exception error)
+        {
+            Safely.Report("cancellation callback", error);
+        }
+
+        PassOn();
+    }
+}

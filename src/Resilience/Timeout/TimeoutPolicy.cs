@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>How a call passes a timeout: arm, go on, disarm.</summary>
+internal sealed class TimeoutPolicy : ResiliencePolicy
+{
+    private static readonly Counter<long> Timeouts = ResilienceTelemetry.Meter.CreateCounter<long>(
+        "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended.");
+
+    private readonly PolicyEnvironment _environment;
+    private readonly TimeSpan _timeout;
+    private readonly long _timeoutMs;
+    private readonly Func<ResilienceContext, TimeSpan?>? _timeoutFor;
+    private readonly TimeSpan? _abandonAfter;
+
+    internal TimeoutPolicy(TimeoutOptions options, PolicyEnvironment environment)
+    {
+        _environment = environment;
+        _timeout = options.Timeout;
+        _timeoutMs = Clock.ToMs(options.Timeout);
+        _timeoutFor = options.TimeoutFor;
+        _abandonAfter = options.AbandonAfter;
+    }
+
+    internal override bool NeverThrows => true;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
+        _abandonAfter is { } grace ? new AbandoningLink<T>(this, next, grace) : new Link<T>(this, next);
+
+    public override PolicyDescription Describe()
+    {
+        List<KeyValuePair<string, string>> options = [new("timeout", PolicyDescription.Format(_timeout))];
+        if (_timeoutFor is not null) options.Add(new("per call", "yes"));
+        if (_abandonAfter is { } abandon) options.Add(new("abandon after", PolicyDescription.Format(abandon)));
+        return new(_environment.PolicyName, PolicyRole.Timeout) { Timeout = _timeout, Options = options };
+    }
+
+    private TimeSpan TimeoutOf(ResilienceContext context)
+    {
+        try
+        {
+            return _timeoutFor!(context) is { } own && own >= TimeSpan.FromMilliseconds(1) && own <= OptionsCheck.LongestSpan ? own : _timeout;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("timeout for call", error);
+            return _timeout;
+        }
+    }
+
+    /// <summary>What must be put back when the call comes up again.</summary>
+    private readonly struct Armed(TimeoutSource source, object? around, long outerDeadlineMs, TimeSpan timeout, CancellationToken outer)
+    {
+        internal readonly TimeoutSource Source = source;
+        internal readonly CancellationToken Outer = outer;
+        internal readonly object? Around = around;
+        internal readonly long OuterDeadlineMs = outerDeadlineMs;
+        internal readonly TimeSpan Timeout = timeout;
+    }
+
+    /// <summary>False when the deadline of the call has passed already, so that nothing need be started.</summary>
+    private bool TryArm(ResilienceContext context, out Armed armed)
+    {
+        Clock clock = context.Clock;
+        long now = clock.NowMs;
+        TimeSpan timeout = _timeout;
+        long ms = _timeoutMs;
+        if (_timeoutFor is not null)
+        {
+            timeout = TimeoutOf(context);
+            ms = Clock.ToMs(timeout);
+        }
+
+        long outerDeadline = context.DeadlineMs;
+        CancellationToken outer = context.CancellationToken;
+        if (outerDeadline <= now)
+        {
+            armed = new(null!, null, outerDeadline, timeout, outer);
+            return false;
+        }
+
+        long due = now + ms;
+        object? around = context.InnermostTimeout;
+        TimeoutSource source = TimeoutPool.Rent(clock, timeout);
+        source.Arm(Math.Max(1, due), timeout);
+        source.LinkTo(around as TimeoutSource, outer);
+        armed = new(source, around, outerDeadline, timeout, outer);
+        if (due < outerDeadline) context.DeadlineMs = due;
+        context.InnermostTimeout = source;
+        context.CancellationToken = source.Token;
+        return true;
+    }
+
+    private Outcome<T> Finish<T>(ResilienceContext context, in Armed armed, Outcome<T> outcome)
+    {
+        context.CancellationToken = armed.Outer;
+        context.InnermostTimeout = armed.Around;
+        context.DeadlineMs = armed.OuterDeadlineMs;
+        bool fired = armed.Source.Disarm(out bool isReusable);
+        if (isReusable) TimeoutPool.Return(armed.Source);
+        else TimeoutPool.Drop(armed.Source);
+
+        // A real answer that came late is still the answer; and if those around us ended the call, the end is theirs.
+        return fired && outcome.Error is OperationCanceledException cancelled && !armed.Outer.IsCancellationRequested
+            ? TimedOut<T>(context, armed.Timeout, cancelled, isAbandoned: false)
+            : outcome;
+    }
+
+    private Outcome<T> TimedOut<T>(ResilienceContext context, TimeSpan timeout, Exception? cause, bool isAbandoned)
+    {
+        if (Timeouts.Enabled)
+        {
+            Timeouts.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, _environment.PipelineName },
+                { ResilienceTelemetry.PolicyTag, _environment.PolicyName },
+            });
+        }
+
+        Activity.Current?.AddEvent(new ActivityEvent(
+            "resilience.timeout", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, _environment.PolicyName } }));
+        if (_environment.HasListeners)
+            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned));
+        return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), Verdict.Failure, false);
+    }
+
+    private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+        {
+            if (!policy.TryArm(context, out Armed armed)) return new(policy.TimedOut<T>(context, armed.Timeout, null, isAbandoned: false));
+            ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+            return running.IsCompletedSuccessfully ? new(policy.Finish(context, armed, running.Result)) : AwaitAsync(running, context, armed);
+        }
+
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, Armed armed) =>
+            policy.Finish(context, armed, await running.ConfigureAwait(false));
+    }
+
+    /// <summary>As above, and walks away from a delegate that does not end within a grace after it was told to.</summary>
+    /// <remarks>What is left behind goes on with a context of its own, so it cannot touch the attempts that follow.</remarks>
+    private sealed class AbandoningLink<T>(TimeoutPolicy policy, PolicyLink<T> next, TimeSpan grace) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+        {
+            ResilienceContext own = context.Fork();
+            if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed.Timeout, null, isAbandoned: false));
+            ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
+            return running.IsCompletedSuccessfully ? new(FinishCopy(own, armed, running.Result)) : AwaitAsync(running.AsTask(), own, armed);
+        }
+
+        private Outcome<T> FinishCopy(ResilienceContext own, in Armed armed, Outcome<T> outcome)
+        {
+            Outcome<T> finished = policy.Finish(own, armed, outcome);
+            own.EndCopy();
+            return finished;
+        }
+
+        private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext own, Armed armed)
+        {
+            using CancellationTokenSource ended = new();
+            Task patience = PatienceAsync(own.TimeProvider, armed.Source.Token, ended.Token);
+            if (await Task.WhenAny(running, patience).ConfigureAwait(false) == running)
+            {
+                await ended.CancelAsync().ConfigureAwait(false);
+                return FinishCopy(own, armed, await running.ConfigureAwait(false));
+            }
+
+            // Nobody waits for it any more; when it ends, what it brings is thrown away. Its source was cancelled: never used again.
+            _ = running.ContinueWith(
+                static left => left.Result.Discard(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            bool isOurs = armed.Source.Disarm(out _) && !armed.Outer.IsCancellationRequested;
+            TimeoutPool.Drop(armed.Source);
+            return isOurs
+                ? policy.TimedOut<T>(own, armed.Timeout, null, isAbandoned: true)
+                : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, false);
+        }
+
+        private async Task PatienceAsync(TimeProvider time, CancellationToken told, CancellationToken ended)
+        {
+            TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            using CancellationTokenRegistration onTold = told.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetResult(), heard);
+            using CancellationTokenRegistration onEnded = ended.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetCanceled(), heard);
+            await heard.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(grace, time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}
