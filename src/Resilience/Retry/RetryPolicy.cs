@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>Repeats failures: the only loop of the library. Holds the budget that its calls share; thread-safe.</summary>
+public sealed class RetryPolicy : ResiliencePolicy
+{
+    private readonly PolicyEnvironment _environment;
+    private readonly int _maxRetries;
+    private readonly Backoff _backoff;
+    private readonly RetryRule[] _rules;
+    private readonly Func<RetryAttempt, TimeSpan?>? _retryAfter;
+    private readonly TimeSpan _maxRetryAfter;
+    private readonly bool _backoffIsMinimum;
+    private readonly Func<RetryAttempt, bool>? _shouldRetry;
+    private readonly Action<RetryAttempt, TimeSpan>? _onRetry;
+
+    /// <summary>Makes the policy; <c>AddRetry</c> does it for you. Make one yourself to share it between pipelines.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public RetryPolicy(RetryOptions options, PolicyEnvironment environment)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(environment);
+        options.ThrowIfInvalid();
+        _environment = environment;
+        _maxRetries = options.MaxRetries;
+        _backoff = Backoff.From(options);
+        _rules = [.. options.Rules];
+        _retryAfter = options.RetryAfter;
+        _maxRetryAfter = options.MaxRetryAfter;
+        _backoffIsMinimum = options.BackoffIsMinimum;
+        _shouldRetry = options.ShouldRetry;
+        _onRetry = options.OnRetry;
+        WaitsForRejections = options.WaitForRejections;
+        Budget = options.Budget ?? new(new() { Name = environment.PolicyName }, environment.Clock, environment.PipelineName);
+    }
+
+    /// <summary>The account that this policy's retries are paid from.</summary>
+    public RetryBudget Budget { get; }
+
+    internal bool WaitsForRejections { get; }
+
+    internal TimeProvider TimeProvider => _environment.TimeProvider;
+
+    internal string Name => _environment.PolicyName;
+
+    internal override bool NeverThrows => true;
+
+    /// <inheritdoc/>
+    public override PolicyDescription Describe()
+    {
+        int? most = MostRetries();
+        return new(_environment.PolicyName, PolicyRole.Retry)
+        {
+            MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
+            FirstDelay = most == 0 ? null : _backoff.Ceiling(0),
+            TotalDelay = most is { } all ? _backoff.Total(all) : null,
+            Options =
+            [
+                new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : _maxRetries.ToString(CultureInfo.InvariantCulture)),
+                new("Backoff", _backoff.ToString()),
+                new(nameof(RetryOptions.Budget), Budget.ToString()),
+                new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
+                .. _rules.Length == 0 ? (KeyValuePair<string, string>[])[] : [new(nameof(RetryOptions.Rules), _rules.Length.ToString(CultureInfo.InvariantCulture))],
+                .. WaitsForRejections ? [new(nameof(RetryOptions.WaitForRejections), "true")] : (KeyValuePair<string, string>[])[],
+            ],
+        };
+    }
+
+    /// <inheritdoc/>
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        return new RetryLink<T>(this, next);
+    }
+
+    /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
+    internal RetryDecision Decide(in RetryAttempt attempt, bool isMarked, TimeSpan previous)
+    {
+        if (isMarked) return Deny(attempt, RetryDenial.Marked);
+        RetryRule? rule = RuleFor(attempt);
+        int most = rule?.MaxRetries ?? _maxRetries;
+        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts);
+        if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
+
+        (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
+        ResilienceContext context = attempt.Context;
+        if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs) return Deny(attempt, RetryDenial.Deadline);
+
+        // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
+        if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
+        if (!Budget.TryWithdraw()) return Deny(attempt, RetryDenial.Budget);
+        Announce(attempt, delay, askedFor);
+        return new(delay, askedFor, null);
+    }
+
+    private RetryRule? RuleFor(in RetryAttempt attempt)
+    {
+        foreach (RetryRule rule in _rules)
+        {
+            if (rule.Matches(attempt)) return rule;
+        }
+
+        return null;
+    }
+
+    private bool IsAllowed(in RetryAttempt attempt)
+    {
+        if (_shouldRetry is null) return true;
+        try
+        {
+            return _shouldRetry(attempt);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry ShouldRetry", error);
+            return false;
+        }
+    }
+
+    private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    {
+        TimeSpan? asked = AskedByDelegate(attempt) ?? attempt.RetryAfter;
+        if (asked is not { } wish || wish < TimeSpan.Zero) return (backoff.Delay(attempt.Number, previous, _environment.Randomness), false);
+        if (wish > _maxRetryAfter) wish = _maxRetryAfter;
+        if (!_backoffIsMinimum) return (wish, true);
+        TimeSpan computed = backoff.Delay(attempt.Number, previous, _environment.Randomness);
+        return computed > wish ? (computed, false) : (wish, true);
+    }
+
+    private TimeSpan? AskedByDelegate(in RetryAttempt attempt)
+    {
+        if (_retryAfter is null) return null;
+        try
+        {
+            return _retryAfter(attempt) is { } asked && asked >= TimeSpan.Zero ? asked : null;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry RetryAfter", error);
+            return null;
+        }
+    }
+
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial)
+    {
+        string reason = ReasonOf(attempt);
+        if (RetryTelemetry.Denied.Enabled)
+        {
+            RetryTelemetry.Denied.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, attempt.Context.PipelineName },
+                { ResilienceTelemetry.PolicyTag, Name },
+                { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+            });
+        }
+
+        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new() { { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) } }));
+        if (_environment.HasListeners) _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, reason));
+        return new(default, false, denial);
+    }
+
+    private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
+    {
+        string reason = ReasonOf(attempt);
+        string pipeline = attempt.Context.PipelineName;
+        if (RetryTelemetry.Retries.Enabled || RetryTelemetry.Delay.Enabled)
+        {
+            TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, Name } };
+            RetryTelemetry.Delay.Record(delay.TotalSeconds, tags);
+            tags.Add(ResilienceTelemetry.ReasonTag, reason);
+            RetryTelemetry.Retries.Add(1, tags);
+        }
+
+        Activity.Current?.AddEvent(new("resilience.retry", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, reason }, { "resilience.retry.delay", delay.TotalSeconds },
+        }));
+        if (_environment.HasListeners) _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor));
+        if (_onRetry is null) return;
+        try
+        {
+            _onRetry(attempt, delay);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry OnRetry", error);
+        }
+    }
+
+    private static string ReasonOf(in RetryAttempt attempt) => ResilienceTelemetry.ErrorTypeOf(attempt.Error) ?? "result";
+
+    private static string NameOf(RetryDenial denial) => denial switch
+    {
+        RetryDenial.Attempts => "attempts",
+        RetryDenial.NotAllowed => "not_allowed",
+        RetryDenial.Marked => "marked",
+        RetryDenial.Deadline => "deadline",
+        _ => "budget",
+    };
+
+    private int? MostRetries()
+    {
+        int most = _maxRetries;
+        foreach (RetryRule rule in _rules)
+        {
+            if (most == RetryOptions.Unlimited || rule.MaxRetries == RetryOptions.Unlimited) return null;
+            most = Math.Max(most, rule.MaxRetries ?? 0);
+        }
+
+        return most == RetryOptions.Unlimited ? null : most;
+    }
+}
+
+/// <summary>Yes, after this wait; or no, and why.</summary>
+internal readonly record struct RetryDecision(TimeSpan Delay, bool AskedFor, RetryDenial? Denial);
