@@ -51,9 +51,7 @@ public enum BackoffJitter
 /// </remarks>
 public sealed class Backoff
 {
-    /// <summary>The longest delay that can be asked for: a day.</summary>
-    public static readonly TimeSpan LongestDelay = OptionsCheck.LongestSpan;
-
+    internal static readonly TimeSpan LongestDelay = OptionsCheck.LongestSpan; // a day
     internal const double LeastFactor = 1.01;
     internal const double GreatestFactor = 1000;
     private const int Spread = 3; // of decorrelated jitter, as its inventors have it
@@ -175,8 +173,8 @@ public sealed class Backoff
         ArgumentNullException.ThrowIfNull(random);
 
         // The bound is clamped before the draw: clamped afterwards, most draws would land on the maximum itself.
-        long before = Math.Clamp(previous.Ticks, _base, _max);
-        return new(Draw(_base, Math.Min(_max, before * Spread), random));
+        long most = previous.Ticks >= _max ? _max : Math.Max(previous.Ticks, _base) * Spread;
+        return new(Draw(_base, Math.Min(_max, most), random));
     }
 
     /// <summary>The ceilings of the first retries, for documentation and tests.</summary>
@@ -231,8 +229,12 @@ public sealed class Backoff
     };
 
     /// <summary>Evenly from <paramref name="least"/> to <paramref name="most"/>, both included. A user's generator that leaves [0, 1) is held inside.</summary>
-    private static long Draw(long least, long most, Randomness random) =>
-        Math.Clamp(least + (long)(random.NextDouble() * (most - least + 1)), least, most);
+    private static long Draw(long least, long most, Randomness random)
+    {
+        // The machine's own conversion: what it makes of NaN and infinity differs between machines, but the next line holds it inside.
+        long drawn = least + double.ConvertToIntegerNative<long>(random.NextDouble() * (most - least + 1));
+        return drawn < least ? least : drawn > most ? most : drawn;
+    }
 
     /// <summary>The growing part of a geometric ceiling. Decimal, so that 200 ms times 1.1 is what pencil and paper give; at most some 2 800 entries.</summary>
     private static long[] Geometric(long first, long max, decimal factor)

@@ -123,11 +123,25 @@ public sealed class RetryPolicy : ResiliencePolicy
     private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
     {
         TimeSpan? asked = AskedByDelegate(attempt) ?? attempt.RetryAfter;
-        if (asked is not { } wish || wish < TimeSpan.Zero) return (backoff.Delay(attempt.Number, previous, _environment.Randomness), false);
+        if (asked is not { } wish || wish < TimeSpan.Zero) return (Computed(attempt, backoff, previous), false);
         if (wish > _maxRetryAfter) wish = _maxRetryAfter;
         if (!_backoffIsMinimum) return (wish, true);
-        TimeSpan computed = backoff.Delay(attempt.Number, previous, _environment.Randomness);
+        TimeSpan computed = Computed(attempt, backoff, previous);
         return computed > wish ? (computed, false) : (wish, true);
+    }
+
+    /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>
+    private TimeSpan Computed(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    {
+        try
+        {
+            return backoff.Delay(attempt.Number, previous, _environment.Randomness);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("randomness", error);
+            return backoff.Ceiling(attempt.Number);
+        }
     }
 
     private TimeSpan? AskedByDelegate(in RetryAttempt attempt)

@@ -296,4 +296,48 @@ public class RetryPipelineTests
         ((Action)(() => new ResiliencePipelineBuilder().AddRetry((RetryOptions)null!))).Should().Throw<ArgumentNullException>();
         ((Action)(() => new ResiliencePipelineBuilder().AddRetry((Action<RetryOptions>)null!))).Should().Throw<ArgumentNullException>();
     }
+
+    [Theory]
+    [InlineData(RetryOptions.Unlimited, null)]
+    [InlineData(int.MaxValue, RetryDenial.Attempts)]
+    public void Decision_does_not_overflow_when_the_attempt_is_the_last_int(int maxRetries, RetryDenial? denial)
+    {
+        RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
+        ContextCall<int, int> context = new((_, _) => new(0), 0);
+        context.Begin(Clock.For(_time), "", default);
+        RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, new IOException(), null, null, context), false, Second);
+        decision.Denial.Should().Be(denial);
+        decision.Delay.Should().Be(denial is null ? Second * 5 : TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task Waits_are_the_same_when_the_randomness_is_seeded_alike()
+    {
+        async Task<TimeSpan[]> WaitsAsync(BackoffKind kind)
+        {
+            ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time, Randomness = Randomness.Seeded(5) }
+                .AddRetry(new RetryOptions { BackoffKind = kind }).Build();
+            return (await _time.DriveAsync(pipeline.TryExecuteAsync(new Script(failures: 9).RunAsync))).Waits;
+        }
+
+        foreach (BackoffKind kind in Enum.GetValues<BackoffKind>())
+        {
+            TimeSpan[] waits = await WaitsAsync(kind);
+            waits.Should().HaveCount(3).And.OnlyHaveUniqueItems().And.Equal(await WaitsAsync(kind));
+        }
+    }
+
+    [Fact]
+    public async Task Wait_is_the_ceiling_when_the_generator_throws()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time, Randomness = new Broken() }.AddRetry().Build();
+        (Outcome<int> outcome, TimeSpan[] waits) = await _time.DriveAsync(pipeline.TryExecuteAsync(new Script(failures: 1).RunAsync));
+        outcome.Value.Should().Be(1);
+        waits.Should().Equal(TimeSpan.FromMilliseconds(200));
+    }
+
+    private sealed class Broken : Randomness
+    {
+        public override double NextDouble() => throw new InvalidOperationException("out of numbers");
+    }
 }
