@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -14,7 +15,8 @@ public enum BackoffKind
     /// <summary>Each wait is the one before times a factor, up to the maximum.</summary>
     Exponential,
 
-    /// <summary>Each wait is drawn between the base delay and three times the wait before, up to the maximum. It is its own jitter.</summary>
+    /// <summary>Each wait is drawn between the base delay and three times the wait before, up to the maximum. It is its own
+    /// jitter.</summary>
     Decorrelated,
 }
 
@@ -56,7 +58,7 @@ public sealed class Backoff
     internal const double GreatestFactor = 1000;
     private const int Spread = 3; // of decorrelated jitter, as its inventors have it
 
-    private readonly long[] _ceilings; // of the attempts before the maximum is reached; empty for the linear kind, which is one multiplication
+    private readonly long[] _ceilings; // of the attempts before the maximum is reached; empty where that is one multiplication or none
     private readonly long _base;
     private readonly long _max;
     private readonly long _linearSteps; // attempts before the linear ceiling reaches the maximum
@@ -105,7 +107,9 @@ public sealed class Backoff
     /// <param name="jitter">How the wait is spread below the ceiling.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public static Backoff Linear(TimeSpan baseDelay, TimeSpan maxDelay, BackoffJitter jitter = BackoffJitter.Full) =>
-        new(BackoffKind.Linear, Span(baseDelay, TimeSpan.Zero, nameof(baseDelay)), Span(maxDelay, baseDelay, nameof(maxDelay)), 1, Defined(jitter));
+        new(
+            BackoffKind.Linear, Span(baseDelay, TimeSpan.Zero, nameof(baseDelay)), Span(maxDelay, baseDelay, nameof(maxDelay)), 1,
+            Defined(jitter));
 
     /// <summary>A wait that grows by a factor each time.</summary>
     /// <param name="baseDelay">From zero to a day.</param>
@@ -118,7 +122,7 @@ public sealed class Backoff
         Span(baseDelay, TimeSpan.Zero, nameof(baseDelay));
         Span(maxDelay, baseDelay, nameof(maxDelay));
         if (!(factor >= LeastFactor && factor <= GreatestFactor))
-            throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor lies from 1.01 to 1000; for less use Backoff.Constant.");
+            throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor lies from 1.01 to 1000; for less use Constant.");
         return new(BackoffKind.Exponential, baseDelay, maxDelay, factor, Defined(jitter));
     }
 
@@ -127,7 +131,9 @@ public sealed class Backoff
     /// <param name="maxDelay">From <paramref name="baseDelay"/> to a day.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is out of range.</exception>
     public static Backoff Decorrelated(TimeSpan baseDelay, TimeSpan maxDelay) =>
-        new(BackoffKind.Decorrelated, Span(baseDelay, TimeSpan.Zero, nameof(baseDelay)), Span(maxDelay, baseDelay, nameof(maxDelay)), 1, BackoffJitter.Full);
+        new(
+            BackoffKind.Decorrelated, Span(baseDelay, TimeSpan.Zero, nameof(baseDelay)), Span(maxDelay, baseDelay, nameof(maxDelay)), 1,
+            BackoffJitter.Full);
 
     /// <summary>What the options of a retry ask for. They were checked before.</summary>
     internal static Backoff From(RetryOptions options) => options.BackoffKind switch
@@ -150,7 +156,8 @@ public sealed class Backoff
     /// <summary>Draws the wait before a retry: a few nanoseconds, no allocation.</summary>
     /// <param name="attempt">0 for the first retry.</param>
     /// <param name="random">Where jitter comes from.</param>
-    /// <returns>Never negative, never above <see cref="Ceiling"/>. The decorrelated kind, not knowing the wait before, takes it to have been as long as possible.</returns>
+    /// <returns>Never negative, never above <see cref="Ceiling"/>. The decorrelated kind, not knowing the wait before, takes it to have
+    /// been as long as possible.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="attempt"/> is negative.</exception>
     /// <exception cref="ArgumentNullException"><paramref name="random"/> is null.</exception>
     public TimeSpan Delay(int attempt, Randomness random)
@@ -202,15 +209,17 @@ public sealed class Backoff
     }
 
     /// <inheritdoc/>
-    public override string ToString() => Kind switch
+    public override string ToString()
     {
-        BackoffKind.Constant => $"constant {PolicyDescription.Format(BaseDelay)}, jitter {Jitter}",
-        BackoffKind.Decorrelated => $"decorrelated {PolicyDescription.Format(BaseDelay)} to {PolicyDescription.Format(MaxDelay)}",
-        BackoffKind.Linear => $"linear {PolicyDescription.Format(BaseDelay)} to {PolicyDescription.Format(MaxDelay)}, jitter {Jitter}",
-        _ => string.Create(
-            System.Globalization.CultureInfo.InvariantCulture,
-            $"exponential {PolicyDescription.Format(BaseDelay)} to {PolicyDescription.Format(MaxDelay)} by {Factor:0.###}, jitter {Jitter}"),
-    };
+        string least = PolicyDescription.Format(BaseDelay), most = PolicyDescription.Format(MaxDelay);
+        return Kind switch
+        {
+            BackoffKind.Constant => $"constant {least}, jitter {Jitter}",
+            BackoffKind.Decorrelated => $"decorrelated {least} to {most}",
+            BackoffKind.Linear => $"linear {least} to {most}, jitter {Jitter}",
+            _ => string.Create(CultureInfo.InvariantCulture, $"exponential {least} to {most} by {Factor:0.###}, jitter {Jitter}"),
+        };
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private long CeilingTicks(int attempt)
@@ -228,7 +237,8 @@ public sealed class Backoff
         _ => Draw(ceiling / 2, ceiling, random),
     };
 
-    /// <summary>Evenly from <paramref name="least"/> to <paramref name="most"/>, both included. A user's generator that leaves [0, 1) is held inside.</summary>
+    /// <summary>Evenly from <paramref name="least"/> to <paramref name="most"/>, both included. A user's generator that leaves [0, 1)
+    /// is held inside.</summary>
     private static long Draw(long least, long most, Randomness random)
     {
         // The machine's own conversion: what it makes of NaN and infinity differs between machines, but the next line holds it inside.
@@ -236,7 +246,8 @@ public sealed class Backoff
         return drawn < least ? least : drawn > most ? most : drawn;
     }
 
-    /// <summary>The growing part of a geometric ceiling. Decimal, so that 200 ms times 1.1 is what pencil and paper give; at most some 2 800 entries.</summary>
+    /// <summary>The growing part of a geometric ceiling. Decimal, so that 200 ms times 1.1 is what pencil and paper give; at most some
+    /// 2 800 entries.</summary>
     private static long[] Geometric(long first, long max, decimal factor)
     {
         List<long> ceilings = [];

@@ -18,13 +18,15 @@ public readonly struct RetryAttempt
     /// <summary>Which attempt of this retry it was: 0 for the first.</summary>
     public int Number { get; }
 
-    /// <summary><see cref="Verdict.Failure"/>, or <see cref="Verdict.Rejected"/> when <see cref="RetryOptions.WaitForRejections"/> is set.</summary>
+    /// <summary><see cref="Verdict.Failure"/>, or <see cref="Verdict.Rejected"/> when <see cref="RetryOptions.WaitForRejections"/> is
+    /// set.</summary>
     public Verdict Verdict { get; }
 
     /// <summary>What the attempt threw; null when it ended with a result.</summary>
     public Exception? Exception => Error as Exception ?? (Error as Refusal)?.ToException();
 
-    /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It is disposed before the next attempt: do not keep it.</summary>
+    /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It is disposed before the next attempt: do
+    /// not keep it.</summary>
     public object? Result { get; }
 
     /// <summary>What the ending itself says about when to come back.</summary>

@@ -1,8 +1,11 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Resilience;
 
-/// <summary>An account that bounds how much retries add to the load of a dependency. Share one between everything that calls the same dependency.</summary>
+/// <summary>An account that bounds how much retries add to the load of a dependency. Share one between everything that calls the same
+/// dependency.</summary>
 /// <remarks>
 /// <para>Each call that reaches the dependency deposits <see cref="RetryBudgetOptions.Ratio"/> of a token, each retry withdraws a
 /// whole one or is refused, <see cref="RetryBudgetOptions.MinRetriesPerSecond"/> come in with time, and what is not spent
@@ -32,7 +35,10 @@ public sealed class RetryBudget
     internal RetryBudget(RetryBudgetOptions options, Clock clock, string? pipelineName)
     {
         options.ThrowIfInvalid();
-        _options = new() { Name = options.Name, Ratio = options.Ratio, MinRetriesPerSecond = options.MinRetriesPerSecond, Window = options.Window };
+        _options = new()
+        {
+            Name = options.Name, Ratio = options.Ratio, MinRetriesPerSecond = options.MinRetriesPerSecond, Window = options.Window,
+        };
         _rules = new(_options);
         _clock = clock;
         _madeAtMs = clock.NowMs;
@@ -46,13 +52,15 @@ public sealed class RetryBudget
         _clock = Clock.System;
     }
 
-    /// <summary>No bound at all: every retry is granted. Asked for by name, because retries without a bound turn a small outage into a large one.</summary>
+    /// <summary>No bound at all: every retry is granted. Asked for by name, because retries without a bound turn a small outage into a
+    /// large one.</summary>
     public static RetryBudget Unlimited { get; } = new();
 
     /// <summary>True for <see cref="Unlimited"/>.</summary>
     public bool IsUnlimited => _rules is null;
 
-    /// <summary>Tokens on the account now: retries that could start at once. Positive infinity for <see cref="Unlimited"/>. Never writes.</summary>
+    /// <summary>Tokens on the account now: retries that could start at once. Positive infinity for <see cref="Unlimited"/>. Never
+    /// writes.</summary>
     public double Balance
     {
         get
@@ -112,17 +120,17 @@ public sealed class RetryBudget
     public override string ToString() => IsUnlimited
         ? "unlimited"
         : string.Create(
-            System.Globalization.CultureInfo.InvariantCulture,
+            CultureInfo.InvariantCulture,
             $"{_options.Ratio:0.###} per call + {_options.MinRetriesPerSecond:0.###}/s over {PolicyDescription.Format(_options.Window)}");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private uint Quantum(RetryBudgetRules rules) => unchecked((uint)((_clock.NowMs - _madeAtMs) >> rules.QuantumShift));
 
     /// <summary>The word on cache lines of its own: every call writes it, and what stands beside it is read by every call.</summary>
-    [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Explicit, Size = 256)]
+    [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Padded
     {
-        [System.Runtime.InteropServices.FieldOffset(128)]
+        [FieldOffset(128)]
         public ulong Word;
     }
 }

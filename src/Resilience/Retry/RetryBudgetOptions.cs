@@ -3,10 +3,12 @@ namespace Resilience;
 /// <summary>How many retries a dependency is worth.</summary>
 public sealed class RetryBudgetOptions : PolicyOptions
 {
-    /// <summary>Retries for each call, rounded to the thousandth. Default 0.2: at most one call in five more, however much fails. 0, or from 0.001 to 10.</summary>
+    /// <summary>Retries for each call, rounded to the thousandth. Default 0.2: at most one call in five more, however much fails. 0, or
+    /// from 0.001 to 10.</summary>
     public double Ratio { get; set; } = 0.2;
 
-    /// <summary>Retries a second that are granted whatever the traffic, so that a client with few calls can retry at all. Default 10.</summary>
+    /// <summary>Retries a second that are granted whatever the traffic, so that a client with few calls can retry at all. Default
+    /// 10.</summary>
     /// <remarks>0, or from one in a <see cref="Window"/> to 10 000. Fractions are allowed.</remarks>
     public double MinRetriesPerSecond { get; set; } = 10;
 

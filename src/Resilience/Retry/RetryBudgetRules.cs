@@ -35,7 +35,8 @@ internal sealed class RetryBudgetRules
     internal const ulong BalanceMask = (1UL << BalanceBits) - 1;
     internal const uint Token = 1000;
 
-    /// <summary>A reading that lags behind the word by up to so many quanta comes from a thread that lost time between clock and word; beyond, the count has wrapped.</summary>
+    /// <summary>A reading that lags behind the word by up to so many quanta comes from a thread that lost time between clock and word;
+    /// beyond, the count has wrapped.</summary>
     internal const uint Lag = 1 << 16;
 
     private const int QuantaInWindow = 32; // at least; at most 64

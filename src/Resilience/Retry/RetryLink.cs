@@ -68,7 +68,8 @@ internal static class RetryWait
 {
     private const int MostRounds = 4; // the second is the last but for a provider of time whose timers and timestamps disagree
 
-    /// <summary>Waits at least as long as said. A timer measures with the coarse clock and may be a tick early: a wait that a server asked for is checked against the fine one.</summary>
+    /// <summary>Waits at least as long as said. A timer measures with the coarse clock and may be a tick early: a wait that a server
+    /// asked for is checked against the fine one.</summary>
     internal static Task ForAsync(TimeSpan delay, bool isExact, TimeProvider time, CancellationToken cancellationToken) =>
         isExact ? ForExactlyAsync(delay, time, cancellationToken) : QuietlyAsync(delay, time, cancellationToken);
 

@@ -6,7 +6,8 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>For <see cref="MaxRetries"/>: no limit but the budget, the deadline and the caller's patience.</summary>
     public const int Unlimited = -1;
 
-    /// <summary>Retries after the first attempt. Default 3: what does not heal in three spread waits seldom heals in five. 0 (never), more, or <see cref="Unlimited"/>.</summary>
+    /// <summary>Retries after the first attempt. Default 3: what does not heal in three spread waits seldom heals in five. 0 (never),
+    /// more, or <see cref="Unlimited"/>.</summary>
     public int MaxRetries { get; set; } = 3;
 
     /// <summary>How waits grow. Default <see cref="BackoffKind.Exponential"/>.</summary>
@@ -15,7 +16,8 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>The first ceiling. Default 200 ms, from zero to a day.</summary>
     public TimeSpan BaseDelay { get; set; } = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>No computed wait is longer, jitter included. Default 5 s, from <see cref="BaseDelay"/> to a day. Constant waits do not look at it.</summary>
+    /// <summary>No computed wait is longer, jitter included. Default 5 s, from <see cref="BaseDelay"/> to a day. Constant waits do not
+    /// look at it.</summary>
     public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>The growth of exponential waits. Default 2, from 1.01 to 1000.</summary>
@@ -24,11 +26,14 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>How waits are spread. Default <see cref="BackoffJitter.Full"/>: clients that failed together come back apart.</summary>
     public BackoffJitter Jitter { get; set; } = BackoffJitter.Full;
 
-    /// <summary>The account that retries are paid from. Default null: the policy opens one of its own (20 % of the calls, and 10 a second).</summary>
-    /// <remarks>Set the same budget in several pipelines that call one dependency; <see cref="RetryBudget.Unlimited"/> turns it off.</remarks>
+    /// <summary>The account that retries are paid from. Default null: the policy opens one of its own (20 % of the calls, and 10 a
+    /// second).</summary>
+    /// <remarks>Set the same budget in several pipelines that call one dependency; <see cref="RetryBudget.Unlimited"/> turns it
+    /// off.</remarks>
     public RetryBudget? Budget { get; set; }
 
-    /// <summary>Reads from a failure when the server wants us back. Null, a negative span or an exception leave it to what the ending itself carries, then to the backoff.</summary>
+    /// <summary>Reads from a failure when the server wants us back. Null, a negative span or an exception leave it to what the ending
+    /// itself carries, then to the backoff.</summary>
     public Func<RetryAttempt, TimeSpan?>? RetryAfter { get; set; }
 
     /// <summary>The longest wait that a server can ask for; longer wishes are cut to it. Default 1 min, from zero to a day.</summary>
@@ -37,16 +42,19 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>Whether the computed backoff is the least wait even if the server asks for less. Default false: the server knows.</summary>
     public bool BackoffIsMinimum { get; set; }
 
-    /// <summary>Asked before each retry of a failure; can only say no. An exception means no. Default null: every failure is retried.</summary>
+    /// <summary>Asked before each retry of a failure; can only say no. An exception means no. Default null: every failure is
+    /// retried.</summary>
     public Func<RetryAttempt, bool>? ShouldRetry { get; set; }
 
-    /// <summary>Whether to wait for a policy of ours that refused and said for how long (an open circuit). Default false: refusing fast is its purpose.</summary>
+    /// <summary>Whether to wait for a policy of ours that refused and said for how long (an open circuit). Default false: refusing fast
+    /// is its purpose.</summary>
     public bool WaitForRejections { get; set; }
 
     /// <summary>Other limits and waits for some failures; the first match wins. Default: none.</summary>
     public IList<RetryRule> Rules { get; } = [];
 
-    /// <summary>Called before each wait with the attempt that failed and the wait to come. What it throws is counted and swallowed.</summary>
+    /// <summary>Called before each wait with the attempt that failed and the wait to come. What it throws is counted and
+    /// swallowed.</summary>
     public Action<RetryAttempt, TimeSpan>? OnRetry { get; set; }
 
     /// <inheritdoc/>
@@ -59,8 +67,8 @@ public sealed class RetryOptions : PolicyOptions
         check.Require(MaxRetries >= Unlimited, nameof(MaxRetries), MaxRetries, "0 or more, or RetryOptions.Unlimited (-1)");
         check.Defined(nameof(BackoffKind), BackoffKind);
         check.Span(nameof(BaseDelay), BaseDelay, TimeSpan.Zero);
-        if (BackoffKind != BackoffKind.Constant)
-            check.Span(nameof(MaxDelay), MaxDelay, BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.LongestDelay ? BaseDelay : TimeSpan.Zero);
+        bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.LongestDelay;
+        if (BackoffKind != BackoffKind.Constant) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
         check.Number(nameof(Factor), Factor, Backoff.LeastFactor, Backoff.GreatestFactor);
         check.Defined(nameof(Jitter), Jitter);
         check.Span(nameof(MaxRetryAfter), MaxRetryAfter, TimeSpan.Zero);

@@ -52,20 +52,21 @@ public sealed class RetryPolicy : ResiliencePolicy
     public override PolicyDescription Describe()
     {
         int? most = MostRetries();
+        List<KeyValuePair<string, string>> options =
+        [
+            new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
+            new("Backoff", _backoff.ToString()),
+            new(nameof(RetryOptions.Budget), Budget.ToString()),
+            new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
+        ];
+        if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
+        if (WaitsForRejections) options.Add(new(nameof(RetryOptions.WaitForRejections), "true"));
         return new(_environment.PolicyName, PolicyRole.Retry)
         {
             MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
             FirstDelay = most == 0 ? null : _backoff.Ceiling(0),
             TotalDelay = most is { } all ? _backoff.Total(all) : null,
-            Options =
-            [
-                new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : _maxRetries.ToString(CultureInfo.InvariantCulture)),
-                new("Backoff", _backoff.ToString()),
-                new(nameof(RetryOptions.Budget), Budget.ToString()),
-                new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
-                .. _rules.Length == 0 ? (KeyValuePair<string, string>[])[] : [new(nameof(RetryOptions.Rules), _rules.Length.ToString(CultureInfo.InvariantCulture))],
-                .. WaitsForRejections ? [new(nameof(RetryOptions.WaitForRejections), "true")] : (KeyValuePair<string, string>[])[],
-            ],
+            Options = options,
         };
     }
 
@@ -87,7 +88,8 @@ public sealed class RetryPolicy : ResiliencePolicy
 
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Context;
-        if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs) return Deny(attempt, RetryDenial.Deadline);
+        if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
+            return Deny(attempt, RetryDenial.Deadline);
 
         // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
         if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
@@ -160,19 +162,22 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial)
     {
-        string reason = ReasonOf(attempt);
+        string pipeline = attempt.Context.PipelineName;
         if (RetryTelemetry.Denied.Enabled)
         {
             RetryTelemetry.Denied.Add(1, new TagList
             {
-                { ResilienceTelemetry.PipelineTag, attempt.Context.PipelineName },
+                { ResilienceTelemetry.PipelineTag, pipeline },
                 { ResilienceTelemetry.PolicyTag, Name },
                 { ResilienceTelemetry.ReasonTag, NameOf(denial) },
             });
         }
 
-        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new() { { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) } }));
-        if (_environment.HasListeners) _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, reason));
+        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+        }));
+        if (_environment.HasListeners) _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt)));
         return new(default, false, denial);
     }
 
@@ -190,7 +195,9 @@ public sealed class RetryPolicy : ResiliencePolicy
 
         Activity.Current?.AddEvent(new("resilience.retry", tags: new()
         {
-            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, reason }, { "resilience.retry.delay", delay.TotalSeconds },
+            { ResilienceTelemetry.PolicyTag, Name },
+            { ResilienceTelemetry.ReasonTag, reason },
+            { "resilience.retry.delay", delay.TotalSeconds },
         }));
         if (_environment.HasListeners) _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor));
         if (_onRetry is null) return;
@@ -214,6 +221,8 @@ public sealed class RetryPolicy : ResiliencePolicy
         RetryDenial.Deadline => "deadline",
         _ => "budget",
     };
+
+    private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private int? MostRetries()
     {

@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>Another number of retries or another backoff for some failures. Immutable; the first rule of <see cref="RetryOptions.Rules"/> that matches wins.</summary>
+/// <summary>Another number of retries or another backoff for some failures. Immutable; the first rule of
+/// <see cref="RetryOptions.Rules"/> that matches wins.</summary>
 public sealed class RetryRule
 {
     private readonly Func<RetryAttempt, bool> _matches;
@@ -21,7 +22,8 @@ public sealed class RetryRule
     public Backoff? Backoff { get; }
 
     /// <summary>A rule for exceptions of a type (or derived).</summary>
-    /// <param name="maxRetries">0 or more, <see cref="RetryOptions.Unlimited"/>, or null for the options' own. Retries of the whole call count, whatever they were for.</param>
+    /// <param name="maxRetries">0 or more, <see cref="RetryOptions.Unlimited"/>, or null for the options' own. Retries of the whole
+    /// call count, whatever they were for.</param>
     /// <param name="backoff">Null for the options' own.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxRetries"/> is out of range.</exception>
     public static RetryRule On<TException>(int? maxRetries = null, Backoff? backoff = null)
@@ -30,7 +32,8 @@ public sealed class RetryRule
     /// <summary>A rule for endings that a predicate picks, results among them. A predicate that throws does not match.</summary>
     /// <inheritdoc cref="On{TException}(int?, Backoff?)"/>
     /// <param name="matches">Short and without side effects; runs after each failure.</param>
-    /// <param name="maxRetries">0 or more, <see cref="RetryOptions.Unlimited"/>, or null for the options' own. Retries of the whole call count, whatever they were for.</param>
+    /// <param name="maxRetries">0 or more, <see cref="RetryOptions.Unlimited"/>, or null for the options' own. Retries of the whole
+    /// call count, whatever they were for.</param>
     /// <param name="backoff">Null for the options' own.</param>
     /// <exception cref="ArgumentNullException"><paramref name="matches"/> is null.</exception>
     public static RetryRule When(Func<RetryAttempt, bool> matches, int? maxRetries = null, Backoff? backoff = null)
