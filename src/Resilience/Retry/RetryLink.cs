@@ -1,0 +1,91 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>The passage of one call through a retry.</summary>
+internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+{
+    private readonly RetryBudget _budget = policy.Budget;
+
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
+        Outcome<T> outcome = running.Result;
+        if (outcome.Verdict != Verdict.Success) return AwaitAsync(new(outcome), context);
+        _budget.RecordCall();
+        return new(outcome);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context)
+    {
+        Outcome<T> outcome = await running.ConfigureAwait(false);
+        if (outcome.Verdict is Verdict.Success or Verdict.Failure) _budget.RecordCall(); // it reached the dependency
+
+        TimeSpan previous = TimeSpan.Zero;
+        for (int number = 0; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
+        {
+            RetryDecision decision = policy.Decide(Seen(outcome, number, context), outcome.DoNotRetry, previous);
+            if (decision.Denial is { } denial)
+                return denial is RetryDenial.Budget or RetryDenial.Deadline ? outcome.MarkedDoNotRetry() : outcome;
+
+            outcome.Discard();
+            await WaitAsync(decision, context).ConfigureAwait(false);
+            if (context.CancellationToken.IsCancellationRequested) return CancelledAfter(outcome, context.CancellationToken);
+
+            previous = decision.Delay;
+            if (context.Attempt < int.MaxValue) context.Attempt++;
+            outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
+        }
+
+        return outcome;
+    }
+
+    private bool MayBeRepeated(in Outcome<T> outcome) =>
+        outcome.Verdict == Verdict.Failure
+        || (outcome.Verdict == Verdict.Rejected && policy.WaitsForRejections && outcome.RetryAfter is not null);
+
+    private static RetryAttempt Seen(in Outcome<T> outcome, int number, ResilienceContext context) =>
+        new(number, outcome.Verdict, outcome.Error, outcome.HasResult ? outcome.RawValue : null, outcome.RetryAfter, context);
+
+    private Task WaitAsync(in RetryDecision decision, ResilienceContext context) =>
+        decision.Delay <= TimeSpan.Zero || context.CancellationToken.IsCancellationRequested
+            ? Task.CompletedTask
+            : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.TimeProvider, context.CancellationToken);
+
+    private Outcome<T> CancelledAfter(in Outcome<T> failed, CancellationToken token)
+    {
+        Exception lastFailure = failed.Exception
+            ?? new InvalidOperationException($"The last attempt ended with a result ({typeof(T)}) that counts as a failure.");
+        OperationCanceledException cancelled = new($"{policy.Name}: cancelled while waiting to try again.", lastFailure, token);
+        return Outcome.Failure<T>(cancelled, Verdict.Ignored);
+    }
+}
+
+/// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>
+internal static class RetryWait
+{
+    private const int MostRounds = 4; // the second is the last but for a provider of time whose timers and timestamps disagree
+
+    /// <summary>Waits at least as long as said. A timer measures with the coarse clock and may be a tick early: a wait that a server
+    /// asked for is checked against the fine one.</summary>
+    internal static Task ForAsync(TimeSpan delay, bool isExact, TimeProvider time, CancellationToken cancellationToken) =>
+        isExact ? ForExactlyAsync(delay, time, cancellationToken) : QuietlyAsync(delay, time, cancellationToken);
+
+    private static async Task ForExactlyAsync(TimeSpan delay, TimeProvider time, CancellationToken cancellationToken)
+    {
+        long start = time.GetTimestamp();
+        TimeSpan left = delay;
+        for (int round = 0; left > TimeSpan.Zero && round < MostRounds && !cancellationToken.IsCancellationRequested; round++)
+        {
+            await QuietlyAsync(left, time, cancellationToken).ConfigureAwait(false);
+            left = delay - time.GetElapsedTime(start);
+        }
+    }
+
+    /// <summary>Timers count whole milliseconds and cut fractions off, so we round up.</summary>
+    private static async Task QuietlyAsync(TimeSpan delay, TimeProvider time, CancellationToken cancellationToken) =>
+        await Task.Delay(TimeSpan.FromMilliseconds(Clock.ToMs(delay)), time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+}

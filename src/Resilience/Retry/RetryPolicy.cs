@@ -1,0 +1,241 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>Repeats failures: the only loop of the library. Holds the budget that its calls share; thread-safe.</summary>
+public sealed class RetryPolicy : ResiliencePolicy
+{
+    private readonly PolicyEnvironment _environment;
+    private readonly int _maxRetries;
+    private readonly Backoff _backoff;
+    private readonly RetryRule[] _rules;
+    private readonly Func<RetryAttempt, TimeSpan?>? _retryAfter;
+    private readonly TimeSpan _maxRetryAfter;
+    private readonly bool _backoffIsMinimum;
+    private readonly Func<RetryAttempt, bool>? _shouldRetry;
+    private readonly Action<RetryAttempt, TimeSpan>? _onRetry;
+
+    /// <summary>Makes the policy; <c>AddRetry</c> does it for you. Make one yourself to share it between pipelines.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public RetryPolicy(RetryOptions options, PolicyEnvironment environment)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(environment);
+        options.ThrowIfInvalid();
+        _environment = environment;
+        _maxRetries = options.MaxRetries;
+        _backoff = Backoff.From(options);
+        _rules = [.. options.Rules];
+        _retryAfter = options.RetryAfter;
+        _maxRetryAfter = options.MaxRetryAfter;
+        _backoffIsMinimum = options.BackoffIsMinimum;
+        _shouldRetry = options.ShouldRetry;
+        _onRetry = options.OnRetry;
+        WaitsForRejections = options.WaitForRejections;
+        Budget = options.Budget ?? new(new() { Name = environment.PolicyName }, environment.Clock, environment.PipelineName);
+    }
+
+    /// <summary>The account that this policy's retries are paid from.</summary>
+    public RetryBudget Budget { get; }
+
+    internal bool WaitsForRejections { get; }
+
+    internal TimeProvider TimeProvider => _environment.TimeProvider;
+
+    internal string Name => _environment.PolicyName;
+
+    internal override bool NeverThrows => true;
+
+    /// <inheritdoc/>
+    public override PolicyDescription Describe()
+    {
+        int? most = MostRetries();
+        List<KeyValuePair<string, string>> options =
+        [
+            new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
+            new("Backoff", _backoff.ToString()),
+            new(nameof(RetryOptions.Budget), Budget.ToString()),
+            new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
+        ];
+        if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
+        if (WaitsForRejections) options.Add(new(nameof(RetryOptions.WaitForRejections), "true"));
+        return new(_environment.PolicyName, PolicyRole.Retry)
+        {
+            MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
+            FirstDelay = most == 0 ? null : _backoff.Ceiling(0),
+            TotalDelay = most is { } all ? _backoff.Total(all) : null,
+            Options = options,
+        };
+    }
+
+    /// <inheritdoc/>
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        return new RetryLink<T>(this, next);
+    }
+
+    /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
+    internal RetryDecision Decide(in RetryAttempt attempt, bool isMarked, TimeSpan previous)
+    {
+        if (isMarked) return Deny(attempt, RetryDenial.Marked);
+        RetryRule? rule = RuleFor(attempt);
+        int most = rule?.MaxRetries ?? _maxRetries;
+        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts);
+        if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
+
+        (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
+        ResilienceContext context = attempt.Context;
+        if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
+            return Deny(attempt, RetryDenial.Deadline);
+
+        // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
+        if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
+        if (!Budget.TryWithdraw()) return Deny(attempt, RetryDenial.Budget);
+        Announce(attempt, delay, askedFor);
+        return new(delay, askedFor, null);
+    }
+
+    private RetryRule? RuleFor(in RetryAttempt attempt)
+    {
+        foreach (RetryRule rule in _rules)
+        {
+            if (rule.Matches(attempt)) return rule;
+        }
+
+        return null;
+    }
+
+    private bool IsAllowed(in RetryAttempt attempt)
+    {
+        if (_shouldRetry is null) return true;
+        try
+        {
+            return _shouldRetry(attempt);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry ShouldRetry", error);
+            return false;
+        }
+    }
+
+    private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    {
+        TimeSpan? asked = AskedByDelegate(attempt) ?? attempt.RetryAfter;
+        if (asked is not { } wish || wish < TimeSpan.Zero) return (Computed(attempt, backoff, previous), false);
+        if (wish > _maxRetryAfter) wish = _maxRetryAfter;
+        if (!_backoffIsMinimum) return (wish, true);
+        TimeSpan computed = Computed(attempt, backoff, previous);
+        return computed > wish ? (computed, false) : (wish, true);
+    }
+
+    /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>
+    private TimeSpan Computed(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    {
+        try
+        {
+            return backoff.Delay(attempt.Number, previous, _environment.Randomness);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("randomness", error);
+            return backoff.Ceiling(attempt.Number);
+        }
+    }
+
+    private TimeSpan? AskedByDelegate(in RetryAttempt attempt)
+    {
+        if (_retryAfter is null) return null;
+        try
+        {
+            return _retryAfter(attempt) is { } asked && asked >= TimeSpan.Zero ? asked : null;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry RetryAfter", error);
+            return null;
+        }
+    }
+
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial)
+    {
+        string pipeline = attempt.Context.PipelineName;
+        if (RetryTelemetry.Denied.Enabled)
+        {
+            RetryTelemetry.Denied.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, pipeline },
+                { ResilienceTelemetry.PolicyTag, Name },
+                { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+            });
+        }
+
+        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+        }));
+        if (_environment.HasListeners) _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt)));
+        return new(default, false, denial);
+    }
+
+    private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
+    {
+        string reason = ReasonOf(attempt);
+        string pipeline = attempt.Context.PipelineName;
+        if (RetryTelemetry.Retries.Enabled || RetryTelemetry.Delay.Enabled)
+        {
+            TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, Name } };
+            RetryTelemetry.Delay.Record(delay.TotalSeconds, tags);
+            tags.Add(ResilienceTelemetry.ReasonTag, reason);
+            RetryTelemetry.Retries.Add(1, tags);
+        }
+
+        Activity.Current?.AddEvent(new("resilience.retry", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, Name },
+            { ResilienceTelemetry.ReasonTag, reason },
+            { "resilience.retry.delay", delay.TotalSeconds },
+        }));
+        if (_environment.HasListeners) _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor));
+        if (_onRetry is null) return;
+        try
+        {
+            _onRetry(attempt, delay);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("retry OnRetry", error);
+        }
+    }
+
+    private static string ReasonOf(in RetryAttempt attempt) => ResilienceTelemetry.ErrorTypeOf(attempt.Error) ?? "result";
+
+    private static string NameOf(RetryDenial denial) => denial switch
+    {
+        RetryDenial.Attempts => "attempts",
+        RetryDenial.NotAllowed => "not_allowed",
+        RetryDenial.Marked => "marked",
+        RetryDenial.Deadline => "deadline",
+        _ => "budget",
+    };
+
+    private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private int? MostRetries()
+    {
+        int most = _maxRetries;
+        foreach (RetryRule rule in _rules)
+        {
+            if (most == RetryOptions.Unlimited || rule.MaxRetries == RetryOptions.Unlimited) return null;
+            most = Math.Max(most, rule.MaxRetries ?? 0);
+        }
+
+        return most == RetryOptions.Unlimited ? null : most;
+    }
+}
+
+/// <summary>Yes, after this wait; or no, and why.</summary>
+internal readonly record struct RetryDecision(TimeSpan Delay, bool AskedFor, RetryDenial? Denial);
