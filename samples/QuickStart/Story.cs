@@ -124,7 +124,7 @@ internal sealed class Story(Stopwatch clock)
         {
             Sample[] samples = [.. group.Samples.OrderBy(s => s.WaitedMs)];
             int errors = samples.Count(s => s.Answer == Answer.Error);
-            Say(string.Create(CultureInfo.InvariantCulture, $"  {group.Name,-16} {samples.Length,4} questions: {samples.Count(s => s.Answer == Answer.Fresh),4} fresh answers, {samples.Count(s => s.Answer == Answer.Stale),3} from memory, {errors,3} errors ({100.0 * errors / samples.Length:0.0} %); waited {At(samples, 0.5):0} ms at the median, {At(samples, 0.99):0} ms at the 99th percentile"));
+            Say(string.Create(CultureInfo.InvariantCulture, $"  {group.Name,-16} {samples.Length,4} questions: {samples.Count(s => s.Answer == Answer.Fresh),4} fresh answers, {samples.Count(s => s.Answer == Answer.Stale),3} from memory, {errors,3} errors ({100.0 * errors / samples.Length:0.0} %); waited {At(samples, 0.5):0.0} ms at the median, {At(samples, 0.99):0.0} ms at the 99th percentile"));
             foreach (IGrouping<string?, Sample> kind in samples.Where(s => s.Error is not null).GroupBy(s => s.Error)) Say($"  {"",-16} {kind.Count(),4} × {kind.Key}");
         }
 
