@@ -1,0 +1,392 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Limiting;
+
+public sealed class ConcurrencyLimitTests
+{
+    private readonly FakeTimeProvider _time = new();
+
+    private ConcurrencyLimit Make(int concurrent = 2, int queued = 2, double wait = 10) =>
+        new(new() { MaxConcurrent = concurrent, MaxQueued = queued, MaxWait = TimeSpan.FromSeconds(wait) }, _time);
+
+    private static void Holds(ConcurrencyLimit limit, int running, int waiting) =>
+        (limit.Running, limit.Waiting).Should().Be((running, waiting));
+
+    [Fact]
+    public async Task Places_are_given_up_to_the_limit_then_the_queue_then_refusals()
+    {
+        ConcurrencyLimit limit = Make();
+        (await limit.EnterAsync()).Should().BeNull();
+        limit.TryEnter().Should().BeTrue();
+        limit.TryEnter().Should().BeFalse();
+        Task<LimitRefusal?> first = limit.EnterAsync().AsTask(), second = limit.EnterAsync().AsTask();
+        Holds(limit, 2, 2);
+        LimitRefusal? refusal = await limit.EnterAsync();
+        refusal!.Why.Should().Be(LimitReason.QueueFull);
+        refusal.Reason.Should().Be("concurrency-limit: 2 calls run already and 2 wait.");
+        refusal.ToException().Should().BeOfType<LimitReachedException>();
+
+        limit.Release();
+        (await first.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeNull();
+        second.IsCompleted.Should().BeFalse("first come, first served");
+        Holds(limit, 2, 1);
+        limit.Release();
+        (await second.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeNull();
+        limit.Release();
+        limit.Release();
+        Holds(limit, 0, 0);
+        limit.Invoking(l => l.Release()).Should().Throw<InvalidOperationException>().WithMessage("*twice*");
+    }
+
+    [Fact]
+    public async Task Waiting_ends_when_the_time_is_up()
+    {
+        ConcurrencyLimit limit = Make(1, 1, 10);
+        limit.TryEnter();
+        Task<LimitRefusal?> waiting = limit.EnterAsync().AsTask();
+        _time.Advance(TimeSpan.FromSeconds(10));
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(30)))!.Why.Should().Be(LimitReason.WaitedTooLong);
+        Holds(limit, 1, 0);
+        limit.Release();
+        limit.TryEnter().Should().BeTrue("nobody waits any more");
+    }
+
+    [Fact]
+    public async Task Waiting_ends_when_the_caller_cancels_and_the_place_goes_to_the_next()
+    {
+        ConcurrencyLimit limit = Make(1, 2);
+        limit.TryEnter();
+        using CancellationTokenSource caller = new();
+        Task<LimitRefusal?> first = limit.EnterAsync(caller.Token).AsTask(), second = limit.EnterAsync().AsTask();
+        await caller.CancelAsync();
+        await FluentActions.Awaiting(() => first.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<OperationCanceledException>();
+        Holds(limit, 1, 1);
+        limit.Release();
+        (await second.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeNull();
+        await FluentActions.Awaiting(() => limit.EnterAsync(new CancellationToken(true)).AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        Holds(limit, 1, 0);
+    }
+
+    [Fact]
+    public async Task Nobody_overtakes_those_who_wait()
+    {
+        ConcurrencyLimit limit = Make(1, 1);
+        limit.TryEnter();
+        Task<LimitRefusal?> waiting = limit.EnterAsync().AsTask();
+        limit.TryEnter().Should().BeFalse();
+        limit.Release();
+        limit.TryEnter().Should().BeFalse("the place has gone to the one who waited");
+        (await waiting).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task The_limit_can_be_raised_and_lowered_while_in_use()
+    {
+        ConcurrencyLimit limit = Make(1, 3);
+        limit.TryEnter();
+        Task<LimitRefusal?>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => limit.EnterAsync().AsTask())];
+        limit.Limit = 3;
+        await Task.WhenAll(waiting[..2]).WaitAsync(TimeSpan.FromSeconds(30));
+        Holds(limit, 3, 1);
+        limit.Limit = 1;
+        limit.Release();
+        limit.Release();
+        Holds(limit, 1, 1);
+        waiting[2].IsCompleted.Should().BeFalse("one runs, and one may");
+        limit.Release();
+        (await waiting[2].WaitAsync(TimeSpan.FromSeconds(30))).Should().BeNull();
+        limit.Invoking(l => l.Limit = 0).Should().Throw<ArgumentOutOfRangeException>();
+        limit.Invoking(l => l.Limit = int.MaxValue).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
+    public void The_word_is_laid_out_as_drawn()
+    {
+        foreach (int limit in new[] { 1, 1_000_000 })
+        {
+            foreach (int running in new[] { 0, 1, 1_000_000 })
+            {
+                foreach (bool waiting in new[] { true, false })
+                {
+                    LimitWord word = new(limit, running, waiting);
+                    (word.Limit, word.Running, word.HasWaiting).Should().Be((limit, running, waiting));
+                    (word.Entered.Running, word.WithWaiting(!waiting).HasWaiting, word.WithLimit(7).Limit).Should().Be((running + 1, !waiting, 7));
+                    word.MayEnter.Should().Be(!waiting && running < limit);
+                }
+            }
+        }
+    }
+
+    private enum Op
+    {
+        Enter,
+        Leave,
+        CancelOldest,
+        CancelNewest,
+        Raise,
+        Lower,
+    }
+
+    /// <summary>Every sequence of seven operations against a plain model: a number and a list.</summary>
+    [Fact]
+    public void Every_sequence_of_operations_agrees_with_a_plain_model()
+    {
+        int length = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? 8 : 6;
+        Op[] sequence = new Op[length];
+        while (true)
+        {
+            Compare(sequence);
+            int i = length - 1;
+            while (i >= 0 && sequence[i] == Op.Lower) sequence[i--] = 0;
+            if (i < 0) return;
+            sequence[i]++;
+        }
+    }
+
+    private static void Compare(Op[] sequence)
+    {
+        ConcurrencyLimit limit = new(new() { MaxConcurrent = 1, MaxQueued = 2, MaxWait = TimeSpan.FromDays(1) }, new ManualClock());
+        int max = 1, running = 0;
+        List<(Task<LimitRefusal?> Task, CancellationTokenSource Cancel)> queue = [];
+        foreach (Op op in sequence)
+        {
+            switch (op)
+            {
+                case Op.Enter:
+                    CancellationTokenSource cancel = new();
+                    Task<LimitRefusal?> entering = limit.EnterAsync(cancel.Token).AsTask();
+                    if (queue.Count == 0 && running < max)
+                    {
+                        running++;
+                        Is(entering.IsCompletedSuccessfully && entering.Result is null);
+                    }
+                    else if (queue.Count < 2)
+                    {
+                        queue.Add((entering, cancel));
+                    }
+                    else
+                    {
+                        Is(entering.IsCompletedSuccessfully && entering.Result is { Why: LimitReason.QueueFull });
+                    }
+
+                    break;
+                case Op.Leave when running > 0:
+                    limit.Release();
+                    running--;
+                    break;
+                case Op.CancelOldest or Op.CancelNewest when queue.Count > 0:
+                    int which = op == Op.CancelOldest ? 0 : queue.Count - 1;
+                    queue[which].Cancel.Cancel();
+                    queue.RemoveAt(which);
+                    break;
+                case Op.Raise:
+                    limit.Limit = ++max;
+                    break;
+                case Op.Lower when max > 1:
+                    limit.Limit = --max;
+                    break;
+            }
+
+            while (running < max && queue.Count > 0)
+            {
+                running++;
+                queue.RemoveAt(0);
+            }
+
+            Is(limit.Running == running && limit.Waiting == queue.Count && limit.Limit == max);
+        }
+
+        void Is(bool holds) => holds.Should().BeTrue("after {0} the model has {1} of {2} running and {3} waiting", string.Join(", ", sequence), running, max, queue.Count);
+    }
+
+    /// <summary>Timers that never fire: time stands still in the model.</summary>
+    private sealed class ManualClock : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Never();
+
+        private sealed class Never : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+            public void Dispose()
+            {
+            }
+
+            public ValueTask DisposeAsync() => default;
+        }
+    }
+
+    private interface IGate
+    {
+        bool TryEnter();
+
+        void Leave();
+    }
+
+    private sealed class Ours(int limit) : IGate
+    {
+        private readonly ConcurrencyLimit _limit = new(new() { MaxConcurrent = limit });
+
+        public bool TryEnter() => _limit.TryEnter();
+
+        public void Leave() => _limit.Release();
+    }
+
+    /// <summary>Planted: looks, then takes (Envoy, concurrency limits: "can temporarily go above").</summary>
+    private sealed class ChecksThenActs(int limit) : IGate
+    {
+        private int _running;
+
+        public bool TryEnter()
+        {
+            if (Volatile.Read(ref _running) >= limit) return false;
+            Interlocked.Increment(ref _running);
+            return true;
+        }
+
+        public void Leave() => Interlocked.Decrement(ref _running);
+    }
+
+    /// <summary>Planted: a place is lost when two are given back at once.</summary>
+    private sealed class LeaksPlaces(int limit) : IGate
+    {
+        private int _running;
+
+        public bool TryEnter()
+        {
+            int seen = Volatile.Read(ref _running);
+            return seen < limit && Interlocked.CompareExchange(ref _running, seen + 1, seen) == seen;
+        }
+
+        public void Leave() => Volatile.Write(ref _running, Volatile.Read(ref _running) - 1);
+    }
+
+    [Theory]
+    [InlineData("ours", true)]
+    [InlineData("checks then acts", false)]
+    [InlineData("leaks places", false)]
+    public void No_more_than_the_limit_run_at_once_and_no_place_is_lost(string which, bool holds)
+    {
+        const int Limit = 1;
+        IGate gate = which switch { "ours" => new Ours(Limit), "leaks places" => new LeaksPlaces(Limit + 1), _ => new ChecksThenActs(Limit) };
+        int most = which == "leaks places" ? Limit + 1 : Limit;
+        int running = 0;
+        bool broken = false;
+        Together.Run(2, holds ? 100_000 : 3_000_000, _ => { }, (_, _) =>
+        {
+            if (broken || !gate.TryEnter()) return;
+            if (Interlocked.Increment(ref running) > most) broken = true;
+            Interlocked.Decrement(ref running);
+            gate.Leave();
+        }, _ =>
+        {
+            if (broken) return;
+            int free = 0;
+            while (gate.TryEnter()) free++;
+            if (free != most) broken = true;
+            for (int i = 0; i < free; i++) gate.Leave();
+        });
+        broken.Should().Be(!holds);
+    }
+
+    [Fact]
+    public async Task A_storm_of_entering_cancelling_and_timing_out_loses_no_place_and_nobody_waits_for_ever()
+    {
+        ConcurrencyLimit limit = new(new() { MaxConcurrent = 4, MaxQueued = 50, MaxWait = TimeSpan.FromMilliseconds(20) });
+        int running = 0, most = 0;
+        ConcurrentDictionary<string, int> endings = new();
+        await Task.WhenAll(Enumerable.Range(0, 16).Select(t => Task.Run(async () =>
+        {
+            Random random = new(t);
+            for (int i = 0; i < 300; i++)
+            {
+                using CancellationTokenSource cancel = new();
+                if (random.Next(4) == 0) cancel.CancelAfter(random.Next(5));
+                try
+                {
+                    LimitRefusal? refusal = await limit.EnterAsync(cancel.Token);
+                    endings.AddOrUpdate(refusal?.Why.ToString() ?? "entered", 1, (_, n) => n + 1);
+                    if (refusal is not null) continue;
+                }
+                catch (OperationCanceledException)
+                {
+                    endings.AddOrUpdate("cancelled", 1, (_, n) => n + 1);
+                    continue;
+                }
+
+                int now = Interlocked.Increment(ref running);
+                InterlockedMax(ref most, now);
+                if (random.Next(3) == 0) await Task.Yield();
+                Interlocked.Decrement(ref running);
+                limit.Release();
+            }
+        }))).WaitAsync(TimeSpan.FromSeconds(120));
+        most.Should().BeInRange(1, 4);
+        Holds(limit, 0, 0);
+        endings.Values.Sum().Should().Be(16 * 300);
+        endings["entered"].Should().BeGreaterThan(1000);
+    }
+
+    private static void InterlockedMax(ref int target, int value)
+    {
+        int seen;
+        while (value > (seen = Volatile.Read(ref target)) && Interlocked.CompareExchange(ref target, value, seen) != seen)
+        {
+        }
+    }
+
+    [Theory]
+    [InlineData(Verdict.Success)]
+    [InlineData(Verdict.Failure)]
+    [InlineData(Verdict.Ignored)]
+    [InlineData(Verdict.Rejected)]
+    public async Task In_a_pipeline_the_place_comes_back_whatever_the_ending(Verdict verdict)
+    {
+        ConcurrencyLimit limit = Make(1, 0);
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddConcurrencyLimit(limit)
+            .Classify(c => c.On<IOException>(verdict == Verdict.Success ? Verdict.Failure : verdict)).Build();
+        foreach (bool suspends in new[] { false, true })
+        {
+            Outcome<int> outcome = await pipeline.TryExecuteAsync(async _ =>
+            {
+                if (suspends) await Task.Yield();
+                limit.Running.Should().Be(1);
+                return verdict == Verdict.Success ? 1 : throw new IOException();
+            });
+            outcome.Verdict.Should().Be(verdict);
+            Holds(limit, 0, 0);
+        }
+    }
+
+    [Fact]
+    public async Task In_a_pipeline_a_call_without_a_place_is_refused_or_waits_no_longer_than_its_deadline()
+    {
+        List<ResilienceEvent> heard = [];
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
+            .AddConcurrencyLimit(1, 1).OnEvent(heard.Add).Build();
+        TaskCompletionSource<int> hold = new();
+        Task<int> holder = pipeline.ExecuteAsync(_ => hold.Task).AsTask();
+        Task<Outcome<int>> waiting = pipeline.TryExecuteAsync(
+            new CallOptions { Deadline = TimeSpan.FromMilliseconds(300) }, (_, _) => new ValueTask<int>(1), 0).AsTask();
+        Outcome<int> refused = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
+        refused.Verdict.Should().Be(Verdict.Rejected);
+        refused.Refusal.Should().BeOfType<LimitRefusal>().Which.Why.Should().Be(LimitReason.QueueFull);
+        _time.Advance(TimeSpan.FromMilliseconds(300));
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).Refusal.Should().BeOfType<LimitRefusal>().Which.Why.Should().Be(LimitReason.WaitedTooLong);
+        using CancellationTokenSource caller = new();
+        Task<Outcome<int>> cancelled = pipeline.TryExecuteAsync(_ => new ValueTask<int>(1), caller.Token).AsTask();
+        await caller.CancelAsync();
+        (await cancelled.WaitAsync(TimeSpan.FromSeconds(30))).Verdict.Should().Be(Verdict.Ignored);
+        Task<Outcome<int>> lucky = pipeline.TryExecuteAsync(_ => new ValueTask<int>(5)).AsTask();
+        hold.SetResult(4);
+        (await holder).Should().Be(4);
+        (await lucky.WaitAsync(TimeSpan.FromSeconds(30))).Value.Should().Be(5);
+        heard.OfType<LimitReached>().Should().HaveCount(2);
+    }
+
+    [Fact]
+    public void Options_out_of_range_are_all_reported() =>
+        FluentActions.Invoking(() => new ConcurrencyLimit(new() { MaxConcurrent = 0, MaxQueued = -1, MaxWait = TimeSpan.MaxValue }))
+            .Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option).Should().Equal("MaxConcurrent", "MaxQueued", "MaxWait");
+}
