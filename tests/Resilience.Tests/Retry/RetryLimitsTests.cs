@@ -246,6 +246,9 @@ public class RetryLimitsTests
         ResiliencePipelineBuilder Make(int refusals = 0) => Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(refusals, null));
         await Make().Build().TryExecuteAsync(new Script().RunAsync);
         budget.Balance.Should().Be(1, "a success deposits");
+        await Make().Build().TryExecuteAsync(new Script { Asynchronously = true }.RunAsync);
+        budget.Balance.Should().Be(2, "also when it came later");
+        budget.TryWithdraw();
         await Make().Build().TryExecuteAsync(new Script(failures: 1).RunAsync);
         budget.Balance.Should().Be(1, "a failure deposits one and its retry takes one");
         await Make().Build().TryExecuteAsync(new Script(failures: 1) { Failure = _ => new ArgumentException("wrong") }.RunAsync);
