@@ -162,6 +162,23 @@ public class RetryBudgetTests
         RetryBudgetRules.QuantumOf(rules.AtQuantum(beforeWrap, 3)).Should().Be(3u, "the count goes on after it has wrapped");
     }
 
+    [Theory]
+    [InlineData(0.1, 10)]
+    [InlineData(10, 10)]
+    [InlineData(1, 1)]
+    [InlineData(0.02, 60)]
+    [InlineData(10_000, 60)]
+    public void Income_of_a_quantum_is_never_more_than_the_floor_brings(double floor, int window)
+    {
+        RetryBudgetRules rules = new(new() { MinRetriesPerSecond = floor, Window = TimeSpan.FromSeconds(window) });
+        foreach (uint quanta in (uint[])[1, 2, 3, 10, 31, 64, 1000, 5000, 1 << 20])
+        {
+            uint income = RetryBudgetRules.BalanceOf(rules.AtQuantum(RetryBudgetRules.Word(0, 0), quanta));
+            double thousandths = floor * quanta * (1 << rules.QuantumShift);
+            ((double)income).Should().BeLessThanOrEqualTo(thousandths).And.BeGreaterThan(0);
+        }
+    }
+
     private static int Withdrawn(RetryBudget budget)
     {
         int granted = 0;

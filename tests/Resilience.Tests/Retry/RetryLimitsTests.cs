@@ -246,6 +246,12 @@ public class RetryLimitsTests
         ResiliencePipelineBuilder Make(int refusals = 0) => Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(refusals, null));
         await Make().Build().TryExecuteAsync(new Script().RunAsync);
         budget.Balance.Should().Be(1, "a success deposits");
+        TaskCompletionSource<int> answer = new();
+        ValueTask<Outcome<int>> pending = Make().Build().TryExecuteAsync(_ => new ValueTask<int>(answer.Task));
+        answer.SetResult(1); // not before the retry has begun to wait for it
+        await pending;
+        budget.Balance.Should().Be(2, "also when it came later");
+        budget.TryWithdraw();
         await Make().Build().TryExecuteAsync(new Script(failures: 1).RunAsync);
         budget.Balance.Should().Be(1, "a failure deposits one and its retry takes one");
         await Make().Build().TryExecuteAsync(new Script(failures: 1) { Failure = _ => new ArgumentException("wrong") }.RunAsync);

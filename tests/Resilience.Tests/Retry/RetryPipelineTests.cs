@@ -336,6 +336,20 @@ public class RetryPipelineTests
         waits.Should().Equal(TimeSpan.FromMilliseconds(200));
     }
 
+    [Fact]
+    public async Task Decorrelated_waits_grow_from_the_wait_before()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time, Randomness = new Highest() }
+            .AddRetry(new RetryOptions { BackoffKind = BackoffKind.Decorrelated }).Build();
+        (await _time.DriveAsync(pipeline.TryExecuteAsync(new Script(failures: 9).RunAsync))).Waits
+            .Should().Equal(TimeSpan.FromMilliseconds(600), TimeSpan.FromMilliseconds(1800), Second * 5);
+    }
+
+    private sealed class Highest : Randomness
+    {
+        public override double NextDouble() => Math.BitDecrement(1.0);
+    }
+
     private sealed class Broken : Randomness
     {
         public override double NextDouble() => throw new InvalidOperationException("out of numbers");
