@@ -65,10 +65,11 @@ internal static class PipelineOrder
             double needed = (attempts * each.TotalSeconds) + delays.TotalSeconds;
             if (needed > total.TotalSeconds)
             {
-                found.Add(new(
-                    "RES008",
-                    string.Create(CultureInfo.InvariantCulture, $"{flat[i].Name} > {flat[retry].Name} > {flat[attempt].Name}: {attempts} attempts of {each.TotalSeconds:0.###} s and delays of up to {delays.TotalSeconds:0.###} s need {needed:0.###} s, but the total is {total.TotalSeconds:0.###} s: against a dependency that hangs, the last attempts never start."),
-                    [flat[i].Name, flat[retry].Name, flat[attempt].Name]));
+                string message = string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{attempts} attempts of {each.TotalSeconds:0.###} s and delays of up to {delays.TotalSeconds:0.###} s need {needed:0.###} s, but the total is {total.TotalSeconds:0.###} s: against a dependency that hangs, the last attempts never start.");
+                string[] policies = [flat[i].Name, flat[retry].Name, flat[attempt].Name];
+                found.Add(new("RES008", $"{string.Join(" > ", policies)}: {message}", policies));
             }
 
             return;

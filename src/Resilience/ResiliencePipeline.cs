@@ -75,19 +75,6 @@ public sealed partial class ResiliencePipeline<T>
     internal PipelineParts Parts => _parts;
 }
 
-/// <summary>Gives each result type a small number, so that a pipeline finds its chain by index.</summary>
-internal static class ResultType<T>
-{
-    internal static readonly int Id = ResultTypes.Next();
-}
-
-internal static class ResultTypes
-{
-    private static int Last = -1;
-
-    internal static int Next() => Interlocked.Increment(ref Last);
-}
-
 /// <summary>What a pipeline is made of, whatever the type of its calls.</summary>
 internal sealed class PipelineParts(
     string name, ResiliencePolicy[] policies, Clock clock, OutcomeClassifier classifier, IReadOnlyList<PipelineWarning> warnings)

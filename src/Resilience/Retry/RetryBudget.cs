@@ -37,7 +37,10 @@ public sealed class RetryBudget
         options.ThrowIfInvalid();
         _options = new()
         {
-            Name = options.Name, Ratio = options.Ratio, MinRetriesPerSecond = options.MinRetriesPerSecond, Window = options.Window,
+            Name = options.Name,
+            Ratio = options.Ratio,
+            MinRetriesPerSecond = options.MinRetriesPerSecond,
+            Window = options.Window,
         };
         _rules = new(_options);
         _clock = clock;

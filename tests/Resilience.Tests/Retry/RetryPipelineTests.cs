@@ -261,8 +261,13 @@ public class RetryPipelineTests
     {
         RetryOptions options = new()
         {
-            MaxRetries = -2, BackoffKind = (BackoffKind)9, BaseDelay = TimeSpan.FromTicks(-1), MaxDelay = TimeSpan.MaxValue,
-            Factor = double.NaN, Jitter = (BackoffJitter)9, MaxRetryAfter = TimeSpan.MaxValue,
+            MaxRetries = -2,
+            BackoffKind = (BackoffKind)9,
+            BaseDelay = TimeSpan.FromTicks(-1),
+            MaxDelay = TimeSpan.MaxValue,
+            Factor = double.NaN,
+            Jitter = (BackoffJitter)9,
+            MaxRetryAfter = TimeSpan.MaxValue,
         };
         options.Rules.Add(null!);
         ((Action)(() => Pipeline(options))).Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option)

@@ -1,0 +1,23 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Resilience.Benchmarks;
+
+// Without arguments: the whole comparison, and the report in benchmarks/results. With BenchmarkDotNet's arguments: as they say.
+Type[] questions =
+[
+    typeof(Cost_of_a_call_that_completes_at_once), typeof(Cost_of_a_call_that_suspends), typeof(Cost_of_a_refusal),
+    typeof(One_breaker_under_many_threads), typeof(Cost_of_the_parts), typeof(Cost_of_making_breakers), typeof(Cost_of_telemetry),
+];
+if (args.Length > 0)
+{
+    BenchmarkSwitcher.FromTypes(questions).Run(args);
+    return;
+}
+
+// Both libraries run in this very process, in turns, so that they meet the same machine; ten short iterations each.
+IConfig config = DefaultConfig.Instance
+    .AddJob(Job.Default.WithToolchain(InProcessEmitToolchain.Instance).WithWarmupCount(5).WithIterationCount(10).WithIterationTime(Perfolizer.Horology.TimeInterval.FromMilliseconds(150)))
+    .WithOptions(ConfigOptions.DisableLogFile);
+Report.Write([.. questions.Select(q => BenchmarkRunner.Run(q, config))]);

@@ -1,0 +1,73 @@
+using System.Diagnostics.Metrics;
+using Resilience;
+
+// Published with NativeAOT and executed by a test: every policy, with value and reference results, with and without
+// suspension. Each check prints a line; the exit code counts the failures.
+int failures = 0;
+
+ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "aot" }
+    .AddFallback(new FallbackOptions<int> { Value = -1 })
+    .AddTimeout(TimeSpan.FromSeconds(10))
+    .AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.FromMilliseconds(1)))
+    .AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures) = (null, 100))
+    .AddConcurrencyLimit(4, 4)
+    .AddTimeout(TimeSpan.FromSeconds(5))
+    .AddPolicy(new Tally())
+    .Build();
+
+Check("int, at once", await pipeline.ExecuteAsync(_ => new ValueTask<int>(42)) == 42);
+Check("string, suspended", await pipeline.ExecuteAsync(async _ => { await Task.Yield(); return "x"; }) == "x");
+Check("struct with state", await pipeline.ExecuteAsync(static (s, _) => new ValueTask<(long, int)>((s, 1)), 7L) == (7, 1));
+await pipeline.ExecuteAsync(async _ => await Task.Yield());
+int attempts = 0;
+Check("retry", await pipeline.ExecuteAsync(_ => ++attempts < 3 ? throw new IOException() : new ValueTask<int>(attempts)) == 3);
+Check("fallback", await pipeline.ExecuteAsync<int>(_ => throw new IOException()) == -1);
+Check("outcome", (await pipeline.TryExecuteAsync<string>(_ => throw new NotSupportedException())).Verdict == Verdict.Ignored);
+Check("context", await pipeline.ExecuteAsync(new CallOptions("op"), (c, _) => new ValueTask<bool>(c.RemainingTime is not null), 0));
+
+ResiliencePipeline<string> typed = new ResiliencePipelineBuilder<string>()
+    .AddFallback(o => o.LastGood = LastGood<string>.Shared(TimeSpan.FromMinutes(1))).AddPipeline(new ResiliencePipelineBuilder<string>().AddTimeout(TimeSpan.FromMilliseconds(250)).Build()).Build();
+Check("typed", await typed.ExecuteAsync(_ => new ValueTask<string>("good")) == "good");
+Check("timed out, last good value", await typed.ExecuteAsync(async ct => { await Task.Delay(Timeout.Infinite, ct); return ""; }) == "good");
+
+CircuitBreaker breaker = new(new CircuitBreakerOptions { FailureRatio = null, ConsecutiveFailures = 1 });
+ResiliencePipeline guarded = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build();
+await guarded.TryExecuteAsync<int>(_ => throw new IOException());
+Check("circuit opens", breaker.State == CircuitState.Open);
+try
+{
+    await guarded.ExecuteAsync(_ => ValueTask.CompletedTask);
+    Check("refusal thrown", false);
+}
+catch (CircuitOpenException refused)
+{
+    Check("refusal thrown", refused.RetryAfter > TimeSpan.Zero);
+}
+
+long counted = 0;
+using MeterListener listener = new() { InstrumentPublished = (i, l) => { if (i.Meter.Name == ResilienceTelemetry.MeterName) l.EnableMeasurementEvents(i); } };
+listener.SetMeasurementEventCallback<long>((_, value, _, _) => Interlocked.Add(ref counted, value));
+listener.SetMeasurementEventCallback<double>((_, _, _, _) => Interlocked.Increment(ref counted));
+listener.Start();
+await pipeline.ExecuteAsync(_ => new ValueTask<int>(1));
+Check("metrics", counted > 0);
+Check("description", pipeline.Describe().ToString().Contains("CircuitBreaker", StringComparison.Ordinal));
+Console.WriteLine(failures == 0 ? "all checks passed" : $"{failures} checks failed");
+return failures;
+
+void Check(string what, bool holds)
+{
+    Console.WriteLine($"{(holds ? "ok    " : "FAILED")} {what}");
+    if (!holds) failures++;
+}
+
+internal sealed class Tally : SimplePolicy
+{
+    public int Calls;
+
+    protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
+    {
+        Interlocked.Increment(ref Calls);
+        return next.ExecuteAsync(context);
+    }
+}

@@ -1,0 +1,22 @@
+namespace Resilience.Tests.Architecture;
+
+/// <summary>The samples run, to their end, and say what they should.</summary>
+[Trait("Category", "Samples")]
+[Collection(ProcessesCollection.Name)]
+public sealed class SampleTests
+{
+    [Fact]
+    public async Task The_quick_start_runs_through_an_outage_and_a_recovery_in_time()
+    {
+        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/QuickStart", "-c", "Release");
+        exit.Should().Be(0, "{0}", printed);
+        printed.Should().Contain("circuit OPENS").And.Contain("circuit HALF OPEN").And.Contain("circuit CLOSES")
+            .And.Contain("answered from memory").And.Contain("What the customers saw:");
+        string[] summary = [.. printed.Split('\n').Where(l => l.Contains(" questions: ", StringComparison.Ordinal))];
+        summary.Should().HaveCount(2);
+        Errors(summary[0]).Should().BeGreaterThan(20, "a bare client passes the outage on");
+        Errors(summary[1]).Should().BeLessThan(Errors(summary[0]) / 4);
+
+        static int Errors(string line) => int.Parse(System.Text.RegularExpressions.Regex.Match(line, @"(\d+) errors").Groups[1].Value);
+    }
+}
