@@ -1,0 +1,32 @@
+namespace Resilience.CustomPolicy;
+
+/// <summary>Calls are paused. One instance for each pause: refusing allocates nothing.</summary>
+public sealed class PausedRefusal : Refusal
+{
+    private readonly TimeProvider _time;
+    private readonly long _start;
+    private readonly TimeSpan _length;
+
+    internal PausedRefusal(string policyName, string why, TimeSpan length, TimeProvider time)
+        : base(policyName)
+    {
+        Why = why;
+        Since = time.GetUtcNow();
+        _time = time;
+        _start = time.GetTimestamp();
+        _length = length;
+    }
+
+    /// <summary>What the person said who paused.</summary>
+    public string Why { get; }
+
+    public override DateTimeOffset? Since { get; }
+
+    public override TimeSpan? RetryAfter => IsOver ? TimeSpan.Zero : _length - _time.GetElapsedTime(_start);
+
+    public override string Reason => $"{PolicyName}: calls are paused since {Since:O}, because {Why}.";
+
+    public override ResilienceException ToException() => new(this);
+
+    internal bool IsOver => _time.GetElapsedTime(_start) >= _length;
+}

@@ -1,0 +1,19 @@
+namespace Resilience.CustomPolicy;
+
+internal sealed class SimplePauseSwitchPolicy(PauseSwitch pause, PolicyEnvironment environment) : SimplePolicy
+{
+    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.Other);
+
+    protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
+    {
+        if (pause.TryEnter() is { } refusal)
+        {
+            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, refusal));
+            return Outcome.Rejected<T>(refusal);
+        }
+
+        Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
+        pause.Exit();
+        return outcome;
+    }
+}
