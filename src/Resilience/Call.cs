@@ -16,17 +16,8 @@ internal abstract class Call<T> : ResilienceContext
     /// <summary>True when <see cref="Invoke"/> wraps a <see cref="Task"/>, which can be asked for its exception without a throw.</summary>
     internal virtual bool IsTask => false;
 
-    /// <summary>Lets go of the delegate and its state.</summary>
-    protected abstract void Forget();
-
-    /// <summary>The call has ended: forget everything, and become this thread's spare unless somebody walked away from a delegate that still runs.</summary>
-    internal virtual void Release(int spareSlot)
-    {
-        if (IsAbandoned) return;
-        Forget();
-        Wipe();
-        CallPool.Put(spareSlot, this);
-    }
+    /// <summary>The call has ended: forget everything, and become the spare of the thread whose slot this is.</summary>
+    internal abstract void Release(ref ResilienceContext? slot);
 }
 
 /// <summary>Spare calls, a few for each thread.</summary>
@@ -44,13 +35,6 @@ internal static class CallPool
     private static Slot[]? Spares;
 
     internal static ref ResilienceContext? At(int slot) => ref (Spares ?? Make())[slot & (Slots - 1)].Call;
-
-    internal static void Put(int slot, ResilienceContext call)
-    {
-        ref ResilienceContext? place = ref At(slot);
-        place?.Park();
-        place = call;
-    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Slot[] Make() => Spares = new Slot[Slots];
@@ -73,9 +57,8 @@ internal sealed class DelegateCall<T> : Call<T>
 
     private Func<CancellationToken, ValueTask<T>>? _callback;
 
-    internal static DelegateCall<T> Rent(int spareSlot, Func<CancellationToken, ValueTask<T>> callback)
+    internal static DelegateCall<T> Rent(ref ResilienceContext? spare, Func<CancellationToken, ValueTask<T>> callback)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is DelegateCall<T> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -92,9 +75,12 @@ internal sealed class DelegateCall<T> : Call<T>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override ValueTask<T> Invoke() => _callback!(CancellationToken);
@@ -108,9 +94,8 @@ internal sealed class TaskDelegateCall<T> : Call<T>
 
     private Func<CancellationToken, Task<T>>? _callback;
 
-    internal static TaskDelegateCall<T> Rent(int spareSlot, Func<CancellationToken, Task<T>> callback)
+    internal static TaskDelegateCall<T> Rent(ref ResilienceContext? spare, Func<CancellationToken, Task<T>> callback)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is TaskDelegateCall<T> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -127,9 +112,12 @@ internal sealed class TaskDelegateCall<T> : Call<T>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override bool IsTask => true;
@@ -146,9 +134,8 @@ internal sealed class StateCall<TState, T> : Call<T>
     private Func<TState, CancellationToken, ValueTask<T>>? _callback;
     private TState? _state;
 
-    internal static StateCall<TState, T> Rent(int spareSlot, Func<TState, CancellationToken, ValueTask<T>> callback, TState state)
+    internal static StateCall<TState, T> Rent(ref ResilienceContext? spare, Func<TState, CancellationToken, ValueTask<T>> callback, TState state)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is StateCall<TState, T> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -166,10 +153,13 @@ internal sealed class StateCall<TState, T> : Call<T>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
         _state = default;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override ValueTask<T> Invoke() => _callback!(_state!, CancellationToken);
@@ -184,9 +174,8 @@ internal sealed class TaskStateCall<TState, T> : Call<T>
     private Func<TState, CancellationToken, Task<T>>? _callback;
     private TState? _state;
 
-    internal static TaskStateCall<TState, T> Rent(int spareSlot, Func<TState, CancellationToken, Task<T>> callback, TState state)
+    internal static TaskStateCall<TState, T> Rent(ref ResilienceContext? spare, Func<TState, CancellationToken, Task<T>> callback, TState state)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is TaskStateCall<TState, T> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -204,10 +193,13 @@ internal sealed class TaskStateCall<TState, T> : Call<T>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
         _state = default;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override bool IsTask => true;
@@ -224,9 +216,8 @@ internal sealed class VoidStateCall<TState> : Call<Nothing>
     private Func<TState, CancellationToken, ValueTask>? _callback;
     private TState? _state;
 
-    internal static VoidStateCall<TState> Rent(int spareSlot, Func<TState, CancellationToken, ValueTask> callback, TState state)
+    internal static VoidStateCall<TState> Rent(ref ResilienceContext? spare, Func<TState, CancellationToken, ValueTask> callback, TState state)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is VoidStateCall<TState> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -244,10 +235,13 @@ internal sealed class VoidStateCall<TState> : Call<Nothing>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
         _state = default;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(_callback!(_state!, CancellationToken));
@@ -262,9 +256,8 @@ internal sealed class VoidTaskStateCall<TState> : Call<Nothing>
     private Func<TState, CancellationToken, Task>? _callback;
     private TState? _state;
 
-    internal static VoidTaskStateCall<TState> Rent(int spareSlot, Func<TState, CancellationToken, Task> callback, TState state)
+    internal static VoidTaskStateCall<TState> Rent(ref ResilienceContext? spare, Func<TState, CancellationToken, Task> callback, TState state)
     {
-        ref ResilienceContext? spare = ref CallPool.At(spareSlot);
         if (spare is VoidTaskStateCall<TState> call) spare = null;
         else call = Unpark();
         call._callback = callback;
@@ -282,10 +275,13 @@ internal sealed class VoidTaskStateCall<TState> : Call<Nothing>
 
     internal override void Park() => Parked = this;
 
-    protected override void Forget()
+    internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
         _state = default;
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
     }
 
     internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(new ValueTask(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing()));
@@ -316,11 +312,7 @@ internal sealed class ContextCall<TState, T>(Func<ResilienceContext, TState, Val
 {
     internal override ValueTask<T> Invoke() => callback(this, state);
 
-    internal override void Release(int spareSlot) => End();
-
-    protected override void Forget()
-    {
-    }
+    internal override void Release(ref ResilienceContext? slot) => End();
 }
 
 /// <summary>The same without a result.</summary>
@@ -328,9 +320,5 @@ internal sealed class VoidContextCall<TState>(Func<ResilienceContext, TState, Va
 {
     internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(callback(this, state));
 
-    internal override void Release(int spareSlot) => End();
-
-    protected override void Forget()
-    {
-    }
+    internal override void Release(ref ResilienceContext? slot) => End();
 }

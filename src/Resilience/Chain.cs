@@ -14,32 +14,56 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
     internal readonly int SpareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
 
 
-    internal ValueTask<T> Run(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken) =>
-        RunAsync(DelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+    internal ValueTask<T> Run(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return RunAsync(DelegateCall<T>.Rent(ref slot, callback), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<T> Run(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken) =>
-        RunAsync(TaskDelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+    internal ValueTask<T> Run(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return RunAsync(TaskDelegateCall<T>.Rent(ref slot, callback), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken) =>
-        RunAsync(StateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return RunAsync(StateCall<TState, T>.Rent(ref slot, callback, state), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken) =>
-        RunAsync(TaskStateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+    internal ValueTask<T> Run<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return RunAsync(TaskStateCall<TState, T>.Rent(ref slot, callback, state), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken) =>
-        TryRunAsync(DelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return TryRunAsync(DelegateCall<T>.Rent(ref slot, callback), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken) =>
-        TryRunAsync(TaskDelegateCall<T>.Rent(SpareSlot, callback), cancellationToken);
+    internal ValueTask<Outcome<T>> TryRun(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return TryRunAsync(TaskDelegateCall<T>.Rent(ref slot, callback), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken) =>
-        TryRunAsync(StateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return TryRunAsync(StateCall<TState, T>.Rent(ref slot, callback, state), ref slot, cancellationToken);
+    }
 
-    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken) =>
-        TryRunAsync(TaskStateCall<TState, T>.Rent(SpareSlot, callback, state), cancellationToken);
+    internal ValueTask<Outcome<T>> TryRun<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken)
+    {
+        ref ResilienceContext? slot = ref CallPool.At(SpareSlot);
+        return TryRunAsync(TaskStateCall<TState, T>.Rent(ref slot, callback, state), ref slot, cancellationToken);
+    }
 
     /// <summary>Runs the call and answers with its ending; never throws for a failure.</summary>
-    internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, CancellationToken cancellationToken)
+    internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(call, cancellationToken));
         call.Begin(site, cancellationToken);
@@ -47,12 +71,12 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
 
         ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running, call);
-        call.Release(SpareSlot);
+        call.Release(ref slot); // the call has not left this thread, so the slot is still the one it was taken from
         return running;
     }
 
     /// <summary>Runs the call and answers with its result, or throws what it ended with.</summary>
-    internal ValueTask<T> RunAsync(Call<T> call, CancellationToken cancellationToken)
+    internal ValueTask<T> RunAsync(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
     {
         Outcome<T> outcome;
         if (cancellationToken.IsCancellationRequested)
@@ -66,7 +90,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
             ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
             if (!running.IsCompletedSuccessfully) return AwaitValueAsync(running, call);
             outcome = running.Result;
-            call.Release(SpareSlot);
+            call.Release(ref slot);
         }
 
         return outcome.HasResult ? new(outcome.RawValue!) : new(new EndedWithoutResult(outcome), 0);
@@ -76,21 +100,21 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
     internal ValueTask<Outcome<T>> TryRunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
     {
         call.Describe(options, site);
-        return TryRunAsync(call, cancellationToken);
+        return TryRunAsync(call, ref CallPool.At(SpareSlot), cancellationToken);
     }
 
     /// <inheritdoc cref="TryRunAsync(Call{T}, in CallOptions, CancellationToken)"/>
     internal ValueTask<T> RunAsync(Call<T> call, in CallOptions options, CancellationToken cancellationToken)
     {
         call.Describe(options, site);
-        return RunAsync(call, cancellationToken);
+        return RunAsync(call, ref CallPool.At(SpareSlot), cancellationToken);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        call.Release(SpareSlot);
+        call.Release(ref CallPool.At(SpareSlot));
         return outcome;
     }
 
@@ -98,7 +122,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
     private async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        call?.Release(SpareSlot);
+        call?.Release(ref CallPool.At(SpareSlot));
         return outcome.GetValueOrThrow();
     }
 
@@ -113,7 +137,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
         Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
-        call.Release(SpareSlot);
+        call.Release(ref CallPool.At(SpareSlot));
 
         string? errorType = outcome.Verdict == Verdict.Success ? null : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? "result";
         TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipelineName }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) } };
@@ -133,7 +157,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
 
     private Outcome<T> CancelledBeforeStart(Call<T> call, CancellationToken cancellationToken)
     {
-        call.Release(SpareSlot);
+        call.Release(ref CallPool.At(SpareSlot));
         return new(default, new OperationCanceledException(cancellationToken), Verdict.Ignored, false);
     }
 

@@ -88,21 +88,28 @@ public sealed class OptionsCheck
     public void Span(string option, TimeSpan value, TimeSpan least, TimeSpan? most = null)
     {
         TimeSpan limit = most ?? LongestSpan;
-        Require(value >= least && value <= limit, option, value, $"from {Show(least)} to {Show(limit)}");
+        if (value < least || value > limit) Require(false, option, value, $"from {Show(least)} to {Show(limit)}");
     }
 
     /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>, both included.</summary>
-    public void Number(string option, int value, int least, int most = int.MaxValue) =>
-        Require(value >= least && value <= most, option, value, most == int.MaxValue ? $"{Show(least)} or more" : $"from {Show(least)} to {Show(most)}");
+    public void Number(string option, int value, int least, int most = int.MaxValue)
+    {
+        if (value >= least && value <= most) return;
+        Require(false, option, value, most == int.MaxValue ? $"{Show(least)} or more" : $"from {Show(least)} to {Show(most)}");
+    }
 
     /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>, both included; NaN is never allowed.</summary>
-    public void Number(string option, double value, double least, double most) =>
-        Require(value >= least && value <= most, option, value, $"from {Show(least)} to {Show(most)}");
+    public void Number(string option, double value, double least, double most)
+    {
+        if (!(value >= least && value <= most)) Require(false, option, value, $"from {Show(least)} to {Show(most)}");
+    }
 
     /// <summary>A value that is one of the enumeration's.</summary>
     public void Defined<TEnum>(string option, TEnum value)
-        where TEnum : struct, Enum =>
-        Require(Enum.IsDefined(value), option, value, $"one of {string.Join(", ", Enum.GetNames<TEnum>())}");
+        where TEnum : struct, Enum
+    {
+        if (!Enum.IsDefined(value)) Require(false, option, value, $"one of {string.Join(", ", Enum.GetNames<TEnum>())}");
+    }
 
     private static string Show(object? value) => value switch
     {

@@ -144,13 +144,15 @@ public sealed partial class ResiliencePipeline
     private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken)
     {
         Chain<Nothing> chain = ChainFor<Nothing>();
-        return chain.RunAsync(VoidStateCall<TState>.Rent(chain.SpareSlot, callback, state), cancellationToken);
+        ref ResilienceContext? slot = ref CallPool.At(chain.SpareSlot);
+        return chain.RunAsync(VoidStateCall<TState>.Rent(ref slot, callback, state), ref slot, cancellationToken);
     }
 
     private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken)
     {
         Chain<Nothing> chain = ChainFor<Nothing>();
-        return chain.RunAsync(VoidTaskStateCall<TState>.Rent(chain.SpareSlot, callback, state), cancellationToken);
+        ref ResilienceContext? slot = ref CallPool.At(chain.SpareSlot);
+        return chain.RunAsync(VoidTaskStateCall<TState>.Rent(ref slot, callback, state), ref slot, cancellationToken);
     }
 
     /// <summary>Drops the result without an async method: a finished success costs nothing.</summary>

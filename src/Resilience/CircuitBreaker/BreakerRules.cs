@@ -37,9 +37,9 @@ internal static class BreakerRules
     /// <summary>A probe came back without news (cancelled, refused further down): its place is free again.</summary>
     internal static ProbeWord Release(ProbeWord word) => new(word.LeaseMs, Math.Max(0, word.Out - 1), word.Good);
 
-    /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since.</summary>
+    /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since; no more than it takes to reach the cap.</summary>
     internal static int NextLevel(int level, long healthyMs, BreakerSettings settings) =>
-        (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, int.MaxValue);
+        (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, settings.MostLevel);
 
     /// <summary>How long the break lasts. Jitter only shortens, so the cap holds.</summary>
     internal static long BreakMs(int level, BreakerSettings settings, double random)

@@ -14,6 +14,10 @@ internal sealed class BreakerSettings
     internal required long MaxBreakMs { get; init; }
     internal required double BreakJitter { get; init; }
     internal required long BreakDecayMs { get; init; }
+
+    /// <summary>The level at which the break reaches its cap: growth is not counted beyond it, so that health can take it back.</summary>
+    internal required int MostLevel { get; init; }
+
     internal required int Probes { get; init; }
     internal required int SuccessThreshold { get; init; }
     internal required long ProbeLeaseMs { get; init; }
@@ -59,6 +63,7 @@ internal sealed class BreakerSettings
             MaxBreakMs = Math.Max(Clock.ToMs(options.MaxBreakDuration), Clock.ToMs(options.BreakDuration)),
             BreakJitter = options.BreakJitter,
             BreakDecayMs = Clock.ToMs(options.BreakDecay),
+            MostLevel = options.BreakGrowth > 1 ? (int)Math.Ceiling(Math.Log(options.MaxBreakDuration / options.BreakDuration) / Math.Log(options.BreakGrowth)) : 0,
             Probes = options.Probes,
             SuccessThreshold = options.SuccessThreshold ?? options.Probes,
             ProbeLeaseMs = Clock.ToMs(options.ProbeLease),

@@ -153,7 +153,7 @@ public sealed partial class CircuitBreaker
         if (listener is null && !_environment.HasListeners) return;
 
         TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
-        CircuitChanged change = new(_environment.PipelineName, Name, from.State, to.State, to.Epoch, to.Cause, breakDuration);
+        CircuitChanged change = new(_environment.PipelineName, Name, from.State, to.State, to.Epoch, to.Cause, breakDuration) { Key = _key };
         try
         {
             listener?.Invoke(change);

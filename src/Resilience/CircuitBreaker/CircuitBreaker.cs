@@ -18,8 +18,10 @@ namespace Resilience;
 public sealed partial class CircuitBreaker
 {
     private readonly PolicyEnvironment _environment;
+    private readonly CircuitListeners? _listeners; // of a breaker that was made alone
     private readonly Clock _clock;
     private readonly long _originMs;
+    private readonly string? _key; // of a partition
 
     // Read by every call, written when something changes.
     private Era _era;
@@ -33,13 +35,17 @@ public sealed partial class CircuitBreaker
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     public CircuitBreaker(CircuitBreakerOptions options, TimeProvider? timeProvider = null, Randomness? randomness = null)
-        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness))
+        : this(options, new CircuitListeners(), timeProvider, randomness)
     {
     }
 
-    internal CircuitBreaker(CircuitBreakerOptions options, PolicyEnvironment environment)
+    private CircuitBreaker(CircuitBreakerOptions options, CircuitListeners listeners, TimeProvider? timeProvider, Randomness? randomness)
+        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness, listeners.Forward)) => _listeners = listeners;
+
+    internal CircuitBreaker(CircuitBreakerOptions options, PolicyEnvironment environment, bool isChecked = false, string? key = null)
     {
-        if (options.FindProblems() is { Count: > 0 } problems) throw new ResilienceOptionsException(problems);
+        _key = key;
+        if (!isChecked) options.ThrowIfInvalid();
         _environment = environment;
         _clock = environment.Clock;
         _originMs = _clock.NowMs;
@@ -103,6 +109,9 @@ public sealed partial class CircuitBreaker
         return Count(era, permit.StartedMs, verdict == Verdict.Failure);
     }
 
+    /// <summary>A pipeline with listeners uses this breaker: its events go there too.</summary>
+    internal void Attach(PolicyEnvironment environment) => _listeners?.Attach(environment);
+
     private long NowMs => _clock.NowMs - _originMs;
 
     private CircuitEntry EnterSlowly(Era era, out CircuitPermit permit, out CircuitRefusal? refusal)
@@ -110,7 +119,7 @@ public sealed partial class CircuitBreaker
         while (true)
         {
             BreakerSettings settings = Volatile.Read(ref _settings);
-            long now = NowMs;
+            long now = era.State == CircuitState.Isolated ? 0 : NowMs; // a person's decision does not depend on the time
             CircuitEntry? answer = era.State switch
             {
                 CircuitState.Closed => EnterClosed(era, settings, now),

@@ -12,7 +12,7 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>The length of the sliding window in time, 10 ms to a day. Default 10 s. Unused when <see cref="SamplingCalls"/> is set.</summary>
     public TimeSpan SamplingDuration { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The length of the sliding window in calls, 1 to 1,000,000, instead of time. Default null.</summary>
+    /// <summary>The length of the sliding window in calls, 1 to 100,000, instead of time. Default null.</summary>
     public int? SamplingCalls { get; set; }
 
     /// <summary>How many buckets the window is made of, 2 to 60. The window may remember one bucket more than asked. Default 10.</summary>
@@ -84,7 +84,7 @@ public sealed class CircuitBreakerOptions : PolicyOptions
         check.Number(nameof(Buckets), Buckets, 2, 60);
         if (SamplingCalls is { } calls)
         {
-            check.Number(nameof(SamplingCalls), calls, 1, 1_000_000);
+            check.Number(nameof(SamplingCalls), calls, 1, 100_000); // half of it fits a bucket's counter
             check.Require(MinimumCalls <= calls, nameof(MinimumCalls), MinimumCalls, $"at most SamplingCalls ({calls}), or the circuit can never open");
         }
         else
@@ -133,7 +133,11 @@ public sealed class CircuitBreakerOptions : PolicyOptions
 /// <param name="BreakDuration">For a change to open: how long the break lasts.</param>
 public sealed record CircuitChanged(
     string PipelineName, string PolicyName, CircuitState From, CircuitState To, long Epoch, TripCause Cause, TimeSpan? BreakDuration)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>For a breaker of <see cref="CircuitBreakerPartitions"/>: its key.</summary>
+    public string? Key { get; init; }
+}
 
 /// <summary>A circuit breaker refused a call, or would have refused it (dry run).</summary>
 /// <param name="PipelineName">The pipeline.</param>

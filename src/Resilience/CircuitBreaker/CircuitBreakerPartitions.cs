@@ -12,8 +12,8 @@ namespace Resilience;
 public sealed class CircuitBreakerPartitions
 {
     private readonly CircuitBreakerOptions _options;
-    private readonly TimeProvider? _timeProvider;
-    private readonly Randomness? _randomness;
+    private readonly CircuitListeners _listeners = new();
+    private readonly PolicyEnvironment _environment;
     private readonly ConcurrentDictionary<string, CircuitBreaker> _breakers = new(StringComparer.Ordinal);
     private int _sweeping;
 
@@ -32,10 +32,9 @@ public sealed class CircuitBreakerPartitions
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         options.ThrowIfInvalid();
         _options = options;
-        _timeProvider = timeProvider;
-        _randomness = randomness;
+        _environment = PolicyEnvironment.Standalone(options.Name ?? options.Kind, timeProvider, randomness, _listeners.Forward);
         Capacity = capacity;
-        Overflow = Make();
+        Overflow = Make(null);
     }
 
     /// <summary>The name of the breakers, as in refusals and telemetry: one name for all, so that keys do not multiply series.</summary>
@@ -61,6 +60,8 @@ public sealed class CircuitBreakerPartitions
     /// <summary>The breakers with their keys, as of now.</summary>
     public IReadOnlyList<KeyValuePair<string, CircuitBreaker>> All() => [.. _breakers];
 
+    internal void Attach(PolicyEnvironment environment) => _listeners.Attach(environment);
+
     internal PolicyDescription Describe(string policyName)
     {
         PolicyDescription one = Overflow.Describe(policyName);
@@ -70,10 +71,10 @@ public sealed class CircuitBreakerPartitions
     private CircuitBreaker Add(string key)
     {
         if (_breakers.Count >= Capacity && !MakeRoom()) return Overflow;
-        return _breakers.GetOrAdd(key, static (_, set) => set.Make(), this);
+        return _breakers.GetOrAdd(key, static (name, set) => set.Make(name), this);
     }
 
-    private CircuitBreaker Make() => new(_options, _timeProvider, _randomness);
+    private CircuitBreaker Make(string? key) => new(_options, _environment, isChecked: true, key);
 
     /// <summary>One thread sweeps; others meanwhile use <see cref="Overflow"/> for keys that are new.</summary>
     private bool MakeRoom()

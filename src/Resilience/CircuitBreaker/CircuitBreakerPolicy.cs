@@ -3,13 +3,23 @@ using System.Runtime.CompilerServices;
 namespace Resilience;
 
 /// <summary>How a call passes a circuit breaker: enter, go on, exit.</summary>
-internal sealed class CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnvironment environment) : ResiliencePolicy
+internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 {
+    private readonly CircuitBreaker _breaker;
+    private readonly PolicyEnvironment _environment;
+
+    internal CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnvironment environment)
+    {
+        _breaker = breaker;
+        _environment = environment;
+        breaker.Attach(environment);
+    }
+
     internal override bool NeverThrows => true;
 
-    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(breaker, environment, next);
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(_breaker, _environment, next);
 
-    public override PolicyDescription Describe() => breaker.Describe(environment.PolicyName);
+    public override PolicyDescription Describe() => _breaker.Describe(_environment.PolicyName);
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
     {
@@ -18,36 +28,44 @@ internal sealed class CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnviron
 }
 
 /// <summary>The same with a breaker for each key.</summary>
-internal sealed class PartitionedBreakerPolicy(CircuitBreakerPartitions breakers, Func<ResilienceContext, string?> keyOf, PolicyEnvironment environment) : ResiliencePolicy
+internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
 {
+    private readonly CircuitBreakerPartitions _breakers;
+    private readonly Func<ResilienceContext, string?> _keyOf;
+    private readonly PolicyEnvironment _environment;
+
+    internal PartitionedBreakerPolicy(CircuitBreakerPartitions breakers, Func<ResilienceContext, string?> keyOf, PolicyEnvironment environment)
+    {
+        _breakers = breakers;
+        _keyOf = keyOf;
+        _environment = environment;
+        breakers.Attach(environment);
+    }
+
     internal override bool NeverThrows => true;
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(this, next);
 
-    public override PolicyDescription Describe() => breakers.Describe(environment.PolicyName);
+    public override PolicyDescription Describe() => _breakers.Describe(_environment.PolicyName);
 
     private CircuitBreaker BreakerFor(ResilienceContext context)
     {
         try
         {
-            return breakers.Get(keyOf(context) ?? "");
+            return _breakers.Get(_keyOf(context) ?? "");
         }
         catch (Exception error)
         {
             Safely.Report("circuit breaker key", error);
-            return breakers.Get("");
+            return _breakers.Get("");
         }
     }
 
     private sealed class Link<T>(PartitionedBreakerPolicy policy, PolicyLink<T> next) : PolicyLink<T>
     {
-        private readonly PolicyEnvironment _environment = policy.Environment;
-
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) =>
-            BreakerPassage.Through(policy.BreakerFor(context), _environment, next, context);
+            BreakerPassage.Through(policy.BreakerFor(context), policy._environment, next, context);
     }
-
-    private PolicyEnvironment Environment => environment;
 }
 
 internal static class BreakerPassage

@@ -34,6 +34,7 @@ public readonly record struct TripCause(TripRule Rule, int Calls, int Bad)
     public override string ToString() => Rule switch
     {
         TripRule.FailureRatio => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls failed"),
+        TripRule.ConsecutiveFailures when Bad == 1 => "a call failed",
         TripRule.ConsecutiveFailures => string.Create(CultureInfo.InvariantCulture, $"{Bad} calls in a row failed"),
         TripRule.SlowCalls => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls were slow"),
         TripRule.ProbeFailed => "a probe failed or was slow",

@@ -8,11 +8,13 @@ internal static class TimeoutPool
     /// <summary>Shorter timeouts get a timer of their own: the scanner comes by only so often.</summary>
     internal static readonly TimeSpan ShortestCoarse = TimeSpan.FromMilliseconds(TimeoutScanner.LongestSleepMs);
 
-    private const int PerThread = 4;
-    private const int MostShared = 1024;
+    private const int PerThread = 8;
+    private const int MostShared = 8192; // some two megabytes when full
 
     private static readonly ConcurrentQueue<TimeoutSource> SharedCoarse = new();
     private static readonly ConcurrentQueue<TimeoutSource> SharedExact = new();
+
+    private static int Shared; // in both queues, to within those that are being moved
 
     [ThreadStatic]
     private static Spares? Mine;
@@ -23,8 +25,14 @@ internal static class TimeoutPool
         if (!clock.IsSystem) return MakeForProvider(clock.Provider, timeout);
         bool isExact = timeout < ShortestCoarse;
         Spares mine = Mine ??= new();
-        if (isExact) return mine.Exact.TryPop() ?? (SharedExact.TryDequeue(out TimeoutSource? shared) ? shared : MakeExact());
-        return mine.Coarse.TryPop() ?? (SharedCoarse.TryDequeue(out TimeoutSource? coarse) ? coarse : MakeCoarse());
+        return isExact ? mine.Exact.TryPop() ?? Shareable(SharedExact) ?? MakeExact() : mine.Coarse.TryPop() ?? Shareable(SharedCoarse) ?? MakeCoarse();
+    }
+
+    private static TimeoutSource? Shareable(ConcurrentQueue<TimeoutSource> pool)
+    {
+        if (!pool.TryDequeue(out TimeoutSource? source)) return null;
+        Interlocked.Decrement(ref Shared);
+        return source;
     }
 
     /// <summary>Takes a source back that nobody will cancel any more.</summary>
@@ -39,8 +47,15 @@ internal static class TimeoutPool
     private static void Share(TimeoutSource source)
     {
         ConcurrentQueue<TimeoutSource> shared = source.IsExact ? SharedExact : SharedCoarse;
-        if (shared.Count < MostShared) shared.Enqueue(source);
-        else Drop(source);
+        if (Volatile.Read(ref Shared) < MostShared)
+        {
+            Interlocked.Increment(ref Shared);
+            shared.Enqueue(source);
+        }
+        else
+        {
+            Drop(source);
+        }
     }
 
     /// <summary>Lets go of a source that has been cancelled, or that somebody may still cancel.</summary>

@@ -10,8 +10,10 @@ namespace Resilience;
 /// <para>
 /// After a second in which nothing was armed the scanner stops; the next arming starts it again. No start is lost: the
 /// scanner first silences its timer, then declares itself stopped, then looks at all deadlines once more; a source first
-/// writes its deadline, then looks whether the scanner is stopped. Each of the two has a full fence between its write and its
-/// look, so at least one of them sees the other and starts the timer, and the compare-and-swap lets one do it.
+/// writes its deadline, then looks whether the scanner is stopped. Both need a fence between the write and the look, or both
+/// could miss the other. The scanner, which stops once in a while, pays for both: between its write and its look it runs a
+/// barrier on every processor of the process. So at least one of them sees the other and starts the timer, and the
+/// compare-and-swap lets one do it.
 /// </para>
 /// </remarks>
 internal sealed class TimeoutScanner
@@ -101,7 +103,7 @@ internal sealed class TimeoutScanner
 
     internal void EnsureRunning()
     {
-        // Pairs with the exchange in Stop; the caller has written its deadline before, with a full fence.
+        // Pairs with Stop; the caller has written its deadline before.
         if (Volatile.Read(ref _isRunning) == 0) Start();
     }
 
@@ -128,8 +130,9 @@ internal sealed class TimeoutScanner
         _idleLooks = 0;
         _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
-        // Full fence: declared stopped before the last look; pairs with the exchange in TimeoutSource.Arm.
-        Interlocked.Exchange(ref _isRunning, 0);
+        // Declared stopped before the last look, and every processor's writes done: pairs with the write in TimeoutSource.Arm.
+        Volatile.Write(ref _isRunning, 0);
+        Interlocked.MemoryBarrierProcessWide();
         if (FireDue(_clock.NowMs) != Clock.Never) Start();
     }
 

@@ -42,9 +42,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         _scanner = scanner;
         _isPooled = isPooled;
         _source = source ?? new();
+        Token = _source.Token;
     }
 
-    internal CancellationToken Token => _source.Token;
+    internal CancellationToken Token { get; }
 
     internal bool IsExact => _scanner is null;
 
@@ -63,9 +64,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
             return;
         }
 
-        // Full fence: the deadline is visible before we look whether the scanner runs; pairs with the scanner's look at all
-        // deadlines after it has declared itself stopped. One of the two sees the other.
-        Interlocked.Exchange(ref _due, dueMs);
+        // Release, without a fence: this is the hot side of an asymmetric pair. The scanner, before its last look at all
+        // deadlines, orders every processor to finish its writes (TimeoutScanner.Stop). So either it sees this deadline, or
+        // the look at its state just below comes after it has declared itself stopped, and starts it again.
+        Volatile.Write(ref _due, dueMs);
         _scanner.EnsureRunning();
     }
 

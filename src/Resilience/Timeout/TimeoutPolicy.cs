@@ -52,13 +52,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     }
 
     /// <summary>What must be put back when the call comes up again.</summary>
-    private readonly struct Armed(TimeoutSource source, object? around, long outerDeadlineMs, TimeSpan timeout, CancellationToken outer)
+    private readonly struct Armed(TimeoutSource source, object? around, long outerDeadlineMs, TimeSpan timeout, bool isCallersDeadline, CancellationToken outer)
     {
         internal readonly TimeoutSource Source = source;
         internal readonly CancellationToken Outer = outer;
         internal readonly object? Around = around;
         internal readonly long OuterDeadlineMs = outerDeadlineMs;
         internal readonly TimeSpan Timeout = timeout;
+        internal readonly bool IsCallersDeadline = isCallersDeadline;
     }
 
     /// <summary>False when the deadline of the call has passed already, so that nothing need be started.</summary>
@@ -78,16 +79,25 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         CancellationToken outer = context.CancellationToken;
         if (outerDeadline <= now)
         {
-            armed = new(null!, null, outerDeadline, timeout, outer);
+            armed = new(null!, null, outerDeadline, timeout, isCallersDeadline: true, outer);
             return false;
         }
 
         long due = now + ms;
         object? around = context.InnermostTimeout;
+
+        // A deadline without a timeout around us is the caller's own: nobody else ends the call when it passes.
+        bool isCallers = around is null && outerDeadline < due;
+        if (isCallers)
+        {
+            due = outerDeadline;
+            timeout = TimeSpan.FromMilliseconds(due - now);
+        }
+
         TimeoutSource source = TimeoutPool.Rent(clock, timeout);
         source.Arm(Math.Max(1, due), timeout);
         source.LinkTo(around as TimeoutSource, outer);
-        armed = new(source, around, outerDeadline, timeout, outer);
+        armed = new(source, around, outerDeadline, timeout, isCallers, outer);
         if (due < outerDeadline) context.DeadlineMs = due;
         context.InnermostTimeout = source;
         context.CancellationToken = source.Token;
@@ -105,12 +115,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
         // A real answer that came late is still the answer; and if those around us ended the call, the end is theirs.
         return fired && outcome.Error is OperationCanceledException cancelled && !armed.Outer.IsCancellationRequested
-            ? TimedOut<T>(context, armed.Timeout, cancelled, isAbandoned: false)
+            ? TimedOut<T>(context, armed, cancelled, isAbandoned: false)
             : outcome;
     }
 
-    private Outcome<T> TimedOut<T>(ResilienceContext context, TimeSpan timeout, Exception? cause, bool isAbandoned)
+    /// <summary>Our own limit is a failure of what it limits; a deadline that the caller set says nothing about the dependency, and must not open a circuit that others share.</summary>
+    private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
     {
+        TimeSpan timeout = armed.Timeout;
         if (Timeouts.Enabled)
         {
             Timeouts.Add(1, new TagList
@@ -124,14 +136,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             "resilience.timeout", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, _environment.PolicyName } }));
         if (_environment.HasListeners)
             _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned));
-        return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), Verdict.Failure, false);
+        return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure, false);
     }
 
     private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : PolicyLink<T>
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
-            if (!policy.TryArm(context, out Armed armed)) return new(policy.TimedOut<T>(context, armed.Timeout, null, isAbandoned: false));
+            if (!policy.TryArm(context, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
             return running.IsCompletedSuccessfully ? new(policy.Finish(context, armed, running.Result)) : AwaitAsync(running, context, armed);
         }
@@ -148,7 +160,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             ResilienceContext own = context.Fork();
-            if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed.Timeout, null, isAbandoned: false));
+            if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
             return running.IsCompletedSuccessfully ? new(FinishCopy(own, armed, running.Result)) : AwaitAsync(running.AsTask(), own, armed);
         }
@@ -176,7 +188,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             bool isOurs = armed.Source.Disarm(out _) && !armed.Outer.IsCancellationRequested;
             TimeoutPool.Drop(armed.Source);
             return isOurs
-                ? policy.TimedOut<T>(own, armed.Timeout, null, isAbandoned: true)
+                ? policy.TimedOut<T>(own, armed, null, isAbandoned: true)
                 : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, false);
         }
 

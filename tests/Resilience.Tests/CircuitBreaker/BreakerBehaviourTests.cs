@@ -210,7 +210,7 @@ public sealed class BreakerBehaviourTests
         Pass(15);
         Calls(breaker, 1, 0);
         breaker.State.Should().Be(CircuitState.Closed);
-        Pass(60 * 4); // four healthy minutes take back four steps of the five
+        Pass(60 * 2); // two healthy minutes take back two steps: the cap was reached with two, and this relapse is one more
         Calls(breaker, 0, 1);
         Pass(9.999);
         breaker.State.Should().Be(CircuitState.Open);

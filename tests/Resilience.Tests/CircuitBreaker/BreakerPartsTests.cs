@@ -154,7 +154,7 @@ public sealed class BreakerPartsTests
                 BreakerRules.BreakMs(level, settings, random).Should().BeInRange(1, (long)TimeSpan.FromDays(1).TotalMilliseconds);
         }
 
-        BreakerRules.NextLevel(int.MaxValue, 0, settings).Should().Be(int.MaxValue, "the level saturates");
+        BreakerRules.NextLevel(int.MaxValue, 0, settings).Should().Be(4, "100 to the fourth milliseconds are more than a day: the level saturates where the break reaches its cap");
     }
 
     [Fact]
@@ -183,6 +183,24 @@ public sealed class BreakerPartsTests
     {
         breaker.TryEnter(out CircuitPermit permit);
         breaker.Exit(permit, Verdict.Failure);
+    }
+
+    [Fact]
+    public async Task The_changes_of_shared_and_of_keyed_breakers_are_heard_by_the_pipelines_that_use_them()
+    {
+        List<CircuitChanged> heard = [];
+        CircuitBreakerOptions options = new() { FailureRatio = null, ConsecutiveFailures = 1 };
+        CircuitBreaker shared = new(options);
+        CircuitBreakerPartitions keyed = new(options);
+        void Hear(ResilienceEvent happened) => heard.AddRange(happened is CircuitChanged change ? [change] : []);
+        ResiliencePipeline first = new ResiliencePipelineBuilder { Name = "first" }.AddCircuitBreaker(shared).OnEvent(Hear).Build();
+        ResiliencePipeline second = new ResiliencePipelineBuilder { Name = "second" }.AddCircuitBreaker(shared).OnEvent(Hear).Build();
+        ResiliencePipeline third = new ResiliencePipelineBuilder { Name = "third" }.AddCircuitBreaker(keyed, c => c.Operation).OnEvent(Hear).Build();
+        await first.TryExecuteAsync<int>(_ => throw new IOException());
+        await third.TryExecuteAsync<int, int>(new("a key"), (_, _) => throw new IOException(), 0);
+        heard.Select(c => (c.PipelineName, c.To, c.Key)).Should().Equal(
+            ("first", CircuitState.Open, null), ("second", CircuitState.Open, null), ("third", CircuitState.Open, "a key"));
+        GC.KeepAlive(second);
     }
 
     [Fact]

@@ -189,6 +189,9 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
     private void Open(int level)
     {
         Begin(CircuitState.Open);
+        int most = 0;
+        while (options.BreakGrowth > 1 && options.BreakDuration.TotalMilliseconds * Math.Pow(options.BreakGrowth, most) < options.MaxBreakDuration.TotalMilliseconds) most++;
+        level = Math.Min(level, most);
         _level = level;
         double ms = Math.Min(options.BreakDuration.TotalMilliseconds * Math.Pow(options.BreakGrowth, level), options.MaxBreakDuration.TotalMilliseconds);
         _until = Now + TimeSpan.FromMilliseconds(Math.Ceiling(ms));

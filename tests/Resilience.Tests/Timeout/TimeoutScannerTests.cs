@@ -163,6 +163,7 @@ public sealed class TimeoutScannerTests
         None,
         LooksThenStops,
         SilencesItsTimerLast,
+        ForgetsTheBarrier,
     }
 
     /// <summary>The protocol alone, right or with a planted flaw.</summary>
@@ -174,7 +175,7 @@ public sealed class TimeoutScannerTests
 
         public void Arm()
         {
-            Interlocked.Exchange(ref _due, 1);
+            Volatile.Write(ref _due, 1);
             if (Volatile.Read(ref _isRunning) == 0) Start();
         }
 
@@ -182,7 +183,8 @@ public sealed class TimeoutScannerTests
         {
             if (Volatile.Read(ref _due) > 0) return;
             if (flaw != Flaw.SilencesItsTimerLast) Volatile.Write(ref _isSet, 0);
-            Interlocked.Exchange(ref _isRunning, 0);
+            Volatile.Write(ref _isRunning, 0);
+            if (flaw != Flaw.ForgetsTheBarrier) Interlocked.MemoryBarrierProcessWide();
             if (flaw == Flaw.SilencesItsTimerLast) Volatile.Write(ref _isSet, 0);
             if (flaw != Flaw.LooksThenStops && Volatile.Read(ref _due) > 0) Start();
         }
@@ -202,6 +204,7 @@ public sealed class TimeoutScannerTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
+    [InlineData(3)]
     public void The_check_finds_a_scanner_that_stops_in_the_wrong_order(int flaw) => FindsALoss(() => new Copy((Flaw)flaw), 5_000_000).Should().BeTrue();
 
     private static bool FindsALoss(Func<IStopping> make, int rounds)

@@ -172,6 +172,25 @@ public sealed class TimeoutTests
         ran.Should().Be(0);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task The_callers_deadline_ends_the_call_and_opens_no_circuit(int timeouts)
+    {
+        CircuitBreaker shared = new(new() { FailureRatio = null, ConsecutiveFailures = 1 }, _time);
+        ResiliencePipelineBuilder builder = Builder().AddCircuitBreaker(shared);
+        for (int i = 0; i < timeouts; i++) builder.AddTimeout(TimeSpan.FromSeconds(30 - i));
+        ResiliencePipeline pipeline = builder.Build();
+        Task<Outcome<int>> running = pipeline.TryExecuteAsync(
+            new CallOptions { Deadline = TimeSpan.FromSeconds(1) }, (context, _) => UntilCancelled(context.CancellationToken), 0).AsTask();
+        await _started.Task;
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Outcome<int> outcome = await running.WaitAsync(TimeSpan.FromSeconds(30));
+        outcome.Exception.Should().BeOfType<TimedOutException>().Which.Timeout.Should().Be(TimeSpan.FromSeconds(1));
+        outcome.Verdict.Should().Be(Verdict.Ignored);
+        shared.State.Should().Be(CircuitState.Closed);
+    }
+
     private sealed class Dawdles(FakeTimeProvider time) : SimplePolicy
     {
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
