@@ -45,6 +45,7 @@ public sealed class TimeoutSourceTests
         public bool Disarm(out bool reusable)
         {
             bool fired = Volatile.Read(ref _due) == -1;
+            Thread.SpinWait(5); // so that the check need not wait for a rare moment
             Volatile.Write(ref _due, 0);
             reusable = !fired;
             return fired;
