@@ -6,3 +6,10 @@ public sealed class ProcessesCollection
 {
     public const string Name = "Processes";
 }
+
+/// <summary>Tests whose threads must meet: one class after the other, so that they do not take the processors from each other.</summary>
+[CollectionDefinition(Name)]
+public sealed class ThreadsCollection
+{
+    public const string Name = "Threads";
+}
