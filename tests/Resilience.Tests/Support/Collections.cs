@@ -6,3 +6,10 @@ public sealed class ProcessesCollection
 {
     public const string Name = "Processes";
 }
+
+/// <summary>Tests in which real threads must really meet: one after the other, when nothing else takes the processors.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class ThreadsCollection
+{
+    public const string Name = "Threads";
+}
