@@ -135,6 +135,7 @@ public sealed partial class CircuitBreaker
             while (Volatile.Read(ref told.Successor) is { } next)
             {
                 _delivered = next;
+                told.Successor = null; // only the deliverer walks this way: a call that hangs keeps its own era alive, not all that follow
                 Tell(told, next);
                 told = next;
             }
