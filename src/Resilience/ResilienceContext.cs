@@ -129,6 +129,10 @@ public abstract class ResilienceContext
     private protected void End() => _ended = true;
 
     /// <summary>A copy for a part of the call that may outlive it or run beside it. It is never pooled.</summary>
+    /// <remarks>
+    /// Whoever lets a copy outlive the call gives it a token of its own that is not pooled (as the timeout that walks away does):
+    /// the tokens around belong to other calls as soon as this one has ended.
+    /// </remarks>
     internal ResilienceContext Fork()
     {
         ResilienceContext copy = (ResilienceContext)MemberwiseClone();

@@ -41,6 +41,11 @@ internal static class TimeoutPool
         if (!source.IsPooled) return;
         Spares mine = Mine ??= new();
         if (source.IsExact ? mine.Exact.TryPush(source) : mine.Coarse.TryPush(source)) return;
+        Share(source);
+    }
+
+    private static void Share(TimeoutSource source)
+    {
         ConcurrentQueue<TimeoutSource> shared = source.IsExact ? SharedExact : SharedCoarse;
         if (Volatile.Read(ref Shared) < MostShared)
         {
@@ -58,19 +63,27 @@ internal static class TimeoutPool
 
     private static TimeoutSource MakeCoarse()
     {
-        TimeoutSource source = new(isExact: false, isPooled: true);
+        TimeoutSource source = new(TimeoutScanner.System, isPooled: true);
         return TimeoutScanner.System.TryRegister(source) ? source : MakeExact();
     }
 
-    private static TimeoutSource MakeExact() => new(isExact: true, isPooled: true);
+    private static TimeoutSource MakeExact() => new(null, isPooled: true);
 
     /// <summary>With a user's clock the source's timer is that clock's; it is used once.</summary>
-    private static TimeoutSource MakeForProvider(TimeProvider provider, TimeSpan timeout) => new(isExact: true, isPooled: false, new(timeout, provider));
+    private static TimeoutSource MakeForProvider(TimeProvider provider, TimeSpan timeout) => new(null, isPooled: false, new(timeout, provider));
 
+    /// <summary>The spares of one thread. When the thread has ended they go to the others: the scanner's table would hold them for ever.</summary>
     private sealed class Spares
     {
         internal Stack Coarse;
         internal Stack Exact;
+
+        ~Spares()
+        {
+            // Nobody else can reach us any more. Nothing here waits but for the table's gate, which is held for some instructions.
+            while (Coarse.TryPop() is { } coarse) Share(coarse);
+            while (Exact.TryPop() is { } exact) Share(exact);
+        }
     }
 
     /// <summary>A handful of places. A mutable struct: a field of <see cref="Spares"/>, do not mark it readonly.</summary>

@@ -21,8 +21,11 @@ internal sealed class TimeoutScanner
     /// <summary>The longest pause between two looks, and so the shortest timeout that it serves.</summary>
     internal const int LongestSleepMs = 200;
 
+    /// <summary>The shortest pause, and so how late it may be: a look at a full table takes about 0.1 ms, which every millisecond would be too much.</summary>
+    internal const int ShortestSleepMs = 5;
+
     private const int MostSources = 16_384;
-    private const int IdleLooksBeforeStop = 5;
+    internal const int IdleLooksBeforeStop = 5;
 
     private readonly Clock _clock;
     private readonly ITimer _timer;
@@ -35,7 +38,7 @@ internal sealed class TimeoutScanner
 
     internal static TimeoutScanner System { get; } = new(Clock.System);
 
-    private TimeoutScanner(Clock clock)
+    internal TimeoutScanner(Clock clock)
     {
         _clock = clock;
 
@@ -60,6 +63,9 @@ internal sealed class TimeoutScanner
             lock (_gate) return _used - _free.Count;
         }
     }
+
+    /// <summary>False when it has stopped, or not started yet.</summary>
+    internal bool IsRunning => Volatile.Read(ref _isRunning) != 0; // acquire: for tests, after they have joined the threads
 
     /// <summary>False when there are too many: the source then keeps its own time.</summary>
     internal bool TryRegister(TimeoutSource source)
@@ -107,10 +113,10 @@ internal sealed class TimeoutScanner
         Sleep(LongestSleepMs);
     }
 
-    private void Sleep(long ms) => _timer.Change(TimeSpan.FromMilliseconds(Math.Clamp(ms, 1, LongestSleepMs)), Timeout.InfiniteTimeSpan);
+    private void Sleep(long ms) => _timer.Change(TimeSpan.FromMilliseconds(Math.Clamp(ms, ShortestSleepMs, LongestSleepMs)), Timeout.InfiniteTimeSpan);
 
     /// <summary>The timer is set anew only at the end, so two looks never overlap.</summary>
-    private void Look()
+    internal void Look()
     {
         long now = _clock.NowMs;
         long earliest = FireDue(now);

@@ -29,7 +29,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     private const long Fired = -1;
 
     private readonly CancellationTokenSource _source;
-    private readonly bool _isExact; // its own timer instead of the scanner
+    private readonly TimeoutScanner? _scanner; // null: a timer of its own
     private readonly bool _isPooled;
     private long _due;
     private int _endedFromOutside;
@@ -37,9 +37,9 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     private TimeoutSource? _parent;
     private CancellationTokenRegistration _registration;
 
-    internal TimeoutSource(bool isExact, bool isPooled, CancellationTokenSource? source = null)
+    internal TimeoutSource(TimeoutScanner? scanner, bool isPooled, CancellationTokenSource? source = null)
     {
-        _isExact = isExact;
+        _scanner = scanner;
         _isPooled = isPooled;
         _source = source ?? new();
         Token = _source.Token;
@@ -47,7 +47,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
 
     internal CancellationToken Token { get; }
 
-    internal bool IsExact => _isExact;
+    internal bool IsExact => _scanner is null;
 
     internal bool IsPooled => _isPooled;
 
@@ -58,7 +58,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     internal void Arm(long dueMs, TimeSpan timeout)
     {
         Debug.Assert(dueMs > 0, "Zero means idle.");
-        if (_isExact)
+        if (_scanner is null)
         {
             if (_isPooled) _source.CancelAfter(timeout);
             return;
@@ -68,7 +68,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         // deadlines, orders every processor to finish its writes (TimeoutScanner.Stop). So either it sees this deadline, or
         // the look at its state just below comes after it has declared itself stopped, and starts it again.
         Volatile.Write(ref _due, dueMs);
-        TimeoutScanner.System.EnsureRunning();
+        _scanner.EnsureRunning();
     }
 
     /// <summary>Lets the end of what is around us end us as well.</summary>
@@ -87,7 +87,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     /// <summary>A source with a timer of its own is ended by that timer, which knows of no child: its children register on the token.</summary>
     private bool TryAdopt(TimeoutSource child)
     {
-        if (_isExact) return false;
+        if (_scanner is null) return false;
 
         // Full fence: the child is visible before we look whether we have ended; pairs with the exchange in PassOn, which
         // comes after the cancellation. So either the thread that ends us finds the child, or we find the end here.
@@ -104,7 +104,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     internal bool Disarm(out bool isReusable)
     {
         isReusable = LeaveOuter();
-        if (_isExact)
+        if (_scanner is null)
         {
             isReusable = StopOwnTimer(isReusable);
             return _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0;
@@ -114,7 +114,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
 
         // Pairs with TryFire: the deadline is taken back by us or has fired, never both.
         bool fired = due == Fired || Interlocked.CompareExchange(ref _due, Idle, due) != due;
-        isReusable = isReusable && !fired && _source.TryReset(); // TryReset drops what users left registered on the token
+
+        // A child that hangs here still belongs to a part of the call that outlives us: our next life must not end it.
+        // Acquire is enough: who hung it there has handed the call on to us since. TryReset drops what users left registered.
+        isReusable = isReusable && !fired && Volatile.Read(ref _child) is null && _source.TryReset();
         return fired;
     }
 

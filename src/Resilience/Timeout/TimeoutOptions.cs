@@ -3,10 +3,12 @@ namespace Resilience;
 /// <summary>How long a call, or an attempt, may take.</summary>
 public sealed class TimeoutOptions : PolicyOptions
 {
+    internal static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
+
     /// <summary>The time allowed, 1 ms to a day. Default 30 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Another time for this call; null, a throw or an answer out of range means <see cref="Timeout"/>. Default null.</summary>
+    /// <summary>Another time for this call; null, a throw or an answer out of range means <see cref="Timeout"/>; the latter two are counted in <c>resilience.callback.errors</c>. Default null.</summary>
     public Func<ResilienceContext, TimeSpan?>? TimeoutFor { get; set; }
 
     /// <summary>
@@ -22,7 +24,7 @@ public sealed class TimeoutOptions : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Span(nameof(Timeout), Timeout, TimeSpan.FromMilliseconds(1));
+        check.Span(nameof(Timeout), Timeout, Shortest);
         if (AbandonAfter is { } abandon) check.Span(nameof(AbandonAfter), abandon, TimeSpan.Zero);
     }
 }

@@ -42,7 +42,10 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         try
         {
-            return _timeoutFor!(context) is { } own && own >= TimeSpan.FromMilliseconds(1) && own <= OptionsCheck.LongestSpan ? own : _timeout;
+            if (_timeoutFor!(context) is not { } own) return _timeout;
+            if (own >= TimeoutOptions.Shortest && own <= OptionsCheck.LongestSpan) return own;
+            Safely.Report("timeout for call", new InvalidOperationException("The answer is out of range."));
+            return _timeout;
         }
         catch (Exception error)
         {

@@ -275,18 +275,17 @@ public sealed class ConcurrencyLimitTests
         bool broken = false;
         Together.Run(2, holds ? 100_000 : 3_000_000, _ => { }, (_, _) =>
         {
-            if (broken || !gate.TryEnter()) return;
+            if (!gate.TryEnter()) return;
             if (Interlocked.Increment(ref running) > most) broken = true;
             Interlocked.Decrement(ref running);
             gate.Leave();
         }, _ =>
         {
-            if (broken) return;
             int free = 0;
             while (gate.TryEnter()) free++;
             if (free != most) broken = true;
             for (int i = 0; i < free; i++) gate.Leave();
-        });
+        }, () => Volatile.Read(ref broken));
         broken.Should().Be(!holds);
     }
 

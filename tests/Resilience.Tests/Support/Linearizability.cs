@@ -41,13 +41,13 @@ internal static class Linearizability
 /// <summary>Runs the same action on several threads again and again, all let go at once by a gate that spins, so that they really meet.</summary>
 internal static class Together
 {
-    internal static void Run(int threads, int rounds, Action<int> prepare, Action<int, int> act, Action<int> check)
+    internal static void Run(int threads, int rounds, Action<int> prepare, Action<int, int> act, Action<int> check, Func<bool>? enough = null)
     {
         int round = -1, ready = 0;
         Exception? failure = null;
         Thread[] others = [.. Enumerable.Range(1, threads - 1).Select(t => new Thread(() => Follow(t)) { IsBackground = true })];
         foreach (Thread other in others) other.Start();
-        for (int r = 0; r < rounds && Volatile.Read(ref failure) is null; r++)
+        for (int r = 0; r < rounds && Volatile.Read(ref failure) is null && enough?.Invoke() != true; r++)
         {
             prepare(r);
             Volatile.Write(ref ready, 0);

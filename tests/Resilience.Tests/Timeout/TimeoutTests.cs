@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Timeouts;
@@ -203,6 +204,17 @@ public sealed class TimeoutTests
     [Fact]
     public async Task The_time_can_be_chosen_for_each_call_and_a_bad_choice_means_the_usual_time()
     {
+        using MeterListener errors = new();
+        List<string> reported = [];
+        errors.InstrumentPublished = (instrument, listener) =>
+        {
+            if (instrument == ResilienceTelemetry.CallbackErrors) listener.EnableMeasurementEvents(instrument);
+        };
+        errors.SetMeasurementEventCallback<long>((_, _, tags, _) =>
+        {
+            if (tags.ToArray().Any(t => t is { Key: "resilience.callback", Value: "timeout for call" })) lock (reported) reported.Add("bad");
+        });
+        errors.Start();
         foreach ((Func<ResilienceContext, TimeSpan?> choose, double seconds) in new (Func<ResilienceContext, TimeSpan?>, double)[]
         {
             (c => c.Operation == "long" ? TimeSpan.FromSeconds(60) : null, 60),
@@ -216,6 +228,8 @@ public sealed class TimeoutTests
             TimeSpan? left = await pipeline.ExecuteAsync(new CallOptions("long"), (context, _) => new ValueTask<TimeSpan?>(context.RemainingTime), 0);
             left.Should().Be(TimeSpan.FromSeconds(seconds));
         }
+
+        reported.Should().HaveCount(3, "what throws or is out of range is counted");
     }
 
     [Fact]
