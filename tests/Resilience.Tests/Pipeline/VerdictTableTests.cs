@@ -19,13 +19,13 @@ public sealed class VerdictTableTests
         }
 
         //   policy              Success     Failure       Ignored     Rejected
-        Row("retry",            "return",   "again",      "return",   "return");
-        Row("retry, waiting",   "return",   "again",      "return",   "again");
-        Row("breaker",          "good",     "bad, opens", "nothing",  "nothing");
-        Row("breaker, probe",   "closes",   "opens",      "place back", "place back");
-        Row("limit",            "release",  "release",    "release",  "release");
-        Row("timeout",          "return",   "return",     "return",   "return");
-        Row("fallback",         "return",   "substitute", "return",   "substitute");
+        Row("retry", "return", "again", "return", "return");
+        Row("retry, waiting", "return", "again", "return", "again");
+        Row("breaker", "good", "bad, opens", "nothing", "nothing");
+        Row("breaker, probe", "closes", "opens", "place back", "place back");
+        Row("limit", "release", "release", "release", "release");
+        Row("timeout", "return", "return", "return", "return");
+        Row("fallback", "return", "substitute", "return", "substitute");
         return table;
     }
 
