@@ -13,7 +13,11 @@ public readonly record struct CallOptions
     /// <summary>What is being done ("charge"): an attribute of the telemetry, so of few distinct values, and a key for keyed policies.</summary>
     public string? Operation { get; init; }
 
-    /// <summary>The time the whole call may take, all attempts and waits together. No wait outlasts it, and the outermost timeout policy ends the call when it has passed (as <see cref="Verdict.Ignored"/>: a caller in a hurry says nothing about the dependency); without a timeout policy nothing is cancelled.</summary>
+    /// <summary>The time the whole call may take, all attempts and waits together.</summary>
+    /// <remarks>
+    /// No wait outlasts it, and the outermost timeout policy ends the call when it has passed (as <see cref="Verdict.Ignored"/>: a
+    /// caller in a hurry says nothing about the dependency). Without a timeout policy nothing is cancelled.
+    /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
     public TimeSpan? Deadline
     {

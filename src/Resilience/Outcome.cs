@@ -154,6 +154,6 @@ public readonly struct Outcome<T>
                 break;
         }
 
-        throw new InvalidOperationException("A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected.");
+        throw new InvalidOperationException("default(Outcome<T>) is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected.");
     }
 }

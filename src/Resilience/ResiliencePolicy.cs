@@ -69,15 +69,19 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
             return new(Caught(error, context, token));
         }
 
-        return running.IsCompletedSuccessfully ? running : AwaitAsync(running, context, token);
+        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, token)) : AwaitAsync(running, context, token);
     }
+
+    private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, CancellationToken token) => outcome.Verdict != Verdict.None
+        ? outcome
+        : Caught(new InvalidOperationException("A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."), context, token);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, CancellationToken token)
     {
         try
         {
-            return await running.ConfigureAwait(false);
+            return Checked(await running.ConfigureAwait(false), context, token);
         }
         catch (Exception error)
         {

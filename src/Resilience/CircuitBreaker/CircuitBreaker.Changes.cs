@@ -81,10 +81,25 @@ public sealed partial class CircuitBreaker
         long now = NowMs;
         long healthy = era.State == CircuitState.Closed ? now - era.SinceMs : 0;
         int level = BreakerRules.NextLevel(era.Level, healthy, settings);
-        long until = now + BreakerRules.BreakMs(level, settings, _environment.Randomness.NextDouble());
+        long until = now + BreakerRules.BreakMs(level, settings, Chance());
 
         // If another thread changed the era first, its reason stands and ours belongs to the past.
         TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
+    }
+
+    /// <summary>The generator may be the user's: if it throws or leaves [0, 1), the break is not shortened.</summary>
+    private double Chance()
+    {
+        try
+        {
+            double chance = _environment.Randomness.NextDouble();
+            return chance is >= 0 and < 1 ? chance : 0;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("randomness", error);
+            return 0;
+        }
     }
 
     private void CloseAfterProbing(Era era, BreakerSettings settings)
@@ -135,6 +150,7 @@ public sealed partial class CircuitBreaker
             while (Volatile.Read(ref told.Successor) is { } next)
             {
                 _delivered = next;
+                told.Successor = null; // only the deliverer walks this way: a call that hangs keeps its own era alive, not all that follow
                 Tell(told, next);
                 told = next;
             }

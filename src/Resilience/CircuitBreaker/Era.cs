@@ -50,7 +50,7 @@ internal sealed class Era
     /// <summary>Closed, when slow calls are watched: the calls that are under way. Made by the first that needs it.</summary>
     internal CallsInFlight? InFlight;
 
-    /// <summary>The era that followed. Written once by the thread that made the change, read by the one that delivers events in order.</summary>
+    /// <summary>The era that followed. Written by the thread that made the change, read and cleared by the one that delivers events in order.</summary>
     internal Era? Successor;
 
     internal Era(

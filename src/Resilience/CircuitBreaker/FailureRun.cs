@@ -78,7 +78,10 @@ internal struct FailureRun
     {
         // Whoever is first makes the ring; an ordinary race for a reference, decided by the compare-and-swap.
         long[] times = Volatile.Read(ref _times) ?? Interlocked.CompareExchange(ref _times, new long[limit], null) ?? _times!;
-        Volatile.Write(ref times[((uint)word - 1) % (uint)times.Length], Entry(word, nowMs));
+
+        // Full fence: our time is visible before we look at the others'. Two last failures at the same instant cannot both miss
+        // the other's time: pairs with the reads in AreClose.
+        Interlocked.Exchange(ref times[((uint)word - 1) % (uint)times.Length], Entry(word, nowMs));
     }
 
     private bool AreClose(int limit, long word, long withinMs)

@@ -433,6 +433,25 @@ public sealed class BreakerBehaviourTests
         error.Message.Should().Contain("FailureRatio is NaN").And.Contain("BreakDuration is TimeSpan.MaxValue").And.Contain("from 00:00:00.0010000 to 1.00:00:00");
     }
 
+    private sealed class BadRandomness(double? answer) : Randomness
+    {
+        public override double NextDouble() => answer ?? throw new InvalidOperationException();
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(double.NaN)]
+    [InlineData(-5.0)]
+    [InlineData(1e300)]
+    public void A_generator_that_throws_or_lies_leaves_the_break_whole(double? answer)
+    {
+        CircuitBreakerOptions options = Base();
+        (options.ConsecutiveFailures, options.BreakJitter) = (1, 1);
+        CircuitBreaker breaker = new(options, _time, new BadRandomness(answer));
+        Calls(new Door(breaker), 0, 1);
+        breaker.TakeSnapshot().RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
+    }
+
     [Fact]
     public void A_breaker_without_any_rule_is_refused()
     {

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 namespace Resilience.Tests.CircuitBreaking;
 
 /// <summary>Real threads on real code. Each check is shown a planted defect that it must find.</summary>
+[Collection(ThreadsCollection.Name)]
 public sealed class BreakerConcurrencyTests
 {
     private static readonly TimeSpan Break = TimeSpan.FromSeconds(5);

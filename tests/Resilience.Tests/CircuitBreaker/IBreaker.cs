@@ -293,10 +293,25 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
         ? CircuitState.HalfOpen
         : Unpack(Volatile.Read(ref _word)).State;
 
+    private int _inWindow;
+
+    /// <summary>Between the look and the deed of a defect: waits a little for a second thread, so that two meet there on a busy machine too.</summary>
+    private void Window()
+    {
+        Interlocked.Increment(ref _inWindow);
+        for (int i = 0; i < 500 && Volatile.Read(ref _inWindow) < 2; i++) Thread.SpinWait(4);
+    }
+
     private bool Change(long from, long to)
     {
+        if (defect == Defect.LoserPasses) Window();
         bool isTransition = Unpack(from).Epoch != Unpack(to).Epoch;
-        if (isTransition && defect == Defect.ImpureEffect) Interlocked.Increment(ref Events);
+        if (isTransition && defect == Defect.ImpureEffect)
+        {
+            Window();
+            Interlocked.Increment(ref Events);
+        }
+
         if (Interlocked.CompareExchange(ref _word, to, from) != from) return false;
         if (!isTransition) return true;
         Interlocked.Increment(ref Changes);
@@ -320,6 +335,7 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
             Volatile.Write(ref _leaseMs, Now + 30_000);
             if (defect == Defect.TwoProbes)
             {
+                Window();
                 Volatile.Write(ref _word, to);
             }
             else if (!Change(seen, to))
@@ -360,6 +376,7 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
             if (Unpack(to).State == CircuitState.Open) Volatile.Write(ref _untilMs, Now + 5000);
             if (defect == Defect.LostUpdate && Unpack(to).Epoch == epoch)
             {
+                Window();
                 Volatile.Write(ref _word, to);
                 return CircuitExit.Counted;
             }

@@ -63,6 +63,9 @@ public sealed class CustomPolicyTests
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Bad("default")).Build();
         await FluentActions.Awaiting(() => pipeline.ExecuteAsync(_ => new ValueTask<int>(1)).AsTask())
             .Should().ThrowAsync<InvalidOperationException>().WithMessage("*default(Outcome<T>)*");
+        Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
+        outcome.Verdict.Should().Be(Verdict.Failure);
+        outcome.Exception!.Message.Should().Contain("default(Outcome<T>)");
     }
 
     [Fact]

@@ -7,8 +7,8 @@ public sealed class ProcessesCollection
     public const string Name = "Processes";
 }
 
-/// <summary>Tests whose threads must meet: one class after the other, so that they do not take the processors from each other.</summary>
-[CollectionDefinition(Name)]
+/// <summary>Tests in which real threads must really meet: one after the other, when nothing else takes the processors.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class ThreadsCollection
 {
     public const string Name = "Threads";
