@@ -62,7 +62,7 @@ public sealed partial class DocumentationTests
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
             [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(source)],
-            References.Framework().Append(MetadataReference.CreateFromFile(typeof(ResiliencePipeline).Assembly.Location)),
+            References.Framework.Append(MetadataReference.CreateFromFile(typeof(ResiliencePipeline).Assembly.Location)),
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         return [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(d => $"{block.File}:{block.Line + d.Location.GetMappedLineSpan().StartLinePosition.Line}: {d.GetMessage()}")];
     }
