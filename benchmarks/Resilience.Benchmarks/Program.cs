@@ -3,12 +3,14 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Resilience.Benchmarks;
+using Resilience.Benchmarks.Candidates;
 
 // Without arguments: the whole comparison, and the report in benchmarks/results. With BenchmarkDotNet's arguments: as they say.
 Type[] questions =
 [
     typeof(Cost_of_a_call_that_completes_at_once), typeof(Cost_of_a_call_that_suspends), typeof(Cost_of_a_refusal),
     typeof(One_breaker_under_many_threads), typeof(Cost_of_the_parts), typeof(Cost_of_making_breakers), typeof(Cost_of_telemetry),
+    typeof(Candidates_for_chains), typeof(Candidates_for_timeouts), typeof(Candidates_for_windows),
 ];
 if (args.Length > 0)
 {

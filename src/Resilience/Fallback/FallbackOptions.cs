@@ -79,6 +79,14 @@ public enum FallbackSource
 public sealed record FallbackUsed(string PipelineName, string PolicyName, Verdict Replaced, FallbackSource Source, TimeSpan? Age)
     : ResilienceEvent(PipelineName, PolicyName);
 
+/// <summary>A substitute call threw: the fixed value takes its place, or the ending stands that it should have replaced.</summary>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="PolicyName">The fallback.</param>
+/// <param name="Kept">The verdict that it should have replaced.</param>
+/// <param name="Error">What the substitute threw.</param>
+public sealed record FallbackFailed(string PipelineName, string PolicyName, Verdict Kept, Exception Error)
+    : ResilienceEvent(PipelineName, PolicyName);
+
 /// <summary>Adds fallbacks to a pipeline.</summary>
 public static class FallbackPipelineBuilderExtensions
 {

@@ -82,7 +82,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
             }
             catch (Exception error)
             {
-                Safely.Report("fallback call", error);
+                FallbackTelemetry.Failed(environment, outcome.Verdict, error);
             }
         }
 
@@ -102,6 +102,12 @@ internal static class FallbackTelemetry
 {
     private static readonly Counter<long> Fallbacks = ResilienceTelemetry.Meter.CreateCounter<long>(
         "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
+
+    internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error)
+    {
+        Safely.Report("fallback call", error);
+        if (environment.HasListeners) environment.Publish(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error));
+    }
 
     internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age)
     {

@@ -14,6 +14,7 @@ public sealed class LastGood<T>
     private readonly Func<ResilienceContext, string?>? _keyOf;
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private Entry? _shared;
+    private int _kept; // keys, to within those that are being added or forgotten: the dictionary's own count takes all its locks
     private int _sweeping;
 
     private LastGood(Func<ResilienceContext, string?>? keyOf, TimeSpan maxAge, int capacity)
@@ -58,6 +59,8 @@ public sealed class LastGood<T>
 
     internal void Store(ResilienceContext context, T value)
     {
+        // The type may be an interface or a base class that does not tell: what its first reader disposes of must not be served again.
+        if (value is IDisposable or IAsyncDisposable) return;
         Entry entry = new(value, context.Clock.NowMs);
         if (_keyOf is null)
         {
@@ -66,8 +69,7 @@ public sealed class LastGood<T>
         }
         else if (KeyOf(context) is { } key)
         {
-            _entries[key] = entry;
-            if (_entries.Count > Capacity) Sweep();
+            Keep(key, entry);
         }
     }
 
@@ -78,6 +80,17 @@ public sealed class LastGood<T>
         bool serves = entry is not null && age <= MaxAge;
         value = serves ? entry!.Value : default;
         return serves;
+    }
+
+    private void Keep(string key, Entry entry)
+    {
+        // A known key is only replaced; one that is forgotten meanwhile comes back as a new one.
+        while (!_entries.TryAdd(key, entry))
+        {
+            if (_entries.TryGetValue(key, out Entry? known) && _entries.TryUpdate(key, entry, known)) return;
+        }
+
+        if (Interlocked.Increment(ref _kept) > Capacity) Sweep();
     }
 
     private string? KeyOf(ResilienceContext context)
@@ -98,7 +111,10 @@ public sealed class LastGood<T>
     {
         if (Interlocked.CompareExchange(ref _sweeping, 1, 0) != 0) return;
         int surplus = _entries.Count - Capacity + (Capacity / 10);
-        foreach (KeyValuePair<string, Entry> old in _entries.OrderBy(e => e.Value.AtMs).Take(surplus).ToArray()) _entries.TryRemove(old);
+        foreach (KeyValuePair<string, Entry> old in _entries.ToArray().OrderBy(e => e.Value.AtMs).Take(surplus))
+        {
+            if (_entries.TryRemove(old)) Interlocked.Decrement(ref _kept);
+        }
 
         // Release: the next sweeper sees what we removed.
         Volatile.Write(ref _sweeping, 0);

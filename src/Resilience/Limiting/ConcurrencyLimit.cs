@@ -161,7 +161,7 @@ public sealed class ConcurrencyLimit
 
     private async ValueTask<LimitRefusal?> AwaitTurnAsync(Waiter waiter, TimeSpan wait, CancellationToken cancellationToken)
     {
-        ConcurrencyLimitTelemetry.Waiting(_environment, 1);
+        bool isCounted = ConcurrencyLimitTelemetry.Queued(_environment);
         long start = _environment.TimeProvider.GetTimestamp();
         try
         {
@@ -171,7 +171,7 @@ public sealed class ConcurrencyLimit
         }
         finally
         {
-            ConcurrencyLimitTelemetry.Waiting(_environment, -1);
+            if (isCounted) ConcurrencyLimitTelemetry.LeftQueue(_environment);
             ConcurrencyLimitTelemetry.Waited(_environment, _environment.TimeProvider.GetElapsedTime(start));
         }
     }

@@ -22,11 +22,11 @@ internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvir
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             if (!limit.TryEnter()) return EnterAndGoOnAsync(limit.EnterAsync(context), context);
-            ConcurrencyLimitTelemetry.Running(environment, 1);
+            bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
+            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, isCounted);
             Outcome<T> outcome = running.Result;
-            Leave();
+            Leave(isCounted);
             return new(outcome);
         }
 
@@ -47,24 +47,24 @@ internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvir
                 return new(default, cancelled, Verdict.Ignored, false);
             }
 
-            ConcurrencyLimitTelemetry.Running(environment, 1);
+            bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
-            Leave();
+            Leave(isCounted);
             return outcome;
         }
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running)
+        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, bool isCounted)
         {
             Outcome<T> outcome = await running.ConfigureAwait(false);
-            Leave();
+            Leave(isCounted);
             return outcome;
         }
 
-        private void Leave()
+        private void Leave(bool isCounted)
         {
             limit.Release();
-            ConcurrencyLimitTelemetry.Running(environment, -1);
+            if (isCounted) ConcurrencyLimitTelemetry.Left(environment);
         }
 
         private Outcome<T> Refuse(LimitRefusal refusal)
@@ -90,14 +90,21 @@ internal static class ConcurrencyLimitTelemetry
     private static readonly Counter<long> Rejections = ResilienceTelemetry.Meter.CreateCounter<long>(
         "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
 
-    internal static void Running(PolicyEnvironment environment, int change)
-    {
-        if (RunningCalls.Enabled) RunningCalls.Add(change, TagsOf(environment));
-    }
+    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes late would see fewer than none.</summary>
+    internal static bool Entered(PolicyEnvironment environment) => Add(RunningCalls, environment);
 
-    internal static void Waiting(PolicyEnvironment environment, int change)
+    internal static void Left(PolicyEnvironment environment) => RunningCalls.Add(-1, TagsOf(environment));
+
+    /// <inheritdoc cref="Entered"/>
+    internal static bool Queued(PolicyEnvironment environment) => Add(WaitingCalls, environment);
+
+    internal static void LeftQueue(PolicyEnvironment environment) => WaitingCalls.Add(-1, TagsOf(environment));
+
+    private static bool Add(UpDownCounter<long> calls, PolicyEnvironment environment)
     {
-        if (WaitingCalls.Enabled) WaitingCalls.Add(change, TagsOf(environment));
+        if (!calls.Enabled) return false;
+        calls.Add(1, TagsOf(environment));
+        return true;
     }
 
     internal static void Waited(PolicyEnvironment environment, TimeSpan time)

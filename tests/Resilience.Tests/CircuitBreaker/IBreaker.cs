@@ -293,8 +293,14 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
         ? CircuitState.HalfOpen
         : Unpack(Volatile.Read(ref _word)).State;
 
-    /// <summary>Between the look and the deed of a defect: long enough that two threads meet there on a busy machine too.</summary>
-    private static void Window() => Thread.SpinWait(20);
+    private int _inWindow;
+
+    /// <summary>Between the look and the deed of a defect: waits a little for a second thread, so that two meet there on a busy machine too.</summary>
+    private void Window()
+    {
+        Interlocked.Increment(ref _inWindow);
+        for (int i = 0; i < 500 && Volatile.Read(ref _inWindow) < 2; i++) Thread.SpinWait(4);
+    }
 
     private bool Change(long from, long to)
     {

@@ -6,12 +6,14 @@ public sealed class FallbackTests
 {
     private readonly FakeTimeProvider _time = new();
     private readonly List<FallbackUsed> _used = [];
+    private readonly List<FallbackFailed> _failed = [];
 
     private ResiliencePipeline<string> Make(Action<FallbackOptions<string>> configure, CircuitBreaker? breaker = null)
     {
         ResiliencePipelineBuilder<string> builder = new ResiliencePipelineBuilder<string> { TimeProvider = _time }
             .Classify(c => c.OnResult<string>(r => r == "bad" ? Verdict.Failure : r == "odd" ? Verdict.Ignored : null))
             .OnEvent(e => _used.AddRange(e is FallbackUsed used ? [used] : []))
+            .OnEvent(e => _failed.AddRange(e is FallbackFailed failed ? [failed] : []))
             .AddFallback(configure);
         return (breaker is null ? builder : builder.AddCircuitBreaker(breaker)).Build();
     }
@@ -69,8 +71,12 @@ public sealed class FallbackTests
     public async Task A_substitute_call_that_throws_leaves_the_failure_or_the_value()
     {
         IOException original = new("down");
-        ResiliencePipeline<string> alone = Make(o => o.Call = _ => throw new InvalidOperationException());
+        InvalidOperationException broken = new();
+        ResiliencePipeline<string> alone = Make(o => o.Call = _ => throw broken);
         (await alone.TryExecuteAsync(_ => throw original)).Exception.Should().BeSameAs(original);
+        FallbackFailed failed = _failed.Should().ContainSingle().Subject;
+        (failed.Kept, failed.Error, failed.PolicyName).Should().Be((Verdict.Failure, broken, "fallback"));
+        _used.Should().BeEmpty();
         ResiliencePipeline<string> withValue = Make(o => (o.Call, o.Value) = (async _ => { await Task.Yield(); throw new InvalidOperationException(); }, "last resort"));
         (await withValue.ExecuteAsync(Fail)).Should().Be("last resort");
     }
@@ -141,6 +147,42 @@ public sealed class FallbackTests
         FluentActions.Invoking(() => LastGood<string>.Shared(TimeSpan.Zero)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => LastGood<string>.PerKey(null!, TimeSpan.FromMinutes(1))).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => LastGood<string>.PerKey(_ => "", TimeSpan.FromMinutes(1), 0)).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
+    public async Task A_value_that_turns_out_to_be_disposable_is_not_kept()
+    {
+        LastGood<object> lastGood = LastGood<object>.Shared(TimeSpan.FromHours(1));
+        ResiliencePipeline<object> pipeline = new ResiliencePipelineBuilder<object>().AddFallback(o => o.LastGood = lastGood).Build();
+        await pipeline.ExecuteAsync(_ => new ValueTask<object>(new MemoryStream()));
+        lastGood.Count.Should().Be(0, "its reader may have disposed of it");
+        await pipeline.ExecuteAsync(_ => new ValueTask<object>("text"));
+        (await pipeline.ExecuteAsync(_ => throw new IOException())).Should().Be("text");
+    }
+
+    [Fact]
+    public async Task Many_threads_keep_the_bound_and_each_key_its_own_values()
+    {
+        LastGood<string> lastGood = LastGood<string>.PerKey(c => c.Operation, TimeSpan.FromHours(1), capacity: 100);
+        ResiliencePipeline<string> pipeline = new ResiliencePipelineBuilder<string>().AddFallback(o => o.LastGood = lastGood).Build();
+        int strangers = 0;
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(t => Task.Run(async () =>
+        {
+            Random random = new(t);
+            for (int i = 0; i < 3000; i++)
+            {
+                string key = $"{random.Next(400)}";
+                Outcome<string> outcome = await pipeline.TryExecuteAsync(
+                    new CallOptions(key), (context, n) => n % 2 == 0 ? new ValueTask<string>($"{context.Operation}/{n}") : throw new IOException(), i);
+                if (outcome.TryGetValue(out string? value) && value.Split('/')[0] != key) Interlocked.Increment(ref strangers);
+            }
+        })));
+        strangers.Should().Be(0);
+        lastGood.Count.Should().BeInRange(50, 108, "each of the eight may be one ahead of the sweeper");
+
+        // The count that is kept beside the dictionary has not drifted: new keys one after the other still keep the bound exactly.
+        for (int i = 0; i < 500; i++) await pipeline.ExecuteAsync(new CallOptions($"new {i}"), (_, _) => new ValueTask<string>("x"), 0);
+        lastGood.Count.Should().BeInRange(90, 100);
     }
 
     [Fact]

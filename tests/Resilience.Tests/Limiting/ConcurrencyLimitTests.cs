@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Limiting;
 
+[Collection(ThreadsCollection.Name)]
 public sealed class ConcurrencyLimitTests
 {
     private readonly FakeTimeProvider _time = new();
@@ -118,105 +120,6 @@ public sealed class ConcurrencyLimitTests
         }
     }
 
-    private enum Op
-    {
-        Enter,
-        Leave,
-        CancelOldest,
-        CancelNewest,
-        Raise,
-        Lower,
-    }
-
-    /// <summary>Every sequence of seven operations against a plain model: a number and a list.</summary>
-    [Fact]
-    public void Every_sequence_of_operations_agrees_with_a_plain_model()
-    {
-        int length = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? 8 : 6;
-        Op[] sequence = new Op[length];
-        while (true)
-        {
-            Compare(sequence);
-            int i = length - 1;
-            while (i >= 0 && sequence[i] == Op.Lower) sequence[i--] = 0;
-            if (i < 0) return;
-            sequence[i]++;
-        }
-    }
-
-    private static void Compare(Op[] sequence)
-    {
-        ConcurrencyLimit limit = new(new() { MaxConcurrent = 1, MaxQueued = 2, MaxWait = TimeSpan.FromDays(1) }, new ManualClock());
-        int max = 1, running = 0;
-        List<(Task<LimitRefusal?> Task, CancellationTokenSource Cancel)> queue = [];
-        foreach (Op op in sequence)
-        {
-            switch (op)
-            {
-                case Op.Enter:
-                    CancellationTokenSource cancel = new();
-                    Task<LimitRefusal?> entering = limit.EnterAsync(cancel.Token).AsTask();
-                    if (queue.Count == 0 && running < max)
-                    {
-                        running++;
-                        Is(entering.IsCompletedSuccessfully && entering.Result is null);
-                    }
-                    else if (queue.Count < 2)
-                    {
-                        queue.Add((entering, cancel));
-                    }
-                    else
-                    {
-                        Is(entering.IsCompletedSuccessfully && entering.Result is { Why: LimitReason.QueueFull });
-                    }
-
-                    break;
-                case Op.Leave when running > 0:
-                    limit.Release();
-                    running--;
-                    break;
-                case Op.CancelOldest or Op.CancelNewest when queue.Count > 0:
-                    int which = op == Op.CancelOldest ? 0 : queue.Count - 1;
-                    queue[which].Cancel.Cancel();
-                    queue.RemoveAt(which);
-                    break;
-                case Op.Raise:
-                    limit.Limit = ++max;
-                    break;
-                case Op.Lower when max > 1:
-                    limit.Limit = --max;
-                    break;
-            }
-
-            while (running < max && queue.Count > 0)
-            {
-                running++;
-                queue.RemoveAt(0);
-            }
-
-            Is(limit.Running == running && limit.Waiting == queue.Count && limit.Limit == max);
-        }
-
-        void Is(bool holds) => holds.Should().BeTrue("after {0} the model has {1} of {2} running and {3} waiting", string.Join(", ", sequence), running, max, queue.Count);
-    }
-
-    /// <summary>Timers that never fire: time stands still in the model.</summary>
-    private sealed class ManualClock : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Never();
-
-        private sealed class Never : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => default;
-        }
-    }
-
     private interface IGate
     {
         bool TryEnter();
@@ -259,7 +162,12 @@ public sealed class ConcurrencyLimitTests
             return seen < limit && Interlocked.CompareExchange(ref _running, seen + 1, seen) == seen;
         }
 
-        public void Leave() => Volatile.Write(ref _running, Volatile.Read(ref _running) - 1);
+        public void Leave()
+        {
+            int seen = Volatile.Read(ref _running);
+            Thread.SpinWait(5); // so that the check need not wait for a rare moment
+            Volatile.Write(ref _running, seen - 1);
+        }
     }
 
     [Theory]
@@ -382,6 +290,35 @@ public sealed class ConcurrencyLimitTests
         (await holder).Should().Be(4);
         (await lucky.WaitAsync(TimeSpan.FromSeconds(30))).Value.Should().Be(5);
         heard.OfType<LimitReached>().Should().HaveCount(2);
+    }
+
+    /// <summary>A listener that came while calls ran saw them leave and not enter: fewer than none.</summary>
+    [Fact]
+    public async Task A_listener_that_comes_late_never_sees_fewer_than_no_calls()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "late listener" }.AddConcurrencyLimit(1, 1).Build();
+        TaskCompletionSource<int> hold = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task<int> before = pipeline.ExecuteAsync(_ => hold.Task).AsTask(), queued = pipeline.ExecuteAsync(_ => hold.Task).AsTask();
+        List<(string Name, long Change)> heard = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name is "resilience.concurrency_limit.running" or "resilience.concurrency_limit.waiting") l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, change, tags, _) =>
+        {
+            if (tags.ToArray().Contains(new("resilience.pipeline", "late listener"))) lock (heard) heard.Add((instrument.Name, change));
+        });
+        listener.Start();
+        hold.SetResult(1);
+        await Task.WhenAll(before, queued).WaitAsync(TimeSpan.FromSeconds(30));
+        await pipeline.ExecuteAsync(async _ =>
+        {
+            await Task.Yield();
+            return 2;
+        });
+        heard.GroupBy(h => h.Name).Should().ContainSingle().Which.Key.Should().Be("resilience.concurrency_limit.running");
+        heard.Select(h => h.Change).Should().Equal(1, -1, 1, -1);
     }
 
     [Fact]

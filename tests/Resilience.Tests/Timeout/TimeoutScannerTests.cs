@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace Resilience.Tests.Timeouts;
 
 /// <summary>The scanner on a clock that we move: when it looks, when it stops, and that no arming is lost.</summary>
+[Collection(ThreadsCollection.Name)]
 public sealed class TimeoutScannerTests
 {
     private readonly FakeTimeProvider _time = new();

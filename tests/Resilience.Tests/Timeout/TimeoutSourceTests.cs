@@ -1,6 +1,7 @@
 namespace Resilience.Tests.Timeouts;
 
 /// <summary>The pooled sources under real threads: what is taken back is never cancelled, what fires is never used again.</summary>
+[Collection(ThreadsCollection.Name)]
 public sealed class TimeoutSourceTests
 {
     /// <summary>What the check needs of a source, so that a wrong one can be put in the place of ours.</summary>
@@ -97,11 +98,12 @@ public sealed class TimeoutSourceTests
             inner = new(TimeoutScanner.System, isPooled: true);
             outer.Arm(1, TimeSpan.FromSeconds(1));
             inner.Arm(long.MaxValue - 5, TimeSpan.FromSeconds(1));
-        }, (thread, _) =>
+        }, (thread, round) =>
         {
             if (thread == 0)
             {
                 inner.LinkTo(outer, outer.Token);
+                Thread.SpinWait(round % 64); // so that the end comes before, between and after
                 inner.Disarm(out reusable);
             }
             else if (outer.TryFire(100))

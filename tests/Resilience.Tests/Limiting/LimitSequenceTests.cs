@@ -1,0 +1,278 @@
+namespace Resilience.Tests.Limiting;
+
+/// <summary>Every sequence of operations against a model on paper: who runs, who waits, and how each wait ends.</summary>
+[Collection(ThreadsCollection.Name)]
+public sealed class LimitSequenceTests
+{
+    private const int Queue = 2;
+
+    private enum Op
+    {
+        Enter,
+        TryEnter,
+        Leave,
+        CancelOldest,
+        CancelNewest,
+        EndAllWaits,
+        Raise,
+        Lower,
+    }
+
+    private enum Ending
+    {
+        Waits,
+        Entered,
+        Full,
+        TooLong,
+        Cancelled,
+    }
+
+    private static int Length => Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? 8 : 7;
+
+    [Fact]
+    public async Task Every_sequence_of_operations_agrees_with_the_model() =>
+        (await FirstDisagreementAsync(() => new OurLimit(1, Queue), Length)).Should().BeNull();
+
+    [Fact]
+    public async Task The_slow_twin_agrees_with_the_model() =>
+        (await FirstDisagreementAsync(() => new PlainLimit(1, Queue), 5)).Should().BeNull();
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(6)]
+    [InlineData(7)]
+    public async Task The_check_finds_a_limit_with_a_flaw(int flaw) =>
+        (await FirstDisagreementAsync(() => new PlainLimit(1, Queue, (LimitFlaw)flaw), Length)).Should().NotBeNull();
+
+    /// <summary>While somebody waits, a newcomer finds no place, at whatever moment the one who runs leaves.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Nobody_overtakes_those_who_wait_at_the_moment_a_place_becomes_free(bool flawed)
+    {
+        ILimit limit = null!;
+        bool overtook = false, wrong = false;
+        Together.Run(2, flawed ? 1_000_000 : 30_000, _ =>
+        {
+            limit = flawed ? new PlainLimit(1, 1, LimitFlaw.LetsNewcomersOvertake) : new OurLimit(1, 1);
+            limit.TryEnter();
+            limit.EnterAsync(default);
+        }, (thread, round) =>
+        {
+            if (thread == 0)
+            {
+                limit.Leave();
+            }
+            else
+            {
+                Thread.SpinWait(round % 32);
+                overtook = limit.TryEnter();
+            }
+        }, _ => wrong |= overtook || limit.Running != 1 || limit.Waiting != 0, () => wrong);
+        wrong.Should().Be(flawed);
+    }
+
+    /// <summary>A waiter is let in and cancelled at the same moment: it has the place or it has not, and no place is lost.</summary>
+    [Fact]
+    public void No_place_is_lost_when_a_waiter_is_let_in_and_cancelled_at_once()
+    {
+        OurLimit limit = null!;
+        CancellationTokenSource cancel = null!;
+        Task<LimitReason?> waiting = null!;
+        int entered = 0, cancelled = 0;
+        Together.Run(2, 100_000, _ =>
+        {
+            limit = new(1, 1);
+            cancel = new();
+            limit.TryEnter();
+            waiting = limit.EnterAsync(cancel.Token);
+        }, (thread, round) =>
+        {
+            if (thread == 0)
+            {
+                Thread.SpinWait(round % 32);
+                limit.Leave();
+            }
+            else
+            {
+                cancel.Cancel();
+            }
+        }, _ =>
+        {
+            ((IAsyncResult)waiting).AsyncWaitHandle.WaitOne(TimeSpan.FromSeconds(30)).Should().BeTrue("every wait ends");
+            if (waiting.IsCanceled) cancelled++;
+            else entered++;
+            limit.Running.Should().Be(waiting.IsCanceled ? 0 : 1);
+            limit.Waiting.Should().Be(0);
+        }, () => entered + cancelled >= 5000 && entered > 10 && cancelled > 10);
+        entered.Should().BePositive();
+        cancelled.Should().BePositive("both must have happened, or they never met");
+    }
+
+    private static async Task<string?> FirstDisagreementAsync(Func<ILimit> make, int length)
+    {
+        Op[] all = Enum.GetValues<Op>(), sequence = new Op[length];
+        return await ExtendAsync(0);
+
+        async Task<string?> ExtendAsync(int depth)
+        {
+            if (depth == length)
+            {
+                return await CompareAsync(make(), sequence);
+            }
+
+            foreach (Op op in all)
+            {
+                sequence[depth] = op;
+                if (!ModelLimit.IsPossible(sequence.AsSpan(0, depth + 1))) continue;
+                if (await ExtendAsync(depth + 1) is { } found) return found;
+            }
+
+            return null;
+        }
+    }
+
+    private static async Task<string?> CompareAsync(ILimit limit, Op[] sequence)
+    {
+        ModelLimit model = new();
+        List<(Task<LimitReason?> Task, CancellationTokenSource Cancel)> calls = [];
+        for (int i = 0; i <= sequence.Length; i++)
+        {
+            bool isEnd = i == sequence.Length; // at last everybody who still waits gives up: who was let in unduly shows now
+            Op op = isEnd ? Op.EndAllWaits : sequence[i];
+            int target = model.Target(op);
+            bool entered = model.Apply(op);
+            switch (op)
+            {
+                case Op.Enter:
+                    CancellationTokenSource cancel = new();
+                    calls.Add((limit.EnterAsync(cancel.Token), cancel));
+                    break;
+                case Op.TryEnter:
+                    if (limit.TryEnter() != entered) return Tell("TryEnter answered wrongly");
+                    break;
+                case Op.Leave:
+                    limit.Leave();
+                    break;
+                case Op.CancelOldest or Op.CancelNewest:
+                    await calls[target].Cancel.CancelAsync();
+                    break;
+                case Op.EndAllWaits:
+                    limit.EndAllWaits();
+                    break;
+                default:
+                    limit.SetLimit(model.Limit);
+                    break;
+            }
+
+            if (limit.Running != model.Running || limit.Waiting != model.Waiting)
+                return Tell($"{limit.Running} run and {limit.Waiting} wait instead of {model.Running} and {model.Waiting} after step {i + 1}");
+        }
+
+        for (int i = 0; i < calls.Count; i++)
+        {
+            Ending ending = await EndingOfAsync(calls[i].Task);
+            if (ending != model.Endings[i]) return Tell($"call {i + 1} ended {ending} instead of {model.Endings[i]}");
+        }
+
+        return null;
+
+        string Tell(string what) => $"{string.Join(", ", sequence)}: {what}";
+    }
+
+    private static async Task<Ending> EndingOfAsync(Task<LimitReason?> call)
+    {
+        try
+        {
+            return await call.WaitAsync(TimeSpan.FromSeconds(30)) switch
+            {
+                null => Ending.Entered,
+                LimitReason.QueueFull => Ending.Full,
+                _ => Ending.TooLong,
+            };
+        }
+        catch (OperationCanceledException)
+        {
+            return Ending.Cancelled;
+        }
+        catch (TimeoutException)
+        {
+            return Ending.Waits;
+        }
+    }
+
+    private sealed class ModelLimit
+    {
+        private readonly List<int> _queue = [];
+
+        internal int Limit { get; private set; } = 1;
+
+        internal int Running { get; private set; }
+
+        internal int Waiting => _queue.Count;
+
+        internal List<Ending> Endings { get; } = [];
+
+        /// <summary>An operation that would change nothing at the end of this sequence is left out.</summary>
+        internal static bool IsPossible(ReadOnlySpan<Op> sequence)
+        {
+            ModelLimit model = new();
+            foreach (Op op in sequence[..^1]) model.Apply(op);
+            return sequence[^1] switch
+            {
+                Op.Leave => model.Running > 0,
+                Op.CancelOldest or Op.EndAllWaits => model.Waiting > 0,
+                Op.CancelNewest => model.Waiting > 1,
+                Op.Lower => model.Limit > 1,
+                _ => true,
+            };
+        }
+
+        internal int Target(Op op) => _queue.Count == 0 ? -1 : op == Op.CancelNewest ? _queue[^1] : _queue[0];
+
+        internal bool Apply(Op op)
+        {
+            switch (op)
+            {
+                case Op.Enter:
+                    Endings.Add(Running < Limit ? Ending.Entered : Waiting < Queue ? Ending.Waits : Ending.Full);
+                    if (Endings[^1] == Ending.Entered) Running++;
+                    if (Endings[^1] == Ending.Waits) _queue.Add(Endings.Count - 1);
+                    break;
+                case Op.TryEnter:
+                    if (Running >= Limit) return false;
+                    Running++;
+                    return true;
+                case Op.Leave:
+                    Running--;
+                    break;
+                case Op.CancelOldest or Op.CancelNewest:
+                    Endings[Target(op)] = Ending.Cancelled;
+                    _queue.Remove(Target(op));
+                    break;
+                case Op.EndAllWaits:
+                    foreach (int call in _queue) Endings[call] = Ending.TooLong;
+                    _queue.Clear();
+                    break;
+                case Op.Raise:
+                    Limit++;
+                    break;
+                case Op.Lower:
+                    Limit--;
+                    break;
+            }
+
+            while (Running < Limit && _queue.Count > 0)
+            {
+                Running++;
+                Endings[_queue[0]] = Ending.Entered;
+                _queue.RemoveAt(0);
+            }
+
+            return true;
+        }
+    }
+}
