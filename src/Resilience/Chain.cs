@@ -140,7 +140,11 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
         call.Release(ref CallPool.At(SpareSlot));
 
         string? errorType = outcome.Verdict == Verdict.Success ? null : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? "result";
-        TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipelineName }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) } };
+        TagList tags = new()
+        {
+            { ResilienceTelemetry.PipelineTag, pipelineName },
+            { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) },
+        };
         if (operation is not null) tags.Add(ResilienceTelemetry.OperationTag, operation);
         if (errorType is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, errorType);
         ResilienceTelemetry.CallDuration.Record(seconds, tags);

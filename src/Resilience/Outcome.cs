@@ -11,7 +11,8 @@ public static class Outcome
     public static Outcome<T> Success<T>(T value) => new(value, null, Verdict.Success, false);
 
     /// <summary>A result with a verdict of its own: a 503 is a result and still a failure.</summary>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>, <see cref="Verdict.Rejected"/> or undefined.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>,
+    /// <see cref="Verdict.Rejected"/> or undefined.</exception>
     public static Outcome<T> Result<T>(T value, Verdict verdict)
     {
         if (verdict is Verdict.None or Verdict.Rejected or > Verdict.Rejected)
@@ -21,7 +22,8 @@ public static class Outcome
 
     /// <summary>An exception as data, by default a <see cref="Verdict.Failure"/>.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>, <see cref="Verdict.Success"/> or undefined.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>,
+    /// <see cref="Verdict.Success"/> or undefined.</exception>
     public static Outcome<T> Failure<T>(Exception exception, Verdict verdict = Verdict.Failure)
     {
         ArgumentNullException.ThrowIfNull(exception);

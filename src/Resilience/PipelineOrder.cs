@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>Finds orders of policies, and arithmetic of their options, that cannot do what their author wants. Pure; knows policies by their role only.</summary>
+/// <summary>Finds orders of policies, and arithmetic of their options, that cannot do what their author wants. Pure; knows policies
+/// by their role only.</summary>
 internal static class PipelineOrder
 {
     internal static IReadOnlyList<PipelineWarning> Check(IReadOnlyList<PolicyDescription> chain)
@@ -26,7 +27,8 @@ internal static class PipelineOrder
         switch (outer.Role, inner.Role)
         {
             case (PolicyRole.CircuitBreaker, PolicyRole.Retry):
-                Add("RES002", "the circuit breaker stands outside the retry, so it sees one ending per call instead of one per attempt, and an open circuit does not stop retries that are under way. Put it inside.");
+                Add("RES002", "the circuit breaker stands outside the retry, so it sees one ending per call instead of one per attempt, "
+                    + "and an open circuit does not stop retries that are under way. Put it inside.");
                 break;
             case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Fallback):
                 Add("RES003", "the fallback stands inside the retry, which therefore never sees a failure and never retries. Put it outside.");
@@ -35,16 +37,20 @@ internal static class PipelineOrder
                 Add("RES004", "the fallback stands inside the circuit breaker, which therefore never sees a failure and never opens. Put it outside.");
                 break;
             case (PolicyRole.Retry, PolicyRole.Retry):
-                Add("RES005", string.Create(CultureInfo.InvariantCulture, $"two retries multiply: up to {Attempts(outer)} × {Attempts(inner)} attempts for one call. Keep one."));
+                Add("RES005", string.Create(
+                    CultureInfo.InvariantCulture, $"two retries multiply: up to {Attempts(outer)} × {Attempts(inner)} attempts for one call. Keep one."));
                 break;
             case (PolicyRole.ConcurrencyLimit, PolicyRole.Retry):
-                Add("RES006", "the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. Put it inside, unless you mean to count calls in waiting.");
+                Add("RES006", "the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. "
+                    + "Put it inside, unless you mean to count calls in waiting.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.Timeout) when inner.Timeout >= outer.Timeout:
-                Add("RES007", $"the inner timeout ({Show(inner.Timeout)}) is not shorter than the outer one ({Show(outer.Timeout)}), so it can never be the one that ends a call.");
+                Add("RES007", $"the inner timeout ({Show(inner.Timeout)}) is not shorter than the outer one ({Show(outer.Timeout)}), "
+                    + "so it can never be the one that ends a call.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
-                Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), so retries seldom or never happen.");
+                Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
+                    + "so retries seldom or never happen.");
                 break;
         }
 
@@ -67,7 +73,8 @@ internal static class PipelineOrder
             {
                 string message = string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{attempts} attempts of {each.TotalSeconds:0.###} s and delays of up to {delays.TotalSeconds:0.###} s need {needed:0.###} s, but the total is {total.TotalSeconds:0.###} s: against a dependency that hangs, the last attempts never start.");
+                    $"{attempts} attempts of {each.TotalSeconds:0.###} s and delays of up to {delays.TotalSeconds:0.###} s need {needed:0.###} s, "
+                    + $"but the total is {total.TotalSeconds:0.###} s: against a dependency that hangs, the last attempts never start.");
                 string[] policies = [flat[i].Name, flat[retry].Name, flat[attempt].Name];
                 found.Add(new("RES008", $"{string.Join(" > ", policies)}: {message}", policies));
             }

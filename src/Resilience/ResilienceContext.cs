@@ -50,7 +50,8 @@ public abstract class ResilienceContext
     /// <summary>The pipeline's source of time.</summary>
     public TimeProvider TimeProvider => _ended ? ThrowEnded<TimeProvider>() : _site.Clock.Provider;
 
-    /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative; null when there is none.</summary>
+    /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative;
+    /// null when there is none.</summary>
     public TimeSpan? RemainingTime
     {
         get

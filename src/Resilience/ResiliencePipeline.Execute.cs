@@ -46,7 +46,8 @@ public sealed partial class ResiliencePipeline
     /// <param name="state">Handed to the delegate.</param>
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     [OverloadResolutionPriority(1)]
-    public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<T> ExecuteAsync<TState, T>(
+        Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().Run(callback, state, cancellationToken);
@@ -80,14 +81,16 @@ public sealed partial class ResiliencePipeline
     /// <param name="state">Handed to the delegate.</param>
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
-    public ValueTask<T> ExecuteAsync<TState, T>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<T> ExecuteAsync<TState, T>(
+        CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
-    public ValueTask ExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask ExecuteAsync<TState>(
+        CallOptions options, Func<ResilienceContext, TState, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return WithoutResult(ChainFor<Nothing>().RunAsync(new VoidContextCall<TState>(callback, state), options, cancellationToken));
@@ -116,14 +119,16 @@ public sealed partial class ResiliencePipeline
     /// <param name="state">Handed to the delegate.</param>
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     [OverloadResolutionPriority(1)]
-    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(
+        Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().TryRun(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
-    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(
+        Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().TryRun(callback, state, cancellationToken);
@@ -135,7 +140,8 @@ public sealed partial class ResiliencePipeline
     /// <param name="state">Handed to the delegate.</param>
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
-    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState, T>(
+        CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return ChainFor<T>().TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
@@ -187,7 +193,8 @@ public sealed partial class ResiliencePipeline<T>
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
-    public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<T> ExecuteAsync<TState>(
+        Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return _chain.Run(callback, state, cancellationToken);
@@ -201,7 +208,8 @@ public sealed partial class ResiliencePipeline<T>
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
-    public ValueTask<T> ExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<T> ExecuteAsync<TState>(
+        CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return _chain.RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
@@ -224,14 +232,17 @@ public sealed partial class ResiliencePipeline<T>
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     [OverloadResolutionPriority(1)]
-    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(
+        Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return _chain.TryRun(callback, state, cancellationToken);
     }
 
-    /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
-    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
+    /// <inheritdoc
+    /// cref="ResiliencePipeline.TryExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
+    public ValueTask<Outcome<T>> TryExecuteAsync<TState>(
+        CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
         return _chain.TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);

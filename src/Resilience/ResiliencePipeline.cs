@@ -2,7 +2,8 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
-/// <summary>A built chain of policies that runs any async delegate. Thread-safe; build one, keep it, share it: its state (breakers, budgets, limits) is what protects you.</summary>
+/// <summary>A built chain of policies that runs any async delegate. Thread-safe; build one, keep it, share it: its state (breakers,
+/// budgets, limits) is what protects you.</summary>
 public sealed partial class ResiliencePipeline
 {
     /// <summary>No policies: calls pass straight through, still classified and observed.</summary>

@@ -23,7 +23,8 @@ public abstract class ResiliencePipelineBuilderBase
     /// <summary>Decides what each ending of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
     public OutcomeClassifier Classifier { get; set; } = OutcomeClassifier.Default;
 
-    /// <summary>Whether findings about the order of the policies stop <c>Build</c>. Default: false, they are kept in <see cref="ResiliencePipeline.Warnings"/>.</summary>
+    /// <summary>Whether findings about the order of the policies stop <c>Build</c>. Default: false, they are kept in
+    /// <see cref="ResiliencePipeline.Warnings"/>.</summary>
     public bool TreatWarningsAsErrors { get; set; }
 
     internal void Listen(Action<ResilienceEvent> listener) => _listeners.Add(listener);
@@ -75,7 +76,8 @@ public sealed class ResiliencePipelineBuilder : ResiliencePipelineBuilderBase
 {
     /// <summary>Checks everything and builds the pipeline. May be called again: each pipeline has state of its own.</summary>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
-    /// <exception cref="ResiliencePipelineException">The order cannot work and <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> is set.</exception>
+    /// <exception cref="ResiliencePipelineException">The order cannot work and
+    /// <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> is set.</exception>
     public ResiliencePipeline Build() => new(BuildParts());
 }
 
@@ -92,7 +94,9 @@ public sealed class ResiliencePipelineBuilder<T> : ResiliencePipelineBuilderBase
 public sealed class ResiliencePipelineException : InvalidOperationException
 {
     internal ResiliencePipelineException(string pipelineName, IReadOnlyList<PipelineWarning> warnings)
-        : base($"The pipeline '{pipelineName}' will not do what it seems to:{string.Concat(warnings.Select(w => $"{Environment.NewLine}  {w}"))}") => Warnings = warnings;
+        : base($"The pipeline '{pipelineName}' will not do what it seems to:"
+            + string.Concat(warnings.Select(w => $"{Environment.NewLine}  {w}"))) =>
+            Warnings = warnings;
 
     /// <summary>The findings.</summary>
     public IReadOnlyList<PipelineWarning> Warnings { get; }
@@ -110,7 +114,8 @@ public static class ResiliencePipelineBuilderExtensions
         return builder.AddPolicy(new NoOptions(), _ => policy);
     }
 
-    /// <summary>Adds a policy that is made when the pipeline is built: once its options were found in order, with the pipeline's time, randomness and listeners.</summary>
+    /// <summary>Adds a policy that is made when the pipeline is built: once its options were found in order, with the pipeline's
+    /// time, randomness and listeners.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddPolicy<TBuilder>(this TBuilder builder, PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create)
         where TBuilder : ResiliencePipelineBuilderBase
@@ -150,7 +155,8 @@ public static class ResiliencePipelineBuilderExtensions
         return builder;
     }
 
-    /// <summary>Adds a listener for everything that the policies of this pipeline do. It runs on the thread of the call, so keep it short; what it throws is counted and swallowed.</summary>
+    /// <summary>Adds a listener for everything that the policies of this pipeline do. It runs on the thread of the call, so keep it
+    /// short; what it throws is counted and swallowed.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder OnEvent<TBuilder>(this TBuilder builder, Action<ResilienceEvent> listener)
         where TBuilder : ResiliencePipelineBuilderBase

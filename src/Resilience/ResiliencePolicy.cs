@@ -74,7 +74,11 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
 
     private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, CancellationToken token) => outcome.Verdict != Verdict.None
         ? outcome
-        : Caught(new InvalidOperationException("A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."), context, token);
+        : Caught(
+            new InvalidOperationException(
+                "A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
+            context,
+            token);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, CancellationToken token)

@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>A typed key for something that travels with a call. Make one, keep it in a static field, share it; two keys are never equal, even with the same name.</summary>
+/// <summary>A typed key for something that travels with a call. Make one, keep it in a static field, share it; two keys are never
+/// equal, even with the same name.</summary>
 /// <typeparam name="T">The type of the value.</typeparam>
 public sealed class ResilienceProperty<T>
 {

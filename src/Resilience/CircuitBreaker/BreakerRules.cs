@@ -37,7 +37,8 @@ internal static class BreakerRules
     /// <summary>A probe came back without news (cancelled, refused further down): its place is free again.</summary>
     internal static ProbeWord Release(ProbeWord word) => new(word.LeaseMs, Math.Max(0, word.Out - 1), word.Good);
 
-    /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since; no more than it takes to reach the cap.</summary>
+    /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since; no more than it
+    /// takes to reach the cap.</summary>
     internal static int NextLevel(int level, long healthyMs, BreakerSettings settings) =>
         (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, settings.MostLevel);
 
@@ -61,7 +62,8 @@ internal static class BreakerRules
         return settings.RampFrom + ((1 - settings.RampFrom) * progress);
     }
 
-    /// <summary>Is the n-th call of the ramp in its share? Multiples of the golden ratio fill the unit interval evenly, so any stretch of calls is admitted in proportion, without a random number.</summary>
+    /// <summary>Is the n-th call of the ramp in its share? Multiples of the golden ratio fill the unit interval evenly, so any
+    /// stretch of calls is admitted in proportion, without a random number.</summary>
     internal static bool IsInShare(int ordinal, double share) => unchecked((uint)ordinal * 2654435769u) < share * 4294967296.0;
 
     /// <summary>The fewest calls that the ratio rules judge by: while ramping in proportion to the share admitted, so that a relapse shows.</summary>

@@ -63,7 +63,9 @@ internal sealed class BreakerSettings
             MaxBreakMs = Math.Max(Clock.ToMs(options.MaxBreakDuration), Clock.ToMs(options.BreakDuration)),
             BreakJitter = options.BreakJitter,
             BreakDecayMs = Clock.ToMs(options.BreakDecay),
-            MostLevel = options.BreakGrowth > 1 ? (int)Math.Ceiling(Math.Log(options.MaxBreakDuration / options.BreakDuration) / Math.Log(options.BreakGrowth)) : 0,
+            MostLevel = options.BreakGrowth > 1
+                ? (int)Math.Ceiling(Math.Log(options.MaxBreakDuration / options.BreakDuration) / Math.Log(options.BreakGrowth))
+                : 0,
             Probes = options.Probes,
             SuccessThreshold = options.SuccessThreshold ?? options.Probes,
             ProbeLeaseMs = Clock.ToMs(options.ProbeLease),

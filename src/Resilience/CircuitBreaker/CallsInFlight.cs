@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>Knows how many calls are under way for longer than the slow-call threshold, without knowing the calls: counts them by the slot of time they began in.</summary>
+/// <summary>Knows how many calls are under way for longer than the slow-call threshold, without knowing the calls: counts them by
+/// the slot of time they began in.</summary>
 /// <remarks>
 /// A ring of one-word slots, stamp (40 bits) and count (24 bits). The slot is an eighth of the threshold, the ring covers
 /// twice the threshold. When a slot is needed again, the calls still counted in it are older than the threshold: they move to

@@ -29,7 +29,8 @@ public sealed partial class CircuitBreaker
         }
     }
 
-    /// <summary>Changes the options of a living breaker. State, counts, growth and permits that are out are kept; a window of another shape begins with the sums of the old one.</summary>
+    /// <summary>Changes the options of a living breaker. State, counts, growth and permits that are out are kept; a window of
+    /// another shape begins with the sums of the old one.</summary>
     /// <remarks>Calls that are counted at this very moment may still be judged by the old options. A break under way keeps its end.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>

@@ -57,7 +57,8 @@ public sealed partial class CircuitBreaker
     /// <summary>The name, as in refusals and telemetry.</summary>
     public string Name => _environment.PolicyName;
 
-    /// <summary>The state as of now. Derived from the time, never changes anything: an open circuit whose break is over reads <see cref="CircuitState.HalfOpen"/>.</summary>
+    /// <summary>The state as of now. Derived from the time, never changes anything: an open circuit whose break is over reads
+    /// <see cref="CircuitState.HalfOpen"/>.</summary>
     public CircuitState State
     {
         get
@@ -93,7 +94,8 @@ public sealed partial class CircuitBreaker
 
     /// <summary>Reports how an admitted call ended.</summary>
     /// <param name="permit">The receipt of <see cref="TryEnter(out CircuitPermit)"/>.</param>
-    /// <param name="verdict"><see cref="Verdict.Success"/> and <see cref="Verdict.Failure"/> are counted; anything else gives the permit back and counts nothing.</param>
+    /// <param name="verdict"><see cref="Verdict.Success"/> and <see cref="Verdict.Failure"/> are counted; anything else gives the
+    /// permit back and counts nothing.</param>
     public CircuitExit Exit(CircuitPermit permit, Verdict verdict)
     {
         Era? era = permit.Era;

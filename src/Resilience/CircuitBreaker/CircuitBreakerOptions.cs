@@ -3,7 +3,8 @@ namespace Resilience;
 /// <summary>When a circuit opens, for how long, and how it finds its way back.</summary>
 public sealed class CircuitBreakerOptions : PolicyOptions
 {
-    /// <summary>Opens when at least this share of the calls in the window failed, given <see cref="MinimumCalls"/>. Over 0 to 1; null turns the rule off. Default 0.5: half of the calls are lost anyway.</summary>
+    /// <summary>Opens when at least this share of the calls in the window failed, given <see cref="MinimumCalls"/>. Over 0 to 1;
+    /// null turns the rule off. Default 0.5: half of the calls are lost anyway.</summary>
     public double? FailureRatio { get; set; } = 0.5;
 
     /// <summary>The fewest calls in the window by which the ratios are judged, 1 or more. Default 20: one failure in two calls proves nothing.</summary>
@@ -24,7 +25,8 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>The time within which the failures in a row must lie. Default null: however long it takes.</summary>
     public TimeSpan? ConsecutiveFailuresWithin { get; set; }
 
-    /// <summary>A call that takes this long is slow, whatever its result, and one that is still under way counts as soon as it has taken that long. 10 ms to a day. Default null: off.</summary>
+    /// <summary>A call that takes this long is slow, whatever its result, and one that is still under way counts as soon as it has
+    /// taken that long. 10 ms to a day. Default null: off.</summary>
     public TimeSpan? SlowCallThreshold { get; set; }
 
     /// <summary>Opens when at least this share of the calls in the window is slow, given <see cref="MinimumCalls"/>. Over 0 to 1. Default 0.5.</summary>
@@ -48,13 +50,16 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>How many probes may be out at once when the circuit is half open, 1 to 1,000. Default 1.</summary>
     public int Probes { get; set; } = 1;
 
-    /// <summary>How many probes must succeed before the circuit closes, 1 to 1,000. Default null: as many as <see cref="Probes"/>. The first that fails opens it again.</summary>
+    /// <summary>How many probes must succeed before the circuit closes, 1 to 1,000. Default null: as many as <see cref="Probes"/>.
+    /// The first that fails opens it again.</summary>
     public int? SuccessThreshold { get; set; }
 
-    /// <summary>How long a probe may be silent before it is given up and another is sent, 1 ms to a day. Default 30 s; should be longer than the attempt's timeout.</summary>
+    /// <summary>How long a probe may be silent before it is given up and another is sent, 1 ms to a day. Default 30 s; should be
+    /// longer than the attempt's timeout.</summary>
     public TimeSpan ProbeLease { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>After closing, the time in which the share of admitted calls grows from <see cref="RampFrom"/> to all, up to a day. Default zero: all at once.</summary>
+    /// <summary>After closing, the time in which the share of admitted calls grows from <see cref="RampFrom"/> to all, up to a day.
+    /// Default zero: all at once.</summary>
     public TimeSpan RampDuration { get; set; } = TimeSpan.Zero;
 
     /// <summary>The share of calls admitted at the beginning of the ramp, over 0 to 1. Default 0.1.</summary>
@@ -63,7 +68,8 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false.</summary>
     public bool DryRun { get; set; }
 
-    /// <summary>Hears of each change of state, once, in order, after it has happened. What it throws is counted and swallowed. For a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent"/> hears the same.</summary>
+    /// <summary>Hears of each change of state, once, in order, after it has happened. What it throws is counted and swallowed. For
+    /// a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent"/> hears the same.</summary>
     public Action<CircuitChanged>? OnChange { get; set; }
 
     /// <inheritdoc/>

@@ -30,7 +30,11 @@ internal static class CircuitBreakerTelemetry
 
         Activity.Current?.AddEvent(new ActivityEvent(
             "resilience.circuit_breaker.transition",
-            tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { "resilience.circuit_breaker.to", NameOf(to.State) } }));
+            tags: new ActivityTagsCollection
+            {
+                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+                { "resilience.circuit_breaker.to", NameOf(to.State) },
+            }));
     }
 
     internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal)

@@ -54,7 +54,8 @@ internal sealed class Era
     internal Era? Successor;
 
     internal Era(
-        CircuitState state, long epoch, long sinceMs, long untilMs, int level, uint slotBase, TripCause cause, CircuitRefusal? refusal, ProbeWord probes = default)
+        CircuitState state, long epoch, long sinceMs, long untilMs, int level, uint slotBase,
+        TripCause cause, CircuitRefusal? refusal, ProbeWord probes = default)
     {
         Debug.Assert(epoch > 0, "Epochs count from one: zero is the epoch of a default permit.");
         Debug.Assert(state != CircuitState.Open || untilMs > sinceMs, "An open circuit has a time at which it may be probed.");

@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>Failures in a row within one closed era, and when the last n of them happened. A mutable struct: a field of <see cref="Era"/>, do not mark it readonly.</summary>
+/// <summary>Failures in a row within one closed era, and when the last n of them happened. A mutable struct: a field of
+/// <see cref="Era"/>, do not mark it readonly.</summary>
 /// <remarks>
 /// <code>
 ///  63                                       20 19                       0
@@ -47,7 +48,8 @@ internal struct FailureRun
         return true;
     }
 
-    /// <summary>A failure makes the run longer. Answers its length; 0 when the last <paramref name="limit"/> failures are not within <paramref name="withinMs"/>; -1 when the run was full before.</summary>
+    /// <summary>A failure makes the run longer. Answers its length; 0 when the last <paramref name="limit"/> failures are not
+    /// within <paramref name="withinMs"/>; -1 when the run was full before.</summary>
     internal int Extend(int limit, int full, long withinMs, long nowMs)
     {
         long seen = Volatile.Read(ref _word);

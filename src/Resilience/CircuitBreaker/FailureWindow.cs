@@ -131,7 +131,8 @@ internal sealed class FailureWindow
         return ((long)slot << StampShift) | ((bads + (bad ? 1 : 0)) << BadShift) | (calls + 1);
     }
 
-    /// <summary>Sums up the window that ends with <paramref name="slot"/> (over calls: the era's slot base). A moment's view, exact when nobody counts.</summary>
+    /// <summary>Sums up the window that ends with <paramref name="slot"/> (over calls: the era's slot base). A moment's view, exact
+    /// when nobody counts.</summary>
     internal (int Calls, int Bad) Sum(uint slot)
     {
         long[][] stripes = Volatile.Read(ref _stripes);

@@ -9,7 +9,8 @@ public sealed class FallbackOptions<T> : PolicyOptions
     /// <summary>Serves the last good value if it is not too old. Default null: off.</summary>
     public LastGood<T>? LastGood { get; set; }
 
-    /// <summary>Makes a substitute: another source, a default computed from the failure. If it throws, the failure stands and the error is counted. Default null: off.</summary>
+    /// <summary>Makes a substitute: another source, a default computed from the failure. If it throws, the failure stands and the
+    /// error is counted. Default null: off.</summary>
     public Func<FallbackArguments<T>, ValueTask<T>>? Call { get; set; }
 
     /// <summary>A fixed substitute. Setting it, also to null, turns it on.</summary>
@@ -26,7 +27,8 @@ public sealed class FallbackOptions<T> : PolicyOptions
     /// <summary>True once <see cref="Value"/> has been set.</summary>
     public bool HasValue { get; private set; }
 
-    /// <summary>Narrows which failures and refusals are replaced; it cannot widen: successes and ignored endings are never replaced. A throw means no. Default null: all.</summary>
+    /// <summary>Narrows which failures and refusals are replaced; it cannot widen: successes and ignored endings are never
+    /// replaced. A throw means no. Default null: all.</summary>
     public Func<FallbackArguments<T>, bool>? ShouldHandle { get; set; }
 
     /// <inheritdoc/>
@@ -36,7 +38,9 @@ public sealed class FallbackOptions<T> : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Require(LastGood is not null || Call is not null || HasValue, nameof(Value), "not set", "set, unless LastGood or Call is: a fallback needs something to fall back on");
+        check.Require(
+            LastGood is not null || Call is not null || HasValue, nameof(Value), "not set",
+            "set, unless LastGood or Call is: a fallback needs something to fall back on");
     }
 }
 
@@ -105,12 +109,14 @@ public static class FallbackPipelineBuilderExtensions
         return builder.AddFallback(options);
     }
 
-    /// <summary>Adds a fallback to a pipeline for any type: calls whose result is exactly <typeparamref name="T"/> have it, all others pass through untouched.</summary>
+    /// <summary>Adds a fallback to a pipeline for any type: calls whose result is exactly <typeparamref name="T"/> have it, all
+    /// others pass through untouched.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static ResiliencePipelineBuilder AddFallback<T>(this ResiliencePipelineBuilder builder, FallbackOptions<T> options) =>
         builder.AddPolicy(options, environment => new FallbackPolicy<T>(options, environment));
 
-    /// <summary>Adds a fallback for calls without a result: when one fails or is refused, the substitute runs instead. Calls with a result pass through untouched.</summary>
+    /// <summary>Adds a fallback for calls without a result: when one fails or is refused, the substitute runs instead. Calls with a
+    /// result pass through untouched.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="substitute">Gets the exception that it replaces, and a token to honour. If it throws, the failure stands.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

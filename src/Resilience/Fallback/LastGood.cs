@@ -20,7 +20,9 @@ public sealed class LastGood<T>
     private LastGood(Func<ResilienceContext, string?>? keyOf, TimeSpan maxAge, int capacity)
     {
         if (typeof(IDisposable).IsAssignableFrom(typeof(T)) || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T)))
-            throw new NotSupportedException($"{typeof(T)} is disposable: its last good value would be served after somebody has disposed of it. Keep what you read from it instead.");
+            throw new NotSupportedException(
+                $"{typeof(T)} is disposable: its last good value would be served after somebody has disposed of it. "
+                + "Keep what you read from it instead.");
         ArgumentOutOfRangeException.ThrowIfLessThan(maxAge, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxAge, TimeSpan.FromDays(365));
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);

@@ -52,7 +52,8 @@ public sealed class ConcurrencyLimit
         }
     }
 
-    /// <summary>How many may run at once, 1 or more. May be changed at any time: raised, those who wait go in at once; lowered, those who run are left to end.</summary>
+    /// <summary>How many may run at once, 1 or more. May be changed at any time: raised, those who wait go in at once; lowered,
+    /// those who run are left to end.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than a million.</exception>
     public int Limit
     {

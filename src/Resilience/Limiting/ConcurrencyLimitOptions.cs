@@ -9,7 +9,8 @@ public sealed class ConcurrencyLimitOptions : PolicyOptions
     /// <summary>How many calls may run at once, 1 to 1,000,000. Default 100.</summary>
     public int MaxConcurrent { get; set; } = 100;
 
-    /// <summary>How many calls may wait for a place, 0 to 1,000,000. Default 0: a call without a place is refused at once, which an overloaded dependency needs most.</summary>
+    /// <summary>How many calls may wait for a place, 0 to 1,000,000. Default 0: a call without a place is refused at once, which an
+    /// overloaded dependency needs most.</summary>
     public int MaxQueued { get; set; }
 
     /// <summary>How long a call may wait, 1 ms to a day; never longer than the deadline of the call. Default 1 s.</summary>

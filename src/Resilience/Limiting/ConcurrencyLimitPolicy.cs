@@ -90,7 +90,8 @@ internal static class ConcurrencyLimitTelemetry
     private static readonly Counter<long> Rejections = ResilienceTelemetry.Meter.CreateCounter<long>(
         "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
 
-    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes late would see fewer than none.</summary>
+    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes
+    /// late would see fewer than none.</summary>
     internal static bool Entered(PolicyEnvironment environment) => Add(RunningCalls, environment);
 
     internal static void Left(PolicyEnvironment environment) => RunningCalls.Add(-1, TagsOf(environment));

@@ -32,7 +32,8 @@ public sealed class LimitRefusal : Refusal
     /// <inheritdoc/>
     public override string Reason => (Why, _queue) switch
     {
-        (LimitReason.WaitedTooLong, _) => string.Create(CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and none ended while this one waited."),
+        (LimitReason.WaitedTooLong, _) => string.Create(
+            CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and none ended while this one waited."),
         (_, 0) => string.Create(CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and nobody may wait."),
         _ => string.Create(CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and {_queue} wait."),
     };

@@ -25,10 +25,12 @@ public static class ResilienceTelemetry
     private static readonly double[] Seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
     internal static readonly Histogram<double> CallDuration = Meter.CreateHistogram(
-        "resilience.call.duration", "s", "Time of a call, all attempts and waits together.", null, new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
+        "resilience.call.duration", "s", "Time of a call, all attempts and waits together.", null,
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
 
     internal static readonly Histogram<int> CallAttempts = Meter.CreateHistogram(
-        "resilience.call.attempts", "{attempt}", "Attempts that a call took: its amplification.", null, new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 3, 4, 5, 8, 13] });
+        "resilience.call.attempts", "{attempt}", "Attempts that a call took: its amplification.", null,
+        new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 3, 4, 5, 8, 13] });
 
     internal static readonly Counter<long> Attempts = Meter.CreateCounter<long>(
         "resilience.attempts", "{attempt}", "Attempts made, by verdict.");

@@ -8,7 +8,8 @@ public sealed class TimeoutOptions : PolicyOptions
     /// <summary>The time allowed, 1 ms to a day. Default 30 s.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Another time for this call; null, a throw or an answer out of range means <see cref="Timeout"/>; the latter two are counted in <c>resilience.callback.errors</c>. Default null.</summary>
+    /// <summary>Another time for this call; null, a throw or an answer out of range means <see cref="Timeout"/>; the latter two are
+    /// counted in <c>resilience.callback.errors</c>. Default null.</summary>
     public Func<ResilienceContext, TimeSpan?>? TimeoutFor { get; set; }
 
     /// <summary>

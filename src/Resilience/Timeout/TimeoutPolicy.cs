@@ -122,7 +122,8 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             : outcome;
     }
 
-    /// <summary>Our own limit is a failure of what it limits; a deadline that the caller set says nothing about the dependency, and must not open a circuit that others share.</summary>
+    /// <summary>Our own limit is a failure of what it limits; a deadline that the caller set says nothing about the dependency, and
+    /// must not open a circuit that others share.</summary>
     private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
     {
         TimeSpan timeout = armed.Timeout;

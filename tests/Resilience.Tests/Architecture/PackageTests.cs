@@ -1,9 +1,10 @@
+using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
 
 namespace Resilience.Tests.Architecture;
 
-/// <summary>The package is complete, depends on nothing, and comes out the same when it is packed again.</summary>
+/// <summary>The package is complete, depends on nothing, and comes out the same when it is made again elsewhere.</summary>
 [Trait("Category", "Package")]
 [Collection(ProcessesCollection.Name)]
 public sealed class PackageTests
@@ -14,19 +15,23 @@ public sealed class PackageTests
         string root = Directory.CreateTempSubdirectory("resilience-pack").FullName;
         try
         {
-            string first = await PackAsync(Path.Combine(root, "1")), second = await PackAsync(Path.Combine(root, "2"));
+            string first = await PackAsync(Path.Combine(root, "here")), second = await PackAsync(Path.Combine(root, "there", "and-deeper"));
             using (ZipArchive package = ZipFile.OpenRead(first))
             {
-                package.Entries.Select(e => e.FullName).Should().Contain(["lib/net10.0/Resilience.dll", "lib/net10.0/Resilience.xml", "README.md", "icon.png", "Resilience.nuspec"]);
-                using StreamReader reader = new(package.GetEntry("Resilience.nuspec")!.Open());
-                string manifest = await reader.ReadToEndAsync();
-                manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>");
-                manifest.Should().NotContain("<dependency ");
+                package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("lib/", StringComparison.Ordinal) || !n.Contains('/', StringComparison.Ordinal))
+                    .Should().BeEquivalentTo("lib/net10.0/Resilience.dll", "lib/net10.0/Resilience.xml", "README.md", "icon.png", "Resilience.nuspec", "[Content_Types].xml");
+                string manifest = System.Text.Encoding.UTF8.GetString(Content(package, "Resilience.nuspec"));
+                manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
+                    .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
+                manifest.Should().NotContain("<dependency ").And.NotContain(root);
+                SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
+                Content(package, "lib/net10.0/Resilience.dll").AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
             }
 
             using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
                 symbols.Entries.Should().Contain(e => e.FullName == "lib/net10.0/Resilience.pdb");
             Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
+            Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
         }
         finally
         {
@@ -34,14 +39,42 @@ public sealed class PackageTests
         }
     }
 
+    private static byte[] Content(ZipArchive package, string name)
+    {
+        using Stream stream = package.GetEntry(name)!.Open();
+        using MemoryStream all = new();
+        stream.CopyTo(all);
+        return all.ToArray();
+    }
+
+    /// <summary>Width and height stand in the header of a PNG, after its signature and the length and name of the first chunk.</summary>
+    private static (int Width, int Height) SizeOf(byte[] png)
+    {
+        png.AsSpan(1, 3).SequenceEqual("PNG"u8).Should().BeTrue();
+        return (BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(png.AsSpan(20)));
+    }
+
     private static string Hash(string file) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
 
+    /// <summary>Packs a copy of the sources that stands in a folder of its own: nothing can be left over from another build.</summary>
     private static async Task<string> PackAsync(string folder)
     {
-        Environment.SetEnvironmentVariable("SOURCE_DATE_EPOCH", "1700000000");
+        string[] files =
+        [
+            .. Repository.Files("src", "*"), Path.Combine(Repository.Root, "docs", "icon.png"),
+            .. new[] { "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig" }.Select(f => Path.Combine(Repository.Root, f)),
+        ];
+        foreach (string file in files)
+        {
+            string copy = Path.Combine(folder, Repository.Relative(file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
         (int exit, string log) = await Repository.RunAsync(
-            "dotnet", TimeSpan.FromMinutes(5), "pack", "src/Resilience", "-c", "Release", "-o", folder, "--nologo", $"-p:BaseOutputPath={folder}/bin/", "-p:ContinuousIntegrationBuild=true");
+            "dotnet", TimeSpan.FromMinutes(5), folder, new() { ["SOURCE_DATE_EPOCH"] = "1700000000" },
+            ["pack", "src/Resilience", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true"]);
         exit.Should().Be(0, "{0}", log);
-        return Directory.GetFiles(folder, "*.nupkg").Single();
+        return Directory.GetFiles(Path.Combine(folder, "packed"), "*.nupkg").Single();
     }
 }

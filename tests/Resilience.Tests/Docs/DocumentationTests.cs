@@ -9,29 +9,28 @@ namespace Resilience.Tests.Docs;
 /// <summary>Every C# block of the documents compiles, and every relative link leads to a file.</summary>
 public sealed partial class DocumentationTests
 {
-    private sealed record Block(string File, int Line, string Code, string? Excuse);
+    private static readonly string[] Skipped = [".git", "BenchmarkDotNet.Artifacts", "TestResults", "artifacts"];
+
+    /// <param name="File">The document.</param>
+    /// <param name="Line">Of the first line of code.</param>
+    /// <param name="Code">What stands between the fences.</param>
+    /// <param name="Excuse">Why it is not compiled, or null.</param>
+    /// <param name="IsFile">Said to be a whole file; others may be recognised as one.</param>
+    private sealed record Block(string File, int Line, string Code, string? Excuse = null, bool IsFile = false);
 
     private static IEnumerable<string> Documents() =>
-        Repository.Files("docs", "*.md")
-            .Concat(Repository.Files("src", "*.md"))
-            .Concat(Repository.Files("benchmarks", "README.md"))
-            .Concat(["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-            .Select(f => Path.IsPathRooted(f) ? f : Path.Combine(Repository.Root, f));
+        Repository.Files(".", "*.md").Where(f => !Repository.Relative(f).Split('/').Intersect(Skipped).Any());
 
     private static IEnumerable<Block> BlocksOf(string file, string[] lines)
     {
         for (int i = 0; i < lines.Length; i++)
         {
             if (lines[i].Trim() != "```csharp") continue;
-            int start = i + 1;
-            string? excuse = null;
-            for (int above = i - 1; above >= 0 && above >= i - 2; above--)
-            {
-                if (NoCompile().Match(lines[above]) is { Success: true } match) excuse = match.Groups[1].Value.Trim();
-            }
-
-            int end = Array.FindIndex(lines, start, l => l.Trim() == "```");
-            yield return new(file, start + 1, string.Join('\n', lines[start..end]), excuse);
+            string[] above = lines[Math.Max(0, i - 2)..i];
+            string? excuse = above.Select(l => NoCompile().Match(l)).LastOrDefault(m => m.Success)?.Groups[1].Value.Trim();
+            int start = i + 1, end = Array.FindIndex(lines, start, l => l.Trim() == "```");
+            if (end < 0) end = lines.Length;
+            yield return new(file, start + 1, string.Join('\n', lines[start..end]), excuse, above.Any(l => l.Trim() == "<!-- compile: file -->"));
             i = end;
         }
     }
@@ -44,10 +43,12 @@ public sealed partial class DocumentationTests
         global using System.Threading; global using System.Threading.Tasks; global using Resilience;
         """;
 
-    private static IReadOnlyList<string> ErrorsOf(Block block)
+    /// <summary>A block is the body of an async method, or a file if it says so or holds nothing but namespaces and types.</summary>
+    private static string SourceOf(Block block)
     {
-        bool hasTypes = CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members && members.All(m => m is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax);
-        string source = hasTypes ? block.Code : $$"""
+        bool hasTypes = CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members
+            && members.All(m => m is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax or BaseNamespaceDeclarationSyntax);
+        return block.IsFile || hasTypes ? block.Code : $$"""
             static class Snippet
             {
                 static HttpClient http = new();
@@ -59,16 +60,21 @@ public sealed partial class DocumentationTests
                 }
             }
             """;
+    }
+
+    private static IReadOnlyList<string> ErrorsOf(Block block)
+    {
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
-            [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(source)],
-            References.Framework().Append(MetadataReference.CreateFromFile(typeof(ResiliencePipeline).Assembly.Location)),
+            [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(SourceOf(block))],
+            References.Framework.Append(MetadataReference.CreateFromFile(typeof(ResiliencePipeline).Assembly.Location)),
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
-        return [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(d => $"{block.File}:{block.Line + d.Location.GetMappedLineSpan().StartLinePosition.Line}: {d.GetMessage()}")];
+        return [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error)
+            .Select(d => $"{block.File}:{block.Line + d.Location.GetMappedLineSpan().StartLinePosition.Line}: {d.GetMessage()}")];
     }
 
     [Fact]
-    public void Every_block_compiles() => AllBlocks().Where(b => b.Excuse is null).SelectMany(ErrorsOf).Should().BeEmpty();
+    public void Every_block_compiles() => AllBlocks().Where(b => b.Excuse is null).SelectMany(ErrorsOf).ToList().Should().BeEmpty();
 
     [Fact]
     public void There_are_blocks_and_few_are_excused_each_with_a_reason()
@@ -95,35 +101,91 @@ public sealed partial class DocumentationTests
         }
     }
 
-    [Fact]
-    public void The_check_finds_a_block_that_does_not_compile()
-    {
-        ErrorsOf(new("planted.md", 10, "int x = \"no\";", null)).Should().ContainSingle().Which.Should().StartWith("planted.md:10: ");
-        ErrorsOf(new("planted.md", 10, "string s = await http.GetStringAsync(\"x\", cancellationToken);", null)).Should().BeEmpty();
-        ErrorsOf(new("planted.md", 10, "sealed class C { CircuitBreaker? b; }", null)).Should().BeEmpty();
-    }
+    [Theory]
+    [InlineData("int x = \"no\";", "planted.md:10: *")]
+    [InlineData("int x = 1;\nx = NoSuchThing;", "planted.md:11: *NoSuchThing*")]
+    [InlineData("sealed class C { NoSuchThing? b; }", "planted.md:10: *NoSuchThing*")]
+    [InlineData("internal sealed class C { RetryLink<int>? b; }", "planted.md:10: *")]
+    public void The_check_finds_a_block_that_does_not_compile(string code, string complaint) =>
+        ErrorsOf(new("planted.md", 10, code)).Should().ContainSingle().Which.Should().Match(complaint);
+
+    [Theory]
+    [InlineData("string s = await http.GetStringAsync(\"x\", cancellationToken);", false)]
+    [InlineData("sealed class C { CircuitBreaker? b; }", false)]
+    [InlineData("namespace Shop;\nsealed class C { CircuitBreaker? b; }", false)]
+    [InlineData("using System.Text;\n[assembly: CLSCompliant(false)]\nclass C { StringBuilder? b; }", true)]
+    public void The_check_lets_a_block_pass_that_compiles(string code, bool isFile) =>
+        ErrorsOf(new("planted.md", 10, code, IsFile: isFile)).Should().BeEmpty();
 
     [Fact]
-    public void Every_relative_link_leads_to_a_file()
+    public void Marks_above_a_block_are_read()
     {
-        List<string> broken = [];
-        foreach (string document in Documents())
+        string[] lines = ["<!-- compile: no: it is a sketch -->", "```csharp", "x", "```", "", "", "<!-- compile: file -->", "", "```csharp", "y", "```", "", "```csharp", "z"];
+        BlocksOf("planted.md", lines).Should().Equal(
+            new Block("planted.md", 3, "x", "it is a sketch"), new Block("planted.md", 10, "y", IsFile: true), new Block("planted.md", 14, "z"));
+    }
+
+    /// <summary>Fences that a reader would take for C# but that the checks above would pass over.</summary>
+    private static IEnumerable<string> OddFences(string file, string[] lines) => lines
+        .Select((line, i) => (Fence: line.Trim(), Place: $"{file}:{i + 1}"))
+        .Where(l => OddFence().IsMatch(l.Fence) && l.Fence != "```csharp")
+        .Select(l => $"{l.Place} opens with {l.Fence}, write ```csharp");
+
+    [Fact]
+    public void No_block_escapes_by_the_name_of_its_language()
+    {
+        Documents().SelectMany(f => OddFences(Repository.Relative(f), File.ReadAllLines(f))).ToList().Should().BeEmpty();
+        OddFences("planted.md", ["```cs", "```C#", "~~~csharp", "```csharp title=x", "```csharp", "```", "```css"]).Should().HaveCount(4);
+    }
+
+    /// <summary>The names by which a heading can be linked to, as the usual hosts make them.</summary>
+    private static HashSet<string> Anchors(string[] lines)
+    {
+        HashSet<string> anchors = [];
+        bool inCode = false;
+        foreach (string line in lines)
         {
-            foreach (Match match in Link().Matches(File.ReadAllText(document)))
+            if (line.TrimStart().StartsWith("```", StringComparison.Ordinal)) inCode = !inCode;
+            if (inCode || Heading().Match(line) is not { Success: true } heading) continue;
+            string text = LinkText().Replace(heading.Groups[1].Value, "$1").Trim();
+            string slug = string.Concat(text.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c is '-' or '_' or ' ')).Replace(' ', '-');
+            for (int n = 0; !anchors.Add(n == 0 ? slug : $"{slug}-{n}"); n++)
             {
-                string target = match.Groups[1].Value.Split('#')[0];
-                if (target.Length == 0 || target.Contains("://", StringComparison.Ordinal)) continue;
-                string path = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(document)!, target));
-                if (!File.Exists(path) && !Directory.Exists(path)) broken.Add($"{Repository.Relative(document)} → {target}");
             }
         }
 
-        broken.Should().BeEmpty();
+        return anchors;
+    }
+
+    private static IEnumerable<string> BrokenLinks(string document, string text)
+    {
+        foreach (Match match in Link().Matches(text).Concat(Definition().Matches(text)))
+        {
+            string[] target = match.Groups[1].Value.Split('#', 2);
+            if (target[0].Contains("://", StringComparison.Ordinal) || target[0].StartsWith("mailto:", StringComparison.Ordinal)) continue;
+            string path = target[0].Length == 0 ? document : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(document)!, target[0]));
+            if (path != document && !File.Exists(path) && !Directory.Exists(path)) yield return $"{Repository.Relative(document)} → {match.Groups[1].Value}";
+            else if (target.Length > 1 && path.EndsWith(".md", StringComparison.Ordinal) && !Anchors(path == document ? text.Split('\n') : File.ReadAllLines(path)).Contains(target[1]))
+                yield return $"{Repository.Relative(document)} → {match.Groups[1].Value}: no such heading";
+        }
     }
 
     [Fact]
-    public void No_document_speaks_of_a_machine() =>
-        Documents().Where(d => MachinePath().IsMatch(File.ReadAllText(d))).Select(Repository.Relative).Should().BeEmpty();
+    public void Every_relative_link_leads_to_a_file_and_a_heading()
+    {
+        Documents().SelectMany(d => BrokenLinks(d, File.ReadAllText(d))).ToList().Should().BeEmpty();
+        string planted = Path.Combine(Repository.Root, "docs", "planted.md");
+        BrokenLinks(planted, "## A heading: `with` Code\n[1](../README.md) [2](#a-heading-with-code) [3](https://example.org/x.md) [4](../src)\n").Should().BeEmpty();
+        BrokenLinks(planted, "[1](nowhere.md) [2](#no-heading) [3](../README.md#no-heading) ![4](no.png)\n\n[5]: nowhere.md\n").Should().HaveCount(5);
+    }
+
+    [Fact]
+    public void No_document_speaks_of_a_machine()
+    {
+        Documents().Where(d => MachinePath().IsMatch(File.ReadAllText(d))).Select(Repository.Relative).ToList().Should().BeEmpty();
+        MachinePath().Matches("see /tmp/x, (/work/main), `/root` and /home/me").Should().HaveCount(4);
+        MachinePath().IsMatch("https://example.org/work/x ../tmp/y and /temperature").Should().BeFalse();
+    }
 
     [GeneratedRegex(@"<!--\s*compile:\s*no:(.*?)-->")]
     private static partial Regex NoCompile();
@@ -134,6 +196,18 @@ public sealed partial class DocumentationTests
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
 
-    [GeneratedRegex(@"(?<![\w.])/(work|tmp|root|home)/")]
+    [GeneratedRegex(@"^\[[^\]]+\]:\s*(\S+)", RegexOptions.Multiline)]
+    private static partial Regex Definition();
+
+    [GeneratedRegex(@"^#{1,6}\s+(.+?)\s*#*$")]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"\[([^\]]*)\]\([^)]*\)")]
+    private static partial Regex LinkText();
+
+    [GeneratedRegex(@"^(```|~~~)\s*(csharp|cs|c#)(\W|$)", RegexOptions.IgnoreCase)]
+    private static partial Regex OddFence();
+
+    [GeneratedRegex(@"(?<![\w.])/(work|tmp|root|home)\b")]
     private static partial Regex MachinePath();
 }

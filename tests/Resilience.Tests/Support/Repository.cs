@@ -15,11 +15,17 @@ internal static class Repository
 
     internal static string Relative(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
 
-    /// <summary>Runs a program to its end and gives its exit code and all it printed.</summary>
-    internal static async Task<(int ExitCode, string Output)> RunAsync(string program, TimeSpan limit, params string[] arguments)
+    /// <summary>Runs a program in the root to its end and gives its exit code and all it printed.</summary>
+    internal static Task<(int ExitCode, string Output)> RunAsync(string program, TimeSpan limit, params string[] arguments) =>
+        RunAsync(program, limit, Root, [], arguments);
+
+    /// <summary>Runs a program in a folder, with additional environment variables, to its end and gives its exit code and all it printed.</summary>
+    internal static async Task<(int ExitCode, string Output)> RunAsync(
+        string program, TimeSpan limit, string folder, Dictionary<string, string> environment, string[] arguments)
     {
-        ProcessStartInfo start = new(program) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = Root };
+        ProcessStartInfo start = new(program) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder };
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
         using Process process = Process.Start(start)!;
         using CancellationTokenSource patience = new(limit);
