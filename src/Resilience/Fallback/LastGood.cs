@@ -14,7 +14,7 @@ public sealed class LastGood<T>
     private readonly Func<ResilienceContext, string?>? _keyOf;
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private Entry? _shared;
-    private int _kept; // keys, to within those that are being added or forgotten: the dictionary's own count takes all its locks
+    private int _kept; // places taken, never fewer than entries: the dictionary's own count takes all its locks
     private int _sweeping;
 
     private LastGood(Func<ResilienceContext, string?>? keyOf, TimeSpan maxAge, int capacity)
@@ -87,12 +87,14 @@ public sealed class LastGood<T>
     private void Keep(string key, Entry entry)
     {
         // A known key is only replaced; one that is forgotten meanwhile comes back as a new one.
-        while (!_entries.TryAdd(key, entry))
+        while (_entries.TryGetValue(key, out Entry? known))
         {
-            if (_entries.TryGetValue(key, out Entry? known) && _entries.TryUpdate(key, entry, known)) return;
+            if (_entries.TryUpdate(key, entry, known)) return;
         }
 
-        if (Interlocked.Increment(ref _kept) > Capacity) Sweep();
+        // A new key takes a place first and is added then, so there are never more than the capacity. Who finds no place while
+        // another thread makes room does not wait: what is lost is a spare value.
+        if ((Interlocked.Increment(ref _kept) > Capacity && !TryMakeRoom()) || !_entries.TryAdd(key, entry)) Interlocked.Decrement(ref _kept);
     }
 
     private string? KeyOf(ResilienceContext context)
@@ -108,11 +110,11 @@ public sealed class LastGood<T>
         }
     }
 
-    /// <summary>One thread at a time forgets the oldest; meanwhile others may add, so the bound holds to within those.</summary>
-    private void Sweep()
+    /// <summary>One thread at a time forgets the oldest. False when there is still no room.</summary>
+    private bool TryMakeRoom()
     {
-        if (Interlocked.CompareExchange(ref _sweeping, 1, 0) != 0) return;
-        int surplus = _entries.Count - Capacity + (Capacity / 10);
+        if (Interlocked.CompareExchange(ref _sweeping, 1, 0) != 0) return false;
+        int surplus = Volatile.Read(ref _kept) - Capacity + (Capacity / 10);
         foreach (KeyValuePair<string, Entry> old in _entries.ToArray().OrderBy(e => e.Value.AtMs).Take(surplus))
         {
             if (_entries.TryRemove(old)) Interlocked.Decrement(ref _kept);
@@ -120,6 +122,7 @@ public sealed class LastGood<T>
 
         // Release: the next sweeper sees what we removed.
         Volatile.Write(ref _sweeping, 0);
+        return Volatile.Read(ref _kept) <= Capacity;
     }
 
     private sealed class Entry(T value, long atMs)

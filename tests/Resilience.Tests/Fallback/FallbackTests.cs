@@ -178,7 +178,7 @@ public sealed class FallbackTests
             }
         })));
         strangers.Should().Be(0);
-        lastGood.Count.Should().BeInRange(50, 108, "each of the eight may be one ahead of the sweeper");
+        lastGood.Count.Should().BeInRange(50, 100, "the bound holds on any number of threads");
 
         // The count that is kept beside the dictionary has not drifted: new keys one after the other still keep the bound exactly.
         List<int> counts = [];
