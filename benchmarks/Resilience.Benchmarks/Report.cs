@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
 using BenchmarkDotNet.Reports;
@@ -27,10 +28,10 @@ internal static class Report
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         StringBuilder text = new();
         text.AppendLine("# Benchmarks").AppendLine()
-            .AppendLine(CultureInfo.InvariantCulture, $"Made on {DateTime.UtcNow:yyyy-MM-dd} by `dotnet run -c Release --project benchmarks/Resilience.Benchmarks`, Polly.Core {typeof(Polly.ResiliencePipeline).Assembly.GetName().Version?.ToString(3)} in the same process.")
+            .AppendLine(CultureInfo.InvariantCulture, $"Made on {DateTime.UtcNow:yyyy-MM-dd} by `dotnet run -c Release --project benchmarks/Resilience.Benchmarks`, Polly.Core {PollyVersion()} in the same run, each case in a process of its own.")
             .AppendLine(CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors ({Processor()}), {RuntimeInformation.OSDescription.Split(' ')[0]}. A virtual machine: read the ratios, not the nanoseconds.")
             .AppendLine()
-            .AppendLine("`times faster` is Polly's mean divided by ours; for calls that suspend, the bare delegate is subtracted from both first.").AppendLine();
+            .AppendLine("`times faster` is Polly's mean divided by ours; for calls that suspend, the bare delegate is subtracted from both first. [What was tried](../README.md) where an aim is missed.").AppendLine();
         AppendTables(text, summaries);
         string folder = FindResults();
         File.WriteAllText(Path.Combine(folder, "README.md"), text.ToString());
@@ -85,6 +86,10 @@ internal static class Report
         < 10_000_000 and { } ns => $"{ns / 1000:0.0} µs",
         { } ns => $"{ns / 1_000_000:0.0} ms",
     };
+
+    /// <summary>Polly's assembly version stays at its major version; the package's is in the attribute.</summary>
+    private static string PollyVersion() => typeof(Polly.ResiliencePipeline).Assembly
+        .GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
 
     private static string Processor() => File.Exists("/proc/cpuinfo")
         ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown"
