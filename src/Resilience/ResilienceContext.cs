@@ -88,8 +88,6 @@ public abstract class ResilienceContext
 
     internal Clock Clock => _site.Clock;
 
-    internal bool IsEnded => _ended;
-
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
     internal long DeadlineMs
     {

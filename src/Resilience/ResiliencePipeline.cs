@@ -84,8 +84,6 @@ internal sealed class PipelineParts(
 
     internal string Name => name;
 
-    internal OutcomeClassifier Classifier => classifier;
-
     internal IReadOnlyList<PipelineWarning> Warnings => warnings;
 
     internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);

@@ -60,8 +60,6 @@ internal sealed class FailureWindow
         return new(used, (calls + used - 1) / used);
     }
 
-    internal int Buckets => _buckets;
-
     /// <summary>Counts one call. <paramref name="slot"/> is the slot of now; over calls, the era's slot base.</summary>
     internal void Record(uint slot, bool bad)
     {
