@@ -6,6 +6,7 @@ namespace Resilience;
 internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier) : PolicyLink<T>
 {
     private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
+    private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -62,7 +63,8 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private Outcome<T> EndedWith(T result)
     {
         Verdict verdict = _resultRule is null ? Verdict.Success : _resultRule(result);
-        if (ResilienceTelemetry.Attempts.Enabled) ResilienceTelemetry.CountAttempt(pipelineName, verdict, null);
+        if (ResilienceTelemetry.Attempts.Enabled)
+            ResilienceTelemetry.CountAttempt(pipelineName, verdict, verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
         return new(result, null, verdict, false);
     }
 

@@ -8,7 +8,7 @@ namespace Resilience;
 internal abstract class Chain;
 
 /// <summary>The links of a pipeline closed over one result type, and the way in and out of them.</summary>
-internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
+internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string?>? nameOf) : Chain
 {
     /// <summary>Where this thread keeps a spare call of this result type.</summary>
     internal readonly int SpareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
@@ -139,7 +139,8 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site) : Chain
         int attempts = call.Attempt + 1;
         call.Release(ref CallPool.At(SpareSlot));
 
-        string? errorType = outcome.Verdict == Verdict.Success ? null : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? "result";
+        string? errorType = outcome.Verdict == Verdict.Success ? null
+            : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? nameOf?.Invoke(outcome.RawValue!) ?? "result";
         TagList tags = new()
         {
             { ResilienceTelemetry.PipelineTag, pipelineName },

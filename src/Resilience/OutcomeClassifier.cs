@@ -22,15 +22,23 @@ namespace Resilience;
 public sealed class OutcomeClassifier
 {
     /// <summary>The defaults alone.</summary>
-    public static OutcomeClassifier Default { get; } = new([], []);
+    public static OutcomeClassifier Default { get; } = new([], [], [], []);
 
     private readonly ImmutableArray<Func<Exception, Verdict?>> _exceptionRules;
     private readonly ImmutableArray<(Type Result, Delegate Rule)> _resultRules;
+    private readonly ImmutableArray<(Type Result, Delegate Name)> _resultNames;
+    private readonly ImmutableArray<(Type Result, Delegate RetryAfter)> _retryAfters;
 
-    private OutcomeClassifier(ImmutableArray<Func<Exception, Verdict?>> exceptionRules, ImmutableArray<(Type, Delegate)> resultRules)
+    private OutcomeClassifier(
+        ImmutableArray<Func<Exception, Verdict?>> exceptionRules,
+        ImmutableArray<(Type, Delegate)> resultRules,
+        ImmutableArray<(Type, Delegate)> resultNames,
+        ImmutableArray<(Type, Delegate)> retryAfters)
     {
         _exceptionRules = exceptionRules;
         _resultRules = resultRules;
+        _resultNames = resultNames;
+        _retryAfters = retryAfters;
     }
 
     /// <summary>Exceptions of this type (or derived) get this verdict.</summary>
@@ -57,10 +65,30 @@ public sealed class OutcomeClassifier
     public OutcomeClassifier OnResult<T>(Func<T, Verdict?> rule)
     {
         ArgumentNullException.ThrowIfNull(rule);
-        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)));
+        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)), _resultNames, _retryAfters);
     }
 
-    private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) => new(_exceptionRules.Add(rule), _resultRules);
+    /// <summary>Gives bad results of exactly this type a short name of few distinct values ("503"): <c>error.type</c> in telemetry and
+    /// <see cref="RetryScheduled.Reason"/>. Null leaves it to "result". The last such rule counts.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    public OutcomeClassifier NameResult<T>(Func<T, string?> name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new(_exceptionRules, _resultRules, _resultNames.Add((typeof(T), name)), _retryAfters);
+    }
+
+    /// <summary>Reads from bad results of exactly this type when it is worth trying again, measured from now on the pipeline's time. Every
+    /// retry heeds it, up to <see cref="RetryOptions.MaxRetryAfter"/>. Null or a negative span: the result does not say. The last
+    /// such rule counts.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="retryAfter"/> is null.</exception>
+    public OutcomeClassifier RetryAfterResult<T>(Func<T, TimeProvider, TimeSpan?> retryAfter)
+    {
+        ArgumentNullException.ThrowIfNull(retryAfter);
+        return new(_exceptionRules, _resultRules, _resultNames, _retryAfters.Add((typeof(T), retryAfter)));
+    }
+
+    private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) =>
+        new(_exceptionRules.Add(rule), _resultRules, _resultNames, _retryAfters);
 
     /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the token that the delegate received cancelled?</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
@@ -101,7 +129,23 @@ public sealed class OutcomeClassifier
         };
     }
 
-    private static Verdict? Ask<TArg>(Func<TArg, Verdict?> rule, TArg argument)
+    /// <summary>The name of a bad result of this type, or null when no rule names such results.</summary>
+    internal Func<T, string?>? BindName<T>()
+    {
+        if (_resultNames.LastOrDefault(r => r.Result == typeof(T)).Name is not Func<T, string?> name) return null;
+        return result => Ask(name, result);
+    }
+
+    /// <summary>When a bad result of this type says to come back, or null when no rule reads that.</summary>
+    internal Func<T, TimeProvider, TimeSpan?>? BindRetryAfter<T>()
+    {
+        if (_retryAfters.LastOrDefault(r => r.Result == typeof(T)).RetryAfter is not Func<T, TimeProvider, TimeSpan?> read) return null;
+        return (result, time) => Ask(static asked => asked.read(asked.result, asked.time), (read, result, time)) is { } span && span >= TimeSpan.Zero
+            ? span
+            : null;
+    }
+
+    private static TAnswer? Ask<TArg, TAnswer>(Func<TArg, TAnswer?> rule, TArg argument)
     {
         try
         {
@@ -110,7 +154,7 @@ public sealed class OutcomeClassifier
         catch (Exception error)
         {
             Safely.Report("classifier", error);
-            return null;
+            return default;
         }
     }
 

@@ -57,6 +57,9 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
     /// <summary>For a retry: the sum of all waits when each is as long as it can be; null when unlimited.</summary>
     public TimeSpan? TotalDelay { get; init; }
 
+    /// <summary>For a circuit breaker that judges a ratio over time: how far back it looks; otherwise null.</summary>
+    public TimeSpan? SamplingWindow { get; init; }
+
     /// <summary>How often the call can be started at the most; null when unlimited or not known.</summary>
     public int? MaxAttempts { get; init; }
 

@@ -6,8 +6,15 @@ public sealed class PolicyEnvironment
     private readonly Action<ResilienceEvent>[] _listeners;
 
     internal PolicyEnvironment(
-        string pipelineName, string policyName, Clock clock, Randomness randomness, OutcomeClassifier classifier, Action<ResilienceEvent>[] listeners)
+        string pipelineName,
+        string policyName,
+        Clock clock,
+        Randomness randomness,
+        OutcomeClassifier classifier,
+        Action<ResilienceEvent>[] listeners,
+        ResiliencePolicy? former = null)
     {
+        Former = former;
         PipelineName = pipelineName;
         PolicyName = policyName;
         Clock = clock;
@@ -45,6 +52,15 @@ public sealed class PolicyEnvironment
     /// <summary>The pipeline's classifier.</summary>
     public OutcomeClassifier Classifier { get; }
 
+    /// <summary>While a pipeline is updated: the policy of the same name in the pipeline as it was, whose state the new policy may take
+    /// over. Null when the pipeline is built for the first time, or had no policy of this name.</summary>
+    /// <remarks>Only remember it in the constructor; change it in <see cref="ResiliencePolicy.TakeEffect"/>, because the update may
+    /// still be refused.</remarks>
+    public ResiliencePolicy? Former { get; private set; }
+
+    /// <summary>Forgets <see cref="Former"/>: the update is over, and each update would otherwise keep all before it alive.</summary>
+    internal void ForgetFormer() => Former = null;
+
     /// <summary>True when somebody listens: make event objects only then.</summary>
     public bool HasListeners => _listeners.Length > 0;
 
@@ -73,4 +89,9 @@ public sealed class PolicyEnvironment
 /// <summary>Something that a policy did: base of the event records.</summary>
 /// <param name="PipelineName">The pipeline, empty if it has no name.</param>
 /// <param name="PolicyName">The policy.</param>
-public abstract record ResilienceEvent(string PipelineName, string PolicyName);
+public abstract record ResilienceEvent(string PipelineName, string PolicyName)
+{
+    /// <summary>What the caller said it was doing (<see cref="CallOptions.Operation"/>); null if it did not say, or if the event belongs
+    /// to no single call.</summary>
+    public string? Operation { get; init; }
+}

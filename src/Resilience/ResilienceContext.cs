@@ -16,6 +16,7 @@ public abstract class ResilienceContext
     private long _deadlineMs = Clock.Never;
     private int _attempt;
     private bool _ended;
+    private string? _objection;
     private Dictionary<object, object?>? _properties;
 
     private protected ResilienceContext()
@@ -86,6 +87,34 @@ public abstract class ResilienceContext
         (_properties ??= [])[property] = value;
     }
 
+    /// <summary>Says that this attempt must not be repeated: the deed may have been done, or cannot be done again. For the delegate, or
+    /// a policy inside the retry. Counts for this attempt only.</summary>
+    /// <param name="reason">Why, in a few words; shown in <see cref="RetryDenied.Detail"/>.</param>
+    /// <exception cref="ArgumentException"><paramref name="reason"/> is null or empty.</exception>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public void ForbidRetry(string reason)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(reason);
+        if (_ended) ThrowEnded<int>();
+        _objection = reason;
+    }
+
+    /// <summary>Takes back what <see cref="ForbidRetry"/> said of this attempt: a delegate that forbids before it sends, because it may
+    /// never be heard of again, allows when it knows that nothing was sent.</summary>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public void AllowRetry()
+    {
+        if (_ended) ThrowEnded<int>();
+        _objection = null;
+    }
+
+    /// <summary>Why the attempt that has ended must not be repeated; null when nobody objects.</summary>
+    internal string? RetryObjection
+    {
+        get => _objection;
+        set => _objection = value;
+    }
+
     internal Clock Clock => _site.Clock;
 
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
@@ -121,6 +150,7 @@ public abstract class ResilienceContext
         _cancellationToken = default;
         _deadlineMs = Clock.Never;
         _attempt = 0;
+        _objection = null;
         _properties = null;
         InnermostTimeout = null;
     }

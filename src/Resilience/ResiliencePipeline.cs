@@ -9,21 +9,57 @@ public sealed partial class ResiliencePipeline
     /// <summary>No policies: calls pass straight through, still classified and observed.</summary>
     public static ResiliencePipeline Empty { get; } = new ResiliencePipelineBuilder().Build();
 
-    private readonly PipelineParts _parts;
+    private readonly Lock _updating = new(); // one update at a time; calls never touch it
+    private PipelineParts _parts;
     private Chain?[] _chains = [];
 
-    internal ResiliencePipeline(PipelineParts parts) => _parts = parts;
+    internal ResiliencePipeline(PipelineParts parts)
+    {
+        _parts = parts;
+        parts.TakeEffect();
+    }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
-    public string Name => _parts.Name;
+    public string Name => Parts.Name;
 
-    /// <summary>What the check of the order had to say when the pipeline was built.</summary>
-    public IReadOnlyList<PipelineWarning> Warnings => _parts.Warnings;
+    /// <summary>What the check of the order had to say when the pipeline was built or last updated.</summary>
+    public IReadOnlyList<PipelineWarning> Warnings => Parts.Warnings;
+
+    /// <summary>The objects by which people see and control the policies (breakers, budgets, limits), outermost first, those of nested
+    /// pipelines included.</summary>
+    public IReadOnlyList<PolicyState> States => Parts.States();
 
     /// <summary>The chain, its options and the warnings, for people and for tests.</summary>
-    public PipelineDescription Describe() => _parts.Describe();
+    public PipelineDescription Describe() => Parts.Describe();
 
-    internal PipelineParts Parts => _parts;
+    /// <summary>The first of the <see cref="States"/> that is of this type (and belongs to the policy of this name), or null.</summary>
+    public TState? Find<TState>(string? policyName = null)
+        where TState : class => Parts.FindState<TState>(policyName);
+
+    /// <summary>Changes the policies of this living pipeline to those of the builder. State passes from each policy to the new one of the
+    /// same name and kind: circuits stay open, budgets spent, places taken.</summary>
+    /// <remarks>
+    /// Everything is checked first; if anything is wrong nothing has changed. Calls that are under way end by the old policies. A
+    /// name given to the builder is the pipeline's from now on. Thread-safe: updates happen one after the other.
+    /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The order cannot work and the builder treats that as an error.</exception>
+    public void Update(ResiliencePipelineBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        lock (_updating)
+        {
+            PipelineParts next = builder.BuildFrom(_parts);
+            next.TakeEffect();
+
+            // Parts first, chains second: who sees the emptied chains sees the new parts and binds those.
+            Volatile.Write(ref _parts, next);
+            Interlocked.Exchange(ref _chains, []);
+        }
+    }
+
+    internal PipelineParts Parts => Volatile.Read(ref _parts);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Chain<T> ChainFor<T>()
@@ -37,11 +73,13 @@ public sealed partial class ResiliencePipeline
     [MethodImpl(MethodImplOptions.NoInlining)]
     private Chain<T> MakeChain<T>(int id)
     {
-        Chain<T> made = _parts.MakeChain<T>();
         while (true)
         {
             Chain?[] seen = Volatile.Read(ref _chains);
             if (id < seen.Length && seen[id] is { } raced) return Unsafe.As<Chain<T>>(raced);
+
+            // Read after the chains (acquire above): if an update came between, its chains are not ours and the exchange fails.
+            Chain<T> made = Parts.MakeChain<T>();
             Chain?[] grown = new Chain?[Math.Max(seen.Length, id + 1)];
             seen.CopyTo(grown, 0);
             grown[id] = made;
@@ -55,65 +93,51 @@ public sealed partial class ResiliencePipeline
 /// <remarks>Thread-safe; build one, keep it, share it.</remarks>
 public sealed partial class ResiliencePipeline<T>
 {
-    private readonly PipelineParts _parts;
-    private readonly Chain<T> _chain;
+    private readonly Lock _updating = new(); // one update at a time; calls never touch it
+    private PipelineParts _parts;
+    private Chain<T> _chain;
 
     internal ResiliencePipeline(PipelineParts parts)
     {
         _parts = parts;
         _chain = parts.MakeChain<T>();
+        parts.TakeEffect();
     }
 
     /// <inheritdoc cref="ResiliencePipeline.Name"/>
-    public string Name => _parts.Name;
+    public string Name => Parts.Name;
 
     /// <inheritdoc cref="ResiliencePipeline.Warnings"/>
-    public IReadOnlyList<PipelineWarning> Warnings => _parts.Warnings;
+    public IReadOnlyList<PipelineWarning> Warnings => Parts.Warnings;
+
+    /// <inheritdoc cref="ResiliencePipeline.States"/>
+    public IReadOnlyList<PolicyState> States => Parts.States();
 
     /// <inheritdoc cref="ResiliencePipeline.Describe"/>
-    public PipelineDescription Describe() => _parts.Describe();
+    public PipelineDescription Describe() => Parts.Describe();
 
-    internal PipelineParts Parts => _parts;
-}
+    /// <inheritdoc cref="ResiliencePipeline.Find{TState}(string?)"/>
+    public TState? Find<TState>(string? policyName = null)
+        where TState : class => Parts.FindState<TState>(policyName);
 
-/// <summary>What a pipeline is made of, whatever the type of its calls.</summary>
-internal sealed class PipelineParts(
-    string name, ResiliencePolicy[] policies, Clock clock, OutcomeClassifier classifier, IReadOnlyList<PipelineWarning> warnings)
-{
-    private readonly CallSite _site = new(name, clock);
-
-    internal string Name => name;
-
-    internal IReadOnlyList<PipelineWarning> Warnings => warnings;
-
-    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);
-
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier)), _site);
-
-    /// <summary>Closes the policies over a result type, innermost first.</summary>
-    internal PolicyLink<T> Bind<T>(PolicyLink<T> bottom)
+    /// <inheritdoc cref="ResiliencePipeline.Update(ResiliencePipelineBuilder)"/>
+    public void Update(ResiliencePipelineBuilder<T> builder)
     {
-        PolicyLink<T> next = bottom;
-        for (int i = policies.Length - 1; i >= 0; i--)
+        ArgumentNullException.ThrowIfNull(builder);
+        lock (_updating)
         {
-            PolicyLink<T> link = policies[i].Bind(next)
-                ?? throw new InvalidOperationException($"The policy {policies[i].GetType()} bound itself to null.");
-            next = policies[i].NeverThrows ? link : new GuardLink<T>(link, classifier);
+            PipelineParts next = builder.BuildFrom(_parts);
+            Chain<T> chain = next.MakeChain<T>();
+            next.TakeEffect();
+            Volatile.Write(ref _parts, next);
+            Volatile.Write(ref _chain, chain); // release: the links are whole before a call can find them
         }
-
-        return next;
     }
+
+    internal PipelineParts Parts => Volatile.Read(ref _parts);
 }
 
-/// <summary>A pipeline as one policy of another: its links are put in place, its delegate's ending is judged by the outer pipeline.</summary>
-internal sealed class NestedPipelinePolicy(PipelineParts inner, string policyName, Type? onlyFor) : ResiliencePolicy
-{
-    internal override bool NeverThrows => true;
-
-    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
-        onlyFor is null || onlyFor == typeof(T)
-            ? inner.Bind(next)
-            : throw new InvalidOperationException($"The pipeline '{inner.Name}' is for results of type {onlyFor}, and cannot be used for {typeof(T)}.");
-
-    public override PolicyDescription Describe() => new(policyName, PolicyRole.Pipeline) { Inner = inner.Describe().Policies };
-}
+/// <summary>The object by which people see and control a policy.</summary>
+/// <param name="PolicyName">The name of the policy.</param>
+/// <param name="State">A <see cref="CircuitBreaker"/>, <see cref="RetryBudget"/>, <see cref="ConcurrencyLimit"/>, or what a policy of yours shows.</param>
+public readonly record struct PolicyState(string PolicyName, object State);

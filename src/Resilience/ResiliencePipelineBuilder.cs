@@ -27,11 +27,16 @@ public abstract class ResiliencePipelineBuilderBase
     /// <see cref="ResiliencePipeline.Warnings"/>.</summary>
     public bool TreatWarningsAsErrors { get; set; }
 
+    /// <summary>Codes of findings about the order that you mean (such as <c>RES006</c>): they are neither kept nor treated as errors.</summary>
+    public ISet<string> AcceptedWarnings { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+
     internal void Listen(Action<ResilienceEvent> listener) => _listeners.Add(listener);
 
     internal void Add(PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create) => _policies.Add((options, create));
 
-    private protected PipelineParts BuildParts()
+    /// <summary>Checks everything and makes the policies.</summary>
+    /// <param name="former">The parts of the pipeline that is being updated; policies of the same name may take over their state.</param>
+    private protected PipelineParts BuildParts(PipelineParts? former)
     {
         string name = Name ?? throw new InvalidOperationException("The pipeline's Name is null; leave it empty instead.");
         Clock clock = Clock.For(TimeProvider ?? throw new InvalidOperationException("The pipeline's TimeProvider is null."));
@@ -44,15 +49,20 @@ public abstract class ResiliencePipelineBuilderBase
         Action<ResilienceEvent>[] listeners = [.. _listeners];
         string[] names = NamePolicies();
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
+        PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
         for (int i = 0; i < policies.Length; i++)
         {
-            policies[i] = _policies[i].Create(new(name, names[i], clock, randomness, classifier, listeners))
+            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, former?.Find(names[i]));
+            policies[i] = _policies[i].Create(environments[i])
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }
 
-        IReadOnlyList<PipelineWarning> warnings = PipelineOrder.Check([.. policies.Select(p => p.Describe())]);
+        IReadOnlyList<PipelineWarning> warnings =
+        [
+            .. PipelineOrder.Check([.. policies.Select(p => p.Describe())]).Where(w => !AcceptedWarnings.Contains(w.Code)),
+        ];
         if (TreatWarningsAsErrors && warnings.Count > 0) throw new ResiliencePipelineException(name, warnings);
-        return new(name, policies, clock, classifier, warnings);
+        return new(name, policies, names, environments, clock, classifier, warnings);
     }
 
     /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>
@@ -78,7 +88,9 @@ public sealed class ResiliencePipelineBuilder : ResiliencePipelineBuilderBase
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The order cannot work and
     /// <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> is set.</exception>
-    public ResiliencePipeline Build() => new(BuildParts());
+    public ResiliencePipeline Build() => new(BuildParts(null));
+
+    internal PipelineParts BuildFrom(PipelineParts former) => BuildParts(former);
 }
 
 /// <summary>Builds a pipeline for calls of one result type.</summary>
@@ -87,7 +99,9 @@ public sealed class ResiliencePipelineBuilder : ResiliencePipelineBuilderBase
 public sealed class ResiliencePipelineBuilder<T> : ResiliencePipelineBuilderBase
 {
     /// <inheritdoc cref="ResiliencePipelineBuilder.Build"/>
-    public ResiliencePipeline<T> Build() => new(BuildParts());
+    public ResiliencePipeline<T> Build() => new(BuildParts(null));
+
+    internal PipelineParts BuildFrom(PipelineParts former) => BuildParts(former);
 }
 
 /// <summary>The policies stand in an order that cannot work, and the builder was told to treat that as an error.</summary>
@@ -133,7 +147,7 @@ public static class ResiliencePipelineBuilderExtensions
         where TBuilder : ResiliencePipelineBuilderBase
     {
         ArgumentNullException.ThrowIfNull(pipeline);
-        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(pipeline.Parts, e.PolicyName, null));
+        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(() => pipeline.Parts, e.PolicyName, null));
     }
 
     /// <summary>Adds a whole pipeline of the same result type as one policy.</summary>
@@ -141,7 +155,7 @@ public static class ResiliencePipelineBuilderExtensions
     public static ResiliencePipelineBuilder<T> AddPipeline<T>(this ResiliencePipelineBuilder<T> builder, ResiliencePipeline<T> pipeline)
     {
         ArgumentNullException.ThrowIfNull(pipeline);
-        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(pipeline.Parts, e.PolicyName, typeof(T)));
+        return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(() => pipeline.Parts, e.PolicyName, typeof(T)));
     }
 
     /// <summary>Decides what each ending means by adding rules to the present classifier.</summary>

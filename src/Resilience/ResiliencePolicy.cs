@@ -15,6 +15,16 @@ public abstract class ResiliencePolicy
     /// <summary>What this policy is and how it is set, for <see cref="ResiliencePipeline.Describe"/> and for the check of the order.</summary>
     public virtual PolicyDescription Describe() => new(GetType().Name, PolicyRole.Other);
 
+    /// <summary>The object by which people see and control this policy (a <see cref="CircuitBreaker"/>, a <see cref="RetryBudget"/>, a
+    /// <see cref="ConcurrencyLimit"/>), or null if it has none.</summary>
+    public virtual object? State => null;
+
+    /// <summary>Called once when the policy is put in use: after everything in the pipeline was found in order. A policy that takes over
+    /// the state of <see cref="PolicyEnvironment.Former"/> gives it its new options here. Must not throw.</summary>
+    protected internal virtual void TakeEffect()
+    {
+    }
+
     /// <summary>True for links of which we have made sure that they never throw; others are guarded.</summary>
     internal virtual bool NeverThrows => false;
 }

@@ -50,6 +50,13 @@ public sealed partial class CircuitBreaker
         Volatile.Write(ref _onChange, options.OnChange);
     }
 
+    /// <summary>As <see cref="Update"/>, and events go to the listeners of another environment from now on.</summary>
+    internal void Adopt(CircuitBreakerOptions options, PolicyEnvironment environment)
+    {
+        Update(options);
+        Volatile.Write(ref _environment, environment); // release: the environment is whole before a change can be told to it
+    }
+
     /// <summary>A moment's view of the breaker, for people and dashboards. Changes nothing.</summary>
     public CircuitSnapshot TakeSnapshot()
     {

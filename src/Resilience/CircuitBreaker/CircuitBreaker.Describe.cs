@@ -5,8 +5,9 @@ namespace Resilience;
 /// <content>What people read.</content>
 public sealed partial class CircuitBreaker
 {
-    /// <summary>True when nothing would be lost by forgetting this breaker but counts of a healthy dependency.</summary>
-    internal bool IsForgettable
+    /// <summary>True when nothing would be lost by forgetting this breaker but counts of a healthy dependency: it is closed, and has
+    /// not opened of late.</summary>
+    public bool IsForgettable
     {
         get
         {
@@ -16,9 +17,10 @@ public sealed partial class CircuitBreaker
         }
     }
 
-    internal PolicyDescription Describe(string policyName)
+    internal PolicyDescription Describe(string policyName) => Describe(policyName, Volatile.Read(ref _settings));
+
+    internal static PolicyDescription Describe(string policyName, BreakerSettings s)
     {
-        BreakerSettings s = Volatile.Read(ref _settings);
         List<KeyValuePair<string, string>> options = [];
         string window = s.Shape.Calls > 0 ? $"the last {s.Shape.Calls}" : Show(s.Shape.BucketMs * s.Shape.Buckets);
         if (!double.IsInfinity(s.FailureRatio)) Add("failure ratio", $"{s.FailureRatio} of at least {s.MinimumCalls} calls in {window}");
@@ -28,7 +30,13 @@ public sealed partial class CircuitBreaker
         Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
         if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");
         if (s.IsDryRun) Add("dry run", $"yes");
-        return new(policyName, PolicyRole.CircuitBreaker) { Options = options };
+        return new(policyName, PolicyRole.CircuitBreaker)
+        {
+            Options = options,
+            SamplingWindow = s.Shape.Calls > 0 || double.IsInfinity(s.FailureRatio)
+                ? null
+                : TimeSpan.FromMilliseconds(s.Shape.BucketMs * s.Shape.Buckets),
+        };
 
         void Add(string name, FormattableString value) => options.Add(new(name, value.ToString(CultureInfo.InvariantCulture)));
         static string Show(long ms) => ms == Clock.Never ? "any time" : PolicyDescription.Format(TimeSpan.FromMilliseconds(ms));

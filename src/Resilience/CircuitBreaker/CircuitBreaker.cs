@@ -17,7 +17,7 @@ namespace Resilience;
 /// </remarks>
 public sealed partial class CircuitBreaker
 {
-    private readonly PolicyEnvironment _environment;
+    private PolicyEnvironment _environment; // changes when the pipeline is updated; the name and the clock stay
     private readonly CircuitListeners? _listeners; // of a breaker that was made alone
     private readonly Clock _clock;
     private readonly long _originMs;

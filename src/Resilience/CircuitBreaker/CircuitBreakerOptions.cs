@@ -164,7 +164,7 @@ public static class CircuitBreakerPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddCircuitBreaker<TBuilder>(this TBuilder builder, CircuitBreakerOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new CircuitBreakerPolicy(new CircuitBreaker(options, environment), environment));
+        builder.AddPolicy(options, environment => new CircuitBreakerPolicy(options, environment));
 
     /// <summary>Adds a circuit breaker whose options are set by the delegate.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

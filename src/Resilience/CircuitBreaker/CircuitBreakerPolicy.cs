@@ -7,6 +7,24 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 {
     private readonly CircuitBreaker _breaker;
     private readonly PolicyEnvironment _environment;
+    private readonly bool _isOurs; // made for this pipeline, so that an update may hand it on
+    private CircuitBreakerOptions? _pending; // of an update that has not taken effect
+
+    /// <summary>A breaker of the pipeline's own, or the one that the policy of this name had before an update.</summary>
+    internal CircuitBreakerPolicy(CircuitBreakerOptions options, PolicyEnvironment environment)
+    {
+        _isOurs = true;
+        _environment = environment;
+        if (environment.Former is CircuitBreakerPolicy { _isOurs: true } former && former._environment.TimeProvider == environment.TimeProvider)
+        {
+            _breaker = former._breaker;
+            _pending = options;
+        }
+        else
+        {
+            _breaker = new(options, environment);
+        }
+    }
 
     internal CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnvironment environment)
     {
@@ -19,7 +37,18 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(_breaker, _environment, next);
 
-    public override PolicyDescription Describe() => _breaker.Describe(_environment.PolicyName);
+    public override object? State => _breaker;
+
+    public override PolicyDescription Describe() => _pending is { } options
+        ? CircuitBreaker.Describe(_environment.PolicyName, BreakerSettings.From(options, null, null, 0))
+        : _breaker.Describe(_environment.PolicyName);
+
+    protected internal override void TakeEffect()
+    {
+        if (_pending is not { } options) return;
+        _breaker.Adopt(options, _environment);
+        _pending = null;
+    }
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
     {
@@ -45,6 +74,8 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
     internal override bool NeverThrows => true;
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(this, next);
+
+    public override object? State => _breakers;
 
     public override PolicyDescription Describe() => _breakers.Describe(_environment.PolicyName);
 
@@ -75,7 +106,7 @@ internal static class BreakerPassage
         CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal);
         if (entry >= CircuitEntry.AdmittedInDryRun)
         {
-            CircuitBreakerTelemetry.Refused(environment, entry, refusal);
+            CircuitBreakerTelemetry.Refused(environment, entry, refusal, context);
             if (entry != CircuitEntry.AdmittedInDryRun) return new(new Outcome<T>(default, refusal!, Verdict.Rejected, false));
         }
 

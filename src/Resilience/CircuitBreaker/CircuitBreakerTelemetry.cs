@@ -37,7 +37,7 @@ internal static class CircuitBreakerTelemetry
             }));
     }
 
-    internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal)
+    internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal, ResilienceContext context)
     {
         if (Rejections.Enabled)
         {
@@ -49,7 +49,14 @@ internal static class CircuitBreakerTelemetry
             });
         }
 
-        if (environment.HasListeners) environment.Publish(new CircuitRefused(environment.PipelineName, environment.PolicyName, entry, refusal));
+        if (environment.HasListeners)
+        {
+            environment.Publish(new CircuitRefused(environment.PipelineName, environment.PolicyName, entry, refusal)
+            {
+                Operation = context.Operation,
+            });
+        }
+
         Activity.Current?.AddEvent(new ActivityEvent(
             "resilience.refused",
             tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { ResilienceTelemetry.ReasonTag, NameOf(entry) } }));

@@ -71,27 +71,28 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
     private async ValueTask<Outcome<TResult>> SubstituteAsync(Outcome<TResult> outcome, ResilienceContext context)
     {
         if (_lastGood is not null && _lastGood.TryGet(context, out TResult? last, out TimeSpan age))
-            return Substitute(outcome, last!, FallbackSource.LastGood, age);
+            return Substitute(outcome, last!, FallbackSource.LastGood, age, context);
 
         // A caller who has left needs no substitute call; a value that lies ready costs nothing.
         if (_call is not null && !context.CancellationToken.IsCancellationRequested)
         {
             try
             {
-                return Substitute(outcome, await _call(new(outcome, context)).ConfigureAwait(false), FallbackSource.Call, null);
+                return Substitute(outcome, await _call(new(outcome, context)).ConfigureAwait(false), FallbackSource.Call, null, context);
             }
             catch (Exception error)
             {
-                FallbackTelemetry.Failed(environment, outcome.Verdict, error);
+                FallbackTelemetry.Failed(environment, outcome.Verdict, error, context);
             }
         }
 
-        return _hasValue ? Substitute(outcome, _value!, FallbackSource.Value, null) : outcome;
+        return _hasValue ? Substitute(outcome, _value!, FallbackSource.Value, null, context) : outcome;
     }
 
-    private Outcome<TResult> Substitute(Outcome<TResult> replaced, TResult value, FallbackSource source, TimeSpan? age)
+    private Outcome<TResult> Substitute(
+        Outcome<TResult> replaced, TResult value, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
-        FallbackTelemetry.Used(environment, replaced.Verdict, source, age);
+        FallbackTelemetry.Used(environment, replaced.Verdict, source, age, context);
         if (!replaced.HasResult || !ReferenceEquals(replaced.RawValue, value)) replaced.Discard();
         return new(value, null, Verdict.Success, false);
     }
@@ -103,13 +104,20 @@ internal static class FallbackTelemetry
     private static readonly Counter<long> Fallbacks = ResilienceTelemetry.Meter.CreateCounter<long>(
         "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
 
-    internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error)
+    internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error, ResilienceContext context)
     {
         Safely.Report("fallback call", error);
-        if (environment.HasListeners) environment.Publish(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error));
+        if (environment.HasListeners)
+        {
+            environment.Publish(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error)
+            {
+                Operation = context.Operation,
+            });
+        }
+
     }
 
-    internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age)
+    internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
         if (Fallbacks.Enabled)
         {
@@ -122,7 +130,14 @@ internal static class FallbackTelemetry
             });
         }
 
-        if (environment.HasListeners) environment.Publish(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age));
+        if (environment.HasListeners)
+        {
+            environment.Publish(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age)
+            {
+                Operation = context.Operation,
+            });
+        }
+
         Activity.Current?.AddEvent(new ActivityEvent(
             "resilience.fallback", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
     }

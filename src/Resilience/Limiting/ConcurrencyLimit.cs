@@ -11,8 +11,7 @@ namespace Resilience;
 public sealed class ConcurrencyLimit
 {
     private readonly PolicyEnvironment _environment;
-    private readonly int _maxQueued;
-    private readonly TimeSpan _maxWait;
+    private Queueing _queueing; // who may wait, and how long; replaced as a whole
     private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _queue = [];
     private long _word;
@@ -31,8 +30,7 @@ public sealed class ConcurrencyLimit
     {
         options.ThrowIfInvalid();
         _environment = environment;
-        _maxQueued = options.MaxQueued;
-        _maxWait = options.MaxWait;
+        _queueing = new(options.MaxQueued, options.MaxWait);
         _word = new LimitWord(options.MaxConcurrent, 0, false).Bits;
         (_full, _waited) = MakeRefusals(options.MaxConcurrent);
     }
@@ -68,6 +66,18 @@ public sealed class ConcurrencyLimit
         }
     }
 
+    /// <summary>Changes the options of a living limit. Places that are taken stay taken, and those who wait go on waiting as long as they
+    /// were told; a shorter queue keeps who is in it.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
+    public void Update(ConcurrencyLimitOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.ThrowIfInvalid();
+        Volatile.Write(ref _queueing, new(options.MaxQueued, options.MaxWait)); // release: whole before it can be seen
+        Limit = options.MaxConcurrent;
+    }
+
     /// <summary>Takes a place if one is free and nobody waits for it. If true, give it back with <see cref="Release"/>, exactly once.</summary>
     public bool TryEnter()
     {
@@ -88,14 +98,16 @@ public sealed class ConcurrencyLimit
     public ValueTask<LimitRefusal?> EnterAsync(CancellationToken cancellationToken = default)
     {
         if (TryEnter()) return default;
-        return _maxQueued == 0 ? new(_full) : WaitAsync(_maxWait, cancellationToken);
+        Queueing queueing = Volatile.Read(ref _queueing);
+        return queueing.MaxQueued == 0 ? new(_full) : WaitAsync(queueing.MaxWait, cancellationToken);
     }
 
     internal ValueTask<LimitRefusal?> EnterAsync(ResilienceContext context)
     {
         if (TryEnter()) return default;
-        if (_maxQueued == 0) return new(_full);
-        TimeSpan wait = context.RemainingTime is { } left && left < _maxWait ? left : _maxWait;
+        Queueing queueing = Volatile.Read(ref _queueing);
+        if (queueing.MaxQueued == 0) return new(_full);
+        TimeSpan wait = context.RemainingTime is { } left && left < queueing.MaxWait ? left : queueing.MaxWait;
         return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.CancellationToken);
     }
 
@@ -148,7 +160,7 @@ public sealed class ConcurrencyLimit
             {
                 LimitWord seen = new(Volatile.Read(ref _word));
                 bool enters = seen.MayEnter;
-                if (!enters && _queue.Count >= _maxQueued) return new(_full);
+                if (!enters && _queue.Count >= _queueing.MaxQueued) return new(_full);
                 LimitWord next = enters ? seen.Entered : seen.WithWaiting(true);
                 if (Interlocked.CompareExchange(ref _word, next.Bits, seen.Bits) != seen.Bits) continue;
                 if (enters) return default;
@@ -204,7 +216,9 @@ public sealed class ConcurrencyLimit
     }
 
     private (LimitRefusal Full, LimitRefusal Waited) MakeRefusals(int limit) =>
-        (new(Name, LimitReason.QueueFull, limit, _maxQueued), new(Name, LimitReason.WaitedTooLong, limit, _maxQueued));
+        (new(Name, LimitReason.QueueFull, limit, _queueing.MaxQueued), new(Name, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued));
+
+    private sealed record Queueing(int MaxQueued, TimeSpan MaxWait);
 
     private static string NameOf(ConcurrencyLimitOptions options)
     {

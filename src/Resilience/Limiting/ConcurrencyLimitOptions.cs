@@ -49,7 +49,7 @@ public static class ConcurrencyLimitPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddConcurrencyLimit<TBuilder>(this TBuilder builder, ConcurrencyLimitOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new ConcurrencyLimitPolicy(new ConcurrencyLimit(options, environment), environment));
+        builder.AddPolicy(options, environment => new ConcurrencyLimitPolicy(options, environment));
 
     /// <summary>Adds a limit that exists already: to share it between pipelines, or to change it while it is in use.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

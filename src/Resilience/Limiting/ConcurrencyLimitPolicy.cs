@@ -6,16 +6,52 @@ using System.Runtime.CompilerServices;
 namespace Resilience;
 
 /// <summary>How a call passes a concurrency limit: take a place, go on, give it back whatever happened.</summary>
-internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvironment environment) : ResiliencePolicy
+internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 {
+    private readonly ConcurrencyLimit _limit;
+    private readonly PolicyEnvironment _environment;
+    private readonly bool _isOurs; // made for this pipeline, so that an update may hand it on
+    private ConcurrencyLimitOptions? _pending; // of an update that has not taken effect
+
+    /// <summary>A limit of the pipeline's own, or the one that the policy of this name had before an update.</summary>
+    internal ConcurrencyLimitPolicy(ConcurrencyLimitOptions options, PolicyEnvironment environment)
+    {
+        _isOurs = true;
+        _environment = environment;
+        if (environment.Former is ConcurrencyLimitPolicy { _isOurs: true } former && former._environment.TimeProvider == environment.TimeProvider)
+        {
+            _limit = former._limit;
+            _pending = options;
+        }
+        else
+        {
+            _limit = new(options, environment);
+        }
+    }
+
+    internal ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvironment environment)
+    {
+        _limit = limit;
+        _environment = environment;
+    }
+
     internal override bool NeverThrows => true;
 
-    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(limit, environment, next);
+    public override object? State => _limit;
 
-    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.ConcurrencyLimit)
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(_limit, _environment, next);
+
+    public override PolicyDescription Describe() => new(_environment.PolicyName, PolicyRole.ConcurrencyLimit)
     {
-        Options = [new("limit", limit.Limit.ToString(CultureInfo.InvariantCulture))],
+        Options = [new("limit", (_pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))],
     };
+
+    protected internal override void TakeEffect()
+    {
+        if (_pending is not { } options) return;
+        _limit.Update(options);
+        _pending = null;
+    }
 
     private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
     {
@@ -32,7 +68,7 @@ internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvir
 
         private ValueTask<Outcome<T>> EnterAndGoOnAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context) =>
             entering.IsCompletedSuccessfully && entering.Result is { } refusal
-                ? new(Refuse(refusal))
+                ? new(Refuse(refusal, context))
                 : EnterAndGoOnSlowlyAsync(entering.IsCompletedSuccessfully ? default : entering, context);
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -40,7 +76,7 @@ internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvir
         {
             try
             {
-                if (await entering.ConfigureAwait(false) is { } refusal) return Refuse(refusal);
+                if (await entering.ConfigureAwait(false) is { } refusal) return Refuse(refusal, context);
             }
             catch (OperationCanceledException cancelled)
             {
@@ -67,9 +103,9 @@ internal sealed class ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvir
             if (isCounted) ConcurrencyLimitTelemetry.Left(environment);
         }
 
-        private Outcome<T> Refuse(LimitRefusal refusal)
+        private Outcome<T> Refuse(LimitRefusal refusal, ResilienceContext context)
         {
-            ConcurrencyLimitTelemetry.Refused(environment, refusal);
+            ConcurrencyLimitTelemetry.Refused(environment, refusal, context);
             return new(default, refusal, Verdict.Rejected, false);
         }
     }
@@ -113,7 +149,7 @@ internal static class ConcurrencyLimitTelemetry
         if (Wait.Enabled) Wait.Record(time.TotalSeconds, TagsOf(environment));
     }
 
-    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal)
+    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
     {
         if (Rejections.Enabled)
         {
@@ -122,7 +158,14 @@ internal static class ConcurrencyLimitTelemetry
             Rejections.Add(1, tags);
         }
 
-        if (environment.HasListeners) environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal));
+        if (environment.HasListeners)
+        {
+            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal)
+            {
+                Operation = context.Operation,
+            });
+        }
+
         Activity.Current?.AddEvent(new ActivityEvent(
             "resilience.refused", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
     }

@@ -5,12 +5,14 @@ namespace Resilience;
 /// <summary>An attempt that ended badly, as the delegates of <see cref="RetryOptions"/> see it. Made on the failure path only.</summary>
 public readonly struct RetryAttempt
 {
-    internal RetryAttempt(int number, Verdict verdict, object? error, object? result, TimeSpan? retryAfter, ResilienceContext context)
+    internal RetryAttempt(
+        int number, Verdict verdict, object? error, object? result, string? resultName, TimeSpan? retryAfter, ResilienceContext context)
     {
         Number = number;
         Verdict = verdict;
         Error = error;
         Result = result;
+        ResultName = resultName;
         RetryAfter = retryAfter;
         Context = context;
     }
@@ -36,6 +38,8 @@ public readonly struct RetryAttempt
     public ResilienceContext Context { get; }
 
     internal object? Error { get; }
+
+    internal string? ResultName { get; }
 
     /// <summary>The result, if there is one of this type.</summary>
     public bool TryGetResult<T>([MaybeNullWhen(false)] out T result)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -14,44 +13,37 @@ namespace Resilience;
 /// brings in a window (100 tokens by default).</para>
 /// <para>Thread-safe and lock-free: the whole account is one 64-bit word, changed by compare-and-swap. Time passes in steps of
 /// 1/32 to 1/64 of the window, so an operation within a step is one compare-and-swap and no arithmetic on time. Allocates nothing.</para>
+/// <para>New options come as a new account: the old one is told its successor's options, its word is closed with the last balance in
+/// it, and whoever meets a closed account (the updater or a call) opens the successor with that balance. No token is lost or
+/// doubled, and nobody waits for anybody.</para>
 /// </remarks>
 public sealed class RetryBudget
 {
-    private readonly RetryBudgetRules? _rules; // null: unlimited
     private readonly Clock _clock;
-    private readonly long _madeAtMs;
-    private readonly RetryBudgetOptions _options;
-    private Padded _account;
+    private readonly string? _name;
+    private Account? _account; // null: unlimited
 
     /// <summary>Makes a budget that is used alone or shared between policies.</summary>
     /// <param name="options">Default: <see cref="RetryBudgetOptions"/> as they come. Read once, now.</param>
     /// <param name="timeProvider">Default: the system's.</param>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public RetryBudget(RetryBudgetOptions? options = null, TimeProvider? timeProvider = null)
-        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), null)
+        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), options?.Name, null)
     {
     }
 
-    internal RetryBudget(RetryBudgetOptions options, Clock clock, string? pipelineName)
+    internal RetryBudget(RetryBudgetOptions options, Clock clock, string? name, string? pipelineName)
     {
         options.ThrowIfInvalid();
-        _options = new()
-        {
-            Name = options.Name,
-            Ratio = options.Ratio,
-            MinRetriesPerSecond = options.MinRetriesPerSecond,
-            Window = options.Window,
-        };
-        _rules = new(_options);
         _clock = clock;
-        _madeAtMs = clock.NowMs;
-        _account.Word = RetryBudgetRules.Word(0, _rules.Resting);
-        if (_options.Name is { } name) RetryTelemetry.Watch(this, name, pipelineName);
+        _name = name;
+        _account = new(new(options), clock.NowMs, null);
+        if (name is not null) RetryTelemetry.Watch(this, name, pipelineName);
     }
 
     private RetryBudget()
     {
-        _options = new() { Name = "unlimited" };
+        _name = "unlimited";
         _clock = Clock.System;
     }
 
@@ -60,37 +52,49 @@ public sealed class RetryBudget
     public static RetryBudget Unlimited { get; } = new();
 
     /// <summary>True for <see cref="Unlimited"/>.</summary>
-    public bool IsUnlimited => _rules is null;
+    public bool IsUnlimited => _account is null;
 
-    /// <summary>Tokens on the account now: retries that could start at once. Positive infinity for <see cref="Unlimited"/>. Never
-    /// writes.</summary>
+    /// <summary>Tokens on the account now: retries that could start at once. Positive infinity for <see cref="Unlimited"/>.</summary>
     public double Balance
     {
         get
         {
-            if (_rules is not { } rules) return double.PositiveInfinity;
+            Account? account = Volatile.Read(ref _account);
+            if (account is null) return double.PositiveInfinity;
 
-            // Acquire: pairs with the exchanges below; one word is the whole truth, nothing else is read with it.
-            ulong word = Volatile.Read(ref _account.Word);
-            return RetryBudgetRules.BalanceOf(rules.AtQuantum(word, Quantum(rules))) / (double)RetryBudgetRules.Token;
+            // Acquire: pairs with the exchanges below; one word is the whole truth, nothing else is read with it. The balance of an
+            // account that has just been closed is its successor's.
+            ulong word = Volatile.Read(ref account.Word.Value);
+            ulong now = RetryBudgetRules.IsClosed(word) ? word : account.Rules.AtQuantum(word, account.Quantum(_clock));
+            return RetryBudgetRules.BalanceOf(now) / (double)RetryBudgetRules.Token;
         }
     }
 
     /// <summary>A call (not a retry) reached the dependency: deposits the ratio. A few nanoseconds.</summary>
     public void RecordCall()
     {
-        if (_rules is not { } rules) return;
-        uint quantum = Quantum(rules);
+        // Acquire: an account is whole before it can be seen.
+        Account? account = Volatile.Read(ref _account);
+        if (account is null) return;
+        uint quantum = account.Quantum(_clock);
 
         // Acquire: pairs with the exchanges here and in TryWithdraw; a stale word only costs another turn.
-        ulong seen = Volatile.Read(ref _account.Word);
+        ulong seen = Volatile.Read(ref account.Word.Value);
         while (true)
         {
-            ulong next = rules.OnCall(seen, quantum);
+            if (RetryBudgetRules.IsClosed(seen))
+            {
+                account = Successor(account);
+                quantum = account.Quantum(_clock);
+                seen = Volatile.Read(ref account.Word.Value);
+                continue;
+            }
+
+            ulong next = account.Rules.OnCall(seen, quantum);
             if (next == seen) return;
 
             // Full fence: publishes the whole account; pairs with the reads above and below. Another thread won if the word differs.
-            ulong found = Interlocked.CompareExchange(ref _account.Word, next, seen);
+            ulong found = Interlocked.CompareExchange(ref account.Word.Value, next, seen);
             if (found == seen) return;
             seen = found;
         }
@@ -100,40 +104,118 @@ public sealed class RetryBudget
     /// <returns>False when it does not: the retry must not be made.</returns>
     public bool TryWithdraw()
     {
-        if (_rules is not { } rules) return true;
-        uint quantum = Quantum(rules);
+        Account? account = Volatile.Read(ref _account);
+        if (account is null) return true;
+        uint quantum = account.Quantum(_clock);
 
         // Acquire: pairs with the exchanges here and in RecordCall; the decision is made again for each word that we see.
-        ulong seen = Volatile.Read(ref _account.Word);
+        ulong seen = Volatile.Read(ref account.Word.Value);
         while (true)
         {
-            (ulong next, BudgetAnswer answer) = rules.OnRetry(seen, quantum);
+            if (RetryBudgetRules.IsClosed(seen))
+            {
+                account = Successor(account);
+                quantum = account.Quantum(_clock);
+                seen = Volatile.Read(ref account.Word.Value);
+                continue;
+            }
+
+            (ulong next, BudgetAnswer answer) = account.Rules.OnRetry(seen, quantum);
 
             // A refusal changes nothing that matters: the passing of time can be computed again by whoever comes next.
             if (answer == BudgetAnswer.Refused) return false;
 
             // Full fence: decision and payment are one step; pairs with the reads above.
-            ulong found = Interlocked.CompareExchange(ref _account.Word, next, seen);
+            ulong found = Interlocked.CompareExchange(ref account.Word.Value, next, seen);
             if (found == seen) return true;
             seen = found;
         }
     }
 
-    /// <inheritdoc/>
-    public override string ToString() => IsUnlimited
-        ? "unlimited"
-        : string.Create(
-            CultureInfo.InvariantCulture,
-            $"{_options.Ratio:0.###} per call + {_options.MinRetriesPerSecond:0.###}/s over {PolicyDescription.Format(_options.Window)}");
+    /// <summary>Changes the options of a living budget. The balance is kept, and tends to the new resting balance from now on.</summary>
+    /// <remarks>Thread-safe; of racing updates the last one that began is not always the one that stays.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">This is <see cref="Unlimited"/>, which everybody shares.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
+    public void Update(RetryBudgetOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.ThrowIfInvalid();
+        RetryBudgetRules rules = new(options);
+        while (true)
+        {
+            Account account = Volatile.Read(ref _account)
+                ?? throw new InvalidOperationException("RetryBudget.Unlimited is shared by everybody and cannot be changed.");
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private uint Quantum(RetryBudgetRules rules) => unchecked((uint)((_clock.NowMs - _madeAtMs) >> rules.QuantumShift));
+            // Full fence: the successor's rules stand before the word can be closed. Who comes second helps the first, then follows it.
+            bool isOurs = Interlocked.CompareExchange(ref account.NextRules, rules, null) is null;
+            Close(account);
+            Successor(account);
+            if (isOurs) return;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Volatile.Read(ref _account) is { } account ? account.Rules.ToString() : "unlimited";
+
+    /// <summary>Lets the time pass for the last time and closes the word, with the balance in it.</summary>
+    private void Close(Account account)
+    {
+        ulong seen = Volatile.Read(ref account.Word.Value);
+        while (!RetryBudgetRules.IsClosed(seen))
+        {
+            ulong closed = RetryBudgetRules.Closed(account.Rules.AtQuantum(seen, account.Quantum(_clock)));
+
+            // Full fence: what was deposited and withdrawn before is in the balance that the successor inherits; nothing comes after.
+            ulong found = Interlocked.CompareExchange(ref account.Word.Value, closed, seen);
+            if (found == seen) return;
+            seen = found;
+        }
+    }
+
+    /// <summary>The account after a closed one. Anybody can open it, from what stands in the closed one; one wins.</summary>
+    private Account Successor(Account closed)
+    {
+        Account? current = Volatile.Read(ref _account);
+        if (!ReferenceEquals(current, closed)) return current!;
+
+        // Acquire: the rules were written before the word was closed, and we have seen it closed.
+        RetryBudgetRules rules = Volatile.Read(ref closed.NextRules)!;
+        Account opened = new(rules, _clock.NowMs, RetryBudgetRules.BalanceOf(Volatile.Read(ref closed.Word.Value)));
+
+        // Full fence: publishes the new account whole; pairs with the reads of _account.
+        Account? found = Interlocked.CompareExchange(ref _account, opened, closed);
+        return ReferenceEquals(found, closed) ? opened : found!;
+    }
+
+    /// <summary>Rules and balance from one update to the next.</summary>
+    private sealed class Account
+    {
+        internal readonly RetryBudgetRules Rules;
+        internal RetryBudgetRules? NextRules; // written once, before the word is closed
+        internal Padded Word;
+        private readonly long _madeAtMs;
+
+        internal Account(RetryBudgetRules rules, long madeAtMs, uint? balance)
+        {
+            Rules = rules;
+            _madeAtMs = madeAtMs;
+            Word.Value = RetryBudgetRules.Word(0, balance ?? rules.Resting);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        internal uint Quantum(Clock clock)
+        {
+            uint quantum = unchecked((uint)((clock.NowMs - _madeAtMs) >> Rules.QuantumShift));
+            return quantum == RetryBudgetRules.ClosedQuantum ? quantum - 1 : quantum;
+        }
+    }
 
     /// <summary>The word on cache lines of its own: every call writes it, and what stands beside it is read by every call.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Padded
     {
         [FieldOffset(128)]
-        public ulong Word;
+        public ulong Value;
     }
 }

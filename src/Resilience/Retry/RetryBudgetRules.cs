@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Resilience;
 
 /// <summary>What a budget says to a retry.</summary>
@@ -20,6 +22,7 @@ internal enum BudgetAnswer
 ///   quanta of time since the budget     thousandths of a token, saturating
 ///   was made, modulo 2^32               at 4.29 million tokens
 /// </code>
+/// <para>A word whose quantum is all ones is closed: the account has a successor, which inherits the balance.</para>
 /// <para>A quantum is the largest power of two of milliseconds that is not longer than a 32nd of the window (256 ms for 10 s), so its
 /// number is one shift. Within a quantum nothing happens but deposits and withdrawals. From one quantum to the next the balance moves
 /// towards the resting balance R = floor × window by the factor d = exp(−quantum ÷ window):</para>
@@ -42,11 +45,16 @@ internal sealed class RetryBudgetRules
     private const int QuantaInWindow = 32; // at least; at most 64
     private const int Powers = 12;         // 2^12 quanta are at least 64 windows: exp(−64) of anything is nothing
 
+    /// <summary>The quantum of a closed account; no open one ever has it.</summary>
+    internal const uint ClosedQuantum = uint.MaxValue;
+
+    private readonly RetryBudgetOptions _options;
     private readonly uint[] _decay = new uint[Powers]; // [i] = d^(2^i) as a fraction of 2^32, rounded down
     private readonly double _floorPerQuantum;
 
     internal RetryBudgetRules(RetryBudgetOptions options)
     {
+        _options = new() { Ratio = options.Ratio, MinRetriesPerSecond = options.MinRetriesPerSecond, Window = options.Window };
         int windowMs = (int)options.Window.TotalMilliseconds;
         QuantumShift = int.Log2(windowMs / QuantaInWindow);
         Deposit = (uint)Math.Round(options.Ratio * Token);
@@ -70,6 +78,14 @@ internal sealed class RetryBudgetRules
     internal static uint QuantumOf(ulong word) => (uint)(word >> BalanceBits);
 
     internal static uint BalanceOf(ulong word) => (uint)(word & BalanceMask);
+
+    internal static bool IsClosed(ulong word) => QuantumOf(word) == ClosedQuantum;
+
+    internal static ulong Closed(ulong word) => Word(ClosedQuantum, BalanceOf(word));
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{_options.Ratio:0.###} per call + {_options.MinRetriesPerSecond:0.###}/s over {PolicyDescription.Format(_options.Window)}");
 
     /// <summary>A call reached the dependency.</summary>
     internal ulong OnCall(ulong word, uint quantum)

@@ -6,6 +6,8 @@ namespace Resilience;
 internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : PolicyLink<T>
 {
     private readonly RetryBudget _budget = policy.Budget;
+    private readonly Func<T, string?>? _nameOf = policy.Classifier.BindName<T>();
+    private readonly Func<T, TimeProvider, TimeSpan?>? _retryAfterOf = policy.Classifier.BindRetryAfter<T>();
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -35,6 +37,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
             if (context.CancellationToken.IsCancellationRequested) return CancelledAfter(outcome, context.CancellationToken);
 
             previous = decision.Delay;
+            context.RetryObjection = null;
             if (context.Attempt < int.MaxValue) context.Attempt++;
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
         }
@@ -46,8 +49,16 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         outcome.Verdict == Verdict.Failure
         || (outcome.Verdict == Verdict.Rejected && policy.WaitsForRejections && outcome.RetryAfter is not null);
 
-    private static RetryAttempt Seen(in Outcome<T> outcome, int number, ResilienceContext context) =>
-        new(number, outcome.Verdict, outcome.Error, outcome.HasResult ? outcome.RawValue : null, outcome.RetryAfter, context);
+    private RetryAttempt Seen(in Outcome<T> outcome, int number, ResilienceContext context) => outcome.HasResult
+        ? new(
+            number,
+            outcome.Verdict,
+            null,
+            outcome.RawValue,
+            _nameOf?.Invoke(outcome.RawValue!),
+            _retryAfterOf?.Invoke(outcome.RawValue!, policy.TimeProvider),
+            context)
+        : new(number, outcome.Verdict, outcome.Error, null, null, outcome.RetryAfter, context);
 
     private Task WaitAsync(in RetryDecision decision, ResilienceContext context) =>
         decision.Delay <= TimeSpan.Zero || context.CancellationToken.IsCancellationRequested

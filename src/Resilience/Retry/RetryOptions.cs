@@ -32,6 +32,10 @@ public sealed class RetryOptions : PolicyOptions
     /// off.</remarks>
     public RetryBudget? Budget { get; set; }
 
+    /// <summary>The options of the account that the policy opens when <see cref="Budget"/> is null. Default null: as
+    /// <see cref="RetryBudgetOptions"/> come.</summary>
+    public RetryBudgetOptions? BudgetOptions { get; set; }
+
     /// <summary>Reads from a failure when the server wants us back. Null, a negative span or an exception leave it to what the ending
     /// itself carries, then to the backoff.</summary>
     public Func<RetryAttempt, TimeSpan?>? RetryAfter { get; set; }
@@ -72,6 +76,7 @@ public sealed class RetryOptions : PolicyOptions
         check.Number(nameof(Factor), Factor, Backoff.LeastFactor, Backoff.GreatestFactor);
         check.Defined(nameof(Jitter), Jitter);
         check.Span(nameof(MaxRetryAfter), MaxRetryAfter, TimeSpan.Zero);
+        if (Budget is null) BudgetOptions?.Check(check);
         for (int i = 0; i < Rules.Count; i++) check.Require(Rules[i] is not null, $"{nameof(Rules)}[{i}]", null, "a rule");
     }
 }
@@ -82,7 +87,7 @@ public enum RetryDenial
     /// <summary>The retries of the options, or of the rule that matched, are used up.</summary>
     Attempts = 0,
 
-    /// <summary><see cref="RetryOptions.ShouldRetry"/> said no.</summary>
+    /// <summary><see cref="RetryOptions.ShouldRetry"/> or <see cref="ResilienceContext.ForbidRetry"/> said no.</summary>
     NotAllowed,
 
     /// <summary>A layer below had given up and said that nobody should retry.</summary>
@@ -112,7 +117,11 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
 /// <param name="Denial">Why not.</param>
 /// <param name="Reason">What the attempt ended with: the type of the exception or refusal, or "result".</param>
 public sealed record RetryDenied(string PipelineName, string PolicyName, int Attempt, RetryDenial Denial, string Reason)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
+    public string? Detail { get; init; }
+}
 
 /// <summary>Adds retries to a pipeline.</summary>
 public static class RetryBuilderExtensions

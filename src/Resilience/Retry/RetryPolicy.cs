@@ -15,6 +15,8 @@ public sealed class RetryPolicy : ResiliencePolicy
     private readonly bool _backoffIsMinimum;
     private readonly Func<RetryAttempt, bool>? _shouldRetry;
     private readonly Action<RetryAttempt, TimeSpan>? _onRetry;
+    private readonly bool _ownsBudget; // so that an update may hand it on
+    private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
 
     /// <summary>Makes the policy; <c>AddRetry</c> does it for you. Make one yourself to share it between pipelines.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -34,15 +36,36 @@ public sealed class RetryPolicy : ResiliencePolicy
         _shouldRetry = options.ShouldRetry;
         _onRetry = options.OnRetry;
         WaitsForRejections = options.WaitForRejections;
-        Budget = options.Budget ?? new(new() { Name = environment.PolicyName }, environment.Clock, environment.PipelineName);
+        _ownsBudget = options.Budget is null;
+        if (options.Budget is { } shared)
+        {
+            Budget = shared;
+            return;
+        }
+
+        RetryBudgetOptions budget = options.BudgetOptions ?? new();
+        if (environment.Former is RetryPolicy { _ownsBudget: true } former && former.TimeProvider == environment.TimeProvider)
+        {
+            Budget = former.Budget;
+            _pendingBudget = budget;
+        }
+        else
+        {
+            Budget = new(budget, environment.Clock, environment.PolicyName, environment.PipelineName);
+        }
     }
 
     /// <summary>The account that this policy's retries are paid from.</summary>
     public RetryBudget Budget { get; }
 
+    /// <summary>The <see cref="Budget"/>, unless it is unlimited.</summary>
+    public override object? State => Budget.IsUnlimited ? null : Budget;
+
     internal bool WaitsForRejections { get; }
 
     internal TimeProvider TimeProvider => _environment.TimeProvider;
+
+    internal OutcomeClassifier Classifier => _environment.Classifier;
 
     internal string Name => _environment.PolicyName;
 
@@ -56,7 +79,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         [
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
             new("Backoff", _backoff.ToString()),
-            new(nameof(RetryOptions.Budget), Budget.ToString()),
+            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? new RetryBudgetRules(pending).ToString() : Budget.ToString()),
             new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
@@ -71,6 +94,14 @@ public sealed class RetryPolicy : ResiliencePolicy
     }
 
     /// <inheritdoc/>
+    protected internal override void TakeEffect()
+    {
+        if (_pendingBudget is not { } options) return;
+        Budget.Update(options);
+        _pendingBudget = null;
+    }
+
+    /// <inheritdoc/>
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next)
     {
         ArgumentNullException.ThrowIfNull(next);
@@ -81,6 +112,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     internal RetryDecision Decide(in RetryAttempt attempt, bool isMarked, TimeSpan previous)
     {
         if (isMarked) return Deny(attempt, RetryDenial.Marked);
+        if (attempt.Context.RetryObjection is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
         int most = rule?.MaxRetries ?? _maxRetries;
         if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts);
@@ -160,7 +192,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial)
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null)
     {
         string pipeline = attempt.Context.PipelineName;
         if (RetryTelemetry.Denied.Enabled)
@@ -177,7 +209,15 @@ public sealed class RetryPolicy : ResiliencePolicy
         {
             { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) },
         }));
-        if (_environment.HasListeners) _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt)));
+        if (_environment.HasListeners)
+        {
+            _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt))
+            {
+                Detail = detail,
+                Operation = attempt.Context.Operation,
+            });
+        }
+
         return new(default, false, denial);
     }
 
@@ -199,7 +239,14 @@ public sealed class RetryPolicy : ResiliencePolicy
             { ResilienceTelemetry.ReasonTag, reason },
             { "resilience.retry.delay", delay.TotalSeconds },
         }));
-        if (_environment.HasListeners) _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor));
+        if (_environment.HasListeners)
+        {
+            _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor)
+            {
+                Operation = attempt.Context.Operation,
+            });
+        }
+
         if (_onRetry is null) return;
         try
         {
@@ -211,7 +258,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private static string ReasonOf(in RetryAttempt attempt) => ResilienceTelemetry.ErrorTypeOf(attempt.Error) ?? "result";
+    private static string ReasonOf(in RetryAttempt attempt) => ResilienceTelemetry.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
 
     private static string NameOf(RetryDenial denial) => denial switch
     {

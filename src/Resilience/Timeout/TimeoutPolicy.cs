@@ -139,7 +139,13 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         Activity.Current?.AddEvent(new ActivityEvent(
             "resilience.timeout", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, _environment.PolicyName } }));
         if (_environment.HasListeners)
-            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned));
+        {
+            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned)
+            {
+                Operation = context.Operation,
+            });
+        }
+
         return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure, false);
     }
 
@@ -166,25 +172,30 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             ResilienceContext own = context.Fork();
             if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
-            return running.IsCompletedSuccessfully ? new(FinishCopy(own, armed, running.Result)) : AwaitAsync(running.AsTask(), own, armed);
+            return running.IsCompletedSuccessfully
+                ? new(FinishCopy(context, own, armed, running.Result))
+                : AwaitAsync(running.AsTask(), context, own, armed);
         }
 
-        private Outcome<T> FinishCopy(ResilienceContext own, in Armed armed, Outcome<T> outcome)
+        private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, in Armed armed, Outcome<T> outcome)
         {
+            context.RetryObjection = own.RetryObjection;
             Outcome<T> finished = policy.Finish(own, armed, outcome);
             own.EndCopy();
             return finished;
         }
 
-        private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext own, Armed armed)
+        private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext context, ResilienceContext own, Armed armed)
         {
             using CancellationTokenSource ended = new();
             Task patience = PatienceAsync(own.TimeProvider, armed.Source.Token, ended.Token);
             if (await Task.WhenAny(running, patience).ConfigureAwait(false) == running)
             {
                 await ended.CancelAsync().ConfigureAwait(false);
-                return FinishCopy(own, armed, await running.ConfigureAwait(false));
+                return FinishCopy(context, own, armed, await running.ConfigureAwait(false));
             }
+
+            context.RetryObjection = own.RetryObjection;
 
             // Nobody waits for it any more; when it ends, what it brings is thrown away. Its source was cancelled: never used again.
             _ = running.ContinueWith(

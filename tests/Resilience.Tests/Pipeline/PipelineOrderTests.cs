@@ -16,6 +16,9 @@ public sealed class PipelineOrderTests
 
     private static PolicyDescription Timeout(double seconds) => Policy(PolicyRole.Timeout, seconds);
 
+    private static PolicyDescription Breaker(double? window) =>
+        Policy(PolicyRole.CircuitBreaker) with { SamplingWindow = window is { } w ? TimeSpan.FromSeconds(w) : null };
+
     public static TheoryData<string, PolicyDescription[], string[]> Orders() => new()
     {
         { "the standard order", [Policy(PolicyRole.Fallback), Timeout(30), Retry(), Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.ConcurrencyLimit), Timeout(2)], [] },
@@ -29,6 +32,10 @@ public sealed class PipelineOrderTests
         { "attempt timeout as long as the total", [Timeout(2), Retry(delays: 0), Timeout(2)], ["RES007"] },
         { "a total that cannot be used up", [Timeout(30), Retry(delays: 14, attempts: 4), Timeout(10)], ["RES008"] },
         { "a total that just can", [Timeout(54), Retry(delays: 14, attempts: 4), Timeout(10)], [] },
+        { "a window shorter than the attempt inside it", [Breaker(5), Timeout(7)], ["RES009"] },
+        { "a window as long as the attempt inside it", [Breaker(7), Timeout(7)], [] },
+        { "a window of calls", [Breaker(null), Timeout(7)], [] },
+        { "a short window outside of nothing", [Timeout(7), Breaker(5)], [] },
         { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
         { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
     };
@@ -56,6 +63,8 @@ public sealed class PipelineOrderTests
         pipeline.Describe().ToString().Should().Contain("pipeline 'odd'").And.Contain("warning RES002");
         builder.TreatWarningsAsErrors = true;
         builder.Invoking(b => b.Build()).Should().Throw<ResiliencePipelineException>().WithMessage("*'odd'*RES002*").Which.Warnings.Should().HaveCount(1);
+        builder.AcceptedWarnings.Add("res002");
+        builder.Build().Warnings.Should().BeEmpty("an accepted finding is neither kept nor an error");
     }
 
     private sealed class Described(PolicyRole role) : SimplePolicy

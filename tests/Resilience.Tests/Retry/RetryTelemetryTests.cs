@@ -111,5 +111,5 @@ public class RetryTelemetryTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private WeakReference MakeAndForget() => new(new RetryBudget(new() { Name = "short-lived" }, Clock.For(_time), "gauged"));
+    private WeakReference MakeAndForget() => new(new RetryBudget(new() { Name = "short-lived" }, Clock.For(_time), "short-lived", "gauged"));
 }
