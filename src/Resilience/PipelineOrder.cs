@@ -49,8 +49,8 @@ internal static class PipelineOrder
                     + "so it can never be the one that ends a call.");
                 break;
             case (PolicyRole.CircuitBreaker, PolicyRole.Timeout) when inner.Timeout > outer.SamplingWindow:
-                Add("RES009", $"the window of the circuit breaker ({Show(outer.SamplingWindow)}) is shorter than the timeout inside it ({Show(inner.Timeout)}): "
-                    + "when the dependency hangs, a caller's failure has left the window before its next one arrives. Make the window longer.");
+                Add("RES009", $"the window of the circuit breaker ({Show(outer.SamplingWindow)}) is shorter than the timeout inside it "
+                    + $"({Show(inner.Timeout)}): when the dependency hangs, a caller's failure has left the window before its next one arrives. Make the window longer.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
                 Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
