@@ -50,7 +50,8 @@ internal static class PipelineOrder
                 break;
             case (PolicyRole.CircuitBreaker, PolicyRole.Timeout) when inner.Timeout > outer.SamplingWindow:
                 Add("RES009", $"the window of the circuit breaker ({Show(outer.SamplingWindow)}) is shorter than the timeout inside it "
-                    + $"({Show(inner.Timeout)}): when the dependency hangs, a caller's failure has left the window before its next one arrives. Make the window longer.");
+                    + $"({Show(inner.Timeout)}): when the dependency hangs, "
+                    + "a caller's failure has left the window before its next one arrives. Make the window longer.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
                 Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
