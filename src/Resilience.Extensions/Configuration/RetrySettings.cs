@@ -1,0 +1,109 @@
+namespace Resilience;
+
+/// <summary>What configuration may say about a retry: <see cref="RetryOptions"/> without its delegates.</summary>
+/// <remarks>Null means that nothing was said: what the code or the default says stays. Equal by value.</remarks>
+public sealed record RetrySettings
+{
+    /// <summary>False takes the retry out of the pipeline. Null or true: it stays.</summary>
+    public bool? Enabled { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.MaxRetries"/>
+    public int? MaxRetries { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.BackoffKind"/>
+    public BackoffKind? BackoffKind { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.BaseDelay"/>
+    public TimeSpan? BaseDelay { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.MaxDelay"/>
+    public TimeSpan? MaxDelay { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.Factor"/>
+    public double? Factor { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.Jitter"/>
+    public BackoffJitter? Jitter { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.MaxRetryAfter"/>
+    public TimeSpan? MaxRetryAfter { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.BackoffIsMinimum"/>
+    public bool? BackoffIsMinimum { get; set; }
+
+    /// <inheritdoc cref="RetryOptions.WaitForRejections"/>
+    public bool? WaitForRejections { get; set; }
+
+    /// <summary>The account that retries are paid from. A <see cref="RetryOptions.Budget"/> set in code gives way to it.</summary>
+    public RetryBudgetSettings? Budget { get; set; }
+
+    /// <summary>Copies what was said to the options.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public void ApplyTo(RetryOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (MaxRetries is { } maxRetries) options.MaxRetries = maxRetries;
+        if (BackoffKind is { } kind) options.BackoffKind = kind;
+        if (BaseDelay is { } baseDelay) options.BaseDelay = baseDelay;
+        if (MaxDelay is { } maxDelay) options.MaxDelay = maxDelay;
+        if (Factor is { } factor) options.Factor = factor;
+        if (Jitter is { } jitter) options.Jitter = jitter;
+        if (MaxRetryAfter is { } maxRetryAfter) options.MaxRetryAfter = maxRetryAfter;
+        if (BackoffIsMinimum is { } isMinimum) options.BackoffIsMinimum = isMinimum;
+        if (WaitForRejections is { } wait) options.WaitForRejections = wait;
+        Budget?.ApplyTo(options);
+    }
+}
+
+/// <summary>What configuration may say about a retry budget.</summary>
+/// <inheritdoc cref="RetrySettings" path="/remarks"/>
+public sealed record RetryBudgetSettings
+{
+    /// <summary>True turns the budget off: every retry is granted. False turns it on even if the code turned it off.</summary>
+    public bool? Unlimited { get; set; }
+
+    /// <inheritdoc cref="RetryBudgetOptions.Ratio"/>
+    public double? Ratio { get; set; }
+
+    /// <inheritdoc cref="RetryBudgetOptions.MinRetriesPerSecond"/>
+    public double? MinRetriesPerSecond { get; set; }
+
+    /// <inheritdoc cref="RetryBudgetOptions.Window"/>
+    public TimeSpan? Window { get; set; }
+
+    /// <summary>Copies what was said to the options, <see cref="Unlimited"/> excepted.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public void ApplyTo(RetryBudgetOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (Ratio is { } ratio) options.Ratio = ratio;
+        if (MinRetriesPerSecond is { } floor) options.MinRetriesPerSecond = floor;
+        if (Window is { } window) options.Window = window;
+    }
+
+    /// <summary>Says what was said to the options of a retry; with nothing said, they stay as they are.</summary>
+    internal void ApplyTo(RetryOptions options)
+    {
+        if (Unlimited is true)
+        {
+            options.Budget = RetryBudget.Unlimited;
+            return;
+        }
+
+        if (Unlimited is null && Ratio is null && MinRetriesPerSecond is null && Window is null) return;
+
+        // A copy: the options of the code may be shared with another retry.
+        RetryBudgetOptions budget = new();
+        if (options.BudgetOptions is { } said)
+        {
+            budget.Name = said.Name;
+            budget.Ratio = said.Ratio;
+            budget.MinRetriesPerSecond = said.MinRetriesPerSecond;
+            budget.Window = said.Window;
+        }
+
+        ApplyTo(budget);
+        options.Budget = null;
+        options.BudgetOptions = budget;
+    }
+}

@@ -1,0 +1,131 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Primitives;
+
+namespace Resilience;
+
+/// <summary>Keeps something that was made from a section in step with it: reads again when the configuration changes, applies what
+/// differs, and keeps the last good settings when the new ones are wrong.</summary>
+/// <remarks>
+/// It listens from its making on, so nothing that happens while the first settings are put to use is missed. Reloads never overlap: a
+/// change that comes during one is seen by another round of it, on the same thread. Nothing it meets reaches the configuration.
+/// </remarks>
+/// <typeparam name="TSettings">The settings, equal by value.</typeparam>
+internal sealed class SettingsReload<TSettings> : IDisposable
+    where TSettings : class, IEquatable<TSettings>
+{
+    private readonly string _name;
+    private readonly string _path;
+    private readonly ILogger _logger;
+    private readonly Func<SettingsReading<TSettings>> _read;
+    private readonly bool _mustExist;
+    private readonly IDisposable _subscription;
+    private int _asked = 1; // changes to be looked at; not 0 while somebody does. The first is the making itself: until Start
+    private volatile bool _isDisposed;
+    private TSettings? _current;
+    private Action<TSettings>? _apply;
+
+    /// <summary>Begins to listen.</summary>
+    /// <param name="name">The pipeline or client, for log and metric.</param>
+    /// <param name="section">The section.</param>
+    /// <param name="path">Its path, for messages.</param>
+    /// <param name="read">Reads the section.</param>
+    /// <param name="mustExist">Whether a section without anything in it is an error.</param>
+    /// <param name="logger">Hears of reloads.</param>
+    internal SettingsReload(
+        string name, IConfiguration section, string path, Func<IConfiguration, string, SettingsReading<TSettings>> read, bool mustExist, ILogger logger)
+    {
+        _name = name;
+        _path = path;
+        _logger = logger;
+        _read = () => read(section, path);
+        _mustExist = mustExist;
+        _subscription = ChangeToken.OnChange(section.GetReloadToken, OnChanged);
+    }
+
+    /// <summary>Reads the settings and reports what is wrong with their form.</summary>
+    internal SettingsReading<TSettings> Read()
+    {
+        SettingsReading<TSettings> reading = _read();
+        return reading.IsEmpty && _mustExist && reading.Problems.Count == 0
+            ? reading with { Problems = [new(_path, "has no settings: the section is missing or empty")] }
+            : reading;
+    }
+
+    /// <summary>The first settings are in use: from now on changes are applied.</summary>
+    /// <param name="current">The settings in use.</param>
+    /// <param name="apply">Puts others to use, or throws and leaves everything as it was.</param>
+    internal void Start(TSettings current, Action<TSettings> apply)
+    {
+        _current = current;
+        _apply = apply;
+        if (Interlocked.CompareExchange(ref _asked, 0, 1) != 1) Drain();
+    }
+
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _subscription.Dispose();
+    }
+
+    private void OnChanged()
+    {
+        if (Interlocked.Increment(ref _asked) == 1) Drain();
+    }
+
+    private void Drain()
+    {
+        int seen;
+        do
+        {
+            seen = Volatile.Read(ref _asked);
+            if (!_isDisposed) Reload();
+        }
+        while (Interlocked.CompareExchange(ref _asked, 0, seen) != seen);
+    }
+
+    private void Reload()
+    {
+        try
+        {
+            SettingsReading<TSettings> reading = Read();
+            if (reading.Problems.Count > 0)
+            {
+                Reject(reading.Problems.Select(p => p.ToString()), null);
+            }
+            else if (reading.Settings.Equals(_current))
+            {
+                ReloadTelemetry.Count(_name, ReloadTelemetry.Unchanged);
+            }
+            else
+            {
+                _apply!(reading.Settings);
+                _current = reading.Settings;
+                ReloadTelemetry.Count(_name, ReloadTelemetry.Applied);
+                ResilienceLog.ReloadApplied(_logger, _name, _path);
+            }
+        }
+        catch (OptionsValidationException wrong)
+        {
+            Reject(wrong.Failures, null);
+        }
+        catch (Exception error) // code of the user, or the source of the configuration: the configuration must not suffer from it
+        {
+            Reject([$"{_path} could not be applied: {error.Message}"], error);
+        }
+    }
+
+    private void Reject(IEnumerable<string> problems, Exception? error)
+    {
+        ReloadTelemetry.Count(_name, ReloadTelemetry.Rejected);
+        try
+        {
+            ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));
+        }
+        catch (Exception)
+        {
+            // A logger that throws must not throw into the configuration's callback either; there is nobody left to tell.
+        }
+    }
+}

@@ -1,0 +1,133 @@
+namespace Resilience;
+
+/// <summary>What kind of value a key has.</summary>
+internal enum SettingKind
+{
+    Flag,
+    Whole,
+    Number,
+    Span,
+    Choice,
+    Text,
+    Codes,
+    Group,
+}
+
+/// <summary>One key of the configuration.</summary>
+/// <param name="Name">The key, which is the name of the property of the settings type.</param>
+/// <param name="Kind">What its value looks like.</param>
+/// <param name="Description">One or two sentences for the person who edits the file.</param>
+internal sealed record SettingKey(string Name, SettingKind Kind, string Description)
+{
+    /// <summary>The least value of a number; null if it has none.</summary>
+    internal double? Least { get; init; }
+
+    /// <summary>The greatest value of a number; null if it has none.</summary>
+    internal double? Most { get; init; }
+
+    /// <summary>The words of a choice.</summary>
+    internal IReadOnlyList<string> Choices { get; init; } = [];
+
+    /// <summary>The keys of a group.</summary>
+    internal SettingsSchema? Group { get; init; }
+}
+
+/// <summary>The keys of the configuration: what is checked before binding.</summary>
+/// <param name="Description">What the group is, for the person who edits the file.</param>
+/// <param name="Keys">Its keys.</param>
+internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingKey> Keys)
+{
+    internal SettingKey? Find(string name) => Keys.FirstOrDefault(k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase));
+
+    private static readonly SettingsSchema Budget = new(
+        "The account that retries are paid from.",
+        [
+            Flag(nameof(RetryBudgetSettings.Unlimited), "True turns the budget off: every retry is granted."),
+            Number(nameof(RetryBudgetSettings.Ratio), 0, 10, "Retries for each call: 0, or from 0.001 to 10. Default 0.2."),
+            Number(nameof(RetryBudgetSettings.MinRetriesPerSecond), 0, 10_000, "Retries a second that are granted whatever the traffic. Default 10."),
+            Span(nameof(RetryBudgetSettings.Window), "How long a call counts, from 1 s to 60 s. Default 00:00:10."),
+        ]);
+
+    private static readonly SettingsSchema Retry = new(
+        "How failures are repeated. An empty group means the default retry.",
+        [
+            Flag(nameof(RetrySettings.Enabled), "False takes the retry out of the pipeline. Default true."),
+            Whole(nameof(RetrySettings.MaxRetries), -1, int.MaxValue, "Retries after the first attempt; -1 means no limit. Default 3."),
+            Choice<BackoffKind>(nameof(RetrySettings.BackoffKind), "How waits grow. Default Exponential."),
+            Span(nameof(RetrySettings.BaseDelay), "The ceiling of the first wait, from zero to a day. Default 00:00:00.2."),
+            Span(nameof(RetrySettings.MaxDelay), "No computed wait is longer, from BaseDelay to a day. Default 00:00:05."),
+            Number(nameof(RetrySettings.Factor), 1.01, 1000, "The growth of exponential waits. Default 2."),
+            Choice<BackoffJitter>(nameof(RetrySettings.Jitter), "How waits are spread. Default Full."),
+            Span(nameof(RetrySettings.MaxRetryAfter), "The longest wait that a server can ask for, from zero to a day. Default 00:01:00."),
+            Flag(nameof(RetrySettings.BackoffIsMinimum), "Whether the computed wait is the least even if the server asks for less. Default false."),
+            Flag(nameof(RetrySettings.WaitForRejections), "Whether to wait for a policy that refused and said for how long. Default false."),
+            Part(nameof(RetrySettings.Budget), Budget),
+        ]);
+
+    private static readonly SettingsSchema CircuitBreaker = new(
+        "When calls stop because the dependency fails. An empty group means the default circuit breaker.",
+        [
+            Flag(nameof(CircuitBreakerSettings.Enabled), "False takes the circuit breaker out of the pipeline. Default true."),
+            Number(nameof(CircuitBreakerSettings.FailureRatio), 0, 1,
+                "Opens when at least this share of the calls in the window failed; 0 turns the rule off. Default 0.5."),
+            Whole(nameof(CircuitBreakerSettings.MinimumCalls), 1, int.MaxValue, "The fewest calls in the window by which the ratios are judged. Default 20."),
+            Span(nameof(CircuitBreakerSettings.SamplingDuration), "The length of the window in time, from 10 ms to a day. Default 00:00:10."),
+            Whole(nameof(CircuitBreakerSettings.SamplingCalls), 1, 100_000, "The length of the window in calls, instead of time."),
+            Whole(nameof(CircuitBreakerSettings.Buckets), 2, 60, "How many buckets the window is made of. Default 10."),
+            Whole(nameof(CircuitBreakerSettings.ConsecutiveFailures), 1, 1000, "Opens when this many calls in a row failed. Default: off."),
+            Span(nameof(CircuitBreakerSettings.ConsecutiveFailuresWithin), "The time within which the failures in a row must lie, more than zero, at most a day."),
+            Span(nameof(CircuitBreakerSettings.SlowCallThreshold), "A call that takes this long is slow, from 10 ms to a day. Default: off."),
+            Number(nameof(CircuitBreakerSettings.SlowCallRatio), 0, 1, "Opens when at least this share of the calls in the window is slow, more than 0. Default 0.5."),
+            Span(nameof(CircuitBreakerSettings.BreakDuration), "How long the circuit stays open the first time, from 1 ms to a day. Default 00:00:05."),
+            Number(nameof(CircuitBreakerSettings.BreakGrowth), 1, 100, "Each relapse multiplies the break by this. Default 2."),
+            Span(nameof(CircuitBreakerSettings.MaxBreakDuration), "The longest break, from BreakDuration to a day. Default 00:01:00."),
+            Number(nameof(CircuitBreakerSettings.BreakJitter), 0, 1, "The share of the break that chance may take away. Default 0.2."),
+            Span(nameof(CircuitBreakerSettings.BreakDecay), "Each such span of health takes back one step of the growth, from 1 ms to a day. Default 00:01:00."),
+            Whole(nameof(CircuitBreakerSettings.Probes), 1, 1000, "How many probes may be out at once when the circuit is half open. Default 1."),
+            Whole(nameof(CircuitBreakerSettings.SuccessThreshold), 1, 1000, "How many probes must succeed before the circuit closes. Default: as many as Probes."),
+            Span(nameof(CircuitBreakerSettings.ProbeLease), "How long a probe may be silent before it is given up, from 1 ms to a day. Default 00:00:30."),
+            Span(nameof(CircuitBreakerSettings.RampDuration), "After closing, the time in which the share of admitted calls grows to all, up to a day. Default zero."),
+            Number(nameof(CircuitBreakerSettings.RampFrom), 0, 1, "The share of calls admitted at the beginning of the ramp, more than 0. Default 0.1."),
+            Flag(nameof(CircuitBreakerSettings.DryRun), "Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false."),
+        ]);
+
+    private static readonly SettingsSchema ConcurrencyLimit = new(
+        "How many calls may run at once. An empty group means the default limit.",
+        [
+            Flag(nameof(ConcurrencyLimitSettings.Enabled), "False takes the limit out of the pipeline. Default true."),
+            Whole(nameof(ConcurrencyLimitSettings.MaxConcurrent), 1, 1_000_000, "How many calls may run at once. Default 100."),
+            Whole(nameof(ConcurrencyLimitSettings.MaxQueued), 0, 1_000_000, "How many calls may wait for a place. Default 0."),
+            Span(nameof(ConcurrencyLimitSettings.MaxWait), "How long a call may wait, from 1 ms to a day. Default 00:00:01."),
+        ]);
+
+    private static readonly SettingKey[] Policies =
+    [
+        Span(nameof(PipelineSettings.TotalTimeout), "The time allowed for the whole call, all attempts and waits together, from 1 ms to a day."),
+        Part(nameof(PipelineSettings.Retry), Retry),
+        Part(nameof(PipelineSettings.CircuitBreaker), CircuitBreaker),
+        Part(nameof(PipelineSettings.ConcurrencyLimit), ConcurrencyLimit),
+        Span(nameof(PipelineSettings.AttemptTimeout), "The time allowed for each attempt, from 1 ms to a day."),
+        Span(nameof(PipelineSettings.AbandonAttemptAfter),
+            "How long to wait, after the time of an attempt is up, for code that does not heed its token, from zero to a day. Default: until it ends."),
+        new(nameof(PipelineSettings.AcceptedWarnings), SettingKind.Codes,
+            "Codes of findings about order and arithmetic of the policies, such as RES008, that are meant and therefore no errors."),
+    ];
+
+    /// <summary>The keys of a pipeline.</summary>
+    internal static SettingsSchema Pipeline { get; } = new("A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);
+
+    private static SettingKey Flag(string name, string description) => new(name, SettingKind.Flag, description);
+
+    private static SettingKey Whole(string name, long least, long most, string description) =>
+        new(name, SettingKind.Whole, description) { Least = least, Most = most };
+
+    private static SettingKey Number(string name, double least, double most, string description) =>
+        new(name, SettingKind.Number, description) { Least = least, Most = most };
+
+    private static SettingKey Span(string name, string description) => new(name, SettingKind.Span, description);
+
+    private static SettingKey Choice<TEnum>(string name, string description)
+        where TEnum : struct, Enum => new(name, SettingKind.Choice, description) { Choices = Enum.GetNames<TEnum>() };
+
+    private static SettingKey Part(string name, SettingsSchema group) => new(name, SettingKind.Group, group.Description) { Group = group };
+}

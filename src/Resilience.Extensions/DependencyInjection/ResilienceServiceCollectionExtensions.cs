@@ -1,0 +1,120 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Resilience;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers pipelines.</summary>
+public interface IResilienceBuilder
+{
+    /// <summary>The services that everything is registered in.</summary>
+    IServiceCollection Services { get; }
+}
+
+/// <summary>The way into dependency injection.</summary>
+public static class ResilienceServiceCollectionExtensions
+{
+    /// <summary>Begins the registration of pipelines. May be called any number of times.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>
+    public static IResilienceBuilder AddResilience(this IServiceCollection services)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton<ResiliencePipelineProvider>();
+        services.AddOptions<ResilienceStartCheck>().ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ResilienceStartCheck>, ResilienceStartCheck.Validator>());
+        return new Builder(services);
+    }
+
+    /// <summary>Registers a pipeline, built when it is first asked for and kept for the life of the container. Get it from
+    /// <see cref="ResiliencePipelineProvider"/> or as a keyed service (<c>[FromKeyedServices("name")] ResiliencePipeline</c>).</summary>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name. Registered twice it is an error at start: say <see cref="RemovePipeline"/> to replace it.</param>
+    /// <param name="configure">Adds the policies. Runs once.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, Action<ResiliencePipelineBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        return builder.Add(new(name, null, null, (pipeline, _, _) => configure(pipeline)));
+    }
+
+    /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, Action{ResiliencePipelineBuilder})"/>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="configure">Adds the policies, with the services of the container at hand. Runs once.</param>
+    public static IResilienceBuilder AddPipeline(
+        this IResilienceBuilder builder, string name, Action<ResiliencePipelineBuilder, IServiceProvider> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        return builder.Add(new(name, null, null, (pipeline, _, services) => configure(pipeline, services)));
+    }
+
+    /// <summary>Registers a pipeline that stands in configuration as a whole, and follows it: what changes is applied to the living
+    /// pipeline, whose circuits, budgets and limits keep their state. A change that is wrong is refused and logged.</summary>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="section">The section; see <see cref="PipelineSettings"/>.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return builder.Add(new(name, section, null, static (pipeline, settings, _) => pipeline.AddPolicies(settings!)));
+    }
+
+    /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, IConfiguration)"/>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="configSectionPath">The path of the section in the container's configuration, such as <c>Resilience:Pipelines:orders</c>.</param>
+    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, string configSectionPath)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(configSectionPath);
+        return builder.Add(new(name, null, configSectionPath, static (pipeline, settings, _) => pipeline.AddPolicies(settings!)));
+    }
+
+    /// <summary>Registers a pipeline whose shape is code and whose numbers are configuration.</summary>
+    /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, IConfiguration)"/>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="section">The section.</param>
+    /// <param name="configure">Adds the policies from the settings. Runs once, and again for each change of the section.</param>
+    public static IResilienceBuilder AddPipeline(
+        this IResilienceBuilder builder,
+        string name,
+        IConfiguration section,
+        Action<ResiliencePipelineBuilder, PipelineSettings, IServiceProvider> configure)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        ArgumentNullException.ThrowIfNull(configure);
+        return builder.Add(new(name, section, null, (pipeline, settings, services) => configure(pipeline, settings!, services)));
+    }
+
+    /// <summary>Takes a registration back: the word by which one is replaced by another.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder RemovePipeline(this IResilienceBuilder builder, string name)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(name);
+        for (int i = builder.Services.Count - 1; i >= 0; i--)
+        {
+            if (!builder.Services[i].IsKeyedService && builder.Services[i].ImplementationInstance is PipelineRegistration known && known.Name == name)
+                builder.Services.RemoveAt(i);
+        }
+
+        builder.Services.RemoveAllKeyed<ResiliencePipeline>(name);
+        return builder;
+    }
+
+    private static IResilienceBuilder Add(this IResilienceBuilder builder, PipelineRegistration registration)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentException.ThrowIfNullOrEmpty(registration.Name);
+        builder.Services.AddSingleton(registration);
+
+        // Transient: the container holds no lock of its own while the pipeline is built; the provider keeps the pipeline.
+        builder.Services.TryAddKeyedTransient(
+            registration.Name, static (services, key) => services.GetRequiredService<ResiliencePipelineProvider>().GetPipeline((string)key!));
+        return builder;
+    }
+
+    private sealed record Builder(IServiceCollection Services) : IResilienceBuilder;
+}

@@ -1,0 +1,88 @@
+using System.Collections;
+using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Logging;
+
+namespace Resilience;
+
+/// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation and trace id.</summary>
+/// <remarks>The levels are such that at Information and above a retried attempt makes one line and a call that succeeds none.</remarks>
+internal sealed class EventLog(ILogger logger)
+{
+    internal void Write(ResilienceEvent happened)
+    {
+        if (!logger.IsEnabled(LevelOf(happened))) return;
+        using (logger.BeginScope(new EventScope(happened.PipelineName, happened.Operation, Activity.Current)))
+        {
+            WriteLine(happened, happened.PipelineName, happened.PolicyName);
+        }
+    }
+
+    private static LogLevel LevelOf(ResilienceEvent happened) => happened switch
+    {
+        RetryScheduled or RetryDenied or FallbackUsed => LogLevel.Warning,
+        FallbackFailed => LogLevel.Error,
+        CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
+        CircuitChanged => LogLevel.Information,
+        _ => LogLevel.Debug,
+    };
+
+    [SuppressMessage("Performance", "CA1873", Justification = "Write has asked whether the level is enabled.")]
+    private void WriteLine(ResilienceEvent happened, string pipeline, string policy)
+    {
+        switch (happened)
+        {
+            case RetryScheduled e:
+                ResilienceLog.RetryScheduled(logger, pipeline, policy, e.Attempt, e.Reason, e.Delay);
+                break;
+            case RetryDenied e:
+                ResilienceLog.RetryDenied(logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Detail);
+                break;
+            case CircuitChanged e:
+                ResilienceLog.CircuitChanged(logger, LevelOf(e), pipeline, policy, e.Key, e.From, e.To, e.BreakDuration, e.Cause);
+                break;
+            case CircuitRefused e:
+                ResilienceLog.CircuitRefused(logger, pipeline, policy, e.Entry, e.Refusal?.Reason);
+                break;
+            case CallTimedOut e:
+                ResilienceLog.CallTimedOut(logger, pipeline, policy, e.Attempt, e.Timeout, e.IsAbandoned);
+                break;
+            case FallbackUsed e:
+                ResilienceLog.FallbackUsed(logger, pipeline, policy, e.Replaced, e.Source, e.Age);
+                break;
+            case FallbackFailed e:
+                ResilienceLog.FallbackFailed(logger, e.Error, pipeline, policy, e.Kept);
+                break;
+            case LimitReached e:
+                ResilienceLog.LimitReached(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+                break;
+            default:
+                ResilienceLog.PolicyEvent(logger, pipeline, policy, happened);
+                break;
+        }
+    }
+
+    /// <summary>What surrounds a line: structured for those who read structure, a sentence for those who do not.</summary>
+    private sealed class EventScope : IReadOnlyList<KeyValuePair<string, object?>>
+    {
+        private readonly KeyValuePair<string, object?>[] _pairs;
+
+        internal EventScope(string pipeline, string? operation, Activity? activity)
+        {
+            List<KeyValuePair<string, object?>> pairs = [new("Pipeline", pipeline)];
+            if (operation is not null) pairs.Add(new("Operation", operation));
+            if (activity is { IdFormat: ActivityIdFormat.W3C }) pairs.Add(new("TraceId", activity.TraceId.ToHexString()));
+            _pairs = [.. pairs];
+        }
+
+        public int Count => _pairs.Length;
+
+        public KeyValuePair<string, object?> this[int index] => _pairs[index];
+
+        public IEnumerator<KeyValuePair<string, object?>> GetEnumerator() => _pairs.AsEnumerable().GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+        public override string ToString() => string.Join(" ", _pairs.Select(p => $"{p.Key}:{p.Value}"));
+    }
+}

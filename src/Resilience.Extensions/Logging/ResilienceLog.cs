@@ -1,0 +1,50 @@
+using Microsoft.Extensions.Logging;
+
+namespace Resilience;
+
+/// <summary>The lines of the log. Their ids and names are stable: people filter and alert by them.</summary>
+internal static partial class ResilienceLog
+{
+    internal const string Category = "Resilience";
+
+    [LoggerMessage(1, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}), next attempt in {Delay}", EventName = "RetryScheduled")]
+    internal static partial void RetryScheduled(ILogger logger, string pipeline, string policy, int attempt, string reason, TimeSpan delay);
+
+    [LoggerMessage(
+        2, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}) and is not repeated: {Denial} {Detail}", EventName = "RetryDenied")]
+    internal static partial void RetryDenied(ILogger logger, string pipeline, string policy, int attempt, string reason, RetryDenial denial, string? detail);
+
+    [LoggerMessage(
+        EventId = 3, Message = "{Pipeline}/{Policy}: circuit {Key} went from {From} to {To}, break {BreakDuration}, cause {Cause}", EventName = "CircuitChanged")]
+    internal static partial void CircuitChanged(
+        ILogger logger, LogLevel level, string pipeline, string policy, string? key, CircuitState from, CircuitState to, TimeSpan? breakDuration, TripCause cause);
+
+    [LoggerMessage(4, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Entry}): {Reason}", EventName = "CircuitRefused")]
+    internal static partial void CircuitRefused(ILogger logger, string pipeline, string policy, CircuitEntry entry, string? reason);
+
+    [LoggerMessage(
+        5, LogLevel.Debug, "{Pipeline}/{Policy}: attempt {Attempt} exceeded {Timeout}, abandoned: {IsAbandoned}", EventName = "CallTimedOut")]
+    internal static partial void CallTimedOut(ILogger logger, string pipeline, string policy, int attempt, TimeSpan timeout, bool isAbandoned);
+
+    [LoggerMessage(
+        6, LogLevel.Warning, "{Pipeline}/{Policy}: an ending that was {Replaced} was replaced from {Source}, age {Age}", EventName = "FallbackUsed")]
+    internal static partial void FallbackUsed(ILogger logger, string pipeline, string policy, Verdict replaced, FallbackSource source, TimeSpan? age);
+
+    [LoggerMessage(7, LogLevel.Error, "{Pipeline}/{Policy}: the fallback failed, the ending that was {Kept} stays", EventName = "FallbackFailed")]
+    internal static partial void FallbackFailed(ILogger logger, Exception error, string pipeline, string policy, Verdict kept);
+
+    [LoggerMessage(8, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "LimitReached")]
+    internal static partial void LimitReached(ILogger logger, string pipeline, string policy, LimitReason why, string reason);
+
+    [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
+    internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
+
+    [LoggerMessage(21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are wrong, the last good ones stay: {Problems}", EventName = "ReloadRejected")]
+    internal static partial void ReloadRejected(ILogger logger, Exception? error, string pipeline, string path, string problems);
+
+    [LoggerMessage(22, LogLevel.Warning, "{Pipeline}: {Code} {Finding}", EventName = "PipelineWarning")]
+    internal static partial void PipelineWarning(ILogger logger, string pipeline, string code, string finding);
+
+    [LoggerMessage(23, LogLevel.Debug, "{Pipeline}/{Policy}: {Event}", EventName = "PolicyEvent")]
+    internal static partial void PolicyEvent(ILogger logger, string pipeline, string policy, ResilienceEvent @event);
+}
