@@ -82,7 +82,7 @@ public readonly struct Outcome<T>
     public TimeSpan? RetryAfter => _error switch
     {
         Refusal refusal => refusal.RetryAfter,
-        ResilienceException exception => exception.RetryAfter,
+        ICarriesRefusal exception => exception.RetryAfter,
         _ => null,
     };
 

@@ -10,7 +10,8 @@ namespace Resilience;
 /// <item>an <see cref="OperationCanceledException"/> while the call's own token is cancelled is <see cref="Verdict.Ignored"/>
 /// (a policy that cancelled the token itself, such as a timeout, turns it into what it means); otherwise it is a
 /// <see cref="Verdict.Failure"/>: somebody below timed out;</item>
-/// <item>a <see cref="ResilienceException"/> from a pipeline inside the delegate is <see cref="Verdict.Rejected"/>;</item>
+/// <item>a <see cref="ResilienceException"/> from a pipeline inside the delegate, or another exception that
+/// <see cref="ICarriesRefusal">carries a refusal</see>, is <see cref="Verdict.Rejected"/>;</item>
 /// <item>errors of the program, not of the dependency (<see cref="ArgumentException"/>, <see cref="NotSupportedException"/>,
 /// <see cref="NotImplementedException"/>, <see cref="NullReferenceException"/>, <see cref="InvalidCastException"/>,
 /// <see cref="IndexOutOfRangeException"/>, <see cref="ObjectDisposedException"/>) are <see cref="Verdict.Ignored"/>;</item>
@@ -106,7 +107,7 @@ public sealed class OutcomeClassifier
 
         return exception switch
         {
-            ResilienceException => Verdict.Rejected,
+            ResilienceException or ICarriesRefusal { Refusal: not null } => Verdict.Rejected,
             ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException
                 or InvalidCastException or IndexOutOfRangeException or ObjectDisposedException => Verdict.Ignored,
             _ => Verdict.Failure,

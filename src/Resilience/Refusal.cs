@@ -30,3 +30,14 @@ public abstract class Refusal
     /// <summary>Creates the exception that stands for this refusal, a new one at each call.</summary>
     public abstract ResilienceException ToException();
 }
+
+/// <summary>An exception that stands for a refusal although its type must be another one (an <c>HttpRequestException</c>, say). Pipelines
+/// around it understand it as they do <see cref="ResilienceException"/>: <see cref="Verdict.Rejected"/>, with its time to come back.</summary>
+public interface ICarriesRefusal
+{
+    /// <summary>The refusal; null when the exception stands for something else.</summary>
+    Refusal? Refusal { get; }
+
+    /// <summary>How long from now it may be worth waiting, where that is known.</summary>
+    TimeSpan? RetryAfter { get; }
+}

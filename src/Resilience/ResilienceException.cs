@@ -3,7 +3,7 @@ namespace Resilience;
 /// <summary>Base of the exceptions that stand for a refusal by one of our policies: the attempt that ended so did not ask the
 /// dependency (an earlier one of the same call may have).</summary>
 /// <remarks>An outer pipeline classifies it as <see cref="Verdict.Rejected"/>: it neither retries it nor counts it against the dependency.</remarks>
-public class ResilienceException : Exception
+public class ResilienceException : Exception, ICarriesRefusal
 {
     /// <summary>Creates the exception with a message and, optionally, a cause.</summary>
     public ResilienceException(string message, Exception? innerException = null)

@@ -1,0 +1,64 @@
+namespace Resilience;
+
+/// <summary>What one request wants otherwise than its client: put it on the request with
+/// <see cref="HttpRequestResilienceExtensions.WithResilience"/>, or under <see cref="Key"/> in its options.</summary>
+/// <remarks>What is null stays as the client has it. A time out of range is passed over and counted in <c>resilience.callback.errors</c>.</remarks>
+public sealed class HttpRequestOverrides
+{
+    /// <summary>Where it stands in <see cref="HttpRequestMessage.Options"/>.</summary>
+    public static readonly HttpRequestOptionsKey<HttpRequestOverrides> Key = new("Resilience.Overrides");
+
+    private static readonly ResilienceProperty<HttpRequestOverrides> Property = new("http overrides");
+
+    /// <summary>The time for the whole call, instead of <see cref="StandardResilienceOptions.TotalTimeout"/>; 1 ms to a day.</summary>
+    public TimeSpan? TotalTimeout { get; set; }
+
+    /// <summary>The time for each attempt, instead of <see cref="StandardResilienceOptions.AttemptTimeout"/>; 1 ms to a day.</summary>
+    public TimeSpan? AttemptTimeout { get; set; }
+
+    /// <summary>Retries at the most: can only be fewer than the client allows. 0: none.</summary>
+    public int? MaxRetries { get; set; }
+
+    /// <summary>True: repeating this request does no harm although its method does not say so. False: it is never repeated.</summary>
+    public bool? IsRepeatable { get; set; }
+
+    /// <summary>True: the content gives the same bytes each time it is asked, although its type does not say so.</summary>
+    public bool ReplayContent { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.BufferResponses"/>
+    public bool? BufferResponse { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.ReadIdleTimeout"/>
+    public TimeSpan? ReadIdleTimeout { get; set; }
+
+    /// <summary>What is being done ("charge"), of few distinct values, for telemetry and logs. Default: the method.</summary>
+    public string? Operation { get; set; }
+
+    /// <summary>True: the request goes straight through, once, without any policy.</summary>
+    public bool DisableResilience { get; set; }
+
+    internal CallProperties ToProperties() => new CallProperties().With(Property, this);
+
+    internal static HttpRequestOverrides? Of(ResilienceContext context) => context.TryGet(Property, out HttpRequestOverrides? found) ? found : null;
+}
+
+/// <summary>What can be said to a single request.</summary>
+public static class HttpRequestResilienceExtensions
+{
+    /// <summary>Says what this request wants otherwise than its client.</summary>
+    /// <returns>The request.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static HttpRequestMessage WithResilience(this HttpRequestMessage request, Action<HttpRequestOverrides> configure)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(configure);
+        if (!request.Options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides))
+        {
+            overrides = new();
+            request.Options.Set(HttpRequestOverrides.Key, overrides);
+        }
+
+        configure(overrides);
+        return request;
+    }
+}

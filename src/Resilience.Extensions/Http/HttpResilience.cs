@@ -1,0 +1,185 @@
+using System.Collections.Concurrent;
+
+namespace Resilience;
+
+/// <summary>Everything that the requests of one <see cref="HttpClient"/> share: options, and a pipeline for each authority. Handlers come
+/// and go; this stays.</summary>
+/// <remarks>Thread-safe. Make one for each client and give it to each <see cref="ResilienceHttpHandler"/> of that client; with
+/// <c>IHttpClientFactory</c> that is done for you.</remarks>
+public sealed class HttpResilience
+{
+    private readonly ConcurrentDictionary<AuthorityKey, HttpAuthority> _authorities = [];
+
+    // Making, forgetting and updating; requests to known authorities never touch it. The delegates that build run inside, because they
+    // shall run once for each authority; one that asks for another authority enters the same lock again.
+    private readonly Lock _changing = new();
+    private Action<ResiliencePipelineBuilder<HttpResponseMessage>> _build;
+    private HttpResilienceOptions _options;
+    private long _lookAgainAt = long.MinValue;
+
+    private HttpResilience(string name, HttpResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        options.ThrowIfInvalid();
+        Name = name;
+        _options = options;
+        _build = build;
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build);
+        Overflow = new("*", builder.Build());
+        Time = builder.TimeProvider;
+    }
+
+    /// <summary>The standard pipeline, with or without changes.</summary>
+    /// <param name="options">Null: the defaults.</param>
+    /// <param name="name">The name of the client, for telemetry and messages.</param>
+    /// <param name="configure">Sees the builder before the policies are added: time, randomness, listeners, classifier. Runs once for
+    /// each authority.</param>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and nobody said that this is meant.</exception>
+    public static HttpResilience Standard(
+        StandardResilienceOptions? options = null, string name = "", Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure = null)
+    {
+        StandardResilienceOptions said = options ?? new();
+        return new(name, said, BuildStandard(said, configure)) { _configureStandard = configure, IsStandard = true };
+    }
+
+    /// <summary>A pipeline of your own.</summary>
+    /// <param name="build">Adds the policies. Runs once for each authority, and once to check. The builder begins with
+    /// <see cref="HttpClassifier.Default"/>.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <param name="name">The name of the client, for telemetry and messages.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="build"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    public static HttpResilience Custom(
+        Action<ResiliencePipelineBuilder<HttpResponseMessage>> build, CustomResilienceOptions? options = null, string name = "")
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        return new(name, options ?? new(), build);
+    }
+
+    private Action<ResiliencePipelineBuilder<HttpResponseMessage>>? _configureStandard;
+
+    private bool IsStandard { get; init; }
+
+    /// <summary>The name of the client.</summary>
+    public string Name { get; }
+
+    /// <summary>The authorities that are known now, in no order. <see cref="Overflow"/> is not among them.</summary>
+    public IReadOnlyList<HttpAuthority> Authorities => [.. _authorities.Values];
+
+    /// <summary>What authorities share that found no place; see <see cref="HttpResilienceOptions.MaxAuthorities"/>.</summary>
+    public HttpAuthority Overflow { get; }
+
+    /// <summary>The policies, their options and the findings about their order.</summary>
+    public PipelineDescription Describe() => Overflow.Pipeline.Describe() with { Name = Name };
+
+    /// <summary>The authority of this address, known from now on.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="uri"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="uri"/> is relative, or partitions are not made by authority.</exception>
+    public HttpAuthority For(Uri uri)
+    {
+        ArgumentNullException.ThrowIfNull(uri);
+        if (!uri.IsAbsoluteUri) throw new ArgumentException($"The address '{uri}' is relative and has no authority.", nameof(uri));
+        if (Options.PartitionBy is not null)
+            throw new ArgumentException("This client makes its partitions by PartitionBy, not by authority: look for them in Authorities.", nameof(uri));
+        return Find(AuthorityKey.Of(uri));
+    }
+
+    /// <summary>Changes the options of all authorities; circuits, budgets and limits keep their state. Only for a client that was made
+    /// with <see cref="Standard"/>.</summary>
+    /// <remarks>Everything is checked first; if anything is wrong nothing has changed. Calls that are under way end by the old policies.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The pipeline is one of your own.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and nobody said that this is meant.</exception>
+    public void Update(StandardResilienceOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (!IsStandard) throw new InvalidOperationException("This client has a pipeline of its own: update the pipelines of its Authorities.");
+        options.ThrowIfInvalid();
+        Action<ResiliencePipelineBuilder<HttpResponseMessage>> build = BuildStandard(options, _configureStandard);
+        lock (_changing)
+        {
+            // The first one checks for all: they differ in nothing but their names.
+            Overflow.Pipeline.Update(NewBuilder(Overflow.Name, build));
+            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build));
+            _build = build;
+            Volatile.Write(ref _options, options);
+        }
+    }
+
+    internal TimeProvider Time { get; }
+
+    internal HttpResilienceOptions Options => Volatile.Read(ref _options);
+
+    internal HttpAuthority Find(HttpRequestMessage request, HttpResilienceOptions options)
+    {
+        if (options.PartitionBy is { } partition) return Find(AuthorityKey.Of(Partition(partition, request)));
+        return request.RequestUri is { IsAbsoluteUri: true } uri ? Find(AuthorityKey.Of(uri)) : Overflow; // the inner handler will say what is wrong
+    }
+
+    private static Action<ResiliencePipelineBuilder<HttpResponseMessage>> BuildStandard(
+        StandardResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure) => builder =>
+        {
+            configure?.Invoke(builder);
+            options.AddTo(builder);
+        };
+
+    private static string Partition(Func<HttpRequestMessage, string?> partition, HttpRequestMessage request)
+    {
+        try
+        {
+            return partition(request) ?? "";
+        }
+        catch (Exception error)
+        {
+            HttpTelemetry.CallbackFailed("http PartitionBy", error);
+            return "";
+        }
+    }
+
+    private HttpAuthority Find(AuthorityKey key) => _authorities.TryGetValue(key, out HttpAuthority? known) ? known : Make(key);
+
+    private HttpAuthority Make(AuthorityKey key)
+    {
+        lock (_changing)
+        {
+            if (_authorities.TryGetValue(key, out HttpAuthority? raced)) return raced;
+            if (_authorities.Count >= _options.MaxAuthorities && !Forget()) return Overflow;
+            string name = key.ToString();
+            HttpAuthority made = new(name, NewBuilder(name, _build).Build());
+            made.Touch(Time.GetTimestamp());
+            _authorities[key] = made;
+            return made;
+        }
+    }
+
+    /// <summary>Makes room: the least used tenth of those that nothing would be lost with.</summary>
+    private bool Forget()
+    {
+        // When nothing can be forgotten, looking again at each request would only cost time.
+        long now = Time.GetTimestamp();
+        if (now < _lookAgainAt) return false;
+        _lookAgainAt = now + Time.TimestampFrequency;
+        int excess = _authorities.Count - _options.MaxAuthorities + 1;
+        KeyValuePair<AuthorityKey, HttpAuthority>[] least =
+        [
+            .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, _options.MaxAuthorities / 10)),
+        ];
+        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in least) _authorities.TryRemove(one);
+        if (_authorities.Count >= _options.MaxAuthorities) return false;
+        _lookAgainAt = long.MinValue;
+        return true;
+    }
+
+    private ResiliencePipelineBuilder<HttpResponseMessage> NewBuilder(string authority, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
+    {
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = new()
+        {
+            Name = Name.Length == 0 ? authority : $"{Name}/{authority}",
+            Classifier = HttpClassifier.Default,
+        };
+        build(builder);
+        return builder;
+    }
+}

@@ -1,0 +1,66 @@
+namespace Resilience;
+
+/// <summary>What the handlers of one <see cref="HttpClient"/> do besides running its policies. Read when they are made.</summary>
+public abstract class HttpResilienceOptions : PolicyOptions
+{
+    /// <summary>How many authorities (scheme, host and port) may have circuits, budgets and limits of their own, 1 to 100,000. Default
+    /// 1,000. When they are full, the least used ones whose circuits are closed and whose limits are idle are forgotten; if
+    /// there are none, further authorities share <see cref="HttpResilience.Overflow"/>.</summary>
+    public int MaxAuthorities { get; set; } = 1000;
+
+    /// <summary>What shares a circuit, a budget and a limit: requests for which this gives the same text. Default null: those to the same
+    /// authority. A constant makes one for the whole client. A throw or null means the empty text.</summary>
+    public Func<HttpRequestMessage, string?>? PartitionBy { get; set; }
+
+    /// <summary>Whether the body is read inside the attempt, so that an answer that breaks off is retried and counts against the
+    /// circuit, and the attempt timeout covers the body too. Not for streams. Default false.</summary>
+    public bool BufferResponses { get; set; }
+
+    /// <summary>The largest body that is buffered, 1 to 2,147,483,647 bytes. Default 10 MiB. A larger one ends the call: it is neither
+    /// retried nor counted against the dependency.</summary>
+    public long MaxBufferedResponseBytes { get; set; } = 10 * 1024 * 1024;
+
+    /// <summary>How long a body may be silent while somebody reads it, 1 ms to a day; then the read fails with an
+    /// <see cref="IOException"/>. Default null: as long as it likes. It cuts no stream that keeps talking.</summary>
+    public TimeSpan? ReadIdleTimeout { get; set; }
+
+    /// <summary>Request bodies up to this size that can be sent only once are read into memory first, so that they can be repeated. 0 to
+    /// 2,147,483,647 bytes. Default 0: never.</summary>
+    public int BufferRequestBytes { get; set; }
+
+    /// <summary>The name of a request header that carries the milliseconds that are left for the attempt, for servers that give up in
+    /// time. Default null: none is sent.</summary>
+    public string? DeadlineHeader { get; set; }
+
+    /// <summary>The header whose presence says that repeating a request does no harm, whatever its method. Default
+    /// <c>Idempotency-Key</c>.</summary>
+    public string IdempotencyHeader { get; set; } = IdempotencyKeyOptions.DefaultHeader;
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Number(nameof(MaxAuthorities), MaxAuthorities, 1, 100_000);
+        check.Require(
+            MaxBufferedResponseBytes is >= 1 and <= int.MaxValue, nameof(MaxBufferedResponseBytes), MaxBufferedResponseBytes, "from 1 to 2147483647");
+        if (ReadIdleTimeout is { } idle) check.Span(nameof(ReadIdleTimeout), idle, TimeSpan.FromMilliseconds(1));
+        check.Number(nameof(BufferRequestBytes), BufferRequestBytes, 0);
+        check.Require(DeadlineHeader is null || HeaderText.IsName(DeadlineHeader), nameof(DeadlineHeader), DeadlineHeader, "the name of a header, or null");
+        check.Require(HeaderText.IsName(IdempotencyHeader), nameof(IdempotencyHeader), IdempotencyHeader, "the name of a header");
+    }
+}
+
+/// <summary>Options of handlers whose pipeline is yours: <see cref="HttpResilience.Custom"/>.</summary>
+public sealed class CustomResilienceOptions : HttpResilienceOptions
+{
+    /// <inheritdoc/>
+    protected override string Kind => "http";
+}
+
+/// <summary>What may stand in headers.</summary>
+internal static class HeaderText
+{
+    /// <summary>A token of RFC 9110: what a header may be called.</summary>
+    internal static bool IsName(string? name) =>
+        !string.IsNullOrEmpty(name) && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
+}

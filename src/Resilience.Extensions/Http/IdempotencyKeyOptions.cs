@@ -1,0 +1,43 @@
+namespace Resilience;
+
+/// <summary>How requests get an idempotency key: a name for the deed, the same on each attempt, by which the server does it once.</summary>
+/// <remarks>The header is that of the IETF draft <c>draft-ietf-httpapi-idempotency-key-header</c>.</remarks>
+public sealed class IdempotencyKeyOptions : PolicyOptions
+{
+    internal const string DefaultHeader = "Idempotency-Key";
+
+    /// <summary>The name of the header. Default <c>Idempotency-Key</c>.</summary>
+    public string HeaderName { get; set; } = DefaultHeader;
+
+    /// <summary>The methods that get a key. Default: POST and PATCH; the others do no harm when they are repeated.</summary>
+    public ISet<HttpMethod> Methods { get; } = new HashSet<HttpMethod> { HttpMethod.Post, HttpMethod.Patch };
+
+    /// <summary>Makes the key of a request, 1 to 255 visible ASCII characters; null: this request gets none. Called once for each request,
+    /// not for each attempt. What it throws reaches the caller. Default null: a random UUID.</summary>
+    public Func<HttpRequestMessage, string?>? Generate { get; set; }
+
+    /// <summary>The key under which our own caller asked for what we are doing, if there is one: the request's key is then derived from
+    /// it, so that our caller's retry repeats our deeds under the same keys. Default null: not derived.</summary>
+    /// <remarks>Derived from the inbound key, method, address and <see cref="HttpRequestOverrides.Operation"/> by SHA-256: if one inbound
+    /// request makes two like calls, tell them apart by the operation.</remarks>
+    public Func<HttpRequestMessage, string?>? FromInbound { get; set; }
+
+    /// <summary>Whether the key is sent as a quoted string, as the draft wants it, or bare, as most services expect. Default false: bare.</summary>
+    public bool IsQuoted { get; set; }
+
+    /// <summary>The hosts that get keys (without port); empty: all. Default empty. A key that the caller set himself stays.</summary>
+    public ISet<string> Hosts { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+
+    /// <inheritdoc/>
+    protected override string Kind => "idempotency-key";
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Require(HeaderText.IsName(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
+        check.Require(Methods.Count > 0, nameof(Methods), "empty", "at least one method");
+        foreach (string host in Hosts)
+            check.Require(Uri.CheckHostName(host) != UriHostNameType.Unknown, nameof(Hosts), host, "names of hosts, without scheme and port");
+    }
+}

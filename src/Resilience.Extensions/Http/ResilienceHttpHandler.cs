@@ -1,0 +1,64 @@
+namespace Resilience;
+
+/// <summary>Runs the requests of an <see cref="HttpClient"/> through the pipeline of their authority. Holds no state of its own, so it may
+/// be thrown away and made anew with the same <see cref="HttpResilience"/>.</summary>
+/// <remarks>
+/// <para>Each attempt sends a fresh copy of the request; the caller's message and content are neither changed nor disposed of. What is
+/// not safe to repeat is not repeated: unsafe methods without an idempotency key, contents that can be read only once, unless nothing
+/// was sent.</para>
+/// <para>The synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/> works; its thread is blocked while it waits between attempts.</para>
+/// </remarks>
+/// <example><code>
+/// HttpResilience resilience = HttpResilience.Standard(name: "payments");
+/// HttpClient client = new(new ResilienceHttpHandler(resilience, new SocketsHttpHandler()));
+/// </code></example>
+public sealed class ResilienceHttpHandler : DelegatingHandler
+{
+    /// <summary>A handler whose inner handler is set later, as <c>IHttpClientFactory</c> does.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="resilience"/> is null.</exception>
+    public ResilienceHttpHandler(HttpResilience resilience)
+    {
+        ArgumentNullException.ThrowIfNull(resilience);
+        Resilience = resilience;
+    }
+
+    /// <summary>A handler around another.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public ResilienceHttpHandler(HttpResilience resilience, HttpMessageHandler inner)
+        : base(inner)
+    {
+        ArgumentNullException.ThrowIfNull(resilience);
+        Resilience = resilience;
+    }
+
+    /// <summary>The state that all handlers of the client share.</summary>
+    public HttpResilience Resilience { get; }
+
+    /// <inheritdoc/>
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        HttpRequestOverrides? overrides = OverridesOf(request);
+        return overrides is { DisableResilience: true }
+            ? base.SendAsync(request, cancellationToken)
+            : new HttpCall(this, Resilience, request, overrides, isSynchronous: false).RunAsync(cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        HttpRequestOverrides? overrides = OverridesOf(request);
+        return overrides is { DisableResilience: true }
+            ? base.Send(request, cancellationToken)
+            : new HttpCall(this, Resilience, request, overrides, isSynchronous: true).RunAsync(cancellationToken).GetAwaiter().GetResult();
+    }
+
+    internal Task<HttpResponseMessage> SendAttemptAsync(HttpRequestMessage attempt, CancellationToken cancellationToken) =>
+        base.SendAsync(attempt, cancellationToken);
+
+    internal HttpResponseMessage SendAttempt(HttpRequestMessage attempt, CancellationToken cancellationToken) => base.Send(attempt, cancellationToken);
+
+    private static HttpRequestOverrides? OverridesOf(HttpRequestMessage request) =>
+        request.Options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides) ? overrides : null;
+}

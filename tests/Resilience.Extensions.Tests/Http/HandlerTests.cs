@@ -1,0 +1,441 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Authentication;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Http;
+
+/// <summary>What the handler repeats, what it sends, and what callers get; over a network in memory.</summary>
+public sealed class HandlerTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<ResilienceEvent> _events = [];
+
+    private (HttpClient Client, HttpResilience Resilience) Client(ScriptedHandler network, Action<StandardResilienceOptions>? configure = null)
+    {
+        HttpResilience resilience = HttpKit.Standard(_time, configure, _events.Add);
+        return (HttpKit.Client(resilience, network), resilience);
+    }
+
+    [Theory]
+    [InlineData(200, 1)]
+    [InlineData(304, 1)]
+    [InlineData(400, 1)]
+    [InlineData(401, 1)]
+    [InlineData(404, 1)]
+    [InlineData(408, 4)]
+    [InlineData(409, 1)]
+    [InlineData(421, 1)]
+    [InlineData(425, 1)]
+    [InlineData(429, 4)]
+    [InlineData(500, 4)]
+    [InlineData(501, 1)]
+    [InlineData(502, 4)]
+    [InlineData(503, 4)]
+    [InlineData(504, 4)]
+    [InlineData(505, 1)]
+    [InlineData(511, 1)]
+    [InlineData(599, 4)]
+    public async Task A_get_is_attempted_as_often_as_its_status_deserves_and_the_last_answer_is_returned(int status, int attempts)
+    {
+        ScriptedHandler network = new((HttpStatusCode)status);
+        using HttpResponseMessage response = await Client(network).Client.GetAsync(HttpKit.Address);
+        ((int)response.StatusCode).Should().Be(status);
+        network.Count.Should().Be(attempts);
+        network.Responses.Cast<TrackedResponse>().Count(r => !r.IsDisposed).Should().Be(1, "all answers but the last are thrown away");
+        HttpAttempts.Of(response).Count.Should().Be(attempts == 1 ? 0 : attempts);
+    }
+
+    [Theory]
+    [InlineData(HttpRequestError.NameResolutionError, 4, 4)]
+    [InlineData(HttpRequestError.ConnectionError, 4, 4)]
+    [InlineData(HttpRequestError.ProxyTunnelError, 4, 4)]
+    [InlineData(HttpRequestError.ResponseEnded, 4, 1)]
+    [InlineData(HttpRequestError.InvalidResponse, 4, 1)]
+    [InlineData(HttpRequestError.HttpProtocolError, 4, 1)]
+    [InlineData(HttpRequestError.UserAuthenticationError, 1, 1)]
+    [InlineData(HttpRequestError.ConfigurationLimitExceeded, 1, 1)]
+    [InlineData(HttpRequestError.VersionNegotiationError, 1, 1)]
+    [InlineData(HttpRequestError.ExtendedConnectNotSupported, 1, 1)]
+    public async Task Errors_of_the_network_are_repeated_if_they_may_pass_and_an_unkeyed_post_only_if_nothing_was_sent(
+        HttpRequestError error, int gets, int posts)
+    {
+        ScriptedHandler network = new((_, _, _) => throw new HttpRequestException(error));
+        HttpClient client = Client(network).Client;
+        HttpRequestException thrown = (await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>()).Which;
+        thrown.HttpRequestError.Should().Be(error);
+        HttpAttempts.Of(thrown).Select(a => a.Error).Should().Equal(Enumerable.Repeat(error.ToString(), gets));
+        network.Count.Should().Be(gets);
+
+        await client.Invoking(c => c.PostAsync(HttpKit.Address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>();
+        (network.Count - gets).Should().Be(posts);
+    }
+
+    [Fact]
+    public async Task A_certificate_that_does_not_fit_is_never_retried_but_a_handshake_that_was_cut_off_is_even_for_a_post()
+    {
+        Exception? inner = new AuthenticationException("the name does not match");
+        ScriptedHandler network = new((_, _, _) => throw new HttpRequestException(HttpRequestError.SecureConnectionError, "tls", inner));
+        HttpClient client = Client(network).Client;
+        await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
+        network.Count.Should().Be(1);
+        inner = new IOException("reset");
+        await client.Invoking(c => c.PostAsync(HttpKit.Address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>();
+        network.Count.Should().Be(5);
+    }
+
+    [Fact]
+    public async Task A_connect_timeout_is_retried_even_for_a_post_and_an_inner_clients_timeout_is_not_taken_for_one()
+    {
+        Exception error = new TaskCanceledException("connect", new TimeoutException("connect"));
+        ScriptedHandler network = new((_, _, _) => throw error);
+        HttpClient client = Client(network).Client;
+        await client.Invoking(c => c.PostAsync(HttpKit.Address, null)).Should().ThrowAsync<OperationCanceledException>();
+        network.Count.Should().Be(4);
+        error = new TaskCanceledException("client", new TimeoutException("client", new TaskCanceledException()));
+        await client.Invoking(c => c.PostAsync(HttpKit.Address, null)).Should().ThrowAsync<OperationCanceledException>();
+        network.Count.Should().Be(5);
+    }
+
+    [Theory]
+    [InlineData("GET", 4)]
+    [InlineData("HEAD", 4)]
+    [InlineData("OPTIONS", 4)]
+    [InlineData("TRACE", 4)]
+    [InlineData("PUT", 4)]
+    [InlineData("DELETE", 4)]
+    [InlineData("QUERY", 4)]
+    [InlineData("POST", 1)]
+    [InlineData("PATCH", 1)]
+    [InlineData("CHARGE", 1)]
+    public async Task Methods_that_are_not_idempotent_are_sent_once_unless_they_carry_a_key(string method, int attempts)
+    {
+        ScriptedHandler network = new(HttpStatusCode.ServiceUnavailable);
+        HttpClient client = Client(network).Client;
+        (await client.SendAsync(HttpKit.Request(new(method)))).StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
+        network.Count.Should().Be(attempts);
+        if (attempts == 1) _events.OfType<RetryDenied>().Single().Detail.Should().Be($"{method} without Idempotency-Key is not repeated");
+
+        HttpRequestMessage keyed = HttpKit.Request(new(method));
+        keyed.Headers.Add("Idempotency-Key", "k1");
+        await client.SendAsync(keyed);
+        network.Count.Should().Be(attempts + 4);
+    }
+
+    [Fact]
+    public async Task The_request_itself_can_say_that_it_may_or_must_not_be_repeated_and_how_often()
+    {
+        ScriptedHandler network = new(HttpStatusCode.ServiceUnavailable);
+        HttpClient client = Client(network).Client;
+        await client.SendAsync(HttpKit.Request(HttpMethod.Post).WithResilience(o => o.IsRepeatable = true));
+        network.Count.Should().Be(4);
+        await client.SendAsync(HttpKit.Request(HttpMethod.Get).WithResilience(o => o.IsRepeatable = false));
+        network.Count.Should().Be(5);
+        await client.SendAsync(HttpKit.Request(HttpMethod.Get).WithResilience(o => o.MaxRetries = 1));
+        network.Count.Should().Be(7);
+        await client.SendAsync(HttpKit.Request(HttpMethod.Get).WithResilience(o => o.MaxRetries = 10));
+        network.Count.Should().Be(11, "a request can lower the number only");
+        await client.SendAsync(HttpKit.Request(HttpMethod.Get).WithResilience(o => o.DisableResilience = true));
+        network.Count.Should().Be(12);
+    }
+
+    [Fact]
+    public async Task Each_attempt_is_a_fresh_message_so_headers_of_inner_handlers_do_not_pile_up_and_nothing_is_lost()
+    {
+        HttpRequestOptionsKey<string> key = new("mine");
+        ScriptedHandler network = new((n, request) =>
+        {
+            request.Headers.Contains("X-Inner").Should().BeFalse();
+            request.Headers.Add("X-Inner", "1");
+            request.Options.TryGetValue(key, out string? mine).Should().BeTrue();
+            mine.Should().Be("kept");
+            return new(n < 2 ? HttpStatusCode.BadGateway : HttpStatusCode.OK);
+        });
+        HttpRequestMessage mine = new(HttpMethod.Put, HttpKit.Address)
+        {
+            Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new StringContent("body"),
+        };
+        mine.Headers.Add("X-Several", ["a", "b"]);
+        mine.Headers.TryAddWithoutValidation("Authorization", "odd token");
+        mine.Options.Set(key, "kept");
+        using HttpResponseMessage response = await Client(network).Client.SendAsync(mine);
+
+        response.StatusCode.Should().Be(HttpStatusCode.OK);
+        network.Requests.Should().HaveCount(3).And.OnlyContain(r =>
+            r.Method == HttpMethod.Put && r.Version == HttpVersion.Version20 && r.VersionPolicy == HttpVersionPolicy.RequestVersionExact && r.Body == "body"
+            && r.Headers["X-Several"] == "a,b" && r.Headers["Authorization"] == "odd token" && !ReferenceEquals(r.Message, mine));
+        network.Requests.Select(r => r.Message).Distinct().Should().HaveCount(3);
+        mine.Headers.Contains("X-Inner").Should().BeFalse();
+        (await mine.Content.ReadAsStringAsync()).Should().Be("body", "the caller's content is still his");
+        HttpAttempts.Of(response).Select(a => a.Status).Should().Equal(HttpStatusCode.BadGateway, HttpStatusCode.BadGateway, HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_stream_that_cannot_be_rewound_is_sent_once_and_the_first_answer_is_not_hidden()
+    {
+        ScriptedHandler network = new(HttpStatusCode.ServiceUnavailable);
+        HttpClient client = Client(network).Client;
+        using HttpResponseMessage response = await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWay("abc"))));
+        response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
+        network.Count.Should().Be(1);
+        _events.OfType<RetryDenied>().Single().Detail.Should().Be("its content can be sent only once");
+    }
+
+    [Fact]
+    public async Task A_stream_that_was_not_begun_is_sent_again()
+    {
+        int connects = 0;
+        ScriptedHandler network = new(HttpStatusCode.OK);
+        Connecting connecting = new(network, () => ++connects < 3);
+        HttpClient client = HttpKit.Client(HttpKit.Standard(_time), connecting);
+        using HttpResponseMessage response = await client.SendAsync(HttpKit.Request(HttpMethod.Post, new StreamContent(new OneWay("abc"))));
+        response.StatusCode.Should().Be(HttpStatusCode.OK);
+        connects.Should().Be(3);
+        network.Requests.Should().ContainSingle().Which.Body.Should().Be("abc");
+    }
+
+    [Fact]
+    public async Task What_can_be_replayed_is_replayed_whole()
+    {
+        HttpContent[] contents =
+        [
+            new StringContent("abc"),
+            new ByteArrayContent("abc"u8.ToArray()),
+            new ReadOnlyMemoryContent("abc"u8.ToArray()),
+            System.Net.Http.Json.JsonContent.Create("abc"),
+            new FormUrlEncodedContent([new("a", "b")]),
+            new StreamContent(new MemoryStream("abc"u8.ToArray())),
+            new MultipartFormDataContent("frontier") { { new StringContent("abc"), "a" }, { new StreamContent(new MemoryStream([65])), "b" } },
+        ];
+        foreach (HttpContent content in contents)
+        {
+            ScriptedHandler network = new(HttpStatusCode.BadGateway, HttpStatusCode.OK);
+            HttpClient client = Client(network).Client;
+            (await client.SendAsync(HttpKit.Request(HttpMethod.Put, content))).StatusCode.Should().Be(HttpStatusCode.OK, content.GetType().Name);
+            network.Requests.Select(r => r.Body).Distinct().Should().ContainSingle().Which.Should().NotBeEmpty();
+        }
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(3, 4)]
+    [InlineData(100, 4)]
+    public async Task A_one_shot_body_that_fits_is_read_into_memory_when_that_was_asked_for(int most, int attempts)
+    {
+        ScriptedHandler network = new(HttpStatusCode.BadGateway);
+        HttpClient client = Client(network, o => o.BufferRequestBytes = most).Client;
+        StreamContent content = new(new OneWay("abc"));
+        content.Headers.ContentType = new MediaTypeHeaderValue("text/plain");
+        await client.SendAsync(HttpKit.Request(HttpMethod.Put, content));
+        network.Requests.Should().HaveCount(attempts).And.OnlyContain(r => r.Body == "abc");
+    }
+
+    [Fact]
+    public async Task Retry_after_is_heeded_in_both_forms_on_the_injected_clock_and_never_early()
+    {
+        foreach (bool isDate in new[] { false, true })
+        {
+            WaitingTime time = new(TimeSpan.FromSeconds(12));
+            ScriptedHandler network = new((n, _) =>
+            {
+                TrackedResponse response = new(n == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
+                response.Headers.RetryAfter = isDate ? new(time.GetUtcNow().AddSeconds(12)) : new(TimeSpan.FromSeconds(12));
+                return response;
+            });
+            Task<HttpResponseMessage> running = HttpKit.Client(HttpKit.Standard(time), network).GetAsync(HttpKit.Address);
+            await time.HasBegun.WaitAsync(TimeSpan.FromSeconds(30));
+            time.Advance(TimeSpan.FromMilliseconds(11_999));
+            network.Count.Should().Be(1);
+            running.IsCompleted.Should().BeFalse();
+            time.Advance(TimeSpan.FromMilliseconds(1));
+            (await running.WaitAsync(TimeSpan.FromSeconds(30))).StatusCode.Should().Be(HttpStatusCode.OK);
+            network.Count.Should().Be(2);
+        }
+    }
+
+    [Fact]
+    public async Task A_retry_after_beyond_the_deadline_is_not_waited_for_and_the_real_answer_is_returned()
+    {
+        ScriptedHandler network = new((_, _) =>
+        {
+            TrackedResponse response = new(HttpStatusCode.TooManyRequests, "slow down");
+            response.Headers.RetryAfter = new(TimeSpan.FromSeconds(40));
+            return response;
+        });
+        using HttpResponseMessage response = await Client(network).Client.GetAsync(HttpKit.Address);
+        response.StatusCode.Should().Be(HttpStatusCode.TooManyRequests);
+        (await response.Content.ReadAsStringAsync()).Should().Be("slow down");
+        _events.OfType<RetryDenied>().Single().Denial.Should().Be(RetryDenial.Deadline);
+    }
+
+    [Theory]
+    [InlineData("soon")]
+    [InlineData("-5")]
+    [InlineData("99999999999999999999")]
+    [InlineData("Mon, 99 Foo 2026 00:00:00 GMT")]
+    public async Task Garbage_in_retry_after_is_passed_over(string value)
+    {
+        ScriptedHandler network = new((n, _) =>
+        {
+            TrackedResponse response = new(n == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
+            response.Headers.TryAddWithoutValidation("Retry-After", value);
+            return response;
+        });
+        (await Client(network).Client.GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task An_open_circuit_reaches_callers_as_an_http_request_exception_with_the_refusal_and_the_time_to_come_back()
+    {
+        ScriptedHandler network = new(HttpStatusCode.InternalServerError);
+        (HttpClient client, HttpResilience resilience) = Client(network, o =>
+        {
+            o.Retry = null;
+            o.CircuitBreaker = new() { ConsecutiveFailures = 2, BreakJitter = 0 };
+        });
+        await client.GetAsync(HttpKit.Address);
+        await client.GetAsync(HttpKit.Address);
+        HttpResilienceException refused = (await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>()).Which;
+        refused.Refusal.Should().BeOfType<CircuitRefusal>();
+        refused.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
+        refused.Attempts.Should().BeEmpty();
+        refused.Message.Should().StartWith("GET https://api.example.test: circuit-breaker").And.EndWith("(nothing was sent)");
+        network.Count.Should().Be(2);
+
+        resilience.For(HttpKit.Address).CircuitBreaker!.State.Should().Be(CircuitState.Open);
+        resilience.For(HttpKit.Address).CircuitBreaker!.Close();
+        network.Count.Should().Be(2);
+        await client.GetAsync(HttpKit.Address);
+        network.Count.Should().Be(3);
+
+        OutcomeClassifier.Default.Classify(refused, callCancelled: false).Should().Be(Verdict.Rejected, "a pipeline around the client understands it");
+    }
+
+    [Fact]
+    public async Task A_timeout_reaches_callers_as_an_http_request_exception_with_the_history()
+    {
+        TaskCompletionSource[] begun = [.. Enumerable.Range(0, 4).Select(_ => new TaskCompletionSource())];
+        ScriptedHandler network = new(async (n, _, token) =>
+        {
+            begun[n].SetResult();
+            await Task.Delay(Timeout.Infinite, token);
+            throw new InvalidOperationException("cannot be");
+        });
+        Task<HttpResponseMessage> running = Client(network).Client.GetAsync(HttpKit.Address);
+        foreach (TaskCompletionSource one in begun)
+        {
+            await one.Task.WaitAsync(TimeSpan.FromSeconds(30));
+            _time.Advance(TimeSpan.FromSeconds(7));
+        }
+
+        HttpResilienceException thrown = (await FluentActions.Awaiting(() => running).Should().ThrowAsync<HttpResilienceException>()).Which;
+        thrown.IsTimeout.Should().BeTrue();
+        thrown.Attempts.Should().HaveCount(4).And.OnlyContain(a => a.Error == "timeout" && a.Elapsed == TimeSpan.FromSeconds(7));
+        thrown.Message.Should().Contain("4 attempts: timeout after 7000 ms; ");
+    }
+
+    [Fact]
+    public async Task The_callers_own_cancellation_stays_a_cancellation()
+    {
+        using CancellationTokenSource stop = new();
+        ScriptedHandler network = new(async (_, _, token) =>
+        {
+            await stop.CancelAsync();
+            token.ThrowIfCancellationRequested();
+            return new();
+        });
+        await Client(network).Client.Invoking(c => c.GetAsync(HttpKit.Address, stop.Token)).Should().ThrowAsync<OperationCanceledException>();
+        network.Count.Should().Be(1);
+    }
+
+    [Fact]
+    public void The_defaults_can_be_used_up_and_draw_no_warning()
+    {
+        HttpResilience resilience = HttpResilience.Standard();
+        resilience.Describe().Warnings.Should().BeEmpty();
+        resilience.Describe().Policies.Select(p => p.Name).Should().Equal("total-timeout", "retry", "circuit-breaker", "attempt-timeout");
+    }
+
+    [Fact]
+    public void Times_that_do_not_fit_and_options_out_of_range_are_errors_with_everything_in_one_message()
+    {
+        FluentActions.Invoking(() => HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(10) }))
+            .Should().Throw<ResiliencePipelineException>().WithMessage("*RES008*");
+        StandardResilienceOptions meant = new() { AttemptTimeout = TimeSpan.FromSeconds(10) };
+        meant.AcceptedWarnings.Add("RES008");
+        HttpResilience.Standard(meant).Describe().Warnings.Should().BeEmpty();
+
+        StandardResilienceOptions wrong = new() { TotalTimeout = TimeSpan.Zero, MaxAuthorities = 0, DeadlineHeader = "a b" };
+        wrong.Retry!.MaxRetries = -7;
+        FluentActions.Invoking(() => HttpResilience.Standard(wrong)).Should().Throw<ResilienceOptionsException>()
+            .Which.Problems.Select(p => p.Option).Should().Equal("TotalTimeout", "Retry.MaxRetries", "MaxAuthorities", "DeadlineHeader");
+    }
+
+    [Fact]
+    public async Task Synchronous_sends_are_retried_too()
+    {
+        ScriptedHandler network = new(HttpStatusCode.BadGateway, HttpStatusCode.OK);
+        HttpClient client = Client(network).Client;
+        using HttpResponseMessage response = client.Send(HttpKit.Request(HttpMethod.Put, new StringContent("x")));
+        response.StatusCode.Should().Be(HttpStatusCode.OK);
+        network.Requests.Should().HaveCount(2).And.OnlyContain(r => r.Body == "x");
+        await Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task The_deadline_header_says_what_is_left_for_each_attempt()
+    {
+        ScriptedHandler network = new((n, _) =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(n < 3 ? 8 : 0)); // longer than an attempt has, but the answer came
+            return new(HttpStatusCode.BadGateway);
+        });
+        await Client(network, o => o.DeadlineHeader = "X-Deadline-Ms").Client.GetAsync(HttpKit.Address);
+        network.Values("X-Deadline-Ms").Should().Equal("7000", "7000", "7000", "6000");
+    }
+
+    [Fact]
+    public async Task Retries_denied_by_the_budget_return_the_real_answer()
+    {
+        ScriptedHandler network = new(HttpStatusCode.BadGateway);
+        HttpClient client = Client(network, o => o.Retry!.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0 }).Client;
+        (await client.GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.BadGateway);
+        network.Count.Should().Be(1);
+    }
+
+    /// <summary>Tells when somebody begins to wait for so long.</summary>
+    private sealed class WaitingTime(TimeSpan wait) : FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal Task HasBegun => _begun.Task;
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+            if (dueTime == wait) _begun.TrySetResult();
+            return timer;
+        }
+    }
+
+    /// <summary>A stream that goes forward only.</summary>
+    private sealed class OneWay(string text) : MemoryStream(System.Text.Encoding.ASCII.GetBytes(text))
+    {
+        public override bool CanSeek => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+    }
+
+    /// <summary>Fails to connect, before the content is touched, as long as it is told to.</summary>
+    private sealed class Connecting(HttpMessageHandler inner, Func<bool> fails) : DelegatingHandler(inner)
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            fails() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : base.SendAsync(request, cancellationToken);
+    }
+}
