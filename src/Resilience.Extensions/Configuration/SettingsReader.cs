@@ -35,6 +35,19 @@ internal static partial class SettingsReader
         return new(settings, found.Problems, found.IsEmpty);
     }
 
+    internal static SettingsReading<HttpSettings> ReadHttp(IConfiguration section, string path)
+    {
+        Snapshot found = Take(section, path, SettingsSchema.Http);
+        HttpSettings settings = new()
+        {
+            Retry = found.Has(nameof(HttpSettings.Retry)) ? new() : null,
+            CircuitBreaker = found.Has(nameof(HttpSettings.CircuitBreaker)) ? new() : null,
+            ConcurrencyLimit = found.Has(nameof(HttpSettings.ConcurrencyLimit)) ? new() : null,
+        };
+        found.ToConfiguration().Bind(settings);
+        return new(settings, found.Problems, found.IsEmpty);
+    }
+
     private static Snapshot Take(IConfiguration section, string path, SettingsSchema schema)
     {
         Snapshot found = new();

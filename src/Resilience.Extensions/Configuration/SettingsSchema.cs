@@ -39,6 +39,17 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
 {
     internal SettingKey? Find(string name) => Keys.FirstOrDefault(k => string.Equals(k.Name, name, StringComparison.OrdinalIgnoreCase));
 
+    /// <summary>Where the setting stands that an option came from: <c>Retry.Ratio</c> is <c>Retry:Budget:Ratio</c>.</summary>
+    internal string PathOf(string option)
+    {
+        string[] parts = option.Split('.', 2);
+        if (parts.Length == 1 || Find(parts[0])?.Group is not { } group) return option.Replace('.', ':');
+        string inner = group.Find(parts[1]) is null && group.Keys.FirstOrDefault(k => k.Group?.Find(parts[1]) is not null) is { } deeper
+            ? $"{deeper.Name}:{parts[1]}"
+            : parts[1];
+        return $"{parts[0]}:{inner}";
+    }
+
     private static readonly SettingsSchema Budget = new(
         "The account that retries are paid from.",
         [
@@ -112,6 +123,23 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         new(nameof(PipelineSettings.AcceptedWarnings), SettingKind.Codes,
             "Codes of findings about order and arithmetic of the policies, such as RES008, that are meant and therefore no errors."),
     ];
+
+    private static readonly SettingKey[] HttpKeys =
+    [
+        .. Policies.Where(k => k.Name != nameof(PipelineSettings.AbandonAttemptAfter)),
+        Whole(nameof(HttpSettings.MaxAuthorities), 1, 100_000, "How many authorities may have circuits, budgets and limits of their own. Default 1000."),
+        Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
+        Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
+        Span(nameof(HttpSettings.ReadIdleTimeout), "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes."),
+        Whole(nameof(HttpSettings.BufferRequestBytes), 0, int.MaxValue,
+            "One-shot request bodies up to this size are read into memory so that they can be repeated. Default 0."),
+        new(nameof(HttpSettings.DeadlineHeader), SettingKind.Text, "A request header that carries the milliseconds left for the attempt. Default: none."),
+    ];
+
+    /// <summary>The keys of the standard pipeline of an HttpClient.</summary>
+    internal static SettingsSchema Http { get; } = new(
+        "The pipeline of an HttpClient: total timeout > retry > circuit breaker > concurrency limit > attempt timeout. What is absent has its default.",
+        HttpKeys);
 
     /// <summary>The keys of a pipeline.</summary>
     internal static SettingsSchema Pipeline { get; } = new("A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);

@@ -2,7 +2,6 @@ using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Resilience;
@@ -17,7 +16,7 @@ internal sealed record PipelineRegistration(
 
 /// <summary>Gives the pipelines that were registered with <c>services.AddResilience().AddPipeline(…)</c>: each is built once, when it is
 /// first asked for, and kept. Thread-safe; disposed with the container.</summary>
-public sealed class ResiliencePipelineProvider : IDisposable
+public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 {
     private readonly IServiceProvider _services;
     private readonly Dictionary<string, List<PipelineRegistration>> _registered;
@@ -94,8 +93,7 @@ public sealed class ResiliencePipelineProvider : IDisposable
         }
     }
 
-    /// <summary>Everything that is wrong with the registrations and their configuration.</summary>
-    internal IEnumerable<string> FindProblems()
+    IEnumerable<string> IStartCheck.FindProblems()
     {
         foreach ((string name, List<PipelineRegistration> registrations) in _registered)
         {
@@ -123,7 +121,7 @@ public sealed class ResiliencePipelineProvider : IDisposable
 
     private ResiliencePipeline Build(PipelineRegistration registration)
     {
-        ILogger logger = _services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
+        ILogger logger = ContainerSetup.Logger(_services);
         IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
         if (section is null) return Warned(NewBuilder(registration, null, logger).Build(), logger);
 
@@ -157,10 +155,8 @@ public sealed class ResiliencePipelineProvider : IDisposable
     private ResiliencePipelineBuilder NewBuilder(PipelineRegistration registration, PipelineSettings? settings, ILogger logger)
     {
         ResiliencePipelineBuilder builder = new() { Name = registration.Name, TreatWarningsAsErrors = settings is not null };
-        if (_services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
-        if (_services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
+        ContainerSetup.Apply(builder, _services, logger);
         foreach (string code in settings?.AcceptedWarnings ?? []) builder.AcceptedWarnings.Add(code);
-        if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
         registration.Configure(builder, settings, _services);
         return builder;
     }
@@ -190,18 +186,5 @@ public sealed class ResiliencePipelineProvider : IDisposable
     {
         foreach (PipelineWarning warning in pipeline.Warnings) ResilienceLog.PipelineWarning(logger, pipeline.Name, warning.Code, warning.Message);
         return pipeline;
-    }
-}
-
-/// <summary>Stands in the options so that the host asks, at start, whether everything is in order. Never reloaded.</summary>
-internal sealed class ResilienceStartCheck
-{
-    internal sealed class Validator(ResiliencePipelineProvider provider) : IValidateOptions<ResilienceStartCheck>
-    {
-        public ValidateOptionsResult Validate(string? name, ResilienceStartCheck options)
-        {
-            string[] problems = [.. provider.FindProblems()];
-            return problems.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
-        }
     }
 }

@@ -22,6 +22,7 @@ public static class ResilienceServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(services);
         services.TryAddSingleton<ResiliencePipelineProvider>();
         services.AddOptions<ResilienceStartCheck>().ValidateOnStart();
+        services.AddStartCheck<ResiliencePipelineProvider>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<ResilienceStartCheck>, ResilienceStartCheck.Validator>());
         return new Builder(services);
     }
@@ -102,6 +103,20 @@ public static class ResilienceServiceCollectionExtensions
 
         builder.Services.RemoveAllKeyed<ResiliencePipeline>(name);
         return builder;
+    }
+
+    /// <summary>Has the host ask a singleton, at start, whether everything is in order.</summary>
+    internal static void AddStartCheck<TProvider>(this IServiceCollection services)
+        where TProvider : class, IStartCheck
+    {
+        // A type of its own for each, so that TryAddEnumerable can tell them apart.
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartCheck, StartCheckOf<TProvider>>());
+    }
+
+    private sealed class StartCheckOf<TProvider>(TProvider provider) : IStartCheck
+        where TProvider : class, IStartCheck
+    {
+        public IEnumerable<string> FindProblems() => provider.FindProblems();
     }
 
     private static IResilienceBuilder Add(this IResilienceBuilder builder, PipelineRegistration registration)

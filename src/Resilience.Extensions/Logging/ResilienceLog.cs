@@ -47,4 +47,14 @@ internal static partial class ResilienceLog
 
     [LoggerMessage(23, LogLevel.Debug, "{Pipeline}/{Policy}: {Event}", EventName = "PolicyEvent")]
     internal static partial void PolicyEvent(ILogger logger, string pipeline, string policy, ResilienceEvent @event);
+
+    [LoggerMessage(
+        24, LogLevel.Warning, "{Client}: HttpClient.Timeout ({ClientTimeout}) is not longer than the total timeout ({TotalTimeout}), so it ends calls first, "
+        + "as a cancellation that is neither retried nor counted", EventName = "ClientTimeoutTooShort")]
+    internal static partial void ClientTimeoutTooShort(ILogger logger, string client, TimeSpan clientTimeout, TimeSpan totalTimeout);
+
+    [LoggerMessage(
+        25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is in use already, so the idempotency key would go with them; "
+        + "switch AllowAutoRedirect off", EventName = "RedirectsNotGuarded")]
+    internal static partial void RedirectsNotGuarded(ILogger logger, string client);
 }

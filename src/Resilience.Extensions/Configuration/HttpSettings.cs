@@ -1,0 +1,97 @@
+namespace Resilience;
+
+/// <summary>What configuration may say about the standard pipeline of an <see cref="HttpClient"/>: <see cref="StandardResilienceOptions"/>
+/// without their delegates. Unlike in <see cref="PipelineSettings"/>, a group that is absent leaves the default policy in place.</summary>
+/// <inheritdoc cref="RetrySettings" path="/remarks"/>
+public sealed record HttpSettings
+{
+    /// <inheritdoc cref="StandardResilienceOptions.TotalTimeout"/>
+    public TimeSpan? TotalTimeout { get; set; }
+
+    /// <summary>The retry; taken out by <c>Enabled: false</c>.</summary>
+    public RetrySettings? Retry { get; set; }
+
+    /// <summary>The circuit breaker of each authority; taken out by <c>Enabled: false</c>.</summary>
+    public CircuitBreakerSettings? CircuitBreaker { get; set; }
+
+    /// <summary>The concurrency limit of each authority. Null: as the code says, by default none.</summary>
+    public ConcurrencyLimitSettings? ConcurrencyLimit { get; set; }
+
+    /// <inheritdoc cref="StandardResilienceOptions.AttemptTimeout"/>
+    public TimeSpan? AttemptTimeout { get; set; }
+
+    /// <inheritdoc cref="PipelineSettings.AcceptedWarnings"/>
+    public IReadOnlyList<string>? AcceptedWarnings { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.MaxAuthorities"/>
+    public int? MaxAuthorities { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.BufferResponses"/>
+    public bool? BufferResponses { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.MaxBufferedResponseBytes"/>
+    public long? MaxBufferedResponseBytes { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.ReadIdleTimeout"/>
+    public TimeSpan? ReadIdleTimeout { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.BufferRequestBytes"/>
+    public int? BufferRequestBytes { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.DeadlineHeader"/>
+    public string? DeadlineHeader { get; set; }
+
+    /// <summary>Copies what was said to the options.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public void ApplyTo(StandardResilienceOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ApplyPolicies(options);
+        foreach (string code in AcceptedWarnings ?? []) options.AcceptedWarnings.Add(code);
+        if (MaxAuthorities is { } maxAuthorities) options.MaxAuthorities = maxAuthorities;
+        if (BufferResponses is { } buffer) options.BufferResponses = buffer;
+        if (MaxBufferedResponseBytes is { } maxBuffered) options.MaxBufferedResponseBytes = maxBuffered;
+        if (ReadIdleTimeout is { } idle) options.ReadIdleTimeout = idle;
+        if (BufferRequestBytes is { } requestBytes) options.BufferRequestBytes = requestBytes;
+        if (DeadlineHeader is { } header) options.DeadlineHeader = header;
+    }
+
+    private void ApplyPolicies(StandardResilienceOptions options)
+    {
+        if (TotalTimeout is { } total) options.TotalTimeout = total;
+        if (AttemptTimeout is { } attempt) options.AttemptTimeout = attempt;
+        if (Retry is { } retry)
+        {
+            if (retry.Enabled is not false) retry.ApplyTo(options.Retry ??= new());
+            else options.Retry = null;
+        }
+
+        if (CircuitBreaker is { } breaker)
+        {
+            if (breaker.Enabled is not false) breaker.ApplyTo(options.CircuitBreaker ??= new());
+            else options.CircuitBreaker = null;
+        }
+
+        if (ConcurrencyLimit is { } limit)
+        {
+            if (limit.Enabled is not false) limit.ApplyTo(options.ConcurrencyLimit ??= new());
+            else options.ConcurrencyLimit = null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool Equals(HttpSettings? other) =>
+        other is not null
+        && (TotalTimeout, AttemptTimeout, ReadIdleTimeout) == (other.TotalTimeout, other.AttemptTimeout, other.ReadIdleTimeout)
+        && Retry == other.Retry
+        && CircuitBreaker == other.CircuitBreaker
+        && ConcurrencyLimit == other.ConcurrencyLimit
+        && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings)
+        && (MaxAuthorities, BufferResponses, MaxBufferedResponseBytes, BufferRequestBytes, DeadlineHeader)
+            == (other.MaxAuthorities, other.BufferResponses, other.MaxBufferedResponseBytes, other.BufferRequestBytes, other.DeadlineHeader);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(
+        (TotalTimeout, AttemptTimeout, ReadIdleTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
+        (MaxAuthorities, BufferResponses, MaxBufferedResponseBytes), (BufferRequestBytes, DeadlineHeader));
+}

@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Resilience;
+
+/// <summary>Puts the handlers into the chains that <c>IHttpClientFactory</c> makes, each once, and looks at the clients themselves.</summary>
+internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFactory? loggers = null) : IPostConfigureOptions<HttpClientFactoryOptions>
+{
+    private static readonly TimeSpan DefaultClientTimeout = TimeSpan.FromSeconds(100); // of HttpClient
+
+    private static readonly ConditionalWeakTable<HttpMessageHandler, object> SwitchedOff = [];
+
+    private readonly ILogger? _logger = loggers?.CreateLogger(ResilienceLog.Category);
+    private readonly ConcurrentDictionary<string, bool> _warned = new(StringComparer.Ordinal);
+
+    /// <summary>Comes after everything that was said to the client, so it sees the timeout and the primary handler that will be used.</summary>
+    public void PostConfigure(string? name, HttpClientFactoryOptions options)
+    {
+        string client = name ?? Options.DefaultName;
+        options.HttpClientActions.Add(made => CheckTimeout(client, made));
+        options.HttpMessageHandlerBuilderActions.Add(GuardRedirects);
+    }
+
+    /// <summary>The handler around the attempts. Defaults and the client's own registration both lead here; the second finds it done.</summary>
+    internal void AddResilience(HttpMessageHandlerBuilder chain)
+    {
+        if (!provider.TryGetResilience(NameOf(chain), out HttpResilience? resilience)) return;
+        if (!chain.AdditionalHandlers.Any(h => h is ResilienceHttpHandler known && known.Resilience == resilience))
+            chain.AdditionalHandlers.Add(new ResilienceHttpHandler(resilience));
+    }
+
+    /// <summary>The key stands outside the attempts, in whatever order the two were said.</summary>
+    internal void AddIdempotencyKey(HttpMessageHandlerBuilder chain)
+    {
+        if (chain.AdditionalHandlers.Any(h => h is IdempotencyKeyHandler) || provider.KeyOptionsOf(NameOf(chain)) is not { } options) return;
+        int attempts = chain.AdditionalHandlers.ToList().FindIndex(h => h is ResilienceHttpHandler);
+        chain.AdditionalHandlers.Insert(attempts < 0 ? chain.AdditionalHandlers.Count : attempts, new IdempotencyKeyHandler(options));
+    }
+
+    private static string NameOf(HttpMessageHandlerBuilder chain) => chain.Name ?? Options.DefaultName;
+
+    /// <summary>The framework's own redirects would carry the key to other origins: they are switched off and done by us.</summary>
+    private void GuardRedirects(HttpMessageHandlerBuilder chain)
+    {
+        if (provider.KeyOptionsOf(NameOf(chain)) is not { } options || chain.AdditionalHandlers.Any(h => h is SafeRedirectHandler)) return;
+        int most = 50;
+        try
+        {
+            switch (chain.PrimaryHandler)
+            {
+                case SocketsHttpHandler { AllowAutoRedirect: true } sockets:
+                    most = sockets.MaxAutomaticRedirections;
+                    sockets.AllowAutoRedirect = false;
+                    break;
+                case HttpClientHandler { AllowAutoRedirect: true } classic:
+                    most = classic.MaxAutomaticRedirections;
+                    classic.AllowAutoRedirect = false;
+                    break;
+                default:
+                    if (!SwitchedOff.TryGetValue(chain.PrimaryHandler, out _)) return; // it does not follow, and we were not asked to
+                    break;
+            }
+        }
+        catch (InvalidOperationException) // it is in use already, by somebody else
+        {
+            if (_logger is not null) ResilienceLog.RedirectsNotGuarded(_logger, NameOf(chain));
+            return;
+        }
+
+        SwitchedOff.AddOrUpdate(chain.PrimaryHandler, this);
+        chain.AdditionalHandlers.Add(new SafeRedirectHandler(options.HeaderName, most));
+    }
+
+    /// <summary>A client that gives up before its pipeline does makes the pipeline's times a fiction.</summary>
+    private void CheckTimeout(string client, HttpClient made)
+    {
+        if (made.Timeout == Timeout.InfiniteTimeSpan || !provider.TryGetResilience(client, out HttpResilience? resilience)) return;
+        if (resilience.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is not { Timeout: { } total }) return;
+        if (made.Timeout > total) return;
+        if (made.Timeout == DefaultClientTimeout) made.Timeout = Timeout.InfiniteTimeSpan; // nobody said it; the pipeline ends the call
+        else if (_logger is not null && _warned.TryAdd(client, true)) ResilienceLog.ClientTimeoutTooShort(_logger, client, made.Timeout, total);
+    }
+}

@@ -1,0 +1,198 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Resilience;
+
+/// <summary>Gives what the handlers of each <see cref="HttpClient"/> share: circuits, budgets and limits by authority, to see and to
+/// control. Made once for each client and kept, however often handlers are made anew. Thread-safe; disposed with the container.</summary>
+public sealed class HttpResilienceProvider : IStartCheck, IDisposable
+{
+    private readonly IServiceProvider _services;
+    private readonly HttpRegistration[] _registered;
+    private readonly KeyRegistration[] _keys;
+    private readonly ConcurrentDictionary<string, HttpResilience?> _made = new(StringComparer.Ordinal);
+    private readonly List<IDisposable> _reloads = [];
+    private readonly Lock _gate = new(); // making only; who asks for a client that was made does not touch it
+    private volatile bool _isDisposed;
+
+    /// <summary>Made by the container.</summary>
+    public HttpResilienceProvider(IServiceProvider services)
+    {
+        _services = services;
+        _registered = [.. services.GetServices<HttpRegistration>()];
+        _keys = [.. services.GetServices<KeyRegistration>()];
+    }
+
+    /// <summary>What was made so far.</summary>
+    public IReadOnlyList<HttpResilience> Made => [.. _made.Values.OfType<HttpResilience>()];
+
+    /// <summary>What the handlers of this client share.</summary>
+    /// <param name="client">The name of the client; for a typed client the name of its type, as <c>AddHttpClient</c> makes it.</param>
+    /// <exception cref="KeyNotFoundException">The client has no resilience.</exception>
+    /// <exception cref="InvalidOperationException">The client has it twice.</exception>
+    /// <exception cref="OptionsValidationException">Its options or its configuration are wrong: everything, in one message.</exception>
+    /// <exception cref="ObjectDisposedException">The container has been disposed of.</exception>
+    public HttpResilience GetResilience(string client) => TryGetResilience(client, out HttpResilience? found)
+        ? found
+        : throw new KeyNotFoundException($"The HttpClient '{client}' has no resilience: neither AddStandardResilience nor AddResilience was said.");
+
+    /// <summary>As <see cref="GetResilience"/>, with false for a client without resilience.</summary>
+    public bool TryGetResilience(string client, [NotNullWhen(true)] out HttpResilience? resilience)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (!_made.TryGetValue(client, out resilience))
+        {
+            lock (_gate)
+            {
+                if (!_made.TryGetValue(client, out resilience)) _made[client] = resilience = Make(client);
+            }
+        }
+
+        return resilience is not null;
+    }
+
+    /// <summary>Ends the listening to configuration.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isDisposed = true;
+            foreach (IDisposable reload in _reloads) reload.Dispose();
+            _reloads.Clear();
+        }
+    }
+
+    /// <summary>The options of the keys of this client; null when its requests get none.</summary>
+    internal IdempotencyKeyOptions? KeyOptionsOf(string client)
+    {
+        if (Registrations.Effective(_keys, client, k => k.Client, k => k.Configure is null, "IdempotencyKey") is not { } registration) return null;
+        IdempotencyKeyOptions options = new();
+        registration.Configure!(options, _services);
+        options.ThrowIfInvalid();
+        return options;
+    }
+
+    IEnumerable<string> IStartCheck.FindProblems()
+    {
+        // The defaults are checked by the client that has no name.
+        foreach (string client in _registered.Select(r => r.Client ?? "").Concat(_keys.Select(k => k.Client ?? "")).Distinct(StringComparer.Ordinal))
+        {
+            List<string> problems = [];
+            try
+            {
+                TryGetResilience(client, out _);
+                KeyOptionsOf(client);
+            }
+            catch (OptionsValidationException wrong)
+            {
+                problems.AddRange(wrong.Failures);
+            }
+            catch (Exception error) when (error is not ObjectDisposedException)
+            {
+                problems.Add(error is InvalidOperationException ? error.Message : $"The HttpClient '{client}': {error.Message}");
+            }
+
+            foreach (string problem in problems) yield return problem;
+        }
+    }
+
+    private HttpResilience? Make(string client)
+    {
+        HttpRegistration? registration = Registrations.Effective(_registered, client, r => r.Client, r => r.IsRemoval, "Resilience");
+        if (registration is null) return null;
+        ILogger logger = ContainerSetup.Logger(_services);
+        HttpResilience made = registration.Custom is { } custom
+            ? MakeCustom(client, registration, custom, logger)
+            : MakeStandard(client, registration, logger);
+        foreach (PipelineWarning warning in made.Describe().Warnings) ResilienceLog.PipelineWarning(logger, client, warning.Code, warning.Message);
+        return made;
+    }
+
+    private HttpResilience MakeCustom(
+        string client, HttpRegistration registration, Action<ResiliencePipelineBuilder<HttpResponseMessage>, IServiceProvider> custom, ILogger logger)
+    {
+        CustomResilienceOptions options = new();
+        registration.CustomOptions?.Invoke(options);
+        AgreeOnKey(client, options);
+        return Located(client, "", () => HttpResilience.Custom(
+            builder =>
+            {
+                ContainerSetup.Apply(builder, _services, logger);
+                custom(builder, _services);
+            },
+            options,
+            client));
+    }
+
+    private HttpResilience MakeStandard(string client, HttpRegistration registration, ILogger logger)
+    {
+        IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
+        if (section is null) return Located(client, "", () => NewStandard(client, registration, null, logger));
+
+        string path = (section as IConfigurationSection)?.Path ?? "";
+        SettingsReload<HttpSettings> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger);
+        try
+        {
+            SettingsReading<HttpSettings> reading = reload.Read();
+            if (reading.Problems.Count > 0) throw Wrong(client, reading.Problems.Select(p => p.ToString()));
+            HttpResilience made = Located(client, path, () => NewStandard(client, registration, reading.Settings, logger));
+            reload.Start(reading.Settings, settings => Located(client, path, () =>
+            {
+                made.Update(Options(client, registration, settings));
+                return made;
+            }));
+            _reloads.Add(reload);
+            return made;
+        }
+        catch
+        {
+            reload.Dispose();
+            throw;
+        }
+    }
+
+    private HttpResilience NewStandard(string client, HttpRegistration registration, HttpSettings? settings, ILogger logger) =>
+        HttpResilience.Standard(Options(client, registration, settings), client, builder => ContainerSetup.Apply(builder, _services, logger));
+
+    private StandardResilienceOptions Options(string client, HttpRegistration registration, HttpSettings? settings)
+    {
+        StandardResilienceOptions options = new();
+        registration.Standard?.Invoke(options, _services);
+        settings?.ApplyTo(options);
+        AgreeOnKey(client, options);
+        return options;
+    }
+
+    /// <summary>The header that makes a request repeatable is the one in which the client's keys travel.</summary>
+    private void AgreeOnKey(string client, HttpResilienceOptions options)
+    {
+        if (options.IdempotencyHeader == IdempotencyKeyOptions.DefaultHeader && KeyOptionsOf(client) is { } keys) options.IdempotencyHeader = keys.HeaderName;
+    }
+
+    /// <summary>Says which client, and where in the configuration, the problems stand.</summary>
+    private static HttpResilience Located(string client, string path, Func<HttpResilience> make)
+    {
+        try
+        {
+            return make();
+        }
+        catch (ResilienceOptionsException wrong)
+        {
+            throw Wrong(client, wrong.Problems.Select(p => path.Length == 0
+                ? $"The HttpClient '{client}': {p}"
+                : $"{path}:{SettingsSchema.Http.PathOf(p.Option)} is {p.Value}, but must be {p.Allowed}"));
+        }
+        catch (ResiliencePipelineException wrong)
+        {
+            throw Wrong(client, wrong.Warnings.Select(w => path.Length == 0 ? $"The HttpClient '{client}': {w}" : $"{path}: {w}"));
+        }
+    }
+
+    private static OptionsValidationException Wrong(string client, IEnumerable<string> problems) =>
+        new(client, typeof(HttpSettings), problems);
+}

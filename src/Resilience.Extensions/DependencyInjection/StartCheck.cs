@@ -1,0 +1,40 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+
+namespace Resilience;
+
+/// <summary>Something that is registered and can say before it is used what is wrong with it.</summary>
+internal interface IStartCheck
+{
+    /// <summary>Everything that is wrong with the registrations and their configuration.</summary>
+    IEnumerable<string> FindProblems();
+}
+
+/// <summary>Stands in the options so that the host asks, at start, whether everything is in order. Never reloaded.</summary>
+internal sealed class ResilienceStartCheck
+{
+    internal sealed class Validator(IEnumerable<IStartCheck> checks) : IValidateOptions<ResilienceStartCheck>
+    {
+        public ValidateOptionsResult Validate(string? name, ResilienceStartCheck options)
+        {
+            string[] problems = [.. checks.SelectMany(c => c.FindProblems())];
+            return problems.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(problems);
+        }
+    }
+}
+
+/// <summary>What every builder gets from the container before the policies are added.</summary>
+internal static class ContainerSetup
+{
+    internal static ILogger Logger(IServiceProvider services) =>
+        services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
+
+    internal static void Apply(ResiliencePipelineBuilderBase builder, IServiceProvider services, ILogger logger)
+    {
+        if (services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
+        if (services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
+        if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
+    }
+}
