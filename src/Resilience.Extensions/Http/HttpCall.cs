@@ -18,6 +18,7 @@ internal sealed class HttpCall
     private readonly string? _repeatObjection; // why a failed attempt that was sent must not be repeated; null when it may
     private readonly bool _isSafeByKey; // repeated only because it carries a key
     private RequestBody _body;
+    private HttpAuthority? _authority; // from the beginning of the call on
     private CancellationToken _callers;
     private AttemptContent? _content; // of the attempt that was made last
     private List<HttpAttempt>? _history; // since the first failure
@@ -43,8 +44,7 @@ internal sealed class HttpCall
         if (_options.BufferRequestBytes > 0 && !_body.IsReplayable)
             _body = await RequestBody.BufferedAsync(_body, _options.BufferRequestBytes, cancellationToken).ConfigureAwait(false);
 
-        HttpAuthority authority = _resilience.Find(_request, _options);
-        authority.Touch(_lastEnd = _resilience.Time.GetTimestamp());
+        HttpAuthority authority = _authority = _resilience.Find(_request, _options);
         CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = _overrides?.ToProperties() };
         Outcome<HttpResponseMessage> outcome = await authority.Pipeline
             .TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, cancellationToken).ConfigureAwait(false);
@@ -80,6 +80,7 @@ internal sealed class HttpCall
         bool isForbidden = Forbid(context, ObjectionAfter(number, message, wasSent: true, bodyHasBegun: true), false);
         using CancellationTokenRegistration registration = content?.StopWith(token) ?? default;
         long start = _resilience.Time.GetTimestamp();
+        _authority!.Touch(start);
         HttpResponseMessage? response = null;
         try
         {

@@ -1,0 +1,129 @@
+using System.Net;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Http;
+
+/// <summary>One circuit, budget and limit for each authority, in bounded memory.</summary>
+[Collection(ThreadsCollection.Name)]
+public sealed class AuthoritiesTests
+{
+    private readonly FakeTimeProvider _time = new();
+
+    private static Uri Host(int n) => new($"https://h{n}.test/");
+
+    [Fact]
+    public void Sixty_four_racing_first_requests_make_one_pipeline()
+    {
+        int built = 0;
+        HttpResilience resilience = HttpResilience.Custom(p =>
+        {
+            Interlocked.Increment(ref built);
+            p.AddCircuitBreaker();
+        });
+        HttpAuthority[] seen = new HttpAuthority[64];
+        Together.Run(64, 1, _ => { }, (thread, _) => seen[thread] = resilience.For(new("https://HOST.test:443/path")), _ => { });
+        seen.Distinct().Should().ContainSingle().Which.Name.Should().Be("https://host.test");
+        built.Should().Be(2, "one for the authority and one to check");
+        resilience.Authorities.Should().ContainSingle();
+    }
+
+    [Fact]
+    public async Task The_outage_of_one_authority_does_not_stop_another()
+    {
+        ScriptedHandler network = new((_, r) => new TrackedResponse(r.RequestUri!.Host == "h1.test" ? HttpStatusCode.InternalServerError : HttpStatusCode.OK));
+        HttpResilience resilience = HttpKit.Standard(_time, o => (o.Retry, o.CircuitBreaker) = (null, new() { ConsecutiveFailures = 2 }));
+        HttpClient client = HttpKit.Client(resilience, network);
+        for (int i = 0; i < 2; i++) await client.GetAsync(Host(1));
+        await client.Invoking(c => c.GetAsync(Host(1))).Should().ThrowAsync<HttpResilienceException>();
+        (await client.GetAsync(Host(2))).StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task When_there_are_too_many_the_least_used_are_forgotten_but_never_one_that_is_open()
+    {
+        ScriptedHandler network = new((_, r) => new TrackedResponse(r.RequestUri!.Host == "h0.test" ? HttpStatusCode.InternalServerError : HttpStatusCode.OK));
+        HttpResilience resilience = HttpKit.Standard(_time, o =>
+        {
+            o.MaxAuthorities = 20;
+            o.Retry = null;
+            o.CircuitBreaker = new() { ConsecutiveFailures = 1 };
+        });
+        HttpClient client = HttpKit.Client(resilience, network);
+        for (int n = 0; n < 20; n++)
+        {
+            await client.GetAsync(Host(n));
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        await client.GetAsync(Host(20));
+        resilience.Authorities.Select(a => a.Name).Should().HaveCount(19)
+            .And.Contain("https://h0.test", "its circuit is open").And.NotContain(["https://h1.test", "https://h2.test"]).And.Contain("https://h20.test");
+    }
+
+    [Fact]
+    public async Task Those_that_find_no_place_share_one()
+    {
+        ScriptedHandler network = new(HttpStatusCode.InternalServerError);
+        HttpResilience resilience = HttpKit.Standard(_time, o =>
+        {
+            o.MaxAuthorities = 2;
+            o.Retry = null;
+            o.CircuitBreaker = new() { ConsecutiveFailures = 2 };
+        });
+        HttpClient client = HttpKit.Client(resilience, network);
+        for (int n = 0; n < 2; n++)
+        {
+            await client.GetAsync(Host(n));
+            await client.GetAsync(Host(n));
+        }
+
+        await client.GetAsync(Host(2));
+        await client.GetAsync(Host(3));
+        resilience.Overflow.CircuitBreaker!.State.Should().Be(CircuitState.Open);
+        resilience.Authorities.Should().HaveCount(2);
+        resilience.For(Host(4)).Should().BeSameAs(resilience.Overflow);
+    }
+
+    [Fact]
+    public async Task A_thousand_hosts_take_bounded_memory()
+    {
+        HttpResilience resilience = HttpKit.Standard(_time, o => o.MaxAuthorities = 50);
+        HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.OK));
+        for (int n = 0; n < 1000; n++)
+        {
+            await client.GetAsync(Host(n));
+            resilience.Authorities.Count.Should().BeLessThanOrEqualTo(50);
+        }
+    }
+
+    [Fact]
+    public async Task Partitions_can_be_made_by_anything_of_the_request_and_a_broken_rule_breaks_no_call()
+    {
+        HttpResilience resilience = HttpKit.Standard(_time, o => o.PartitionBy = r => r.Headers.Host ?? throw new InvalidOperationException("no tenant"));
+        HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.OK));
+        HttpRequestMessage one = HttpKit.Request(HttpMethod.Get);
+        one.Headers.Host = "tenant-1";
+        await client.SendAsync(one);
+        await client.GetAsync(HttpKit.Address);
+        resilience.Authorities.Select(a => a.Name).Should().BeEquivalentTo("tenant-1", "");
+    }
+
+    [Fact]
+    public void An_update_reaches_all_authorities_keeps_their_state_and_changes_nothing_when_it_is_wrong()
+    {
+        HttpResilience resilience = HttpKit.Standard(_time);
+        HttpAuthority one = resilience.For(Host(1));
+        one.CircuitBreaker!.Isolate();
+        CircuitBreaker circuit = one.CircuitBreaker;
+        resilience.Update(new() { AttemptTimeout = TimeSpan.FromSeconds(2) });
+        foreach (HttpAuthority each in new[] { one, resilience.Overflow, resilience.For(Host(2)) })
+            each.Pipeline.Describe().Policies[^1].Timeout.Should().Be(TimeSpan.FromSeconds(2));
+        one.CircuitBreaker.Should().BeSameAs(circuit);
+        circuit.State.Should().Be(CircuitState.Isolated);
+
+        resilience.Invoking(r => r.Update(new() { AttemptTimeout = TimeSpan.FromSeconds(20) })).Should().Throw<ResiliencePipelineException>();
+        resilience.Invoking(r => r.Update(new() { MaxAuthorities = -1 })).Should().Throw<ResilienceOptionsException>();
+        one.Pipeline.Describe().Policies[^1].Timeout.Should().Be(TimeSpan.FromSeconds(2));
+        HttpResilience.Custom(p => p.AddRetry()).Invoking(r => r.Update(new())).Should().Throw<InvalidOperationException>();
+    }
+}
