@@ -11,7 +11,7 @@ internal static partial class ResilienceLog
     internal static partial void RetryScheduled(ILogger logger, string pipeline, string policy, int attempt, string reason, TimeSpan delay);
 
     [LoggerMessage(
-        2, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}) and is not repeated: {Denial} {Detail}", EventName = "RetryDenied")]
+        2, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}) and is not repeated ({Denial}) {Detail}", EventName = "RetryDenied")]
     internal static partial void RetryDenied(ILogger logger, string pipeline, string policy, int attempt, string reason, RetryDenial denial, string? detail);
 
     [LoggerMessage(

@@ -153,7 +153,9 @@ public sealed class HandlerTests
         });
         HttpRequestMessage mine = new(HttpMethod.Put, HttpKit.Address)
         {
-            Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new StringContent("body"),
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new StringContent("body"),
         };
         mine.Headers.Add("X-Several", ["a", "b"]);
         mine.Headers.TryAddWithoutValidation("Authorization", "odd token");

@@ -19,4 +19,14 @@ public sealed class SampleTests
 
         static int Errors(string line) => int.Parse(System.Text.RegularExpressions.Regex.Match(line, @"(\d+) errors").Groups[1].Value);
     }
+
+    [Fact]
+    public async Task The_http_client_sample_charges_once_and_takes_new_settings_during_the_outage()
+    {
+        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/HttpClient", "-c", "Release");
+        exit.Should().Be(0, "{0}", printed);
+        printed.Should().Contain("receipt 1 for the book; 3 requests, 1 charge").And.Contain("circuit Open; 6 requests reached the service for 5 calls")
+            .And.Contain("attempt timeout 00:00:00.5000000, circuit Open").And.Contain("did you mean AttemptTimeout?")
+            .And.Contain("receipt 2 for the lamp; circuit Closed; 2 charges in all");
+    }
 }
