@@ -36,5 +36,6 @@ internal static class ContainerSetup
         if (services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
         if (services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
         if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
+        foreach (PipelineDefaults defaults in services.GetServices<PipelineDefaults>()) defaults.Configure(builder, services);
     }
 }
