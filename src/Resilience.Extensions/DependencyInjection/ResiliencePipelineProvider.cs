@@ -176,7 +176,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
 
         string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<PipelineSettings> reload = new(registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger);
+        SettingsReload<PipelineSettings> reload = new(registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger, ContainerSetup.Reloads(_services));
         try
         {
             SettingsReading<PipelineSettings> reading = reload.Read();
