@@ -36,6 +36,9 @@ internal static partial class ResilienceLog
     [LoggerMessage(8, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "LimitReached")]
     internal static partial void LimitReached(ILogger logger, string pipeline, string policy, LimitReason why, string reason);
 
+    [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
+    internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
