@@ -8,14 +8,19 @@ namespace Resilience;
 internal static class MeterInstruments<TInstruments>
     where TInstruments : class
 {
-    private static readonly ConditionalWeakTable<Meter, TInstruments> Made = [];
+    // Of objects, because a table of a type parameter asks the trimmer for constructors that it never calls.
+    private static readonly ConditionalWeakTable<Meter, object> Made = [];
 
     internal static TInstruments For(Meter meter, Func<Meter, TInstruments> make)
     {
-        if (Made.TryGetValue(meter, out TInstruments? known)) return known;
+        if (Made.TryGetValue(meter, out object? known)) return Unsafe.As<TInstruments>(known);
 
         // Locked so that no instrument is made twice: listeners would hear each of them.
-        lock (Made) return Made.GetValue(meter, m => make(m));
+        lock (Made)
+        {
+            if (!Made.TryGetValue(meter, out known)) Made.Add(meter, known = make(meter));
+            return Unsafe.As<TInstruments>(known);
+        }
     }
 }
 
