@@ -4,7 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Resilience;
 
 /// <summary>Looks at the circuits that exist; builds none.</summary>
-internal sealed class ResilienceHealthCheck(ResiliencePipelineProvider pipelines, HttpResilienceProvider? clients, ResilienceHealthOptions options) : IHealthCheck
+internal sealed class ResilienceHealthCheck(
+    ResiliencePipelineProvider pipelines, HttpResilienceProvider? clients, ResilienceHealthOptions options) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {

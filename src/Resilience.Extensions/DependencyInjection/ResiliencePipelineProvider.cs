@@ -176,7 +176,8 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
 
         string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<PipelineSettings> reload = new(registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger, ContainerSetup.Reloads(_services));
+        SettingsReload<PipelineSettings> reload = new(
+            registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger, ContainerSetup.Reloads(_services));
         try
         {
             SettingsReading<PipelineSettings> reading = reload.Read();

@@ -98,7 +98,8 @@ public static class ResilienceServiceCollectionExtensions
     {
         ArgumentException.ThrowIfNullOrEmpty(configSectionPath);
         ArgumentNullException.ThrowIfNull(configure);
-        return builder.Add(new PlainRegistration(name, (pipeline, settings, services) => configure(pipeline, settings!, services)) { Path = configSectionPath });
+        return builder.Add(
+            new PlainRegistration(name, (pipeline, settings, services) => configure(pipeline, settings!, services)) { Path = configSectionPath });
     }
 
     /// <summary>Takes a registration back: the word by which one is replaced by another.</summary>

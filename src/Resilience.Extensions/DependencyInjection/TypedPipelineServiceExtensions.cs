@@ -47,7 +47,8 @@ public static class TypedPipelineServiceExtensions
         return builder.Add(new TypedRegistration<T>(name, From(configure)) { Section = section });
     }
 
-    /// <inheritdoc cref="AddPipeline{T}(IResilienceBuilder, string, IConfiguration, Action{ResiliencePipelineBuilder{T}, PipelineSettings, IServiceProvider}?)"/>
+    /// <inheritdoc
+    /// cref="AddPipeline{T}(IResilienceBuilder, string, IConfiguration, Action{ResiliencePipelineBuilder{T}, PipelineSettings, IServiceProvider}?)"/>
     /// <param name="builder">The registrations.</param>
     /// <param name="name">The name.</param>
     /// <param name="configSectionPath">The path of the section in the container's configuration.</param>

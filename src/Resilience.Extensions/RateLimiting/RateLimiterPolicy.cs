@@ -49,7 +49,11 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         lease.TryGetMetadata(MetadataName.ReasonPhrase, out string? said);
         RateLimitRefusal refusal = new(_environment.PolicyName, retryAfter, said);
         if (_rejections.Enabled)
-            _rejections.Add(1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
+        {
+            _rejections.Add(
+                1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
+        }
+
         if (_environment.HasListeners)
         {
             _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, refusal) { Operation = context.Operation });
