@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Resilience;
 
 /// <summary>The bottom of every chain: run the delegate once, catch once, classify once.</summary>
-internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier) : PolicyLink<T>
+internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments) : PolicyLink<T>
 {
     private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
@@ -63,15 +63,15 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private Outcome<T> EndedWith(T result)
     {
         Verdict verdict = _resultRule is null ? Verdict.Success : _resultRule(result);
-        if (ResilienceTelemetry.Attempts.Enabled)
-            ResilienceTelemetry.CountAttempt(pipelineName, verdict, verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
+        if (instruments.Attempts.Enabled)
+            instruments.CountAttempt(pipelineName, verdict, verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
         return new(result, null, verdict, false);
     }
 
     private Outcome<T> EndedWith(Exception error, ResilienceContext context)
     {
         Verdict verdict = classifier.Classify(error, context.CancellationToken.IsCancellationRequested);
-        if (ResilienceTelemetry.Attempts.Enabled) ResilienceTelemetry.CountAttempt(pipelineName, verdict, ResilienceTelemetry.ErrorTypeOf(error));
+        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, verdict, ResilienceTelemetry.ErrorTypeOf(error));
         return new(default, error, verdict, RetryMark.IsSet(error));
     }
 }

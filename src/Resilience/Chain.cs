@@ -67,7 +67,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(call, cancellationToken));
         call.Begin(site, cancellationToken);
-        if (ResilienceTelemetry.CallsAreObserved) return ObserveAsync(call);
+        if (site.Instruments.CallsAreObserved) return ObserveAsync(call);
 
         ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running, call);
@@ -86,7 +86,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string
         else
         {
             call.Begin(site, cancellationToken);
-            if (ResilienceTelemetry.CallsAreObserved) return AwaitValueAsync(ObserveAsync(call), null);
+            if (site.Instruments.CallsAreObserved) return AwaitValueAsync(ObserveAsync(call), null);
             ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
             if (!running.IsCompletedSuccessfully) return AwaitValueAsync(running, call);
             outcome = running.Result;
@@ -148,8 +148,8 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string
         };
         if (operation is not null) tags.Add(ResilienceTelemetry.OperationTag, operation);
         if (errorType is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, errorType);
-        ResilienceTelemetry.CallDuration.Record(seconds, tags);
-        ResilienceTelemetry.CallAttempts.Record(attempts, tags);
+        site.Instruments.Duration.Record(seconds, tags);
+        site.Instruments.AttemptsOfCall.Record(attempts, tags);
         if (span is not null)
         {
             foreach (KeyValuePair<string, object?> tag in tags) span.SetTag(tag.Key, tag.Value);

@@ -7,10 +7,11 @@ internal sealed class PipelineParts(
     string[] names,
     PolicyEnvironment[] environments,
     Clock clock,
+    CallInstruments instruments,
     OutcomeClassifier classifier,
     IReadOnlyList<PipelineWarning> warnings)
 {
-    private readonly CallSite _site = new(name, clock);
+    private readonly CallSite _site = new(name, clock, instruments);
 
     internal string Name => name;
 
@@ -18,7 +19,7 @@ internal sealed class PipelineParts(
 
     internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);
 
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier)), _site, classifier.BindName<T>());
+    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments)), _site, classifier.BindName<T>());
 
     /// <summary>Everything was found in order: the policies are put in use.</summary>
     internal void TakeEffect()

@@ -1,9 +1,12 @@
+using System.Diagnostics.Metrics;
+
 namespace Resilience;
 
 /// <summary>What the builder gives to a policy when it makes it: its name, time, randomness, and a door for events.</summary>
 public sealed class PolicyEnvironment
 {
     private readonly Action<ResilienceEvent>[] _listeners;
+    private volatile object? _instruments;
 
     internal PolicyEnvironment(
         string pipelineName,
@@ -12,8 +15,10 @@ public sealed class PolicyEnvironment
         Randomness randomness,
         OutcomeClassifier classifier,
         Action<ResilienceEvent>[] listeners,
+        Meter meter,
         ResiliencePolicy? former = null)
     {
+        Meter = meter;
         Former = former;
         PipelineName = pipelineName;
         PolicyName = policyName;
@@ -34,7 +39,7 @@ public sealed class PolicyEnvironment
     {
         ArgumentException.ThrowIfNullOrEmpty(policyName);
         return new("", policyName, Clock.For(timeProvider ?? TimeProvider.System), randomness ?? Randomness.Shared,
-            OutcomeClassifier.Default, listener is null ? [] : [listener]);
+            OutcomeClassifier.Default, listener is null ? [] : [listener], ResilienceTelemetry.Meter);
     }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
@@ -48,6 +53,9 @@ public sealed class PolicyEnvironment
 
     /// <summary>The source of jitter; a policy uses no other.</summary>
     public Randomness Randomness { get; }
+
+    /// <summary>The meter that a policy makes its instruments on, once for each meter.</summary>
+    public Meter Meter { get; }
 
     /// <summary>The pipeline's classifier.</summary>
     public OutcomeClassifier Classifier { get; }
@@ -65,6 +73,16 @@ public sealed class PolicyEnvironment
     public bool HasListeners => _listeners.Length > 0;
 
     internal Clock Clock { get; }
+
+    /// <summary>The instruments of the one policy that this environment was made for, looked up once.</summary>
+    internal TInstruments Instruments<TInstruments>(Func<Meter, TInstruments> make)
+        where TInstruments : class
+    {
+        if (_instruments is TInstruments known) return known;
+        TInstruments made = MeterInstruments<TInstruments>.For(Meter, make);
+        _instruments = made;
+        return made;
+    }
 
     /// <summary>Tells the listeners, in the order in which they were added. What a listener throws is counted and swallowed.</summary>
     /// <remarks>Call it after the change of state it tells of, never inside a lock or a retry loop.</remarks>

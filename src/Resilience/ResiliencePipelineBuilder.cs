@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Resilience;
 
 /// <summary>Base of the builders: policies are added from the outermost to the innermost; the extension methods <c>Add…</c> stand beside each policy.</summary>
@@ -19,6 +21,10 @@ public abstract class ResiliencePipelineBuilderBase
 
     /// <summary>The source of jitter for every policy. Default: <see cref="Randomness.Shared"/>.</summary>
     public Randomness Randomness { get; set; } = Randomness.Shared;
+
+    /// <summary>Where the meter of the metrics comes from. Default null: the meter of the process. In a container it is the container's, so
+    /// that its metrics are its own.</summary>
+    public IMeterFactory? MeterFactory { get; set; }
 
     /// <summary>Decides what each ending of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
     public OutcomeClassifier Classifier { get; set; } = OutcomeClassifier.Default;
@@ -46,13 +52,14 @@ public abstract class ResiliencePipelineBuilderBase
         OptionProblem[] problems = [.. _policies.SelectMany(p => p.Options.FindProblems())];
         if (problems.Length > 0) throw new ResilienceOptionsException(problems);
 
+        Meter meter = ResilienceTelemetry.MeterOf(MeterFactory);
         Action<ResilienceEvent>[] listeners = [.. _listeners];
         string[] names = NamePolicies();
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
         for (int i = 0; i < policies.Length; i++)
         {
-            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, former?.Find(names[i]));
+            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]));
             policies[i] = _policies[i].Create(environments[i])
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }
@@ -62,7 +69,7 @@ public abstract class ResiliencePipelineBuilderBase
             .. PipelineOrder.Check([.. policies.Select(p => p.Describe())]).Where(w => !AcceptedWarnings.Contains(w.Code)),
         ];
         if (TreatWarningsAsErrors && warnings.Count > 0) throw new ResiliencePipelineException(name, warnings);
-        return new(name, policies, names, environments, clock, classifier, warnings);
+        return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, warnings);
     }
 
     /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>

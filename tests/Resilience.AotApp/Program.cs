@@ -1,4 +1,10 @@
 using System.Diagnostics.Metrics;
+using System.Net;
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Options;
 using Resilience;
 
 // Published with NativeAOT and executed by a test: every policy, with value and reference results, with and without
@@ -52,8 +58,37 @@ listener.Start();
 await pipeline.ExecuteAsync(_ => new ValueTask<int>(1));
 Check("metrics", counted > 0);
 Check("description", pipeline.Describe().ToString().Contains("CircuitBreaker", StringComparison.Ordinal));
+await InContainerAsync();
 Console.WriteLine(failures == 0 ? "all checks passed" : $"{failures} checks failed");
 return failures;
+
+// Pipelines and a client from configuration, bound without reflection, checked at start, reloaded, and seen by a health check.
+async Task InContainerAsync()
+{
+    IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection(
+    [
+        new("P:orders:Retry:MaxRetries", "1"), new("P:orders:Retry:Jitter", "Equal"), new("P:orders:AttemptTimeout", "00:00:01"),
+        new("P:orders:AcceptedWarnings:0", "RES008"), new("H:Retry:BaseDelay", "00:00:00"), new("H:Retry:MaxDelay", "00:00:00"),
+        new("H:CircuitBreaker:ConsecutiveFailures", "5"), new("H:ConcurrencyLimit:MaxConcurrent", "7"),
+    ]).Build();
+    ServiceCollection services = new();
+    services.AddLogging().AddMetrics().AddSingleton<IConfiguration>(configuration);
+    services.AddResilience().AddPipelines("P").AddPipeline<string>("typed", b => b.AddRateLimiter(new ConcurrencyLimiter(new() { PermitLimit = 1 })));
+    services.AddHttpClient("shop").AddIdempotencyKey().AddStandardResilience("H").ConfigurePrimaryHttpMessageHandler(() => new Network());
+    services.AddHealthChecks().AddResilience();
+    await using ServiceProvider container = services.BuildServiceProvider();
+    container.GetRequiredService<IStartupValidator>().Validate();
+    ResiliencePipeline orders = container.GetRequiredKeyedService<ResiliencePipeline>("orders");
+    Check("bound", orders.Describe().Policies[0].MaxAttempts == 2);
+    configuration["P:orders:Retry:MaxRetries"] = "4";
+    configuration.Reload();
+    Check("reloaded", orders.Describe().Policies[0].MaxAttempts == 5);
+    Check("typed, keyed", await container.GetRequiredKeyedService<ResiliencePipeline<string>>("typed").ExecuteAsync(_ => new ValueTask<string>("x")) == "x");
+    using HttpResponseMessage response = await container.GetRequiredService<IHttpClientFactory>().CreateClient("shop").PostAsync("http://shop.test/", new StringContent("x"));
+    Check("client", response.StatusCode == HttpStatusCode.OK && HttpAttempts.Of(response).Count == 2);
+    container.GetRequiredKeyedService<HttpResilience>("shop").For(new("http://shop.test/")).CircuitBreaker!.Isolate();
+    Check("health", (await container.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Status == HealthStatus.Degraded);
+}
 
 void Check(string what, bool holds)
 {
@@ -70,4 +105,12 @@ internal sealed class Tally : SimplePolicy
         Interlocked.Increment(ref Calls);
         return next.ExecuteAsync(context);
     }
+}
+
+internal sealed class Network : HttpMessageHandler
+{
+    private int _count;
+
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        Task.FromResult(new HttpResponseMessage(_count++ == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK) { RequestMessage = request });
 }

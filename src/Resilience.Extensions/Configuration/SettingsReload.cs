@@ -18,6 +18,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     private readonly string _name;
     private readonly string _path;
     private readonly ILogger _logger;
+    private readonly ReloadTelemetry _telemetry;
     private readonly Func<SettingsReading<TSettings>> _read;
     private readonly bool _mustExist;
     private readonly IDisposable _subscription;
@@ -33,12 +34,15 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     /// <param name="read">Reads the section.</param>
     /// <param name="mustExist">Whether a section without anything in it is an error.</param>
     /// <param name="logger">Hears of reloads.</param>
+    /// <param name="telemetry">Counts them.</param>
     internal SettingsReload(
-        string name, IConfiguration section, string path, Func<IConfiguration, string, SettingsReading<TSettings>> read, bool mustExist, ILogger logger)
+        string name, IConfiguration section, string path, Func<IConfiguration, string, SettingsReading<TSettings>> read, bool mustExist, ILogger logger,
+        ReloadTelemetry telemetry)
     {
         _name = name;
         _path = path;
         _logger = logger;
+        _telemetry = telemetry;
         _read = () => read(section, path);
         _mustExist = mustExist;
         _subscription = ChangeToken.OnChange(section.GetReloadToken, OnChanged);
@@ -96,13 +100,13 @@ internal sealed class SettingsReload<TSettings> : IDisposable
             }
             else if (reading.Settings.Equals(_current))
             {
-                ReloadTelemetry.Count(_name, ReloadTelemetry.Unchanged);
+                _telemetry.Count(_name, ReloadTelemetry.Unchanged);
             }
             else
             {
                 _apply!(reading.Settings);
                 _current = reading.Settings;
-                ReloadTelemetry.Count(_name, ReloadTelemetry.Applied);
+                _telemetry.Count(_name, ReloadTelemetry.Applied);
                 ResilienceLog.ReloadApplied(_logger, _name, _path);
             }
         }
@@ -118,7 +122,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
 
     private void Reject(IEnumerable<string> problems, Exception? error)
     {
-        ReloadTelemetry.Count(_name, ReloadTelemetry.Rejected);
+        _telemetry.Count(_name, ReloadTelemetry.Rejected);
         try
         {
             ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));

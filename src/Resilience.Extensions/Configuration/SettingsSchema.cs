@@ -86,18 +86,23 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Whole(nameof(CircuitBreakerSettings.SamplingCalls), 1, 100_000, "The length of the window in calls, instead of time."),
             Whole(nameof(CircuitBreakerSettings.Buckets), 2, 60, "How many buckets the window is made of. Default 10."),
             Whole(nameof(CircuitBreakerSettings.ConsecutiveFailures), 1, 1000, "Opens when this many calls in a row failed. Default: off."),
-            Span(nameof(CircuitBreakerSettings.ConsecutiveFailuresWithin), "The time within which the failures in a row must lie, more than zero, at most a day."),
+            Span(nameof(CircuitBreakerSettings.ConsecutiveFailuresWithin),
+                "The time within which the failures in a row must lie, more than zero, at most a day."),
             Span(nameof(CircuitBreakerSettings.SlowCallThreshold), "A call that takes this long is slow, from 10 ms to a day. Default: off."),
-            Number(nameof(CircuitBreakerSettings.SlowCallRatio), 0, 1, "Opens when at least this share of the calls in the window is slow, more than 0. Default 0.5."),
+            Number(nameof(CircuitBreakerSettings.SlowCallRatio), 0, 1,
+                "Opens when at least this share of the calls in the window is slow, more than 0. Default 0.5."),
             Span(nameof(CircuitBreakerSettings.BreakDuration), "How long the circuit stays open the first time, from 1 ms to a day. Default 00:00:05."),
             Number(nameof(CircuitBreakerSettings.BreakGrowth), 1, 100, "Each relapse multiplies the break by this. Default 2."),
             Span(nameof(CircuitBreakerSettings.MaxBreakDuration), "The longest break, from BreakDuration to a day. Default 00:01:00."),
             Number(nameof(CircuitBreakerSettings.BreakJitter), 0, 1, "The share of the break that chance may take away. Default 0.2."),
-            Span(nameof(CircuitBreakerSettings.BreakDecay), "Each such span of health takes back one step of the growth, from 1 ms to a day. Default 00:01:00."),
+            Span(nameof(CircuitBreakerSettings.BreakDecay),
+                "Each such span of health takes back one step of the growth, from 1 ms to a day. Default 00:01:00."),
             Whole(nameof(CircuitBreakerSettings.Probes), 1, 1000, "How many probes may be out at once when the circuit is half open. Default 1."),
-            Whole(nameof(CircuitBreakerSettings.SuccessThreshold), 1, 1000, "How many probes must succeed before the circuit closes. Default: as many as Probes."),
+            Whole(nameof(CircuitBreakerSettings.SuccessThreshold), 1, 1000,
+                "How many probes must succeed before the circuit closes. Default: as many as Probes."),
             Span(nameof(CircuitBreakerSettings.ProbeLease), "How long a probe may be silent before it is given up, from 1 ms to a day. Default 00:00:30."),
-            Span(nameof(CircuitBreakerSettings.RampDuration), "After closing, the time in which the share of admitted calls grows to all, up to a day. Default zero."),
+            Span(nameof(CircuitBreakerSettings.RampDuration),
+                "After closing, the time in which the share of admitted calls grows to all, up to a day. Default zero."),
             Number(nameof(CircuitBreakerSettings.RampFrom), 0, 1, "The share of calls admitted at the beginning of the ramp, more than 0. Default 0.1."),
             Flag(nameof(CircuitBreakerSettings.DryRun), "Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false."),
         ]);
@@ -142,7 +147,8 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         HttpKeys);
 
     /// <summary>The keys of a pipeline.</summary>
-    internal static SettingsSchema Pipeline { get; } = new("A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);
+    internal static SettingsSchema Pipeline { get; } = new(
+        "A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);
 
     private static SettingKey Flag(string name, string description) => new(name, SettingKind.Flag, description);
 

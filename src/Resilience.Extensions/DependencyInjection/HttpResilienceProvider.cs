@@ -135,7 +135,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         if (section is null) return Located(client, "", () => NewStandard(client, registration, null, logger));
 
         string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<HttpSettings> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger);
+        SettingsReload<HttpSettings> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger, ContainerSetup.Reloads(_services));
         try
         {
             SettingsReading<HttpSettings> reading = reload.Read();

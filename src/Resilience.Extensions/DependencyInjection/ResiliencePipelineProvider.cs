@@ -6,23 +6,16 @@ using Microsoft.Extensions.Options;
 
 namespace Resilience;
 
-/// <summary>A pipeline that somebody registered.</summary>
-/// <param name="Name">Its name.</param>
-/// <param name="Section">Where its settings stand, if they do.</param>
-/// <param name="Path">The path of the section, when it is the container that knows the configuration.</param>
-/// <param name="Configure">Adds the policies; the settings are null unless there is a section.</param>
-internal sealed record PipelineRegistration(
-    string Name, IConfiguration? Section, string? Path, Action<ResiliencePipelineBuilder, PipelineSettings?, IServiceProvider> Configure);
-
 /// <summary>Gives the pipelines that were registered with <c>services.AddResilience().AddPipeline(…)</c>: each is built once, when it is
 /// first asked for, and kept. Thread-safe; disposed with the container.</summary>
 public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 {
     private readonly IServiceProvider _services;
-    private readonly Dictionary<string, List<PipelineRegistration>> _registered;
-    private readonly Dictionary<string, ResiliencePipeline> _built = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Name, Type? Result), List<PipelineRegistration>> _registered;
+    private readonly IConfiguration[] _sections;
+    private readonly Dictionary<(string Name, Type? Result), BuiltPipeline> _built = [];
     private readonly List<IDisposable> _reloads = [];
-    private readonly HashSet<string> _building = [];
+    private readonly List<PipelineRegistration> _building = [];
 
     // One lock for all, entered again by a factory that asks for another pipeline: two factories can never wait for each other.
     private readonly Lock _gate = new();
@@ -33,19 +26,34 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     public ResiliencePipelineProvider(IServiceProvider services)
     {
         _services = services;
-        _registered = services.GetServices<PipelineRegistration>().GroupBy(r => r.Name, StringComparer.Ordinal)
-            .ToDictionary(g => g.Key, g => g.ToList(), StringComparer.Ordinal);
+        _registered = services.GetServices<PipelineRegistration>().GroupBy(r => (r.Name, r.Result)).ToDictionary(g => g.Key, g => g.ToList());
+        _sections =
+        [
+            .. services.GetServices<PipelinesSection>().Select(s => s.Section ?? services.GetRequiredService<IConfiguration>().GetSection(s.Path!)),
+        ];
     }
 
-    /// <summary>The names of all registered pipelines.</summary>
-    public IReadOnlyCollection<string> Names => _registered.Keys;
+    /// <summary>The names of all registered pipelines, those that stand in configuration now included.</summary>
+    public IReadOnlyCollection<string> Names =>
+        [.. _registered.Keys.Select(k => k.Name).Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => c.Key)).Distinct(StringComparer.Ordinal)];
 
-    /// <summary>The pipelines that were built so far.</summary>
+    /// <summary>The pipelines for any result type that were built so far.</summary>
     public IReadOnlyList<ResiliencePipeline> Built
     {
         get
         {
-            lock (_gate) return [.. _built.Values];
+            lock (_gate) return [.. _built.Values.Select(b => b.Pipeline).OfType<ResiliencePipeline>()];
+        }
+    }
+
+    /// <summary>The circuits, budgets and limits of all pipelines that were built so far, typed ones included.</summary>
+    public IReadOnlyList<PipelineState> States
+    {
+        get
+        {
+            BuiltPipeline[] built;
+            lock (_gate) built = [.. _built.Values];
+            return [.. built.SelectMany(b => b.States().Select(s => new PipelineState(b.Registration.ToString(), s.PolicyName, s.State)))];
         }
     }
 
@@ -54,32 +62,24 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     /// <exception cref="InvalidOperationException">The name is registered twice, or the pipeline needs itself.</exception>
     /// <exception cref="OptionsValidationException">Its configuration is wrong: everything, in one message, with the paths.</exception>
     /// <exception cref="ObjectDisposedException">The container has been disposed of.</exception>
-    public ResiliencePipeline GetPipeline(string name) => TryGetPipeline(name, out ResiliencePipeline? pipeline)
-        ? pipeline
-        : throw new KeyNotFoundException($"No pipeline '{name}' is registered; known are: {string.Join(", ", Names.Order(StringComparer.Ordinal))}.");
+    public ResiliencePipeline GetPipeline(string name) => (ResiliencePipeline)Get(name, null);
 
-    /// <summary>As <see cref="GetPipeline"/>, with false for a name that is not registered.</summary>
+    /// <summary>The pipeline of this name for results of this type.</summary>
+    /// <inheritdoc cref="GetPipeline(string)"/>
+    public ResiliencePipeline<T> GetPipeline<T>(string name) => (ResiliencePipeline<T>)Get(name, typeof(T));
+
+    /// <summary>As <see cref="GetPipeline(string)"/>, with false for a name that is not registered.</summary>
     public bool TryGetPipeline(string name, [NotNullWhen(true)] out ResiliencePipeline? pipeline)
     {
-        ArgumentNullException.ThrowIfNull(name);
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            if (_built.TryGetValue(name, out pipeline)) return true;
-            if (!_registered.TryGetValue(name, out List<PipelineRegistration>? registrations)) return false;
-            if (registrations.Count > 1) throw new InvalidOperationException(RegisteredTwice(name));
-            if (!_building.Add(name)) throw new InvalidOperationException($"The pipeline '{name}' needs itself, by way of {string.Join(" > ", _building)}.");
-            try
-            {
-                pipeline = Build(registrations[0]);
-                _built.Add(name, pipeline);
-                return true;
-            }
-            finally
-            {
-                _building.Remove(name);
-            }
-        }
+        pipeline = (ResiliencePipeline?)Find(name, null);
+        return pipeline is not null;
+    }
+
+    /// <summary>As <see cref="GetPipeline{T}(string)"/>, with false for a name that is not registered for this type.</summary>
+    public bool TryGetPipeline<T>(string name, [NotNullWhen(true)] out ResiliencePipeline<T>? pipeline)
+    {
+        pipeline = (ResiliencePipeline<T>?)Find(name, typeof(T));
+        return pipeline is not null;
     }
 
     /// <summary>Ends the listening to configuration.</summary>
@@ -95,17 +95,22 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 
     IEnumerable<string> IStartCheck.FindProblems()
     {
-        foreach ((string name, List<PipelineRegistration> registrations) in _registered)
+        IEnumerable<(string Name, Type? Result)> all =
+            _registered.Keys.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => (c.Key, (Type?)null))).Distinct();
+        foreach ((string name, Type? result) in all)
         {
             List<string> problems = [];
             try
             {
-                if (registrations.Count > 1) problems.Add(RegisteredTwice(name));
-                else GetPipeline(name);
+                Find(name, result);
             }
             catch (OptionsValidationException wrong)
             {
                 problems.AddRange(wrong.Failures);
+            }
+            catch (InvalidOperationException wrong)
+            {
+                problems.Add(wrong.Message);
             }
             catch (Exception error) when (error is not ObjectDisposedException)
             {
@@ -116,34 +121,80 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
     }
 
-    private static string RegisteredTwice(string name) =>
-        $"The pipeline '{name}' is registered more than once. Say RemovePipeline(\"{name}\") before the registration that is to replace the other.";
+    private object Get(string name, Type? result) => Find(name, result) ?? throw new KeyNotFoundException(
+        $"No pipeline '{name}'{(result is null ? "" : $" for {result}")} is registered; known are: {string.Join(", ", Names.Order(StringComparer.Ordinal))}.");
 
-    private ResiliencePipeline Build(PipelineRegistration registration)
+    private object? Find(string name, Type? result)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            if (_built.TryGetValue((name, result), out BuiltPipeline? known)) return known.Pipeline;
+            if (RegistrationOf(name, result) is not { } registration) return null;
+            if (_building.Contains(registration))
+                throw new InvalidOperationException($"The pipeline '{registration}' needs itself, by way of {string.Join(" > ", _building)}.");
+            _building.Add(registration);
+            try
+            {
+                BuiltPipeline built = Build(registration);
+                _built.Add((name, result), built);
+                return built.Pipeline;
+            }
+            finally
+            {
+                _building.Remove(registration);
+            }
+        }
+    }
+
+    private PipelineRegistration? RegistrationOf(string name, Type? result)
+    {
+        List<PipelineRegistration> all = [.. _registered.GetValueOrDefault((name, result)) ?? []];
+        if (result is null && name.Length > 0)
+        {
+            // Looked up when asked, so a pipeline that was added to the file after the start is there too.
+            all.AddRange(_sections.Select(s => s.GetSection(name)).Where(s => s.Exists()).Select(FromSection));
+        }
+
+        return all.Count <= 1 ? all.FirstOrDefault() : throw new InvalidOperationException(
+            $"The pipeline '{all[0]}' is registered more than once. Say RemovePipeline(\"{name}\") before the registration that is to replace the other.");
+    }
+
+    internal static PipelineRegistration FromSection(IConfigurationSection section) =>
+        new PlainRegistration(section.Key, static (pipeline, settings, _) => pipeline.AddPolicies(settings!)) { Section = section };
+
+    private BuiltPipeline Build(PipelineRegistration registration)
     {
         ILogger logger = ContainerSetup.Logger(_services);
         IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
-        if (section is null) return Warned(NewBuilder(registration, null, logger).Build(), logger);
+        if (section is null)
+        {
+            BuiltPipeline built = registration.Build(NewBuilder(registration, null, logger));
+            foreach (PipelineWarning warning in built.Warnings) ResilienceLog.PipelineWarning(logger, registration.Name, warning.Code, warning.Message);
+            return built;
+        }
 
         string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<PipelineSettings> reload = new(registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger);
+        SettingsReload<PipelineSettings> reload = new(
+            registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger, ContainerSetup.Reloads(_services));
         try
         {
             SettingsReading<PipelineSettings> reading = reload.Read();
             if (reading.Problems.Count > 0) throw Wrong(registration, reading.Problems.Select(p => p.ToString()));
-            ResiliencePipelineBuilder first = NewBuilder(registration, reading.Settings, logger);
-            ResiliencePipeline pipeline = Located(registration, first, path, first.Build);
+            ResiliencePipelineBuilderBase first = NewBuilder(registration, reading.Settings, logger);
+            BuiltPipeline built = Located(registration, first, path, () => registration.Build(first));
             reload.Start(reading.Settings, settings =>
             {
-                ResiliencePipelineBuilder next = NewBuilder(registration, settings, logger);
+                ResiliencePipelineBuilderBase next = NewBuilder(registration, settings, logger);
                 Located(registration, next, path, () =>
                 {
-                    pipeline.Update(next);
-                    return pipeline;
+                    registration.Update(built, next);
+                    return built;
                 });
             });
             _reloads.Add(reload);
-            return pipeline;
+            return built;
         }
         catch
         {
@@ -152,9 +203,11 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
     }
 
-    private ResiliencePipelineBuilder NewBuilder(PipelineRegistration registration, PipelineSettings? settings, ILogger logger)
+    private ResiliencePipelineBuilderBase NewBuilder(PipelineRegistration registration, PipelineSettings? settings, ILogger logger)
     {
-        ResiliencePipelineBuilder builder = new() { Name = registration.Name, TreatWarningsAsErrors = settings is not null };
+        ResiliencePipelineBuilderBase builder = registration.NewBuilder();
+        builder.Name = registration.Name;
+        builder.TreatWarningsAsErrors = settings is not null;
         ContainerSetup.Apply(builder, _services, logger);
         foreach (string code in settings?.AcceptedWarnings ?? []) builder.AcceptedWarnings.Add(code);
         registration.Configure(builder, settings, _services);
@@ -162,8 +215,8 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     }
 
     /// <summary>Says where in the configuration the problems stand.</summary>
-    private static ResiliencePipeline Located(
-        PipelineRegistration registration, ResiliencePipelineBuilder builder, string path, Func<ResiliencePipeline> build)
+    private static BuiltPipeline Located(
+        PipelineRegistration registration, ResiliencePipelineBuilderBase builder, string path, Func<BuiltPipeline> build)
     {
         try
         {
@@ -181,10 +234,10 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 
     private static OptionsValidationException Wrong(PipelineRegistration registration, IEnumerable<string> problems) =>
         new(registration.Name, typeof(PipelineSettings), problems);
-
-    private static ResiliencePipeline Warned(ResiliencePipeline pipeline, ILogger logger)
-    {
-        foreach (PipelineWarning warning in pipeline.Warnings) ResilienceLog.PipelineWarning(logger, pipeline.Name, warning.Code, warning.Message);
-        return pipeline;
-    }
 }
+
+/// <summary>The object by which people see and control a policy, and whose it is.</summary>
+/// <param name="PipelineName">The name under which the pipeline is registered.</param>
+/// <param name="PolicyName">The name of the policy.</param>
+/// <param name="State">A <see cref="CircuitBreaker"/>, <see cref="RetryBudget"/>, <see cref="ConcurrencyLimit"/>, or what a policy of yours shows.</param>
+public readonly record struct PipelineState(string PipelineName, string PolicyName, object State);

@@ -13,6 +13,9 @@ public interface IResilienceBuilder
 }
 
 /// <summary>The way into dependency injection.</summary>
+/// <remarks>Pipelines are built when they are first asked for and kept for the life of the container. Get them from
+/// <see cref="ResiliencePipelineProvider"/> or as keyed services (<c>[FromKeyedServices("name")] ResiliencePipeline</c>). A name registered
+/// twice is an error, at start and when it is asked for: say <c>RemovePipeline</c> to replace it.</remarks>
 public static class ResilienceServiceCollectionExtensions
 {
     /// <summary>Begins the registration of pipelines. May be called any number of times.</summary>
@@ -27,16 +30,15 @@ public static class ResilienceServiceCollectionExtensions
         return new Builder(services);
     }
 
-    /// <summary>Registers a pipeline, built when it is first asked for and kept for the life of the container. Get it from
-    /// <see cref="ResiliencePipelineProvider"/> or as a keyed service (<c>[FromKeyedServices("name")] ResiliencePipeline</c>).</summary>
+    /// <summary>Registers a pipeline for calls of any result type.</summary>
     /// <param name="builder">The registrations.</param>
-    /// <param name="name">The name. Registered twice it is an error at start: say <see cref="RemovePipeline"/> to replace it.</param>
+    /// <param name="name">The name.</param>
     /// <param name="configure">Adds the policies. Runs once.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, Action<ResiliencePipelineBuilder> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);
-        return builder.Add(new(name, null, null, (pipeline, _, _) => configure(pipeline)));
+        return builder.Add(new PlainRegistration(name, (pipeline, _, _) => configure(pipeline)));
     }
 
     /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, Action{ResiliencePipelineBuilder})"/>
@@ -47,7 +49,7 @@ public static class ResilienceServiceCollectionExtensions
         this IResilienceBuilder builder, string name, Action<ResiliencePipelineBuilder, IServiceProvider> configure)
     {
         ArgumentNullException.ThrowIfNull(configure);
-        return builder.Add(new(name, null, null, (pipeline, _, services) => configure(pipeline, services)));
+        return builder.Add(new PlainRegistration(name, (pipeline, _, services) => configure(pipeline, services)));
     }
 
     /// <summary>Registers a pipeline that stands in configuration as a whole, and follows it: what changes is applied to the living
@@ -56,21 +58,15 @@ public static class ResilienceServiceCollectionExtensions
     /// <param name="name">The name.</param>
     /// <param name="section">The section; see <see cref="PipelineSettings"/>.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, IConfiguration section)
-    {
-        ArgumentNullException.ThrowIfNull(section);
-        return builder.Add(new(name, section, null, static (pipeline, settings, _) => pipeline.AddPolicies(settings!)));
-    }
+    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, IConfiguration section) =>
+        builder.AddPipeline(name, section, static (pipeline, settings, _) => pipeline.AddPolicies(settings));
 
     /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, IConfiguration)"/>
     /// <param name="builder">The registrations.</param>
     /// <param name="name">The name.</param>
     /// <param name="configSectionPath">The path of the section in the container's configuration, such as <c>Resilience:Pipelines:orders</c>.</param>
-    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, string configSectionPath)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(configSectionPath);
-        return builder.Add(new(name, null, configSectionPath, static (pipeline, settings, _) => pipeline.AddPolicies(settings!)));
-    }
+    public static IResilienceBuilder AddPipeline(this IResilienceBuilder builder, string name, string configSectionPath) =>
+        builder.AddPipeline(name, configSectionPath, static (pipeline, settings, _) => pipeline.AddPolicies(settings));
 
     /// <summary>Registers a pipeline whose shape is code and whose numbers are configuration.</summary>
     /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, IConfiguration)"/>
@@ -86,22 +82,71 @@ public static class ResilienceServiceCollectionExtensions
     {
         ArgumentNullException.ThrowIfNull(section);
         ArgumentNullException.ThrowIfNull(configure);
-        return builder.Add(new(name, section, null, (pipeline, settings, services) => configure(pipeline, settings!, services)));
+        return builder.Add(new PlainRegistration(name, (pipeline, settings, services) => configure(pipeline, settings!, services)) { Section = section });
+    }
+
+    /// <inheritdoc cref="AddPipeline(IResilienceBuilder, string, IConfiguration, Action{ResiliencePipelineBuilder, PipelineSettings, IServiceProvider})"/>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="configSectionPath">The path of the section in the container's configuration.</param>
+    /// <param name="configure">Adds the policies from the settings. Runs once, and again for each change of the section.</param>
+    public static IResilienceBuilder AddPipeline(
+        this IResilienceBuilder builder,
+        string name,
+        string configSectionPath,
+        Action<ResiliencePipelineBuilder, PipelineSettings, IServiceProvider> configure)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(configSectionPath);
+        ArgumentNullException.ThrowIfNull(configure);
+        return builder.Add(
+            new PlainRegistration(name, (pipeline, settings, services) => configure(pipeline, settings!, services)) { Path = configSectionPath });
     }
 
     /// <summary>Takes a registration back: the word by which one is replaced by another.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static IResilienceBuilder RemovePipeline(this IResilienceBuilder builder, string name)
     {
-        ArgumentNullException.ThrowIfNull(builder);
-        ArgumentNullException.ThrowIfNull(name);
-        for (int i = builder.Services.Count - 1; i >= 0; i--)
-        {
-            if (!builder.Services[i].IsKeyedService && builder.Services[i].ImplementationInstance is PipelineRegistration known && known.Name == name)
-                builder.Services.RemoveAt(i);
-        }
-
+        builder.Remove(name, null);
         builder.Services.RemoveAllKeyed<ResiliencePipeline>(name);
+        return builder;
+    }
+
+    /// <summary>Registers a pipeline for each child of a section, named by its key; see <see cref="PipelineSettings"/>. A child that is added
+    /// later is there when it is first asked for.</summary>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="section">The section.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder AddPipelines(this IResilienceBuilder builder, IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return builder.Add(new PipelinesSection(section, null));
+    }
+
+    /// <inheritdoc cref="AddPipelines(IResilienceBuilder, IConfiguration)"/>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="configSectionPath">The path of the section in the container's configuration, such as <c>Resilience:Pipelines</c>.</param>
+    public static IResilienceBuilder AddPipelines(this IResilienceBuilder builder, string configSectionPath)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(configSectionPath);
+        return builder.Add(new PipelinesSection(null, configSectionPath));
+    }
+
+    /// <summary>Is run on the builder of every pipeline of this container, those of HttpClients included, before its own policies are
+    /// added: for a classifier, listeners, a clock. Several are run in the order in which they were said.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder ConfigureAllPipelines(this IResilienceBuilder builder, Action<ResiliencePipelineBuilderBase> configure)
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        return builder.ConfigureAllPipelines((pipeline, _) => configure(pipeline));
+    }
+
+    /// <inheritdoc cref="ConfigureAllPipelines(IResilienceBuilder, Action{ResiliencePipelineBuilderBase})"/>
+    public static IResilienceBuilder ConfigureAllPipelines(
+        this IResilienceBuilder builder, Action<ResiliencePipelineBuilderBase, IServiceProvider> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.AddSingleton(new PipelineDefaults(configure));
         return builder;
     }
 
@@ -113,22 +158,45 @@ public static class ResilienceServiceCollectionExtensions
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IStartCheck, StartCheckOf<TProvider>>());
     }
 
-    private sealed class StartCheckOf<TProvider>(TProvider provider) : IStartCheck
-        where TProvider : class, IStartCheck
+    internal static IResilienceBuilder Remove(this IResilienceBuilder builder, string name, Type? result)
     {
-        public IEnumerable<string> FindProblems() => provider.FindProblems();
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(name);
+        for (int i = builder.Services.Count - 1; i >= 0; i--)
+        {
+            if (!builder.Services[i].IsKeyedService
+                && builder.Services[i].ImplementationInstance is PipelineRegistration known && known.Name == name && known.Result == result)
+                builder.Services.RemoveAt(i);
+        }
+
+        return builder;
     }
 
-    private static IResilienceBuilder Add(this IResilienceBuilder builder, PipelineRegistration registration)
+    private static IResilienceBuilder Add(this IResilienceBuilder builder, PlainRegistration registration)
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentException.ThrowIfNullOrEmpty(registration.Name);
-        builder.Services.AddSingleton(registration);
+        builder.Services.AddSingleton<PipelineRegistration>(registration);
 
         // Transient: the container holds no lock of its own while the pipeline is built; the provider keeps the pipeline.
         builder.Services.TryAddKeyedTransient(
             registration.Name, static (services, key) => services.GetRequiredService<ResiliencePipelineProvider>().GetPipeline((string)key!));
         return builder;
+    }
+
+    private static IResilienceBuilder Add(this IResilienceBuilder builder, PipelinesSection section)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.AddSingleton(section);
+        builder.Services.TryAddKeyedTransient(
+            KeyedService.AnyKey, static (services, key) => services.GetRequiredService<ResiliencePipelineProvider>().GetPipeline((string)key!));
+        return builder;
+    }
+
+    private sealed class StartCheckOf<TProvider>(TProvider provider) : IStartCheck
+        where TProvider : class, IStartCheck
+    {
+        public IEnumerable<string> FindProblems() => provider.FindProblems();
     }
 
     private sealed record Builder(IServiceCollection Services) : IResilienceBuilder;

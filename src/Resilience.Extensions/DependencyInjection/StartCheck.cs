@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -31,10 +32,14 @@ internal static class ContainerSetup
     internal static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
 
+    internal static ReloadTelemetry Reloads(IServiceProvider services) => new(services.GetService<IMeterFactory>());
+
     internal static void Apply(ResiliencePipelineBuilderBase builder, IServiceProvider services, ILogger logger)
     {
         if (services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
+        builder.MeterFactory = services.GetService<IMeterFactory>();
         if (services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
         if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
+        foreach (PipelineDefaults defaults in services.GetServices<PipelineDefaults>()) defaults.Configure(builder, services);
     }
 }

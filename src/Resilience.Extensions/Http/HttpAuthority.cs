@@ -1,3 +1,5 @@
+using System.Threading.RateLimiting;
+
 namespace Resilience;
 
 /// <summary>What the requests of one client to one authority share: a pipeline with circuit, budget and limit of its own.</summary>
@@ -49,6 +51,7 @@ public sealed class HttpAuthority
                     CircuitBreaker breaker => !breaker.IsForgettable,
                     ConcurrencyLimit limit => limit.Running + limit.Waiting > 0,
                     Resilience.RetryBudget => false, // what it holds comes back within its window
+                    RateLimiter or PartitionedRateLimiter<ResilienceContext> => false, // whoever made it has it still
                     _ => true, // a policy of the user's: we cannot know
                 };
                 if (holds) return false;

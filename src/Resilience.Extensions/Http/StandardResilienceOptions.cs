@@ -4,6 +4,9 @@ namespace Resilience;
 /// defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds.</summary>
 public sealed class StandardResilienceOptions : HttpResilienceOptions
 {
+    private const string TotalTimeoutName = "total-timeout";
+    private const string AttemptTimeoutName = "attempt-timeout";
+
     /// <summary>The time from the call to the headers of the answer, all attempts and waits together: 1 ms to a day. Default 30 s. Null:
     /// no limit.</summary>
     public TimeSpan? TotalTimeout { get; set; } = TimeSpan.FromSeconds(30);
@@ -56,7 +59,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
         {
             builder.AddTimeout(new TimeoutOptions
             {
-                Name = SettingsBuilderExtensions.TotalTimeout,
+                Name = TotalTimeoutName,
                 Timeout = total,
                 TimeoutFor = static context => HttpRequestOverrides.Of(context)?.TotalTimeout,
             });
@@ -69,7 +72,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
         {
             builder.AddTimeout(new TimeoutOptions
             {
-                Name = SettingsBuilderExtensions.AttemptTimeout,
+                Name = AttemptTimeoutName,
                 Timeout = attempt,
                 TimeoutFor = static context => HttpRequestOverrides.Of(context)?.AttemptTimeout,
             });

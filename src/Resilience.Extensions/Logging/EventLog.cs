@@ -56,6 +56,9 @@ internal sealed class EventLog(ILogger logger)
             case LimitReached e:
                 ResilienceLog.LimitReached(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
                 break;
+            case RateLimitReached e:
+                ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                break;
             default:
                 ResilienceLog.PolicyEvent(logger, pipeline, policy, happened);
                 break;

@@ -15,9 +15,12 @@ internal static partial class ResilienceLog
     internal static partial void RetryDenied(ILogger logger, string pipeline, string policy, int attempt, string reason, RetryDenial denial, string? detail);
 
     [LoggerMessage(
-        EventId = 3, Message = "{Pipeline}/{Policy}: circuit {Key} went from {From} to {To}, break {BreakDuration}, cause {Cause}", EventName = "CircuitChanged")]
+        EventId = 3,
+        Message = "{Pipeline}/{Policy}: circuit {Key} went from {From} to {To}, break {BreakDuration}, cause {Cause}",
+        EventName = "CircuitChanged")]
     internal static partial void CircuitChanged(
-        ILogger logger, LogLevel level, string pipeline, string policy, string? key, CircuitState from, CircuitState to, TimeSpan? breakDuration, TripCause cause);
+        ILogger logger, LogLevel level, string pipeline, string policy, string? key,
+        CircuitState from, CircuitState to, TimeSpan? breakDuration, TripCause cause);
 
     [LoggerMessage(4, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Entry}): {Reason}", EventName = "CircuitRefused")]
     internal static partial void CircuitRefused(ILogger logger, string pipeline, string policy, CircuitEntry entry, string? reason);
@@ -36,10 +39,14 @@ internal static partial class ResilienceLog
     [LoggerMessage(8, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "LimitReached")]
     internal static partial void LimitReached(ILogger logger, string pipeline, string policy, LimitReason why, string reason);
 
+    [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
+    internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
-    [LoggerMessage(21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are wrong, the last good ones stay: {Problems}", EventName = "ReloadRejected")]
+    [LoggerMessage(
+        21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are wrong, the last good ones stay: {Problems}", EventName = "ReloadRejected")]
     internal static partial void ReloadRejected(ILogger logger, Exception? error, string pipeline, string path, string problems);
 
     [LoggerMessage(22, LogLevel.Warning, "{Pipeline}: {Code} {Finding}", EventName = "PipelineWarning")]

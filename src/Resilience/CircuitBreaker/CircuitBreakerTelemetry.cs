@@ -4,22 +4,30 @@ using System.Diagnostics.Metrics;
 namespace Resilience;
 
 /// <summary>The breaker's instruments.</summary>
-internal static class CircuitBreakerTelemetry
+internal sealed class CircuitBreakerTelemetry
 {
-    private static readonly Counter<long> Transitions = ResilienceTelemetry.Meter.CreateCounter<long>(
-        "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
+    private readonly Counter<long> _transitions;
+    private readonly Counter<long> _rejections;
+    private readonly Counter<long> _staleResults;
 
-    private static readonly Counter<long> Rejections = ResilienceTelemetry.Meter.CreateCounter<long>(
-        "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
+    private CircuitBreakerTelemetry(Meter meter)
+    {
+        _transitions = meter.CreateCounter<long>(
+            "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
+        _rejections = meter.CreateCounter<long>(
+            "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
+        _staleResults = meter.CreateCounter<long>(
+            "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
+    }
 
-    private static readonly Counter<long> StaleResults = ResilienceTelemetry.Meter.CreateCounter<long>(
-        "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
+    private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
 
     internal static void Changed(PolicyEnvironment environment, Era from, Era to)
     {
-        if (Transitions.Enabled)
+        CircuitBreakerTelemetry own = Of(environment);
+        if (own._transitions.Enabled)
         {
-            Transitions.Add(1, new TagList
+            own._transitions.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },
@@ -39,9 +47,10 @@ internal static class CircuitBreakerTelemetry
 
     internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal, ResilienceContext context)
     {
-        if (Rejections.Enabled)
+        CircuitBreakerTelemetry own = Of(environment);
+        if (own._rejections.Enabled)
         {
-            Rejections.Add(1, new TagList
+            own._rejections.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },
@@ -64,8 +73,9 @@ internal static class CircuitBreakerTelemetry
 
     internal static void Stale(PolicyEnvironment environment)
     {
-        if (!StaleResults.Enabled) return;
-        StaleResults.Add(1, new TagList
+        CircuitBreakerTelemetry own = Of(environment);
+        if (!own._staleResults.Enabled) return;
+        own._staleResults.Add(1, new TagList
         {
             { ResilienceTelemetry.PipelineTag, environment.PipelineName },
             { ResilienceTelemetry.PolicyTag, environment.PolicyName },

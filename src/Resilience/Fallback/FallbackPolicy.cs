@@ -99,9 +99,11 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
 }
 
 /// <summary>The fallback's instruments.</summary>
-internal static class FallbackTelemetry
+internal sealed class FallbackTelemetry
 {
-    private static readonly Counter<long> Fallbacks = ResilienceTelemetry.Meter.CreateCounter<long>(
+    private readonly Counter<long> _fallbacks;
+
+    private FallbackTelemetry(Meter meter) => _fallbacks = meter.CreateCounter<long>(
         "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
 
     internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error, ResilienceContext context)
@@ -119,9 +121,10 @@ internal static class FallbackTelemetry
 
     internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
-        if (Fallbacks.Enabled)
+        Counter<long> fallbacks = environment.Instruments(static m => new FallbackTelemetry(m))._fallbacks;
+        if (fallbacks.Enabled)
         {
-            Fallbacks.Add(1, new TagList
+            fallbacks.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },

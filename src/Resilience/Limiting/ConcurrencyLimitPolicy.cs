@@ -112,30 +112,33 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 }
 
 /// <summary>The limit's instruments.</summary>
-internal static class ConcurrencyLimitTelemetry
+internal sealed class ConcurrencyLimitTelemetry
 {
-    private static readonly UpDownCounter<long> RunningCalls = ResilienceTelemetry.Meter.CreateUpDownCounter<long>(
-        "resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
+    private readonly UpDownCounter<long> _running;
+    private readonly UpDownCounter<long> _waiting;
+    private readonly Histogram<double> _wait;
+    private readonly Counter<long> _rejections;
 
-    private static readonly UpDownCounter<long> WaitingCalls = ResilienceTelemetry.Meter.CreateUpDownCounter<long>(
-        "resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
+    private ConcurrencyLimitTelemetry(Meter meter)
+    {
+        _running = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
+        _waiting = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
+        _wait = meter.CreateHistogram<double>("resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.");
+        _rejections = meter.CreateCounter<long>("resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
+    }
 
-    private static readonly Histogram<double> Wait = ResilienceTelemetry.Meter.CreateHistogram<double>(
-        "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.");
-
-    private static readonly Counter<long> Rejections = ResilienceTelemetry.Meter.CreateCounter<long>(
-        "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
+    private static ConcurrencyLimitTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new ConcurrencyLimitTelemetry(m));
 
     /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes
     /// late would see fewer than none.</summary>
-    internal static bool Entered(PolicyEnvironment environment) => Add(RunningCalls, environment);
+    internal static bool Entered(PolicyEnvironment environment) => Add(Of(environment)._running, environment);
 
-    internal static void Left(PolicyEnvironment environment) => RunningCalls.Add(-1, TagsOf(environment));
+    internal static void Left(PolicyEnvironment environment) => Of(environment)._running.Add(-1, TagsOf(environment));
 
     /// <inheritdoc cref="Entered"/>
-    internal static bool Queued(PolicyEnvironment environment) => Add(WaitingCalls, environment);
+    internal static bool Queued(PolicyEnvironment environment) => Add(Of(environment)._waiting, environment);
 
-    internal static void LeftQueue(PolicyEnvironment environment) => WaitingCalls.Add(-1, TagsOf(environment));
+    internal static void LeftQueue(PolicyEnvironment environment) => Of(environment)._waiting.Add(-1, TagsOf(environment));
 
     private static bool Add(UpDownCounter<long> calls, PolicyEnvironment environment)
     {
@@ -146,16 +149,18 @@ internal static class ConcurrencyLimitTelemetry
 
     internal static void Waited(PolicyEnvironment environment, TimeSpan time)
     {
-        if (Wait.Enabled) Wait.Record(time.TotalSeconds, TagsOf(environment));
+        Histogram<double> wait = Of(environment)._wait;
+        if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
     }
 
     internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
     {
-        if (Rejections.Enabled)
+        Counter<long> rejections = Of(environment)._rejections;
+        if (rejections.Enabled)
         {
             TagList tags = TagsOf(environment);
             tags.Add(ResilienceTelemetry.ReasonTag, refusal.Why == LimitReason.QueueFull ? "queue_full" : "waited_too_long");
-            Rejections.Add(1, tags);
+            rejections.Add(1, tags);
         }
 
         if (environment.HasListeners)

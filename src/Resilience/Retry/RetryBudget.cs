@@ -28,17 +28,17 @@ public sealed class RetryBudget
     /// <param name="timeProvider">Default: the system's.</param>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public RetryBudget(RetryBudgetOptions? options = null, TimeProvider? timeProvider = null)
-        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), options?.Name, null)
+        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), options?.Name, null, RetryTelemetry.For(ResilienceTelemetry.Meter))
     {
     }
 
-    internal RetryBudget(RetryBudgetOptions options, Clock clock, string? name, string? pipelineName)
+    internal RetryBudget(RetryBudgetOptions options, Clock clock, string? name, string? pipelineName, RetryTelemetry telemetry)
     {
         options.ThrowIfInvalid();
         _clock = clock;
         _name = name;
         _account = new(new(options), clock.NowMs, null);
-        if (name is not null) RetryTelemetry.Watch(this, name, pipelineName);
+        if (name is not null) telemetry.Watch(this, name, pipelineName);
     }
 
     private RetryBudget()

@@ -7,6 +7,7 @@ namespace Resilience;
 public sealed class RetryPolicy : ResiliencePolicy
 {
     private readonly PolicyEnvironment _environment;
+    private readonly RetryTelemetry _telemetry;
     private readonly int _maxRetries;
     private readonly Backoff _backoff;
     private readonly RetryRule[] _rules;
@@ -27,6 +28,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         ArgumentNullException.ThrowIfNull(environment);
         options.ThrowIfInvalid();
         _environment = environment;
+        _telemetry = RetryTelemetry.For(environment.Meter);
         _maxRetries = options.MaxRetries;
         _backoff = Backoff.From(options);
         _rules = [.. options.Rules];
@@ -51,7 +53,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
         else
         {
-            Budget = new(budget, environment.Clock, environment.PolicyName, environment.PipelineName);
+            Budget = new(budget, environment.Clock, environment.PolicyName, environment.PipelineName, _telemetry);
         }
     }
 
@@ -195,9 +197,9 @@ public sealed class RetryPolicy : ResiliencePolicy
     private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null)
     {
         string pipeline = attempt.Context.PipelineName;
-        if (RetryTelemetry.Denied.Enabled)
+        if (_telemetry.Denied.Enabled)
         {
-            RetryTelemetry.Denied.Add(1, new TagList
+            _telemetry.Denied.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, pipeline },
                 { ResilienceTelemetry.PolicyTag, Name },
@@ -225,12 +227,12 @@ public sealed class RetryPolicy : ResiliencePolicy
     {
         string reason = ReasonOf(attempt);
         string pipeline = attempt.Context.PipelineName;
-        if (RetryTelemetry.Retries.Enabled || RetryTelemetry.Delay.Enabled)
+        if (_telemetry.Retries.Enabled || _telemetry.Delay.Enabled)
         {
             TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, Name } };
-            RetryTelemetry.Delay.Record(delay.TotalSeconds, tags);
+            _telemetry.Delay.Record(delay.TotalSeconds, tags);
             tags.Add(ResilienceTelemetry.ReasonTag, reason);
-            RetryTelemetry.Retries.Add(1, tags);
+            _telemetry.Retries.Add(1, tags);
         }
 
         Activity.Current?.AddEvent(new("resilience.retry", tags: new()

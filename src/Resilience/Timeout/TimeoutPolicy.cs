@@ -7,10 +7,8 @@ namespace Resilience;
 /// <summary>How a call passes a timeout: arm, go on, disarm.</summary>
 internal sealed class TimeoutPolicy : ResiliencePolicy
 {
-    private static readonly Counter<long> Timeouts = ResilienceTelemetry.Meter.CreateCounter<long>(
-        "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended.");
-
     private readonly PolicyEnvironment _environment;
+    private readonly Counter<long> _timeouts;
     private readonly TimeSpan _timeout;
     private readonly long _timeoutMs;
     private readonly Func<ResilienceContext, TimeSpan?>? _timeoutFor;
@@ -19,6 +17,8 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     internal TimeoutPolicy(TimeoutOptions options, PolicyEnvironment environment)
     {
         _environment = environment;
+        _timeouts = MeterInstruments<Counter<long>>.For(environment.Meter, static meter => meter.CreateCounter<long>(
+            "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended."));
         _timeout = options.Timeout;
         _timeoutMs = Clock.ToMs(options.Timeout);
         _timeoutFor = options.TimeoutFor;
@@ -127,9 +127,9 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
     {
         TimeSpan timeout = armed.Timeout;
-        if (Timeouts.Enabled)
+        if (_timeouts.Enabled)
         {
-            Timeouts.Add(1, new TagList
+            _timeouts.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, _environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, _environment.PolicyName },

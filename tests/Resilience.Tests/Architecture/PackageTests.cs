@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text.Json;
 
 namespace Resilience.Tests.Architecture;
 
@@ -9,27 +10,38 @@ namespace Resilience.Tests.Architecture;
 [Collection(ProcessesCollection.Name)]
 public sealed class PackageTests
 {
-    [Fact]
-    public async Task The_package_is_complete_and_reproducible()
+    [Theory]
+    [InlineData("Resilience", new string[0])]
+    [InlineData("Resilience.Extensions", new[] { "ConfigurationSchema.json" })]
+    [InlineData("Resilience.HealthChecks", new string[0])]
+    public async Task The_package_is_complete_and_reproducible(string name, string[] besides)
     {
         string root = Directory.CreateTempSubdirectory("resilience-pack").FullName;
         try
         {
-            string first = await PackAsync(Path.Combine(root, "here")), second = await PackAsync(Path.Combine(root, "there", "and-deeper"));
+            string first = await PackAsync(name, Path.Combine(root, "here")), second = await PackAsync(name, Path.Combine(root, "there", "and-deeper"));
             using (ZipArchive package = ZipFile.OpenRead(first))
             {
                 package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("lib/", StringComparison.Ordinal) || !n.Contains('/', StringComparison.Ordinal))
-                    .Should().BeEquivalentTo("lib/net10.0/Resilience.dll", "lib/net10.0/Resilience.xml", "README.md", "icon.png", "Resilience.nuspec", "[Content_Types].xml");
-                string manifest = System.Text.Encoding.UTF8.GetString(Content(package, "Resilience.nuspec"));
+                    .Should().BeEquivalentTo(
+                        ["lib/net10.0/" + name + ".dll", "lib/net10.0/" + name + ".xml", "README.md", "icon.png", name + ".nuspec", "[Content_Types].xml", .. besides]);
+                string manifest = System.Text.Encoding.UTF8.GetString(Content(package, name + ".nuspec"));
                 manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
                     .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
-                manifest.Should().NotContain("<dependency ").And.NotContain(root);
+                manifest.Should().NotContain(root);
+                if (name == "Resilience") manifest.Should().NotContain("<dependency ");
+                if (besides.Length > 0)
+                {
+                    package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);
+                    JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience").ValueKind.Should().Be(JsonValueKind.Object);
+                }
+
                 SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
-                Content(package, "lib/net10.0/Resilience.dll").AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
+                Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
             }
 
             using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
-                symbols.Entries.Should().Contain(e => e.FullName == "lib/net10.0/Resilience.pdb");
+                symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
             Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
             Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
         }
@@ -57,7 +69,7 @@ public sealed class PackageTests
     private static string Hash(string file) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
 
     /// <summary>Packs a copy of the sources that stands in a folder of its own: nothing can be left over from another build.</summary>
-    private static async Task<string> PackAsync(string folder)
+    private static async Task<string> PackAsync(string name, string folder)
     {
         string[] files =
         [
@@ -73,7 +85,7 @@ public sealed class PackageTests
 
         (int exit, string log) = await Repository.RunAsync(
             "dotnet", TimeSpan.FromMinutes(5), folder, new() { ["SOURCE_DATE_EPOCH"] = "1700000000" },
-            ["pack", "src/Resilience", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true"]);
+            ["pack", $"src/{name}", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true"]);
         exit.Should().Be(0, "{0}", log);
         return Directory.GetFiles(Path.Combine(folder, "packed"), "*.nupkg").Single();
     }

@@ -41,6 +41,7 @@ public sealed partial class DocumentationTests
     private const string Usings = """
         global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
         global using System.Threading; global using System.Threading.Tasks; global using Resilience;
+        global using Microsoft.Extensions.Configuration; global using Microsoft.Extensions.DependencyInjection;
         """;
 
     /// <summary>A block is the body of an async method, or a file if it says so or holds nothing but namespaces and types.</summary>
@@ -52,6 +53,8 @@ public sealed partial class DocumentationTests
             static class Snippet
             {
                 static HttpClient http = new();
+                static IServiceCollection services = new ServiceCollection();
+                static IConfiguration configuration = null!;
                 static async Task RunAsync(CancellationToken cancellationToken)
                 {
                     await Task.Yield();
@@ -67,7 +70,7 @@ public sealed partial class DocumentationTests
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
             [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(SourceOf(block))],
-            References.Framework.Append(MetadataReference.CreateFromFile(typeof(ResiliencePipeline).Assembly.Location)),
+            References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         return [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error)
             .Select(d => $"{block.File}:{block.Line + d.Location.GetMappedLineSpan().StartLinePosition.Line}: {d.GetMessage()}")];

@@ -309,7 +309,7 @@ public class RetryPipelineTests
     {
         RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
         ContextCall<int, int> context = new((_, _) => new(0), 0);
-        context.Begin(new CallSite("", Clock.For(_time)), default);
+        context.Begin(new CallSite("", Clock.For(_time), CallInstruments.For(ResilienceTelemetry.Meter)), default);
         RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, new IOException(), null, null, null, context), false, Second);
         decision.Denial.Should().Be(denial);
         decision.Delay.Should().Be(denial is null ? Second * 5 : TimeSpan.Zero);

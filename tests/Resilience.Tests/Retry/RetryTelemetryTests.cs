@@ -107,9 +107,9 @@ public class RetryTelemetryTests
             if (i % 200 == 0) GC.Collect();
         }
 
-        RetryTelemetry.WatchedCount.Should().BeLessThan(1_500);
+        RetryTelemetry.For(ResilienceTelemetry.Meter).WatchedCount.Should().BeLessThan(1_500);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private WeakReference MakeAndForget() => new(new RetryBudget(new() { Name = "short-lived" }, Clock.For(_time), "short-lived", "gauged"));
+    private WeakReference MakeAndForget() => new(new RetryBudget(new() { Name = "short-lived" }, Clock.For(_time), "short-lived", "gauged", RetryTelemetry.For(ResilienceTelemetry.Meter)));
 }

@@ -1,0 +1,65 @@
+using System.Threading.RateLimiting;
+
+namespace Resilience;
+
+/// <summary>How a limiter of <c>System.Threading.RateLimiting</c> is used in a pipeline.</summary>
+public sealed class RateLimiterOptions : PolicyOptions
+{
+    /// <summary>How many permits a call takes, 1 or more. Default 1.</summary>
+    public int Permits { get; set; } = 1;
+
+    /// <summary>Whether a call may wait in the limiter's queue, if the limiter has one. Default true. The wait ends with the call's token.</summary>
+    public bool MayQueue { get; set; } = true;
+
+    /// <inheritdoc/>
+    protected override string Kind => "rate-limiter";
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Number(nameof(Permits), Permits, 1);
+    }
+}
+
+/// <summary>A rate limiter refused a call.</summary>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="PolicyName">The limiter's policy.</param>
+/// <param name="Refusal">Why, and until when.</param>
+public sealed record RateLimitReached(string PipelineName, string PolicyName, RateLimitRefusal Refusal) : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>Adds the limiters of <c>System.Threading.RateLimiting</c> to a pipeline.</summary>
+/// <remarks>The pipeline does not own the limiter: whoever made it disposes of it, after the last call.</remarks>
+public static class RateLimiterBuilderExtensions
+{
+    /// <summary>Adds a limiter: each call takes a lease and gives it back when it ends. A call without a lease is refused, with the limiter's
+    /// own <c>RetryAfter</c>.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="limiter">Any limiter; it may be shared with other pipelines.</param>
+    /// <param name="configure">Changes the options; runs at once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> or <paramref name="limiter"/> is null.</exception>
+    public static TBuilder AddRateLimiter<TBuilder>(this TBuilder builder, RateLimiter limiter, Action<RateLimiterOptions>? configure = null)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(limiter);
+        return builder.Add(new PlainLeases(limiter), configure);
+    }
+
+    /// <summary>Adds a limiter with a partition for each key: tenant, operation, authority. The limiter reads the key from the context.</summary>
+    /// <inheritdoc cref="AddRateLimiter{TBuilder}(TBuilder, RateLimiter, Action{RateLimiterOptions}?)"/>
+    public static TBuilder AddRateLimiter<TBuilder>(
+        this TBuilder builder, PartitionedRateLimiter<ResilienceContext> limiter, Action<RateLimiterOptions>? configure = null)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(limiter);
+        return builder.Add(new PartitionedLeases(limiter), configure);
+    }
+
+    private static TBuilder Add<TBuilder>(this TBuilder builder, Leases leases, Action<RateLimiterOptions>? configure)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        RateLimiterOptions options = new();
+        configure?.Invoke(options);
+        return builder.AddPolicy(options, environment => new RateLimiterPolicy(leases, options, environment));
+    }
+}

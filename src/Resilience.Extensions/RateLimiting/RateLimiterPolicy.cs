@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Globalization;
+using System.Threading.RateLimiting;
+
+namespace Resilience;
+
+/// <summary>How a call passes a rate limiter: take a lease, go on, give it back whatever happened.</summary>
+/// <remarks>
+/// Refusing is data, as everywhere. A limiter that throws (because somebody disposed of it) ends the call as
+/// <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and is not repeated.
+/// </remarks>
+internal sealed class RateLimiterPolicy : ResiliencePolicy
+{
+    private readonly Leases _leases;
+    private readonly RateLimiterOptions _options;
+    private readonly PolicyEnvironment _environment;
+    private readonly Counter<long> _rejections;
+
+    internal RateLimiterPolicy(Leases leases, RateLimiterOptions options, PolicyEnvironment environment)
+    {
+        _leases = leases;
+        _options = new() { Permits = options.Permits, MayQueue = options.MayQueue };
+        _environment = environment;
+        _rejections = environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter.");
+    }
+
+    public override object State => _leases.Limiter;
+
+    public override PolicyDescription Describe() => new(_environment.PolicyName, PolicyRole.RateLimit)
+    {
+        Options =
+        [
+            new("limiter", _leases.Limiter.GetType().Name),
+            new("permits", _options.Permits.ToString(CultureInfo.InvariantCulture)),
+            new("queue", _options.MayQueue ? "as the limiter has it" : "no"),
+        ],
+    };
+
+    protected override PolicyLink<T> Bind<T>(PolicyLink<T> next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        return new Link<T>(this, next);
+    }
+
+    private RateLimitRefusal Refuse(RateLimitLease lease, ResilienceContext context)
+    {
+        TimeSpan? retryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) && wait >= TimeSpan.Zero ? wait : null;
+        lease.TryGetMetadata(MetadataName.ReasonPhrase, out string? said);
+        RateLimitRefusal refusal = new(_environment.PolicyName, retryAfter, said);
+        if (_rejections.Enabled)
+        {
+            _rejections.Add(
+                1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
+        }
+
+        if (_environment.HasListeners)
+        {
+            _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, refusal) { Operation = context.Operation });
+        }
+
+        Activity.Current?.AddEvent(new ActivityEvent(
+            "resilience.refused", tags: new ActivityTagsCollection { { "resilience.policy", _environment.PolicyName } }));
+        return refusal;
+    }
+
+    private sealed class Link<T>(RateLimiterPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+    {
+        public override async ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+        {
+            RateLimitLease lease;
+            try
+            {
+                lease = await policy._leases.TakeAsync(context, policy._options).ConfigureAwait(false);
+            }
+            catch (Exception error) // the caller's cancellation while it waited, or a limiter that is no more
+            {
+                return Outcome.Failure<T>(error, Verdict.Ignored);
+            }
+
+            using (lease)
+            {
+                return lease.IsAcquired
+                    ? await next.ExecuteAsync(context).ConfigureAwait(false)
+                    : Outcome.Rejected<T>(policy.Refuse(lease, context));
+            }
+        }
+    }
+}
+
+/// <summary>Where leases come from.</summary>
+internal abstract class Leases
+{
+    internal abstract object Limiter { get; }
+
+    /// <summary>At once if that is possible, else by the queue.</summary>
+    internal ValueTask<RateLimitLease> TakeAsync(ResilienceContext context, RateLimiterOptions options)
+    {
+        RateLimitLease lease = Attempt(context, options.Permits);
+        if (lease.IsAcquired || !options.MayQueue) return new(lease);
+        lease.Dispose();
+        return QueueAsync(context, options.Permits);
+    }
+
+    protected abstract RateLimitLease Attempt(ResilienceContext context, int permits);
+
+    protected abstract ValueTask<RateLimitLease> QueueAsync(ResilienceContext context, int permits);
+}
+
+/// <summary>From one limiter.</summary>
+internal sealed class PlainLeases(RateLimiter limiter) : Leases
+{
+    internal override object Limiter => limiter;
+
+    protected override RateLimitLease Attempt(ResilienceContext context, int permits) => limiter.AttemptAcquire(permits);
+
+    protected override ValueTask<RateLimitLease> QueueAsync(ResilienceContext context, int permits) =>
+        limiter.AcquireAsync(permits, context.CancellationToken);
+}
+
+/// <summary>From a limiter that has a partition for each key.</summary>
+internal sealed class PartitionedLeases(PartitionedRateLimiter<ResilienceContext> limiter) : Leases
+{
+    internal override object Limiter => limiter;
+
+    protected override RateLimitLease Attempt(ResilienceContext context, int permits) => limiter.AttemptAcquire(context, permits);
+
+    protected override ValueTask<RateLimitLease> QueueAsync(ResilienceContext context, int permits) =>
+        limiter.AcquireAsync(context, permits, context.CancellationToken);
+}

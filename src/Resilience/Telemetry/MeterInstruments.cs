@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>The instruments of one kind of policy, made once for each meter. Who has no factory of meters shares those of the process.</summary>
+internal static class MeterInstruments<TInstruments>
+    where TInstruments : class
+{
+    // Of objects, because a table of a type parameter asks the trimmer for constructors that it never calls.
+    private static readonly ConditionalWeakTable<Meter, object> Made = [];
+
+    internal static TInstruments For(Meter meter, Func<Meter, TInstruments> make)
+    {
+        if (Made.TryGetValue(meter, out object? known)) return Unsafe.As<TInstruments>(known);
+
+        // Locked so that no instrument is made twice: listeners would hear each of them.
+        lock (Made)
+        {
+            if (!Made.TryGetValue(meter, out known)) Made.Add(meter, known = make(meter));
+            return Unsafe.As<TInstruments>(known);
+        }
+    }
+}
+
+/// <summary>The instruments of calls, whatever their policies.</summary>
+internal sealed class CallInstruments
+{
+    private static readonly double[] Seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+    internal readonly Histogram<double> Duration;
+    internal readonly Histogram<int> AttemptsOfCall;
+    internal readonly Counter<long> Attempts;
+
+    private CallInstruments(Meter meter)
+    {
+        Duration = meter.CreateHistogram(
+            "resilience.call.duration", "s", "Time of a call, all attempts and waits together.", null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
+        AttemptsOfCall = meter.CreateHistogram(
+            "resilience.call.attempts", "{attempt}", "Attempts that a call took: its amplification.", null,
+            new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 3, 4, 5, 8, 13] });
+        Attempts = meter.CreateCounter<long>("resilience.attempts", "{attempt}", "Attempts made, by verdict.");
+    }
+
+    internal static CallInstruments For(Meter meter) => MeterInstruments<CallInstruments>.For(meter, static m => new(m));
+
+    /// <summary>True when calls must be measured.</summary>
+    internal bool CallsAreObserved => Duration.Enabled || AttemptsOfCall.Enabled || ResilienceTelemetry.Source.HasListeners();
+
+    internal void CountAttempt(string pipeline, Verdict verdict, string? errorType)
+    {
+        TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(verdict) } };
+        if (errorType is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, errorType);
+        Attempts.Add(1, tags);
+    }
+}

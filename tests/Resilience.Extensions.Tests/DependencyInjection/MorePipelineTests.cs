@@ -1,0 +1,132 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.DependencyInjection;
+
+/// <summary>Typed pipelines, whole sections of pipelines, and what is said to all of them.</summary>
+[Collection(ThreadsCollection.Name)]
+public sealed class MorePipelineTests
+{
+    private static ServiceProvider Container(Action<IResilienceBuilder> add, IConfiguration? configuration = null)
+    {
+        ServiceCollection services = new();
+        services.AddLogging();
+        if (configuration is not null) services.AddSingleton(configuration);
+        add(services.AddResilience());
+        return services.BuildServiceProvider(validateScopes: true);
+    }
+
+    private static IConfigurationRoot Configuration(params (string Key, string Value)[] values) => new ConfigurationBuilder()
+        .AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>(v.Key, v.Value))).Build();
+
+    private static void StartChecks(IServiceProvider services) => services.GetRequiredService<IStartupValidator>().Validate();
+
+    [Fact]
+    public async Task A_typed_pipeline_is_built_once_under_64_racing_resolves_and_stands_beside_others_of_its_name()
+    {
+        int runs = 0;
+        await using ServiceProvider container = Container(b => b
+            .AddPipeline("price", p => p.AddRetry())
+            .AddPipeline<int>("price", p => p.AddRetry())
+            .AddPipeline<string>("price", p =>
+            {
+                Interlocked.Increment(ref runs);
+                p.AddFallback(o => o.Value = "none");
+            }));
+        StartChecks(container);
+        ResiliencePipeline<string>[] seen = new ResiliencePipeline<string>[64];
+        Together.Run(64, 1, _ => { }, (thread, _) => seen[thread] = container.GetRequiredKeyedService<ResiliencePipeline<string>>("price"), _ => { });
+        runs.Should().Be(1);
+        ResiliencePipelineProvider provider = container.GetRequiredService<ResiliencePipelineProvider>();
+        seen.Distinct().Should().ContainSingle().Which.Should().BeSameAs(provider.GetPipeline<string>("price"));
+        provider.GetPipeline<int>("price").Describe().Policies.Should().ContainSingle().Which.Role.Should().Be(PolicyRole.Retry);
+        (await seen[0].ExecuteAsync(_ => throw new IOException())).Should().Be("none");
+        provider.TryGetPipeline<double>("price", out _).Should().BeFalse();
+        provider.Invoking(p => p.GetPipeline<double>("price")).Should().Throw<KeyNotFoundException>().WithMessage("*'price' for System.Double*");
+        provider.States.Select(s => s.PipelineName).Should().BeEquivalentTo("price", "price<Int32>");
+    }
+
+    [Fact]
+    public async Task A_typed_name_registered_twice_fails_at_start_unless_it_was_removed()
+    {
+        await using ServiceProvider twice = Container(b => b.AddPipeline<string>("x", p => p.AddRetry()).AddPipeline<string>("x", p => p.AddRetry()));
+        FluentActions.Invoking(() => StartChecks(twice)).Should().Throw<OptionsValidationException>().WithMessage("*'x<String>'*more than once*");
+        await using ServiceProvider replaced = Container(b =>
+            b.AddPipeline<string>("x", p => p.AddRetry()).RemovePipeline<string>("x").AddPipeline<string>("x", p => p.AddTimeout(TimeSpan.FromSeconds(1))));
+        StartChecks(replaced);
+        replaced.GetRequiredKeyedService<ResiliencePipeline<string>>("x").Describe().Policies.Single().Role.Should().Be(PolicyRole.Timeout);
+    }
+
+    [Fact]
+    public async Task A_typed_pipeline_follows_its_section_and_keeps_its_circuit()
+    {
+        IConfigurationRoot configuration = Configuration(("P:AttemptTimeout", "00:00:01"), ("P:CircuitBreaker:Probes", "1"));
+        await using ServiceProvider container = Container(b => b.AddPipeline<string>("x", "P", (p, s, _) => p.AddFallback(o => o.Value = "").AddPolicies(s)), configuration);
+        ResiliencePipeline<string> pipeline = container.GetRequiredKeyedService<ResiliencePipeline<string>>("x");
+        CircuitBreaker circuit = pipeline.Find<CircuitBreaker>()!;
+        circuit.Isolate();
+        configuration["P:AttemptTimeout"] = "00:00:02";
+        configuration.Reload();
+        pipeline.Describe().Policies[^1].Timeout.Should().Be(TimeSpan.FromSeconds(2));
+        pipeline.Find<CircuitBreaker>().Should().BeSameAs(circuit);
+        circuit.State.Should().Be(CircuitState.Isolated);
+    }
+
+    [Fact]
+    public async Task Each_child_of_a_section_is_a_pipeline_also_one_that_comes_later()
+    {
+        IConfigurationRoot configuration = Configuration(("Pipes:orders:Retry:MaxRetries", "1"), ("Pipes:stock:TotalTimeout", "00:00:04"));
+        await using ServiceProvider container = Container(b => b.AddPipelines("Pipes"), configuration);
+        StartChecks(container);
+        ResiliencePipelineProvider provider = container.GetRequiredService<ResiliencePipelineProvider>();
+        provider.Names.Should().BeEquivalentTo("orders", "stock");
+        container.GetRequiredKeyedService<ResiliencePipeline>("orders").Describe().Policies.Single().MaxAttempts.Should().Be(2);
+        provider.GetPipeline("stock").Describe().Policies.Single().Timeout.Should().Be(TimeSpan.FromSeconds(4));
+        provider.TryGetPipeline("mail", out _).Should().BeFalse();
+        configuration["Pipes:mail:Retry:MaxRetries"] = "7";
+        configuration.Reload();
+        provider.GetPipeline("mail").Describe().Policies.Single().MaxAttempts.Should().Be(8);
+        container.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline>("nowhere")).Should().Throw<KeyNotFoundException>();
+    }
+
+    [Fact]
+    public async Task A_section_with_a_slip_in_one_child_stops_the_start_and_names_it()
+    {
+        await using ServiceProvider container = Container(
+            b => b.AddPipelines("Pipes"), Configuration(("Pipes:orders:Retri:MaxRetries", "1"), ("Pipes:stock:TotalTimeout", "00:00:04")));
+        FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>()
+            .Which.Failures.Should().ContainSingle().Which.Should().Be("Pipes:orders:Retri is not a known setting; did you mean Retry?");
+    }
+
+    [Fact]
+    public async Task What_is_said_to_all_pipelines_reaches_those_of_clients_too()
+    {
+        FakeTimeProvider time = new();
+        List<string> built = [];
+        ServiceCollection services = new();
+        services.AddHttpClient("shop").AddStandardResilience();
+        services.AddResilience().AddPipeline("a", p => p.TimeProvider.Should().BeSameAs(time)).AddPipeline<int>("b", p => p.AddRetry())
+            .ConfigureAllPipelines(p =>
+            {
+                p.TimeProvider = time;
+                built.Add(p.Name);
+            });
+        await using ServiceProvider container = services.BuildServiceProvider();
+        container.GetRequiredKeyedService<ResiliencePipeline>("a");
+        container.GetRequiredKeyedService<ResiliencePipeline<int>>("b");
+        container.GetRequiredKeyedService<HttpResilience>("shop");
+        built.Should().Equal("a", "b", "shop/*");
+    }
+
+    [Fact]
+    public async Task Pipelines_that_need_each_other_in_a_circle_are_found()
+    {
+        await using ServiceProvider container = Container(b => b
+            .AddPipeline<int>("a", (p, s) => p.AddPipeline(s.GetRequiredService<ResiliencePipelineProvider>().GetPipeline("b")))
+            .AddPipeline("b", (_, s) => s.GetRequiredService<ResiliencePipelineProvider>().GetPipeline<int>("a")));
+        container.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline<int>>("a")).Should().Throw<InvalidOperationException>()
+            .WithMessage("*'a<Int32>' needs itself, by way of a<Int32> > b*");
+    }
+}

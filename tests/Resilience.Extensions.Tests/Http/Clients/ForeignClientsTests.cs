@@ -1,0 +1,172 @@
+using System.Net;
+using Grpc.Core;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+using Refit;
+using Resilience.Tests.Http.Wire;
+
+namespace Resilience.Tests.Http.Clients;
+
+/// <summary>Clients that others make (Refit, gRPC, plain) work unchanged.</summary>
+public sealed class ForeignClientsTests
+{
+    private static void Fast(StandardResilienceOptions options) => options.Retry!.BaseDelay = options.Retry.MaxDelay = TimeSpan.Zero;
+
+    [Fact]
+    public async Task A_client_made_by_refit_is_retried_and_gets_its_answer()
+    {
+        await using WireServer server = await WireServer.StartAsync((n, c) =>
+        {
+            if (n < 2) return WireServer.Status(c, 503);
+            c.Response.ContentType = "application/json";
+            return Microsoft.AspNetCore.Http.HttpResponseWritingExtensions.WriteAsync(c.Response, """{ "item": "book", "cents": 1999 }""");
+        });
+        await using ServiceProvider services = new ServiceCollection().AddRefitGeneratedClient<IShopApi>()
+            .ConfigureHttpClient(c => c.BaseAddress = server.Address).AddIdempotencyKey().AddStandardResilience(Fast).Services.BuildServiceProvider();
+        Price price = await services.GetRequiredService<IShopApi>().PriceAsync("book");
+        price.Should().Be(new Price("book", 1999));
+        server.Count.Should().Be(3);
+
+        (await services.GetRequiredService<IShopApi>().BuyAsync(new("lamp", 1))).Item.Should().Be("book");
+        server.Requests[^1].Headers["Idempotency-Key"].Should().HaveLength(36);
+    }
+
+    [Fact]
+    public async Task A_plain_named_client_is_retried()
+    {
+        await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 204));
+        await using ServiceProvider services = new ServiceCollection().AddHttpClient("plain", c => c.BaseAddress = server.Address)
+            .AddStandardResilience(Fast).Services.BuildServiceProvider();
+        using HttpResponseMessage response = await services.GetRequiredService<IHttpClientFactory>().CreateClient("plain").DeleteAsync("/orders/1");
+        response.StatusCode.Should().Be(HttpStatusCode.NoContent);
+        server.Requests.Select(r => $"{r.Method} {r.Path}").Should().Equal("DELETE /orders/1", "DELETE /orders/1");
+    }
+
+    [Fact]
+    public async Task A_grpc_client_keeps_its_own_semantics()
+    {
+        FakeTimeProvider time = new();
+        ShopService shop = new();
+        await using WebApplication app = await StartAsync(shop);
+        await using ServiceProvider services = Client(app, time, _ => { });
+        Shop.ShopClient client = services.GetRequiredService<Shop.ShopClient>();
+
+        (await client.BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
+        RpcException failed = (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "broken" }).ResponseAsync).Should().ThrowAsync<RpcException>()).Which;
+        failed.StatusCode.Should().Be(StatusCode.Unavailable, "a status of gRPC comes in trailers, and is not HTTP's business");
+        shop.Calls.Should().Be(2);
+
+        using CancellationTokenSource stop = new();
+        Task<BuyReply> stalled = client.BuyAsync(new BuyRequest { Item = "stall" }, cancellationToken: stop.Token).ResponseAsync;
+        await shop.Stalled.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await stop.CancelAsync();
+        (await FluentActions.Awaiting(() => stalled.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.Cancelled);
+        (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "slow" }, deadline: DateTime.UtcNow.AddMilliseconds(200)).ResponseAsync)
+            .Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.DeadlineExceeded);
+        shop.Calls.Should().Be(4);
+    }
+
+    [Fact]
+    public async Task A_grpc_stream_is_not_cut_by_the_timeouts()
+    {
+        FakeTimeProvider time = new();
+        ShopService shop = new();
+        await using WebApplication app = await StartAsync(shop);
+        await using ServiceProvider services = Client(app, time, _ => { });
+        using AsyncServerStreamingCall<BuyReply> call = services.GetRequiredService<Shop.ShopClient>().Watch(new BuyRequest { Item = "all" });
+        for (int i = 1; i <= 3; i++)
+        {
+            shop.Next.Writer.TryWrite(i);
+            (await call.ResponseStream.MoveNext(default).WaitAsync(TimeSpan.FromSeconds(30))).Should().BeTrue();
+            call.ResponseStream.Current.Number.Should().Be(i);
+            time.Advance(TimeSpan.FromHours(1));
+        }
+
+        shop.Next.Writer.Complete();
+        (await call.ResponseStream.MoveNext(default).WaitAsync(TimeSpan.FromSeconds(30))).Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_grpc_call_that_found_no_connection_is_tried_again()
+    {
+        ShopService shop = new();
+        await using WebApplication app = await StartAsync(shop);
+        int refused = 0;
+        await using ServiceProvider services = Client(app, new FakeTimeProvider(), b => b.AddHttpMessageHandler(() => new Refusing(() => refused++ < 2)));
+        (await services.GetRequiredService<Shop.ShopClient>().BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
+        refused.Should().Be(3);
+    }
+
+    private static ServiceProvider Client(WebApplication app, TimeProvider time, Action<IHttpClientBuilder> more)
+    {
+        ServiceCollection services = new();
+        services.AddSingleton(time).AddLogging();
+        IHttpClientBuilder builder = services.AddGrpcClient<Shop.ShopClient>(o => o.Address = new(app.Urls.First())).AddStandardResilience(Fast);
+        more(builder);
+        return services.BuildServiceProvider();
+    }
+
+    private static async Task<WebApplication> StartAsync(ShopService shop)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton(shop);
+        builder.WebHost.ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l => l.Protocols = HttpProtocols.Http2));
+        WebApplication app = builder.Build();
+        app.MapGrpcService<ShopService>();
+        await app.StartAsync();
+        return app;
+    }
+
+    internal sealed class ShopService : Shop.ShopBase
+    {
+        private int _calls;
+
+        internal int Calls => Volatile.Read(ref _calls);
+
+        internal TaskCompletionSource Stalled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal System.Threading.Channels.Channel<int> Next { get; } = System.Threading.Channels.Channel.CreateUnbounded<int>();
+
+        public override async Task<BuyReply> Buy(BuyRequest request, ServerCallContext context)
+        {
+            int number = Interlocked.Increment(ref _calls);
+            if (request.Item == "broken") throw new RpcException(new(StatusCode.Unavailable, "broken"));
+            if (request.Item is "stall" or "slow")
+            {
+                Stalled.TrySetResult();
+                await Task.Delay(TimeSpan.FromMinutes(1), context.CancellationToken);
+            }
+
+            return new() { Number = number };
+        }
+
+        public override async Task Watch(BuyRequest request, IServerStreamWriter<BuyReply> responseStream, ServerCallContext context)
+        {
+            await foreach (int number in Next.Reader.ReadAllAsync(context.CancellationToken)) await responseStream.WriteAsync(new() { Number = number });
+        }
+    }
+
+    private sealed class Refusing(Func<bool> refuses) : DelegatingHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            refuses() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : base.SendAsync(request, cancellationToken);
+    }
+}
+
+/// <summary>As anybody would write it for Refit.</summary>
+public interface IShopApi
+{
+    [Get("/prices/{item}")]
+    Task<Price> PriceAsync(string item);
+
+    [Post("/orders")]
+    Task<Price> BuyAsync([Body] Price order);
+}
+
+public sealed record Price(string Item, int Cents);

@@ -1,0 +1,207 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
+
+namespace Resilience.Tests.Http.Wire;
+
+/// <summary>A real Kestrel on loopback that does to each request what the test says, and remembers what really arrived.</summary>
+internal sealed class WireServer : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly Func<int, HttpContext, Task> _answer;
+    private readonly Lock _gate = new();
+    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+    private readonly List<Arrived> _arrived = [];
+    private int _open;
+
+    private WireServer(WebApplication app, Func<int, HttpContext, Task> answer)
+    {
+        _app = app;
+        _answer = answer;
+    }
+
+    internal sealed record Arrived(string Method, string Path, string Protocol, IReadOnlyDictionary<string, string> Headers, byte[] Body);
+
+    internal Uri Address { get; private set; } = null!;
+
+    internal ConcurrentDictionary<string, int> Deeds { get; } = [];
+
+    /// <summary>Requests that are being answered now.</summary>
+    internal int Open => Volatile.Read(ref _open);
+
+    internal Arrived[] Requests
+    {
+        get
+        {
+            lock (_gate) return [.. _arrived];
+        }
+    }
+
+    internal int Count => Requests.Length;
+
+    /// <param name="answer">Gets the number of the request, 0 for the first, and the context; the body has been read.</param>
+    /// <param name="protocols">One protocol, because without TLS there is no way to agree on one.</param>
+    /// <param name="isSecure">With a certificate that nobody trusts.</param>
+    internal static async Task<WireServer> StartAsync(
+        Func<int, HttpContext, Task> answer, HttpProtocols protocols = HttpProtocols.Http1, bool isSecure = false)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l =>
+        {
+            l.Protocols = protocols;
+            if (isSecure) l.UseHttps(Certificate());
+        }));
+        WebApplication app = builder.Build();
+        WireServer server = new(app, answer);
+        app.Run(server.ServeAsync);
+        await app.StartAsync();
+        server.Address = new(app.Urls.First());
+        return server;
+    }
+
+    /// <summary>Ends when so many requests have arrived.</summary>
+    internal Task WaitForAsync(int count)
+    {
+        lock (_gate)
+        {
+            if (_arrived.Count >= count) return Task.CompletedTask;
+            TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            _waiting.Add((count, reached));
+            return reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        }
+    }
+
+    internal void Do(HttpContext context) => Deeds.AddOrUpdate(context.Request.Headers["Idempotency-Key"].ToString(), 1, (_, n) => n + 1);
+
+    internal static Task Status(HttpContext context, int status)
+    {
+        context.Response.StatusCode = status;
+        return Task.CompletedTask;
+    }
+
+    internal static Task StallAsync(HttpContext context) =>
+        Task.Delay(TimeSpan.FromMinutes(1), context.RequestAborted).ContinueWith(_ => { }, TaskScheduler.Default);
+
+    /// <summary>Promises ten bytes, sends five, and cuts the line when told to.</summary>
+    internal static async Task HalfAsync(HttpContext context, Task cut)
+    {
+        context.Response.ContentLength = 10;
+        await context.Response.WriteAsync("half!");
+        await context.Response.Body.FlushAsync();
+        await cut;
+        context.Abort();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        using CancellationTokenSource soon = new(TimeSpan.FromSeconds(2));
+        await _app.StopAsync(soon.Token);
+        await _app.DisposeAsync();
+    }
+
+    private async Task ServeAsync(HttpContext context)
+    {
+        using MemoryStream body = new();
+        try
+        {
+            await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            return; // it never arrived whole
+        }
+
+        int number;
+        lock (_gate)
+        {
+            number = _arrived.Count;
+            _arrived.Add(new(
+                context.Request.Method, context.Request.Path, context.Request.Protocol,
+                context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase), body.ToArray()));
+            foreach ((int count, TaskCompletionSource reached) in _waiting)
+            {
+                if (_arrived.Count >= count) reached.TrySetResult();
+            }
+        }
+
+        Interlocked.Increment(ref _open);
+        try
+        {
+            await _answer(number, context);
+        }
+        catch (OperationCanceledException)
+        {
+            // The client has gone.
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _open);
+        }
+    }
+
+    private static X509Certificate2 Certificate()
+    {
+        using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        CertificateRequest request = new("CN=nobody", key, HashAlgorithmName.SHA256);
+        using X509Certificate2 own = request.CreateSelfSigned(new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero), new(2100, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        return X509CertificateLoader.LoadPkcs12(own.Export(X509ContentType.Pkcs12), null);
+    }
+}
+
+/// <summary>A server that speaks no HTTP: answers each connection with the given bytes and hangs up.</summary>
+internal sealed class RawServer : IAsyncDisposable
+{
+    private readonly System.Net.Sockets.TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Task _serving;
+    private int _connections;
+
+    internal RawServer(string answer)
+    {
+        _listener.Start();
+        _serving = ServeAsync(answer);
+    }
+
+    internal Uri Address => new($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/");
+
+    internal int Connections => Volatile.Read(ref _connections);
+
+    /// <summary>A port on which nobody listens.</summary>
+    internal static async Task<Uri> RefusingAsync()
+    {
+        await using RawServer gone = new("");
+        return gone.Address;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _listener.Stop();
+        await _serving;
+    }
+
+    private async Task ServeAsync(string answer)
+    {
+        try
+        {
+            while (true)
+            {
+                using System.Net.Sockets.TcpClient client = await _listener.AcceptTcpClientAsync();
+                Interlocked.Increment(ref _connections);
+                System.Net.Sockets.NetworkStream stream = client.GetStream();
+                byte[] asked = new byte[4096];
+                _ = await stream.ReadAsync(asked);
+                await stream.WriteAsync(System.Text.Encoding.ASCII.GetBytes(answer));
+            }
+        }
+        catch (Exception error) when (error is System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or IOException)
+        {
+            // Stopped.
+        }
+    }
+}

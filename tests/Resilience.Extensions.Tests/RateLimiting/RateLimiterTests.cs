@@ -1,0 +1,197 @@
+using System.Net;
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Time.Testing;
+using Resilience.Tests.Http;
+
+namespace Resilience.Tests.RateLimiting;
+
+/// <summary>The limiters of the framework as a policy.</summary>
+[Collection(ThreadsCollection.Name)]
+public sealed class RateLimiterTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly List<ResilienceEvent> _events = [];
+
+    private ResiliencePipeline Pipeline(RateLimiter limiter, Action<RateLimiterOptions>? configure = null, Action<ResiliencePipelineBuilder>? outside = null)
+    {
+        ResiliencePipelineBuilder builder = new() { Name = "orders", TimeProvider = _time };
+        outside?.Invoke(builder);
+        return builder.AddRateLimiter(limiter, configure).OnEvent(_events.Add).Build();
+    }
+
+    private static ValueTask<int> Answer(CancellationToken token) => new(42);
+
+    public static TheoryData<RateLimiter> Limiters => new(
+        new ConcurrencyLimiter(new() { PermitLimit = 2, QueueLimit = 0 }),
+        new TokenBucketRateLimiter(new() { TokenLimit = 2, TokensPerPeriod = 1, ReplenishmentPeriod = TimeSpan.FromSeconds(7), AutoReplenishment = false }),
+        new FixedWindowRateLimiter(new() { PermitLimit = 2, Window = TimeSpan.FromSeconds(7), AutoReplenishment = false }),
+        new SlidingWindowRateLimiter(new() { PermitLimit = 2, Window = TimeSpan.FromSeconds(7), SegmentsPerWindow = 7, AutoReplenishment = false }));
+
+    [Theory]
+    [MemberData(nameof(Limiters))]
+    public async Task Each_limiter_of_the_framework_refuses_as_data_with_its_own_time_to_come_back(RateLimiter limiter)
+    {
+        ResiliencePipeline pipeline = Pipeline(limiter);
+        TaskCompletionSource<int> end = new();
+        Task<int>[] running = [.. Enumerable.Range(0, 2).Select(_ => pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask())];
+        Outcome<int> refused = await pipeline.TryExecuteAsync(Answer);
+        refused.Verdict.Should().Be(Verdict.Rejected);
+        refused.Refusal.Should().BeOfType<RateLimitRefusal>().Which.Reason.Should().StartWith("rate-limiter: the rate limit is reached");
+        bool knowsTime = limiter is TokenBucketRateLimiter or FixedWindowRateLimiter;
+        refused.RetryAfter.HasValue.Should().Be(knowsTime, "{0}", limiter.GetType());
+        if (knowsTime) refused.RetryAfter.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(7));
+        (await pipeline.Invoking(p => p.ExecuteAsync(Answer).AsTask()).Should().ThrowAsync<RateLimitedException>()).Which.RetryAfter.HasValue.Should().Be(knowsTime);
+        _events.OfType<RateLimitReached>().Should().HaveCount(2);
+        end.SetResult(1);
+        await Task.WhenAll(running);
+        limiter.GetStatistics()!.CurrentQueuedCount.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_call_may_wait_in_the_limiters_queue_and_its_cancellation_ends_the_wait()
+    {
+        using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 10 });
+        ResiliencePipeline pipeline = Pipeline(limiter);
+        TaskCompletionSource<int> end = new();
+        Task<int> first = pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask();
+        Task<int> second = pipeline.ExecuteAsync(Answer).AsTask();
+        using CancellationTokenSource stop = new();
+        Task<Outcome<int>> third = pipeline.TryExecuteAsync(Answer, stop.Token).AsTask();
+        limiter.GetStatistics()!.CurrentQueuedCount.Should().Be(2);
+        await stop.CancelAsync();
+        Outcome<int> cancelled = await third.WaitAsync(TimeSpan.FromSeconds(30));
+        (cancelled.Verdict, cancelled.Exception is OperationCanceledException).Should().Be((Verdict.Ignored, true));
+        second.IsCompleted.Should().BeFalse();
+        end.SetResult(1);
+        (await second.WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(42);
+        await first;
+        (await Pipeline(limiter, o => o.MayQueue = false).ExecuteAsync(Answer)).Should().Be(42);
+    }
+
+    [Fact]
+    public async Task Who_may_not_queue_is_refused_at_once()
+    {
+        using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 10 });
+        using RateLimitLease taken = limiter.AttemptAcquire();
+        (await Pipeline(limiter, o => o.MayQueue = false).TryExecuteAsync(Answer)).Verdict.Should().Be(Verdict.Rejected);
+        limiter.GetStatistics()!.CurrentQueuedCount.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task A_partition_for_each_operation()
+    {
+        await using PartitionedRateLimiter<ResilienceContext> limiter = PartitionedRateLimiter.Create<ResilienceContext, string>(context =>
+            RateLimitPartition.GetFixedWindowLimiter(context.Operation ?? "", _ => new() { PermitLimit = 1, Window = TimeSpan.FromHours(1) }));
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRateLimiter(limiter).Build();
+        async Task<Verdict> CallAsync(string operation) => (await pipeline.TryExecuteAsync(new CallOptions(operation), (_, _) => new ValueTask<int>(1), 0)).Verdict;
+        (await CallAsync("buy"), await CallAsync("sell"), await CallAsync("buy")).Should().Be((Verdict.Success, Verdict.Success, Verdict.Rejected));
+    }
+
+    [Fact]
+    public async Task A_retry_that_waits_for_rejections_waits_as_long_as_the_limiter_says()
+    {
+        int asked = 0;
+        using Told limiter = new(() => ++asked > 2 ? null : TimeSpan.FromSeconds(9)); // a call asks twice: at once, and by the queue
+        TaskCompletionSource waits = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        ResiliencePipeline pipeline = Pipeline(limiter, outside: b => b.AddRetry(o =>
+        {
+            o.WaitForRejections = true;
+            o.OnRetry = (_, delay) => (delay == TimeSpan.FromSeconds(9) ? waits : new()).SetResult();
+        }));
+        Task<int> running = pipeline.ExecuteAsync(Answer).AsTask();
+        await waits.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        for (int i = 0; i < 1000 && !running.IsCompleted; i++) _time.Advance(TimeSpan.FromSeconds(1));
+        (await running.WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(42);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_limiter_that_throws_ends_the_call_and_says_nothing_about_the_dependency(bool isDisposed)
+    {
+        using Told limiter = new(() => throw new InvalidOperationException("broken"));
+        if (isDisposed) limiter.Dispose();
+        Outcome<int> outcome = await Pipeline(limiter, outside: b => b.AddRetry().AddCircuitBreaker(o => o.ConsecutiveFailures = 1)).TryExecuteAsync(Answer);
+        outcome.Verdict.Should().Be(Verdict.Ignored);
+        outcome.Exception.Should().BeAssignableTo<InvalidOperationException>();
+    }
+
+    [Fact]
+    public async Task No_lease_is_lost_when_64_threads_race_and_calls_fail()
+    {
+        using ConcurrencyLimiter limiter = new(new() { PermitLimit = 5, QueueLimit = 3 });
+        ResiliencePipeline pipeline = Pipeline(limiter);
+        int inside = 0, most = 0;
+        Together.Run(64, 200, _ => { }, (thread, round) => pipeline.TryExecuteAsync<int>(async _ =>
+        {
+            int now = Interlocked.Increment(ref inside);
+            for (int seen = most; now > seen; seen = most) Interlocked.CompareExchange(ref most, now, seen);
+            await Task.Yield();
+            Interlocked.Decrement(ref inside);
+            return (thread + round) % 3 == 0 ? throw new IOException() : 1;
+        }).AsTask().GetAwaiter().GetResult(), _ => { });
+        most.Should().BeLessThanOrEqualTo(5);
+        RateLimiterStatistics after = limiter.GetStatistics()!;
+        (after.CurrentAvailablePermits, after.CurrentQueuedCount).Should().Be((5, 0));
+        (await pipeline.ExecuteAsync(Answer)).Should().Be(42);
+    }
+
+    [Fact]
+    public async Task Callers_of_a_client_get_the_time_to_come_back()
+    {
+        using Told limiter = new(() => TimeSpan.FromSeconds(9));
+        ScriptedHandler network = new(HttpStatusCode.OK);
+        HttpClient client = HttpKit.Client(HttpResilience.Custom(b => b.AddRateLimiter(limiter)), network);
+        (await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>())
+            .Which.RetryAfter.Should().Be(TimeSpan.FromSeconds(9));
+        network.Count.Should().Be(0);
+    }
+
+    [Fact]
+    public void Options_are_checked_and_the_policy_describes_itself()
+    {
+        using Told limiter = new(() => null);
+        FluentActions.Invoking(() => Pipeline(limiter, o => o.Permits = 0)).Should().Throw<ResilienceOptionsException>()
+            .Which.Problems.Single().Option.Should().Be("Permits");
+        PolicyDescription described = Pipeline(limiter, o => o.Permits = 3).Describe().Policies.Single();
+        (described.Name, described.Role).Should().Be(("rate-limiter", PolicyRole.RateLimit));
+        described.Options.Select(o => o.Value).Should().Equal("Told", "3", "as the limiter has it");
+    }
+
+    /// <summary>A limiter that does as it is told: null gives a lease, a time refuses one.</summary>
+    private sealed class Told(Func<TimeSpan?> next) : RateLimiter
+    {
+        private bool _isDisposed;
+
+        public override TimeSpan? IdleDuration => null;
+
+        public override RateLimiterStatistics? GetStatistics() => null;
+
+        protected override RateLimitLease AttemptAcquireCore(int permitCount)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            return new Lease(next());
+        }
+
+        protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken) => new(AttemptAcquireCore(permitCount));
+
+        protected override void Dispose(bool disposing)
+        {
+            _isDisposed = true;
+            base.Dispose(disposing);
+        }
+
+        private sealed class Lease(TimeSpan? wait) : RateLimitLease
+        {
+            public override bool IsAcquired => wait is null;
+
+            public override IEnumerable<string> MetadataNames => [MetadataName.RetryAfter.Name];
+
+            public override bool TryGetMetadata(string metadataName, out object? metadata)
+            {
+                metadata = wait;
+                return wait is not null && metadataName == MetadataName.RetryAfter.Name;
+            }
+        }
+    }
+}
