@@ -132,6 +132,10 @@ internal sealed class HttpCall
             VersionPolicy = _request.VersionPolicy,
             Content = content,
         };
+
+        // Where a connection is closed without an answer, SocketsHttpHandler sends requests again of which no body was begun, whatever their
+        // method. An empty body is one, and on the wire the same as none.
+        if (content is null && _repeatObjection is not null && _request.Method != HttpMethod.Connect) message.Content = new ByteArrayContent([]);
         foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in _request.Headers.NonValidated)
         {
             if (values.Count == 1) message.Headers.TryAddWithoutValidation(name, values.ToString());
