@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -16,14 +17,18 @@ internal sealed class WireServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly Func<int, HttpContext, Task> _answer;
     private readonly Lock _gate = new();
-    private readonly List<(int Count, TaskCompletionSource Reached)> _waiting = [];
+    private readonly List<(Func<bool> Condition, TaskCompletionSource Met)> _waiting = [];
     private readonly List<Arrived> _arrived = [];
+    private readonly bool _readsBodies;
     private int _open;
+    private int _connections;
+    private int _connectionsEver;
 
-    private WireServer(WebApplication app, Func<int, HttpContext, Task> answer)
+    private WireServer(WebApplication app, Func<int, HttpContext, Task> answer, bool readsBodies)
     {
         _app = app;
         _answer = answer;
+        _readsBodies = readsBodies;
     }
 
     internal sealed record Arrived(string Method, string Path, string Protocol, IReadOnlyDictionary<string, string> Headers, byte[] Body);
@@ -32,8 +37,8 @@ internal sealed class WireServer : IAsyncDisposable
 
     internal ConcurrentDictionary<string, int> Deeds { get; } = [];
 
-    /// <summary>Requests that are being answered now.</summary>
-    internal int Open => Volatile.Read(ref _open);
+    /// <summary>How many connections were ever opened.</summary>
+    internal int ConnectionsEver => Volatile.Read(ref _connectionsEver);
 
     internal Arrived[] Requests
     {
@@ -48,18 +53,21 @@ internal sealed class WireServer : IAsyncDisposable
     /// <param name="answer">Gets the number of the request, 0 for the first, and the context; the body has been read.</param>
     /// <param name="protocols">One protocol, because without TLS there is no way to agree on one.</param>
     /// <param name="isSecure">With a certificate that nobody trusts.</param>
+    /// <param name="readsBodies">False: leaves the reading to the answer.</param>
     internal static async Task<WireServer> StartAsync(
-        Func<int, HttpContext, Task> answer, HttpProtocols protocols = HttpProtocols.Http1, bool isSecure = false)
+        Func<int, HttpContext, Task> answer, HttpProtocols protocols = HttpProtocols.Http1, bool isSecure = false, bool readsBodies = true)
     {
+        WireServer? server = null;
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0, l =>
         {
             l.Protocols = protocols;
+            l.Use(next => connection => server!.ConnectAsync(next, connection));
             if (isSecure) l.UseHttps(Certificate());
         }));
         WebApplication app = builder.Build();
-        WireServer server = new(app, answer);
+        server = new(app, answer, readsBodies);
         app.Run(server.ServeAsync);
         await app.StartAsync();
         server.Address = new(app.Urls.First());
@@ -67,16 +75,13 @@ internal sealed class WireServer : IAsyncDisposable
     }
 
     /// <summary>Ends when so many requests have arrived.</summary>
-    internal Task WaitForAsync(int count)
-    {
-        lock (_gate)
-        {
-            if (_arrived.Count >= count) return Task.CompletedTask;
-            TaskCompletionSource reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            _waiting.Add((count, reached));
-            return reached.Task.WaitAsync(TimeSpan.FromSeconds(30));
-        }
-    }
+    internal Task WaitForAsync(int count) => WhenAsync(() => _arrived.Count >= count);
+
+    /// <summary>Ends when no request is being answered: the clients have let go of all of them.</summary>
+    internal Task WhenIdleAsync() => WhenAsync(() => _open == 0);
+
+    /// <summary>Ends when no connection is open.</summary>
+    internal Task WhenAllClosedAsync() => WhenAsync(() => _connections == 0);
 
     internal void Do(HttpContext context) => Deeds.AddOrUpdate(context.Request.Headers["Idempotency-Key"].ToString(), 1, (_, n) => n + 1);
 
@@ -111,7 +116,7 @@ internal sealed class WireServer : IAsyncDisposable
         using MemoryStream body = new();
         try
         {
-            await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+            if (_readsBodies) await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -122,16 +127,13 @@ internal sealed class WireServer : IAsyncDisposable
         lock (_gate)
         {
             number = _arrived.Count;
+            _open++;
             _arrived.Add(new(
                 context.Request.Method, context.Request.Path, context.Request.Protocol,
                 context.Request.Headers.ToDictionary(h => h.Key, h => h.Value.ToString(), StringComparer.OrdinalIgnoreCase), body.ToArray()));
-            foreach ((int count, TaskCompletionSource reached) in _waiting)
-            {
-                if (_arrived.Count >= count) reached.TrySetResult();
-            }
+            Look();
         }
 
-        Interlocked.Increment(ref _open);
         try
         {
             await _answer(number, context);
@@ -142,8 +144,54 @@ internal sealed class WireServer : IAsyncDisposable
         }
         finally
         {
-            Interlocked.Decrement(ref _open);
+            Change(ref _open, -1);
         }
+    }
+
+    private async Task ConnectAsync(ConnectionDelegate next, ConnectionContext connection)
+    {
+        Interlocked.Increment(ref _connectionsEver);
+        Change(ref _connections, 1);
+        try
+        {
+            await next(connection);
+        }
+        finally
+        {
+            Change(ref _connections, -1);
+        }
+    }
+
+    private Task WhenAsync(Func<bool> condition)
+    {
+        TaskCompletionSource met = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_gate)
+        {
+            _waiting.Add((condition, met));
+            Look();
+        }
+
+        return met.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    private void Change(ref int count, int by)
+    {
+        lock (_gate)
+        {
+            count += by;
+            Look();
+        }
+    }
+
+    /// <summary>Tells those that wait, under the lock.</summary>
+    private void Look()
+    {
+        foreach ((Func<bool> condition, TaskCompletionSource met) in _waiting)
+        {
+            if (condition()) met.TrySetResult();
+        }
+
+        _waiting.RemoveAll(w => w.Met.Task.IsCompleted);
     }
 
     private static X509Certificate2 Certificate()
