@@ -66,6 +66,8 @@ public sealed class HandlerTests
         thrown.HttpRequestError.Should().Be(error);
         HttpAttempts.Of(thrown).Select(a => a.Error).Should().Equal(Enumerable.Repeat(error.ToString(), gets));
         network.Count.Should().Be(gets);
+        string name = string.Concat(error.ToString().Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{c}" : $"{c}")).ToLowerInvariant();
+        _events.OfType<RetryScheduled>().Count(e => e.Reason == name).Should().Be(gets - 1, "as the framework's own metrics name it");
 
         await client.Invoking(c => c.PostAsync(HttpKit.Address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>();
         (network.Count - gets).Should().Be(posts);
