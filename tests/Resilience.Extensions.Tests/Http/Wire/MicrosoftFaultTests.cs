@@ -9,7 +9,7 @@ namespace Resilience.Tests.Http.Wire;
 
 /// <summary>What is known to go wrong with Microsoft.Extensions.Http.Resilience when requests are made, each fault as a test of what ours does
 /// instead. Numbers are issues of dotnet/extensions.</summary>
-/// <remarks>Faults of registration and configuration are in <c>MicrosoftRegistrationFaultTests</c>, those of telemetry in
+/// <remarks>Faults of registration and configuration are in <see cref="MicrosoftRegistrationFaultTests"/>, those of telemetry in
 /// <see cref="WireTests"/> and <c>MeterFactoryTests</c>, of health (5224) in <c>HealthCheckTests</c>, of size and weight in the checks of the
 /// packages. Those of hedging (5105, 5699, 6298) come with hedging.</remarks>
 public sealed class MicrosoftFaultTests
@@ -138,7 +138,11 @@ public sealed class MicrosoftFaultTests
     public async Task Each_attempt_keeps_version_and_version_policy()
     {
         await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n < 3 ? 503 : 200), HttpProtocols.Http2);
-        using HttpRequestMessage request = new(HttpMethod.Get, server.Address) { Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact };
+        using HttpRequestMessage request = new(HttpMethod.Get, server.Address)
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
         (await Client().SendAsync(request)).StatusCode.Should().Be(HttpStatusCode.OK);
         server.Requests.Select(r => r.Protocol).Should().Equal(Enumerable.Repeat("HTTP/2", 4));
     }
@@ -157,7 +161,8 @@ public sealed class MicrosoftFaultTests
     [Fact]
     public async Task A_body_that_breaks_off_is_retried_and_counted_when_bodies_are_buffered()
     {
-        await using WireServer server = await WireServer.StartAsync((n, c) => n < 2 ? WireServer.HalfAsync(c, Task.CompletedTask) : c.Response.WriteAsync("whole"));
+        await using WireServer server = await WireServer.StartAsync(
+            (n, c) => n < 2 ? WireServer.HalfAsync(c, Task.CompletedTask) : c.Response.WriteAsync("whole"));
         HttpResilience resilience = HttpKit.Standard(_time, o => o.BufferResponses = true);
         using HttpResponseMessage response = await HttpKit.Client(resilience, new SocketsHttpHandler()).GetAsync(server.Address);
         (await response.Content.ReadAsStringAsync()).Should().Be("whole");
