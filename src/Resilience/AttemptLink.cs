@@ -71,7 +71,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private Outcome<T> EndedWith(Exception error, ResilienceContext context)
     {
         Verdict verdict = classifier.Classify(error, context.CancellationToken.IsCancellationRequested);
-        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, verdict, ResilienceTelemetry.ErrorTypeOf(error));
+        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, verdict, classifier.ErrorTypeOf(error));
         return new(default, error, verdict, RetryMark.IsSet(error));
     }
 }

@@ -8,11 +8,12 @@ namespace Resilience;
 internal abstract class Chain;
 
 /// <summary>The links of a pipeline closed over one result type, and the way in and out of them.</summary>
-internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string?>? nameOf) : Chain
+internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassifier classifier) : Chain
 {
     /// <summary>Where this thread keeps a spare call of this result type.</summary>
     internal readonly int SpareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
 
+    private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
 
     internal ValueTask<T> Run(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken)
     {
@@ -140,7 +141,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, Func<T, string
         call.Release(ref CallPool.At(SpareSlot));
 
         string? errorType = outcome.Verdict == Verdict.Success ? null
-            : ResilienceTelemetry.ErrorTypeOf(outcome.Error) ?? nameOf?.Invoke(outcome.RawValue!) ?? "result";
+            : classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result";
         TagList tags = new()
         {
             { ResilienceTelemetry.PipelineTag, pipelineName },

@@ -23,19 +23,22 @@ namespace Resilience;
 public sealed class OutcomeClassifier
 {
     /// <summary>The defaults alone.</summary>
-    public static OutcomeClassifier Default { get; } = new([], [], [], []);
+    public static OutcomeClassifier Default { get; } = new([], [], [], [], []);
 
     private readonly ImmutableArray<Func<Exception, Verdict?>> _exceptionRules;
     private readonly ImmutableArray<(Type Result, Delegate Rule)> _resultRules;
     private readonly ImmutableArray<(Type Result, Delegate Name)> _resultNames;
     private readonly ImmutableArray<(Type Result, Delegate RetryAfter)> _retryAfters;
+    private readonly ImmutableArray<Func<Exception, string?>> _exceptionNames;
 
     private OutcomeClassifier(
         ImmutableArray<Func<Exception, Verdict?>> exceptionRules,
         ImmutableArray<(Type, Delegate)> resultRules,
         ImmutableArray<(Type, Delegate)> resultNames,
-        ImmutableArray<(Type, Delegate)> retryAfters)
+        ImmutableArray<(Type, Delegate)> retryAfters,
+        ImmutableArray<Func<Exception, string?>> exceptionNames)
     {
+        _exceptionNames = exceptionNames;
         _exceptionRules = exceptionRules;
         _resultRules = resultRules;
         _resultNames = resultNames;
@@ -66,7 +69,7 @@ public sealed class OutcomeClassifier
     public OutcomeClassifier OnResult<T>(Func<T, Verdict?> rule)
     {
         ArgumentNullException.ThrowIfNull(rule);
-        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)), _resultNames, _retryAfters);
+        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)), _resultNames, _retryAfters, _exceptionNames);
     }
 
     /// <summary>Gives bad results of exactly this type a short name of few distinct values ("503"): <c>error.type</c> in telemetry and
@@ -75,7 +78,18 @@ public sealed class OutcomeClassifier
     public OutcomeClassifier NameResult<T>(Func<T, string?> name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return new(_exceptionRules, _resultRules, _resultNames.Add((typeof(T), name)), _retryAfters);
+        return new(_exceptionRules, _resultRules, _resultNames.Add((typeof(T), name)), _retryAfters, _exceptionNames);
+    }
+
+    /// <summary>Gives exceptions of this type (or derived) a short name of few distinct values ("connection_error"): <c>error.type</c> in
+    /// telemetry and <see cref="RetryScheduled.Reason"/>. Null leaves it to the next such rule, then to the name of the type.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    public OutcomeClassifier NameException<TException>(Func<TException, string?> name)
+        where TException : Exception
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return new(
+            _exceptionRules, _resultRules, _resultNames, _retryAfters, _exceptionNames.Add(exception => exception is TException typed ? name(typed) : null));
     }
 
     /// <summary>Reads from bad results of exactly this type when it is worth trying again, measured from now on the pipeline's time. Every
@@ -85,11 +99,11 @@ public sealed class OutcomeClassifier
     public OutcomeClassifier RetryAfterResult<T>(Func<T, TimeProvider, TimeSpan?> retryAfter)
     {
         ArgumentNullException.ThrowIfNull(retryAfter);
-        return new(_exceptionRules, _resultRules, _resultNames, _retryAfters.Add((typeof(T), retryAfter)));
+        return new(_exceptionRules, _resultRules, _resultNames, _retryAfters.Add((typeof(T), retryAfter)), _exceptionNames);
     }
 
     private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) =>
-        new(_exceptionRules.Add(rule), _resultRules, _resultNames, _retryAfters);
+        new(_exceptionRules.Add(rule), _resultRules, _resultNames, _retryAfters, _exceptionNames);
 
     /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the token that the delegate received cancelled?</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
@@ -112,6 +126,20 @@ public sealed class OutcomeClassifier
                 or InvalidCastException or IndexOutOfRangeException or ObjectDisposedException => Verdict.Ignored,
             _ => Verdict.Failure,
         };
+    }
+
+    /// <summary>The low-cardinality name of what went wrong; null when nothing did.</summary>
+    internal string? ErrorTypeOf(object? error)
+    {
+        if (error is Exception exception)
+        {
+            foreach (Func<Exception, string?> rule in _exceptionNames)
+            {
+                if (Ask(rule, exception) is { } name) return name;
+            }
+        }
+
+        return ResilienceTelemetry.ErrorTypeOf(error);
     }
 
     /// <summary>The rules for one result type folded into one, or null when results of this type always succeed.</summary>

@@ -19,7 +19,7 @@ internal sealed class PipelineParts(
 
     internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);
 
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments)), _site, classifier.BindName<T>());
+    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments)), _site, classifier);
 
     /// <summary>Everything was found in order: the policies are put in use.</summary>
     internal void TakeEffect()

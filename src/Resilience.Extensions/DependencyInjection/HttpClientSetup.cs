@@ -78,8 +78,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     private void CheckTimeout(string client, HttpClient made)
     {
         if (made.Timeout == Timeout.InfiniteTimeSpan || !provider.TryGetResilience(client, out HttpResilience? resilience)) return;
-        if (resilience.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is not { Timeout: { } total }) return;
-        if (made.Timeout > total) return;
+        if (resilience.TotalTimeout is not { } total || made.Timeout > total) return;
         if (made.Timeout == DefaultClientTimeout) made.Timeout = Timeout.InfiniteTimeSpan; // nobody said it; the pipeline ends the call
         else if (_logger is not null && _warned.TryAdd(client, true)) ResilienceLog.ClientTimeoutTooShort(_logger, client, made.Timeout, total);
     }

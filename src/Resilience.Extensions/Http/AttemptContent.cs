@@ -28,7 +28,7 @@ internal sealed class AttemptContent : HttpContent
         _original = original;
         _callers = callers;
         _attempt = attempt;
-        if (readsSource) _ownStop = CancellationTokenSource.CreateLinkedTokenSource(callers);
+        if (readsSource) _ownStop = new();
         foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in original.Headers.NonValidated)
         {
             foreach (string value in values) Headers.TryAddWithoutValidation(name, value);
@@ -65,7 +65,8 @@ internal sealed class AttemptContent : HttpContent
         Begin();
         try
         {
-            using CancellationTokenRegistration registration = cancellationToken == _attempt ? default : StopWith(cancellationToken);
+            using CancellationTokenRegistration byCaller = StopWith(_callers);
+            using CancellationTokenRegistration byHandler = cancellationToken == _attempt ? default : StopWith(cancellationToken);
             await _original.CopyToAsync(stream, context, _ownStop?.Token ?? _callers).ConfigureAwait(false);
         }
         finally
@@ -81,7 +82,8 @@ internal sealed class AttemptContent : HttpContent
         Begin();
         try
         {
-            using CancellationTokenRegistration registration = cancellationToken == _attempt ? default : StopWith(cancellationToken);
+            using CancellationTokenRegistration byCaller = StopWith(_callers);
+            using CancellationTokenRegistration byHandler = cancellationToken == _attempt ? default : StopWith(cancellationToken);
             _original.CopyTo(stream, context, _ownStop?.Token ?? _callers);
         }
         finally

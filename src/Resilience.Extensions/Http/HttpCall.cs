@@ -21,7 +21,7 @@ internal sealed class HttpCall
     private HttpAuthority? _authority; // from the beginning of the call on
     private CancellationToken _callers;
     private AttemptContent? _content; // of the attempt that was made last
-    private List<HttpAttempt>? _history; // since the first failure
+    private HttpAttempt[]? _history; // since the first failure; replaced as a whole, because an attempt that was left alone may still add its end
     private long _lastEnd;
 
     internal HttpCall(
@@ -190,7 +190,10 @@ internal sealed class HttpCall
         long end = _resilience.Time.GetTimestamp();
         TimeSpan delay = number == 0 ? TimeSpan.Zero : _resilience.Time.GetElapsedTime(_lastEnd, start);
         _lastEnd = end;
-        (_history ??= []).Add(new(number, status, error, delay, _resilience.Time.GetElapsedTime(start, end)));
+        HttpAttempt attempt = new(number, status, error, delay, _resilience.Time.GetElapsedTime(start, end));
+        HttpAttempt[]? seen;
+        do seen = _history;
+        while (Interlocked.CompareExchange(ref _history, [.. seen ?? [], attempt], seen) != seen);
     }
 
     private string NameOf(Exception error, CancellationToken token) => error switch
@@ -205,7 +208,7 @@ internal sealed class HttpCall
         if (outcome.TryGetValue(out HttpResponseMessage? response))
         {
             // The one attempt of a call that was answered with, say, 404 tells nothing that the answer does not.
-            if (_history is not null && (_history.Count > 1 || HttpClassifier.IsTransient(response.StatusCode))) HttpAttempts.Remember(response, _history);
+            if (_history is not null && (_history.Length > 1 || HttpClassifier.IsTransient(response.StatusCode))) HttpAttempts.Remember(response, _history);
             return response;
         }
 
@@ -228,7 +231,7 @@ internal sealed class HttpCall
         {
             null => "nothing was sent",
             [HttpAttempt only] => $"1 attempt: {only}",
-            _ => $"{_history.Count} attempts: {string.Join("; ", _history)}",
+            _ => $"{_history.Length} attempts: {string.Join<HttpAttempt>("; ", _history)}",
         };
         return $"{_request.Method} {authority.Name}: {error.Message} ({history})";
     }

@@ -21,6 +21,7 @@ public static class HttpClassifier
         .OnResult<HttpResponseMessage>(static response => VerdictOf(response))
         .On<HttpRequestException>(static exception => VerdictOf(exception))
         .NameResult<HttpResponseMessage>(static response => ((int)response.StatusCode).ToString(CultureInfo.InvariantCulture))
+        .NameException<HttpRequestException>(static exception => NameOf(exception))
         .RetryAfterResult<HttpResponseMessage>(ReadRetryAfter);
 
     /// <summary>Whether a status means that a later attempt may fare better.</summary>
@@ -79,6 +80,23 @@ public static class HttpClassifier
             or HttpRequestError.VersionNegotiationError or HttpRequestError.ExtendedConnectNotSupported
         } => Verdict.Ignored,
         _ => Verdict.Failure,
+    };
+
+    /// <summary>As the framework's own metrics name them.</summary>
+    private static string? NameOf(HttpRequestException exception) => exception.HttpRequestError switch
+    {
+        HttpRequestError.NameResolutionError => "name_resolution_error",
+        HttpRequestError.ConnectionError => "connection_error",
+        HttpRequestError.SecureConnectionError => "secure_connection_error",
+        HttpRequestError.HttpProtocolError => "http_protocol_error",
+        HttpRequestError.ExtendedConnectNotSupported => "extended_connect_not_supported",
+        HttpRequestError.VersionNegotiationError => "version_negotiation_error",
+        HttpRequestError.UserAuthenticationError => "user_authentication_error",
+        HttpRequestError.ProxyTunnelError => "proxy_tunnel_error",
+        HttpRequestError.InvalidResponse => "invalid_response",
+        HttpRequestError.ResponseEnded => "response_ended",
+        HttpRequestError.ConfigurationLimitExceeded => "configuration_limit_exceeded",
+        _ => exception.StatusCode is { } status ? ((int)status).ToString(CultureInfo.InvariantCulture) : null,
     };
 
     /// <summary>A certificate that does not fit, not a handshake that was cut off.</summary>

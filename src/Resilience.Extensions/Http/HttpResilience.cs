@@ -27,6 +27,7 @@ public sealed class HttpResilience
         ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build);
         Overflow = new("*", builder.Build());
         Time = builder.TimeProvider;
+        TotalTimeout = FindTotal();
     }
 
     /// <summary>The standard pipeline, with or without changes.</summary>
@@ -104,11 +105,15 @@ public sealed class HttpResilience
             Overflow.Pipeline.Update(NewBuilder(Overflow.Name, build));
             foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build));
             _build = build;
+            TotalTimeout = FindTotal();
             Volatile.Write(ref _options, options);
         }
     }
 
     internal TimeProvider Time { get; }
+
+    /// <summary>How long the pipeline lets a call take; null when it does not limit that.</summary>
+    internal TimeSpan? TotalTimeout { get; private set; }
 
     internal HttpResilienceOptions Options => Volatile.Read(ref _options);
 
@@ -117,6 +122,11 @@ public sealed class HttpResilience
         if (options.PartitionBy is { } partition) return Find(AuthorityKey.Of(Partition(partition, request)));
         return request.RequestUri is { IsAbsoluteUri: true } uri ? Find(AuthorityKey.Of(uri)) : Overflow; // the inner handler will say what is wrong
     }
+
+    private TimeSpan? FindTotal() =>
+        Overflow.Pipeline.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is { Role: PolicyRole.Timeout } outermost
+            ? outermost.Timeout
+            : null;
 
     private static Action<ResiliencePipelineBuilder<HttpResponseMessage>> BuildStandard(
         StandardResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure) => builder =>

@@ -260,7 +260,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private static string ReasonOf(in RetryAttempt attempt) => ResilienceTelemetry.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
+    private string ReasonOf(in RetryAttempt attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
 
     private static string NameOf(RetryDenial denial) => denial switch
     {

@@ -66,6 +66,8 @@ public sealed class HandlerTests
         thrown.HttpRequestError.Should().Be(error);
         HttpAttempts.Of(thrown).Select(a => a.Error).Should().Equal(Enumerable.Repeat(error.ToString(), gets));
         network.Count.Should().Be(gets);
+        string name = string.Concat(error.ToString().Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{c}" : $"{c}")).ToLowerInvariant();
+        _events.OfType<RetryScheduled>().Count(e => e.Reason == name).Should().Be(gets - 1, "as the framework's own metrics name it");
 
         await client.Invoking(c => c.PostAsync(HttpKit.Address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>();
         (network.Count - gets).Should().Be(posts);
@@ -268,6 +270,45 @@ public sealed class HandlerTests
         response.StatusCode.Should().Be(HttpStatusCode.TooManyRequests);
         (await response.Content.ReadAsStringAsync()).Should().Be("slow down");
         _events.OfType<RetryDenied>().Single().Denial.Should().Be(RetryDenial.Deadline);
+    }
+
+    [Fact]
+    public async Task A_retry_after_is_cut_to_the_longest_wait_allowed()
+    {
+        ScriptedHandler network = new((n, _) =>
+        {
+            TrackedResponse response = new(n == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
+            response.Headers.RetryAfter = new(TimeSpan.FromDays(300));
+            return response;
+        });
+        (await Client(network, o => o.Retry!.MaxRetryAfter = TimeSpan.Zero).Client.GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.OK);
+        _events.OfType<RetryScheduled>().Single().Delay.Should().Be(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task A_request_can_have_times_of_its_own()
+    {
+        foreach ((HttpRequestMessage request, double seconds, string policy) in new[]
+        {
+            (HttpKit.Request(HttpMethod.Get).WithResilience(o => (o.AttemptTimeout, o.MaxRetries) = (TimeSpan.FromSeconds(20), 0)), 20.0, "attempt-timeout"),
+            (HttpKit.Request(HttpMethod.Get).WithResilience(o => o.TotalTimeout = TimeSpan.FromSeconds(3)), 3.0, "total-timeout"),
+        })
+        {
+            TaskCompletionSource begun = new();
+            ScriptedHandler network = new(async (_, _, token) =>
+            {
+                begun.TrySetResult();
+                await Task.Delay(Timeout.Infinite, token);
+                return new();
+            });
+            Task<HttpResponseMessage> running = Client(network).Client.SendAsync(request);
+            await begun.Task.WaitAsync(TimeSpan.FromSeconds(30));
+            _time.Advance(TimeSpan.FromSeconds(seconds - 0.5));
+            running.IsCompleted.Should().BeFalse();
+            _time.Advance(TimeSpan.FromSeconds(0.5));
+            (await FluentActions.Awaiting(() => running.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<HttpResilienceException>())
+                .WithInnerException<TimedOutException>().Which.PolicyName.Should().Be(policy);
+        }
     }
 
     [Theory]

@@ -42,6 +42,7 @@ public sealed partial class DocumentationTests
         global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
         global using System.Threading; global using System.Threading.Tasks; global using Resilience;
         global using Microsoft.Extensions.Configuration; global using Microsoft.Extensions.DependencyInjection;
+        global using Microsoft.Extensions.Options; global using System.Threading.RateLimiting;
         """;
 
     /// <summary>A block is the body of an async method, or a file if it says so or holds nothing but namespaces and types.</summary>

@@ -1,0 +1,23 @@
+using System.Text.RegularExpressions;
+
+namespace Resilience.Tests.Docs;
+
+/// <summary>What the comparison with other packages promises is a test: each name in its table is one.</summary>
+public sealed partial class ComparisonTests
+{
+    [Fact]
+    public void Every_fault_in_the_table_names_a_test_that_exists()
+    {
+        string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, "docs", "moving-from-microsoft-http-resilience.md"));
+        string[] named = [.. lines.Where(l => l.StartsWith('|')).Select(l => TestName().Match(l)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+        named.Should().HaveCountGreaterThan(35);
+        HashSet<string> tests = [.. Repository.Files("tests", "*.cs").SelectMany(f => Method().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
+        named.Where(n => !tests.Contains(n)).Should().BeEmpty();
+    }
+
+    [GeneratedRegex(@"`([A-Z][a-z0-9]*(?:_[A-Za-z0-9]+){2,})` \|$")]
+    private static partial Regex TestName();
+
+    [GeneratedRegex(@"\[(?:Fact|Theory)\](?:\s*\[[^\n]*)*\s+public (?:async )?(?:Task|void) (\w+)\(")]
+    private static partial Regex Method();
+}
