@@ -5,7 +5,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http.Wire;
 
-/// <summary>Connections that turn into something else on their way through the handler.</summary>
+/// <summary>What begins with an agreement: connections that turn into something else, and bodies that are sent when they are asked for.</summary>
 public sealed class UpgradeTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -59,8 +59,43 @@ public sealed class UpgradeTests
         server.Count.Should().Be(requests);
     }
 
+    [Theory]
+    [InlineData("1.1")]
+    [InlineData("2.0")]
+    public async Task A_one_shot_stream_that_waits_to_be_asked_for_is_offered_until_the_server_wants_it(string version)
+    {
+        string received = "";
+        await using WireServer server = await WireServer.StartAsync(
+            async (n, c) =>
+            {
+                c.Response.StatusCode = n < 2 ? 503 : 200;
+                if (n == 2) received = await new StreamReader(c.Request.Body).ReadToEndAsync(); // asks for it: 100 Continue
+            },
+            version == "2.0" ? HttpProtocols.Http2 : HttpProtocols.Http1,
+            readsBodies: false);
+        using HttpClient client = HttpKit.Client(HttpKit.Standard(new FakeTimeProvider()), new SocketsHttpHandler { Expect100ContinueTimeout = Patience });
+        HttpRequestMessage request = new(HttpMethod.Put, server.Address)
+        {
+            Version = new(version),
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+            Content = new StreamContent(new OneWay()),
+        };
+        request.Headers.ExpectContinue = true;
+        using HttpResponseMessage response = await client.SendAsync(request).WaitAsync(Patience);
+        response.StatusCode.Should().Be(System.Net.HttpStatusCode.OK);
+        received.Should().Be("once");
+        server.Count.Should().Be(3);
+    }
+
     /// <summary>What RFC 6455 wants of a server.</summary>
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5350", Justification = "The protocol asks for SHA-1.")]
     private static string Accept(string key) =>
         Convert.ToBase64String(System.Security.Cryptography.SHA1.HashData(System.Text.Encoding.ASCII.GetBytes(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")));
+
+    private sealed class OneWay() : MemoryStream("once"u8.ToArray())
+    {
+        public override bool CanSeek => false;
+
+        public override long Length => throw new NotSupportedException();
+    }
 }
