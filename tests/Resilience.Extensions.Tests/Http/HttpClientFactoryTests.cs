@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -235,10 +236,13 @@ public sealed class HttpClientFactoryTests
         await using ServiceProvider services = Container(s => s.AddHttpClient("shop")
             .AddStandardResilience(Fast).ConfigurePrimaryHttpMessageHandler(() => network));
         HttpClient client = Create(services, "shop");
+        using Activity span = new Activity("request").Start();
         await client.GetAsync(HttpKit.Address);
         await client.GetAsync(HttpKit.Address);
         FakeLogRecord line = _log.GetSnapshot().Where(r => r.Category == "Resilience" && r.Level >= LogLevel.Information).Should().ContainSingle().Subject;
         line.Id.Id.Should().Be(1);
+        string[] scope = [.. line.Scopes.OfType<IEnumerable<KeyValuePair<string, object?>>>().SelectMany(s => s).Select(p => $"{p.Key}={p.Value}")];
+        scope.Should().Contain(["Pipeline=shop/https://api.example.test", "Operation=GET", $"TraceId={span.TraceId}"]);
         line.Message.Should().StartWith("shop/https://api.example.test/retry: attempt 0 failed (502), next attempt in ");
     }
 }
