@@ -101,6 +101,10 @@ internal sealed class HttpCall
         return response;
     }
 
+    private bool MayHaveEmptyBody() =>
+        _request.Method == HttpMethod.Post || _request.Method == HttpMethod.Put || _request.Method == HttpMethod.Patch
+        || (_repeatObjection is not null && _request.Method != HttpMethod.Connect);
+
     private static bool Forbid(ResilienceContext context, string? objection, bool wasForbidden)
     {
         if (objection is not null) context.ForbidRetry(objection);
@@ -134,8 +138,8 @@ internal sealed class HttpCall
         };
 
         // Where a connection is closed without an answer, SocketsHttpHandler sends requests again of which no body was begun, whatever their
-        // method. An empty body is one, and on the wire the same as none.
-        if (content is null && _repeatObjection is not null && _request.Method != HttpMethod.Connect) message.Content = new ByteArrayContent([]);
+        // method, and no budget knows of it. An empty body is one, and on the wire the same as none where a body is customary.
+        if (content is null && MayHaveEmptyBody()) message.Content = new ByteArrayContent([]);
         foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in _request.Headers.NonValidated)
         {
             if (values.Count == 1) message.Headers.TryAddWithoutValidation(name, values.ToString());
