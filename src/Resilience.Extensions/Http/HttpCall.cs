@@ -146,7 +146,7 @@ internal sealed class HttpCall
             else message.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
         }
 
-        message.Headers.Protocol = _request.Headers.Protocol; // of WebSockets over HTTP/2; it is not among the others
+        if (_request.Headers.Protocol is { } protocol) message.Headers.Protocol = protocol; // of WebSockets over HTTP/2; it is not among the others
         ICollection<KeyValuePair<string, object?>> options = _request.Options;
         if (options.Count > 0)
         {
