@@ -169,7 +169,7 @@ internal sealed class HttpCall
         {
             await response.Content.LoadIntoBufferAsync(_options.MaxBufferedResponseBytes, token).ConfigureAwait(false);
         }
-        else if ((_overrides?.ReadIdleTimeout ?? _options.ReadIdleTimeout) is { } idle)
+        else if ((_overrides?.ReadIdleTimeout ?? _options.ReadIdleTimeout) is { } idle && idle > TimeSpan.Zero)
         {
             response.Content = new IdleReadContent(response.Content, idle, _resilience.Time);
         }
