@@ -3,6 +3,10 @@ namespace Resilience;
 /// <summary>What the handlers of one <see cref="HttpClient"/> do besides running its policies. Read when they are made.</summary>
 public abstract class HttpResilienceOptions : PolicyOptions
 {
+    private protected HttpResilienceOptions()
+    {
+    }
+
     /// <summary>How many authorities (scheme, host and port) may have circuits, budgets and limits of their own, 1 to 100,000. Default
     /// 1,000. When they are full, the least used ones whose circuits are closed and whose limits are idle are forgotten; if
     /// there are none, further authorities share <see cref="HttpResilience.Overflow"/>.</summary>
