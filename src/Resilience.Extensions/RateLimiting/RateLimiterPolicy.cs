@@ -45,9 +45,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
 
     private RateLimitRefusal Refuse(RateLimitLease lease, ResilienceContext context)
     {
-        TimeSpan? retryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) && wait >= TimeSpan.Zero ? wait : null;
-        lease.TryGetMetadata(MetadataName.ReasonPhrase, out string? said);
-        RateLimitRefusal refusal = new(_environment.PolicyName, retryAfter, said);
+        RateLimitRefusal refusal = Read(lease);
         if (_rejections.Enabled)
         {
             _rejections.Add(
@@ -64,6 +62,21 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         return refusal;
     }
 
+    /// <summary>A lease may be of anybody's making: when it cannot say why, the refusal stands all the same.</summary>
+    private RateLimitRefusal Read(RateLimitLease lease)
+    {
+        try
+        {
+            TimeSpan? retryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) && wait >= TimeSpan.Zero ? wait : null;
+            lease.TryGetMetadata(MetadataName.ReasonPhrase, out string? said);
+            return new(_environment.PolicyName, retryAfter, said);
+        }
+        catch (Exception)
+        {
+            return new(_environment.PolicyName, null, null);
+        }
+    }
+
     private sealed class Link<T>(RateLimiterPolicy policy, PolicyLink<T> next) : PolicyLink<T>
     {
         public override async ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
@@ -78,12 +91,11 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
                 return Outcome.Failure<T>(error, Verdict.Ignored);
             }
 
-            using (lease)
-            {
-                return lease.IsAcquired
-                    ? await next.ExecuteAsync(context).ConfigureAwait(false)
-                    : Outcome.Rejected<T>(policy.Refuse(lease, context));
-            }
+            Outcome<T> outcome = lease.IsAcquired
+                ? await next.ExecuteAsync(context).ConfigureAwait(false)
+                : Outcome.Rejected<T>(policy.Refuse(lease, context));
+            Leases.GiveBack(lease);
+            return outcome;
         }
     }
 }
@@ -98,8 +110,21 @@ internal abstract class Leases
     {
         RateLimitLease lease = Attempt(context, options.Permits);
         if (lease.IsAcquired || !options.MayQueue) return new(lease);
-        lease.Dispose();
+        GiveBack(lease);
         return QueueAsync(context, options.Permits);
+    }
+
+    /// <summary>A lease that cannot be given back does not change how a call ends.</summary>
+    internal static void GiveBack(RateLimitLease lease)
+    {
+        try
+        {
+            lease.Dispose();
+        }
+        catch (Exception)
+        {
+            // The limiter's own affair, and there is nobody to tell it to: its next answers will show it.
+        }
     }
 
     protected abstract RateLimitLease Attempt(ResilienceContext context, int permits);

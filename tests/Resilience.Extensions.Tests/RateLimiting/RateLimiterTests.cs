@@ -117,6 +117,91 @@ public sealed class RateLimiterTests
     }
 
     [Fact]
+    public async Task A_lease_that_cannot_be_given_back_leaves_the_ending_as_it_is()
+    {
+        using Told limiter = new(() => null) { OnDispose = () => throw new InvalidOperationException("broken") };
+        ResiliencePipeline pipeline = Pipeline(limiter, outside: b => b.AddRetry().AddCircuitBreaker(o => o.ConsecutiveFailures = 1));
+        int calls = 0;
+        (await pipeline.ExecuteAsync(_ => new ValueTask<int>(++calls))).Should().Be(1, "the dependency answered, and is not asked again");
+        pipeline.Find<CircuitBreaker>()!.TakeSnapshot().State.Should().Be(CircuitState.Closed);
+    }
+
+    [Fact]
+    public async Task A_refusal_whose_reasons_cannot_be_read_is_a_refusal_all_the_same()
+    {
+        int disposed = 0;
+        using Told limiter = new(() => TimeSpan.FromSeconds(9)) { OnRead = () => throw new InvalidOperationException("broken"), OnDispose = () => disposed++ };
+        Outcome<int> outcome = await Pipeline(limiter).TryExecuteAsync(Answer);
+        (outcome.Verdict, outcome.RetryAfter).Should().Be((Verdict.Rejected, null));
+        disposed.Should().Be(2, "a call asks twice: at once, and by the queue");
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(long.MinValue)]
+    public async Task A_time_to_come_back_that_lies_in_the_past_is_none(long ticks)
+    {
+        using Told limiter = new(() => TimeSpan.FromTicks(ticks));
+        (await Pipeline(limiter).TryExecuteAsync(Answer)).Refusal!.RetryAfter.Should().BeNull();
+    }
+
+    [Theory]
+    [MemberData(nameof(Queues))]
+    public async Task Calls_that_queue_in_a_limiter_which_is_disposed_of_end(RateLimiter limiter)
+    {
+        using RateLimitLease taken = limiter.AttemptAcquire();
+        ResiliencePipeline pipeline = Pipeline(limiter, outside: b => b.AddCircuitBreaker(o => o.ConsecutiveFailures = 1));
+        Task<Outcome<int>> waiting = pipeline.TryExecuteAsync(Answer).AsTask();
+        limiter.GetStatistics()!.CurrentQueuedCount.Should().Be(1);
+        await limiter.DisposeAsync();
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).Verdict.Should().Be(Verdict.Rejected, "it never got a permit");
+        Outcome<int> late = await pipeline.TryExecuteAsync(Answer).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        (late.Verdict, late.Exception is ObjectDisposedException).Should().Be((Verdict.Ignored, true));
+        pipeline.Find<CircuitBreaker>()!.TakeSnapshot().State.Should().Be(CircuitState.Closed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Queues))]
+    public async Task A_call_that_queues_goes_on_when_the_limiter_has_permits_again(RateLimiter limiter)
+    {
+        using (limiter)
+        {
+            RateLimitLease taken = limiter.AttemptAcquire();
+            Task<int> waiting = Pipeline(limiter).ExecuteAsync(Answer).AsTask();
+            waiting.IsCompleted.Should().BeFalse();
+            taken.Dispose();
+            DateTime latest = DateTime.UtcNow + TimeSpan.FromSeconds(30); // their clock is the machine's; their period is the shortest there is
+            while (!waiting.IsCompleted && limiter is ReplenishingRateLimiter late && DateTime.UtcNow < latest)
+            {
+                late.TryReplenish();
+                await Task.Yield();
+            }
+
+            (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).Should().Be(42);
+        }
+    }
+
+    public static TheoryData<RateLimiter> Queues => new(
+        new ConcurrencyLimiter(new() { PermitLimit = 1, QueueLimit = 1 }),
+        new TokenBucketRateLimiter(new()
+        {
+            TokenLimit = 1,
+            TokensPerPeriod = 1,
+            ReplenishmentPeriod = TimeSpan.FromMilliseconds(1),
+            AutoReplenishment = false,
+            QueueLimit = 1,
+        }),
+        new FixedWindowRateLimiter(new() { PermitLimit = 1, Window = TimeSpan.FromMilliseconds(1), AutoReplenishment = false, QueueLimit = 1 }),
+        new SlidingWindowRateLimiter(new()
+        {
+            PermitLimit = 1,
+            Window = TimeSpan.FromMilliseconds(2),
+            SegmentsPerWindow = 2,
+            AutoReplenishment = false,
+            QueueLimit = 1,
+        }));
+
+    [Fact]
     public async Task No_lease_is_lost_when_64_threads_race_and_calls_fail()
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 5, QueueLimit = 3 });
@@ -163,6 +248,10 @@ public sealed class RateLimiterTests
     {
         private bool _isDisposed;
 
+        public Action? OnRead { get; init; }
+
+        public Action? OnDispose { get; init; }
+
         public override TimeSpan? IdleDuration => null;
 
         public override RateLimiterStatistics? GetStatistics() => null;
@@ -170,7 +259,7 @@ public sealed class RateLimiterTests
         protected override RateLimitLease AttemptAcquireCore(int permitCount)
         {
             ObjectDisposedException.ThrowIf(_isDisposed, this);
-            return new Lease(next());
+            return new Lease(this, next());
         }
 
         protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken) => new(AttemptAcquireCore(permitCount));
@@ -181,7 +270,7 @@ public sealed class RateLimiterTests
             base.Dispose(disposing);
         }
 
-        private sealed class Lease(TimeSpan? wait) : RateLimitLease
+        private sealed class Lease(Told limiter, TimeSpan? wait) : RateLimitLease
         {
             public override bool IsAcquired => wait is null;
 
@@ -189,8 +278,15 @@ public sealed class RateLimiterTests
 
             public override bool TryGetMetadata(string metadataName, out object? metadata)
             {
+                limiter.OnRead?.Invoke();
                 metadata = wait;
                 return wait is not null && metadataName == MetadataName.RetryAfter.Name;
+            }
+
+            protected override void Dispose(bool disposing)
+            {
+                base.Dispose(disposing);
+                limiter.OnDispose?.Invoke();
             }
         }
     }
