@@ -1,0 +1,72 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+
+namespace Resilience;
+
+/// <summary>What a store knows a deed by: 32 bytes, the SHA-256 of scope and key. Its length is always the same, whatever the key was.</summary>
+[StructLayout(LayoutKind.Sequential)]
+public readonly record struct IdempotencyId
+{
+    /// <summary>Its length in bytes.</summary>
+    public const int Length = 32;
+
+    private readonly Bytes32 _bytes;
+
+    private IdempotencyId(Bytes32 bytes) => _bytes = bytes;
+
+    /// <summary>The id of these bytes.</summary>
+    /// <exception cref="ArgumentException">There are not exactly 32.</exception>
+    public static IdempotencyId FromBytes(ReadOnlySpan<byte> bytes) => new(Bytes32.From(bytes));
+
+    /// <summary>Writes the 32 bytes.</summary>
+    /// <exception cref="ArgumentException">The destination is too short.</exception>
+    public void CopyTo(Span<byte> destination) => _bytes.CopyTo(destination);
+
+    /// <summary>The 32 bytes, as a new array.</summary>
+    public byte[] ToArray()
+    {
+        byte[] bytes = new byte[Length];
+        CopyTo(bytes);
+        return bytes;
+    }
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => _bytes.GetHashCode();
+
+    /// <summary>The first twelve hexadecimal digits: enough to find a record, not enough to guess a key.</summary>
+    public override string ToString() => _bytes.ToHex(6);
+
+    /// <summary>All 64 hexadecimal digits, in lower case.</summary>
+    public string ToHex() => _bytes.ToHex(Length);
+}
+
+/// <summary>Four words that are compared at once.</summary>
+internal readonly record struct Bytes32(ulong A, ulong B, ulong C, ulong D)
+{
+    internal static Bytes32 From(ReadOnlySpan<byte> bytes) => bytes.Length == 32
+        ? new(
+            BinaryPrimitives.ReadUInt64BigEndian(bytes),
+            BinaryPrimitives.ReadUInt64BigEndian(bytes[8..]),
+            BinaryPrimitives.ReadUInt64BigEndian(bytes[16..]),
+            BinaryPrimitives.ReadUInt64BigEndian(bytes[24..]))
+        : throw new ArgumentException($"Here are {bytes.Length} bytes, but 32 are needed.", nameof(bytes));
+
+    internal void CopyTo(Span<byte> destination)
+    {
+        if (destination.Length < 32) throw new ArgumentException("32 bytes are needed.", nameof(destination));
+        BinaryPrimitives.WriteUInt64BigEndian(destination, A);
+        BinaryPrimitives.WriteUInt64BigEndian(destination[8..], B);
+        BinaryPrimitives.WriteUInt64BigEndian(destination[16..], C);
+        BinaryPrimitives.WriteUInt64BigEndian(destination[24..], D);
+    }
+
+    /// <summary>The words are a hash already: one of them is as good as a hash of them all.</summary>
+    public override int GetHashCode() => A.GetHashCode();
+
+    internal string ToHex(int bytes)
+    {
+        Span<byte> all = stackalloc byte[32];
+        CopyTo(all);
+        return Convert.ToHexStringLower(all[..bytes]);
+    }
+}
