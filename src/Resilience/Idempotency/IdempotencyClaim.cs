@@ -92,7 +92,8 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         }
     }
 
-    internal Fingerprint Fingerprint { get; }
+    /// <summary>What was asked for.</summary>
+    public Fingerprint Fingerprint { get; }
 
     internal Flight? Flight { get; }
 
