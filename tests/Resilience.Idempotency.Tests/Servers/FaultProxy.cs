@@ -37,6 +37,7 @@ internal sealed class FaultProxy : IAsyncDisposable
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _struck = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Fault _fault;
+    private int _requests;
 
     internal FaultProxy(int target)
     {
@@ -51,7 +52,10 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>How long every piece is delayed, both ways.</summary>
     internal TimeSpan Delay { get; set; }
 
-    /// <summary>Completes when the present fault has hit something.</summary>
+    /// <summary>How many pieces clients have sent: on the loopback, a small request is one piece.</summary>
+    internal int Requests => Volatile.Read(ref _requests);
+
+    /// <summary>Completes when the present fault has hit something; when a reply was lost, the server has done what was asked.</summary>
     internal Task Struck => Volatile.Read(ref _struck).Task;
 
     internal Fault Fault
@@ -163,13 +167,25 @@ internal sealed class FaultProxy : IAsyncDisposable
             {
                 int count = await from.ReceiveAsync(buffer, proxy._stop.Token);
                 if (count == 0) return;
+                if (!isReply) Interlocked.Increment(ref proxy._requests);
                 if (proxy.Delay > TimeSpan.Zero) await Task.Delay(proxy.Delay, proxy._stop.Token);
                 await proxy.WaitOutAsync();
                 int pass = Passing(count, isReply);
                 await to.SendAsync(buffer.AsMemory(0, pass), proxy._stop.Token);
                 if (pass == count) continue;
+                if (isReply) await LetItFinishAsync(buffer);
                 proxy.Strike();
                 return;
+            }
+        }
+
+        /// <summary>The server has read what was asked, does it, and then sees the end: not earlier, or it might drop the rest of its work.</summary>
+        private async Task LetItFinishAsync(byte[] buffer)
+        {
+            if (proxy.Fault == Fault.Reset) return;
+            _server.Shutdown(SocketShutdown.Send);
+            while (await _server.ReceiveAsync(buffer, proxy._stop.Token) > 0)
+            {
             }
         }
 
