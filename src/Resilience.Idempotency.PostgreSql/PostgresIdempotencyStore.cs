@@ -219,6 +219,7 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
         byte[] key = id.ToArray();
+        if (transaction is null && cancellationToken.CanBeCanceled) payload = payload.ToArray(); // it may be read after we have left
         short state = ending == IdempotencyEnding.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
         return await AskAsync(
                 transaction,
@@ -247,9 +248,11 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
         {
             try
             {
-                return round == 1
-                    ? await AskOnceAsync(transaction, ask).ConfigureAwait(false)
-                    : await AskReadCommittedAsync(ask, cancellationToken).ConfigureAwait(false);
+                Task<T> asking = round == 1 ? AskOnceAsync(transaction, ask) : AskReadCommittedAsync(ask, cancellationToken);
+
+                // The driver tells the server that we are gone and waits for it to hear, which a silent one never does. Not so in a
+                // transaction of the caller: he gets his connection back when nobody else uses it.
+                return transaction is null ? await LeaveOnAsync(asking, cancellationToken).ConfigureAwait(false) : await asking.ConfigureAwait(false);
             }
             catch (PostgresException e) when (transaction is null && round < MostRounds && PostgresErrors.IsConflict(e))
             {
@@ -260,6 +263,17 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
                 throw ours;
             }
         }
+    }
+
+    private static Task<T> LeaveOnAsync<T>(Task<T> asking, CancellationToken cancellationToken)
+    {
+        if (asking.IsCompleted || !cancellationToken.CanBeCanceled) return asking;
+        _ = asking.ContinueWith(
+            static t => _ = t.Exception, // seen, whoever is still there
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        return asking.WaitAsync(cancellationToken);
     }
 
     private async Task<T> AskOnceAsync<T>(NpgsqlTransaction? transaction, Func<NpgsqlBatch, Task<T>> ask)
