@@ -1,0 +1,47 @@
+using Npgsql;
+
+namespace Resilience;
+
+/// <summary>What a row means. The numbers of the states are the same in all stores.</summary>
+internal static class PostgresRow
+{
+    internal const short InProgress = 1;
+    internal const short Completed = 2;
+    internal const short Released = 3;
+    internal const short Indeterminate = 4;
+
+    /// <summary>Why a claim was refused; null when the row is no record. Not final: as it is now, the claim would be granted.</summary>
+    internal static (AcquireAnswer Answer, bool IsFinal)? Explain(NpgsqlDataReader row, in AcquireRequest request)
+    {
+        if (!IsTrue(row, 6)) return null;
+        short state = row.GetInt16(0);
+        long fence = row.GetInt64(1);
+        if (state == Released || !row.GetBoolean(4)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
+        if (!row.GetBoolean(3)) return (AcquireAnswer.Mismatch, true);
+        if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7)), true);
+        TimeSpan left = Left(row, 5);
+        if (left > TimeSpan.Zero) return (AcquireAnswer.InFlight(fence, left), true);
+        return row.GetInt32(2) >= request.MaxAttempts ? (AcquireAnswer.Abandoned, true) : (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
+    }
+
+    /// <summary>What a look at the row shows; null when it is no record.</summary>
+    internal static PeekAnswer? Peek(NpgsqlDataReader row)
+    {
+        if (!IsTrue(row, 4)) return null;
+        short state = row.GetInt16(0);
+        long fence = row.GetInt64(1);
+        if (state == Released || !row.GetBoolean(2)) return default(PeekAnswer);
+        if (state == Completed) return new(IdempotencyState.Completed, fence, TimeSpan.Zero);
+        if (state == Indeterminate) return new(IdempotencyState.Indeterminate, fence, TimeSpan.Zero);
+        TimeSpan left = Left(row, 3);
+        return left > TimeSpan.Zero ? new(IdempotencyState.InProgress, fence, left) : new(IdempotencyState.Lapsed, fence, TimeSpan.Zero);
+    }
+
+    /// <summary>False also for NULL: where a constraint was dropped, anything can be missing.</summary>
+    private static bool IsTrue(NpgsqlDataReader row, int column) => !row.IsDBNull(column) && row.GetBoolean(column);
+
+    private static IdempotencyEnding EndingOf(short state) => state == Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate;
+
+    private static TimeSpan Left(NpgsqlDataReader row, int column) =>
+        TimeSpan.FromTicks(Math.Min(row.GetInt64(column), TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond);
+}

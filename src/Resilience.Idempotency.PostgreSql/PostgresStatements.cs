@@ -1,0 +1,129 @@
+namespace Resilience;
+
+/// <summary>The statements of the store for one table. Names were checked to be plain and are quoted.</summary>
+/// <remarks>
+/// <para>Time is <c>clock_timestamp()</c>, never <c>now()</c>: that one stands still in a transaction and is old after a wait for a lock.
+/// Where it decides more than one thing it is read once, in a subquery, which is not flattened because the function is volatile.</para>
+/// <para>Spans are microseconds and multiplied by an interval of one: an interval with days would depend on the time zone of the session.</para>
+/// </remarks>
+internal sealed class PostgresStatements
+{
+    private const string Clock = "(SELECT clock_timestamp() AS now OFFSET 0)";
+    private const string Micros = "(extract(epoch FROM c.now) * 1000000)::bigint";
+
+    internal PostgresStatements(string schema, string table)
+    {
+        Table = $"\"{schema}\".\"{table}\"";
+        Create = Creation(schema, table);
+
+        // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
+        Acquire = $"""
+            INSERT INTO {Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at)
+            SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now
+              FROM {Clock} AS c
+            ON CONFLICT (id) DO UPDATE
+               SET (state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, payload) = (
+                   SELECT 1::smallint,
+                          CASE WHEN d.live AND r.nonce = EXCLUDED.nonce THEN r.fence ELSE GREATEST(r.fence + 1, d.micros) END,
+                          CASE WHEN NOT d.live THEN 1 WHEN r.nonce = EXCLUDED.nonce THEN r.attempt ELSE r.attempt + 1 END,
+                          EXCLUDED.nonce, EXCLUDED.fingerprint, d.lease_until, d.expires_at,
+                          CASE WHEN d.live THEN r.begun_at ELSE d.now END,
+                          NULL::bytea
+                     FROM (SELECT c.now, {Micros} AS micros, {After("$4")} AS lease_until, {After("$5")} AS expires_at,
+                                  r.state = 1 AND r.expires_at > c.now AS live
+                             FROM {Clock} AS c OFFSET 0) AS d)
+             WHERE r.state = 3 OR r.expires_at <= clock_timestamp()
+                OR (r.state = 1 AND r.fence > 0 AND r.attempt > 0 AND r.fingerprint = EXCLUDED.fingerprint
+                    AND (r.nonce = EXCLUDED.nonce OR (r.lease_until <= clock_timestamp() AND r.attempt < $6)))
+            RETURNING fence, attempt, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
+            """;
+
+        // A statement of its own with a snapshot of its own: one that shares the snapshot of the claim would not see a winner who
+        // committed while the claim waited for him. The lock that the refused claim took keeps the row as it is until we have looked.
+        Explain = $"""
+            SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+                   (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
+                   AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
+                   CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END
+              FROM {Table} AS r CROSS JOIN {Clock} AS c
+             WHERE r.id = $1
+            """;
+
+        Renew = $"""
+            UPDATE {Table} AS r
+               SET (lease_until, expires_at) = (SELECT {After("$3")}, GREATEST(r.expires_at, {After("$3")}) FROM {Clock} AS c)
+             WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
+            """;
+        Complete = $"""
+            UPDATE {Table} AS r
+               SET state = $3, payload = $4, nonce = NULL, lease_until = NULL, expires_at = (SELECT {After("$5")} FROM {Clock} AS c)
+             WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
+            """;
+        Release = $"""
+            UPDATE {Table} AS r
+               SET state = 3, payload = NULL, nonce = NULL, lease_until = NULL, expires_at = clock_timestamp() + interval '60 seconds'
+             WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
+            """;
+        WasDone = $"SELECT 1 FROM {Table} AS r WHERE r.id = $1 AND r.fence = $2 AND r.state = $3";
+        Peek = $"""
+            SELECT r.state, r.fence, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+                   (r.state IN (2, 3, 4) OR (r.state = 1 AND r.lease_until IS NOT NULL)) AND r.fence > 0 AND r.expires_at IS NOT NULL
+              FROM {Table} AS r CROSS JOIN {Clock} AS c
+             WHERE r.id = $1
+            """;
+
+        // The clock as a scalar subquery, so that the index on expires_at serves; USING and not IN, so that no plan runs the limit twice.
+        Purge = $"""
+            WITH gone AS (
+                SELECT g.id FROM {Table} AS g
+                 WHERE g.expires_at <= (SELECT clock_timestamp())
+                 ORDER BY g.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+            DELETE FROM {Table} AS r USING gone WHERE r.id = gone.id
+            """;
+    }
+
+    /// <summary>Schema and table, quoted.</summary>
+    internal string Table { get; }
+
+    internal IReadOnlyList<string> Create { get; }
+
+    internal string Acquire { get; }
+
+    internal string Explain { get; }
+
+    internal string Renew { get; }
+
+    internal string Complete { get; }
+
+    internal string Release { get; }
+
+    internal string WasDone { get; }
+
+    internal string Peek { get; }
+
+    internal string Purge { get; }
+
+    private static string After(string span) => $"c.now + {span} * interval '1 microsecond'";
+
+    private static List<string> Creation(string schema, string table)
+    {
+        List<string> script = [];
+        if (schema != "public") script.Add($"CREATE SCHEMA IF NOT EXISTS \"{schema}\"");
+        script.Add($"""
+            CREATE TABLE IF NOT EXISTS "{schema}"."{table}" (
+                id          bytea       NOT NULL PRIMARY KEY CHECK (octet_length(id) = 32), -- SHA-256 of scope and key
+                state       smallint    NOT NULL CHECK (state IN (1, 2, 3, 4)), -- 1 in progress, 2 completed, 3 released, 4 indeterminate
+                fence       bigint      NOT NULL CHECK (fence > 0),   -- the stamp of the present claim, larger than all before
+                attempt     integer     NOT NULL CHECK (attempt > 0), -- how often it was begun
+                nonce       uuid        CHECK (state <> 1 OR nonce IS NOT NULL), -- who claimed it
+                fingerprint bytea       NOT NULL CHECK (octet_length(fingerprint) = 32), -- SHA-256 of what was asked for
+                lease_until timestamptz CHECK (state <> 1 OR lease_until IS NOT NULL), -- in progress: then others may take over
+                expires_at  timestamptz NOT NULL, -- from here on the row means nothing and may be deleted
+                begun_at    timestamptz NOT NULL, -- when it was claimed first
+                payload     bytea       CHECK (state NOT IN (2, 4) OR payload IS NOT NULL) -- what duplicates receive
+            )
+            """);
+        script.Add($"CREATE INDEX IF NOT EXISTS \"{table}_expires_at\" ON \"{schema}\".\"{table}\" (expires_at)");
+        return script;
+    }
+}
