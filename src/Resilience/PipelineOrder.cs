@@ -53,6 +53,10 @@ internal static class PipelineOrder
                     + $"({Show(inner.Timeout)}): when the dependency hangs, "
                     + "a caller's failure has left the window before its next one arrives. Make the window longer.");
                 break;
+            case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Idempotency):
+                Add("RES010", "the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused "
+                    + "as under way. Put the idempotency outside: then all attempts are one claim.");
+                break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
                 Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
                     + "so retries seldom or never happen.");

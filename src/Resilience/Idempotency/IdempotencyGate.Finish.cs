@@ -94,4 +94,28 @@ public sealed partial class IdempotencyGate
         EndFlight(claim.Id, claim.Flight, default);
         claim.Lose();
     }
+
+    /// <summary>One caller in an interval sends somebody to sweep, and does not wait for him.</summary>
+    private void PurgeInBackground()
+    {
+        long due = Volatile.Read(ref _purgeAt), now = _clock.NowMs;
+        if (now < due || Interlocked.CompareExchange(ref _purgeAt, Clock.After(now, _options.PurgeInterval), due) != due) return;
+        ThreadPool.UnsafeQueueUserWorkItem(static gate => _ = gate.PurgeAsync(), this, preferLocal: false);
+    }
+
+    private async Task PurgeAsync()
+    {
+        const int Most = 1000, Rounds = 100;
+        try
+        {
+            for (int round = 0; round < Rounds && await _store.PurgeAsync(Most).ConfigureAwait(false) == Most; round++)
+            {
+                // as long as there is more
+            }
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            Safely.Report("idempotency purge", failed);
+        }
+    }
 }

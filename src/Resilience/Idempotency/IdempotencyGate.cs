@@ -24,6 +24,7 @@ public sealed partial class IdempotencyGate : IDisposable
     private readonly long _nonceBase;
     private long _nonces;
     private int _waiters;
+    private long _purgeAt;
 
     /// <summary>Makes a gate before a store.</summary>
     /// <param name="store">The store. Default: one in the memory of this process.</param>
@@ -51,6 +52,7 @@ public sealed partial class IdempotencyGate : IDisposable
             "", Name, _clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [listener], ResilienceTelemetry.MeterOf(meterFactory));
         _store = new(Store, _options, _environment);
         _keeper = new(_options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
+        _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         Guid seed = Guid.NewGuid();
         _nonceBase = BitConverter.ToInt64(seed.ToByteArray(), 8);
         _nonces = BitConverter.ToInt64(seed.ToByteArray(), 0);
@@ -76,6 +78,7 @@ public sealed partial class IdempotencyGate : IDisposable
     public ValueTask<IdempotencyEntry> EnterAsync(IdempotencyId id, Fingerprint fingerprint, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (_clock.NowMs >= Volatile.Read(ref _purgeAt)) PurgeInBackground();
         Flight mine = new(fingerprint);
         Flight flight = _flights.GetOrAdd(id, mine);
         ValueTask<IdempotencyEntry> entering = flight == mine

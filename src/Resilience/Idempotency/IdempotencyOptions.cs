@@ -63,6 +63,10 @@ public sealed class IdempotencyOptions : PolicyOptions
     /// until the lease lapses; it is never given back.</summary>
     public TimeSpan FinishTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How often expired records are removed from the store, in the background of a call, a thousand at a time. Default 1 min, from
+    /// 1 s to a day; zero: never, somebody else does it (<see cref="IIdempotencyStore.PurgeAsync"/>). Nothing but space depends on it.</summary>
+    public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(1);
+
     /// <inheritdoc/>
     protected internal override string Kind => "idempotency";
 
@@ -82,6 +86,7 @@ public sealed class IdempotencyOptions : PolicyOptions
         check.Defined(nameof(WhenStoreFails), WhenStoreFails);
         check.Span(nameof(AcquireTimeout), AcquireTimeout, millisecond, minute);
         check.Span(nameof(FinishTimeout), FinishTimeout, millisecond, minute);
+        if (PurgeInterval != TimeSpan.Zero) check.Span(nameof(PurgeInterval), PurgeInterval, TimeSpan.FromSeconds(1));
     }
 
     internal IdempotencyOptions Copy() => (IdempotencyOptions)MemberwiseClone();

@@ -29,6 +29,9 @@ internal sealed class StoreCalls(IIdempotencyStore store, IdempotencyOptions opt
     internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
         OnceAsync("peek", options.AcquireTimeout, (store, id), static (s, token) => s.store.PeekAsync(s.id, token));
 
+    internal ValueTask<int> PurgeAsync(int most) =>
+        OnceAsync("purge", options.FinishTimeout, (store, most), static (s, token) => s.store.PurgeAsync(s.most, token));
+
     /// <summary>Two tries must fit between a renewal and the end of the lease.</summary>
     private TimeSpan RenewTimeout => options.Lease / 4 < options.FinishTimeout ? options.Lease / 4 : options.FinishTimeout;
 

@@ -131,6 +131,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IIdempotencySt
         {
             if (flaw == Flaw.SameNonceGivesANewFence) row.Fence = NextFence(row);
             if (flaw != Flaw.SameNonceKeepsTheOldLease) row.LeaseUntil = Now + request.Lease;
+            row.ExpiresAt = Now + (request.Retention > request.Lease ? request.Retention : request.Lease);
             return AcquireAnswer.Acquired(row.Fence, row.Attempt);
         }
 
