@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>Where the records are in the database. Read once, when the store is created.</summary>
-public sealed class PostgresIdempotencyOptions
+public sealed class PostgresIdempotencyOptions : PolicyOptions
 {
     internal const int LargestPayload = 64 << 20;
 
@@ -18,18 +18,19 @@ public sealed class PostgresIdempotencyOptions
     /// <summary>The largest payload, in bytes. 1 to 64 MiB, default 1 MiB.</summary>
     public int MaxPayloadBytes { get; set; } = 1 << 20;
 
-    /// <summary>Throws when something is out of its range.</summary>
-    internal void Check()
+    /// <inheritdoc/>
+    protected override string Kind => "postgresql-idempotency-store";
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
     {
-        CheckName(Schema, nameof(Schema));
-        CheckName(Table, nameof(Table));
-        if (MaxPayloadBytes is < 1 or > LargestPayload)
-            throw new ArgumentOutOfRangeException(nameof(MaxPayloadBytes), MaxPayloadBytes, $"Must be from 1 to {LargestPayload}.");
+        ArgumentNullException.ThrowIfNull(check);
+        string allowed = $"1 to {LongestName} letters, digits and underscores, not starting with a digit";
+        check.Require(IsName(Schema), nameof(Schema), Schema, allowed);
+        check.Require(IsName(Table), nameof(Table), Table, allowed);
+        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
     }
 
-    private static void CheckName(string name, string option)
-    {
-        if (string.IsNullOrEmpty(name) || name.Length > LongestName || char.IsAsciiDigit(name[0]) || !name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'))
-            throw new ArgumentException($"{option} must be 1 to {LongestName} letters, digits and underscores, and not start with a digit.", option);
-    }
+    private static bool IsName(string? name) =>
+        name is { Length: > 0 and <= LongestName } && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 }

@@ -22,12 +22,12 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>
     public PostgresIdempotencyStore(NpgsqlDataSource source, PostgresIdempotencyOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         options ??= new();
-        options.Check();
+        options.ThrowIfInvalid();
         _source = source;
         _sql = new(options.Schema, options.Table);
         Traits = new() { Name = "postgresql", IsShared = true, IsDurable = true, MaxPayloadBytes = options.MaxPayloadBytes };
@@ -37,11 +37,11 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
     public IdempotencyStoreTraits Traits { get; }
 
     /// <summary>The statements that create the table, to be read and run by an operator. They can be run again.</summary>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>
     public static string CreateScript(PostgresIdempotencyOptions? options = null)
     {
         options ??= new();
-        options.Check();
+        options.ThrowIfInvalid();
         return string.Concat(new PostgresStatements(options.Schema, options.Table).Create.Select(s => s + ";\n"));
     }
 

@@ -24,6 +24,11 @@ internal sealed class EventLog(ILogger logger)
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
+        IdempotencyOutcomeNotKept => LogLevel.Error,
+        IdempotencyClaimLost => LogLevel.Warning,
+        IdempotencyAnswered { Attempt: > 1 } => LogLevel.Warning,
+        IdempotencyAnswered { Answer: IdempotencyAnswer.OutcomeUnknown or IdempotencyAnswer.Unreadable } => LogLevel.Warning,
+        IdempotencyAnswered { Answer: IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.Unprotected } => LogLevel.Error,
         _ => LogLevel.Debug,
     };
 
@@ -58,6 +63,15 @@ internal sealed class EventLog(ILogger logger)
                 break;
             case RateLimitReached e:
                 ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                break;
+            case IdempotencyAnswered e:
+                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);
+                break;
+            case IdempotencyClaimLost e:
+                ResilienceLog.IdempotencyClaimLost(logger, policy, e.Id, e.Fence);
+                break;
+            case IdempotencyOutcomeNotKept e:
+                ResilienceLog.IdempotencyOutcomeNotKept(logger, e.Error, policy, e.Id, e.Finish);
                 break;
             default:
                 ResilienceLog.PolicyEvent(logger, pipeline, policy, happened);

@@ -64,4 +64,15 @@ internal static partial class ResilienceLog
         25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is in use already, so the idempotency key would go with them; "
         + "switch AllowAutoRedirect off", EventName = "RedirectsNotGuarded")]
     internal static partial void RedirectsNotGuarded(ILogger logger, string client);
+
+    [LoggerMessage(EventId = 30, Message = "{Gate}: record {Id} was answered with {Answer}, attempt {Attempt}", EventName = "IdempotencyAnswered")]
+    internal static partial void IdempotencyAnswered(ILogger logger, LogLevel level, string gate, string id, IdempotencyAnswer answer, int attempt);
+
+    [LoggerMessage(
+        31, LogLevel.Warning, "{Gate}: the claim of record {Id} (fence {Fence}) was lost while its call was running; somebody else may do it as well",
+        EventName = "IdempotencyClaimLost")]
+    internal static partial void IdempotencyClaimLost(ILogger logger, string gate, string id, long fence);
+
+    [LoggerMessage(32, LogLevel.Error, "{Gate}: the outcome of record {Id} was not recorded ({Finish})", EventName = "IdempotencyOutcomeNotKept")]
+    internal static partial void IdempotencyOutcomeNotKept(ILogger logger, Exception? error, string gate, string id, IdempotencyFinish finish);
 }

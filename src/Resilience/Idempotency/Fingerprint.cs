@@ -8,6 +8,10 @@ namespace Resilience;
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct Fingerprint
 {
+    /// <summary>Under this property a policy finds the fingerprint of a call (<see cref="CallOptions.Properties"/>), unless it was told to look
+    /// elsewhere.</summary>
+    public static readonly ResilienceProperty<Fingerprint> Property = new("idempotency fingerprint");
+
     /// <summary>Its length in bytes.</summary>
     public const int Length = 32;
 

@@ -7,6 +7,9 @@ namespace Resilience;
 /// <remarks>Neither part is stored or logged; stores see the <see cref="IdempotencyId"/> only.</remarks>
 public readonly record struct IdempotencyKey
 {
+    /// <summary>Under this property a policy finds the key of a call (<see cref="CallOptions.Properties"/>), unless it was told to look elsewhere.</summary>
+    public static readonly ResilienceProperty<IdempotencyKey> Property = new("idempotency key");
+
     /// <summary>The longest key, in characters.</summary>
     public const int MaxLength = 255;
 

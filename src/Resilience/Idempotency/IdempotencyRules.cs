@@ -1,40 +1,9 @@
 namespace Resilience;
 
-/// <summary>A record as a value: what a store keeps for one id.</summary>
-/// <remarks>Times are microseconds on the store's clock.</remarks>
-internal readonly record struct IdempotencyRecord
-{
-    internal RecordState State { get; init; }
-
-    internal long Fence { get; init; }
-
-    internal int Attempt { get; init; }
-
-    internal Guid Nonce { get; init; }
-
-    internal Fingerprint Fingerprint { get; init; }
-
-    internal long LeaseUntil { get; init; }
-
-    internal long ExpiresAt { get; init; }
-
-    /// <summary>Expired, released, or never there. A claim whose lease runs has not expired, however short its retention was.</summary>
-    internal bool IsAbsent(long now) => State is RecordState.Absent or RecordState.Released || now >= ExpiresAt;
-}
-
-/// <summary>What is written in a record. Whether its lease has lapsed or it has expired is computed, not written.</summary>
-/// <remarks>The numbers are the same in all stores and must not change.</remarks>
-internal enum RecordState : byte
-{
-    Absent = 0,
-    InProgress = 1,
-    Completed = 2,
-    Released = 3,
-    Indeterminate = 4,
-}
-
-/// <summary>The protocol as pure functions over one record: the law that all stores follow, in their own languages.</summary>
+/// <summary>The protocol as pure functions over one record: the law that all stores follow, in their own languages. A store that can lock
+/// a record reads it, asks here, and writes.</summary>
 /// <remarks>
+/// <para><c>now</c> is the store's clock in microseconds, read after the record was locked.</para>
 /// <code>
 ///              acquire                    complete
 ///   [absent] ------------> in progress ---------------> completed ------ retention ------> [absent]
@@ -44,20 +13,20 @@ internal enum RecordState : byte
 ///                               '------ the lease lapses: still in progress; who acquires now takes over with a new fence
 /// </code>
 /// </remarks>
-internal static class IdempotencyRules
+public static class IdempotencyRules
 {
     /// <summary>How long a released record remembers its fence, in microseconds.</summary>
-    internal const long Tombstone = 60_000_000;
+    public const long Tombstone = 60_000_000;
 
-    /// <summary>Decides a claim. When the answer is <see cref="AcquireStatus.Acquired"/>, <paramref name="next"/> is the record to write.</summary>
-    internal static AcquireStatus Acquire(in IdempotencyRecord record, in AcquireRequest request, long now, out IdempotencyRecord next)
+    /// <summary>Decides a claim; the request was checked before (<see cref="IdempotencyStoreArguments"/>). When the answer is <see cref="AcquireStatus.Acquired"/>, <paramref name="next"/> is the record to write.</summary>
+    public static AcquireStatus Acquire(in IdempotencyRecord record, in AcquireRequest request, long now, out IdempotencyRecord next)
     {
         next = default;
         int attempt = 1;
         if (!record.IsAbsent(now))
         {
             if (record.Fingerprint != request.Fingerprint) return AcquireStatus.Mismatch;
-            if (record.State is RecordState.Completed or RecordState.Indeterminate) return AcquireStatus.Completed;
+            if (record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.Indeterminate) return AcquireStatus.Completed;
             if (record.Nonce == request.Nonce)
             {
                 // The reply to this very claim was lost: the claim stands, and its lease begins anew.
@@ -72,7 +41,7 @@ internal static class IdempotencyRules
 
         next = new()
         {
-            State = RecordState.InProgress,
+            State = IdempotencyRecordState.InProgress,
             Fence = NextFence(record.Fence, now),
             Attempt = attempt,
             Nonce = request.Nonce,
@@ -84,7 +53,7 @@ internal static class IdempotencyRules
     }
 
     /// <summary>True when the claim stands, with the record to write.</summary>
-    internal static bool Renew(in IdempotencyRecord record, long fence, TimeSpan lease, long now, out IdempotencyRecord next)
+    public static bool Renew(in IdempotencyRecord record, long fence, TimeSpan lease, long now, out IdempotencyRecord next)
     {
         long until = Later(now, lease);
         next = record with { LeaseUntil = until, ExpiresAt = Math.Max(record.ExpiresAt, until) };
@@ -92,50 +61,68 @@ internal static class IdempotencyRules
     }
 
     /// <summary>True when the ending is kept, now (<paramref name="changed"/>) or before.</summary>
-    internal static bool Complete(
+    public static bool Complete(
         in IdempotencyRecord record, long fence, IdempotencyEnding ending, TimeSpan retention, long now, out IdempotencyRecord next, out bool changed)
     {
-        RecordState state = StateOf(ending);
+        IdempotencyRecordState state = StateOf(ending);
         next = record with { State = state, Nonce = default, LeaseUntil = 0, ExpiresAt = Later(now, retention) };
         changed = IsHeld(record, fence);
         return changed || (record.State == state && record.Fence == fence);
     }
 
     /// <summary>True when the record was given back, now (<paramref name="changed"/>) or before.</summary>
-    internal static bool Release(in IdempotencyRecord record, long fence, long now, out IdempotencyRecord next, out bool changed)
+    public static bool Release(in IdempotencyRecord record, long fence, long now, out IdempotencyRecord next, out bool changed)
     {
-        next = record with { State = RecordState.Released, Nonce = default, LeaseUntil = 0, ExpiresAt = now + Tombstone };
+        next = record with { State = IdempotencyRecordState.Released, Nonce = default, LeaseUntil = 0, ExpiresAt = now + Tombstone };
         changed = IsHeld(record, fence);
-        return changed || (record.State == RecordState.Released && record.Fence == fence);
+        return changed || (record.State == IdempotencyRecordState.Released && record.Fence == fence);
     }
 
-    internal static PeekAnswer Peek(in IdempotencyRecord record, long now)
+    /// <summary>What a look shows.</summary>
+    public static PeekAnswer Peek(in IdempotencyRecord record, long now)
     {
         if (record.IsAbsent(now)) return default;
         return record.State switch
         {
-            RecordState.Completed => new(IdempotencyState.Completed, record.Fence, TimeSpan.Zero),
-            RecordState.Indeterminate => new(IdempotencyState.Indeterminate, record.Fence, TimeSpan.Zero),
+            IdempotencyRecordState.Completed => new(IdempotencyState.Completed, record.Fence, TimeSpan.Zero),
+            IdempotencyRecordState.Indeterminate => new(IdempotencyState.Indeterminate, record.Fence, TimeSpan.Zero),
             _ when record.LeaseUntil > now => new(IdempotencyState.InProgress, record.Fence, Left(record.LeaseUntil, now)),
             _ => new(IdempotencyState.Lapsed, record.Fence, TimeSpan.Zero),
         };
     }
 
-    internal static RecordState StateOf(IdempotencyEnding ending) => ending switch
+    /// <summary>The answer to a claim that was decided.</summary>
+    /// <param name="status">What <see cref="Acquire"/> said.</param>
+    /// <param name="record">The record as it was.</param>
+    /// <param name="next">The record as it is now, if it was acquired.</param>
+    /// <param name="payload">The payload of the record.</param>
+    /// <param name="now">The time at which it was decided.</param>
+    public static AcquireAnswer AnswerOf(AcquireStatus status, in IdempotencyRecord record, in IdempotencyRecord next, ReadOnlyMemory<byte> payload, long now) =>
+        status switch
+        {
+            AcquireStatus.Acquired => AcquireAnswer.Acquired(next.Fence, next.Attempt),
+            AcquireStatus.InFlight => AcquireAnswer.InFlight(record.Fence, Left(record.LeaseUntil, now)),
+            AcquireStatus.Completed => AcquireAnswer.Completed(
+                record.State == IdempotencyRecordState.Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, payload),
+            AcquireStatus.Mismatch => AcquireAnswer.Mismatch,
+            _ => AcquireAnswer.Abandoned,
+        };
+
+    private static IdempotencyRecordState StateOf(IdempotencyEnding ending) => ending switch
     {
-        IdempotencyEnding.Completed => RecordState.Completed,
-        IdempotencyEnding.Indeterminate => RecordState.Indeterminate,
+        IdempotencyEnding.Completed => IdempotencyRecordState.Completed,
+        IdempotencyEnding.Indeterminate => IdempotencyRecordState.Indeterminate,
         _ => throw new ArgumentOutOfRangeException(nameof(ending), ending, "An ending is Completed or Indeterminate."),
     };
 
     /// <summary>The time in microseconds, or one more than before: it rises for each id as long as its record is remembered, and also
     /// afterwards unless the clock steps back. Below 2^53 until the year 2255, so that every language can hold it.</summary>
-    internal static long NextFence(long former, long now) => Math.Max(former + 1, now);
+    private static long NextFence(long former, long now) => Math.Max(former + 1, now);
 
-    internal static TimeSpan Left(long until, long now) => TimeSpan.FromTicks(Math.Max(0, until - now) * TimeSpan.TicksPerMicrosecond);
+    private static TimeSpan Left(long until, long now) => TimeSpan.FromTicks(Math.Max(0, until - now) * TimeSpan.TicksPerMicrosecond);
 
     /// <summary>Whoever is late but was not replaced still holds the record: the lease is not asked.</summary>
-    private static bool IsHeld(in IdempotencyRecord record, long fence) => record.State == RecordState.InProgress && record.Fence == fence;
+    private static bool IsHeld(in IdempotencyRecord record, long fence) => record.State == IdempotencyRecordState.InProgress && record.Fence == fence;
 
     private static long Later(long now, TimeSpan span) => now + (span.Ticks / TimeSpan.TicksPerMicrosecond);
 

@@ -77,8 +77,10 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     public async Task Hostile_names_are_refused(string name)
     {
         await using NpgsqlDataSource source = server.Connect();
-        FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { Table = name })).Should().Throw<ArgumentException>().WithParameterName("Table");
-        FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { Schema = name })).Should().Throw<ArgumentException>().WithParameterName("Schema");
+        FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { Table = name }))
+            .Should().Throw<ResilienceOptionsException>().Which.Problems.Should().ContainSingle(p => p.Option == "Table");
+        FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { Schema = name }))
+            .Should().Throw<ResilienceOptionsException>().Which.Problems.Should().ContainSingle(p => p.Option == "Schema");
         FluentActions.Invoking(() => PostgresIdempotencyStore.CreateScript(new() { Table = name })).Should().Throw<ArgumentException>();
         FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { MaxPayloadBytes = 0 })).Should().Throw<ArgumentException>();
     }

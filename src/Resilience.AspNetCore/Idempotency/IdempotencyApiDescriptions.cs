@@ -1,0 +1,57 @@
+using Microsoft.AspNetCore.Mvc.ApiExplorer;
+using Microsoft.AspNetCore.Mvc.ModelBinding;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using Resilience;
+
+namespace Resilience
+{
+    /// <summary>Tells every generator of OpenAPI documents about the header: they all read the descriptions of the framework.</summary>
+    internal sealed class IdempotencyApiDescriptions(IOptions<IdempotencyEndpointOptions> options) : IApiDescriptionProvider
+    {
+        /// <summary>After the framework's own providers.</summary>
+        public int Order => 1000;
+
+        public void OnProvidersExecuting(ApiDescriptionProviderContext context)
+        {
+        }
+
+        public void OnProvidersExecuted(ApiDescriptionProviderContext context)
+        {
+            foreach (ApiDescription description in context.Results)
+            {
+                bool isProtected = description.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().Any();
+                if (!isProtected || IdempotencyEndpoint.IsSafe(description.HttpMethod ?? "GET")) continue;
+                description.ParameterDescriptions.Add(new()
+                {
+                    Name = options.Value.HeaderName,
+                    Source = BindingSource.Header,
+                    Type = typeof(string),
+                    IsRequired = options.Value.IsRequired,
+                    ModelMetadata = new EmptyModelMetadataProvider().GetMetadataForType(typeof(string)),
+                    ParameterDescriptor = new() { Name = options.Value.HeaderName, ParameterType = typeof(string) },
+                });
+            }
+        }
+    }
+}
+
+namespace Microsoft.Extensions.DependencyInjection
+{
+    /// <summary>What endpoints need beside <c>AddIdempotency()</c>.</summary>
+    public static class IdempotencyEndpointServiceExtensions
+    {
+        /// <summary>Sets how endpoints use keys, and describes the header in OpenAPI documents.</summary>
+        /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
+        /// <param name="configure">Changes the options of all endpoints.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+        public static IIdempotencyBuilder AddEndpoints(this IIdempotencyBuilder builder, Action<IdempotencyEndpointOptions>? configure = null)
+        {
+            ArgumentNullException.ThrowIfNull(builder);
+            builder.Services.AddOptions<IdempotencyEndpointOptions>();
+            if (configure is not null) builder.Services.Configure(configure);
+            builder.Services.TryAddEnumerable(ServiceDescriptor.Transient<IApiDescriptionProvider, IdempotencyApiDescriptions>());
+            return builder;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Resilience;
+
+/// <summary>How endpoints use idempotency keys.</summary>
+public sealed class IdempotencyEndpointOptions : PolicyOptions
+{
+    /// <summary>The header. Default <c>Idempotency-Key</c>.</summary>
+    public string HeaderName { get; set; } = "Idempotency-Key";
+
+    /// <summary>Whether a request without a key is refused (400). Default true. With false it runs like any other, without protection.</summary>
+    public bool IsRequired { get; set; } = true;
+
+    /// <summary>Whether a key without quotes is accepted. Default true, because most clients send it so; with false only the structured-field
+    /// string of the draft.</summary>
+    public bool AcceptBareKeys { get; set; } = true;
+
+    /// <summary>The shortest key, 1 to 255 characters. Default 1.</summary>
+    public int MinKeyLength { get; set; } = 1;
+
+    /// <summary>The longest key, 1 to 255 characters. Default 255.</summary>
+    public int MaxKeyLength { get; set; } = IdempotencyKey.MaxLength;
+
+    /// <summary>Whether a key is acceptable, beyond its length (that it is a UUID, say). Default: every key is.</summary>
+    public Func<string, bool>? AcceptsKey { get; set; }
+
+    /// <summary>In whose name a request asks: keys of different scopes never meet. Null as answer: nobody's, see
+    /// <see cref="AllowSharedScope"/>. Default: the authenticated user, by issuer, tenant and subject.</summary>
+    public Func<HttpContext, string?>? ScopeFor { get; set; }
+
+    /// <summary>Whether requests in nobody's name share one scope. Default false: such a request is an error of the program (500), because who
+    /// guesses a key would receive another caller's response.</summary>
+    public bool AllowSharedScope { get; set; }
+
+    /// <summary>The largest request body, 0 bytes to 1 GiB; larger ones are refused (413), because the whole body is part of the
+    /// fingerprint. Default 1 MiB.</summary>
+    public int MaxRequestBodyBytes { get; set; } = 1 << 20;
+
+    /// <summary>The largest response body that is kept, 0 bytes to 64 MiB. Of a larger one only status and headers are kept: the first caller
+    /// receives it as it comes, a duplicate is told that it was not kept (409), and nothing is executed again. Default 256 KiB.</summary>
+    public int MaxResponseBodyBytes { get; set; } = 256 << 10;
+
+    /// <summary>Request headers that are part of the fingerprint, beside <c>Content-Type</c> and <c>Content-Encoding</c>, which always are.</summary>
+    public IList<string> FingerprintHeaders { get; } = [];
+
+    /// <summary>Computes the fingerprint in our place, from the request and its whole body: over chosen members of a JSON document, say.
+    /// Default: method, path, query, headers as above, and body.</summary>
+    public Func<HttpContext, ReadOnlyMemory<byte>, Fingerprint>? FingerprintFor { get; set; }
+
+    /// <summary>Response headers that are kept and replayed.</summary>
+    /// <remarks>Never kept, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message.</remarks>
+    public ISet<string> KeptHeaders { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
+    {
+        "Content-Type", "Content-Language", "Content-Disposition", "Location", "ETag", "Last-Modified", "Link", "Deprecation", "Sunset",
+    };
+
+    /// <summary>What is done with the key for a status, where that shall differ from the defaults.</summary>
+    /// <remarks>
+    /// Defaults: 401, 403, 407, 408, 412, 421, 425, 429 and 5xx release (5xx after the point of no return: keep as unknown); everything else
+    /// is kept.
+    /// </remarks>
+    public IDictionary<int, IdempotencyDisposition> Statuses { get; } = new Dictionary<int, IdempotencyDisposition>();
+
+    /// <summary>The beginning of the <c>type</c> of problem answers; a name such as <c>key-reused</c> follows. Default
+    /// <c>urn:resilience:idempotency:</c>; give it the address of your documentation.</summary>
+    public string ProblemTypeBase { get; set; } = "urn:resilience:idempotency:";
+
+    /// <inheritdoc/>
+    protected override string Kind => "idempotency-endpoints";
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
+        check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
+        check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
+        check.Number(nameof(MaxRequestBodyBytes), MaxRequestBodyBytes, 0, 1 << 30);
+        check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
+        check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
+        foreach ((int status, IdempotencyDisposition disposition) in Statuses)
+        {
+            check.Require(status is >= 200 and <= 599, nameof(Statuses), status, "statuses from 200 to 599");
+            check.Defined($"{nameof(Statuses)}[{status}]", disposition);
+        }
+    }
+
+    internal IdempotencyEndpointOptions Copy()
+    {
+        IdempotencyEndpointOptions copy = new()
+        {
+            Name = Name,
+            HeaderName = HeaderName,
+            IsRequired = IsRequired,
+            AcceptBareKeys = AcceptBareKeys,
+            MinKeyLength = MinKeyLength,
+            MaxKeyLength = MaxKeyLength,
+            AcceptsKey = AcceptsKey,
+            ScopeFor = ScopeFor,
+            AllowSharedScope = AllowSharedScope,
+            MaxRequestBodyBytes = MaxRequestBodyBytes,
+            MaxResponseBodyBytes = MaxResponseBodyBytes,
+            FingerprintFor = FingerprintFor,
+            ProblemTypeBase = ProblemTypeBase,
+        };
+        foreach (string header in FingerprintHeaders) copy.FingerprintHeaders.Add(header);
+        copy.KeptHeaders.Clear();
+        copy.KeptHeaders.UnionWith(KeptHeaders);
+        foreach ((int status, IdempotencyDisposition disposition) in Statuses) copy.Statuses[status] = disposition;
+        return copy;
+    }
+
+    internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)
+    {
+        if (Statuses.TryGetValue(status, out IdempotencyDisposition chosen)) return chosen;
+        if (status >= 500) return isPastPointOfNoReturn ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Release;
+        return status is 401 or 403 or 407 or 408 or 412 or 421 or 425 or 429 && !isPastPointOfNoReturn ? IdempotencyDisposition.Release : IdempotencyDisposition.Keep;
+    }
+
+    private static bool IsToken(string? name) => !string.IsNullOrEmpty(name) && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c));
+}

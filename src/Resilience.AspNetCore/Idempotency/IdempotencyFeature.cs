@@ -1,0 +1,7 @@
+namespace Resilience;
+
+/// <summary>Marks a request that is under protection, and carries its claim.</summary>
+internal sealed class IdempotencyFeature(IdempotencyClaim claim)
+{
+    internal IdempotencyClaim Claim { get; } = claim;
+}

@@ -1,0 +1,127 @@
+using System.Text;
+
+namespace Resilience;
+
+/// <summary>Reads the value of an <c>Idempotency-Key</c> header.</summary>
+/// <remarks>The draft (draft-ietf-httpapi-idempotency-key-header) asks for a structured-field string (RFC 9651, section 3.3.3); most published
+/// interfaces send the key bare. Both forms of one key are the same key. Parameters behind it must be well-formed and mean nothing.</remarks>
+public static class IdempotencyKeyHeader
+{
+    /// <summary>The longest header value that is looked at, in characters.</summary>
+    public const int LongestValue = 1024;
+
+    /// <summary>Reads one header value. Anything may be given to it: it never throws.</summary>
+    /// <param name="value">The value of the header line.</param>
+    /// <param name="acceptBare">Whether a key without quotes is one.</param>
+    /// <param name="key">The key, with quotes and escapes taken off.</param>
+    /// <param name="problem">What is wrong with it, as the end of a sentence that begins with "the key"; empty when it was read.</param>
+    public static bool TryParse(string? value, bool acceptBare, out string key, out string problem)
+    {
+        key = "";
+        problem = "";
+        if (value is null || value.Length > LongestValue) problem = value is null ? "is missing" : $"is longer than {LongestValue} characters";
+        else if (value.AsSpan().Trim(' ') is { IsEmpty: false } text) problem = text[0] == '"' ? ReadString(text, out key) : ReadBare(text, acceptBare, out key);
+        else problem = "is empty";
+        if (problem.Length == 0) return true;
+        key = "";
+        return false;
+    }
+
+    /// <summary>The key as a structured-field string, as a client sends it.</summary>
+    /// <exception cref="ArgumentException">It has characters that a structured field cannot carry.</exception>
+    public static string Format(string key)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(key);
+        StringBuilder text = new StringBuilder(key.Length + 2).Append('"');
+        foreach (char c in key)
+        {
+            if (c is < ' ' or > '~') throw new ArgumentException("Only visible ASCII and blanks can be sent.", nameof(key));
+            if (c is '"' or '\\') text.Append('\\');
+            text.Append(c);
+        }
+
+        return text.Append('"').ToString();
+    }
+
+    private static string ReadString(ReadOnlySpan<char> text, out string key)
+    {
+        StringBuilder read = new(text.Length);
+        key = "";
+        for (int i = 1; i < text.Length; i++)
+        {
+            char c = text[i];
+            if (c is < ' ' or > '~') return "has a character that is not allowed";
+            if (c == '\\')
+            {
+                if (++i == text.Length || text[i] is not ('"' or '\\')) return "has a backslash that escapes neither a quote nor a backslash";
+                read.Append(text[i]);
+            }
+            else if (c == '"')
+            {
+                key = read.ToString();
+                return ReadParameters(text[(i + 1)..]) ? key.Length == 0 ? "is empty" : "" : "is followed by something that is no parameter";
+            }
+            else
+            {
+                read.Append(c);
+            }
+        }
+
+        return "begins with a quote that is never closed";
+    }
+
+    private static string ReadBare(ReadOnlySpan<char> text, bool acceptBare, out string key)
+    {
+        key = "";
+        if (!acceptBare) return "is not in quotes";
+        foreach (char c in text)
+        {
+            if (c is <= ' ' or > '~' or '"' or '\\' or ',' or ';') return "has a character that is not allowed without quotes";
+        }
+
+        key = text.ToString();
+        return "";
+    }
+
+    /// <summary>RFC 9651, section 3.1.2: <c>*( ";" *SP key [ "=" bare-item ] )</c>.</summary>
+    private static bool ReadParameters(ReadOnlySpan<char> text)
+    {
+        while (!text.IsEmpty)
+        {
+            if (text[0] != ';') return false;
+            text = text[1..].TrimStart(' ');
+            int length = 0;
+            while (length < text.Length && (char.IsAsciiLetterLower(text[length]) || text[length] == '*' || (length > 0 && IsInKey(text[length])))) length++;
+            if (length == 0) return false;
+            text = text[length..];
+            if (!text.IsEmpty && text[0] == '=' && !ReadItem(ref text)) return false;
+        }
+
+        return true;
+
+        static bool IsInKey(char c) => char.IsAsciiDigit(c) || c is '_' or '-' or '.';
+    }
+
+    private static bool ReadItem(ref ReadOnlySpan<char> text)
+    {
+        text = text[1..];
+        int length = 0;
+        if (!text.IsEmpty && text[0] == '"')
+        {
+            for (length = 1; length < text.Length && text[length] != '"'; length++)
+            {
+                if (text[length] == '\\') length++;
+            }
+
+            if (length >= text.Length) return false;
+            length++;
+        }
+        else
+        {
+            while (length < text.Length && (char.IsAsciiLetterOrDigit(text[length]) || "!#$%&'*+-.^_`|~:/=?@".Contains(text[length]))) length++;
+        }
+
+        text = text[length..];
+        return length > 0;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Resilience;
+
+/// <summary>Answers in place of the endpoint: problem details (RFC 9457), and replays.</summary>
+internal static class IdempotencyProblems
+{
+    internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status";
+
+    internal static Task WriteAsync(
+        HttpContext context, IdempotencyEndpointOptions options, int status, string name, string title, string detail, bool isRetryable = false, TimeSpan? retryAfter = null)
+    {
+        HttpResponse response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = "application/problem+json";
+        response.Headers.CacheControl = "no-store";
+        if (retryAfter is { } after) response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(after.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        using MemoryStream body = new();
+        using (Utf8JsonWriter json = new(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", options.ProblemTypeBase + name);
+            json.WriteString("title", title);
+            json.WriteNumber("status", status);
+            json.WriteString("detail", detail);
+            json.WriteString("code", name);
+            json.WriteBoolean("retryable", isRetryable);
+            json.WriteEndObject();
+        }
+
+        response.ContentLength = body.Length;
+        return response.Body.WriteAsync(body.ToArray()).AsTask();
+    }
+
+    internal static Task KeyMissingAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status400BadRequest, "key-missing", "An idempotency key is required",
+        $"Send a key that is unique to this request, such as a UUID, in the {options.HeaderName} header, and send the same one when you repeat it.");
+
+    internal static Task KeyInvalidAsync(HttpContext context, IdempotencyEndpointOptions options, string problem) => WriteAsync(
+        context, options, StatusCodes.Status400BadRequest, "key-invalid", "The idempotency key is not valid", $"The key {problem}.");
+
+    internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request is too large",
+        $"A request with an idempotency key may have at most {options.MaxRequestBodyBytes} bytes here.");
+
+    internal static Task NotKeptAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status409Conflict, "response-not-retained", "The request was carried out before",
+        "Its response was too large to be kept. It is not carried out again.");
+
+    internal static Task UnreadableAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status409Conflict, "outcome-unreadable", "The stored response cannot be read",
+        "The request was begun before and may have been carried out. It is not begun again; ask for the state of what it was about.");
+
+    internal static Task AnswerAsync(HttpContext context, IdempotencyEndpointOptions options, in IdempotencyEntry entry) => entry.Answer switch
+    {
+        IdempotencyAnswer.Busy => WriteAsync(
+            context, options, StatusCodes.Status409Conflict, "in-flight", "The same request is being carried out", "Repeat it later with the same key.",
+            isRetryable: true, retryAfter: entry.RetryAfter),
+        IdempotencyAnswer.KeyReused => WriteAsync(
+            context, options, StatusCodes.Status422UnprocessableEntity, "key-reused", "The key was used for another request",
+            "A key belongs to one request: the same method, address, content type and body. Use a new key for a new request."),
+        IdempotencyAnswer.OutcomeUnknown => WriteAsync(
+            context, options, StatusCodes.Status409Conflict, "outcome-unknown", "Nobody knows how the request ended",
+            "It was begun before and may have been carried out. It is not begun again; ask for the state of what it was about."),
+        IdempotencyAnswer.Unreadable => UnreadableAsync(context, options),
+        _ => WriteAsync(
+            context, options, StatusCodes.Status503ServiceUnavailable, "store-unavailable", "Idempotency keys cannot be checked at the moment",
+            "Nothing was carried out. Repeat the request later with the same key.", isRetryable: true, retryAfter: entry.RetryAfter),
+    };
+
+    internal static async Task ReplayAsync(HttpContext context, HttpResponseRecord record)
+    {
+        HttpResponse response = context.Response;
+        response.StatusCode = record.Status;
+        foreach (IGrouping<string, KeyValuePair<string, string>> header in record.Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
+            response.Headers[header.Key] = header.Select(h => h.Value).ToArray();
+        response.Headers[ReplayedHeader] = "true";
+        response.Headers.CacheControl = "no-store";
+        if (!MayHaveBody(record.Status)) return;
+        response.ContentLength = record.Body.Length;
+        await response.Body.WriteAsync(record.Body).ConfigureAwait(false);
+    }
+
+    private static bool MayHaveBody(int status) => status is not (204 or 205 or 304);
+}

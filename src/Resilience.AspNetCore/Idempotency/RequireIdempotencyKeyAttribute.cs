@@ -1,0 +1,57 @@
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Filters;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience;
+
+/// <summary>Endpoints with this metadata use idempotency keys.</summary>
+public interface IIdempotencyKeyMetadata
+{
+    /// <summary>The options of this endpoint; null: those of the application.</summary>
+    IdempotencyEndpointOptions? Options { get; }
+}
+
+/// <summary>Requests to this action, or to all actions of this controller, are executed once for each idempotency key; a repeated one receives
+/// the first response. GET, HEAD, OPTIONS and TRACE are left alone.</summary>
+/// <remarks>A resource filter: it stands before model binding, after authorization. Needs <c>services.AddIdempotency()</c>.</remarks>
+[AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
+public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IOrderedFilter
+{
+    /// <summary>Whether a request without a key is refused. Default true.</summary>
+    public bool IsRequired { get; set; } = true;
+
+    /// <inheritdoc/>
+    public int Order => int.MinValue;
+
+    /// <inheritdoc/>
+    IdempotencyEndpointOptions? IIdempotencyKeyMetadata.Options => null;
+
+    /// <inheritdoc/>
+    public async Task OnResourceExecutionAsync(ResourceExecutingContext context, ResourceExecutionDelegate next)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(next);
+        IdempotencyEndpointOptions options = IdempotencyEndpoints.OptionsOf(context.HttpContext.RequestServices);
+        if (options.IsRequired != IsRequired)
+        {
+            options = options.Copy();
+            options.IsRequired = IsRequired;
+        }
+
+        IdempotencyEndpoint endpoint = new(context.HttpContext.RequestServices.GetRequiredService<IdempotencyGate>(), options);
+        bool hasRun = false;
+        await endpoint.InvokeAsync(context.HttpContext, async _ =>
+        {
+            hasRun = true;
+            ResourceExecutedContext executed = await next().ConfigureAwait(false);
+
+            // The framework hands exceptions on as data here; to us they must look as they do everywhere.
+            if (executed is { Exception: not null, ExceptionHandled: false })
+            {
+                executed.ExceptionHandled = true;
+                executed.ExceptionDispatchInfo!.Throw();
+            }
+        }).ConfigureAwait(false);
+        if (!hasRun) context.Result = new EmptyResult();
+    }
+}

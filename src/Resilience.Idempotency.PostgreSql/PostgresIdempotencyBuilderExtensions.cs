@@ -1,0 +1,35 @@
+using Npgsql;
+using Resilience;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers the PostgreSQL store.</summary>
+public static class PostgresIdempotencyBuilderExtensions
+{
+    /// <summary>Keeps records in a table of PostgreSQL, through the <see cref="NpgsqlDataSource"/> of the container. Create the table with
+    /// <see cref="PostgresIdempotencyStore.EnsureCreatedAsync"/> or <see cref="PostgresIdempotencyStore.CreateScript"/>.</summary>
+    /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
+    /// <param name="configure">Sets schema, table and bounds.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public static IIdempotencyBuilder UsePostgreSql(this IIdempotencyBuilder builder, Action<PostgresIdempotencyOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        PostgresIdempotencyOptions options = new();
+        configure?.Invoke(options);
+        options.ThrowIfInvalid();
+        return builder.UseStore(provider => new PostgresIdempotencyStore(provider.GetRequiredService<NpgsqlDataSource>(), options));
+    }
+
+    /// <inheritdoc cref="UsePostgreSql(IIdempotencyBuilder, Action{PostgresIdempotencyOptions}?)"/>
+    /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
+    /// <param name="connectionString">For a data source of the store's own.</param>
+    /// <param name="configure">Sets schema, table and bounds.</param>
+    public static IIdempotencyBuilder UsePostgreSql(this IIdempotencyBuilder builder, string connectionString, Action<PostgresIdempotencyOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        NpgsqlConnectionStringBuilder checkedString = new(connectionString);
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(checkedString));
+        return builder.UsePostgreSql(configure);
+    }
+}

@@ -1,0 +1,239 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using Microsoft.Data.Sqlite;
+
+namespace Resilience;
+
+/// <summary>Keeps records in an SQLite file: durable, and shared by any number of processes of one machine.</summary>
+/// <remarks>
+/// <para>What it guarantees: a change is on the disk when it is acknowledged (write-ahead log, <c>synchronous=FULL</c>), so the end of the
+/// process or of the machine forgets nothing. Where that ends: a disk that lies about having written, a file that is copied or
+/// restored from a backup, and a network file system. The clock is the machine's; if it is set back, leases last that much longer.</para>
+/// <para>SQLite writes one at a time. Operations that arrive while others are being written are written together with the next commit, so the
+/// disk is told once for all of them. They run on a thread of the pool, as SQLite knows no other way to wait. Thread-safe.</para>
+/// </remarks>
+public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
+{
+    private const int MostTogether = 1000;
+
+    private readonly ConcurrentQueue<SqliteOperation> _queue = new();
+    private readonly SqliteIdempotencyOptions _options;
+    private readonly SqliteRecords _records;
+    private readonly Lock _connecting = new(); // held while the connection is in use, so that disposing waits
+    private SqliteConnection? _connection;
+    private int _isDraining;
+    private bool _isDisposed;
+
+    /// <summary>Creates the store; the file is opened when it is first used.</summary>
+    /// <param name="options">Where and how.</param>
+    /// <param name="timeProvider">The wall clock, which all processes of the machine share. Default: the system's.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public SqliteIdempotencyStore(SqliteIdempotencyOptions options, TimeProvider? timeProvider = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.ThrowIfInvalid();
+        _options = options;
+        _records = new(options, timeProvider ?? TimeProvider.System);
+        Traits = new() { Name = "sqlite", IsShared = true, IsDurable = true, MaxPayloadBytes = options.MaxPayloadBytes };
+    }
+
+    /// <summary>Creates the store with the default options.</summary>
+    /// <exception cref="ResilienceOptionsException">The connection string is not one.</exception>
+    public SqliteIdempotencyStore(string connectionString)
+        : this(new SqliteIdempotencyOptions { ConnectionString = connectionString })
+    {
+    }
+
+    /// <inheritdoc/>
+    public IdempotencyStoreTraits Traits { get; }
+
+    /// <summary>The statements that create the table, for people who do that themselves.</summary>
+    public string Schema => _records.Schema;
+
+    /// <inheritdoc/>
+    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.Check(request);
+        return RunAsync(db => _records.Acquire(db, request), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckLease(lease);
+        return RunAsync(db => _records.Renew(db, id, fence, lease), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> CompleteAsync(
+        IdempotencyId id,
+        long fence,
+        IdempotencyEnding ending,
+        ReadOnlyMemory<byte> payload,
+        TimeSpan retention,
+        CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
+        byte[] copy = payload.ToArray();
+        return RunAsync(db => _records.Complete(db, id, fence, ending, copy, retention), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+        RunAsync(db => _records.Release(db, id, fence), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
+        RunAsync(db => _records.Peek(db, id), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
+        return RunAsync(db => _records.Purge(db, most), cancellationToken);
+    }
+
+    /// <summary>Claims within a transaction of yours in the same file: the deed and its record are committed together, or neither is. The
+    /// one form in which the effect happens exactly once without help from the other side.</summary>
+    /// <param name="transaction">Begun with <c>BeginTransaction(deferred: false)</c>; it has the file to itself until it ends.</param>
+    /// <param name="request">The claim. Its lease matters only if you commit before you have completed.</param>
+    /// <exception cref="IdempotencyStoreException">The file could not be written, or holds something that is no record.</exception>
+    /// <exception cref="ArgumentException">The claim makes no sense, or the transaction has ended.</exception>
+    public AcquireAnswer TryAcquire(SqliteTransaction transaction, AcquireRequest request)
+    {
+        IdempotencyStoreArguments.Check(request);
+        return InTransaction(transaction, db => _records.Acquire(db, request));
+    }
+
+    /// <summary>Completes within a transaction of yours; see <see cref="TryAcquire"/>.</summary>
+    /// <returns>False when the claim is lost: roll back.</returns>
+    /// <exception cref="IdempotencyStoreException">The file could not be written, or holds something that is no record.</exception>
+    /// <exception cref="ArgumentException">The ending makes no sense, or the transaction has ended.</exception>
+    public bool Complete(SqliteTransaction transaction, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention)
+    {
+        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
+        return InTransaction(transaction, db => _records.Complete(db, id, fence, ending, payload.ToArray(), retention));
+    }
+
+    /// <summary>Closes the file, after what is being written.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (_connecting)
+        {
+            _isDisposed = true;
+            _connection?.Dispose();
+            _connection = null;
+        }
+
+        return default;
+    }
+
+    private static TAnswer InTransaction<TAnswer>(SqliteTransaction transaction, Func<SqliteSession, TAnswer> act)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        if (transaction.Connection is not { } connection) throw new ArgumentException("The transaction has ended.", nameof(transaction));
+        try
+        {
+            using SqliteSession session = new(connection, transaction);
+            return act(session);
+        }
+        catch (SqliteException failed)
+        {
+            throw SqliteErrors.Translate(failed);
+        }
+    }
+
+    private ValueTask<TAnswer> RunAsync<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TAnswer>(cancellationToken);
+        SqliteOperation<TAnswer> operation = new(act, cancellationToken);
+        _queue.Enqueue(operation);
+
+        // Pairs with the exchange in Drain: either we start it, or the one who runs sees what we have put in.
+        if (Interlocked.Exchange(ref _isDraining, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static store => store.Drain(), this, preferLocal: false);
+        return new(operation.Task);
+    }
+
+    private void Drain()
+    {
+        List<SqliteOperation> batch = [];
+        do
+        {
+            while (Take(batch)) WriteTogether(batch);
+            Interlocked.Exchange(ref _isDraining, 0);
+        }
+        while (!_queue.IsEmpty && Interlocked.Exchange(ref _isDraining, 1) == 0);
+    }
+
+    private bool Take(List<SqliteOperation> batch)
+    {
+        batch.Clear();
+        while (batch.Count < MostTogether && _queue.TryDequeue(out SqliteOperation? operation))
+        {
+            if (!operation.IsWithdrawn()) batch.Add(operation);
+        }
+
+        return batch.Count > 0;
+    }
+
+    /// <summary>All of them in one transaction. They are told what came of it after the commit, or that nothing did.</summary>
+    private void WriteTogether(List<SqliteOperation> batch)
+    {
+        Exception? failure = null;
+        lock (_connecting)
+        {
+            try
+            {
+                SqliteConnection connection = Connect();
+                using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
+                using SqliteSession session = new(connection, transaction);
+                foreach (SqliteOperation operation in batch) operation.Run(session);
+                transaction.Commit();
+            }
+            catch (Exception error)
+            {
+                // A connection that has failed may be in a state of its own; the next batch opens a new one.
+                failure = error is SqliteException sqlite ? SqliteErrors.Translate(sqlite) : error;
+                _connection?.Dispose();
+                _connection = null;
+            }
+        }
+
+        foreach (SqliteOperation operation in batch) operation.Finish(failure);
+    }
+
+    private SqliteConnection Connect()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (_connection is not null) return _connection;
+        SqliteConnection connection = new(new SqliteConnectionStringBuilder(_options.ConnectionString)
+        {
+            Pooling = false,
+            DefaultTimeout = (int)Math.Ceiling(_options.BusyTimeout.TotalSeconds),
+        }.ConnectionString);
+        try
+        {
+            connection.Open();
+            Execute(connection, $"PRAGMA busy_timeout={(long)_options.BusyTimeout.TotalMilliseconds}");
+            Execute(connection, "PRAGMA journal_mode=WAL");
+            Execute(connection, $"PRAGMA synchronous={(_options.SurvivesPowerFailure ? "FULL" : "NORMAL")}");
+            if (_options.CreateTable) Execute(connection, Schema);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
+        }
+
+        return _connection = connection;
+    }
+
+    [SuppressMessage("Security", "CA2100", Justification = "Made of constants and of a table name that was checked.")]
+    private static void Execute(SqliteConnection connection, string statement)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = statement;
+        command.ExecuteNonQuery();
+    }
+}

@@ -1,0 +1,49 @@
+namespace Resilience;
+
+/// <summary>One operation that waits to be written together with others.</summary>
+internal abstract class SqliteOperation
+{
+    /// <summary>True when the caller left before it was begun.</summary>
+    internal abstract bool IsWithdrawn();
+
+    /// <summary>Does it, within a transaction. Errors of SQLite come out and undo the whole transaction; other ones are this operation's own.</summary>
+    internal abstract void Run(SqliteSession session);
+
+    /// <summary>Tells the caller: after the commit (null), or why there was none.</summary>
+    internal abstract void Finish(Exception? failure);
+}
+
+/// <inheritdoc cref="SqliteOperation"/>
+internal sealed class SqliteOperation<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken) : SqliteOperation
+{
+    private readonly TaskCompletionSource<TAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TAnswer? _answer;
+    private Exception? _own;
+
+    internal Task<TAnswer> Task => _done.Task;
+
+    internal override bool IsWithdrawn()
+    {
+        if (!cancellationToken.IsCancellationRequested) return false;
+        _done.TrySetCanceled(cancellationToken);
+        return true;
+    }
+
+    internal override void Run(SqliteSession session)
+    {
+        try
+        {
+            _answer = act(session);
+        }
+        catch (IdempotencyStoreException corrupt)
+        {
+            _own = corrupt;
+        }
+    }
+
+    internal override void Finish(Exception? failure)
+    {
+        if ((failure ?? _own) is { } error) _done.TrySetException(error);
+        else _done.TrySetResult(_answer!);
+    }
+}

@@ -1,0 +1,135 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience.Testing;
+
+/// <summary>The laws of <see cref="IIdempotencyStore"/>, for any store and any test framework: run <see cref="CheckAsync"/> once, or each of
+/// <see cref="Laws"/> as a test of its own.</summary>
+/// <example>
+/// <code>
+/// [Theory, MemberData(nameof(Laws))]
+/// public Task My_store_keeps(IdempotencyStoreLaw law) =&gt; law.CheckAsync(new MySubject());
+/// </code>
+/// </example>
+public static partial class IdempotencyStoreContract
+{
+    private static readonly TimeSpan LongLease = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan Retention = TimeSpan.FromHours(1);
+
+    /// <summary>All laws.</summary>
+    public static IReadOnlyList<IdempotencyStoreLaw> Laws { get; } =
+    [
+        .. ClaimLaws(), .. EndingLaws(), .. TimeLaws(), .. RaceLaws(),
+    ];
+
+    /// <summary>Checks all laws, one after the other.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="subject"/> is null.</exception>
+    public static async Task<ContractReport> CheckAsync(IdempotencyStoreSubject subject)
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        List<string> passed = [];
+        List<KeyValuePair<string, Exception>> failed = [];
+        foreach (IdempotencyStoreLaw law in Laws)
+        {
+            try
+            {
+                await law.CheckAsync(subject).ConfigureAwait(false);
+                passed.Add(law.Name);
+            }
+            catch (Exception error)
+            {
+                failed.Add(new(law.Name, error));
+            }
+        }
+
+        return new(passed, failed);
+    }
+
+    private static IdempotencyStoreLaw Law(string name, Func<Case, Task> check) => new(name, async subject =>
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        await check(new(subject, await subject.OpenAsync().ConfigureAwait(false))).ConfigureAwait(false);
+    });
+
+    /// <summary>One law being checked: a store, a fresh id, and short words for what laws do.</summary>
+    private sealed class Case(IdempotencyStoreSubject subject, IIdempotencyStore store)
+    {
+        internal static readonly Fingerprint This = Fingerprint.Of("this"), Other = Fingerprint.Of("something else");
+
+        internal IdempotencyStoreSubject Subject { get; } = subject;
+
+        internal IIdempotencyStore Store { get; } = store;
+
+        internal IdempotencyId Id { get; } = NewId();
+
+        internal TimeSpan ShortLease => Subject.ShortLease;
+
+        internal static IdempotencyId NewId() => IdempotencyKey.Shared(Guid.NewGuid().ToString("N")).ToId();
+
+        internal static AcquireRequest Request(IdempotencyId id, Fingerprint fingerprint, TimeSpan lease, int maxAttempts = 100, TimeSpan? retention = null) => new()
+        {
+            Id = id,
+            Fingerprint = fingerprint,
+            Nonce = Guid.NewGuid(),
+            Lease = lease,
+            Retention = retention ?? Retention,
+            MaxAttempts = maxAttempts,
+        };
+
+        internal ValueTask<AcquireAnswer> AskAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, int maxAttempts = 100, TimeSpan? retention = null) =>
+            Store.TryAcquireAsync(Request(Id, fingerprint ?? This, lease ?? LongLease, maxAttempts, retention));
+
+        internal async Task<long> AcquireAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, TimeSpan? retention = null)
+        {
+            AcquireAnswer answer = await AskAsync(lease, fingerprint, retention: retention).ConfigureAwait(false);
+            Demand(answer.Status == AcquireStatus.Acquired, $"A free id was answered with {answer.Status}.");
+            Demand(answer.Fence > 0, $"The fence is {answer.Fence}, but must be above zero.");
+            return answer.Fence;
+        }
+
+        internal ValueTask<bool> CompleteAsync(long fence, ReadOnlyMemory<byte> payload, IdempotencyEnding ending = IdempotencyEnding.Completed, TimeSpan? retention = null) =>
+            Store.CompleteAsync(Id, fence, ending, payload, retention ?? Retention);
+
+        internal ValueTask<bool> ReleaseAsync(long fence) => Store.ReleaseAsync(Id, fence);
+
+        internal ValueTask<bool> RenewAsync(long fence, TimeSpan? lease = null) => Store.RenewAsync(Id, fence, lease ?? LongLease);
+
+        internal ValueTask<PeekAnswer> PeekAsync() => Store.PeekAsync(Id);
+
+        /// <summary>Lets a short lease end, with something to spare.</summary>
+        internal Task LapseAsync() => Subject.PassAsync(ShortLease + (ShortLease / 4));
+
+        internal async Task ExpectAsync(AcquireStatus status, Fingerprint? fingerprint = null, string? when = null)
+        {
+            AcquireAnswer answer = await AskAsync(fingerprint: fingerprint).ConfigureAwait(false);
+            Demand(answer.Status == status, $"{when ?? "The claim"} was answered with {answer.Status} instead of {status}.");
+        }
+
+        internal async Task ExpectPayloadAsync(byte[] payload, IdempotencyEnding ending = IdempotencyEnding.Completed)
+        {
+            AcquireAnswer answer = await AskAsync().ConfigureAwait(false);
+            Demand(answer.Status == AcquireStatus.Completed, $"A completed deed was answered with {answer.Status}.");
+            Demand(answer.Ending == ending, $"It ended as {answer.Ending} instead of {ending}.");
+            Demand(answer.Payload.Span.SequenceEqual(payload), $"The payload came back changed: {answer.Payload.Length} bytes instead of {payload.Length}, or other ones.");
+        }
+
+        internal static void Demand(bool holds, string message)
+        {
+            if (!holds) throw new ContractViolationException(message);
+        }
+
+        internal static async Task DemandThrowsAsync<TException>(Func<Task> act, string message, [CallerArgumentExpression(nameof(act))] string? said = null)
+            where TException : Exception
+        {
+            try
+            {
+                await act().ConfigureAwait(false);
+            }
+            catch (TException)
+            {
+                return;
+            }
+
+            throw new ContractViolationException($"{message} ({said})");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Resilience;
+
+/// <summary>What became of an outcome that was to be recorded.</summary>
+public enum IdempotencyFinish
+{
+    /// <summary>No answer: the content of <c>default</c>.</summary>
+    None = 0,
+
+    /// <summary>Recorded.</summary>
+    Kept = 1,
+
+    /// <summary>The claim was lost before: somebody else may have done the deed as well, and his outcome counts.</summary>
+    Lost = 2,
+
+    /// <summary>The store did not take it in time. The claim is left as it is, and lapses: the deed may be begun again.</summary>
+    StoreFailed = 3,
+
+    /// <summary>There was no protection to begin with.</summary>
+    Unprotected = 4,
+}
+
+/// <summary>The right to do one deed, from an <see cref="IdempotencyGate"/>. End it once: complete, release, or hold.</summary>
+/// <remarks>
+/// While it is open its lease is renewed in the background. Thread-safe. What the deed needs to protect the next system is here as well:
+/// <see cref="Fence"/> for a resource that can compare numbers, <see cref="DeriveKey"/> for a service that knows idempotency keys.
+/// </remarks>
+public sealed class IdempotencyClaim : IAsyncDisposable
+{
+    /// <summary>Under this property a pipeline's delegate finds the claim in its context.</summary>
+    public static readonly ResilienceProperty<IdempotencyClaim> Property = new("idempotency claim");
+
+    private const int Open = 0, Ended = 1;
+
+    private readonly IdempotencyGate _gate;
+    private readonly Lock _lostGate = new();
+    private CancellationTokenSource? _lostSource;
+    private int _ended;
+    private volatile bool _isLost;
+    private volatile bool _isPastPointOfNoReturn;
+
+    internal IdempotencyClaim(IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint, Flight? flight, long fence, int attempt, long asked)
+    {
+        _gate = gate;
+        Id = id;
+        Fingerprint = fingerprint;
+        Flight = flight;
+        Fence = fence;
+        Attempt = attempt;
+        Lease = new(asked);
+    }
+
+    /// <summary>The deed.</summary>
+    public IdempotencyId Id { get; }
+
+    /// <summary>The stamp of this claim: above zero, and larger than that of every earlier claim of this deed. Send it along, and let the
+    /// resource refuse a smaller one than it has seen. 0 when unprotected.</summary>
+    public long Fence { get; }
+
+    /// <summary>1 for the first; above 1, earlier ones lapsed and may have done the deed.</summary>
+    public int Attempt { get; }
+
+    /// <summary>True when an earlier claim lapsed and this one took its place.</summary>
+    public bool TookOver => Attempt > 1;
+
+    /// <summary>False when the store could not be asked and the options allow to go on.</summary>
+    public bool IsProtected => Fence > 0;
+
+    /// <summary>True when the claim was lost: the lease could not be renewed, or somebody took over.</summary>
+    public bool IsLost => _isLost;
+
+    /// <summary>True after <see cref="PassPointOfNoReturn"/>.</summary>
+    public bool IsPastPointOfNoReturn => _isPastPointOfNoReturn;
+
+    /// <summary>Cancelled when the claim is lost: stop then, somebody else may be at it.</summary>
+    public CancellationToken LeaseLost
+    {
+        get
+        {
+            lock (_lostGate)
+            {
+                if (_lostSource is null)
+                {
+                    _lostSource = new();
+                    if (_isLost) _lostSource.Cancel(); // nobody has registered yet: no callback runs under the lock
+                }
+
+                return _lostSource.Token;
+            }
+        }
+    }
+
+    /// <summary>What was asked for.</summary>
+    public Fingerprint Fingerprint { get; }
+
+    internal Flight? Flight { get; }
+
+    internal Exception? WhyUnprotected { get; init; }
+
+    /// <summary>The keeper's notes about this claim; it alone touches them.</summary>
+    internal LeaseNotes Lease { get; }
+
+    /// <summary>Says that from here on the deed may have been done: a failure will be recorded as unknown and nobody will begin again.</summary>
+    /// <remarks>Call it right before the first effect that cannot be taken back.</remarks>
+    public void PassPointOfNoReturn() => _isPastPointOfNoReturn = true;
+
+    /// <summary>A key for a call to another service, the same at every attempt of this deed and for this purpose, by whatever process.</summary>
+    /// <param name="purpose">Which of the calls it is ("charge"); two calls need two purposes.</param>
+    /// <returns>32 hexadecimal digits.</returns>
+    /// <exception cref="ArgumentException"><paramref name="purpose"/> is null or empty.</exception>
+    public string DeriveKey(string purpose)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(purpose);
+        byte[] text = new byte[4 + IdempotencyId.Length + Encoding.UTF8.GetMaxByteCount(purpose.Length)];
+        "dk1\0"u8.CopyTo(text);
+        Id.CopyTo(text.AsSpan(4));
+        int length = Encoding.UTF8.GetBytes(purpose, text.AsSpan(4 + IdempotencyId.Length));
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text.AsSpan(0, 4 + IdempotencyId.Length + length), hash);
+        return Convert.ToHexStringLower(hash[..16]);
+    }
+
+    /// <summary>Records that the deed is done. Duplicates receive the content from now on.</summary>
+    /// <param name="kind">What the content is.</param>
+    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the deed was done, without it.</param>
+    /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
+    public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
+    {
+        End();
+        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content);
+    }
+
+    /// <summary>Records that nobody knows whether the deed was done. Duplicates are told so, with the content if there is any.</summary>
+    /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
+    public ValueTask<IdempotencyFinish> CompleteAsUnknownAsync(IdempotencyPayloadKind kind = default, ReadOnlyMemory<byte> content = default)
+    {
+        End();
+        return _gate.CompleteAsync(this, IdempotencyEnding.Indeterminate, kind, content);
+    }
+
+    /// <summary>Gives the key back: nothing was done, the next may begin at once.</summary>
+    /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
+    public ValueTask<IdempotencyFinish> ReleaseAsync()
+    {
+        End();
+        return _gate.ReleaseAsync(this);
+    }
+
+    /// <summary>Leaves it as it is: nobody knows yet whether the deed was done. The lease is no longer renewed and lapses.</summary>
+    /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
+    public void Hold()
+    {
+        End();
+        _gate.Hold(this);
+    }
+
+    /// <summary>Holds the claim if it was not ended.</summary>
+    public ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _ended, Ended) == Open) _gate.Hold(this);
+        return default;
+    }
+
+    /// <summary>The keeper says that it is lost.</summary>
+    internal void Lose()
+    {
+        CancellationTokenSource? source;
+        lock (_lostGate)
+        {
+            if (_isLost) return;
+            _isLost = true;
+            source = _lostSource;
+        }
+
+        try
+        {
+            source?.Cancel();
+        }
+        catch (Exception error)
+        {
+            Safely.Report("cancellation callback", error);
+        }
+    }
+
+    private void End()
+    {
+        if (Interlocked.Exchange(ref _ended, Ended) != Open) throw new InvalidOperationException("This claim was completed, released or held before.");
+    }
+}

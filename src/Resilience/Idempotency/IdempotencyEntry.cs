@@ -1,0 +1,82 @@
+namespace Resilience;
+
+/// <summary>What came of asking to begin a deed.</summary>
+public enum IdempotencyAnswer
+{
+    /// <summary>No answer: the content of <c>default</c>.</summary>
+    None = 0,
+
+    /// <summary>It is the caller's to do: see <see cref="IdempotencyEntry.Claim"/>.</summary>
+    Claimed = 1,
+
+    /// <summary>It was done before: see <see cref="IdempotencyEntry.Kind"/> and <see cref="IdempotencyEntry.Content"/>.</summary>
+    Replayed = 2,
+
+    /// <summary>Somebody else is doing it.</summary>
+    Busy = 3,
+
+    /// <summary>The key was used to ask for something else.</summary>
+    KeyReused = 4,
+
+    /// <summary>It was begun, perhaps done, and no result is known. It is not begun again.</summary>
+    OutcomeUnknown = 5,
+
+    /// <summary>What is stored cannot be read: damaged, or written by a newer version. It is not begun again.</summary>
+    Unreadable = 6,
+
+    /// <summary>The store cannot be asked.</summary>
+    StoreUnavailable = 7,
+
+    /// <summary>The store cannot be asked, and the options allow to go on without it: the claim protects nothing.</summary>
+    Unprotected = 8,
+}
+
+/// <summary>The answer of an <see cref="IdempotencyGate"/>, with what belongs to it.</summary>
+public readonly record struct IdempotencyEntry
+{
+    private IdempotencyEntry(IdempotencyAnswer answer) => Answer = answer;
+
+    /// <summary>Which answer it is.</summary>
+    public IdempotencyAnswer Answer { get; }
+
+    /// <summary>Claimed or unprotected: the claim, which the caller must complete, release or hold.</summary>
+    public IdempotencyClaim? Claim { get; private init; }
+
+    /// <summary>Replayed, or outcome unknown with a stored error: what <see cref="Content"/> is.</summary>
+    public IdempotencyPayloadKind Kind { get; private init; }
+
+    /// <summary>Replayed, or outcome unknown with a stored error: the content that was kept.</summary>
+    public ReadOnlyMemory<byte> Content { get; private init; }
+
+    /// <summary>Busy or unavailable: when it may be worth asking again.</summary>
+    public TimeSpan RetryAfter { get; private init; }
+
+    /// <summary>Unavailable, unprotected or unreadable: what the store said.</summary>
+    public Exception? Error { get; private init; }
+
+    /// <summary>True when the caller may execute.</summary>
+    public bool MayExecute => Claim is not null;
+
+    internal static IdempotencyEntry Of(IdempotencyClaim claim) =>
+        new(claim.IsProtected ? IdempotencyAnswer.Claimed : IdempotencyAnswer.Unprotected) { Claim = claim, Error = claim.WhyUnprotected };
+
+    internal static IdempotencyEntry Busy(TimeSpan retryAfter) => new(IdempotencyAnswer.Busy) { RetryAfter = retryAfter };
+
+    internal static IdempotencyEntry KeyReused { get; } = new(IdempotencyAnswer.KeyReused);
+
+    internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown);
+
+    internal static IdempotencyEntry Unavailable(Exception error) =>
+        new(IdempotencyAnswer.StoreUnavailable) { Error = error, RetryAfter = TimeSpan.FromSeconds(1) };
+
+    internal static IdempotencyEntry Unreadable(Exception? error) => new(IdempotencyAnswer.Unreadable) { Error = error };
+
+    /// <summary>Unpacks what a store returned for a completed deed.</summary>
+    internal static IdempotencyEntry Kept(IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
+    {
+        if (ending == IdempotencyEnding.Indeterminate && payload.IsEmpty) return Abandoned;
+        return IdempotencyPayload.Decode(payload, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content) == IdempotencyPayloadCheck.Whole
+            ? new(ending == IdempotencyEnding.Completed ? IdempotencyAnswer.Replayed : IdempotencyAnswer.OutcomeUnknown) { Kind = kind, Content = content }
+            : Unreadable(null);
+    }
+}

@@ -1,0 +1,119 @@
+namespace Resilience;
+
+/// <summary>What became of a message.</summary>
+public enum MessageAnswer
+{
+    /// <summary>It was processed now: acknowledge it.</summary>
+    Processed = 0,
+
+    /// <summary>It was processed before: acknowledge it.</summary>
+    SeenBefore = 1,
+
+    /// <summary>Another consumer is at it: let it be delivered again later.</summary>
+    InProgress = 2,
+
+    /// <summary>It was begun, perhaps processed, and nobody knows how that ended; or what is stored about it cannot be read; or its key was
+    /// used for another message. It will not be begun again: set it aside for a person.</summary>
+    Unknown = 3,
+}
+
+/// <content>The two simple forms, without a pipeline.</content>
+public sealed partial class IdempotencyGate
+{
+    private readonly IdempotencyPolicyOptions _simple = new();
+
+    internal IdempotencyOptions Options => _options;
+
+    /// <summary>Returns what was created under this key, or creates it.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="create">Creates it. Receives the claim (fence, derived keys) and a token that is cancelled with the caller and when the
+    /// claim is lost.</param>
+    /// <param name="serializer">Writes and reads it. Default: simple types.</param>
+    /// <param name="fingerprint">What is asked for; see <see cref="Fingerprint.Of(string[])"/>.</param>
+    /// <param name="cancellationToken">Cancels the creation and every wait.</param>
+    /// <exception cref="IdempotencyRefusedException">It is being created by somebody else, or nobody knows, or the store cannot be asked.</exception>
+    /// <exception cref="NotSupportedException">The serializer does not know the type.</exception>
+    /// <remarks>What <paramref name="create"/> throws comes out, and the key is free again (held until the lease ends for a timeout or a
+    /// cancellation).</remarks>
+    public async ValueTask<T> GetOrAddAsync<T>(
+        IdempotencyKey key,
+        Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create,
+        IIdempotencySerializer? serializer = null,
+        Fingerprint fingerprint = default,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(create);
+        IdempotencyPolicyOptions options = serializer is null ? _simple : new() { Serializer = serializer };
+        IdempotentExecution<T> execution = new(this, Name, options, Classifier);
+        Outcome<T> outcome = await execution.RunAsync(
+            key.ToId(), fingerprint, (create, Classifier), static (s, claim, stop) => CaughtAsync(s.create, claim, s.Classifier, stop), cancellationToken).ConfigureAwait(false);
+        return outcome.GetValueOrThrow();
+    }
+
+    /// <summary>Processes a message that may be delivered more than once.</summary>
+    /// <param name="message">The scope is the name of the consumer, the key that of the message.</param>
+    /// <param name="process">Processes it. Receives the claim (fence, derived keys) and a token that is cancelled with the caller and when
+    /// the claim is lost.</param>
+    /// <param name="fingerprint">What the message says, if a key might be used twice.</param>
+    /// <param name="cancellationToken">Cancels the processing and every wait.</param>
+    /// <exception cref="IdempotencyRefusedException">The store cannot be asked: let the message be delivered again.</exception>
+    /// <remarks>What <paramref name="process"/> throws comes out, and the next delivery processes it again.</remarks>
+    public async ValueTask<MessageAnswer> ProcessOnceAsync(
+        IdempotencyKey message,
+        Func<IdempotencyClaim, CancellationToken, ValueTask> process,
+        Fingerprint fingerprint = default,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(process);
+        IdempotentExecution<Nothing> execution = new(this, Name, _simple, Classifier);
+        ProcessState state = new(process, Classifier);
+        Outcome<Nothing> outcome = await execution.RunAsync(
+            message.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken).ConfigureAwait(false);
+        if (outcome.IsSuccess) return state.HasRun ? MessageAnswer.Processed : MessageAnswer.SeenBefore;
+        if (outcome.Refusal is IdempotencyRefusal refusal)
+        {
+            switch (refusal.Why)
+            {
+                case IdempotencyRefusalReason.ResultNotKept:
+                    return MessageAnswer.SeenBefore;
+                case IdempotencyRefusalReason.Busy or IdempotencyRefusalReason.ClaimLost:
+                    return MessageAnswer.InProgress;
+                case IdempotencyRefusalReason.OutcomeUnknown or IdempotencyRefusalReason.Unreadable or IdempotencyRefusalReason.KeyReused:
+                    return MessageAnswer.Unknown;
+            }
+        }
+
+        outcome.GetValueOrThrow();
+        return MessageAnswer.Unknown; // not reached: an outcome without a result throws
+    }
+
+    private static async ValueTask<Outcome<T>> CaughtAsync<T>(
+        Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create, IdempotencyClaim claim, OutcomeClassifier classifier, CancellationToken stop)
+    {
+        try
+        {
+            return Outcome.Success(await create(claim, stop).ConfigureAwait(false));
+        }
+        catch (Exception error)
+        {
+            return Outcome.Failure<T>(error, classifier.Classify(error, stop.IsCancellationRequested));
+        }
+    }
+
+    private sealed class ProcessState(Func<IdempotencyClaim, CancellationToken, ValueTask> process, OutcomeClassifier classifier)
+    {
+        internal bool HasRun { get; private set; }
+
+        internal ValueTask<Outcome<Nothing>> RunAsync(IdempotencyClaim claim, CancellationToken stop)
+        {
+            HasRun = true;
+            return CaughtAsync(ProcessAsync, claim, classifier, stop);
+        }
+
+        private async ValueTask<Nothing> ProcessAsync(IdempotencyClaim claim, CancellationToken stop)
+        {
+            await process(claim, stop).ConfigureAwait(false);
+            return default;
+        }
+    }
+}

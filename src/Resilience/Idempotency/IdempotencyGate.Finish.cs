@@ -1,0 +1,97 @@
+namespace Resilience;
+
+/// <content>How claims end.</content>
+public sealed partial class IdempotencyGate
+{
+    /// <summary>Records an outcome. The caller may have left long ago: his token has no say here.</summary>
+    internal async ValueTask<IdempotencyFinish> CompleteAsync(
+        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
+    {
+        // What was done stays done even if its result is too large to keep.
+        byte[] payload = IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes
+            ? IdempotencyPayload.Encode(IdempotencyPayloadKind.DoneWithoutResult, default)
+            : IdempotencyPayload.Encode(kind, content.Span);
+        IdempotencyFinish finish = IdempotencyFinish.Unprotected;
+        try
+        {
+            if (claim.IsProtected)
+                finish = await _store.CompleteAsync(claim, ending, payload).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+            if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
+            else IdempotencyTelemetry.Ended(_environment, ending == IdempotencyEnding.Completed ? "completed" : "unknown");
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            finish = IdempotencyFinish.StoreFailed;
+            IdempotencyTelemetry.NotKept(_environment, claim, finish, failed);
+        }
+
+        // Those who waited here receive what the first received, whether or not it could be written down; if the claim was lost they
+        // ask, because what counts is what the other one recorded.
+        CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : IdempotencyEntry.Kept(ending, payload));
+        return finish;
+    }
+
+    internal async ValueTask<IdempotencyFinish> ReleaseAsync(IdempotencyClaim claim)
+    {
+        IdempotencyFinish finish = IdempotencyFinish.Unprotected;
+        try
+        {
+            if (claim.IsProtected)
+            {
+                finish = await _store.ReleaseAsync(claim.Id, claim.Fence).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+                IdempotencyTelemetry.Ended(_environment, finish == IdempotencyFinish.Kept ? "released" : "stale");
+            }
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            finish = IdempotencyFinish.StoreFailed;
+            IdempotencyTelemetry.NotKept(_environment, claim, finish, failed);
+        }
+
+        CloseClaim(claim, default);
+        return finish;
+    }
+
+    internal void Hold(IdempotencyClaim claim)
+    {
+        IdempotencyTelemetry.Ended(_environment, "held");
+        CloseClaim(claim, default);
+    }
+
+    /// <summary>After a claim was lost: the outcome that somebody else recorded, so that all callers are told the same.</summary>
+    /// <returns>Replayed or unknown if there is one; otherwise busy.</returns>
+    public async ValueTask<IdempotencyEntry> ReadOutcomeAsync(IdempotencyId id, Fingerprint fingerprint)
+    {
+        try
+        {
+            PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
+            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(seen.RetryAfter);
+            long asked = _clock.NowMs;
+            AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint)).ConfigureAwait(false);
+            if (answer.Status != AcquireStatus.Acquired) return Settle(id, null, answer, asked);
+
+            // It expired in this very moment; we came to look, not to do.
+            await _store.ReleaseAsync(id, answer.Fence).ConfigureAwait(false);
+            return IdempotencyEntry.Busy(LeastRetryAfter);
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            return failed.Fault == IdempotencyStoreFault.Corrupt ? IdempotencyEntry.Unreadable(failed) : IdempotencyEntry.Unavailable(failed);
+        }
+    }
+
+    private void CloseClaim(IdempotencyClaim claim, in IdempotencyEntry end)
+    {
+        _keeper.Remove(claim);
+        EndFlight(claim.Id, claim.Flight, end);
+    }
+
+    private void LoseClaim(IdempotencyClaim claim)
+    {
+        IdempotencyTelemetry.Lost(_environment, claim);
+
+        // Those who wait here may ask the store again: somebody else may hold the key, or nobody.
+        EndFlight(claim.Id, claim.Flight, default);
+        claim.Lose();
+    }
+}

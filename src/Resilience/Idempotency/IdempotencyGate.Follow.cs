@@ -1,0 +1,82 @@
+namespace Resilience;
+
+/// <content>Duplicates of a deed that this process is asking for or doing.</content>
+public sealed partial class IdempotencyGate
+{
+    private async ValueTask<IdempotencyEntry> FollowAsync(IdempotencyId id, Fingerprint fingerprint, Flight flight, CancellationToken cancellationToken)
+    {
+        long waitUntil = WaitUntil();
+        while (true)
+        {
+            if (flight.Fingerprint != fingerprint)
+            {
+                // Known to be another request only when the other one holds the key; until then the store decides, for us alone.
+                if (flight.IsOwned) return IdempotencyEntry.KeyReused;
+                return await LeadAsync(id, new(fingerprint), waitUntil, cancellationToken).ConfigureAwait(false);
+            }
+
+            IdempotencyEntry? entry = await WaitForAsync(flight, waitUntil, cancellationToken).ConfigureAwait(false);
+            if (entry is not { } known) return IdempotencyEntry.Busy(LeastRetryAfter);
+            if (known.Answer != IdempotencyAnswer.None) return known;
+
+            // The first gave up: one of those who waited takes its place, the others follow that one.
+            Flight mine = new(fingerprint);
+            flight = _flights.GetOrAdd(id, mine);
+            if (flight == mine) return await LeadAsync(id, mine, waitUntil, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What a duplicate is told when nothing is known about the end of the first.</summary>
+    private TimeSpan LeastRetryAfter => _options.Lease < TimeSpan.FromSeconds(3) ? _options.Lease / 3 : TimeSpan.FromSeconds(1);
+
+    /// <summary>The outcome of the first; none when it gave up; null when this one may not wait (any longer).</summary>
+    private async ValueTask<IdempotencyEntry?> WaitForAsync(Flight flight, long waitUntil, CancellationToken cancellationToken)
+    {
+        if (!TryCount(ref flight.Waiters, _options.MaxWaitersPerKey)) return null;
+        if (!TryCount(ref _waiters, _options.MaxWaiters))
+        {
+            Interlocked.Decrement(ref flight.Waiters);
+            return null;
+        }
+
+        bool isCounted = IdempotencyTelemetry.BeginsToWait(_environment);
+        try
+        {
+            // Whoever does not wait for the first still waits to hear whether there is one: perhaps the deed is done already.
+            long answerBy = Math.Max(waitUntil, Clock.After(_clock.NowMs, _options.AcquireTimeout));
+            if (!await CompletesAsync(flight.Answered, answerBy, cancellationToken).ConfigureAwait(false)) return null;
+            Task<IdempotencyEntry> ended = flight.Ended;
+            if (!ended.IsCompleted && waitUntil == 0) return null;
+            return await CompletesAsync(ended, waitUntil, cancellationToken).ConfigureAwait(false) ? await ended.ConfigureAwait(false) : null;
+        }
+        finally
+        {
+            Interlocked.Decrement(ref flight.Waiters);
+            Interlocked.Decrement(ref _waiters);
+            if (isCounted) IdempotencyTelemetry.HasWaited(_environment);
+        }
+    }
+
+    private static bool TryCount(ref int count, int most)
+    {
+        if (Interlocked.Increment(ref count) <= most) return true;
+        Interlocked.Decrement(ref count);
+        return false;
+    }
+
+    private async ValueTask<bool> CompletesAsync(Task task, long until, CancellationToken cancellationToken)
+    {
+        if (task.IsCompleted) return true;
+        long left = until - _clock.NowMs;
+        if (left <= 0) return false;
+        try
+        {
+            await task.WaitAsync(TimeSpan.FromMilliseconds(left), _time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return task.IsCompleted;
+        }
+    }
+}

@@ -1,0 +1,261 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+
+namespace Resilience;
+
+/// <summary>Sees to it that a deed is done once: the first who comes with a key receives a claim, whoever comes again the outcome.</summary>
+/// <remarks>
+/// <para>What it promises: at most one execution for each lease, as long as the store keeps its state; the outcome that is recorded is one
+/// for ever (until the retention has passed). That the <em>effect</em> happens once needs one thing more: the record committed in the
+/// same transaction as the effect, or a <see cref="IdempotencyClaim.DeriveKey">derived key</see> sent to the next service, or the
+/// <see cref="IdempotencyClaim.Fence"/> checked by the resource.</para>
+/// <para>Duplicates in the same process share one question to the store, and one outcome. Thread-safe. Make one for each store and share
+/// it between pipelines, endpoints and consumers: their keys are apart by scope. Dispose it to stop renewing.</para>
+/// </remarks>
+public sealed partial class IdempotencyGate : IDisposable
+{
+    private readonly ConcurrentDictionary<IdempotencyId, Flight> _flights = new();
+    private readonly IdempotencyOptions _options;
+    private readonly PolicyEnvironment _environment;
+    private readonly TimeProvider _time;
+    private readonly Clock _clock;
+    private readonly StoreCalls _store;
+    private readonly LeaseKeeper _keeper;
+    private readonly long _nonceBase;
+    private long _nonces;
+    private int _waiters;
+
+    /// <summary>Makes a gate before a store.</summary>
+    /// <param name="store">The store. Default: one in the memory of this process.</param>
+    /// <param name="options">Default: <see cref="IdempotencyOptions"/> as they come. Read once, now.</param>
+    /// <param name="timeProvider">Time for waits and renewals; records live on the store's own clock. Default: the system's.</param>
+    /// <param name="randomness">Spreads renewals and waits. Default: <see cref="Randomness.Shared"/>.</param>
+    /// <param name="listener">Hears the events of the gate. It runs on the thread of a call, so keep it short.</param>
+    /// <param name="meterFactory">Where the meter of the metrics comes from. Default: the meter of the process.</param>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public IdempotencyGate(
+        IIdempotencyStore? store = null,
+        IdempotencyOptions? options = null,
+        TimeProvider? timeProvider = null,
+        Randomness? randomness = null,
+        Action<ResilienceEvent>? listener = null,
+        IMeterFactory? meterFactory = null)
+    {
+        _options = (options ?? new()).Copy();
+        _options.ThrowIfInvalid();
+        _clock = Clock.For(timeProvider ?? TimeProvider.System);
+        _time = _clock.Provider;
+        Name = _options.Name ?? _options.Kind;
+        Store = store ?? new InMemoryIdempotencyStore(timeProvider: _time);
+        _environment = new(
+            "", Name, _clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [listener], ResilienceTelemetry.MeterOf(meterFactory));
+        _store = new(Store, _options, _environment);
+        _keeper = new(_options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
+        Guid seed = Guid.NewGuid();
+        _nonceBase = BitConverter.ToInt64(seed.ToByteArray(), 8);
+        _nonces = BitConverter.ToInt64(seed.ToByteArray(), 0);
+    }
+
+    /// <summary>The name in telemetry and refusals.</summary>
+    public string Name { get; }
+
+    /// <summary>The store behind it.</summary>
+    public IIdempotencyStore Store { get; }
+
+    /// <summary>How many duplicates wait in this process now.</summary>
+    public int Waiting => Volatile.Read(ref _waiters);
+
+    internal OutcomeClassifier Classifier => _environment.Classifier;
+
+    /// <summary>Asks to begin a deed.</summary>
+    /// <param name="id">The deed; see <see cref="IdempotencyKey.ToId"/>.</param>
+    /// <param name="fingerprint">What is asked for.</param>
+    /// <param name="cancellationToken">Ends the wait. A claim that arrives too late is given back.</param>
+    /// <returns>An answer. If it has a claim, the caller must end that: complete, release, or hold.</returns>
+    /// <exception cref="OperationCanceledException">The caller has left.</exception>
+    public ValueTask<IdempotencyEntry> EnterAsync(IdempotencyId id, Fingerprint fingerprint, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        Flight mine = new(fingerprint);
+        Flight flight = _flights.GetOrAdd(id, mine);
+        ValueTask<IdempotencyEntry> entering = flight == mine
+            ? LeadAsync(id, mine, WaitUntil(), cancellationToken)
+            : FollowAsync(id, fingerprint, flight, cancellationToken);
+        if (!entering.IsCompletedSuccessfully) return AnsweredAsync(id, entering);
+        IdempotencyEntry entry = entering.Result;
+        IdempotencyTelemetry.Answered(_environment, id, entry);
+        return new(entry);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _keeper.Dispose();
+
+    private async ValueTask<IdempotencyEntry> AnsweredAsync(IdempotencyId id, ValueTask<IdempotencyEntry> entering)
+    {
+        IdempotencyEntry entry = await entering.ConfigureAwait(false);
+        IdempotencyTelemetry.Answered(_environment, id, entry);
+        return entry;
+    }
+
+    private long WaitUntil() => _options.WhenInFlight == WhenInFlight.Wait ? Clock.After(_clock.NowMs, _options.MaxWait) : 0;
+
+    /// <summary>Asks the store for all who come with this key at this moment, and goes on asking while it is worth waiting.</summary>
+    private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyId id, Flight flight, long waitUntil, CancellationToken cancellationToken)
+    {
+        long asked = _clock.NowMs;
+        ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(RequestFor(id, flight.Fingerprint));
+        if (acquiring.IsCompletedSuccessfully)
+        {
+            AcquireAnswer answer = acquiring.Result;
+            if (answer.Status != AcquireStatus.InFlight) return new(Settle(id, flight, answer, asked));
+            acquiring = new(answer);
+        }
+
+        return LeadSlowlyAsync(id, flight, acquiring, asked, waitUntil, cancellationToken);
+    }
+
+    private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
+        IdempotencyId id, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
+    {
+        Task<AcquireAnswer> asking = acquiring.AsTask();
+        bool isSettled = false;
+        try
+        {
+            for (int pauseMs = 25; ; pauseMs = Math.Min(pauseMs * 8 / 5, 1000))
+            {
+                AcquireAnswer answer = await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
+                if (answer.Status != AcquireStatus.InFlight || _clock.NowMs >= waitUntil)
+                {
+                    isSettled = true;
+                    return Settle(id, flight, answer, asked);
+                }
+
+                await WaitForOtherProcessAsync(id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
+                asked = _clock.NowMs;
+                asking = _store.AcquireAsync(RequestFor(id, flight.Fingerprint)).AsTask();
+            }
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            isSettled = true;
+            return SettleFailure(id, flight, failed, asked);
+        }
+        finally
+        {
+            // We leave (cancelled): what was asked may still be granted, and nobody else would give it back.
+            if (!isSettled) _ = LeaveAsync(id, flight, asking);
+        }
+    }
+
+    private async Task LeaveAsync(IdempotencyId id, Flight flight, Task<AcquireAnswer> asking)
+    {
+        try
+        {
+            AcquireAnswer answer = await asking.ConfigureAwait(false);
+            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(id, answer.Fence).ConfigureAwait(false);
+        }
+        catch (IdempotencyStoreException failed)
+        {
+            Safely.Report("idempotency release", failed);
+        }
+        finally
+        {
+            EndFlight(id, flight, default);
+        }
+    }
+
+    /// <summary>Looks now and then, with jitter, until the other claim may have ended. What a look shows is a reason to ask, never an answer.</summary>
+    private async ValueTask WaitForOtherProcessAsync(
+        IdempotencyId id, AcquireAnswer other, int pauseMs, long waitUntil, CancellationToken cancellationToken)
+    {
+        long leaseEnd = _clock.NowMs + Math.Max(1, (long)other.RetryAfter.TotalMilliseconds);
+        while (true)
+        {
+            long end = Math.Min(leaseEnd, waitUntil), left = end - _clock.NowMs;
+            if (left <= 0) return;
+            double pause = Math.Min(left, pauseMs * (0.5 + _environment.Randomness.NextDouble()));
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(1, pause)), _time, cancellationToken).ConfigureAwait(false);
+            PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
+            if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
+            leaseEnd = _clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
+            pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
+        }
+    }
+
+    private AcquireRequest RequestFor(IdempotencyId id, Fingerprint fingerprint) => new()
+    {
+        Id = id,
+        Fingerprint = fingerprint,
+        Nonce = NextNonce(),
+        Lease = _options.Lease,
+        Retention = _options.Retention,
+        MaxAttempts = _options.MaxAttempts,
+    };
+
+    /// <summary>Unique among all processes: 64 random bits of this gate and a number that starts at random.</summary>
+    private Guid NextNonce()
+    {
+        Span<long> words = [Interlocked.Increment(ref _nonces), _nonceBase];
+        return new(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
+    }
+
+    /// <summary>Turns the store's answer into ours, and tells it to those who follow.</summary>
+    private IdempotencyEntry Settle(IdempotencyId id, Flight? flight, in AcquireAnswer answer, long asked)
+    {
+        IdempotencyEntry entry;
+        switch (answer.Status)
+        {
+            case AcquireStatus.Acquired:
+                IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, answer.Fence, answer.Attempt, asked);
+                flight?.Own();
+                _keeper.Add(claim);
+                return IdempotencyEntry.Of(claim);
+            case AcquireStatus.Completed:
+                entry = IdempotencyEntry.Kept(answer.Ending, answer.Payload);
+                break;
+            case AcquireStatus.InFlight:
+                // Out of time: those who follow may have more of it than we had, and ask for themselves.
+                entry = IdempotencyEntry.Busy(answer.RetryAfter);
+                EndFlight(id, flight, _options.WhenInFlight == WhenInFlight.Wait ? default : entry);
+                return entry;
+            default:
+                entry = answer.Status == AcquireStatus.Mismatch ? IdempotencyEntry.KeyReused : IdempotencyEntry.Abandoned;
+                break;
+        }
+
+        EndFlight(id, flight, entry);
+        return entry;
+    }
+
+    private IdempotencyEntry SettleFailure(IdempotencyId id, Flight? flight, IdempotencyStoreException failed, long asked)
+    {
+        // Something lies under this id and cannot be read: whatever the options say, it is not executed again.
+        if (failed.Fault == IdempotencyStoreFault.Corrupt)
+        {
+            IdempotencyEntry unreadable = IdempotencyEntry.Unreadable(failed);
+            EndFlight(id, flight, unreadable);
+            return unreadable;
+        }
+
+        if (_options.WhenStoreFails == WhenStoreFails.RunUnprotected)
+        {
+            // Duplicates here still wait for this one: what this process can see, it still protects.
+            IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, fence: 0, attempt: 1, asked) { WhyUnprotected = failed };
+            flight?.Own();
+            return IdempotencyEntry.Of(claim);
+        }
+
+        IdempotencyEntry unavailable = IdempotencyEntry.Unavailable(failed);
+        EndFlight(id, flight, unavailable);
+        return unavailable;
+    }
+
+    private void EndFlight(IdempotencyId id, Flight? flight, in IdempotencyEntry end)
+    {
+        if (flight is null) return;
+
+        // Out of the table first: who comes from now on asks the store, which knows what has ended.
+        _flights.TryRemove(new KeyValuePair<IdempotencyId, Flight>(id, flight));
+        flight.End(end);
+    }
+}

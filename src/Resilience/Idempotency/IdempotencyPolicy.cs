@@ -1,0 +1,74 @@
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>How a call passes idempotency: claim, go on, record; or receive what was recorded.</summary>
+internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyOptions options, PolicyEnvironment environment) : ResiliencePolicy
+{
+    internal override bool NeverThrows => true;
+
+    public override object? State => gate;
+
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
+        new Link<T>(this, next, new(gate, environment.PolicyName, options, environment.Classifier));
+
+    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.Idempotency)
+    {
+        Options =
+        [
+            new("gate", gate.Name),
+            new("store", gate.Store.Traits.Name),
+            new("lease", PolicyDescription.Format(gate.Options.Lease)),
+            new("retention", PolicyDescription.Format(gate.Options.Retention)),
+            new("attempts", gate.Options.MaxAttempts.ToString(CultureInfo.InvariantCulture)),
+            new("in flight", gate.Options.WhenInFlight == WhenInFlight.Wait ? $"wait up to {PolicyDescription.Format(gate.Options.MaxWait)}" : "refuse"),
+            new("store fails", gate.Options.WhenStoreFails == WhenStoreFails.Refuse ? "refuse" : "run unprotected"),
+        ],
+    };
+
+    private IdempotencyKey? KeyOf(ResilienceContext context) =>
+        options.KeyFor is { } find ? find(context) : context.TryGet(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
+
+    private Fingerprint FingerprintOf(ResilienceContext context) =>
+        options.FingerprintFor is { } find ? find(context) : context.TryGet(Fingerprint.Property, out Fingerprint fingerprint) ? fingerprint : default;
+
+    private sealed class Link<T>(IdempotencyPolicy policy, PolicyLink<T> next, IdempotentExecution<T> execution) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+        {
+            IdempotencyId id;
+            Fingerprint fingerprint;
+            try
+            {
+                if (policy.KeyOf(context) is not { } key) return WithoutKey(context);
+                id = key.ToId();
+                fingerprint = policy.FingerprintOf(context);
+            }
+            catch (Exception error)
+            {
+                // Whoever cannot say which call it is must not be executed as if it were a new one.
+                return new(Outcome.Failure<T>(error, Verdict.Ignored));
+            }
+
+            return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.CancellationToken);
+        }
+
+        private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) => policy.MayRunWithoutKey
+            ? next.ExecuteAsync(context)
+            : new(Outcome.Rejected<T>(new IdempotencyRefusal(policy.Name, IdempotencyRefusalReason.KeyMissing)));
+
+        private static async ValueTask<Outcome<T>> GoOn((PolicyLink<T> Next, ResilienceContext Context) call, IdempotencyClaim claim, CancellationToken stop)
+        {
+            CancellationToken outer = call.Context.CancellationToken;
+            call.Context.CancellationToken = stop;
+            call.Context.Set(IdempotencyClaim.Property, claim);
+            Outcome<T> outcome = await call.Next.ExecuteAsync(call.Context).ConfigureAwait(false);
+            call.Context.CancellationToken = outer;
+            return outcome;
+        }
+    }
+
+    private bool MayRunWithoutKey => options.WhenKeyIsMissing == WhenKeyIsMissing.RunUnprotected;
+
+    private string Name => environment.PolicyName;
+}

@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Resilience;
+
+/// <summary>Somebody asked to begin a deed.</summary>
+/// <param name="PipelineName">Empty: a gate serves many pipelines.</param>
+/// <param name="PolicyName">The gate.</param>
+/// <param name="Id">The first digits of the record's id.</param>
+/// <param name="Answer">What he was answered.</param>
+/// <param name="Attempt">When claimed: 1, or above 1 for a takeover.</param>
+public sealed record IdempotencyAnswered(string PipelineName, string PolicyName, string Id, IdempotencyAnswer Answer, int Attempt)
+    : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>A claim was lost while its call was running: somebody else may do the deed as well.</summary>
+/// <param name="PipelineName">Empty.</param>
+/// <param name="PolicyName">The gate.</param>
+/// <param name="Id">The first digits of the record's id.</param>
+/// <param name="Fence">The fence of the lost claim.</param>
+public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName, string Id, long Fence)
+    : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>An outcome could not be recorded.</summary>
+/// <param name="PipelineName">Empty.</param>
+/// <param name="PolicyName">The gate.</param>
+/// <param name="Id">The first digits of the record's id.</param>
+/// <param name="Finish">Lost, or the store failed.</param>
+/// <param name="Error">What the store said.</param>
+public sealed record IdempotencyOutcomeNotKept(string PipelineName, string PolicyName, string Id, IdempotencyFinish Finish, Exception? Error)
+    : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
+internal sealed class IdempotencyTelemetry
+{
+    private static readonly double[] Seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+    private readonly Counter<long> _answers;
+    private readonly Counter<long> _takeovers;
+    private readonly Counter<long> _endings;
+    private readonly Counter<long> _lost;
+    private readonly UpDownCounter<long> _waiting;
+    private readonly Histogram<double> _storeDuration;
+
+    private IdempotencyTelemetry(Meter meter)
+    {
+        _answers = meter.CreateCounter<long>("resilience.idempotency.answers", "{call}", "Calls that asked to begin a deed, by answer.");
+        _takeovers = meter.CreateCounter<long>(
+            "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
+        _endings = meter.CreateCounter<long>("resilience.idempotency.endings", "{claim}", "Claims that ended, by how.");
+        _lost = meter.CreateCounter<long>("resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
+        _waiting = meter.CreateUpDownCounter<long>("resilience.idempotency.waiting", "{call}", "Duplicates that wait for the first.");
+        _storeDuration = meter.CreateHistogram(
+            "resilience.idempotency.store.duration", "s", "Time that a store took to answer, by operation.", null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
+    }
+
+    private static IdempotencyTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new IdempotencyTelemetry(m));
+
+    internal static bool MeasuresStores(PolicyEnvironment environment) => Of(environment)._storeDuration.Enabled;
+
+    internal static void StoreAnswered(PolicyEnvironment environment, string store, string operation, TimeSpan took, string? error)
+    {
+        Histogram<double> duration = Of(environment)._storeDuration;
+        if (!duration.Enabled) return;
+        TagList tags = new()
+        {
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { "resilience.idempotency.store", store }, { "resilience.idempotency.operation", operation },
+        };
+        if (error is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, error);
+        duration.Record(took.TotalSeconds, tags);
+    }
+
+    internal static void Answered(PolicyEnvironment environment, IdempotencyId id, in IdempotencyEntry entry)
+    {
+        IdempotencyTelemetry own = Of(environment);
+        int attempt = entry.Claim?.Attempt ?? 0;
+        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, "resilience.idempotency.answer", NameOf(entry.Answer)));
+        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt));
+        if (Activity.Current is { } activity) AddEvent(activity, environment, id, entry);
+    }
+
+    private static void AddEvent(Activity activity, PolicyEnvironment environment, IdempotencyId id, in IdempotencyEntry entry) =>
+        activity.AddEvent(new ActivityEvent("resilience.idempotency", tags: new ActivityTagsCollection
+        {
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            { "resilience.idempotency.answer", NameOf(entry.Answer) },
+            { "resilience.idempotency.id", id.ToString() },
+        }));
+
+    internal static void Ended(PolicyEnvironment environment, string how)
+    {
+        Counter<long> endings = Of(environment)._endings;
+        if (endings.Enabled) endings.Add(1, Tags(environment, "resilience.idempotency.ending", how));
+    }
+
+    internal static void NotKept(PolicyEnvironment environment, IdempotencyClaim claim, IdempotencyFinish finish, Exception? error)
+    {
+        Ended(environment, finish == IdempotencyFinish.Lost ? "stale" : "store_failed");
+        if (environment.HasListeners)
+            environment.Publish(new IdempotencyOutcomeNotKept("", environment.PolicyName, claim.Id.ToString(), finish, error));
+    }
+
+    internal static void Lost(PolicyEnvironment environment, IdempotencyClaim claim)
+    {
+        Counter<long> lost = Of(environment)._lost;
+        if (lost.Enabled) lost.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        if (environment.HasListeners) environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence));
+    }
+
+    /// <summary>True when somebody heard it: who was not counted on the way in is not counted on the way out.</summary>
+    internal static bool BeginsToWait(PolicyEnvironment environment)
+    {
+        UpDownCounter<long> waiting = Of(environment)._waiting;
+        if (!waiting.Enabled) return false;
+        waiting.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        return true;
+    }
+
+    internal static void HasWaited(PolicyEnvironment environment) =>
+        Of(environment)._waiting.Add(-1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+
+    private static TagList Tags(PolicyEnvironment environment, string name, string value) =>
+        new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { name, value } };
+
+    internal static string NameOf(IdempotencyStoreFault fault) => fault switch
+    {
+        IdempotencyStoreFault.Full => "full",
+        IdempotencyStoreFault.Corrupt => "corrupt",
+        IdempotencyStoreFault.Misconfigured => "misconfigured",
+        _ => "unavailable",
+    };
+
+    private static string NameOf(IdempotencyAnswer answer) => answer switch
+    {
+        IdempotencyAnswer.Claimed => "new",
+        IdempotencyAnswer.Replayed => "replayed",
+        IdempotencyAnswer.Busy => "busy",
+        IdempotencyAnswer.KeyReused => "reused",
+        IdempotencyAnswer.OutcomeUnknown => "unknown",
+        IdempotencyAnswer.Unreadable => "unreadable",
+        IdempotencyAnswer.Unprotected => "unprotected",
+        _ => "unavailable",
+    };
+}

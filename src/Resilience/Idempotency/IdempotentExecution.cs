@@ -1,0 +1,177 @@
+using System.Buffers;
+using System.Text;
+
+namespace Resilience;
+
+/// <summary>One call with a key, from the question to the store to the outcome: the same for pipelines, values and messages.</summary>
+internal sealed class IdempotentExecution<T>
+{
+    private static readonly bool HasNoResult = typeof(T) == typeof(Nothing);
+
+    private readonly IdempotencyGate _gate;
+    private readonly string _name;
+    private readonly IdempotencyPolicyOptions _options;
+    private readonly OutcomeClassifier _classifier;
+    private readonly Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>? _reconcile;
+    private readonly string? _problem;
+
+    internal IdempotentExecution(IdempotencyGate gate, string name, IdempotencyPolicyOptions options, OutcomeClassifier classifier)
+    {
+        _gate = gate;
+        _name = name;
+        _options = options;
+        _classifier = classifier;
+        _reconcile = options.ReconcilerOf<T>();
+        if (!HasNoResult && !options.Serializer.CanSerialize(typeof(T)))
+        {
+            _problem = $"{name}: results of type {typeof(T)} cannot be kept, because the serializer does not know the type. "
+                + $"Give the options a {nameof(JsonIdempotencySerializer)} with a JsonSerializerContext that has it.";
+        }
+    }
+
+    /// <summary>Answers with the outcome of the first call, or makes this the first. Never throws.</summary>
+    internal async ValueTask<Outcome<T>> RunAsync<TState>(
+        IdempotencyId id,
+        Fingerprint fingerprint,
+        TState state,
+        Func<TState, IdempotencyClaim, CancellationToken, ValueTask<Outcome<T>>> execute,
+        CancellationToken caller)
+    {
+        // Before anything is done: a result that cannot be kept is found out too late.
+        if (_problem is not null) return Outcome.Failure<T>(new NotSupportedException(_problem), Verdict.Ignored);
+        IdempotencyEntry entry;
+        try
+        {
+            entry = await _gate.EnterAsync(id, fingerprint, caller).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException left)
+        {
+            return Outcome.Failure<T>(left, Verdict.Ignored);
+        }
+
+        if (entry.Claim is not { } claim) return AnswerOf(id, entry);
+        Outcome<T> outcome;
+        using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(
+            claim.LeaseLost, _options.IgnoreCallersCancellation ? CancellationToken.None : caller))
+        {
+            if (claim.TookOver && _reconcile is not null && await ReconcileAsync(claim, stop.Token).ConfigureAwait(false) is { } reconciled) return reconciled;
+            outcome = await execute(state, claim, stop.Token).ConfigureAwait(false);
+        }
+
+        return await FinishAsync(claim, outcome).ConfigureAwait(false);
+    }
+
+    private async ValueTask<Outcome<T>> FinishAsync(IdempotencyClaim claim, Outcome<T> outcome)
+    {
+        IdempotencyFinish finish;
+        switch (_options.Outcomes.Judge(outcome, claim.IsPastPointOfNoReturn))
+        {
+            case IdempotencyDisposition.Keep:
+                finish = await KeepAsync(claim, outcome).ConfigureAwait(false);
+                break;
+            case IdempotencyDisposition.Release:
+                finish = await claim.ReleaseAsync().ConfigureAwait(false);
+                break;
+            case IdempotencyDisposition.KeepAsUnknown:
+                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.Error, ErrorOf(outcome)).ConfigureAwait(false);
+                break;
+            default:
+                claim.Hold();
+                finish = claim.IsLost ? IdempotencyFinish.Lost : IdempotencyFinish.Kept;
+                break;
+        }
+
+        return finish == IdempotencyFinish.Lost ? await ConvergeAsync(claim, outcome).ConfigureAwait(false) : outcome;
+    }
+
+    /// <summary>Somebody else took over. What he recorded is the outcome, for us as well; if he is still at it, ours is all there is.</summary>
+    private async ValueTask<Outcome<T>> ConvergeAsync(IdempotencyClaim claim, Outcome<T> own)
+    {
+        IdempotencyEntry entry = await _gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
+        if (entry.Answer is IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)
+        {
+            own.Discard();
+            return AnswerOf(claim.Id, entry);
+        }
+
+        return own.Error is OperationCanceledException ? Refuse(IdempotencyRefusalReason.ClaimLost, claim.Id, entry) : own;
+    }
+
+    private async ValueTask<Outcome<T>?> ReconcileAsync(IdempotencyClaim claim, CancellationToken stop)
+    {
+        try
+        {
+            Reconciliation<T> found = await _reconcile!(claim, stop).ConfigureAwait(false);
+            if (found.IsDone == false) return null;
+            if (found.IsDone == true) return await FinishAsync(claim, Outcome.Success(found.Value!)).ConfigureAwait(false);
+            await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
+            return Refuse(IdempotencyRefusalReason.OutcomeUnknown, claim.Id, default);
+        }
+        catch (Exception error)
+        {
+            await claim.DisposeAsync().ConfigureAwait(false);
+            return Outcome.Failure<T>(error, _classifier.Classify(error, stop.IsCancellationRequested));
+        }
+    }
+
+    private ValueTask<IdempotencyFinish> KeepAsync(IdempotencyClaim claim, in Outcome<T> outcome)
+    {
+        if (!outcome.HasResult) return claim.CompleteAsync(IdempotencyPayloadKind.Error, ErrorOf(outcome));
+        if (HasNoResult) return claim.CompleteAsync(IdempotencyPayloadKind.Value, default);
+        ArrayBufferWriter<byte> content = new();
+        try
+        {
+            _options.Serializer.Serialize(content, outcome.RawValue!);
+        }
+        catch (Exception error)
+        {
+            // The deed is done; that its result cannot be written must not make somebody do it again.
+            Safely.Report("idempotency serializer", error);
+            return claim.CompleteAsync(IdempotencyPayloadKind.DoneWithoutResult, default);
+        }
+
+        return claim.CompleteAsync(IdempotencyPayloadKind.Value, content.WrittenMemory);
+    }
+
+    private static byte[] ErrorOf(in Outcome<T> outcome)
+    {
+        Exception? error = outcome.Exception;
+        return Encoding.UTF8.GetBytes(error is null ? "result\n" : $"{error.GetType().FullName}\n{error.Message}");
+    }
+
+    private Outcome<T> AnswerOf(IdempotencyId id, in IdempotencyEntry entry) => (entry.Answer, entry.Kind) switch
+    {
+        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.Value) => ValueOf(id, entry),
+        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.Error) => RecordedError(entry.Content),
+        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.DoneWithoutResult) => Refuse(IdempotencyRefusalReason.ResultNotKept, id, entry),
+        (IdempotencyAnswer.Replayed or IdempotencyAnswer.Unreadable, _) => Refuse(IdempotencyRefusalReason.Unreadable, id, entry),
+        (IdempotencyAnswer.Busy, _) => Refuse(IdempotencyRefusalReason.Busy, id, entry),
+        (IdempotencyAnswer.KeyReused, _) => Refuse(IdempotencyRefusalReason.KeyReused, id, entry),
+        (IdempotencyAnswer.OutcomeUnknown, _) => Refuse(IdempotencyRefusalReason.OutcomeUnknown, id, entry),
+        _ => Refuse(IdempotencyRefusalReason.StoreUnavailable, id, entry),
+    };
+
+    private Outcome<T> ValueOf(IdempotencyId id, in IdempotencyEntry entry)
+    {
+        if (HasNoResult) return Outcome.Success<T>(default!);
+        try
+        {
+            return Outcome.Success(_options.Serializer.Deserialize<T>(entry.Content.Span)!);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("idempotency serializer", error);
+            return Refuse(IdempotencyRefusalReason.Unreadable, id, entry);
+        }
+    }
+
+    private static Outcome<T> RecordedError(ReadOnlyMemory<byte> content)
+    {
+        string text = Encoding.UTF8.GetString(content.Span);
+        int end = text.IndexOf('\n', StringComparison.Ordinal);
+        return Outcome.Failure<T>(new RecordedErrorException(end < 0 ? "" : text[..end], end < 0 ? text : text[(end + 1)..]), Verdict.Ignored);
+    }
+
+    private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry) => Outcome.Rejected<T>(new IdempotencyRefusal(
+        _name, why, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error));
+}

@@ -1,0 +1,116 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.ApplicationParts;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience.AspNetCore.Tests;
+
+[ApiController]
+[Route("payments")]
+[RequireIdempotencyKey]
+public sealed class PaymentsController : ControllerBase
+{
+    internal static int Executions;
+
+    [HttpPost]
+    public async Task<ActionResult<Payment>> Post(Payment payment, CancellationToken stop)
+    {
+        Interlocked.Increment(ref Executions);
+        await Task.Yield();
+        stop.ThrowIfCancellationRequested();
+        if (payment.Amount < 0) throw new InvalidOperationException("planned");
+        return Created($"/payments/{Executions}", payment with { Number = Executions });
+    }
+
+    [HttpGet]
+    public string Get() => "read";
+
+    public sealed record Payment(decimal Amount, int Number = 0);
+}
+
+/// <summary>Controllers, the middleware, and the description of endpoints.</summary>
+public sealed class ControllerTests
+{
+    private static Task<Shop> OpenAsync(Action<WebApplication>? map = null) => Shop.OpenAsync(
+        app =>
+        {
+            map?.Invoke(app);
+            app.MapControllers();
+        },
+        services: s =>
+        {
+            s.AddControllers().AddApplicationPart(typeof(ControllerTests).Assembly);
+            s.AddOpenApi();
+        });
+
+    [Fact]
+    public async Task An_action_with_the_attribute_is_executed_once()
+    {
+        await using Shop shop = await OpenAsync();
+        PaymentsController.Executions = 0;
+
+        Shop.Reply first = await shop.SendAsync("/payments", body: "{\"amount\":12.5}"), second = await shop.SendAsync("/payments", body: "{\"amount\":12.5}");
+
+        first.Status.Should().Be(201);
+        second.Should().Match<Shop.Reply>(r => r.Status == 201 && r.IsReplayed);
+        second.Body.Should().Equal(first.Body);
+        second.Headers.Location.Should().Be(first.Headers.Location);
+        PaymentsController.Executions.Should().Be(1);
+        (await shop.SendAsync("/payments", key: null, body: "{\"amount\":12.5}")).Status.Should().Be(400);
+        (await shop.SendAsync("/payments", body: "{\"amount\":13}")).Status.Should().Be(422);
+        (await shop.SendAsync("/payments", key: null, method: "GET")).Text.Should().Be("read");
+
+        Shop.Reply invalid = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}"), again = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}");
+        (invalid.Status, again.Status, again.IsReplayed).Should().Be((400, 400, true), "what is wrong stays wrong");
+
+        (await shop.SendAsync("/payments", key: "k3", body: "{\"amount\":-1}")).Status.Should().Be(500);
+        (await shop.SendAsync("/payments", key: "k3", body: "{\"amount\":-1}")).Status.Should().Be(500);
+        PaymentsController.Executions.Should().Be(3, "an exception frees the key");
+    }
+
+    [Fact]
+    public async Task The_middleware_protects_what_it_is_told_to_and_nobody_protects_twice()
+    {
+        int executions = 0;
+        await using Shop shop = await OpenAsync(app =>
+        {
+            app.UseIdempotency(context => context.Request.Path.StartsWithSegments("/legacy"));
+            app.MapPost("/legacy/charge", () => $"legacy {Interlocked.Increment(ref executions)}");
+            app.MapPost("/legacy/both", () => $"both {Interlocked.Increment(ref executions)}").RequireIdempotencyKey();
+            app.MapPost("/other", () => $"other {Interlocked.Increment(ref executions)}");
+        });
+
+        foreach (string path in new[] { "/legacy/charge", "/legacy/both" })
+        {
+            Shop.Reply first = await shop.SendAsync(path, key: path), second = await shop.SendAsync(path, key: path);
+            second.Text.Should().Be(first.Text);
+            second.IsReplayed.Should().BeTrue();
+        }
+
+        await shop.SendAsync("/other");
+        await shop.SendAsync("/other");
+        executions.Should().Be(4);
+    }
+
+    [Fact]
+    public async Task The_open_api_document_tells_of_the_header_and_of_the_problems()
+    {
+        await using Shop shop = await OpenAsync(app =>
+        {
+            app.MapOpenApi();
+            app.MapPost("/charges", () => "done").RequireIdempotencyKey();
+            app.MapPost("/plain", () => "done");
+        });
+
+        string document = (await shop.SendAsync("/openapi/v1.json", method: "GET")).Text;
+        System.Text.Json.Nodes.JsonNode paths = System.Text.Json.Nodes.JsonNode.Parse(document)!["paths"]!;
+        System.Text.Json.Nodes.JsonNode charges = paths["/charges"]!["post"]!;
+
+        charges["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key" && (string)p["in"]! == "header" && (bool)p["required"]!);
+        charges["responses"]!.AsObject().Select(r => r.Key).Should().Contain(["200", "400", "409", "422", "503"]);
+        paths["/payments"]!["post"]!["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key");
+        paths["/payments"]!["get"]!["parameters"].Should().BeNull();
+        paths["/plain"]!["post"]!["parameters"].Should().BeNull();
+    }
+}

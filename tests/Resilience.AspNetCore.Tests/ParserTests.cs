@@ -1,0 +1,109 @@
+using CsCheck;
+
+namespace Resilience.AspNetCore.Tests;
+
+/// <summary>The header and the stored response, against everything that can be sent or stored.</summary>
+public sealed class ParserTests
+{
+    private static readonly int Times = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") is null ? 100_000 : 5_000_000;
+
+    private static bool Parse(string? value, out string key, bool acceptBare = true) => IdempotencyKeyHeader.TryParse(value, acceptBare, out key, out _);
+
+    [Theory]
+    [InlineData("\"abc\"", "abc")]
+    [InlineData("abc", "abc")]
+    [InlineData("  abc  ", "abc")]
+    [InlineData("8e03978e-40d5-43dd-bc93-6894a57f9324", "8e03978e-40d5-43dd-bc93-6894a57f9324")]
+    [InlineData("\"a b\"", "a b")]
+    [InlineData("\"a,b;c\"", "a,b;c")]
+    [InlineData("\"a\\\"b\\\\c\"", "a\"b\\c")]
+    [InlineData("\"abc\";a;b=1;c=\"x;\\\"y\"; d=?1", "abc")]
+    [InlineData("\"' OR 1=1 --\"", "' OR 1=1 --")]
+    [InlineData("../../etc/passwd", "../../etc/passwd")]
+    [InlineData("{tag}*", "{tag}*")]
+    public void What_is_a_key(string value, string expected)
+    {
+        Parse(value, out string key).Should().BeTrue();
+        key.Should().Be(expected);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("   ")]
+    [InlineData("\"\"")]
+    [InlineData("\"")]
+    [InlineData("\"abc")]
+    [InlineData("\"abc\\\"")]
+    [InlineData("\"abc\\")]
+    [InlineData("\"a\\bc\"")]
+    [InlineData("\"abc\"x")]
+    [InlineData("\"abc\" \"def\"")]
+    [InlineData("\"abc\",\"def\"")]
+    [InlineData("\"abc\";")]
+    [InlineData("\"abc\";A=1")]
+    [InlineData("\"abc\";a=")]
+    [InlineData("\"abc\";a=\"x")]
+    [InlineData("a\"b")]
+    [InlineData("a;b=1")]
+    [InlineData("a\tb")]
+    [InlineData("a\0b")]
+    [InlineData("k\u00e9y")]
+    [InlineData("\"k\u00e9y\"")]
+    [InlineData("\"a\u007f\"")]
+    public void What_is_none(string? value)
+    {
+        Parse(value, out string key).Should().BeFalse();
+        key.Should().BeEmpty();
+        IdempotencyKeyHeader.TryParse(value, true, out _, out string problem);
+        problem.Should().NotBeEmpty();
+    }
+
+    [Fact]
+    public void Whatever_is_sent_is_read_or_refused_and_a_formatted_key_is_read_back()
+    {
+        Gen<string> hostile = Gen.OneOf(
+            Gen.String, Gen.String[Gen.Char["\"\\;,=a1? \t\0\u00ff*:"], 0, 24], Gen.String[Gen.Char[' ', '~'], 1, 60].Select(s => $"\"{s}\""));
+        hostile.Sample(value =>
+        {
+            bool isKey = Parse(value, out string key);
+            if (!isKey) return key.Length == 0;
+            return key.Length > 0 && key.All(c => c is >= ' ' and <= '~') && Parse(IdempotencyKeyHeader.Format(key), out string again, acceptBare: false) && again == key;
+        }, iter: Times);
+        Gen.String[Gen.Char[' ', '~'], 1, 255].Sample(key => Parse(IdempotencyKeyHeader.Format(key), out string read, acceptBare: false) && read == key, iter: Times / 10);
+    }
+
+    private static readonly Gen<HttpResponseRecord> Records = Gen.Select(
+        Gen.Int[200, 599], Gen.Bool, Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.String).Select(h => new KeyValuePair<string, string>(h.Item1, h.Item2)).List[0, 6],
+        Gen.Byte.Array[0, 300]).Select((status, omitted, headers, body) => new HttpResponseRecord { Status = status, IsBodyOmitted = omitted, Headers = headers, Body = body });
+
+    [Fact]
+    public void A_stored_response_is_read_back_as_it_was()
+    {
+        Records.Where(r => r.Headers.All(h => h.Value == Clean(h.Value))).Sample(record =>
+        {
+            HttpResponseRecord? read = HttpResponseRecord.Decode(record.Encode());
+            return read is not null && read.Status == record.Status && read.IsBodyOmitted == record.IsBodyOmitted && read.Headers.SequenceEqual(record.Headers)
+                && read.Body.Span.SequenceEqual(record.Body.Span);
+        }, iter: Times / 20);
+
+        static string Clean(string text) => System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(text));
+    }
+
+    [Fact]
+    public void Whatever_is_stored_is_read_or_refused_and_nothing_is_invented()
+    {
+        Gen.Byte.Array[0, 64].Sample(bytes =>
+        {
+            HttpResponseRecord? read = HttpResponseRecord.Decode(bytes);
+            return read is null || read.Encode().Length <= bytes.Length + (3 * bytes.Length);
+        }, iter: Times);
+        Gen.Select(Records, Gen.Int[0, 400]).Sample((record, cut) =>
+        {
+            byte[] whole = record.Encode();
+            int length = Math.Min(cut, whole.Length);
+            HttpResponseRecord? read = HttpResponseRecord.Decode(whole.AsMemory(0, length));
+            return read is null || read.Body.Length <= record.Body.Length;
+        }, iter: Times / 20);
+    }
+}

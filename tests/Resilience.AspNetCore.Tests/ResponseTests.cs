@@ -1,0 +1,268 @@
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Resilience.AspNetCore.Tests;
+
+/// <summary>What is kept of a response, and what becomes of keys when endpoints fail or clients leave.</summary>
+public sealed class ResponseTests
+{
+    private int _executions;
+
+    private Task<Shop> OpenAsync(Func<HttpContext, Task> endpoint, Action<IdempotencyEndpointOptions>? options = null) => Shop.OpenAsync(app =>
+        app.MapPost("/do", async (HttpContext context) =>
+        {
+            Interlocked.Increment(ref _executions);
+            await endpoint(context);
+        }).RequireIdempotencyKey(options));
+
+    private async Task<(Shop.Reply First, Shop.Reply Second)> TwiceAsync(Func<HttpContext, Task> endpoint, Action<IdempotencyEndpointOptions>? options = null)
+    {
+        await using Shop shop = await OpenAsync(endpoint, options);
+        return (await shop.SendAsync("/do"), await shop.SendAsync("/do"));
+    }
+
+    [Theory]
+    [InlineData(200, true)]
+    [InlineData(303, true)]
+    [InlineData(400, true)]
+    [InlineData(404, true)]
+    [InlineData(409, true)]
+    [InlineData(422, true)]
+    [InlineData(401, false)]
+    [InlineData(403, false)]
+    [InlineData(408, false)]
+    [InlineData(412, false)]
+    [InlineData(425, false)]
+    [InlineData(429, false)]
+    [InlineData(500, false)]
+    [InlineData(503, false)]
+    public async Task Which_responses_are_kept(int status, bool isKept)
+    {
+        (Shop.Reply first, Shop.Reply second) = await TwiceAsync(c =>
+        {
+            c.Response.StatusCode = status;
+            return c.Response.WriteAsync($"{status}");
+        });
+
+        (first.Status, second.Status).Should().Be((status, status));
+        second.IsReplayed.Should().Be(isKept);
+        _executions.Should().Be(isKept ? 1 : 2);
+    }
+
+    [Fact]
+    public async Task The_table_of_responses_can_be_changed()
+    {
+        (_, Shop.Reply second) = await TwiceAsync(
+            c =>
+            {
+                c.Response.StatusCode = 500;
+                return c.Response.WriteAsync("kept");
+            },
+            o => o.Statuses[500] = IdempotencyDisposition.Keep);
+
+        second.IsReplayed.Should().BeTrue();
+        second.Text.Should().Be("kept");
+    }
+
+    [Fact]
+    public async Task After_the_point_of_no_return_a_failure_is_kept_and_not_repeated()
+    {
+        (Shop.Reply first, Shop.Reply second) = await TwiceAsync(async c =>
+        {
+            c.GetIdempotencyClaim()!.PassPointOfNoReturn();
+            c.Response.StatusCode = 502;
+            await c.Response.WriteAsync("the bank did not answer");
+        });
+
+        _executions.Should().Be(1);
+        (first.Status, second.Status).Should().Be((502, 502));
+        second.Text.Should().Be("the bank did not answer");
+    }
+
+    [Fact]
+    public async Task An_exception_before_the_point_of_no_return_frees_the_key_and_after_it_does_not()
+    {
+        bool isPast = false;
+        await using Shop shop = await OpenAsync(c =>
+        {
+            if (isPast) c.GetIdempotencyClaim()!.PassPointOfNoReturn();
+            throw new InvalidOperationException("planned");
+        });
+        (await shop.SendAsync("/do")).Status.Should().Be(500);
+        (await shop.SendAsync("/do")).Status.Should().Be(500);
+        _executions.Should().Be(2);
+
+        isPast = true;
+        await shop.SendAsync("/do");
+        Shop.Reply told = await shop.SendAsync("/do");
+
+        _executions.Should().Be(3);
+        told.Status.Should().Be(409);
+        told.Text.Should().Contain("outcome-unknown");
+    }
+
+    [Theory]
+    [InlineData(204)]
+    [InlineData(304)]
+    public async Task Responses_without_a_body_are_replayed_without_one(int status)
+    {
+        (_, Shop.Reply second) = await TwiceAsync(c =>
+        {
+            c.Response.StatusCode = status;
+            c.Response.Headers.ETag = "\"e\"";
+            return Task.CompletedTask;
+        });
+
+        second.Should().Match<Shop.Reply>(r => r.Status == status && r.Body.Length == 0 && r.IsReplayed);
+        second.Headers.ETag!.Tag.Should().Be("\"e\"");
+    }
+
+    [Fact]
+    public async Task A_response_that_is_too_large_reaches_the_first_and_is_never_executed_again()
+    {
+        byte[] large = new byte[300_001];
+        Random.Shared.NextBytes(large);
+        (Shop.Reply first, Shop.Reply second) = await TwiceAsync(async c =>
+        {
+            foreach (byte[] piece in large.Chunk(1000)) await c.Response.Body.WriteAsync(piece);
+        });
+
+        first.Body.Should().Equal(large);
+        second.Status.Should().Be(409);
+        second.Text.Should().Contain("response-not-retained");
+        _executions.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task A_response_of_just_the_bound_is_kept()
+    {
+        byte[] body = new byte[1000];
+        (_, Shop.Reply second) = await TwiceAsync(c => c.Response.Body.WriteAsync(body).AsTask(), o => o.MaxResponseBodyBytes = 1000);
+
+        second.IsReplayed.Should().BeTrue();
+        second.Body.Should().Equal(body);
+    }
+
+    [Fact]
+    public async Task A_streamed_response_reaches_its_client_part_by_part()
+    {
+        TaskCompletionSource seen = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Shop shop = await OpenAsync(async c =>
+        {
+            c.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
+            await c.Response.WriteAsync("one");
+            await c.Response.Body.FlushAsync();
+            await seen.Task;
+            await c.Response.WriteAsync("two");
+        });
+        using HttpClient client = new() { BaseAddress = shop.Address };
+        using HttpRequestMessage request = new(HttpMethod.Post, "/do");
+        request.Headers.Add("Idempotency-Key", "k1");
+        request.Headers.Add("X-User", "ann");
+        using HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead).WaitAsync(Shop.Patience);
+        Stream body = await response.Content.ReadAsStreamAsync();
+        byte[] part = new byte[3];
+        await body.ReadExactlyAsync(part).AsTask().WaitAsync(Shop.Patience);
+        Encoding.UTF8.GetString(part).Should().Be("one");
+        seen.SetResult();
+        await body.ReadExactlyAsync(part).AsTask().WaitAsync(Shop.Patience);
+        Encoding.UTF8.GetString(part).Should().Be("two");
+
+        using HttpRequestMessage again = new(HttpMethod.Post, "/do");
+        again.Headers.Add("Idempotency-Key", "k1");
+        again.Headers.Add("X-User", "ann");
+        using HttpResponseMessage told = await client.SendAsync(again).WaitAsync(Shop.Patience);
+        ((int)told.StatusCode).Should().Be(409);
+        _executions.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Json_pipes_files_and_headers_set_at_the_last_moment_work_as_always()
+    {
+        string file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, "content of a file");
+        await using Shop shop = await Shop.OpenAsync(app =>
+        {
+            app.MapPost("/json", () => new { name = "Ann", amount = 12.50m }).RequireIdempotencyKey();
+            app.MapPost("/file", () => Results.File(file, "text/plain")).RequireIdempotencyKey();
+            app.MapPost("/pipe", async (HttpContext c) =>
+            {
+                c.Response.OnStarting(() =>
+                {
+                    c.Response.Headers["X-Late"] = "yes";
+                    return Task.CompletedTask;
+                });
+                c.Response.BodyWriter.GetSpan(4)[..4].Fill((byte)'p');
+                c.Response.BodyWriter.Advance(4);
+                await Task.Yield();
+            }).RequireIdempotencyKey();
+        });
+
+        foreach (string path in new[] { "/json", "/file", "/pipe" })
+        {
+            Shop.Reply first = await shop.SendAsync(path, key: path), second = await shop.SendAsync(path, key: path);
+            first.Status.Should().Be(200, path);
+            first.Body.Should().NotBeEmpty();
+            second.Body.Should().Equal(first.Body, path);
+            second.ContentHeaders.ContentType.Should().Be(first.ContentHeaders.ContentType);
+            second.IsReplayed.Should().BeTrue();
+        }
+
+        (await shop.SendAsync("/pipe", key: "other")).Headers.Contains("X-Late").Should().BeTrue();
+        File.Delete(file);
+    }
+
+    [Fact]
+    public async Task A_client_that_leaves_after_the_effect_finds_the_outcome_when_it_comes_back()
+    {
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously), goOn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool wasCancelled = false;
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", async (HttpContext context, CancellationToken stop) =>
+        {
+            Interlocked.Increment(ref _executions);
+            begun.TrySetResult();
+            await goOn.Task;
+            wasCancelled = stop.IsCancellationRequested || context.RequestAborted.IsCancellationRequested;
+            ended.TrySetResult();
+            return "paid";
+        }).RequireIdempotencyKey());
+        using CancellationTokenSource leaving = new();
+        Task<Shop.Reply> first = shop.SendAsync("/do", stop: leaving.Token);
+        await begun.Task.WaitAsync(Shop.Patience);
+        await leaving.CancelAsync();
+        await FluentActions.Awaiting(() => first).Should().ThrowAsync<OperationCanceledException>();
+        goOn.SetResult();
+        await ended.Task.WaitAsync(Shop.Patience);
+
+        Shop.Reply again;
+        do again = await shop.SendAsync("/do");
+        while (again.Status == 409);
+
+        wasCancelled.Should().BeFalse("what has begun is not stopped by a client that left");
+        again.Text.Should().Be("paid");
+        again.IsReplayed.Should().BeTrue();
+        _executions.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task The_endpoint_can_send_its_fence_and_a_derived_key_along()
+    {
+        List<(long Fence, string Key)> sent = [];
+        await using Shop shop = await OpenAsync(c =>
+        {
+            IdempotencyClaim claim = c.GetIdempotencyClaim()!;
+            sent.Add((claim.Fence, claim.DeriveKey("bank")));
+            c.Response.StatusCode = 503;
+            return Task.CompletedTask;
+        });
+        await shop.SendAsync("/do");
+        await shop.SendAsync("/do");
+
+        sent.Should().HaveCount(2);
+        sent[1].Key.Should().Be(sent[0].Key);
+        sent[1].Fence.Should().BeGreaterThan(sent[0].Fence);
+    }
+}

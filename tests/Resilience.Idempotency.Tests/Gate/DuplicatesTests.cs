@@ -1,0 +1,193 @@
+namespace Resilience.Idempotency.Tests.Gate;
+
+/// <summary>Duplicates while the first is under way: in this process, and in others.</summary>
+public sealed class DuplicatesTests
+{
+    private static readonly byte[] Receipt = "receipt"u8.ToArray();
+
+    private static void Waiting(IdempotencyOptions options) => options.WhenInFlight = WhenInFlight.Wait;
+
+    [Fact]
+    public async Task Those_who_wait_here_receive_the_same_outcome_and_the_store_is_asked_once()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(Waiting, inner => store = new(inner));
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
+        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 20).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        await Kit.UntilAsync(() => kit.Gate.Waiting == 20);
+
+        await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+        IdempotencyEntry[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
+
+        entries.Should().OnlyContain(e => e.Answer == IdempotencyAnswer.Replayed);
+        entries.Should().OnlyContain(e => e.Content.ToArray().SequenceEqual(Receipt));
+        store!.Asked.Should().Equal("acquire", "complete");
+        kit.Gate.Waiting.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task When_the_first_gives_up_one_of_those_who_wait_takes_its_place_at_once()
+    {
+        using Kit kit = new(Waiting);
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
+        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        await Kit.UntilAsync(() => kit.Gate.Waiting == 5);
+
+        await claim.ReleaseAsync();
+        Task<IdempotencyEntry> winner = await Task.WhenAny(waiting).WaitAsync(Kit.Patience);
+        (await winner).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        await (await winner).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+        IdempotencyEntry[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
+
+        entries.Count(e => e.Answer == IdempotencyAnswer.Claimed).Should().Be(1);
+        entries.Count(e => e.Answer == IdempotencyAnswer.Replayed).Should().Be(4);
+    }
+
+    [Fact]
+    public async Task Waiting_for_another_process_ends_with_its_outcome()
+    {
+        using Kit kit = new(Waiting);
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim elsewhere = (await kit.NewGate().EnterAsync(id, default)).Claim!;
+        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        await kit.PassAsync(TimeSpan.FromSeconds(1));
+        waiting.Should().OnlyContain(t => !t.IsCompleted);
+
+        await elsewhere.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+
+        foreach (Task<IdempotencyEntry> one in waiting)
+            (await kit.PassUntilAsync(one, TimeSpan.FromMilliseconds(100))).Content.ToArray().Should().Equal(Receipt);
+    }
+
+    [Fact]
+    public async Task Waiting_for_another_process_that_died_ends_with_a_takeover()
+    {
+        using Kit kit = new(o =>
+        {
+            o.WhenInFlight = WhenInFlight.Wait;
+            o.MaxWait = TimeSpan.FromMinutes(2);
+        });
+        IdempotencyId id = Kit.NewId();
+        (await kit.NewGate().EnterAsync(id, default)).Claim!.Hold(); // nobody renews it any more
+
+        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromSeconds(1));
+
+        entry.Claim!.TookOver.Should().BeTrue();
+    }
+
+    [Fact]
+    public async Task Waiting_ends_when_its_time_is_over()
+    {
+        using Kit kit = new(Waiting);
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim elsewhere = (await kit.NewGate().EnterAsync(id, default)).Claim!;
+        Task<IdempotencyEntry> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
+
+        (await kit.PassUntilAsync(leader, TimeSpan.FromMilliseconds(500))).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await kit.PassUntilAsync(follower, TimeSpan.FromMilliseconds(500))).Answer.Should().Be(IdempotencyAnswer.Busy);
+        elsewhere.Hold();
+    }
+
+    [Fact]
+    public async Task Who_leaves_while_waiting_leaves_nothing_behind()
+    {
+        using Kit kit = new(Waiting);
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
+        using CancellationTokenSource leaving = new();
+        Task<IdempotencyEntry> waiting = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
+        await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
+
+        await leaving.CancelAsync();
+
+        await FluentActions.Awaiting(() => waiting).Should().ThrowAsync<OperationCanceledException>();
+        kit.Gate.Waiting.Should().Be(0);
+        (await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt)).Should().Be(IdempotencyFinish.Kept, "the first is not concerned");
+    }
+
+    [Fact]
+    public async Task Who_leaves_while_the_store_is_being_asked_gives_back_what_arrives_too_late()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        IdempotencyId id = Kit.NewId();
+        TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        store!.After = operation => operation == "acquire" ? answer.Task : Task.CompletedTask;
+        using CancellationTokenSource leaving = new();
+        Task<IdempotencyEntry> asking = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
+
+        await leaving.CancelAsync();
+        await FluentActions.Awaiting(() => asking).Should().ThrowAsync<OperationCanceledException>();
+        answer.SetResult();
+        await Kit.UntilAsync(() => store.Asked.Contains("release"));
+        await Kit.UntilAsync(() => kit.Memory.PeekAsync(id).AsTask().Result.State == IdempotencyState.Absent);
+
+        store.After = null;
+        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+    }
+
+    [Fact]
+    public async Task No_more_wait_than_are_allowed_for_one_key_and_in_all()
+    {
+        using Kit kit = new(o =>
+        {
+            o.WhenInFlight = WhenInFlight.Wait;
+            o.MaxWaitersPerKey = 3;
+            o.MaxWaiters = 5;
+        });
+        IdempotencyId one = Kit.NewId(), two = Kit.NewId();
+        IdempotencyClaim first = (await kit.Gate.EnterAsync(one, default)).Claim!, second = (await kit.Gate.EnterAsync(two, default)).Claim!;
+        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(one, default).AsTask())];
+        (await kit.Gate.EnterAsync(one, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "the fourth of one key");
+        waiting = [.. waiting, kit.Gate.EnterAsync(two, default).AsTask(), kit.Gate.EnterAsync(two, default).AsTask()];
+        (await kit.Gate.EnterAsync(two, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "the sixth in all");
+        kit.Gate.Waiting.Should().Be(5);
+
+        await first.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+        await second.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+
+        (await Task.WhenAll(waiting).WaitAsync(Kit.Patience)).Should().OnlyContain(e => e.Answer == IdempotencyAnswer.Replayed);
+        kit.Gate.Waiting.Should().Be(0, "refusals are not counted as waiting");
+    }
+
+    [Fact]
+    public async Task A_duplicate_that_arrives_while_the_store_is_being_asked_is_not_told_busy_about_a_deed_that_is_done()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        IdempotencyId id = Kit.NewId();
+        await (await kit.Gate.EnterAsync(id, default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+        TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        store!.After = _ => answer.Task;
+        Task<IdempotencyEntry> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
+        await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
+
+        answer.SetResult();
+
+        (await leader.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await follower.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+    }
+
+    [Fact]
+    public async Task Of_many_at_once_in_many_processes_one_executes_and_all_receive_its_outcome()
+    {
+        InMemoryIdempotencyStore store = new();
+        IdempotencyGate[] gates = [.. Enumerable.Range(0, 4).Select(_ => new IdempotencyGate(store, new() { WhenInFlight = WhenInFlight.Wait }))];
+        for (int round = 0; round < 20; round++)
+        {
+            IdempotencyKey key = IdempotencyKey.Shared($"round {round}");
+            int executions = 0;
+            string[] results = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () =>
+                await gates[i % gates.Length].GetOrAddAsync(key, async (_, _) =>
+                {
+                    await Task.Yield();
+                    return $"execution {Interlocked.Increment(ref executions)}";
+                })))).WaitAsync(Kit.Patience);
+
+            executions.Should().Be(1);
+            results.Should().OnlyContain(r => r == "execution 1");
+        }
+    }
+}
