@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>Where the records are in Redis, and whether replicas are waited for. Read once, when the store is created.</summary>
-public sealed class RedisIdempotencyOptions
+public sealed class RedisIdempotencyOptions : PolicyOptions
 {
     internal const int LargestPayload = 64 << 20;
     private const int LongestPrefix = 200;
@@ -25,21 +25,21 @@ public sealed class RedisIdempotencyOptions
     /// it below the timeout of the connection.</summary>
     public TimeSpan WaitReplicasTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Throws when something is out of its range.</summary>
-    internal void Check()
+    /// <inheritdoc/>
+    protected override string Kind => "redis-idempotency-store";
+
+    internal RedisIdempotencyOptions Copy() => (RedisIdempotencyOptions)MemberwiseClone();
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
     {
-        if (KeyPrefix is null || KeyPrefix.Length > LongestPrefix || KeyPrefix.AsSpan().IndexOfAny('{', '}') >= 0)
-            throw new ArgumentException($"{nameof(KeyPrefix)} must have at most {LongestPrefix} characters, none of them a brace.", nameof(KeyPrefix));
-        ThrowUnless(Database >= -1, nameof(Database), Database, "Must be a number of a database, or -1.");
-        ThrowUnless(MaxPayloadBytes is >= 1 and <= LargestPayload, nameof(MaxPayloadBytes), MaxPayloadBytes, $"Must be from 1 to {LargestPayload}.");
-        ThrowUnless(WaitReplicas is >= 0 and <= 100, nameof(WaitReplicas), WaitReplicas, "Must be from 0 to 100.");
-        ThrowUnless(
-            WaitReplicasTimeout >= TimeSpan.FromMilliseconds(1) && WaitReplicasTimeout <= TimeSpan.FromSeconds(30),
-            nameof(WaitReplicasTimeout), WaitReplicasTimeout, "Must be from a millisecond to 30 seconds.");
+        ArgumentNullException.ThrowIfNull(check);
+        check.Require(IsPrefix(KeyPrefix), nameof(KeyPrefix), KeyPrefix, $"at most {LongestPrefix} characters, none of them a brace");
+        check.Number(nameof(Database), Database, -1);
+        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
+        check.Number(nameof(WaitReplicas), WaitReplicas, 0, 100);
+        check.Span(nameof(WaitReplicasTimeout), WaitReplicasTimeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(30));
     }
 
-    private static void ThrowUnless(bool isFine, string option, object value, string message)
-    {
-        if (!isFine) throw new ArgumentOutOfRangeException(option, value, message);
-    }
+    private static bool IsPrefix(string? prefix) => prefix is { Length: <= LongestPrefix } && prefix.AsSpan().IndexOfAny('{', '}') < 0;
 }

@@ -19,21 +19,14 @@ public sealed class RedisIdempotencyStore : IIdempotencyStore
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="connection"/> is null.</exception>
-    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>
     public RedisIdempotencyStore(IConnectionMultiplexer connection, RedisIdempotencyOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
         options ??= new();
-        options.Check();
+        options.ThrowIfInvalid();
         _connection = connection;
-        _options = new()
-        {
-            KeyPrefix = options.KeyPrefix,
-            Database = options.Database,
-            MaxPayloadBytes = options.MaxPayloadBytes,
-            WaitReplicas = options.WaitReplicas,
-            WaitReplicasTimeout = options.WaitReplicasTimeout,
-        };
+        _options = options.Copy();
         Traits = new() { Name = "redis", IsShared = true, IsDurable = false, MaxPayloadBytes = options.MaxPayloadBytes };
     }
 
