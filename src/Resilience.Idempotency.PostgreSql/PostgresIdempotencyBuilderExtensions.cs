@@ -25,7 +25,8 @@ public static class PostgresIdempotencyBuilderExtensions
     /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
     /// <param name="connectionString">For a data source of the store's own.</param>
     /// <param name="configure">Sets schema, table and bounds.</param>
-    public static IIdempotencyBuilder UsePostgreSql(this IIdempotencyBuilder builder, string connectionString, Action<PostgresIdempotencyOptions>? configure = null)
+    public static IIdempotencyBuilder UsePostgreSql(
+        this IIdempotencyBuilder builder, string connectionString, Action<PostgresIdempotencyOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);
         NpgsqlConnectionStringBuilder checkedString = new(connectionString);

@@ -91,7 +91,10 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.CheckLease(lease);
-        return AskAsync(null, batch => ChangeAsync(batch, _sql.Renew, cancellationToken, Value(id.ToArray()), Value(fence), Value(Micros(lease))), cancellationToken);
+        return AskAsync(
+            null,
+            batch => ChangeAsync(batch, _sql.Renew, cancellationToken, Value(id.ToArray()), Value(fence), Value(Micros(lease))),
+            cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -132,7 +135,8 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
     public async ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default)
     {
         byte[] key = id.ToArray();
-        return await AskAsync(null, batch => ChangeAsync(batch, _sql.Release, cancellationToken, Value(key), Value(fence)), cancellationToken).ConfigureAwait(false)
+        return await AskAsync(
+                null, batch => ChangeAsync(batch, _sql.Release, cancellationToken, Value(key), Value(fence)), cancellationToken).ConfigureAwait(false)
             || await AskAsync(null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 

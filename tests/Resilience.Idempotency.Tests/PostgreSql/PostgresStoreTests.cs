@@ -206,7 +206,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         Task<AcquireAnswer> silent = store.TryAcquireAsync(Ask(NewId()), cancellation.Token).AsTask();
         await proxy.Struck;
         await cancellation.CancelAsync();
-        await FluentActions.Awaiting(() => silent).Should().ThrowAsync<OperationCanceledException>("the wait ends although the server is as silent as before");
+        await FluentActions.Awaiting(() => silent.WaitAsync(TimeSpan.FromSeconds(10))).Should().ThrowAsync<OperationCanceledException>("the wait ends although the server is as silent as before");
         proxy.Fault = Fault.None;
         (await store.TryAcquireAsync(Ask(NewId()))).Status.Should().Be(AcquireStatus.Acquired);
     }

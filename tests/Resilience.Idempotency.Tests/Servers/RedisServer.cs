@@ -67,7 +67,7 @@ public sealed class RedisServer : IAsyncLifetime
     internal static Task<ConnectionMultiplexer> ConnectAtAsync(int port, string settings = "") =>
         ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{port},abortConnect=false,connectTimeout=5000,syncTimeout=5000,asyncTimeout=5000,{settings}");
 
-    /// <summary>An inline PING: loading its data, it answers with an error, and is not ready.</summary>
+    /// <summary>An inline PING: loading its data, it answers with an error, and is not ready; asking for a password, it is.</summary>
     private async Task<bool> AnswersAsync()
     {
         try
@@ -78,7 +78,8 @@ public sealed class RedisServer : IAsyncLifetime
             await stream.WriteAsync("PING\r\n"u8.ToArray());
             byte[] answer = new byte[64];
             int count = await stream.ReadAsync(answer);
-            return Encoding.ASCII.GetString(answer, 0, count).StartsWith("+PONG", StringComparison.Ordinal);
+            string said = Encoding.ASCII.GetString(answer, 0, count);
+            return said.StartsWith("+PONG", StringComparison.Ordinal) || said.StartsWith("-NOAUTH", StringComparison.Ordinal);
         }
         catch (SocketException)
         {

@@ -1,0 +1,41 @@
+using StackExchange.Redis;
+
+namespace Resilience;
+
+/// <summary>What the errors of Redis mean to a store.</summary>
+internal static class RedisErrors
+{
+    /// <summary>Null when it is not the store's: a mistake of the caller, or his cancellation.</summary>
+    internal static IdempotencyStoreException? Translate(Exception error) => error switch
+    {
+        RedisServerException e => new(FaultOf(e.Message), $"Redis refused an operation: {e.Message}", e),
+        RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } e =>
+            new(IdempotencyStoreFault.Misconfigured, $"Redis does not let us in: {e.Message}", e),
+        RedisCommandException e => new(IdempotencyStoreFault.Misconfigured, $"The connection to Redis does not allow an operation: {e.Message}", e),
+        RedisException or TimeoutException => new(IdempotencyStoreFault.Unavailable, $"Redis could not be asked: {error.Message}", error),
+        _ => null,
+    };
+
+    internal static IdempotencyStoreException Corrupt(RedisKey key) =>
+        new(IdempotencyStoreFault.Corrupt, $"The key {key} is no record of ours, or one of a newer version.");
+
+    private static IdempotencyStoreFault FaultOf(string message)
+    {
+        if (Says(message, "WRONGTYPE")) return IdempotencyStoreFault.Corrupt;
+
+        // MISCONF: it cannot write to its disk.
+        if (Says(message, "OOM") || Says(message, "MISCONF")) return IdempotencyStoreFault.Full;
+        if (Says(message, "NOAUTH") || Says(message, "NOPERM") || Says(message, "WRONGPASS")) return IdempotencyStoreFault.Misconfigured;
+
+        // ERR is what has no word of its own: a command that it does not know, an older version. READONLY, LOADING, CLUSTERDOWN, BUSY,
+        // TRYAGAIN, MASTERDOWN, NOREPLICAS and what else there is pass.
+        return message.StartsWith("ERR ", StringComparison.Ordinal) && !message.Contains("max number of clients", StringComparison.Ordinal)
+            ? IdempotencyStoreFault.Misconfigured
+            : IdempotencyStoreFault.Unavailable;
+    }
+
+    /// <summary>The word at the beginning; older versions put a sentence about the script before it.</summary>
+    private static bool Says(string message, string word) =>
+        message.StartsWith(word + " ", StringComparison.Ordinal) || message.Contains($": {word} ", StringComparison.Ordinal)
+        || message.Contains($": -{word} ", StringComparison.Ordinal);
+}

@@ -1,0 +1,38 @@
+using Resilience;
+using StackExchange.Redis;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers the Redis store.</summary>
+public static class RedisIdempotencyBuilderExtensions
+{
+    /// <summary>Keeps records in Redis, through the <see cref="IConnectionMultiplexer"/> of the container. Ask
+    /// <see cref="RedisIdempotencyStore.CheckAsync"/> whether the server is set up for it.</summary>
+    /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
+    /// <param name="configure">Sets prefix, database and bounds.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+    public static IIdempotencyBuilder UseRedis(this IIdempotencyBuilder builder, Action<RedisIdempotencyOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        RedisIdempotencyOptions options = new();
+        configure?.Invoke(options);
+        options.ThrowIfInvalid();
+        return builder.UseStore(provider => new RedisIdempotencyStore(provider.GetRequiredService<IConnectionMultiplexer>(), options));
+    }
+
+    /// <inheritdoc cref="UseRedis(IIdempotencyBuilder, Action{RedisIdempotencyOptions}?)"/>
+    /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
+    /// <param name="configuration">For a connection that the container makes when it is first needed. It need not succeed at once: until it
+    /// does, the store is unavailable.</param>
+    /// <param name="configure">Sets prefix, database and bounds.</param>
+    public static IIdempotencyBuilder UseRedis(
+        this IIdempotencyBuilder builder, string configuration, Action<RedisIdempotencyOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ConfigurationOptions connection = ConfigurationOptions.Parse(configuration);
+        connection.AbortOnConnectFail = false;
+        builder.Services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(connection));
+        return builder.UseRedis(configure);
+    }
+}

@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Net;
+using StackExchange.Redis;
+
+namespace Resilience;
+
+/// <summary>Idempotency records in Redis (5 or newer, also a cluster), one hash for each. Thread-safe.</summary>
+/// <remarks>
+/// <para>Every operation is one script, which is one step and one round trip, with one key. The clock is the server's. The connection stays the
+/// caller's; its timeouts bound the waiting.</para>
+/// <para>Redis is as durable as it is set up: with <c>appendonly yes</c> and <c>appendfsync everysec</c> up to a second of it can be lost,
+/// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
+/// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
+/// </remarks>
+public sealed class RedisIdempotencyStore : IIdempotencyStore
+{
+    private readonly IConnectionMultiplexer _connection;
+    private readonly RedisIdempotencyOptions _options;
+
+    /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="connection"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>
+    public RedisIdempotencyStore(IConnectionMultiplexer connection, RedisIdempotencyOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(connection);
+        options ??= new();
+        options.ThrowIfInvalid();
+        _connection = connection;
+        _options = options.Copy();
+        Traits = new() { Name = "redis", IsShared = true, IsDurable = false, MaxPayloadBytes = options.MaxPayloadBytes };
+    }
+
+    /// <inheritdoc/>
+    public IdempotencyStoreTraits Traits { get; }
+
+    private IDatabase Database => _connection.GetDatabase(_options.Database);
+
+    /// <inheritdoc/>
+    public async ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.Check(request);
+        RedisKey key = KeyOf(request.Id);
+        TimeSpan retention = request.Retention > request.Lease ? request.Retention : request.Lease;
+        RedisValue[] values =
+            [request.Fingerprint.ToArray(), request.Nonce.ToByteArray(), Micros(request.Lease), Micros(retention), request.MaxAttempts];
+        RedisResult result = await RunAsync(RedisScripts.Acquire, key, values, cancellationToken).ConfigureAwait(false);
+        AcquireAnswer answer = RedisReply.Acquire(result) ?? throw RedisErrors.Corrupt(key);
+        if (answer.Status == AcquireStatus.Acquired) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
+        return answer;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckLease(lease);
+        return ChangeAsync(RedisScripts.Renew, id, [Text(fence), Micros(lease)], cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> CompleteAsync(
+        IdempotencyId id,
+        long fence,
+        IdempotencyEnding ending,
+        ReadOnlyMemory<byte> payload,
+        TimeSpan retention,
+        CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
+        string state = ending == IdempotencyEnding.Completed ? RedisReply.Completed : RedisReply.Indeterminate;
+
+        // A copy: what could not be sent in time is sent later, when the caller uses his buffer for something else.
+        return ChangeAsync(RedisScripts.Complete, id, [Text(fence), state, payload.ToArray(), Micros(retention)], cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+        ChangeAsync(RedisScripts.Release, id, [Text(fence)], cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
+    {
+        RedisKey key = KeyOf(id);
+        RedisResult result = await RunAsync(RedisScripts.Peek, key, [], cancellationToken).ConfigureAwait(false);
+        return RedisReply.Peek(result) ?? throw RedisErrors.Corrupt(key);
+    }
+
+    /// <summary>Does nothing: keys carry a time to live, and Redis removes them by itself about a minute after they have expired.</summary>
+    /// <returns>0.</returns>
+    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(0);
+    }
+
+    /// <summary>Looks at how the servers are set up, for a check at the start or a page of an operator.</summary>
+    /// <returns>One sentence for each thing that can make records vanish; empty when nothing was found.</returns>
+    /// <exception cref="IdempotencyStoreException">No primary could be asked.</exception>
+    public async Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken = default)
+    {
+        List<string> warnings = [];
+        int asked = 0;
+        foreach (IServer server in _connection.GetServers())
+        {
+            if (!server.IsConnected || server.IsReplica) continue;
+            asked++;
+            try
+            {
+                RedisResult said = await server.ExecuteAsync("EVAL", RedisScripts.Setup, 0).WaitAsync(cancellationToken).ConfigureAwait(false);
+                RedisSetup.Warn(server.EndPoint, (string?)said ?? "", _options.WaitReplicas, warnings);
+            }
+            catch (RedisServerException e)
+            {
+                warnings.Add($"{server.EndPoint} does not say how it is set up: {e.Message}");
+            }
+            catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+            {
+                throw ours;
+            }
+        }
+
+        return asked > 0 ? warnings : throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "No primary of Redis is connected.");
+    }
+
+    /// <summary>All digits of the id in braces: one slot of a cluster for each.</summary>
+    internal RedisKey KeyOf(IdempotencyId id) => $"{_options.KeyPrefix}{{{id.ToHex()}}}";
+
+    private async ValueTask<bool> ChangeAsync(string script, IdempotencyId id, RedisValue[] values, CancellationToken cancellationToken)
+    {
+        RedisKey key = KeyOf(id);
+        RedisResult result = await RunAsync(script, key, values, cancellationToken).ConfigureAwait(false);
+        int answer = (int)result;
+        if (answer < 0) throw RedisErrors.Corrupt(key);
+        if (answer > 0) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
+        return answer > 0;
+    }
+
+    /// <summary>By its hash; if the server does not know it, the client sends the text.</summary>
+    private async Task<RedisResult> RunAsync(string script, RedisKey key, RedisValue[] values, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        try
+        {
+            return await Database.ScriptEvaluateAsync(script, [key], values, CommandFlags.DemandMaster).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        {
+            throw ours;
+        }
+    }
+
+    /// <summary>WAIT counts who has what was written on this connection: it must go to the server that has the key.</summary>
+    private async ValueTask WaitAsync(RedisKey key, CancellationToken cancellationToken)
+    {
+        if (_options.WaitReplicas == 0) return;
+        long replicas;
+        try
+        {
+            EndPoint? where = await Database.IdentifyEndpointAsync(key, CommandFlags.DemandMaster).WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (where is null) throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "Redis does not say where a key is.");
+            RedisResult result = await _connection.GetServer(where)
+                .ExecuteAsync("WAIT", _options.WaitReplicas, (long)_options.WaitReplicasTimeout.TotalMilliseconds)
+                .WaitAsync(cancellationToken).ConfigureAwait(false);
+            replicas = (long)result;
+        }
+        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        {
+            throw ours;
+        }
+
+        if (replicas < _options.WaitReplicas)
+        {
+            throw new IdempotencyStoreException(
+                IdempotencyStoreFault.Unavailable, $"{replicas} replicas of Redis have the change, but {_options.WaitReplicas} were waited for.");
+        }
+    }
+
+    private static string Micros(TimeSpan span) => Text(span.Ticks / TimeSpan.TicksPerMicrosecond);
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+}
