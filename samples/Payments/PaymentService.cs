@@ -34,6 +34,7 @@ internal static class PaymentService
         {
             "sqlite" => idempotency.UseSqlite($"Data Source={Path.Combine(settings.Folder, "keys.db")}"),
             "postgresql" => idempotency.UsePostgreSql(settings.Connection),
+            "redis" => idempotency.UseRedis(settings.Connection),
             string other => throw new ArgumentException($"There is no store '{other}'."),
         };
         WebApplication app = builder.Build();

@@ -50,5 +50,6 @@ public sealed class SqliteIdempotencyOptions : PolicyOptions
         }
     }
 
-    private static bool IsIdentifier(string? name) => name is { Length: > 0 and <= 60 } && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+    private static bool IsIdentifier(string? name) => name is { Length: > 0 and <= 60 } && !char.IsAsciiDigit(name[0])
+        && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 }

@@ -110,7 +110,8 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     /// <returns>False when the claim is lost: roll back.</returns>
     /// <exception cref="IdempotencyStoreException">The file could not be written, or holds something that is no record.</exception>
     /// <exception cref="ArgumentException">The ending makes no sense, or the transaction has ended.</exception>
-    public bool Complete(SqliteTransaction transaction, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention)
+    public bool Complete(SqliteTransaction transaction, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload,
+        TimeSpan retention)
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
         return InTransaction(transaction, db => _records.Complete(db, id, fence, ending, payload.ToArray(), retention));

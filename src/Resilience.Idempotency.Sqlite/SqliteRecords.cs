@@ -138,8 +138,10 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
     {
         int rows = session.Command(
             _write,
-            ("$id", id.ToArray()), ("$state", (int)record.State), ("$fence", record.Fence), ("$attempt", record.Attempt), ("$nonce", record.Nonce.ToByteArray()),
-            ("$fingerprint", record.Fingerprint.ToArray()), ("$lease_until", record.LeaseUntil), ("$expires_at", record.ExpiresAt), ("$payload", payload)).ExecuteNonQuery();
+            ("$id", id.ToArray()), ("$state", (int)record.State), ("$fence", record.Fence), ("$attempt", record.Attempt),
+                ("$nonce", record.Nonce.ToByteArray()),
+            ("$fingerprint", record.Fingerprint.ToArray()), ("$lease_until", record.LeaseUntil), ("$expires_at", record.ExpiresAt),
+                ("$payload", payload)).ExecuteNonQuery();
         if (rows != 1) throw new IdempotencyStoreException(IdempotencyStoreFault.Corrupt, $"Writing {id} changed {rows} rows.");
     }
 }

@@ -71,13 +71,14 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     private IdempotencyKey KeyOf(HttpContext context, string key)
     {
         string? scope = options.ScopeFor is { } find ? find(context) : RequestFingerprint.ScopeOf(context.User);
-        if (!string.IsNullOrEmpty(scope)) return new(scope.Length <= IdempotencyKey.MaxScopeLength ? scope : Convert.ToHexStringLower(Fingerprint.Of(scope).ToArray()), key);
+        if (scope?.Length > IdempotencyKey.MaxScopeLength) scope = Convert.ToHexStringLower(Fingerprint.Of(scope).ToArray());
+        if (!string.IsNullOrEmpty(scope)) return new(scope, key);
         return options.AllowSharedScope
             ? IdempotencyKey.Shared(key)
             : throw new InvalidOperationException(
                 $"The request to {context.Request.Path} is in nobody's name, so its idempotency key would be shared by all callers, and whoever guesses a key "
-                + $"would receive another caller's response. Require authentication, set {nameof(IdempotencyEndpointOptions)}.{nameof(options.ScopeFor)}, or say "
-                + $"{nameof(options.AllowSharedScope)} = true.");
+                + $"would receive another caller's response. Require authentication, set {nameof(IdempotencyEndpointOptions)}.{nameof(options.ScopeFor)}, "
+                + $"or say {nameof(options.AllowSharedScope)} = true.");
     }
 
     private async Task ExecuteAsync(HttpContext context, IdempotencyClaim claim, Func<HttpContext, Task> next)
@@ -175,8 +176,10 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
 
     private Task AnswerAsync(HttpContext context, in IdempotencyEntry entry)
     {
-        if (entry.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)) return IdempotencyProblems.AnswerAsync(context, options, entry);
-        if (entry.Answer == IdempotencyAnswer.Replayed && entry.Kind == IdempotencyPayloadKind.DoneWithoutResult) return IdempotencyProblems.NotKeptAsync(context, options);
+        if (entry.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown))
+            return IdempotencyProblems.AnswerAsync(context, options, entry);
+        if (entry is { Answer: IdempotencyAnswer.Replayed, Kind: IdempotencyPayloadKind.DoneWithoutResult })
+            return IdempotencyProblems.NotKeptAsync(context, options);
         HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? HttpResponseRecord.Decode(entry.Content) : null;
         if (record is { IsBodyOmitted: true }) return IdempotencyProblems.NotKeptAsync(context, options);
         if (record is not null) return IdempotencyProblems.ReplayAsync(context, record);

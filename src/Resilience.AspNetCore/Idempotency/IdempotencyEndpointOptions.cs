@@ -114,7 +114,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     {
         if (Statuses.TryGetValue(status, out IdempotencyDisposition chosen)) return chosen;
         if (status >= 500) return isPastPointOfNoReturn ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Release;
-        return status is 401 or 403 or 407 or 408 or 412 or 421 or 425 or 429 && !isPastPointOfNoReturn ? IdempotencyDisposition.Release : IdempotencyDisposition.Keep;
+        bool mayPass = status is 401 or 403 or 407 or 408 or 412 or 421 or 425 or 429;
+        return mayPass && !isPastPointOfNoReturn ? IdempotencyDisposition.Release : IdempotencyDisposition.Keep;
     }
 
     private static bool IsToken(string? name) => !string.IsNullOrEmpty(name) && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c));

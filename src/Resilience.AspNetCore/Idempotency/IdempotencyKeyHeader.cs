@@ -19,9 +19,11 @@ public static class IdempotencyKeyHeader
     {
         key = "";
         problem = "";
-        if (value is null || value.Length > LongestValue) problem = value is null ? "is missing" : $"is longer than {LongestValue} characters";
-        else if (value.AsSpan().Trim(' ') is { IsEmpty: false } text) problem = text[0] == '"' ? ReadString(text, out key) : ReadBare(text, acceptBare, out key);
-        else problem = "is empty";
+        ReadOnlySpan<char> text = value.AsSpan().Trim(' ');
+        if (value is null) problem = "is missing";
+        else if (value.Length > LongestValue) problem = $"is longer than {LongestValue} characters";
+        else if (text.IsEmpty) problem = "is empty";
+        else problem = text[0] == '"' ? ReadString(text, out key) : ReadBare(text, acceptBare, out key);
         if (problem.Length == 0) return true;
         key = "";
         return false;

@@ -10,7 +10,8 @@ internal static class IdempotencyProblems
     internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status";
 
     internal static Task WriteAsync(
-        HttpContext context, IdempotencyEndpointOptions options, int status, string name, string title, string detail, bool isRetryable = false, TimeSpan? retryAfter = null)
+        HttpContext context, IdempotencyEndpointOptions options, int status, string name, string title, string detail, bool isRetryable = false,
+            TimeSpan? retryAfter = null)
     {
         HttpResponse response = context.Response;
         response.StatusCode = status;

@@ -42,7 +42,8 @@ public static partial class IdempotencyStoreContract
             IdempotencyId neighbour = Case.NewId();
             AcquireAnswer other = await c.Store.TryAcquireAsync(Case.Request(neighbour, Case.This, LongLease)).ConfigureAwait(false);
             Case.Demand(other.Status == AcquireStatus.Acquired, $"The other id was answered with {other.Status}.");
-            Case.Demand(await c.Store.CompleteAsync(neighbour, other.Fence, IdempotencyEnding.Completed, "x"u8.ToArray(), Retention).ConfigureAwait(false), "It was lost.");
+            Case.Demand(await c.Store.CompleteAsync(neighbour, other.Fence, IdempotencyEnding.Completed, "x"u8.ToArray(),
+                Retention).ConfigureAwait(false), "It was lost.");
             await c.ExpectAsync(AcquireStatus.InFlight, when: "An id whose neighbour was completed").ConfigureAwait(false);
             Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "The claim was lost because of another id.");
         }),
@@ -94,7 +95,8 @@ public static partial class IdempotencyStoreContract
         Law("A cancelled claim is granted or not, and says nothing", async c =>
         {
             await Case.DemandThrowsAsync<OperationCanceledException>(
-                () => c.Store.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease), new(canceled: true)).AsTask(), "It was answered.").ConfigureAwait(false);
+                () => c.Store.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease), new(canceled: true)).AsTask(),
+                    "It was answered.").ConfigureAwait(false);
             AcquireAnswer next = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(next.Status is AcquireStatus.Acquired or AcquireStatus.InFlight, $"Afterwards the id was {next.Status}.");
         }),

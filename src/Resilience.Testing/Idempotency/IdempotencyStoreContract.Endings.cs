@@ -11,7 +11,8 @@ public static partial class IdempotencyStoreContract
     [
         Law("A payload comes back byte for byte", async c =>
         {
-            foreach (byte[] payload in new byte[][] { [], [0], [0, 0, 255, 0], "\"\\'%_\r\n\u00e9"u8.ToArray(), RandomNumberGenerator.GetBytes(Math.Min(1 << 20, c.Store.Traits.MaxPayloadBytes)) })
+            foreach (byte[] payload in new byte[][] { [], [0], [0, 0, 255, 0], "\"\\'%_\r\n\u00e9"u8.ToArray(),
+                RandomNumberGenerator.GetBytes(Math.Min(1 << 20, c.Store.Traits.MaxPayloadBytes)) })
             {
                 Case one = new(c.Subject, c.Store);
                 Case.Demand(await one.CompleteAsync(await one.AcquireAsync().ConfigureAwait(false), payload).ConfigureAwait(false), "The claim was lost.");
@@ -126,7 +127,8 @@ public static partial class IdempotencyStoreContract
         Law("Endings that make no sense are refused before anything is written", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            await Case.DemandThrowsAsync<ArgumentException>(() => c.CompleteAsync(fence, Mine, IdempotencyEnding.None).AsTask(), "No ending was taken.").ConfigureAwait(false);
+            await Case.DemandThrowsAsync<ArgumentException>(() => c.CompleteAsync(fence, Mine, IdempotencyEnding.None).AsTask(),
+                "No ending was taken.").ConfigureAwait(false);
             await Case.DemandThrowsAsync<ArgumentException>(
                 () => c.CompleteAsync(fence, Mine, retention: TimeSpan.Zero).AsTask(), "No retention was taken.").ConfigureAwait(false);
             await Case.DemandThrowsAsync<ArgumentException>(() => c.RenewAsync(fence, TimeSpan.Zero).AsTask(), "No lease was taken.").ConfigureAwait(false);

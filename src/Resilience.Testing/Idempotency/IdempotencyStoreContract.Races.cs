@@ -14,7 +14,8 @@ public static partial class IdempotencyStoreContract
                 AcquireAnswer[] answers = await AskAtOnceAsync(new(c.Subject, c.Store)).ConfigureAwait(false);
                 int winners = answers.Count(a => a.Status == AcquireStatus.Acquired);
                 Case.Demand(winners == 1, $"{winners} of {Callers} acquired.");
-                Case.Demand(answers.Count(a => a.Status == AcquireStatus.InFlight) == Callers - 1, "Somebody was told neither that he has it nor that it is in flight.");
+                Case.Demand(answers.Count(a => a.Status == AcquireStatus.InFlight) == Callers - 1,
+                    "Somebody was told neither that he has it nor that it is in flight.");
             }
         }),
         Law("Of many who find a lapsed claim at once, one takes over", async c =>
@@ -36,7 +37,8 @@ public static partial class IdempotencyStoreContract
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             AcquireAnswer held = await other.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease)).ConfigureAwait(false);
             Case.Demand(held.Status == AcquireStatus.InFlight, $"The other client was answered with {held.Status}.");
-            Case.Demand(await other.CompleteAsync(c.Id, fence, IdempotencyEnding.Completed, Mine, Retention).ConfigureAwait(false), "The fence means nothing to the other client.");
+            Case.Demand(await other.CompleteAsync(c.Id, fence, IdempotencyEnding.Completed, Mine, Retention).ConfigureAwait(false),
+                "The fence means nothing to the other client.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("An owner who completes while others take over either has completed or has lost", async c =>

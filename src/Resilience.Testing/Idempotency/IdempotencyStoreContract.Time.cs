@@ -113,7 +113,8 @@ public static partial class IdempotencyStoreContract
             await c.LapseAsync().ConfigureAwait(false);
             IIdempotencyStore second = await c.Subject.OpenAsync().ConfigureAwait(false);
             await Task.WhenAll(
-                c.Store.PurgeAsync(1000).AsTask(), second.PurgeAsync(1000).AsTask(), c.Store.PurgeAsync(1000).AsTask(), second.PurgeAsync(1000).AsTask()).ConfigureAwait(false);
+                c.Store.PurgeAsync(1000).AsTask(), second.PurgeAsync(1000).AsTask(), c.Store.PurgeAsync(1000).AsTask(),
+                    second.PurgeAsync(1000).AsTask()).ConfigureAwait(false);
             await kept.ExpectPayloadAsync(Mine).ConfigureAwait(false);
             Case.Demand(await live.RenewAsync(liveFence).ConfigureAwait(false), "A live claim was purged.");
             Case.Demand(await lapsed.CompleteAsync(lapsedFence, Mine).ConfigureAwait(false), "A claim that had lapsed but not expired was purged.");

@@ -65,17 +65,19 @@ public static partial class IdempotencyStoreContract
 
         internal static IdempotencyId NewId() => IdempotencyKey.Shared(Guid.NewGuid().ToString("N")).ToId();
 
-        internal static AcquireRequest Request(IdempotencyId id, Fingerprint fingerprint, TimeSpan lease, int maxAttempts = 100, TimeSpan? retention = null) => new()
-        {
-            Id = id,
-            Fingerprint = fingerprint,
-            Nonce = Guid.NewGuid(),
-            Lease = lease,
-            Retention = retention ?? Retention,
-            MaxAttempts = maxAttempts,
-        };
+        internal static AcquireRequest Request(IdempotencyId id, Fingerprint fingerprint, TimeSpan lease, int maxAttempts = 100,
+            TimeSpan? retention = null) => new()
+            {
+                Id = id,
+                Fingerprint = fingerprint,
+                Nonce = Guid.NewGuid(),
+                Lease = lease,
+                Retention = retention ?? Retention,
+                MaxAttempts = maxAttempts,
+            };
 
-        internal ValueTask<AcquireAnswer> AskAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, int maxAttempts = 100, TimeSpan? retention = null) =>
+        internal ValueTask<AcquireAnswer> AskAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, int maxAttempts = 100,
+            TimeSpan? retention = null) =>
             Store.TryAcquireAsync(Request(Id, fingerprint ?? This, lease ?? LongLease, maxAttempts, retention));
 
         internal async Task<long> AcquireAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, TimeSpan? retention = null)
@@ -86,7 +88,8 @@ public static partial class IdempotencyStoreContract
             return answer.Fence;
         }
 
-        internal ValueTask<bool> CompleteAsync(long fence, ReadOnlyMemory<byte> payload, IdempotencyEnding ending = IdempotencyEnding.Completed, TimeSpan? retention = null) =>
+        internal ValueTask<bool> CompleteAsync(long fence, ReadOnlyMemory<byte> payload, IdempotencyEnding ending = IdempotencyEnding.Completed,
+            TimeSpan? retention = null) =>
             Store.CompleteAsync(Id, fence, ending, payload, retention ?? Retention);
 
         internal ValueTask<bool> ReleaseAsync(long fence) => Store.ReleaseAsync(Id, fence);
@@ -109,7 +112,8 @@ public static partial class IdempotencyStoreContract
             AcquireAnswer answer = await AskAsync().ConfigureAwait(false);
             Demand(answer.Status == AcquireStatus.Completed, $"A completed deed was answered with {answer.Status}.");
             Demand(answer.Ending == ending, $"It ended as {answer.Ending} instead of {ending}.");
-            Demand(answer.Payload.Span.SequenceEqual(payload), $"The payload came back changed: {answer.Payload.Length} bytes instead of {payload.Length}, or other ones.");
+            Demand(answer.Payload.Span.SequenceEqual(payload),
+                $"The payload came back changed: {answer.Payload.Length} bytes instead of {payload.Length}, or other ones.");
         }
 
         internal static void Demand(bool holds, string message)

@@ -9,8 +9,8 @@ namespace Resilience;
 /// of the same id, also after the record was released, purged or expired (as far as the store's clock does not step back).</item>
 /// <item><see cref="RenewAsync"/>, <see cref="CompleteAsync"/> and <see cref="ReleaseAsync"/> change something only if the record is in
 /// progress and the fence is its present one. They do not ask whether the lease has lapsed: who is late but was not replaced
-/// still holds it.</item>
-/// <item>To complete, or to acquire with the same nonce, again changes nothing and answers as before: replies get lost.</item>
+/// still holds it, until the record is removed.</item>
+/// <item>To complete, to release, or to acquire with the same nonce, again changes no state and answers as before: replies get lost.</item>
 /// <item>Payloads are opaque and come back byte for byte. Another fingerprint receives no payload.</item>
 /// <item>Time is the store's own. Callers pass spans, never moments. What has expired is gone at that moment, not when somebody sweeps.</item>
 /// <item>A record is kept until its retention has passed: nothing removes a completed one earlier, or one whose lease is live.</item>
@@ -51,7 +51,8 @@ public interface IIdempotencyStore
         CancellationToken cancellationToken = default);
 
     /// <summary>Gives the id back: nothing was done, anybody may claim it, with any fingerprint.</summary>
-    /// <returns>False when the claim is lost, or the deed was completed: a result is never removed.</returns>
+    /// <returns>False when the claim is lost, or the deed was completed: a result is never removed. True as well when it was released under
+    /// this fence before, and nobody has claimed it since.</returns>
     /// <exception cref="IdempotencyStoreException">The store could not be asked.</exception>
     ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default);
 

@@ -46,7 +46,8 @@ public sealed partial class IdempotencyGate
         IdempotencyPolicyOptions options = serializer is null ? _simple : new() { Serializer = serializer };
         IdempotentExecution<T> execution = new(this, Name, options, Classifier);
         Outcome<T> outcome = await execution.RunAsync(
-            key.ToId(), fingerprint, (create, Classifier), static (s, claim, stop) => CaughtAsync(s.create, claim, s.Classifier, stop), cancellationToken).ConfigureAwait(false);
+            key.ToId(), fingerprint, (create, Classifier), static (s, claim, stop) => CaughtAsync(s.create, claim, s.Classifier, stop),
+                cancellationToken).ConfigureAwait(false);
         return outcome.GetValueOrThrow();
     }
 

@@ -18,7 +18,8 @@ public static class IdempotencyRules
     /// <summary>How long a released record remembers its fence, in microseconds.</summary>
     public const long Tombstone = 60_000_000;
 
-    /// <summary>Decides a claim; the request was checked before (<see cref="IdempotencyStoreArguments"/>). When the answer is <see cref="AcquireStatus.Acquired"/>, <paramref name="next"/> is the record to write.</summary>
+    /// <summary>Decides a claim; the request was checked before (<see cref="IdempotencyStoreArguments"/>). When the answer is <see
+    /// cref="AcquireStatus.Acquired"/>, <paramref name="next"/> is the record to write.</summary>
     public static AcquireStatus Acquire(in IdempotencyRecord record, in AcquireRequest request, long now, out IdempotencyRecord next)
     {
         next = default;
@@ -97,7 +98,8 @@ public static class IdempotencyRules
     /// <param name="next">The record as it is now, if it was acquired.</param>
     /// <param name="payload">The payload of the record.</param>
     /// <param name="now">The time at which it was decided.</param>
-    public static AcquireAnswer AnswerOf(AcquireStatus status, in IdempotencyRecord record, in IdempotencyRecord next, ReadOnlyMemory<byte> payload, long now) =>
+    public static AcquireAnswer AnswerOf(AcquireStatus status, in IdempotencyRecord record, in IdempotencyRecord next, ReadOnlyMemory<byte> payload,
+        long now) =>
         status switch
         {
             AcquireStatus.Acquired => AcquireAnswer.Acquired(next.Fence, next.Attempt),

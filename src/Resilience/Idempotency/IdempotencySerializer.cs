@@ -72,7 +72,8 @@ public sealed class JsonIdempotencySerializer : IIdempotencySerializer
             _ when type == typeof(double) => JsonMetadataServices.CreateValueInfo<double>(options, JsonMetadataServices.DoubleConverter),
             _ when type == typeof(decimal) => JsonMetadataServices.CreateValueInfo<decimal>(options, JsonMetadataServices.DecimalConverter),
             _ when type == typeof(Guid) => JsonMetadataServices.CreateValueInfo<Guid>(options, JsonMetadataServices.GuidConverter),
-            _ when type == typeof(DateTimeOffset) => JsonMetadataServices.CreateValueInfo<DateTimeOffset>(options, JsonMetadataServices.DateTimeOffsetConverter),
+            _ when type == typeof(DateTimeOffset) =>
+                JsonMetadataServices.CreateValueInfo<DateTimeOffset>(options, JsonMetadataServices.DateTimeOffsetConverter),
             _ when type == typeof(byte[]) => JsonMetadataServices.CreateValueInfo<byte[]>(options, JsonMetadataServices.ByteArrayConverter),
             _ => null,
         };

@@ -64,7 +64,9 @@ internal sealed class IdempotencyTelemetry
         if (!duration.Enabled) return;
         TagList tags = new()
         {
-            { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { "resilience.idempotency.store", store }, { "resilience.idempotency.operation", operation },
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            { "resilience.idempotency.store", store },
+            { "resilience.idempotency.operation", operation },
         };
         if (error is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, error);
         duration.Record(took.TotalSeconds, tags);
@@ -75,7 +77,7 @@ internal sealed class IdempotencyTelemetry
         IdempotencyTelemetry own = Of(environment);
         int attempt = entry.Claim?.Attempt ?? 0;
         if (own._answers.Enabled) own._answers.Add(1, Tags(environment, "resilience.idempotency.answer", NameOf(entry.Answer)));
-        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tag(environment));
         if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt));
         if (Activity.Current is { } activity) AddEvent(activity, environment, id, entry);
     }
@@ -104,7 +106,7 @@ internal sealed class IdempotencyTelemetry
     internal static void Lost(PolicyEnvironment environment, IdempotencyClaim claim)
     {
         Counter<long> lost = Of(environment)._lost;
-        if (lost.Enabled) lost.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        if (lost.Enabled) lost.Add(1, Tag(environment));
         if (environment.HasListeners) environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence));
     }
 
@@ -113,12 +115,14 @@ internal sealed class IdempotencyTelemetry
     {
         UpDownCounter<long> waiting = Of(environment)._waiting;
         if (!waiting.Enabled) return false;
-        waiting.Add(1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        waiting.Add(1, Tag(environment));
         return true;
     }
 
     internal static void HasWaited(PolicyEnvironment environment) =>
-        Of(environment)._waiting.Add(-1, new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        Of(environment)._waiting.Add(-1, Tag(environment));
+
+    private static KeyValuePair<string, object?> Tag(PolicyEnvironment environment) => new(ResilienceTelemetry.PolicyTag, environment.PolicyName);
 
     private static TagList Tags(PolicyEnvironment environment, string name, string value) =>
         new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { name, value } };

@@ -50,7 +50,8 @@ internal sealed class LeaseKeeper : IDisposable
     /// <param name="randomness">Spreads the renewals.</param>
     /// <param name="renew">Asks the store; throws when it cannot be asked.</param>
     /// <param name="lost">Tells whom it concerns. Called once for each claim, without a lock.</param>
-    internal LeaseKeeper(IdempotencyOptions options, Clock clock, Randomness randomness, Func<IdempotencyClaim, ValueTask<bool>> renew, Action<IdempotencyClaim> lost)
+    internal LeaseKeeper(IdempotencyOptions options, Clock clock, Randomness randomness, Func<IdempotencyClaim, ValueTask<bool>> renew,
+        Action<IdempotencyClaim> lost)
     {
         _clock = clock;
         _randomness = randomness;

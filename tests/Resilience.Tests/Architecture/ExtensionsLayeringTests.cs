@@ -63,6 +63,11 @@ public sealed class ExtensionsLayeringTests
             "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "System.Threading.RateLimiting");
         DependenciesOf("Resilience.HealthChecks").Should().BeEquivalentTo("Microsoft.Extensions.Diagnostics.HealthChecks");
         DependenciesOf("Resilience").Should().BeEmpty();
+        DependenciesOf("Resilience.Testing").Should().BeEmpty();
+        DependenciesOf("Resilience.AspNetCore").Should().BeEmpty();
+        DependenciesOf("Resilience.Idempotency.Sqlite").Should().BeEquivalentTo("Microsoft.Data.Sqlite");
+        DependenciesOf("Resilience.Idempotency.PostgreSql").Should().BeEquivalentTo("Npgsql");
+        DependenciesOf("Resilience.Idempotency.Redis").Should().BeEquivalentTo("StackExchange.Redis");
 
         static string[] DependenciesOf(string project) =>
         [

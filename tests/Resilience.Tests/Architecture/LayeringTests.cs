@@ -104,6 +104,11 @@ public sealed class LayeringTests
         UnsealedTypes(typeof(ResiliencePipeline).Assembly).Should().BeEmpty();
         UnsealedTypes(typeof(HttpResilience).Assembly).Should().BeEmpty();
         UnsealedTypes(typeof(ResilienceHealthOptions).Assembly).Should().BeEmpty();
+        UnsealedTypes(typeof(Testing.IdempotencyStoreContract).Assembly).Should().BeEmpty();
+        UnsealedTypes(typeof(IdempotencyEndpointOptions).Assembly).Should().BeEmpty();
+        UnsealedTypes(typeof(SqliteIdempotencyStore).Assembly).Should().BeEmpty();
+        UnsealedTypes(typeof(PostgresIdempotencyStore).Assembly).Should().BeEmpty();
+        UnsealedTypes(typeof(RedisIdempotencyStore).Assembly).Should().BeEmpty();
         UnsealedTypes(typeof(LayeringTests).Assembly).Should().Contain(t => t.EndsWith(nameof(PlantedOpenClass), StringComparison.Ordinal));
     }
 
@@ -149,7 +154,7 @@ public sealed class LayeringTests
 
     [Fact]
     public void Files_stay_readable_and_the_breaker_takes_no_lock() =>
-        Sources().Concat(Repository.Files("src/Resilience.Extensions", "*.cs").Concat(Repository.Files("src/Resilience.HealthChecks", "*.cs"))
+        Sources().Concat(Directory.GetDirectories(Path.Combine(Repository.Root, "src"), "Resilience.*").SelectMany(d => Repository.Files(Repository.Relative(d), "*.cs"))
             .Select(f => (Repository.Relative(f), File.ReadAllText(f)))).SelectMany(s => Complaints(s.Item1, s.Item2)).ToList().Should().BeEmpty();
 
     [Theory]
@@ -192,7 +197,9 @@ internal static class References
     internal static IReadOnlyList<MetadataReference> Packages { get; } =
     [
         .. Framework,
-        .. All(name => name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) || name is "Resilience.dll" or "Resilience.Extensions.dll" or "Resilience.HealthChecks.dll"),
+        .. All(name => name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) || name.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal)
+            || name is "Microsoft.Data.Sqlite.dll" or "Npgsql.dll" or "StackExchange.Redis.dll"
+            || (name.StartsWith("Resilience.", StringComparison.Ordinal) && !name.Contains("Tests", StringComparison.Ordinal) && !name.Contains("Sample", StringComparison.Ordinal))),
     ];
 
     private static MetadataReference[] All(Func<string, bool> isMeant) =>

@@ -14,6 +14,11 @@ public sealed class PackageTests
     [InlineData("Resilience", new string[0])]
     [InlineData("Resilience.Extensions", new[] { "ConfigurationSchema.json" })]
     [InlineData("Resilience.HealthChecks", new string[0])]
+    [InlineData("Resilience.Testing", new string[0])]
+    [InlineData("Resilience.AspNetCore", new string[0])]
+    [InlineData("Resilience.Idempotency.Sqlite", new string[0])]
+    [InlineData("Resilience.Idempotency.PostgreSql", new string[0])]
+    [InlineData("Resilience.Idempotency.Redis", new string[0])]
     public async Task The_package_is_complete_and_reproducible(string name, string[] besides)
     {
         string root = Directory.CreateTempSubdirectory("resilience-pack").FullName;

@@ -11,6 +11,11 @@ public sealed class PublicApiTests
     [InlineData(typeof(ResiliencePipeline))]
     [InlineData(typeof(HttpResilience))]
     [InlineData(typeof(ResilienceHealthOptions))]
+    [InlineData(typeof(Testing.IdempotencyStoreContract))]
+    [InlineData(typeof(IdempotencyEndpointOptions))]
+    [InlineData(typeof(SqliteIdempotencyStore))]
+    [InlineData(typeof(PostgresIdempotencyStore))]
+    [InlineData(typeof(RedisIdempotencyStore))]
     public void The_public_surface_is_the_one_recorded_beside_the_code(Type one)
     {
         string file = Path.Combine(Repository.Root, "src", one.Assembly.GetName().Name!, "PublicApi.txt");

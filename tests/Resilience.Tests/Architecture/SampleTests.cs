@@ -21,6 +21,18 @@ public sealed class SampleTests
     }
 
     [Fact]
+    public async Task The_payments_sample_charges_every_order_once_and_without_keys_it_does_not()
+    {
+        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(180), "run", "--project", "samples/Payments", "-c", "Release");
+        exit.Should().Be(0, "{0}", printed);
+        string[] ledgers = [.. printed.Split('\n').Where(l => l.Contains("The ledger:", StringComparison.Ordinal))];
+        ledgers.Should().HaveCount(2);
+        ledgers[0].Should().MatchRegex(@"; [1-9]\d* orders charged more than once");
+        ledgers[1].Should().Contain("30 charges for 30 orders; 0 orders charged more than once, 0 not at all; customers paid 0.00 too much");
+        printed.Should().Contain("the service was killed 2 times").And.Contain("With keys every order was charged once.");
+    }
+
+    [Fact]
     public async Task The_http_client_sample_charges_once_and_takes_new_settings_during_the_outage()
     {
         (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/HttpClient", "-c", "Release");

@@ -43,6 +43,7 @@ public sealed partial class DocumentationTests
         global using System.Threading; global using System.Threading.Tasks; global using Resilience;
         global using Microsoft.Extensions.Configuration; global using Microsoft.Extensions.DependencyInjection;
         global using Microsoft.Extensions.Options; global using System.Threading.RateLimiting;
+        global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http; global using Resilience.Testing; global using Npgsql;
         """;
 
     /// <summary>A block is the body of an async method, or a file if it says so or holds nothing but namespaces and types.</summary>
@@ -55,6 +56,7 @@ public sealed partial class DocumentationTests
             {
                 static HttpClient http = new();
                 static IServiceCollection services = new ServiceCollection();
+                static WebApplication app = null!;
                 static IConfiguration configuration = null!;
                 static async Task RunAsync(CancellationToken cancellationToken)
                 {
