@@ -17,10 +17,16 @@ internal sealed class PostgresStatements
         Create = Creation(schema, table);
 
         // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
+        // A duplicate, of which a plain look shows that it will be refused, comes to no conflict: that would lock the row, which is a
+        // write and waits for the disk. If the look was wrong by now, Explain says so, and we ask again.
         Acquire = $"""
             INSERT INTO {Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at)
             SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now
               FROM {Clock} AS c
+             WHERE NOT EXISTS (
+                   SELECT 1 FROM {Table} AS s
+                    WHERE s.id = $1 AND s.expires_at > c.now
+                      AND (s.state IN (2, 4) OR (s.state = 1 AND s.lease_until > c.now AND s.nonce <> $3)))
             ON CONFLICT (id) DO UPDATE
                SET (state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, payload) = (
                    SELECT 1::smallint,

@@ -59,6 +59,7 @@ await pipeline.ExecuteAsync(_ => new ValueTask<int>(1));
 Check("metrics", counted > 0);
 Check("description", pipeline.Describe().ToString().Contains("CircuitBreaker", StringComparison.Ordinal));
 await InContainerAsync();
+await IdempotencyAsync();
 Console.WriteLine(failures == 0 ? "all checks passed" : $"{failures} checks failed");
 return failures;
 
@@ -90,11 +91,40 @@ async Task InContainerAsync()
     Check("health", (await container.GetRequiredService<HealthCheckService>().CheckHealthAsync()).Status == HealthStatus.Degraded);
 }
 
+async Task IdempotencyAsync()
+{
+    string file = Path.Combine(Path.GetTempPath(), $"resilience-aot-{Guid.NewGuid():N}.db");
+    await using SqliteIdempotencyStore sqlite = new($"Data Source={file}");
+    foreach (IIdempotencyStore store in new IIdempotencyStore[] { new InMemoryIdempotencyStore(), sqlite })
+    {
+        using IdempotencyGate gate = new(store);
+        JsonIdempotencySerializer json = new(ReceiptJson.Default);
+        int executions = 0;
+        ResiliencePipeline once = new ResiliencePipelineBuilder().AddIdempotency(gate, new IdempotencyPolicyOptions { Serializer = json }).Build();
+        CallOptions options = new("charge") { Properties = new CallProperties().With(IdempotencyKey.Property, new IdempotencyKey("aot", "order-1")) };
+        for (int i = 0; i < 2; i++)
+        {
+            Receipt receipt = await once.ExecuteAsync(options, (_, _) => new ValueTask<Receipt>(new Receipt($"R{++executions}", 12.5m)), 0);
+            Check($"{store.Traits.Name}: one receipt", receipt is { Number: "R1", Amount: 12.5m });
+        }
+
+        Check($"{store.Traits.Name}: added", await gate.GetOrAddAsync(new IdempotencyKey("aot", "text"), (_, _) => new ValueTask<string>("created")) == "created");
+        Check($"{store.Traits.Name}: message", await gate.ProcessOnceAsync(new IdempotencyKey("aot", "m"), (_, _) => default) == MessageAnswer.Processed);
+    }
+
+    File.Delete(file);
+}
+
 void Check(string what, bool holds)
 {
     Console.WriteLine($"{(holds ? "ok    " : "FAILED")} {what}");
     if (!holds) failures++;
 }
+
+internal sealed record Receipt(string Number, decimal Amount);
+
+[System.Text.Json.Serialization.JsonSerializable(typeof(Receipt))]
+internal sealed partial class ReceiptJson : System.Text.Json.Serialization.JsonSerializerContext;
 
 internal sealed class Tally : SimplePolicy
 {

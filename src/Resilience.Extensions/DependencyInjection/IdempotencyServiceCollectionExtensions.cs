@@ -31,8 +31,9 @@ public static class IdempotencyServiceCollectionExtensions
         }).ValidateOnStart();
         if (configure is not null) services.Configure(configure);
         services.TryAddSingleton<IIdempotencyStore>(static provider => new InMemoryIdempotencyStore(timeProvider: provider.GetService<TimeProvider>()));
+        services.TryAddSingleton(new StoreGuard(static pipeline => pipeline.AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 20 })));
         services.TryAddSingleton(static provider => new IdempotencyGate(
-            provider.GetRequiredService<IIdempotencyStore>(),
+            provider.GetRequiredService<StoreGuard>().Guard(provider),
             provider.GetRequiredService<IOptions<IdempotencyOptions>>().Value,
             provider.GetService<TimeProvider>(),
             meterFactory: provider.GetService<IMeterFactory>(),
@@ -61,6 +62,38 @@ public static class IdempotencyServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(create);
         builder.Services.Replace(ServiceDescriptor.Singleton(create));
         return builder;
+    }
+
+    /// <summary>Sets the pipeline that stands before the store. Without this it is a circuit breaker: while the store is down most callers hear
+    /// at once. Stores in memory need none and have none.</summary>
+    /// <param name="builder">What <see cref="AddIdempotency"/> returned.</param>
+    /// <param name="configure">Adds the policies; none at all is allowed.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IIdempotencyBuilder GuardStore(this IIdempotencyBuilder builder, Action<ResiliencePipelineBuilder> configure)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(configure);
+        builder.Services.Replace(ServiceDescriptor.Singleton(new StoreGuard(configure)));
+        return builder;
+    }
+
+    private sealed class StoreGuard(Action<ResiliencePipelineBuilder> configure)
+    {
+        internal IIdempotencyStore Guard(IServiceProvider provider)
+        {
+            IIdempotencyStore store = provider.GetRequiredService<IIdempotencyStore>();
+            if (store.Traits.IsImmediate) return store;
+            ResiliencePipelineBuilder pipeline = new()
+            {
+                Name = "idempotency-store",
+                Classifier = GuardedIdempotencyStore.Classifier,
+                TimeProvider = provider.GetService<TimeProvider>() ?? TimeProvider.System,
+                MeterFactory = provider.GetService<IMeterFactory>(),
+            };
+            if (provider.GetService<ILoggerFactory>() is { } logs) pipeline.OnEvent(new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write);
+            configure(pipeline);
+            return new GuardedIdempotencyStore(store, pipeline.Build());
+        }
     }
 
     private sealed class Builder(IServiceCollection services) : IIdempotencyBuilder

@@ -1,0 +1,132 @@
+using Npgsql;
+using StackExchange.Redis;
+
+namespace Resilience.Idempotency.Benchmarks;
+
+internal static class Postgres
+{
+    internal static async Task RunAsync(TextWriter report, string connectionString)
+    {
+        Console.WriteLine("PostgreSQL");
+        await using NpgsqlDataSource source = NpgsqlDataSource.Create(connectionString);
+        await ExecuteAsync(source, "DROP TABLE IF EXISTS resilience_idempotency; DROP TABLE IF EXISTS bare; CREATE TABLE bare (id bytea PRIMARY KEY, a bytea, b uuid, c timestamptz, payload bytea)");
+        PostgresIdempotencyStore store = new(source);
+        await store.EnsureCreatedAsync();
+        await Against.RunAsync(
+            report, "PostgreSQL", "Npgsql, `Max Auto Prepare=20`", store,
+            ("INSERT of one row of the same size, committed", async id =>
+            {
+                await using NpgsqlCommand command = source.CreateCommand("INSERT INTO bare VALUES ($1, $2, $3, clock_timestamp(), NULL)");
+                command.Parameters.Add(new() { Value = id.ToArray() });
+                command.Parameters.Add(new() { Value = new byte[32] });
+                command.Parameters.Add(new() { Value = Guid.NewGuid() });
+                await command.ExecuteNonQueryAsync();
+            }
+        ),
+            ("UPDATE of that row, committed", async id =>
+            {
+                await using NpgsqlCommand command = source.CreateCommand("UPDATE bare SET payload = $2 WHERE id = $1");
+                command.Parameters.Add(new() { Value = id.ToArray() });
+                command.Parameters.Add(new() { Value = new byte[100] });
+                await command.ExecuteNonQueryAsync();
+            }
+        ),
+            ("SELECT of that row", async id =>
+            {
+                await using NpgsqlCommand command = source.CreateCommand("SELECT payload FROM bare WHERE id = $1");
+                command.Parameters.Add(new() { Value = id.ToArray() });
+                await command.ExecuteScalarAsync();
+            }
+        ));
+        await ExecuteAsync(source, "TRUNCATE resilience_idempotency");
+        double rate = await Sqlite.KeysAsync(store, 32, 1000, 100);
+        await using NpgsqlCommand size = source.CreateCommand("SELECT pg_total_relation_size('resilience_idempotency')");
+        report.WriteLine();
+        report.WriteLine($"{rate:#,0} keys a second with 32 callers; {(long)(await size.ExecuteScalarAsync())! / 32_000.0:0} bytes of table and indexes for each key, before any vacuum.");
+    }
+
+    private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
+    {
+        await using NpgsqlCommand command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+}
+
+internal static class Redis
+{
+    internal static async Task RunAsync(TextWriter report, string configuration)
+    {
+        Console.WriteLine("Redis");
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(configuration);
+        IDatabase database = connection.GetDatabase();
+        RedisIdempotencyStore store = new(connection);
+        const string Nothing = "return redis.call('HSET', KEYS[1], 'a', ARGV[1])";
+        await Against.RunAsync(
+            report, "Redis", "StackExchange.Redis", store,
+            ("a script with one HSET", id => database.ScriptEvaluateAsync(Nothing, [(RedisKey)$"b:{id.ToHex()}"], [new byte[32]])),
+            ("a script with one HSET of the payload", id => database.ScriptEvaluateAsync(Nothing, [(RedisKey)$"b:{id.ToHex()}"], [new byte[100]])),
+            ("HGET", id => database.HashGetAsync($"b:{id.ToHex()}", "a")));
+        await database.ExecuteAsync("FLUSHALL");
+        long before = await MemoryAsync(database);
+        double rate = await Sqlite.KeysAsync(store, 32, 1000, 100);
+        report.WriteLine();
+        report.WriteLine($"{rate:#,0} keys a second with 32 callers; {(await MemoryAsync(database) - before) / 32_000.0:0} bytes of memory for each key.");
+    }
+
+    private static async Task<long> MemoryAsync(IDatabase database)
+    {
+        string info = (string)(await database.ScriptEvaluateAsync("return redis.call('INFO', 'memory')"))!;
+        return long.Parse(info.Split("used_memory:")[1].Split('\r')[0], System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
+
+/// <summary>One operation at a time, ours and the client's own in turns.</summary>
+internal static class Against
+{
+    internal static async Task RunAsync(
+        TextWriter report,
+        string name,
+        string client,
+        IIdempotencyStore store,
+        (string Name, Func<IdempotencyId, Task> Run) insert,
+        (string Name, Func<IdempotencyId, Task> Run) update,
+        (string Name, Func<IdempotencyId, Task> Run) read)
+    {
+        const int Times = 300, Rounds = 15;
+        TimeSpan hour = TimeSpan.FromHours(1);
+        IdempotencyId[] ids = new IdempotencyId[Times];
+        long[] fences = new long[Times];
+        Measure ourClaim = new("claim", async times =>
+        {
+            for (int i = 0; i < times; i++)
+            {
+                ids[i] = Sqlite.NewId();
+                fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence;
+            }
+        });
+        Measure ourEnd = new("complete", async times =>
+        {
+            for (int i = 0; i < times; i++) await store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, new byte[100], hour);
+        });
+        Measure ourReplay = new("replay", async times =>
+        {
+            for (int i = 0; i < times; i++) await store.TryAcquireAsync(Sqlite.Request(ids[i]));
+        });
+        Measure Bare((string Name, Func<IdempotencyId, Task> Run) one) => new(one.Name, async times =>
+        {
+            for (int i = 0; i < times; i++) await one.Run(ids[i]);
+        });
+        Measure bareInsert = Bare(insert), bareUpdate = Bare(update), bareRead = Bare(read);
+        await Measure.TakeTurnsAsync(Rounds, Times, ourClaim, bareInsert, ourEnd, bareUpdate, ourReplay, bareRead);
+
+        report.WriteLine();
+        report.WriteLine($"## {name}");
+        report.WriteLine();
+        report.WriteLine($"One caller, one operation at a time, over loopback, beside the same client's ({client}) own bare call. Aim: at most 1.2 of it.");
+        report.WriteLine();
+        report.WriteLine("| ours | time | the bare call | time | ratio |");
+        report.WriteLine("|---|---|---|---|---|");
+        foreach ((Measure ours, Measure bare) in new[] { (ourClaim, bareInsert), (ourEnd, bareUpdate), (ourReplay, bareRead) })
+            report.WriteLine($"| {ours.Name} | {ours.Nanoseconds / 1000:0} µs | {bare.Name} | {bare.Nanoseconds / 1000:0} µs | {ours.Nanoseconds / bare.Nanoseconds:0.00} |");
+    }
+}

@@ -1,0 +1,77 @@
+namespace Resilience;
+
+/// <summary>A store behind a pipeline of ours: a circuit breaker, say, so that a store that is down is not asked by every call, and who asks
+/// hears at once.</summary>
+/// <remarks>
+/// Every operation may be repeated safely, so a retry is allowed inside; the gate asks again by itself, though. A refusal of the pipeline is
+/// <see cref="IdempotencyStoreFault.Unavailable"/>. Give the pipeline <see cref="Classifier"/>: what a store holds is not what it suffers
+/// from. Thread-safe as its parts are.
+/// </remarks>
+public sealed class GuardedIdempotencyStore : IIdempotencyStore
+{
+    private readonly IIdempotencyStore _inner;
+    private readonly ResiliencePipeline _pipeline;
+
+    /// <summary>Puts a pipeline before a store.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public GuardedIdempotencyStore(IIdempotencyStore inner, ResiliencePipeline pipeline)
+    {
+        ArgumentNullException.ThrowIfNull(inner);
+        ArgumentNullException.ThrowIfNull(pipeline);
+        _inner = inner;
+        _pipeline = pipeline;
+    }
+
+    /// <summary>Counts as failures only what says that the store is ill: unavailable, full. A damaged record, a missing table and a mistake
+    /// of the caller do not open a circuit.</summary>
+    public static OutcomeClassifier Classifier { get; } = OutcomeClassifier.Default.On<IdempotencyStoreException>(
+        failed => failed.Fault is IdempotencyStoreFault.Corrupt or IdempotencyStoreFault.Misconfigured ? Verdict.Ignored : Verdict.Failure);
+
+    /// <inheritdoc/>
+    public IdempotencyStoreTraits Traits => _inner.Traits;
+
+    /// <inheritdoc/>
+    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, request), static (s, token) => s._inner.TryAcquireAsync(s.request, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, id, fence, lease), static (s, token) => s._inner.RenewAsync(s.id, s.fence, s.lease, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> CompleteAsync(
+        IdempotencyId id,
+        long fence,
+        IdempotencyEnding ending,
+        ReadOnlyMemory<byte> payload,
+        TimeSpan retention,
+        CancellationToken cancellationToken = default) => RunAsync(
+            (_inner, id, fence, ending, payload, retention),
+            static (s, token) => s._inner.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.retention, token),
+            cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, id, fence), static (s, token) => s._inner.ReleaseAsync(s.id, s.fence, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, id), static (s, token) => s._inner.PeekAsync(s.id, token), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, most), static (s, token) => s._inner.PurgeAsync(s.most, token), cancellationToken);
+
+    private async ValueTask<TAnswer> RunAsync<TState, TAnswer>(
+        TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _pipeline.ExecuteAsync(ask, state, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception refused) when (refused is ResilienceException or TimeoutException)
+        {
+            throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {refused.Message}", refused);
+        }
+    }
+}
