@@ -13,7 +13,11 @@ internal static class Shop
     internal static async Task<int> RunAsync(Settings settings)
     {
         ServiceCollection services = new();
-        services.AddHttpClient("payments", http => http.BaseAddress = new($"http://127.0.0.1:{settings.Port}")).AddStandardResilience();
+        services.AddHttpClient("payments", http => http.BaseAddress = new($"http://127.0.0.1:{settings.Port}")).AddStandardResilience(o =>
+        {
+            o.CircuitBreaker!.BreakDuration = TimeSpan.FromSeconds(0.5);    // the story is short, and the service is back in a second
+            o.CircuitBreaker.MaxBreakDuration = TimeSpan.FromSeconds(1);
+        });
         await using ServiceProvider provider = services.BuildServiceProvider();
         HttpClient payments = provider.GetRequiredService<IHttpClientFactory>().CreateClient("payments");
 
