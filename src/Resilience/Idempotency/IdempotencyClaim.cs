@@ -99,6 +99,9 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     internal Exception? WhyUnprotected { get; init; }
 
+    /// <summary>True from the moment on at which its owner began to complete, release or hold it.</summary>
+    internal bool HasEnded => Volatile.Read(ref _ended) == Ended;
+
     /// <summary>The keeper's notes about this claim; it alone touches them.</summary>
     internal LeaseNotes Lease { get; }
 

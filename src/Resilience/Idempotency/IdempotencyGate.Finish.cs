@@ -88,6 +88,8 @@ public sealed partial class IdempotencyGate
 
     private void LoseClaim(IdempotencyClaim claim)
     {
+        // A renewal that crossed with the completion: the record is no longer in progress because it was completed, by us.
+        if (claim.HasEnded) return;
         IdempotencyTelemetry.Lost(_environment, claim);
 
         // Those who wait here may ask the store again: somebody else may hold the key, or nobody.

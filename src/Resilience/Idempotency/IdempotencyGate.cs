@@ -179,10 +179,17 @@ public sealed partial class IdempotencyGate : IDisposable
             if (left <= 0) return;
             double pause = Math.Min(left, pauseMs * (0.5 + _environment.Randomness.NextDouble()));
             await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(1, pause)), _time, cancellationToken).ConfigureAwait(false);
-            PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
-            leaseEnd = _clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
             pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
+            try
+            {
+                PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
+                if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
+                leaseEnd = _clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
+            }
+            catch (IdempotencyStoreException failed) when (failed.IsTransient)
+            {
+                // Somebody holds the key, that much is known: a store that is away for a moment is no reason to give up, or to begin.
+            }
         }
     }
 

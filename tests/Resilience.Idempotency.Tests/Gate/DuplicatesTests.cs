@@ -78,6 +78,29 @@ public sealed class DuplicatesTests
     }
 
     [Fact]
+    public async Task A_store_that_is_away_for_a_moment_neither_ends_the_waiting_nor_begins_a_second_execution()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(
+            o =>
+            {
+                o.WhenInFlight = WhenInFlight.Wait;
+                o.WhenStoreFails = WhenStoreFails.RunUnprotected;
+            },
+            inner => store = new(inner));
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim elsewhere = (await kit.NewGate(store: kit.Memory).EnterAsync(id, default)).Claim!;
+        Task<IdempotencyEntry> waiting = kit.Gate.EnterAsync(id, default).AsTask();
+        store!.Before = operation => operation == "peek" ? UnrulyStore.Broken : Task.CompletedTask;
+        await kit.PassAsync(TimeSpan.FromSeconds(3), 60);
+        waiting.IsCompleted.Should().BeFalse();
+        store.Before = null;
+        await elsewhere.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+
+        (await kit.PassUntilAsync(waiting, TimeSpan.FromMilliseconds(100))).Content.ToArray().Should().Equal(Receipt);
+    }
+
+    [Fact]
     public async Task Waiting_ends_when_its_time_is_over()
     {
         using Kit kit = new(Waiting);

@@ -115,6 +115,29 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public async Task A_renewal_that_crosses_with_the_completion_is_no_loss()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        IdempotencyClaim claim = await ClaimAsync(kit.Gate, Kit.NewId());
+        TaskCompletionSource renewal = new(TaskCreationOptions.RunContinuationsAsynchronously), completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        store!.Before = operation => operation == "renew" ? renewal.Task : Task.CompletedTask;
+        store.After = operation => operation == "complete" ? completion.Task : Task.CompletedTask;
+        await kit.PassAsync(Kit.Lease * 0.45);
+        store.Asked.Should().Contain("renew");
+
+        Task<IdempotencyFinish> completing = claim.CompleteAsync(IdempotencyPayloadKind.Value, default).AsTask();
+        await Kit.UntilAsync(() => store.Asked.Contains("complete"));
+        renewal.SetResult(); // the store says: no longer in progress
+        await kit.PassAsync(TimeSpan.FromSeconds(1));
+        completion.SetResult();
+
+        (await completing.WaitAsync(Kit.Patience)).Should().Be(IdempotencyFinish.Kept);
+        claim.IsLost.Should().BeFalse();
+        kit.Events.Should().NotContain(e => e is IdempotencyClaimLost);
+    }
+
+    [Fact]
     public async Task A_call_that_hangs_does_not_hold_its_key_for_ever()
     {
         using Kit kit = new(o => o.MaxExecution = TimeSpan.FromMinutes(2));
