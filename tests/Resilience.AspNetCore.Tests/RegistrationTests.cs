@@ -45,7 +45,7 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public async Task A_store_that_is_down_is_soon_not_asked_any_more_and_asked_again_later()
+    public async Task A_store_that_is_down_is_soon_not_asked_any_more()
     {
         FailingStore store = new();
         IdempotencyGate gate = GateOf(b => b.UseStore(_ => store), o => o.AcquireTimeout = TimeSpan.FromMilliseconds(20));
