@@ -11,4 +11,4 @@ redis-server --port 56987 --bind 127.0.0.1 --dir "$folder" --save '' --appendonl
 trap 'kill $redis; kill -INT $pg; wait || true; rm -rf "$folder"' EXIT
 sleep 2
 dotnet run -c Release --project benchmarks/Resilience.Idempotency.Benchmarks -- \
-    --postgresql "Host=127.0.0.1;Port=55987;Username=postgres;Database=postgres;Max Auto Prepare=20" --redis "127.0.0.1:56987,allowAdmin=true" --output benchmarks/results/idempotency.md
+    --postgresql "Host=127.0.0.1;Port=55987;Username=postgres;Database=postgres;Max Auto Prepare=20" --redis "127.0.0.1:56987,allowAdmin=true" --output benchmarks/results/idempotency.md "$@"

@@ -73,7 +73,7 @@ internal static class Redis
         report.WriteLine($"{rate:#,0} keys a second with 32 callers; {(await MemoryAsync(database) - before) / 32_000.0:0} bytes of memory for each key.");
     }
 
-    private static async Task<long> MemoryAsync(IDatabase database)
+    internal static async Task<long> MemoryAsync(IDatabase database)
     {
         string info = (string)(await database.ScriptEvaluateAsync("return redis.call('INFO', 'memory')"))!;
         return long.Parse(info.Split("used_memory:")[1].Split('\r')[0], System.Globalization.CultureInfo.InvariantCulture);
