@@ -67,7 +67,7 @@ public sealed class ForeignClientsTests
         (await FluentActions.Awaiting(() => stalled.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.Cancelled);
         (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "slow" }, deadline: DateTime.UtcNow.AddMilliseconds(200)).ResponseAsync)
             .Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.DeadlineExceeded);
-        shop.Calls.Should().Be(4);
+        shop.Calls.Should().BeInRange(3, 4, "on a busy machine the deadline may pass before the call is sent; it is never sent twice");
     }
 
     [Fact]
