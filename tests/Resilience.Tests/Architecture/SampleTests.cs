@@ -41,4 +41,12 @@ public sealed class SampleTests
             .And.Contain("attempt timeout 00:00:00.5000000, circuit Open").And.Contain("did you mean AttemptTimeout?")
             .And.Contain("receipt 2 for the lamp; circuit Closed; 2 charges in all");
     }
+
+    [Fact]
+    public async Task The_simulation_sample_lives_two_days_and_compares_them()
+    {
+        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/Simulation", "-c", "Release");
+        exit.Should().Be(0, "{0}", printed);
+        printed.Should().Contain("6.0 requests for each call, against 0.0").And.NotContain("(not exact)");
+    }
 }
