@@ -23,7 +23,8 @@ public sealed class VirtualTime : TimeProvider
     /// <summary>Virtual time since the simulation began.</summary>
     public TimeSpan Elapsed => new(Volatile.Read(ref _now));
 
-    /// <summary>Timers of policies and of your code that are set and have not fired. What is left after the last call has ended, somebody forgot to dispose of.</summary>
+    /// <summary>Timers of policies and of your code that are set and have not fired. What is left after the
+    /// last call has ended, somebody forgot to dispose of.</summary>
     public int ArmedTimers => Volatile.Read(ref _armed);
 
     /// <inheritdoc/>
