@@ -19,7 +19,7 @@ internal static class BreakerRules
     /// <summary>May a call enter a half-open circuit? At most <c>Probes</c> are out at once, and never more than could still be needed.</summary>
     internal static (ProbeEntry Answer, ProbeWord Next) Enter(ProbeWord word, long nowMs, BreakerSettings settings)
     {
-        if (word.Out > 0 && nowMs >= word.LeaseMs) return (ProbeEntry.Lost, word);
+        if (word.IsGivenUp || (word.Out > 0 && nowMs >= word.LeaseMs)) return (ProbeEntry.Lost, word);
         bool free = word.Out < settings.Probes && word.Good + word.Out < settings.SuccessThreshold;
         return free ? (ProbeEntry.Send, new(nowMs + settings.ProbeLeaseMs, word.Out + 1, word.Good)) : (ProbeEntry.Taken, word);
     }

@@ -84,7 +84,7 @@ public sealed partial class CircuitBreaker
         };
     }
 
-    private void Open(Era era, BreakerSettings settings, TripCause cause)
+    private bool Open(Era era, BreakerSettings settings, TripCause cause)
     {
         long now = NowMs;
         long healthy = era.State == CircuitState.Closed ? now - era.SinceMs : 0;
@@ -92,7 +92,7 @@ public sealed partial class CircuitBreaker
         long until = now + BreakerRules.BreakMs(level, settings, Chance());
 
         // If another thread changed the era first, its reason stands and ours belongs to the past.
-        TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
+        return TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
     }
 
     /// <summary>The generator may be the user's: if it throws or leaves [0, 1), the break is not shortened.</summary>

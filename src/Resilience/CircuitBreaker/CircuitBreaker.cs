@@ -205,7 +205,14 @@ public sealed partial class CircuitBreaker
             }
 
             (ProbeEntry answer, ProbeWord next) = BreakerRules.Enter(word, now, settings);
-            if (answer == ProbeEntry.Lost) return BeginProbing(ref era, settings, now);
+            if (answer == ProbeEntry.Lost)
+            {
+                // Full fence: the probes are given up before the era is, in the word where their successes are counted. A success that
+                // comes at this very moment is counted and closes the circuit, or is late; never counted and without effect.
+                if (!word.IsGivenUp && Interlocked.CompareExchange(ref era.Probes, ProbeWord.GivenUp.Bits, word.Bits) != word.Bits) continue;
+                return BeginProbing(ref era, settings, now);
+            }
+
             if (answer == ProbeEntry.Taken) return CircuitEntry.RefusedProbesTaken;
 
             // Full fence: the place is ours before we go on.
@@ -219,14 +226,14 @@ public sealed partial class CircuitBreaker
         bool isSlow = startedMs >= 0 && settings.WatchesDuration && NowMs - startedMs >= settings.SlowCallMs;
         if (failed || isSlow)
         {
-            Open(era, settings, new(TripRule.ProbeFailed, 1, 1));
-            return CircuitExit.Counted;
+            // Two probes that fail at once: one of them opens the circuit, the other is late.
+            return Open(era, settings, new(TripRule.ProbeFailed, 1, 1)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
 
         while (true)
         {
             ProbeWord word = new(Volatile.Read(ref era.Probes));
-            if (word.Out == 0) return CircuitExit.Stale; // more came back than went out: a permit was given back twice
+            if (word.Out == 0) return CircuitExit.Stale; // given up; or more came back than went out: a permit was given back twice
             (bool closes, ProbeWord next) = BreakerRules.Succeed(word, settings);
 
             // Full fence: pairs with the one in EnterHalfOpen; exactly one probe finds that it was the last one needed.

@@ -85,7 +85,7 @@ internal sealed class Era
 /// The lease is that of the probe sent last (now + ProbeLease at its sending). While probes keep coming and going there is
 /// progress; when none has been sent for a whole lease and places are still taken, every probe that is out is older than its
 /// lease, all are given up together, and a new half-open era begins with fresh places. 40 bits of milliseconds are 34 years
-/// from the making of the breaker.
+/// from the making of the breaker. A word of zero says that they have been given up: whoever comes next swaps the era.
 /// </remarks>
 internal readonly record struct ProbeWord(long Bits)
 {
@@ -100,6 +100,11 @@ internal readonly record struct ProbeWord(long Bits)
         Debug.Assert(leaseMs is >= 0 and < 1L << LeaseBits, "The lease fits its bits.");
         Debug.Assert(probesOut is >= 0 and <= Most && good is >= 0 and <= Most, "The counts fit their bits.");
     }
+
+    /// <summary>All probes out are lost, and a new era is about to begin. No other word has a lease of zero.</summary>
+    internal static ProbeWord GivenUp => default;
+
+    internal bool IsGivenUp => Bits == 0;
 
     internal int Good => (int)(Bits & Most);
 

@@ -1,0 +1,84 @@
+namespace Resilience.Verification.Coyote;
+
+public sealed class BreakerScheduleTests(ITestOutputHelper output)
+{
+    public static TheoryData<string> Situations => [.. Enum.GetNames<Situation>()];
+
+    public static TheoryData<string> Flaws => [.. Enum.GetNames<Flaw>().Where(name => name != nameof(Flaw.None))];
+
+    [CoyoteTheory]
+    [MemberData(nameof(Situations))]
+    public void Every_pair_of_operations_keeps_the_rules_in_every_order_of_its_atomic_steps(string situation)
+    {
+        int schedules = 0, scenarios = 0;
+        foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
+        {
+            Exploration found = Explorer.Exhaust(scenario.Body(), Grain.Atomics, 100_000);
+            found.Flaw.Should().BeNull();
+            found.IsComplete.Should().BeTrue($"all schedules of {scenario} were run");
+            schedules += found.Schedules;
+            scenarios++;
+        }
+
+        output.WriteLine($"{situation}: {scenarios} pairs, {schedules:N0} schedules, no other exists");
+    }
+
+    [CoyoteTheory]
+    [MemberData(nameof(Situations))]
+    public void Pairs_keep_the_rules_when_volatile_reads_are_steps_too(string situation)
+    {
+        int schedules = 0, scenarios = 0, complete = 0;
+        foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
+        {
+            Exploration found = Bounds.IsDeep
+                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 3000)
+                : Explorer.Sample(scenario.Body(), Grain.Volatiles, 8);
+            found.Flaw.Should().BeNull();
+            schedules += found.Schedules;
+            complete += Bounds.IsDeep && found.IsComplete ? 1 : 0;
+            scenarios++;
+        }
+
+        output.WriteLine($"{situation}: {scenarios} pairs, {complete} of them completely, {schedules:N0} schedules");
+    }
+
+    [CoyoteTheory]
+    [InlineData(3, Grain.Volatiles)]
+    [InlineData(4, Grain.Volatiles)]
+    [InlineData(3, Grain.Memory)]
+    public void More_threads_keep_the_rules_in_schedules_at_random(int threads, object grain)
+    {
+        Random random = new(threads);
+        int schedules = 0;
+        for (int i = 0; i < Bounds.Deep(60, 3000); i++)
+        {
+            Situation situation = Enum.GetValues<Situation>()[random.Next(Enum.GetValues<Situation>().Length)];
+            Operation[] operations = random.GetItems(Enum.GetValues<Operation>(), threads);
+            Exploration found = Explorer.Sample(new Scenario(situation, operations).Body(), (Grain)grain, 12);
+            found.Flaw.Should().BeNull();
+            schedules += found.Schedules;
+        }
+
+        output.WriteLine($"{threads} threads: {schedules:N0} schedules");
+    }
+
+    [CoyoteTheory]
+    [MemberData(nameof(Flaws))]
+    public void A_planted_flaw_is_found(string flaw)
+    {
+        int schedules = 0;
+        foreach (Scenario scenario in Enum.GetValues<Situation>().Where(IsKnownToPlanted).SelectMany(Scenario.Pairs))
+        {
+            Exploration found = Explorer.Exhaust((scenario with { Planted = Enum.Parse<Flaw>(flaw) }).Body(), Grain.Atomics, 1000);
+            schedules += found.Schedules;
+            if (found.Flaw is null) continue;
+            output.WriteLine($"{flaw}: found after {schedules} schedules: {found.Flaw.Split('\n')[0]}");
+            return;
+        }
+
+        Assert.Fail($"{flaw} was not found in {schedules} schedules: the check has no teeth");
+    }
+
+    /// <summary>The small breaker has one probe and no ramp.</summary>
+    private static bool IsKnownToPlanted(Situation situation) => situation is not (Situation.TwoProbesOut or Situation.Ramping);
+}

@@ -1,0 +1,27 @@
+namespace Resilience.Verification.Coyote;
+
+/// <summary>A test that needs scheduling points; built with -p:Coyote=false it is reported as skipped.</summary>
+internal sealed class CoyoteFactAttribute : FactAttribute
+{
+    internal const string? Reason =
+#if WITHOUT_COYOTE
+        "Built with -p:Coyote=false.";
+#else
+        null;
+#endif
+
+    public CoyoteFactAttribute() => Skip = Reason;
+}
+
+/// <inheritdoc cref="CoyoteFactAttribute"/>
+internal sealed class CoyoteTheoryAttribute : TheoryAttribute
+{
+    public CoyoteTheoryAttribute() => Skip = CoyoteFactAttribute.Reason;
+}
+
+internal static class Bounds
+{
+    internal static bool IsDeep { get; } = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1";
+
+    internal static int Deep(int usual, int deep) => IsDeep ? deep : usual;
+}

@@ -1,0 +1,101 @@
+using System.Reflection;
+using Microsoft.Coyote;
+using Microsoft.Coyote.Logging;
+using Microsoft.Coyote.Rewriting;
+using Microsoft.Coyote.SystematicTesting;
+
+namespace Resilience.Verification.Coyote;
+
+/// <summary>Which steps of a thread the scheduler can come between.</summary>
+internal enum Grain
+{
+    /// <summary>Before each interlocked operation (and each change of the clock). Plain and volatile reads belong to the step before them.</summary>
+    Atomics,
+
+    /// <summary>Before volatile reads and writes too.</summary>
+    Volatiles,
+
+    /// <summary>Before every access to a field or an array as well.</summary>
+    Memory,
+}
+
+/// <param name="Schedules">How many schedules were run.</param>
+/// <param name="IsComplete">No other schedule exists.</param>
+/// <param name="Flaw">What the scenario complained of, null if of nothing.</param>
+internal sealed record Exploration(int Schedules, bool IsComplete, string? Flaw);
+
+/// <summary>Runs a scenario under many schedules of its threads.</summary>
+internal static class Explorer
+{
+    // The exhaustive strategy is in the package and works, but is not public.
+    private static readonly MethodInfo DepthFirst =
+        typeof(Configuration).GetMethod("WithDFSStrategy", BindingFlags.Instance | BindingFlags.NonPublic)
+        ?? throw new InvalidOperationException("This version of Coyote has no depth-first strategy.");
+
+    /// <summary>All schedules, one after the other, until there are no more or so many were run.</summary>
+    internal static Exploration Exhaust(Action scenario, Grain grain, int most) =>
+        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, most), null)!, most);
+
+    /// <summary>Schedules at random, from a fixed seed.</summary>
+    internal static Exploration Sample(Action scenario, Grain grain, int schedules) =>
+        Run(scenario, Configure(grain, schedules).WithRandomStrategy(), schedules);
+
+    /// <summary>Both assemblies must have been rewritten: otherwise nothing is explored, and nothing would say so.</summary>
+    internal static void RequireRewriting()
+    {
+        foreach (Assembly assembly in new[] { typeof(CircuitBreaker).Assembly, typeof(Explorer).Assembly })
+        {
+            if (!RewritingEngine.IsAssemblyRewritten(assembly))
+                throw new InvalidOperationException($"{assembly.GetName().Name} has no scheduling points: build this project again without -p:Coyote=false.");
+        }
+    }
+
+    private static Configuration Configure(Grain grain, int most) => Configuration.Create()
+        .WithTelemetryEnabled(false)
+        .WithTestingIterations((uint)most)
+        .WithMaxSchedulingSteps(2000)
+        .WithRandomGeneratorSeed(1)
+        .WithPartiallyControlledConcurrencyAllowed(false)
+        .WithAtomicOperationRaceCheckingEnabled()
+        .WithVolatileOperationRaceCheckingEnabled(grain >= Grain.Volatiles)
+        .WithMemoryAccessRaceCheckingEnabled(grain >= Grain.Memory)
+        .WithControlFlowRaceCheckingEnabled(grain >= Grain.Memory);
+
+    private static Exploration Run(Action scenario, Configuration configuration, int most)
+    {
+        RequireRewriting();
+        using TestingEngine engine = TestingEngine.Create(configuration, scenario);
+        engine.SetLogger(new NullLogger());
+        engine.Run();
+        TestReport report = engine.TestReport;
+        int schedules = report.NumOfExploredFairPaths + report.NumOfExploredUnfairPaths;
+        string flaws = string.Join(Environment.NewLine, report.BugReports.Concat(report.InternalErrors));
+        return new(schedules, flaws.Length == 0 && schedules < most, flaws.Length == 0 ? null : flaws);
+    }
+
+    /// <summary>Coyote writes a diary to the console otherwise.</summary>
+    private sealed class NullLogger : ILogger
+    {
+        public void Write(LogSeverity severity, string value) { }
+        public void Write(LogSeverity severity, string format, object arg0) { }
+        public void Write(LogSeverity severity, string format, object arg0, object arg1) { }
+        public void Write(LogSeverity severity, string format, object arg0, object arg1, object arg2) { }
+        public void Write(LogSeverity severity, string format, params object[] args) { }
+        public void Write(string value) { }
+        public void Write(string format, object arg0) { }
+        public void Write(string format, object arg0, object arg1) { }
+        public void Write(string format, object arg0, object arg1, object arg2) { }
+        public void Write(string format, params object[] args) { }
+        public void WriteLine(string value) { }
+        public void WriteLine(string format, object arg0) { }
+        public void WriteLine(string format, object arg0, object arg1) { }
+        public void WriteLine(string format, object arg0, object arg1, object arg2) { }
+        public void WriteLine(string format, params object[] args) { }
+        public void WriteLine(LogSeverity severity, string value) { }
+        public void WriteLine(LogSeverity severity, string format, object arg0) { }
+        public void WriteLine(LogSeverity severity, string format, object arg0, object arg1) { }
+        public void WriteLine(LogSeverity severity, string format, object arg0, object arg1, object arg2) { }
+        public void WriteLine(LogSeverity severity, string format, params object[] args) { }
+        public void Dispose() { }
+    }
+}

@@ -1,0 +1,144 @@
+using Microsoft.Coyote.Specifications;
+
+namespace Resilience.Verification.Coyote;
+
+/// <summary>The other words that are changed without a lock, each in small scenarios whose schedules are all run, volatile reads included.</summary>
+public sealed class WordScheduleTests(ITestOutputHelper output)
+{
+    [CoyoteFact]
+    public void Of_two_failures_that_count_and_then_sum_up_one_at_least_sees_both() => Exhaust(() =>
+    {
+        FailureWindow window = FailureWindow.OverTime(2);
+        (int Calls, int Bad) first = default, second = default;
+        Threads.Run(() => first = CountAndSum(window), () => second = CountAndSum(window));
+        Specification.Assert(Math.Max(first.Bad, second.Bad) == 2, "the failures miss each other: {0} and {1}", first, second);
+        Specification.Assert(window.Sum(7) == (2, 2), "of two failures {0} are in the window", window.Sum(7));
+    });
+
+    [CoyoteFact]
+    public void A_window_over_calls_loses_no_call_while_its_head_moves() => Exhaust(() =>
+    {
+        FailureWindow window = FailureWindow.OverCalls(3, 3);
+        window.Record(0, false);
+        Threads.Run(() => window.Record(0, true), () => window.Record(0, false));
+        Specification.Assert(window.Sum(0) == (3, 1), "of three calls and one failure {0} are in the window", window.Sum(0));
+    });
+
+    [CoyoteFact]
+    public void A_bucket_that_begins_afresh_takes_each_call_once() => Exhaust(() =>
+    {
+        FailureWindow window = FailureWindow.OverTime(2);
+        window.Record(3, true);
+        Threads.Run(() => window.Record(7, true), () => window.Record(7, false));
+        Specification.Assert(window.Sum(7) == (2, 1), "of two calls and one failure {0} are in the window", window.Sum(7));
+    });
+
+    [CoyoteFact]
+    public void A_run_is_completed_by_exactly_one_failure_and_is_final() => Exhaust(() =>
+    {
+        Held<FailureRun> held = new();
+        int first = 0, second = 0;
+        bool ended = false;
+        held.Value.Extend(2, 2, Clock.Never, 0);
+        Threads.Run(
+            () => first = held.Value.Extend(2, 2, Clock.Never, 0),
+            () =>
+            {
+                ended = held.Value.TryEnd(2);
+                second = held.Value.Extend(2, 2, Clock.Never, 0);
+            });
+        int length = held.Value.Length;
+        bool isWhole = (ended, first, second) switch
+        {
+            (false, 2, -1) => length == 2, // failure, success too late, failure too late
+            (true, 2, 1) or (true, 1, 2) => length == 2, // the success came first, then both failures
+            _ => false,
+        };
+        Specification.Assert(isWhole, "answers {0}, {1} and {2}, length {3}", first, ended, second, length);
+    });
+
+    [CoyoteFact]
+    public void Of_two_last_failures_within_a_span_one_at_least_completes_the_run() => Exhaust(() =>
+    {
+        Held<FailureRun> held = new();
+        int first = 0, second = 0;
+        Threads.Run(() => first = held.Value.Extend(2, int.MaxValue, 100, 10), () => second = held.Value.Extend(2, int.MaxValue, 100, 20));
+        Specification.Assert(Math.Max(first, second) == 2, "the answers are {0} and {1}", first, second);
+    });
+
+    [CoyoteFact]
+    public void Calls_in_flight_are_conserved_while_their_slot_is_taken_over() => Exhaust(() =>
+    {
+        CallsInFlight calls = new(80); // slots of 10 ms, 16 of them
+        calls.Begin(5);
+        Threads.Run(() => calls.End(5), () => calls.Begin(165));
+        Specification.Assert(calls.Overdue(165) == 0, "{0} are overdue, and none is older than the threshold", calls.Overdue(165));
+        calls.End(165);
+        Specification.Assert(calls.Overdue(1000) == 0, "all have ended, {0} are overdue", calls.Overdue(1000));
+    });
+
+    [CoyoteFact]
+    public void One_caller_per_slot_of_time_takes_the_trouble_to_look() => Exhaust(() =>
+    {
+        CallsInFlight calls = new(80);
+        bool first = false, second = false;
+        Threads.Run(() => first = calls.IsTimeToLook(5), () => second = calls.IsTimeToLook(5));
+        Specification.Assert(first ^ second, "{0} and {1}", first, second);
+    });
+
+    [CoyoteFact]
+    public void A_limit_is_kept_and_no_place_is_lost() => Exhaust(() =>
+    {
+        ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
+        int inside = 0, most = 0;
+        Threads.Run(Pass, Pass);
+        Specification.Assert(most <= 1, "{0} were inside at once", most);
+        Specification.Assert(limit.Running == 0 && limit.TryEnter(), "all have left, and {0} run", limit.Running);
+
+        void Pass()
+        {
+            if (!limit.TryEnter()) return;
+            most = Math.Max(most, Interlocked.Increment(ref inside));
+            Interlocked.Decrement(ref inside);
+            limit.Release();
+        }
+    });
+
+    [CoyoteFact]
+    public void A_limit_that_is_changed_meanwhile_keeps_the_places_that_are_taken() => Exhaust(() =>
+    {
+        ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
+        limit.TryEnter();
+        bool entered = false;
+        Threads.Run(
+            () => limit.Limit = 2,
+            () =>
+            {
+                entered = limit.TryEnter();
+                limit.Release();
+            });
+        Specification.Assert(limit.Running == (entered ? 1 : 0), "entered: {0}, running: {1}", entered, limit.Running);
+        Specification.Assert(limit.Limit == 2, "the limit is {0}", limit.Limit);
+    });
+
+    private static (int Calls, int Bad) CountAndSum(FailureWindow window)
+    {
+        window.Record(7, true);
+        return window.Sum(7);
+    }
+
+    private void Exhaust(Action scenario)
+    {
+        Exploration found = Explorer.Exhaust(scenario, Grain.Volatiles, 200_000);
+        output.WriteLine($"{found.Schedules:N0} schedules");
+        found.Flaw.Should().BeNull();
+        found.IsComplete.Should().BeTrue();
+    }
+
+    /// <summary>A mutable struct that threads share.</summary>
+    private sealed class Held<T>
+        where T : struct
+    {
+        internal T Value;
+    }
+}
