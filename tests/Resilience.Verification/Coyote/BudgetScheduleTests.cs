@@ -8,9 +8,20 @@ public sealed class BudgetScheduleTests(ITestOutputHelper output)
     private static readonly RetryBudgetOptions OtherRatio = new() { Ratio = 1, MinRetriesPerSecond = 1, Window = TimeSpan.FromSeconds(1) };
 
     /// <summary>What threads can do to an account that holds one token. The balance is kept in thousandths, so nothing is rounded.</summary>
-    public static TheoryData<string, string> Pairs => new MatrixTheoryData<string, string>(Actions, Actions);
+    public static TheoryData<string, string> Pairs
+    {
+        get
+        {
+            string[] actions = ["call", "retry", "retry twice", "update"];
+            TheoryData<string, string> pairs = [];
+            for (int i = 0; i < actions.Length; i++)
+            {
+                for (int j = i; j < actions.Length; j++) pairs.Add(actions[i], actions[j]);
+            }
 
-    private static string[] Actions => ["call", "retry", "retry twice", "update"];
+            return pairs;
+        }
+    }
 
     [CoyoteTheory]
     [MemberData(nameof(Pairs))]
@@ -78,7 +89,11 @@ public sealed class BudgetScheduleTests(ITestOutputHelper output)
                     budget.Update(OtherRatio);
                     break;
                 default:
-                    for (int i = what == "retry" ? 1 : 2; i > 0; i--) granted += budget.TryWithdraw() ? 1 : 0;
+                    for (int i = what == "retry" ? 1 : 2; i > 0; i--)
+                    {
+                        if (budget.TryWithdraw()) granted++;
+                    }
+
                     break;
             }
         }

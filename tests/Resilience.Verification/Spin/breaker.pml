@@ -1,0 +1,263 @@
+/* The circuit breaker of src/Resilience/CircuitBreaker, as a model that Spin explores completely within small bounds.
+
+   The truth is one reference, era: here its number, which is only ever swapped for the next one. Each era has words of its own, as in Era.cs:
+   state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
+   step (d_step); between two of them any other thread may run. Callers may die after they were admitted. A clock ends breaks and leases.
+
+   One flaw each: -DBUG_LOST_FAILURE  -DBUG_TWO_PROBES  -DBUG_STALE_COUNTS  -DBUG_LOSER_PASSES  -DBUG_EARLY_EVENT  -DBUG_NO_HANDOVER,
+   and, with -DPATIENT, -DBUG_NO_LEASE */
+#ifndef CALLERS
+#define CALLERS 2
+#endif
+#ifndef CALLS
+#define CALLS 2
+#endif
+#ifndef FULL
+#define FULL 2          /* failures in a row that open */
+#endif
+#ifndef PLACES
+#define PLACES 1        /* probes at once; so many must succeed */
+#endif
+#ifndef ERAS
+#define ERAS 10         /* more than the calls can bring about: asserted */
+#endif
+#define NOBODY 255
+
+mtype:state = { CLOSED, OPEN, HALF };
+mtype:state state[ERAS];
+bool due[ERAS];         /* open: the break is over; half open: the lease of the probe sent last is over */
+byte row[ERAS], out[ERAS], good[ERAS];
+bool givenUp[ERAS], hasSuccessor[ERAS];
+byte era;               /* CircuitBreaker._era */
+byte delivered;         /* _delivered */
+bool delivering;        /* _delivering */
+
+/* Ghosts: what really happened. */
+byte sent[ERAS], back[ERAS], reported[ERAS];
+byte told;              /* the last era that listeners heard of */
+byte maxOut;
+byte calls = CALLERS;   /* callers that have not finished */
+
+/* TryChange: the one compare-and-swap, then the successor, then the event. */
+inline change(from, to, first) {
+#ifdef BUG_EARLY_EVENT
+    d_step { assert(from + 1 == told + 1); told = from + 1 }
+#endif
+    d_step {
+        won = (era == from);
+        if
+        :: won ->
+            assert(from + 1 < ERAS);
+            state[from + 1] = to; out[from + 1] = first; due[from + 1] = false;
+            sent[from + 1] = first;
+            era = from + 1;
+        :: else
+        fi
+    }
+    if
+    :: won ->
+#ifndef BUG_EARLY_EVENT
+        hasSuccessor[from] = true;
+        deliver()
+#else
+        skip
+#endif
+    :: else
+    fi
+}
+
+/* DeliverEvents: one thread at a time walks to the newest era, steps down, and looks once more. */
+inline deliver() {
+    do
+    :: d_step { stands = !delivering; if :: stands -> delivering = true :: else fi }
+       if :: !stands -> break :: else fi;
+       d_step { at = delivered };
+       do
+       :: d_step { more = hasSuccessor[at] }
+          if :: !more -> break :: else fi;
+          d_step { delivered = at + 1; hasSuccessor[at] = false }
+          tell(at + 1);
+          at = at + 1
+       od;
+       delivering = false;
+#ifdef BUG_NO_HANDOVER
+       break
+#else
+       d_step { more = hasSuccessor[at] }
+       if :: !more -> break :: else fi
+#endif
+    od
+}
+
+/* Once and in order. */
+inline tell(number) { d_step { assert(number == told + 1); assert(number <= era); told = number } }
+
+inline sendProbe(number) {
+    d_step {
+        if
+        :: (out[number] == o && good[number] == g && !givenUp[number]) -> out[number] = o + 1; due[number] = false; sent[number]++; won = true
+        :: else -> won = false
+        fi;
+        if :: (sent[number] - back[number] > maxOut) -> maxOut = sent[number] - back[number] :: else fi
+    }
+}
+
+#define LOCALS byte permit, at, e, r, o, g; bool won, stands, more, isDue, lost, isProbe; mtype:state s
+
+inline tryEnter() {
+    permit = NOBODY; isProbe = false;
+    do
+    :: d_step { e = era; s = state[e] };
+       if
+       :: s == CLOSED ->
+           d_step { r = row[e] };
+           if
+           :: r >= FULL ->
+              change(e, OPEN, 0)            /* the row is full: open for whoever filled it */
+           :: else -> permit = e; break
+           fi
+       :: s == OPEN ->
+           d_step { isDue = due[e] };
+           if
+           :: !isDue -> break               /* refused */
+           :: else ->
+#ifdef BUG_TWO_PROBES
+              d_step { if :: state[era] == OPEN -> e = era; state[e] = HALF; out[e] = 1; due[e] = false :: else fi;
+                       sent[e]++; if :: sent[e] - back[e] > maxOut -> maxOut = sent[e] - back[e] :: else fi }
+              permit = e; isProbe = true; break
+#else
+              change(e, HALF, 1);
+#ifdef BUG_LOSER_PASSES
+              atomic { if :: !won -> sent[era]++; if :: sent[era] - back[era] > maxOut -> maxOut = sent[era] - back[era] :: else fi; won = true; e = era - 1 :: else fi }
+#endif
+              if :: won -> permit = e + 1; isProbe = true; break :: else fi
+#endif
+           fi
+       :: s == HALF ->
+           d_step { o = out[e]; g = good[e]; lost = givenUp[e] || (o > 0 && due[e]); stands = givenUp[e] };
+#ifdef BUG_NO_LEASE
+           lost = false;
+#endif
+           if
+           :: g >= PLACES -> change(e, CLOSED, 0)            /* the last probe has done it: close for it */
+           :: g < PLACES && lost ->
+               d_step {                                      /* the probes are given up in the word where successes are counted */
+                   won = stands || (out[e] == o && good[e] == g && due[e] && !givenUp[e]);
+                   if :: won -> givenUp[e] = true; out[e] = 0; good[e] = 0 :: else fi
+               }
+               if
+               :: won -> change(e, HALF, 1); if :: won -> permit = e + 1; isProbe = true; break :: else fi
+               :: else
+               fi
+           :: g < PLACES && !lost && (o >= PLACES || g + o >= PLACES) -> break   /* refused: all places are taken */
+           :: else -> sendProbe(e); if :: won -> permit = e; isProbe = true; break :: else fi
+           fi
+       fi
+    od;
+}
+
+proctype Caller() {
+    LOCALS; byte i;
+    for (i : 1 .. CALLS) {
+progress_call:
+        tryEnter();
+        /* The call, and Exit */
+        if
+        :: permit == NOBODY -> skip
+        :: permit != NOBODY && isProbe -> skip                    /* the caller dies: its probe never reports */
+        :: permit != NOBODY ->
+            d_step { e = era; s = state[permit] };
+#ifdef BUG_STALE_COUNTS
+            if :: e != permit -> permit = e; s = state[e] :: else fi;
+#endif
+            if
+            :: e != permit -> skip                               /* stale */
+            :: e == permit && s == HALF ->
+                if
+                :: d_step { reported[permit]++; back[permit]++ }
+                   assert(isProbe);                              /* nobody else has a permit of this era */
+                   change(permit, OPEN, 0)                       /* a failure */
+                :: do                                            /* a success */
+                   :: d_step { o = out[permit]; g = good[permit]; lost = givenUp[permit] };
+                      if :: o == 0 || lost -> break :: else fi;
+                      d_step {
+                          won = (out[permit] == o && good[permit] == g && !givenUp[permit]);
+                          if :: won -> out[permit] = o - 1; good[permit] = g + 1; back[permit]++ :: else fi
+                      }
+                      if
+                      :: won && g + 1 >= PLACES -> assert(isProbe); change(permit, CLOSED, 0); break
+                      :: won && g + 1 < PLACES -> break
+                      :: else
+                      fi
+                   od
+                :: do                                            /* no news: the place is free again */
+                   :: d_step { o = out[permit]; lost = givenUp[permit] };
+                      if :: o == 0 || lost -> break :: else fi;
+                      d_step { won = (out[permit] == o && !givenUp[permit]); if :: won -> out[permit] = o - 1; back[permit]++ :: else fi }
+                      if :: won -> break :: else fi
+                   od
+                fi
+            :: e == permit && s == CLOSED ->
+                if
+                :: do                                            /* a failure */
+                   :: d_step { r = row[permit] };
+                      if :: r >= FULL -> break :: else fi;
+#ifdef BUG_LOST_FAILURE
+                      d_step { row[permit] = r + 1; reported[permit]++; won = true }
+#else
+                      d_step { won = (row[permit] == r); if :: won -> row[permit] = r + 1; reported[permit]++ :: else fi }
+#endif
+                      if :: won -> break :: else fi
+                   od;
+                   if :: row[permit] >= FULL -> change(permit, OPEN, 0) :: else fi
+                :: do                                            /* a success ends the run, unless it is full */
+                   :: d_step { r = row[permit] };
+                      if :: r == 0 || r >= FULL -> break :: else fi;
+                      d_step { won = (row[permit] == r); if :: won -> row[permit] = 0; reported[permit] = 0 :: else fi }
+                      if :: won -> break :: else fi
+                   od
+                fi
+            :: else
+            fi
+        fi
+    };
+    calls--
+}
+
+/* Breaks and leases end, now or later. */
+active proctype Clock() {
+end:
+    do
+    :: d_step { (state[era] != CLOSED && !due[era]) -> due[era] = true }
+    od
+}
+
+#ifdef PATIENT
+/* Somebody who asks until he gets in. A lost probe that wedged the circuit would keep him asking for ever: a cycle without progress. */
+active proctype Patient() {
+    LOCALS;
+    do
+    :: tryEnter(); if :: permit != NOBODY -> break :: else fi
+    od
+}
+#else
+/* When all have gone: no failure is lost, every event was told. */
+active proctype Judge() {
+    d_step {
+        (calls == 0);
+        assert(told == era);
+        assert(!delivering);
+        assert(state[era] != CLOSED || reported[era] < FULL)
+    }
+}
+#endif
+
+init {
+    byte i;
+    d_step { state[0] = CLOSED; era = 0; delivered = 0; told = 0 };
+    atomic { for (i : 1 .. CALLERS) { run Caller() } }
+}
+
+#ifndef PATIENT
+ltl few_probes { [] (maxOut <= PLACES) }
+#endif
