@@ -32,7 +32,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         {
             Exploration found = Bounds.IsDeep
                 ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 3000)
-                : Explorer.Sample(scenario.Body(), Grain.Volatiles, 8);
+                : Explorer.Sample(scenario.Body(), Grain.Volatiles, 3);
             found.Flaw.Should().BeNull();
             schedules += found.Schedules;
             complete += Bounds.IsDeep && found.IsComplete ? 1 : 0;
@@ -50,7 +50,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
     {
         Random random = new(threads);
         int schedules = 0;
-        for (int i = 0; i < Bounds.Deep(60, 3000); i++)
+        for (int i = 0; i < Bounds.Deep(25, 1000); i++)
         {
             Situation situation = Enum.GetValues<Situation>()[random.Next(Enum.GetValues<Situation>().Length)];
             Operation[] operations = random.GetItems(Enum.GetValues<Operation>(), threads);

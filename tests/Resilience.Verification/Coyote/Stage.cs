@@ -82,8 +82,9 @@ internal sealed class Stage
         CircuitState state = CircuitState.Closed;
         for (int i = 0; i < _events.Count; i++)
         {
-            if (_events[i].Epoch != i + 2 || _events[i].From != state) return $"event {i + 1} is {_events[i].From} to {_events[i].To}, epoch {_events[i].Epoch}";
-            state = _events[i].To;
+            CircuitChanged told = _events[i];
+            if (told.Epoch != i + 2 || told.From != state) return $"event {i + 1} is {told.From} to {told.To}, epoch {told.Epoch}";
+            state = told.To;
         }
 
         return _subject.Epoch == _events.Count + 1 ? null : $"{_events.Count} events, but the epoch is {_subject.Epoch}";

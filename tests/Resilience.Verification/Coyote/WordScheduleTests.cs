@@ -22,7 +22,7 @@ public sealed class WordScheduleTests(ITestOutputHelper output)
         window.Record(0, false);
         Threads.Run(() => window.Record(0, true), () => window.Record(0, false));
         Specification.Assert(window.Sum(0) == (3, 1), "of three calls and one failure {0} are in the window", window.Sum(0));
-    });
+    }, Grain.Atomics);
 
     [CoyoteFact]
     public void A_bucket_that_begins_afresh_takes_each_call_once() => Exhaust(() =>

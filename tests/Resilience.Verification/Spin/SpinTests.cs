@@ -26,7 +26,8 @@ public sealed partial class SpinTests(ITestOutputHelper output)
     [InlineData("EARLY_EVENT")]
     [InlineData("NO_HANDOVER")]
     public void A_flaw_in_the_model_is_found(string flaw) =>
-        Verdict(Explore("-DSAFETY -DBFS", "", $"-DCALLERS=2 -DCALLS=2 -DFULL={(flaw == "LOST_FAILURE" ? 2 : 1)} -DBUG_{flaw}")).Should().NotBeNull("the model must notice it");
+        Verdict(Explore("-DSAFETY -DBFS", "", $"-DCALLERS=2 -DCALLS=2 -DFULL={(flaw == "LOST_FAILURE" ? 2 : 1)} -DBUG_{flaw}"))
+            .Should().NotBeNull("the model must notice it");
 
     [Fact]
     public void A_lost_probe_that_is_waited_for_without_end_is_found() =>

@@ -128,7 +128,8 @@ inline tryEnter() {
 #else
               change(e, HALF, 1);
 #ifdef BUG_LOSER_PASSES
-              atomic { if :: !won -> sent[era]++; if :: sent[era] - back[era] > maxOut -> maxOut = sent[era] - back[era] :: else fi; won = true; e = era - 1 :: else fi }
+              atomic { if :: !won -> sent[era]++; if :: sent[era] - back[era] > maxOut -> maxOut = sent[era] - back[era] :: else fi;
+                           won = true; e = era - 1 :: else fi }
 #endif
               if :: won -> permit = e + 1; isProbe = true; break :: else fi
 #endif
