@@ -29,6 +29,9 @@ internal enum Planted
     /// <summary>An error of the program is tried again as if it might pass.</summary>
     RepeatsProgramErrors,
 
+    /// <summary>A deed is done again for a key that has its receipt already.</summary>
+    ForgetsReceipts,
+
     /// <summary>The probe is admitted and its result is not reported, again and again: the breaker never closes.</summary>
     KeepsTheCircuitOpen,
 }

@@ -26,6 +26,7 @@ internal sealed class Scenario
         Faults = [.. Enumerable.Range(0, _random.Next(1, 6)).Select(_ => DrawFault()).OrderBy(f => f.At)];
         ClockSteps = [.. Enumerable.Range(0, _random.Next(0, 4)).Select(_ => (Seconds(0, 200), TimeSpan.FromSeconds(_random.Next(-100_000, 100_000))))];
         UpdateAt = Maybe(0.3, () => Seconds(5, 100));
+        HasKeys = Chance(0.3);
     }
 
     internal int Seed { get; }
@@ -55,6 +56,11 @@ internal sealed class Scenario
     internal IReadOnlyList<(TimeSpan At, TimeSpan By)> ClockSteps { get; }
 
     internal TimeSpan? UpdateAt { get; }
+
+    /// <summary>Calls carry idempotency keys, a few calls each.</summary>
+    internal bool HasKeys { get; }
+
+    internal static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
     internal static DependencyBehaviour Healthy { get; } = new() { Latency = TimeSpan.FromMilliseconds(5) };
 

@@ -10,9 +10,12 @@ internal sealed class World
     private readonly ResiliencePipeline _pipeline;
     private readonly CircuitBreaker? _breaker;
     private readonly ConcurrencyLimit? _limit;
+    private readonly IdempotencyGate? _gate;
+    private readonly Dictionary<string, long> _receipts = [];
     private readonly List<string> _violations = [];
     private readonly Dictionary<long, int> _probes = []; // out, by epoch
     private long _begun, _retries;
+    private long _deed;
     private int _running;
 
     internal World(int seed, Planted planted, bool keepTrace)
@@ -26,6 +29,8 @@ internal sealed class World
         _pipeline = Builder().Build();
         _breaker = _pipeline.Find<CircuitBreaker>();
         _limit = _pipeline.Find<ConcurrencyLimit>();
+        if (_scenario.HasKeys)
+            _gate = new(new InMemoryIdempotencyStore(null, _simulation.Time), new() { Lease = Scenario.Lease, WhenInFlight = WhenInFlight.Wait }, _simulation.Time, _simulation.Randomness);
         foreach ((TimeSpan at, TimeSpan by) in _scenario.ClockSteps) _simulation.At(at, () => _simulation.Time.StepWallClock(by));
         if (_scenario.UpdateAt is { } update) _simulation.At(update, () => _pipeline.Update(Builder()));
         if (_scenario.Clients > 0) _simulation.AddClients("client", _scenario.Clients, TimeSpan.FromMilliseconds(200), _ => CallAsync());
@@ -37,8 +42,10 @@ internal sealed class World
     internal async Task<(SimulationReport Report, IReadOnlyList<string> Violations)> RunAsync()
     {
         SimulationReport report = await _simulation.RunAsync(Scenario.RunEnds).ConfigureAwait(false);
+        if (_gate is { Waiting: > 0 }) Violated($"{_gate.Waiting} wait at the gate though nothing runs");
+        _gate?.Dispose();
         if (report.Stuck > 0) Violated($"{report.Stuck} calls never ended");
-        if (report.TimersLeft > 0) Violated($"{report.TimersLeft} timers leaked");
+        if (_simulation.Time.ArmedTimers > 0) Violated($"{_simulation.Time.ArmedTimers} timers leaked");
         if (_limit is { } limit && (limit.Running != 0 || limit.Waiting != 0)) Violated($"limit: {limit.Running} places and {limit.Waiting} waits leaked");
         if (_breaker?.TakeSnapshot() is { } circuit && (circuit.ProbesOut != 0 || circuit.OverdueCalls != 0))
             Violated($"breaker: {circuit.ProbesOut} probes out and {circuit.OverdueCalls} overdue calls though nothing runs");
@@ -67,7 +74,8 @@ internal sealed class World
         using CancellationTokenSource caller = Caller();
         try
         {
-            await _pipeline.ExecuteAsync(static (c, token) => c.World.AttemptAsync(c.State, token), (World: this, State: call), caller.Token).ConfigureAwait(false);
+            if (_gate is null) await ExecuteAsync(call, caller.Token).ConfigureAwait(false);
+            else await OnceAsync(_gate, call, caller.Token).ConfigureAwait(false);
         }
         catch (Exception error) when (_planted != Planted.None)
         {
@@ -77,8 +85,28 @@ internal sealed class World
         finally
         {
             TimeSpan took = _simulation.Time.Elapsed - call.Start;
-            if (_scenario.Total is { } total && took > total + TimeSpan.FromMilliseconds(5)) Violated($"a call took {took}, its deadline was {total}");
+            if (_gate is null && _scenario.Total is { } total && took > total + TimeSpan.FromMilliseconds(5)) Violated($"a call took {took}, its deadline was {total}");
         }
+    }
+
+    private ValueTask ExecuteAsync(Call call, CancellationToken token) =>
+        _pipeline.ExecuteAsync(static (c, t) => c.World.AttemptAsync(c.State, t), (World: this, State: call), token);
+
+    /// <summary>Some calls share a key: all of them must hear of one deed, the first that was recorded.</summary>
+    private async ValueTask OnceAsync(IdempotencyGate gate, Call call, CancellationToken token)
+    {
+        string key = $"order {(int)(_simulation.Time.Elapsed.TotalSeconds / 5)}-{(int)(_simulation.Randomness.NextDouble() * 20)}";
+        long receipt = await gate.GetOrAddAsync(
+            IdempotencyKey.Shared(key),
+            async (_, t) =>
+            {
+                call.Start = _simulation.Time.Elapsed; // the deadline of the pipeline begins here
+                await ExecuteAsync(call, t).ConfigureAwait(false);
+                return ++_deed;
+            },
+            cancellationToken: token).ConfigureAwait(false);
+        if (_planted == Planted.ForgetsReceipts && _simulation.Randomness.NextDouble() < 0.01) receipt = ++_deed;
+        if (!_receipts.TryAdd(key, receipt) && _receipts[key] != receipt) Violated($"{key} has two receipts: {_receipts[key]} and {receipt}");
     }
 
     private CancellationTokenSource Caller()
@@ -200,7 +228,7 @@ internal sealed class World
 
     private sealed class Call(TimeSpan start, bool isBroken)
     {
-        internal TimeSpan Start { get; } = start;
+        internal TimeSpan Start { get; set; } = start;
 
         internal bool IsBroken { get; } = isBroken;
 

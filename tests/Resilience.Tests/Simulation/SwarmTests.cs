@@ -50,6 +50,7 @@ public sealed class SwarmTests
     [InlineData("IgnoresDeadline", "into a call of")]
     [InlineData("NeverEnds", "never ended")]
     [InlineData("RepeatsProgramErrors", "error of the program was repeated")]
+    [InlineData("ForgetsReceipts", "has two receipts")]
     [InlineData("KeepsTheCircuitOpen", "though nothing fails any more")]
     public async Task A_planted_bug_is_found_by_the_check_for_it(string planted, string expected)
     {
