@@ -31,7 +31,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
         {
             Exploration found = Bounds.IsDeep
-                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 3000)
+                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 300)
                 : Explorer.Sample(scenario.Body(), Grain.Volatiles, 3);
             found.Flaw.Should().BeNull();
             schedules += found.Schedules;
@@ -50,7 +50,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
     {
         Random random = new(threads);
         int schedules = 0;
-        for (int i = 0; i < Bounds.Deep(25, 1000); i++)
+        for (int i = 0; i < Bounds.Deep(25, 500); i++)
         {
             Situation situation = Enum.GetValues<Situation>()[random.Next(Enum.GetValues<Situation>().Length)];
             Operation[] operations = random.GetItems(Enum.GetValues<Operation>(), threads);
