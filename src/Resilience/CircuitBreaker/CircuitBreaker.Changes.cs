@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience;
 
 /// <content>Changes of state: the one place where <c>_era</c> is swapped, the people's controls, and the delivery of events.</content>
@@ -135,6 +137,10 @@ public sealed partial class CircuitBreaker
     /// <summary>The one compare-and-swap that changes the circuit. Whoever wins it delivers the event.</summary>
     private bool TryChange(Era from, Era to)
     {
+        Debug.Assert(to.Epoch == from.Epoch + 1, "Eras follow each other without a gap.");
+        Debug.Assert(to.State != CircuitState.HalfOpen || new ProbeWord(to.Probes).Out == 1, "Whoever begins a half-open era is its first probe.");
+        Debug.Assert(from.State != CircuitState.Isolated || to.State == CircuitState.Closed, "Only a person ends an isolation, by closing.");
+
         // Full fence: everything in the new era is visible before the era is; pairs with the reads of _era.
         if (Interlocked.CompareExchange(ref _era, to, from) != from) return false;
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -214,6 +215,8 @@ public sealed partial class CircuitBreaker
             }
 
             if (answer == ProbeEntry.Taken) return CircuitEntry.RefusedProbesTaken;
+
+            Debug.Assert(next.Out <= settings.Probes, "No more probes are out than may be.");
 
             // Full fence: the place is ours before we go on.
             if (Interlocked.CompareExchange(ref era.Probes, next.Bits, word.Bits) == word.Bits) return CircuitEntry.AdmittedAsProbe;

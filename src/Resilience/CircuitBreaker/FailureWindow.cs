@@ -126,6 +126,7 @@ internal sealed class FailureWindow
             }
         }
 
+        Debug.Assert(bads <= calls && calls < CountMask, "No more are bad than there are, and one more fits.");
         return ((long)slot << StampShift) | ((bads + (bad ? 1 : 0)) << BadShift) | (calls + 1);
     }
 

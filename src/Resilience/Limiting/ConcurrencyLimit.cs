@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -86,7 +87,12 @@ public sealed class ConcurrencyLimit
         while (seen.MayEnter)
         {
             long found = Interlocked.CompareExchange(ref _word, seen.Entered.Bits, seen.Bits);
-            if (found == seen.Bits) return true;
+            if (found == seen.Bits)
+            {
+                Debug.Assert(seen.Running < seen.Limit && !seen.HasWaiting, "Nobody goes in past the limit or past those who wait.");
+                return true;
+            }
+
             seen = new(found);
         }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Resilience;
@@ -92,6 +93,7 @@ internal sealed class RetryBudgetRules
     {
         ulong now = AtQuantum(word, quantum);
         uint room = uint.MaxValue - BalanceOf(now);
+        Debug.Assert(!IsClosed(now), "A closed account takes no deposits.");
         return now + Math.Min(room, Deposit); // the balance cannot carry into the quantum: see room
     }
 
