@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -10,6 +11,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
+        if (context.Span is { } span) return TraceAsync(context, span);
         Call<T> call = Unsafe.As<Call<T>>(context);
         ValueTask<T> running;
         try
@@ -45,6 +47,24 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (running.IsCompletedSuccessfully) return EndedWith(running.Result);
         return EndedWith(running.Exception?.InnerException ?? CancellationOf(running), context);
+    }
+
+    /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
+    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context, Activity callSpan)
+    {
+        int number = context.Attempt;
+        using Activity? span = ResilienceTelemetry.Source.StartActivity(ResilienceTelemetry.AttemptSpanName);
+        context.Span = null;
+        Outcome<T> outcome = await ExecuteAsync(context).ConfigureAwait(false);
+        context.Span = callSpan;
+        if (span is not { IsAllDataRequested: true }) return outcome;
+        span.SetTag(ResilienceTelemetry.PipelineTag, pipelineName);
+        span.SetTag(ResilienceTelemetry.AttemptTag, number);
+        span.SetTag(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict));
+        if (outcome.Verdict == Verdict.Success) return outcome;
+        span.SetTag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
+        span.SetStatus(ActivityStatusCode.Error);
+        return outcome;
     }
 
     private static Exception CancellationOf(Task<T> cancelled)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Resilience;
@@ -126,6 +127,10 @@ public abstract class ResilienceContext
 
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
     internal object? InnermostTimeout { get; set; }
+
+    /// <summary>The span of this call, if its attempts shall be spans below it. Set and cleared by whoever observes the call, so that a call
+    /// that nobody observes pays nothing for it; down while an attempt runs.</summary>
+    internal Activity? Span { get; set; }
 
     /// <summary>Set on a copy: it must never be reused, because a delegate that somebody walked away from may still hold it.</summary>
     internal bool IsAbandoned { get; set; }

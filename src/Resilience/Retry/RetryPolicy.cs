@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace Resilience;
@@ -123,7 +122,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Context;
         if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
-            return Deny(attempt, RetryDenial.Deadline);
+            return Deny(attempt, RetryDenial.Deadline, delay: delay);
 
         // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
         if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
@@ -194,26 +193,13 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null)
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, TimeSpan delay = default)
     {
-        string pipeline = attempt.Context.PipelineName;
-        if (_telemetry.Denied.Enabled)
-        {
-            _telemetry.Denied.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, pipeline },
-                { ResilienceTelemetry.PolicyTag, Name },
-                { ResilienceTelemetry.ReasonTag, NameOf(denial) },
-            });
-        }
-
-        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new()
-        {
-            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) },
-        }));
+        _telemetry.CountDenied(attempt.Context.PipelineName, Name, denial);
+        if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, delay));
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt))
+            _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, ReasonOf(attempt))
             {
                 Detail = detail,
                 Operation = attempt.Context.Operation,
@@ -223,27 +209,23 @@ public sealed class RetryPolicy : ResiliencePolicy
         return new(default, false, denial);
     }
 
+    private string Explain(in RetryAttempt attempt, RetryDenial denial, string? detail, TimeSpan delay) => denial switch
+    {
+        RetryDenial.Attempts => $"{Name}: attempt {Show(attempt.Number + 1)} failed and no more are allowed.",
+        RetryDenial.NotAllowed => $"{Name}: {detail ?? "ShouldRetry said no"}.",
+        RetryDenial.Marked => $"{Name}: a retry inside has given up for want of budget or time, so nobody around it tries again.",
+        RetryDenial.Deadline => $"{Name}: the wait of {PolicyDescription.Format(delay)} would not end before the deadline of the call.",
+        _ => string.Create(CultureInfo.InvariantCulture, $"{Name}: the retry budget is spent, {Budget.Balance:0.##} retries are left of {Budget}."),
+    };
+
     private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
     {
         string reason = ReasonOf(attempt);
-        string pipeline = attempt.Context.PipelineName;
-        if (_telemetry.Retries.Enabled || _telemetry.Delay.Enabled)
-        {
-            TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, Name } };
-            _telemetry.Delay.Record(delay.TotalSeconds, tags);
-            tags.Add(ResilienceTelemetry.ReasonTag, reason);
-            _telemetry.Retries.Add(1, tags);
-        }
-
-        Activity.Current?.AddEvent(new("resilience.retry", tags: new()
-        {
-            { ResilienceTelemetry.PolicyTag, Name },
-            { ResilienceTelemetry.ReasonTag, reason },
-            { "resilience.retry.delay", delay.TotalSeconds },
-        }));
+        _telemetry.CountRetry(attempt.Context.PipelineName, Name, reason, delay);
+        if (SpanEvents.Find() is { } span) RetryTelemetry.TellRetry(span, Name, reason, delay);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor)
+            _environment.Publish(new RetryScheduled(attempt.Context.PipelineName, Name, attempt.Number, delay, reason, askedFor)
             {
                 Operation = attempt.Context.Operation,
             });
@@ -261,15 +243,6 @@ public sealed class RetryPolicy : ResiliencePolicy
     }
 
     private string ReasonOf(in RetryAttempt attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
-
-    private static string NameOf(RetryDenial denial) => denial switch
-    {
-        RetryDenial.Attempts => "attempts",
-        RetryDenial.NotAllowed => "not_allowed",
-        RetryDenial.Marked => "marked",
-        RetryDenial.Deadline => "deadline",
-        _ => "budget",
-    };
 
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
