@@ -141,6 +141,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         int attempts = call.Attempt + 1;
         call.Span = null;
         call.Release(ref CallPool.At(SpareSlot));
+        if (span is null && !site.Instruments.CallsAreMeasured) return outcome;
 
         string? errorType = outcome.Verdict == Verdict.Success ? null
             : classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result";

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience;
 
-/// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation and trace id.</summary>
+/// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation, trace id and span id.</summary>
 /// <remarks>The levels are such that at Information and above a retried attempt makes one line and a call that succeeds none.</remarks>
 internal sealed class EventLog(ILogger logger)
 {
@@ -67,6 +67,9 @@ internal sealed class EventLog(ILogger logger)
             case IdempotencyAnswered e:
                 ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);
                 break;
+            case IdempotencyRefused e:
+                ResilienceLog.IdempotencyRefused(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+                break;
             case IdempotencyClaimLost e:
                 ResilienceLog.IdempotencyClaimLost(logger, policy, e.Id, e.Fence);
                 break;
@@ -88,7 +91,12 @@ internal sealed class EventLog(ILogger logger)
         {
             List<KeyValuePair<string, object?>> pairs = [new("Pipeline", pipeline)];
             if (operation is not null) pairs.Add(new("Operation", operation));
-            if (activity is { IdFormat: ActivityIdFormat.W3C }) pairs.Add(new("TraceId", activity.TraceId.ToHexString()));
+            if (activity is { IdFormat: ActivityIdFormat.W3C })
+            {
+                pairs.Add(new("TraceId", activity.TraceId.ToHexString()));
+                pairs.Add(new("SpanId", activity.SpanId.ToHexString()));
+            }
+
             _pairs = [.. pairs];
         }
 

@@ -42,6 +42,9 @@ internal static partial class ResilienceLog
     [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
     internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
 
+    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
+    internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 

@@ -10,7 +10,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
     public override object? State => gate;
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
-        new Link<T>(this, next, new(gate, environment.PolicyName, options, environment.Classifier));
+        new Link<T>(this, next, new(gate, environment, options));
 
     public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.Idempotency)
     {
@@ -53,9 +53,8 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
             return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.CancellationToken);
         }
 
-        private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) => policy.MayRunWithoutKey
-            ? next.ExecuteAsync(context)
-            : new(Outcome.Rejected<T>(new IdempotencyRefusal(policy.Name, IdempotencyRefusalReason.KeyMissing)));
+        private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) =>
+            policy.MayRunWithoutKey ? next.ExecuteAsync(context) : new(Outcome.Rejected<T>(policy.RefuseWithoutKey()));
 
         private static async ValueTask<Outcome<T>> GoOn((PolicyLink<T> Next, ResilienceContext Context) call, IdempotencyClaim claim, CancellationToken stop)
         {
@@ -70,5 +69,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
     private bool MayRunWithoutKey => options.WhenKeyIsMissing == WhenKeyIsMissing.RunUnprotected;
 
-    private string Name => environment.PolicyName;
+    private IdempotencyRefusal RefuseWithoutKey()
+    {
+        IdempotencyRefusal refusal = new(environment.PolicyName, IdempotencyRefusalReason.KeyMissing);
+        IdempotencyTelemetry.Refused(environment, refusal);
+        return refusal;
+    }
 }
