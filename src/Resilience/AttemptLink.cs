@@ -9,9 +9,10 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
 
-    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
+
+    private ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
     {
-        if (context.Span is { } span) return TraceAsync(context, span);
         Call<T> call = Unsafe.As<Call<T>>(context);
         ValueTask<T> running;
         try
@@ -50,13 +51,11 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     }
 
     /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
-    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context, Activity callSpan)
+    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
         int number = context.Attempt;
         using Activity? span = ResilienceTelemetry.Source.StartActivity(ResilienceTelemetry.AttemptSpanName);
-        context.Span = null;
-        Outcome<T> outcome = await ExecuteAsync(context).ConfigureAwait(false);
-        context.Span = callSpan;
+        Outcome<T> outcome = await RunAsync(context).ConfigureAwait(false);
         if (span is not { IsAllDataRequested: true }) return outcome;
         span.SetTag(ResilienceTelemetry.PipelineTag, pipelineName);
         span.SetTag(ResilienceTelemetry.AttemptTag, number);

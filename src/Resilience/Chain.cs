@@ -134,12 +134,12 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         TimeProvider time = site.Clock.Provider;
         string? operation = call.Operation;
         using Activity? span = ResilienceTelemetry.Source.StartActivity(pipelineName.Length == 0 ? "resilience" : pipelineName);
-        call.Span = span is { IsAllDataRequested: true } ? span : null;
+        call.IsTraced = span is { IsAllDataRequested: true };
         long start = time.GetTimestamp();
         Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
-        call.Span = null;
+        call.IsTraced = false;
         call.Release(ref CallPool.At(SpareSlot));
         if (span is null && !site.Instruments.CallsAreMeasured) return outcome;
 

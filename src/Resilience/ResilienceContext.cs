@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Resilience;
@@ -118,6 +117,10 @@ public abstract class ResilienceContext
 
     internal Clock Clock => _site.Clock;
 
+    /// <summary>The call has a span that is sampled, so its attempts shall be spans below it. Set and cleared by whoever observes the call: a
+    /// call that nobody observes pays nothing for it but a look.</summary>
+    internal bool IsTraced { get; set; }
+
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
     internal long DeadlineMs
     {
@@ -127,10 +130,6 @@ public abstract class ResilienceContext
 
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
     internal object? InnermostTimeout { get; set; }
-
-    /// <summary>The span of this call, if its attempts shall be spans below it. Set and cleared by whoever observes the call, so that a call
-    /// that nobody observes pays nothing for it; down while an attempt runs.</summary>
-    internal Activity? Span { get; set; }
 
     /// <summary>Set on a copy: it must never be reused, because a delegate that somebody walked away from may still hold it.</summary>
     internal bool IsAbandoned { get; set; }

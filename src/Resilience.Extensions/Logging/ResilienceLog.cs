@@ -42,9 +42,6 @@ internal static partial class ResilienceLog
     [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
     internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
 
-    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
-    internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
-
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
@@ -78,4 +75,7 @@ internal static partial class ResilienceLog
 
     [LoggerMessage(32, LogLevel.Error, "{Gate}: the outcome of record {Id} was not recorded ({Finish})", EventName = "IdempotencyOutcomeNotKept")]
     internal static partial void IdempotencyOutcomeNotKept(ILogger logger, Exception? error, string gate, string id, IdempotencyFinish finish);
+
+    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
+    internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
 }

@@ -55,14 +55,15 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
 
     private async ValueTask<RateLimitLease> WaitAsync(ValueTask<RateLimitLease> taking)
     {
-        long start = _telemetry.MeasuresWaits ? _environment.TimeProvider.GetTimestamp() : 0;
+        bool isMeasured = _telemetry.MeasuresWaits;
+        long start = isMeasured ? _environment.TimeProvider.GetTimestamp() : 0;
         try
         {
             return await taking.ConfigureAwait(false);
         }
         finally
         {
-            if (start != 0) _telemetry.Waited(_environment.TimeProvider.GetElapsedTime(start));
+            if (isMeasured) _telemetry.Waited(_environment.TimeProvider.GetElapsedTime(start));
         }
     }
 

@@ -19,7 +19,8 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
     internal bool MeasuresWaits => _wait.Enabled;
 
     internal void Waited(TimeSpan time) => _wait.Record(
-        time.TotalSeconds, new("resilience.pipeline", environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
+        time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),
+        new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
 
     internal void Refused(RateLimitRefusal refusal)
     {

@@ -6,6 +6,10 @@ namespace Resilience;
 /// <summary>The breaker's instruments.</summary>
 internal sealed class CircuitBreakerTelemetry
 {
+    private const string FromTag = "resilience.circuit_breaker.from", ToTag = "resilience.circuit_breaker.to", StateTag = "resilience.circuit_breaker.state";
+
+    private static readonly CircuitState[] States = Enum.GetValues<CircuitState>();
+
     private readonly Counter<long> _transitions;
     private readonly Counter<long> _rejections;
     private readonly Counter<long> _staleResults;
@@ -24,10 +28,6 @@ internal sealed class CircuitBreakerTelemetry
         _slowCalls = meter.CreateCounter<long>("resilience.circuit_breaker.slow_calls", "{call}", "Calls that took as long as the slow-call threshold.");
         meter.CreateObservableGauge("resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
     }
-
-    private const string FromTag = "resilience.circuit_breaker.from", ToTag = "resilience.circuit_breaker.to", StateTag = "resilience.circuit_breaker.state";
-
-    private static readonly CircuitState[] States = Enum.GetValues<CircuitState>();
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
 
