@@ -57,6 +57,27 @@ internal static class PipelineOrder
                 Add("RES010", "the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused "
                     + "as under way. Put the idempotency outside: then all attempts are one claim.");
                 break;
+            case (PolicyRole.Hedging, PolicyRole.Retry or PolicyRole.Hedging):
+                Add("RES011", string.Create(
+                    CultureInfo.InvariantCulture, $"each hedged attempt repeats by itself: up to {Attempts(outer)} × {Attempts(inner)} attempts for one call. "
+                    + $"Put the retry outside the hedging, and keep one hedging."));
+                break;
+            case (PolicyRole.CircuitBreaker, PolicyRole.Hedging):
+                Add("RES011", "the circuit breaker stands outside the hedging, so a failure that a hedge mended is a success to it, and an open circuit "
+                    + "does not stop hedges. Put it inside.");
+                break;
+            case (PolicyRole.ConcurrencyLimit, PolicyRole.Hedging):
+                Add("RES011", $"the concurrency limit stands outside the hedging, so one permit stands for up to {Attempts(inner)} attempts at once. "
+                    + "Put it inside.");
+                break;
+            case (PolicyRole.Timeout, PolicyRole.Hedging) when inner.FirstDelay >= outer.Timeout:
+                Add("RES011", $"the total timeout ({Show(outer.Timeout)}) is not longer than the delay of the hedging ({Show(inner.FirstDelay)}), "
+                    + "so no hedge ever starts beside a slow attempt. Make the delay shorter.");
+                break;
+            case (PolicyRole.Hedging, PolicyRole.Timeout) when inner.Timeout <= outer.FirstDelay:
+                Add("RES011", $"the timeout inside ({Show(inner.Timeout)}) ends an attempt before the delay of the hedging ({Show(outer.FirstDelay)}) is over, "
+                    + "so no hedge ever runs beside a slow attempt. Make the delay shorter.");
+                break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
                 Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
                     + "so retries seldom or never happen.");

@@ -27,6 +27,7 @@ internal sealed class Scenario
         ClockSteps = [.. Enumerable.Range(0, _random.Next(0, 4)).Select(_ => (Seconds(0, 200), TimeSpan.FromSeconds(_random.Next(-100_000, 100_000))))];
         UpdateAt = Maybe(0.3, () => Seconds(5, 100));
         HasKeys = Chance(0.3);
+        Hedging = DrawHedging(new(seed ^ 0x48ED6E)); // a generator of its own: what was drawn above stays what it was
     }
 
     internal int Seed { get; }
@@ -36,6 +37,8 @@ internal sealed class Scenario
     internal TimeSpan? Attempt { get; }
 
     internal RetryOptions? Retry { get; }
+
+    internal HedgingOptions? Hedging { get; }
 
     internal RetryBudgetOptions? Budget { get; }
 
@@ -75,6 +78,13 @@ internal sealed class Scenario
             builder.AddRetry(retry);
         }
 
+        if (Hedging is { } hedging)
+        {
+            hedging.Budget = Budget is null ? RetryBudget.Unlimited : null;
+            hedging.BudgetOptions = Budget;
+            builder.AddHedging(hedging);
+        }
+
         if (Limit is { } limit) builder.AddConcurrencyLimit(limit);
         if (Breaker is { } breaker) builder.AddCircuitBreaker(breaker);
         if (Attempt is { } attempt) builder.AddTimeout(new TimeoutOptions { Name = "attempt", Timeout = attempt });
@@ -94,6 +104,18 @@ internal sealed class Scenario
         Factor = 1.1 + _random.NextDouble() * 3,
         BackoffKind = (BackoffKind)_random.Next(Enum.GetValues<BackoffKind>().Length),
         Jitter = (BackoffJitter)_random.Next(Enum.GetValues<BackoffJitter>().Length),
+    };
+
+    private static HedgingOptions? DrawHedging(Random random) => random.NextDouble() >= 0.3 ? null : new()
+    {
+        MaxAttempts = random.Next(1, 5),
+        Delay = random.Next(10) switch
+        {
+            0 => TimeSpan.Zero,
+            1 => Timeout.InfiniteTimeSpan,
+            _ => TimeSpan.FromMilliseconds(random.Next(1, 2_000)),
+        },
+        Route = random.Next(2) == 0 ? null : static (_, number) => number < 3,
     };
 
     private RetryBudgetOptions DrawBudget() => new()

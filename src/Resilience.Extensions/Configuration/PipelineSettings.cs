@@ -11,6 +11,9 @@ public sealed record PipelineSettings
     /// <summary>The retry. Null: none.</summary>
     public RetrySettings? Retry { get; set; }
 
+    /// <summary>The hedging. Null: none.</summary>
+    public HedgingSettings? Hedging { get; set; }
+
     /// <summary>The circuit breaker. Null: none.</summary>
     public CircuitBreakerSettings? CircuitBreaker { get; set; }
 
@@ -32,13 +35,14 @@ public sealed record PipelineSettings
         other is not null
         && (TotalTimeout, AttemptTimeout, AbandonAttemptAfter) == (other.TotalTimeout, other.AttemptTimeout, other.AbandonAttemptAfter)
         && Retry == other.Retry
+        && Hedging == other.Hedging
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings);
 
     /// <inheritdoc/>
     public override int GetHashCode() =>
-        HashCode.Combine(TotalTimeout, Retry, CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, AcceptedWarnings?.Count);
+        HashCode.Combine(TotalTimeout, Retry, Hedging, CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, AcceptedWarnings?.Count);
 }
 
 /// <summary>Equality of lists by what is in them.</summary>

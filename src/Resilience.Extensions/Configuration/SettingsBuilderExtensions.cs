@@ -30,6 +30,20 @@ public static class SettingsBuilderExtensions
         return builder.AddRetry(options);
     }
 
+    /// <summary>Adds hedging unless the settings say that it is not enabled.</summary>
+    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
+    public static TBuilder AddHedging<TBuilder>(this TBuilder builder, HedgingSettings? settings, Action<HedgingOptions>? configure = null)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        if (settings?.Enabled is false) return builder;
+        HedgingOptions options = new();
+        configure?.Invoke(options);
+        settings?.ApplyTo(options);
+        Note(builder, options.Name ?? "hedging", nameof(PipelineSettings.Hedging));
+        return builder.AddHedging(options);
+    }
+
     /// <summary>Adds a circuit breaker unless the settings say that it is not enabled.</summary>
     /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
     public static TBuilder AddCircuitBreaker<TBuilder>(
@@ -60,8 +74,8 @@ public static class SettingsBuilderExtensions
         return builder.AddConcurrencyLimit(options);
     }
 
-    /// <summary>Adds the policies that the settings name, in the order total timeout, retry, circuit breaker, concurrency limit, attempt
-    /// timeout.</summary>
+    /// <summary>Adds the policies that the settings name, in the order total timeout, retry, hedging, circuit breaker, concurrency limit,
+    /// attempt timeout.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="settings">What configuration says. What is null is not added.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -77,6 +91,7 @@ public static class SettingsBuilderExtensions
         }
 
         if (settings.Retry is { } retry) builder.AddRetry(retry);
+        if (settings.Hedging is { } hedging) builder.AddHedging(hedging);
         if (settings.CircuitBreaker is { } breaker) builder.AddCircuitBreaker(breaker);
         if (settings.ConcurrencyLimit is { } limit) builder.AddConcurrencyLimit(limit);
         if (settings.AttemptTimeout is { } attempt)

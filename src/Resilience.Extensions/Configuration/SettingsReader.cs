@@ -28,6 +28,7 @@ internal static partial class SettingsReader
         PipelineSettings settings = new()
         {
             Retry = found.Has(nameof(PipelineSettings.Retry)) ? new() : null,
+            Hedging = found.Has(nameof(PipelineSettings.Hedging)) ? new() : null,
             CircuitBreaker = found.Has(nameof(PipelineSettings.CircuitBreaker)) ? new() : null,
             ConcurrencyLimit = found.Has(nameof(PipelineSettings.ConcurrencyLimit)) ? new() : null,
         };

@@ -75,6 +75,16 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Part(nameof(RetrySettings.Budget), Budget),
         ]);
 
+    private static readonly SettingsSchema Hedging = new(
+        "When a second attempt runs beside a slow first one. An empty group means the default hedging.",
+        [
+            Flag(nameof(HedgingSettings.Enabled), "False takes the hedging out of the pipeline. Default true."),
+            Whole(nameof(HedgingSettings.MaxAttempts), 1, 10, "Attempts in all, the first included. Default 2."),
+            Span(nameof(HedgingSettings.Delay),
+                "How long an attempt may take before the next one starts, from zero to a day; -00:00:00.001: only after a failure. Default 00:00:01."),
+            Part(nameof(HedgingSettings.Budget), Budget),
+        ]);
+
     private static readonly SettingsSchema CircuitBreaker = new(
         "When calls stop because the dependency fails. An empty group means the default circuit breaker.",
         [
@@ -120,6 +130,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
     [
         Span(nameof(PipelineSettings.TotalTimeout), "The time allowed for the whole call, all attempts and waits together, from 1 ms to a day."),
         Part(nameof(PipelineSettings.Retry), Retry),
+        Part(nameof(PipelineSettings.Hedging), Hedging),
         Part(nameof(PipelineSettings.CircuitBreaker), CircuitBreaker),
         Part(nameof(PipelineSettings.ConcurrencyLimit), ConcurrencyLimit),
         Span(nameof(PipelineSettings.AttemptTimeout), "The time allowed for each attempt, from 1 ms to a day."),
@@ -131,7 +142,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
 
     private static readonly SettingKey[] HttpKeys =
     [
-        .. Policies.Where(k => k.Name != nameof(PipelineSettings.AbandonAttemptAfter)),
+        .. Policies.Where(k => k.Name is not (nameof(PipelineSettings.AbandonAttemptAfter) or nameof(PipelineSettings.Hedging))),
         Whole(nameof(HttpSettings.MaxAuthorities), 1, 100_000, "How many authorities may have circuits, budgets and limits of their own. Default 1000."),
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
@@ -148,7 +159,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
 
     /// <summary>The keys of a pipeline.</summary>
     internal static SettingsSchema Pipeline { get; } = new(
-        "A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);
+        "A pipeline: total timeout > retry > hedging > circuit breaker > concurrency limit > attempt timeout.", Policies);
 
     private static SettingKey Flag(string name, string description) => new(name, SettingKind.Flag, description);
 

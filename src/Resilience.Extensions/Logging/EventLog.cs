@@ -20,7 +20,8 @@ internal sealed class EventLog(ILogger logger)
 
     private static LogLevel LevelOf(ResilienceEvent happened) => happened switch
     {
-        RetryScheduled or RetryDenied or FallbackUsed => LogLevel.Warning,
+        RetryScheduled or RetryDenied or FallbackUsed or HedgeDenied => LogLevel.Warning,
+        HedgeStarted => LogLevel.Information,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
@@ -63,6 +64,15 @@ internal sealed class EventLog(ILogger logger)
                 break;
             case RateLimitReached e:
                 ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                break;
+            case HedgeStarted e:
+                ResilienceLog.HedgeStarted(logger, pipeline, policy, e.Attempt, e.Running, e.Reason);
+                break;
+            case HedgeDenied e:
+                ResilienceLog.HedgeDenied(logger, pipeline, policy, e.Running, e.Denial, e.Detail ?? "");
+                break;
+            case HedgeWon e:
+                ResilienceLog.HedgeWon(logger, pipeline, policy, e.Attempt, e.Cancelled);
                 break;
             case IdempotencyAnswered e:
                 ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);

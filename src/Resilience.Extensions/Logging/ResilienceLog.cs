@@ -42,6 +42,18 @@ internal static partial class ResilienceLog
     [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
     internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
 
+    [LoggerMessage(
+        10, LogLevel.Information, "{Pipeline}/{Policy}: attempt {Attempt} starts beside {Running} under way ({Reason})", EventName = "HedgeStarted")]
+    internal static partial void HedgeStarted(ILogger logger, string pipeline, string policy, int attempt, int running, string reason);
+
+    [LoggerMessage(
+        11, LogLevel.Warning, "{Pipeline}/{Policy}: no attempt starts beside {Running} under way ({Denial}) {Detail}", EventName = "HedgeDenied")]
+    internal static partial void HedgeDenied(ILogger logger, string pipeline, string policy, int running, HedgeDenial denial, string? detail);
+
+    [LoggerMessage(
+        12, LogLevel.Debug, "{Pipeline}/{Policy}: hedged attempt {Attempt} answered first, {Cancelled} cancelled", EventName = "HedgeWon")]
+    internal static partial void HedgeWon(ILogger logger, string pipeline, string policy, int attempt, int cancelled);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 

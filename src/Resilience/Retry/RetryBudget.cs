@@ -41,6 +41,13 @@ public sealed class RetryBudget
         if (name is not null) telemetry.Watch(this);
     }
 
+    /// <summary>The account that a policy opens for itself.</summary>
+    internal static RetryBudget OfPolicy(RetryBudgetOptions options, PolicyEnvironment environment) =>
+        new(options, environment.Clock, environment.PolicyName, environment.PipelineName, RetryTelemetry.For(environment.Meter));
+
+    /// <summary>What an account with these options would say of itself.</summary>
+    internal static string Describe(RetryBudgetOptions options) => new RetryBudgetRules(options).ToString();
+
     private RetryBudget()
     {
         Name = "unlimited";

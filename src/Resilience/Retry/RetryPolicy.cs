@@ -52,7 +52,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
         else
         {
-            Budget = new(budget, environment.Clock, environment.PolicyName, environment.PipelineName, _telemetry);
+            Budget = RetryBudget.OfPolicy(budget, environment);
         }
     }
 
@@ -80,7 +80,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         [
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
             new("Backoff", _backoff.ToString()),
-            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? new RetryBudgetRules(pending).ToString() : Budget.ToString()),
+            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
             new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));

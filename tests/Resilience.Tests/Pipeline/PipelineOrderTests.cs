@@ -14,6 +14,8 @@ public sealed class PipelineOrderTests
 
     private static PolicyDescription Retry(double first = 0.2, double delays = 1, int attempts = 4) => Policy(PolicyRole.Retry, null, first, delays, attempts);
 
+    private static PolicyDescription Hedging(double? delay) => Policy(PolicyRole.Hedging, null, delay, null, 2);
+
     private static PolicyDescription Timeout(double seconds) => Policy(PolicyRole.Timeout, seconds);
 
     private static PolicyDescription Breaker(double? window) =>
@@ -36,6 +38,15 @@ public sealed class PipelineOrderTests
         { "a window as long as the attempt inside it", [Breaker(7), Timeout(7)], [] },
         { "a window of calls", [Breaker(null), Timeout(7)], [] },
         { "a short window outside of nothing", [Timeout(7), Breaker(5)], [] },
+        { "hedging inside a retry", [Timeout(30), Retry(), Hedging(1), Policy(PolicyRole.CircuitBreaker), Timeout(2)], [] },
+        { "a retry inside hedging", [Hedging(1), Retry()], ["RES011"] },
+        { "two hedgings", [Hedging(1), Hedging(2)], ["RES011"] },
+        { "breaker around hedging", [Policy(PolicyRole.CircuitBreaker), Hedging(1)], ["RES011"] },
+        { "limit around hedging", [Policy(PolicyRole.ConcurrencyLimit), Hedging(1)], ["RES011"] },
+        { "a total that ends before the hedge", [Timeout(1), Hedging(1)], ["RES011"] },
+        { "an attempt that ends before the hedge", [Hedging(2), Timeout(2)], ["RES011"] },
+        { "hedging after failures only", [Timeout(1), Hedging(null), Timeout(0.5)], [] },
+        { "hedging around one key", [Hedging(1), Policy(PolicyRole.Idempotency)], ["RES010"] },
         { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
         { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
     };
