@@ -43,7 +43,7 @@ public sealed class GaugeTests
         Circuits("by state").Should().Contain("open", 1).And.Contain("closed", 0);
         _time.Advance(TimeSpan.FromSeconds(5));
         Circuits("by state").Should().Contain("half_open", 1, "its break is over, though nobody has called").And.Contain("open", 0);
-        pipeline.FindState<CircuitBreaker>()!.Isolate();
+        pipeline.Find<CircuitBreaker>()!.Isolate();
         Circuits("by state").Should().Contain("isolated", 1);
     }
 
@@ -99,7 +99,7 @@ public sealed class GaugeTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private WeakReference MakeAndForget() => new(New("forgotten").Build().FindState<CircuitBreaker>());
+    private WeakReference MakeAndForget() => new(New("forgotten").Build().Find<CircuitBreaker>());
 
     [Fact]
     public void A_list_of_what_is_watched_does_not_grow_when_things_come_and_go()
