@@ -36,6 +36,8 @@ public sealed class PipelineOrderTests
         { "a window as long as the attempt inside it", [Breaker(7), Timeout(7)], [] },
         { "a window of calls", [Breaker(null), Timeout(7)], [] },
         { "a short window outside of nothing", [Timeout(7), Breaker(5)], [] },
+        { "chaos outside of what should handle it", [Policy(PolicyRole.Chaos), Retry()], ["RES012"] },
+        { "chaos inside", [Retry(), Policy(PolicyRole.Chaos), Timeout(1)], [] },
         { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
         { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
     };
