@@ -21,6 +21,7 @@ internal sealed class EventLog(ILogger logger)
     private static LogLevel LevelOf(ResilienceEvent happened) => happened switch
     {
         RetryScheduled or RetryDenied or FallbackUsed => LogLevel.Warning,
+        ChaosSwitched or ChaosInjected => LogLevel.Warning,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
@@ -63,6 +64,13 @@ internal sealed class EventLog(ILogger logger)
                 break;
             case RateLimitReached e:
                 ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                break;
+            case ChaosSwitched e:
+                string timeLeft = e.For?.ToString("c") ?? (e.IsOn ? "unlimited" : "none");
+                ResilienceLog.ChaosSwitched(logger, pipeline, policy, e.IsOn ? "on" : "off", e.EnvironmentName, timeLeft, e.Rates, e.Seed);
+                break;
+            case ChaosInjected e:
+                ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
             case IdempotencyAnswered e:
                 ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);
