@@ -16,6 +16,7 @@ internal static class PipelineOrder
         }
 
         CheckTime(flat, found);
+        CheckChaos(flat, found);
         return found;
     }
 
@@ -111,6 +112,18 @@ internal static class PipelineOrder
 
             return;
         }
+    }
+
+    /// <summary>Chaos outside of all that could handle it rehearses nothing but the caller.</summary>
+    private static void CheckChaos(PolicyDescription[] flat, List<PipelineWarning> found)
+    {
+        int chaos = Array.FindIndex(flat, p => p.Role == PolicyRole.Chaos);
+        int handler = Array.FindIndex(flat, p => p.Role
+            is PolicyRole.Timeout or PolicyRole.Retry or PolicyRole.CircuitBreaker or PolicyRole.Fallback or PolicyRole.Hedging);
+        if (chaos < 0 || handler < chaos) return;
+        string[] policies = [flat[chaos].Name, flat[handler].Name];
+        found.Add(new("RES012", $"{string.Join(" > ", policies)}: chaos stands outside of everything that should handle what it injects, so none of it "
+            + "is rehearsed. Put it inside, usually last.", policies));
     }
 
     private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";

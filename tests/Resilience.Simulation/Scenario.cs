@@ -28,6 +28,7 @@ internal sealed class Scenario
         UpdateAt = Maybe(0.3, () => Seconds(5, 100));
         HasKeys = Chance(0.3);
         Hedging = DrawHedging(new(seed ^ 0x48ED6E)); // a generator of its own: what was drawn above stays what it was
+        Chaos = Chance(0.3) ? DrawChaos() : null;
     }
 
     internal int Seed { get; }
@@ -63,6 +64,9 @@ internal sealed class Scenario
     /// <summary>Calls carry idempotency keys, a few calls each.</summary>
     internal bool HasKeys { get; }
 
+    /// <summary>Chaos of the library's own, until the faults end. No latency: between breaker and dependency nothing must wait.</summary>
+    internal ChaosRates? Chaos { get; }
+
     internal static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
     internal static DependencyBehaviour Healthy { get; } = new() { Latency = TimeSpan.FromMilliseconds(5) };
@@ -88,6 +92,7 @@ internal sealed class Scenario
         if (Limit is { } limit) builder.AddConcurrencyLimit(limit);
         if (Breaker is { } breaker) builder.AddCircuitBreaker(breaker);
         if (Attempt is { } attempt) builder.AddTimeout(new TimeoutOptions { Name = "attempt", Timeout = attempt });
+        if (Chaos is { } rates) builder.AddChaos(new ChaosOptions { EnvironmentName = "Development", Rates = rates, Seed = Seed });
         return builder;
     }
 
@@ -146,6 +151,12 @@ internal sealed class Scenario
         if (Chance(0.3)) options.SlowCallThreshold = Ms(100, 2_000);
         if (Chance(0.2)) options.SamplingCalls = _random.Next(20, 100);
         return options;
+    }
+
+    private ChaosRates DrawChaos()
+    {
+        double fault = _random.NextDouble() * 0.5;
+        return new() { Fault = fault, LostReply = _random.NextDouble() * (1 - fault) };
     }
 
     private ConcurrencyLimitOptions DrawLimit() => new() { MaxConcurrent = _random.Next(1, 20), MaxQueued = _random.Next(0, 40), MaxWait = Ms(10, 5_000) };

@@ -29,6 +29,7 @@ internal sealed class World
         _pipeline = Builder().Build();
         _breaker = _pipeline.Find<CircuitBreaker>();
         _limit = _pipeline.Find<ConcurrencyLimit>();
+        _pipeline.Find<ChaosSwitch>()?.TurnOn(Scenario.FaultsEnd);
         if (_scenario.HasKeys)
             _gate = new(new InMemoryIdempotencyStore(null, _simulation.Time), new() { Lease = Scenario.Lease, WhenInFlight = WhenInFlight.Wait }, _simulation.Time, _simulation.Randomness);
         foreach ((TimeSpan at, TimeSpan by) in _scenario.ClockSteps) _simulation.At(at, () => _simulation.Time.StepWallClock(by));

@@ -26,6 +26,9 @@ public sealed record PipelineSettings
     /// <inheritdoc cref="TimeoutOptions.AbandonAfter"/>
     public TimeSpan? AbandonAttemptAfter { get; set; }
 
+    /// <summary>Chaos, innermost. Null: none.</summary>
+    public ChaosSettings? Chaos { get; set; }
+
     /// <summary>Codes of findings about the order and arithmetic of the policies (such as <c>RES008</c>) that are meant and therefore no
     /// errors. Null: none.</summary>
     public IReadOnlyList<string>? AcceptedWarnings { get; set; }
@@ -38,11 +41,13 @@ public sealed record PipelineSettings
         && Hedging == other.Hedging
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
+        && Chaos == other.Chaos
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings);
 
     /// <inheritdoc/>
     public override int GetHashCode() =>
-        HashCode.Combine(TotalTimeout, Retry, Hedging, CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, AcceptedWarnings?.Count);
+        HashCode.Combine(
+            (TotalTimeout, Retry, Hedging), CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, Chaos, AcceptedWarnings?.Count);
 }
 
 /// <summary>Equality of lists by what is in them.</summary>

@@ -22,6 +22,7 @@ internal sealed class EventLog(ILogger logger)
     {
         RetryScheduled or RetryDenied or FallbackUsed or HedgeDenied => LogLevel.Warning,
         HedgeStarted => LogLevel.Information,
+        ChaosSwitched or ChaosInjected => LogLevel.Warning,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
@@ -73,6 +74,13 @@ internal sealed class EventLog(ILogger logger)
                 break;
             case HedgeWon e:
                 ResilienceLog.HedgeWon(logger, pipeline, policy, e.Attempt, e.Cancelled);
+                break;
+            case ChaosSwitched e:
+                string timeLeft = e.For?.ToString("c") ?? (e.IsOn ? "unlimited" : "none");
+                ResilienceLog.ChaosSwitched(logger, pipeline, policy, e.IsOn ? "on" : "off", e.EnvironmentName, timeLeft, e.Rates, e.Seed);
+                break;
+            case ChaosInjected e:
+                ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
             case IdempotencyAnswered e:
                 ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);

@@ -54,6 +54,17 @@ internal static partial class ResilienceLog
         12, LogLevel.Debug, "{Pipeline}/{Policy}: hedged attempt {Attempt} answered first, {Cancelled} cancelled", EventName = "HedgeWon")]
     internal static partial void HedgeWon(ILogger logger, string pipeline, string policy, int attempt, int cancelled);
 
+    [LoggerMessage(
+        13, LogLevel.Warning, "{Pipeline}/{Policy}: chaos is {State} in {Environment}, time left {TimeLeft}: {Rates}, seed {Seed}", EventName = "ChaosSwitched")]
+    internal static partial void ChaosSwitched(
+        ILogger logger, string pipeline, string policy, string state, string environment, string timeLeft, ChaosRates rates, long seed);
+
+    [LoggerMessage(
+        14, LogLevel.Warning, "{Pipeline}/{Policy}: chaos injected {Kind} into call {Number}, attempt {Attempt}, latency {Latency}",
+        EventName = "ChaosInjected")]
+    internal static partial void ChaosInjected(
+        ILogger logger, string pipeline, string policy, ChaosKind kind, long number, int attempt, TimeSpan latency);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 

@@ -16,6 +16,7 @@ public sealed class SettingsTests
         { typeof(HedgingSettings), typeof(HedgingOptions), typeof(HedgingOptions) },
         { typeof(CircuitBreakerSettings), typeof(CircuitBreakerOptions), typeof(CircuitBreakerOptions) },
         { typeof(ConcurrencyLimitSettings), typeof(ConcurrencyLimitOptions), typeof(ConcurrencyLimitOptions) },
+        { typeof(ChaosSettings), typeof(ChaosOptions), typeof(ChaosOptions) },
     };
 
     /// <summary>A new option that is forgotten here cannot be configured: this test finds it.</summary>

@@ -47,6 +47,8 @@ public sealed class PipelineOrderTests
         { "an attempt that ends before the hedge", [Hedging(2), Timeout(2)], ["RES011"] },
         { "hedging after failures only", [Timeout(1), Hedging(null), Timeout(0.5)], [] },
         { "hedging around one key", [Hedging(1), Policy(PolicyRole.Idempotency)], ["RES010"] },
+        { "chaos outside of what should handle it", [Policy(PolicyRole.Chaos), Retry()], ["RES012"] },
+        { "chaos inside", [Retry(), Policy(PolicyRole.Chaos), Timeout(1)], [] },
         { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
         { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
     };

@@ -29,6 +29,7 @@ public sealed class VerdictTableTests
         Row("hedging, another route", "return", "next", "return", "next");
         Row("hedging, others run", "wins", "waits", "cancels", "waits");
         Row("fallback", "return", "substitute", "return", "substitute");
+        Row("chaos, reply lost", "lost", "return", "return", "return");
         return table;
     }
 
@@ -47,6 +48,7 @@ public sealed class VerdictTableTests
                 "timeout" => await TimeoutDid(verdict, suspends),
                 "hedging" or "hedging, another route" => await HedgingDid(policy != "hedging", verdict, suspends),
                 "hedging, others run" => await RaceDid(verdict, suspends),
+                "chaos, reply lost" => await LostReplyDid(verdict, suspends),
                 _ => await FallbackDid(verdict, suspends),
             };
             did.Should().Be(expected, "suspends: {0}", suspends);
@@ -200,6 +202,13 @@ public sealed class VerdictTableTests
     {
         Outcome<int> outcome = await new ResiliencePipelineBuilder<int>().AddFallback(o => o.Value = 99).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
         return outcome.TryGetValue(out int value) && value == 99 ? "substitute" : outcome.Verdict == verdict ? "return" : outcome.ToString();
+    }
+
+    private static async Task<string> LostReplyDid(Verdict verdict, bool suspends)
+    {
+        Outcome<int> outcome = await new ResiliencePipelineBuilder { EnvironmentName = "Development" }
+            .AddChaos(o => (o.IsOn, o.Rates) = (true, new() { LostReply = 1 })).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
+        return outcome is { Verdict: Verdict.Failure, Exception: ChaosInjectedException } ? "lost" : outcome.Verdict == verdict ? "return" : outcome.ToString();
     }
 
     [Fact]
