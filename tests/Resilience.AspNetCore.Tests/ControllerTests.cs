@@ -1,7 +1,7 @@
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.AspNetCore.Mvc.ApplicationParts;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Resilience.AspNetCore.Tests;
@@ -26,12 +26,20 @@ public sealed class PaymentsController : ControllerBase
     [HttpGet]
     public string Get() => "read";
 
+    [HttpPost("free"), RequireIdempotencyKey(IsRequired = false)]
+    public string Free() => $"free {Interlocked.Increment(ref Executions)}";
+
+    [HttpPost("slow")]
+    public async Task<string> Slow([FromServices] Leaving leaving, CancellationToken stop) => await leaving.ExecuteAsync(stop);
+
     public sealed record Payment(decimal Amount, int Number = 0);
 }
 
 /// <summary>Controllers, the middleware, and the description of endpoints.</summary>
 public sealed class ControllerTests
 {
+    private static bool IsRequired(JsonNode parameter) => (bool?)parameter["required"] ?? false;
+
     private static Task<Shop> OpenAsync(Action<WebApplication>? map = null) => Shop.OpenAsync(
         app =>
         {
@@ -93,6 +101,23 @@ public sealed class ControllerTests
         executions.Should().Be(4);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_attribute_of_an_action_goes_before_that_of_its_controller(bool isMiddlewareToo)
+    {
+        await using Shop shop = await OpenAsync(app =>
+        {
+            if (isMiddlewareToo) app.UseIdempotency();
+        });
+        Shop.Reply without = await shop.SendAsync("/payments/free", key: null);
+        Shop.Reply first = await shop.SendAsync("/payments/free"), again = await shop.SendAsync("/payments/free");
+
+        without.Status.Should().Be(200, "a key is not required there");
+        (again.Text, again.IsReplayed).Should().Be((first.Text, true));
+        (await shop.SendAsync("/payments", key: null, body: "{\"amount\":12.5}")).Status.Should().Be(400);
+    }
+
     [Fact]
     public async Task The_open_api_document_tells_of_the_header_and_of_the_problems()
     {
@@ -101,16 +126,27 @@ public sealed class ControllerTests
             app.MapOpenApi();
             app.MapPost("/charges", () => "done").RequireIdempotencyKey();
             app.MapPost("/plain", () => "done");
+            app.MapPost("/own", () => "done").RequireIdempotencyKey(o => (o.HeaderName, o.IsRequired) = ("X-Key", false));
         });
 
         string document = (await shop.SendAsync("/openapi/v1.json", method: "GET")).Text;
-        System.Text.Json.Nodes.JsonNode paths = System.Text.Json.Nodes.JsonNode.Parse(document)!["paths"]!;
-        System.Text.Json.Nodes.JsonNode charges = paths["/charges"]!["post"]!;
+        JsonNode paths = JsonNode.Parse(document)!["paths"]!;
+        JsonNode charges = paths["/charges"]!["post"]!;
 
         charges["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key" && (string)p["in"]! == "header" && (bool)p["required"]!);
         charges["responses"]!.AsObject().Select(r => r.Key).Should().Contain(["200", "400", "409", "422", "503"]);
         paths["/payments"]!["post"]!["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key");
+        JsonArray free = paths["/payments/free"]!["post"]!["parameters"]!.AsArray();
+        free.Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key" && !IsRequired(p), "the action says that it is not required");
+        paths["/own"]!["post"]!["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "X-Key" && !IsRequired(p));
+        foreach (string path in (string[])["/charges", "/payments"])
+        {
+            foreach (string status in (string[])["400", "409", "413", "422", "503"])
+                paths[path]!["post"]!["responses"]![status]!["content"]!.AsObject().Select(c => c.Key).Should().Equal(["application/problem+json"], $"{path} {status}");
+        }
+
         paths["/payments"]!["get"]!["parameters"].Should().BeNull();
+        paths["/payments"]!["get"]!["responses"]!.AsObject().Select(r => r.Key).Should().Equal("200");
         paths["/plain"]!["post"]!["parameters"].Should().BeNull();
     }
 }

@@ -45,7 +45,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
     /// <summary>Sends what was kept back. A client that is gone is no error: the record is there when he comes again.</summary>
     internal async Task SendAsync()
     {
-        if (_isPassing || _kept.Length == 0) return;
+        if (_isPassing || _kept.Length == 0 || !IdempotencyProblems.MayHaveBody(context.Response.StatusCode)) return;
         await ToClientAsync(Body).ConfigureAwait(false);
     }
 
@@ -97,9 +97,21 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 
     public override void Write(byte[] buffer, int offset, int count)
     {
-        if (_isPassing || _kept.Length + count > most)
-            throw new InvalidOperationException("A response that is too large to be kept must be written asynchronously.");
-        _kept.Write(buffer, offset, count);
+        if (!_isPassing && _kept.Length + count <= most && !IsStream)
+        {
+            _kept.Write(buffer, offset, count);
+            return;
+        }
+
+        // Whether one may write so is the server's rule, as it is without us.
+        if (!_isPassing)
+        {
+            _isPassing = true;
+            ToClient(Body.Span);
+            _kept.SetLength(0);
+        }
+
+        ToClient(buffer.AsSpan(offset, count));
     }
 
     public override void Flush()
@@ -129,6 +141,18 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
     {
         if (disposing) _kept.Dispose();
         base.Dispose(disposing);
+    }
+
+    private void ToClient(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            if (bytes.Length > 0) inner.Stream.Write(bytes);
+        }
+        catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // as in ToClientAsync
+        }
     }
 
     private async ValueTask ToClientAsync(ReadOnlyMemory<byte> bytes)

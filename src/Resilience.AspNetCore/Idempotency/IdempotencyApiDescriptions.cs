@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.ApiExplorer;
 using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -6,7 +7,8 @@ using Resilience;
 
 namespace Resilience
 {
-    /// <summary>Tells every generator of OpenAPI documents about the header: they all read the descriptions of the framework.</summary>
+    /// <summary>Tells every generator of OpenAPI documents about the header and the problem answers: they all read the descriptions of the
+    /// framework.</summary>
     internal sealed class IdempotencyApiDescriptions(IOptions<IdempotencyEndpointOptions> options) : IApiDescriptionProvider
     {
         /// <summary>After the framework's own providers.</summary>
@@ -20,16 +22,32 @@ namespace Resilience
         {
             foreach (ApiDescription description in context.Results)
             {
-                bool isProtected = description.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().Any();
-                if (!isProtected || IdempotencyEndpoint.IsSafe(description.HttpMethod ?? "GET")) continue;
-                description.ParameterDescriptions.Add(new()
+                IIdempotencyKeyMetadata? endpoint = description.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().LastOrDefault();
+                if (endpoint is null || IdempotencyEndpoint.IsSafe(description.HttpMethod ?? "GET")) continue;
+                Describe(description, IdempotencyEndpoints.OptionsOf(endpoint, options.Value));
+            }
+        }
+
+        private static void Describe(ApiDescription description, IdempotencyEndpointOptions options)
+        {
+            EmptyModelMetadataProvider models = new();
+            description.ParameterDescriptions.Add(new()
+            {
+                Name = options.HeaderName,
+                Source = BindingSource.Header,
+                Type = typeof(string),
+                IsRequired = options.IsRequired,
+                ModelMetadata = models.GetMetadataForType(typeof(string)),
+                ParameterDescriptor = new() { Name = options.HeaderName, ParameterType = typeof(string) },
+            });
+            foreach (int status in IdempotencyProblems.Statuses.Except(description.SupportedResponseTypes.Select(r => r.StatusCode)).ToList())
+            {
+                description.SupportedResponseTypes.Add(new()
                 {
-                    Name = options.Value.HeaderName,
-                    Source = BindingSource.Header,
-                    Type = typeof(string),
-                    IsRequired = options.Value.IsRequired,
-                    ModelMetadata = new EmptyModelMetadataProvider().GetMetadataForType(typeof(string)),
-                    ParameterDescriptor = new() { Name = options.Value.HeaderName, ParameterType = typeof(string) },
+                    StatusCode = status,
+                    Type = typeof(ProblemDetails),
+                    ModelMetadata = models.GetMetadataForType(typeof(ProblemDetails)),
+                    ApiResponseFormats = [new() { MediaType = "application/problem+json" }],
                 });
             }
         }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -14,7 +15,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     private static readonly HashSet<string> NeverKept = new(StringComparer.OrdinalIgnoreCase)
     {
         "Set-Cookie", "Date", "Server", "Age", "Via", "Alt-Svc", "Connection", "Keep-Alive", "Proxy-Authenticate", "WWW-Authenticate",
-        "Authentication-Info", "Proxy-Authentication-Info", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Content-Encoding",
+        "Authentication-Info", "Proxy-Authentication-Info", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length",
         "Strict-Transport-Security", "traceparent", "tracestate", "Request-Id", "Retry-After", "Access-Control-Allow-Origin",
         "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary", "Idempotent-Replayed", "Idempotency-Status",
     };
@@ -98,7 +99,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         }
         catch (Exception error)
         {
-            await FailAsync(claim, error).ConfigureAwait(false);
+            await FailAsync(context, claim, error).ConfigureAwait(false);
             throw;
         }
         finally
@@ -111,10 +112,12 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         else await captured.SendAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Whoever handles the exception further out makes the response; what is known here is that the endpoint did not end.</summary>
-    private static async Task FailAsync(IdempotencyClaim claim, Exception error)
+    /// <summary>Whoever handles the exception further out makes the response; what is known here is that the endpoint did not end. If it has
+    /// begun to send a response that counts, the client was told that it was done: it is not begun again.</summary>
+    private async Task FailAsync(HttpContext context, IdempotencyClaim claim, Exception error)
     {
-        if (claim.IsPastPointOfNoReturn) await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
+        bool hasToldSo = context.Response.HasStarted && DispositionOf(context, claim) == IdempotencyDisposition.Keep;
+        if (claim.IsPastPointOfNoReturn || hasToldSo) await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
         else if (error is OperationCanceledException or TimeoutException) claim.Hold();
         else await claim.ReleaseAsync().ConfigureAwait(false);
     }
@@ -124,7 +127,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     private async Task<IdempotencyEntry?> FinishAsync(HttpContext context, IdempotencyClaim claim, CapturedResponse captured)
     {
         IdempotencyFinish finish;
-        switch (options.DispositionOf(context.Response.StatusCode, claim.IsPastPointOfNoReturn))
+        switch (DispositionOf(context, claim))
         {
             case IdempotencyDisposition.Keep:
                 finish = await claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(context, captured)).ConfigureAwait(false);
@@ -156,23 +159,40 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         return null;
     }
 
+    /// <summary>By the table; but that a form was refused as a forgery says nothing about the request of the page that is loaded next.</summary>
+    private IdempotencyDisposition DispositionOf(HttpContext context, IdempotencyClaim claim)
+    {
+        int status = context.Response.StatusCode;
+        bool isForgery = status == StatusCodes.Status400BadRequest && context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
+        return isForgery && !claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(status)
+            ? IdempotencyDisposition.Release
+            : options.DispositionOf(status, claim.IsPastPointOfNoReturn);
+    }
+
     private byte[] RecordOf(HttpContext context, CapturedResponse captured)
     {
         List<KeyValuePair<string, string>> headers = [];
         foreach ((string name, StringValues values) in context.Response.Headers)
         {
-            if (!options.KeptHeaders.Contains(name) || NeverKept.Contains(name)) continue;
+            if (!IsKept(name)) continue;
             foreach (string? value in values) headers.Add(new(name, value ?? ""));
         }
 
+        // Trailers say how a body is to be read (in gRPC, whether the call went well): without them it is not the same response.
+        bool isOmitted = captured.IsPassing || context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
         return new HttpResponseRecord
         {
             Status = context.Response.StatusCode,
             Headers = headers,
-            IsBodyOmitted = captured.IsPassing,
-            Body = captured.IsPassing ? default : captured.Body,
+            IsBodyOmitted = isOmitted,
+            Body = isOmitted ? default : captured.Body,
         }.Encode();
     }
+
+    /// <summary>If there is a content encoding at this moment, the endpoint itself has encoded the bytes that are kept (what stands further out
+    /// encodes what we send): they cannot be read without it.</summary>
+    private bool IsKept(string header) =>
+        (options.KeptHeaders.Contains(header) && !NeverKept.Contains(header)) || header.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
 
     private Task AnswerAsync(HttpContext context, in IdempotencyEntry entry)
     {

@@ -45,10 +45,13 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
 
     /// <summary>Computes the fingerprint in our place, from the request and its whole body: over chosen members of a JSON document, say.
     /// Default: method, path, query, headers as above, and body.</summary>
+    /// <remarks>Of a form that was read before (a check against forgery does), the body is what the form says, in a form of our own: look at
+    /// <c>Request.Form</c> instead.</remarks>
     public Func<HttpContext, ReadOnlyMemory<byte>, Fingerprint>? FingerprintFor { get; set; }
 
     /// <summary>Response headers that are kept and replayed.</summary>
-    /// <remarks>Never kept, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message.</remarks>
+    /// <remarks>Never kept, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message. Always kept:
+    /// the <c>Content-Encoding</c> of an endpoint that encodes its body itself.</remarks>
     public ISet<string> KeptHeaders { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
     {
         "Content-Type", "Content-Language", "Content-Disposition", "Location", "ETag", "Last-Modified", "Link", "Deprecation", "Sunset",

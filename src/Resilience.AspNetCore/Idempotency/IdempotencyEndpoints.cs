@@ -18,7 +18,35 @@ namespace Resilience
         internal static IdempotencyGate GateOf(IServiceProvider services) => services.GetService<IdempotencyGate>()
             ?? throw new InvalidOperationException("No idempotency is registered: say builder.Services.AddIdempotency().");
 
-        internal sealed record Metadata(IdempotencyEndpointOptions? Options) : IIdempotencyKeyMetadata;
+        /// <summary>The options of one endpoint: its own, or those of the application, with what an attribute says of them.</summary>
+        /// <exception cref="ResilienceOptionsException">Options of the endpoint's own are out of range.</exception>
+        internal static IdempotencyEndpointOptions OptionsOf(IIdempotencyKeyMetadata? endpoint, IdempotencyEndpointOptions common)
+        {
+            if (endpoint?.Options is { } own)
+            {
+                own.ThrowIfInvalid();
+                return own;
+            }
+
+            if (endpoint is not RequireIdempotencyKeyAttribute attribute || attribute.IsRequired == common.IsRequired) return common;
+            IdempotencyEndpointOptions changed = common.Copy();
+            changed.IsRequired = attribute.IsRequired;
+            return changed;
+        }
+
+        /// <summary>What <c>RequireIdempotencyKey()</c> says; the options are made when somebody asks, when the application stands.</summary>
+        internal sealed class Metadata(IServiceProvider services, Action<IdempotencyEndpointOptions>? configure) : IIdempotencyKeyMetadata
+        {
+            private readonly Lazy<IdempotencyEndpointOptions> _options = new(() =>
+            {
+                IdempotencyEndpointOptions options = OptionsOf(services).Copy();
+                configure?.Invoke(options);
+                options.ThrowIfInvalid();
+                return options;
+            });
+
+            public IdempotencyEndpointOptions Options => _options.Value;
+        }
     }
 }
 
@@ -39,26 +67,20 @@ namespace Microsoft.AspNetCore.Builder
             ArgumentNullException.ThrowIfNull(builder);
             builder.Add(endpoint =>
             {
-                endpoint.Metadata.Add(new IdempotencyEndpoints.Metadata(null));
-                foreach (int status in (int[])[400, 409, 422, 503])
+                endpoint.Metadata.Add(new IdempotencyEndpoints.Metadata(endpoint.ApplicationServices, configure));
+                foreach (int status in IdempotencyProblems.Statuses)
                     endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(Mvc.ProblemDetails), ["application/problem+json"]));
             });
             builder.Finally(endpoint =>
             {
                 if (endpoint.RequestDelegate is not { } inner) return;
                 IServiceProvider services = endpoint.ApplicationServices;
-                Lazy<IdempotencyEndpoint> protection = new(() => new(IdempotencyEndpoints.GateOf(services), Configured(services, configure)));
+                IIdempotencyKeyMetadata metadata = endpoint.Metadata.OfType<IIdempotencyKeyMetadata>().Last();
+                Lazy<IdempotencyEndpoint> protection = new(() => new(
+                    IdempotencyEndpoints.GateOf(services), IdempotencyEndpoints.OptionsOf(metadata, IdempotencyEndpoints.OptionsOf(services))));
                 endpoint.RequestDelegate = context => protection.Value.InvokeAsync(context, c => inner(c));
             });
             return builder;
-        }
-
-        private static IdempotencyEndpointOptions Configured(IServiceProvider services, Action<IdempotencyEndpointOptions>? configure)
-        {
-            IdempotencyEndpointOptions options = IdempotencyEndpoints.OptionsOf(services).Copy();
-            configure?.Invoke(options);
-            options.ThrowIfInvalid();
-            return options;
         }
     }
 
@@ -66,7 +88,7 @@ namespace Microsoft.AspNetCore.Builder
     public static class IdempotencyApplicationBuilderExtensions
     {
         /// <summary>All requests for which <paramref name="appliesTo"/> holds are executed once for each idempotency key. Put it behind
-        /// authentication, authorization and rate limiting.</summary>
+        /// authentication, authorization and rate limiting. Endpoints that have options of their own keep them.</summary>
         /// <param name="app">The application.</param>
         /// <param name="appliesTo">Default: requests to endpoints with <see cref="IIdempotencyKeyMetadata"/>.</param>
         /// <exception cref="ArgumentNullException"><paramref name="app"/> is null.</exception>
@@ -75,8 +97,14 @@ namespace Microsoft.AspNetCore.Builder
         {
             ArgumentNullException.ThrowIfNull(app);
             Func<HttpContext, bool> applies = appliesTo ?? (context => context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not null);
-            IdempotencyEndpoint protection = new(IdempotencyEndpoints.GateOf(app.ApplicationServices), IdempotencyEndpoints.OptionsOf(app.ApplicationServices));
-            return app.Use(next => context => applies(context) ? protection.InvokeAsync(context, c => next(c)) : next(context));
+            IdempotencyGate gate = IdempotencyEndpoints.GateOf(app.ApplicationServices);
+            IdempotencyEndpointOptions common = IdempotencyEndpoints.OptionsOf(app.ApplicationServices);
+            return app.Use(next => context =>
+            {
+                if (!applies(context)) return next(context);
+                IIdempotencyKeyMetadata? endpoint = context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>();
+                return new IdempotencyEndpoint(gate, IdempotencyEndpoints.OptionsOf(endpoint, common)).InvokeAsync(context, c => next(c));
+            });
         }
     }
 }

@@ -7,6 +7,9 @@ namespace Resilience;
 /// <summary>Answers in place of the endpoint: problem details (RFC 9457), and replays.</summary>
 internal static class IdempotencyProblems
 {
+    /// <summary>The statuses of the answers below, for descriptions of interfaces.</summary>
+    internal static readonly int[] Statuses = [400, 409, 413, 422, 503];
+
     internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status";
 
     internal static Task WriteAsync(
@@ -84,5 +87,5 @@ internal static class IdempotencyProblems
         await response.Body.WriteAsync(record.Body).ConfigureAwait(false);
     }
 
-    private static bool MayHaveBody(int status) => status is not (204 or 205 or 304);
+    internal static bool MayHaveBody(int status) => status is not (204 or 205 or 304);
 }

@@ -1,5 +1,7 @@
 using System.Security.Claims;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
 namespace Resilience;
@@ -9,11 +11,19 @@ internal static class RequestFingerprint
 {
     private static readonly string[] TenantClaims = ["tid", "tenant", "tenant_id", "http://schemas.microsoft.com/identity/claims/tenantid"];
 
-    /// <summary>The whole body, or null when it is larger than allowed. The request can be read again afterwards.</summary>
+    /// <summary>The whole body, or null when it is larger than allowed. The request can be read again afterwards. Of a form that somebody
+    /// before us has read, and with it the body (a check against forgery does), what it says.</summary>
     internal static async Task<byte[]?> ReadBodyAsync(HttpRequest request, int most, CancellationToken cancellationToken)
     {
         if (request.ContentLength > most) return null;
+
+        // What was refused as a forgery cannot be looked at; the endpoint will not receive it either.
+        IFeatureCollection features = request.HttpContext.Features;
+        bool isForgery = features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
+        if (!request.Body.CanSeek && !isForgery && features.Get<IFormFeature>()?.Form is { } form)
+            return await ReadFormAsync(form, most, cancellationToken).ConfigureAwait(false);
         request.EnableBuffering();
+        request.Body.Position = 0; // whoever has read it before need not have turned back
         using MemoryStream body = new();
         byte[] piece = System.Buffers.ArrayPool<byte>.Shared.Rent(16 << 10);
         try
@@ -32,6 +42,33 @@ internal static class RequestFingerprint
 
         request.Body.Position = 0;
         return body.ToArray();
+    }
+
+    /// <summary>Fields and files, each text and each content framed by its length.</summary>
+    private static async Task<byte[]?> ReadFormAsync(IFormCollection form, int most, CancellationToken cancellationToken)
+    {
+        using MemoryStream body = new();
+        using BinaryWriter writer = new(body);
+        writer.Write(form.Count);
+        foreach ((string name, StringValues values) in form.OrderBy(f => f.Key, StringComparer.Ordinal))
+        {
+            writer.Write(name);
+            writer.Write(values.Count);
+            foreach (string? value in values) writer.Write(value ?? "");
+        }
+
+        foreach (IFormFile file in form.Files)
+        {
+            if (body.Length + file.Length > most) return null;
+            writer.Write(file.Name);
+            writer.Write(file.FileName);
+            writer.Write(file.ContentType ?? "");
+            writer.Write(file.Length);
+            Stream content = file.OpenReadStream();
+            await using (content.ConfigureAwait(false)) await content.CopyToAsync(body, cancellationToken).ConfigureAwait(false);
+        }
+
+        return body.Length > most ? null : body.ToArray();
     }
 
     /// <summary>Method, path as it came, query, headers and body, each framed by its length. The order of different query parameters does not

@@ -13,7 +13,8 @@ public interface IIdempotencyKeyMetadata
 
 /// <summary>Requests to this action, or to all actions of this controller, are executed once for each idempotency key; a repeated one receives
 /// the first response. GET, HEAD, OPTIONS and TRACE are left alone.</summary>
-/// <remarks>A resource filter: it stands before model binding, after authorization. Needs <c>services.AddIdempotency()</c>.</remarks>
+/// <remarks>The attribute of an action goes before that of its controller. A resource filter: it stands before model binding, after
+/// authorization. Needs <c>services.AddIdempotency()</c>.</remarks>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IOrderedFilter
 {
@@ -31,13 +32,11 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        IdempotencyEndpointOptions options = IdempotencyEndpoints.OptionsOf(context.HttpContext.RequestServices);
-        if (options.IsRequired != IsRequired)
-        {
-            options = options.Copy();
-            options.IsRequired = IsRequired;
-        }
 
+        // The one that stands nearest to the action speaks, also where the controller has another.
+        IIdempotencyKeyMetadata nearest = context.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().LastOrDefault() ?? this;
+        IdempotencyEndpointOptions options =
+            IdempotencyEndpoints.OptionsOf(nearest, IdempotencyEndpoints.OptionsOf(context.HttpContext.RequestServices));
         IdempotencyEndpoint endpoint = new(context.HttpContext.RequestServices.GetRequiredService<IdempotencyGate>(), options);
         bool hasRun = false;
         await endpoint.InvokeAsync(context.HttpContext, async _ =>
