@@ -2,12 +2,11 @@ namespace Resilience;
 
 /// <summary>One deed that this process is asking for or doing: its duplicates here need not ask the store.</summary>
 /// <remarks>
-/// asking → owned → ended, or asking → ended. Whoever follows waits for the next of these. All fields change under the lock; signals are
-/// given outside of it.
+/// asking → owned → ended, or asking → ended. Whoever follows waits for the next of these. All fields change under its own lock
+/// (nobody else has it); signals are given outside of it.
 /// </remarks>
 internal sealed class Flight(Fingerprint fingerprint)
 {
-    private readonly Lock _gate = new();
     private TaskCompletionSource? _answered;
     private TaskCompletionSource<IdempotencyEntry>? _ended;
     private IdempotencyEntry _end;
@@ -24,7 +23,7 @@ internal sealed class Flight(Fingerprint fingerprint)
     {
         get
         {
-            lock (_gate) return _isOwned && !_isEnded;
+            lock (this) return _isOwned && !_isEnded;
         }
     }
 
@@ -33,7 +32,7 @@ internal sealed class Flight(Fingerprint fingerprint)
     {
         get
         {
-            lock (_gate)
+            lock (this)
             {
                 if (_isOwned || _isEnded) return Task.CompletedTask;
                 return (_answered ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
@@ -46,7 +45,7 @@ internal sealed class Flight(Fingerprint fingerprint)
     {
         get
         {
-            lock (_gate)
+            lock (this)
             {
                 if (_isEnded) return Task.FromResult(_end);
                 return (_ended ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
@@ -57,7 +56,7 @@ internal sealed class Flight(Fingerprint fingerprint)
     internal void Own()
     {
         TaskCompletionSource? answered;
-        lock (_gate)
+        lock (this)
         {
             _isOwned = true;
             answered = _answered;
@@ -70,7 +69,7 @@ internal sealed class Flight(Fingerprint fingerprint)
     {
         TaskCompletionSource? answered;
         TaskCompletionSource<IdempotencyEntry>? ended;
-        lock (_gate)
+        lock (this)
         {
             if (_isEnded) return;
             _isEnded = true;

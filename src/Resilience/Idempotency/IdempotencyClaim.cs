@@ -36,10 +36,9 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     private const int Open = 0, Ended = 1;
 
     private readonly IdempotencyGate _gate;
-    private readonly Lock _lostGate = new();
-    private CancellationTokenSource? _lostSource;
+    private CancellationTokenSource? _lostSource; // made when somebody asks for its token
     private int _ended;
-    private volatile bool _isLost;
+    private int _isLost;
     private volatile bool _isPastPointOfNoReturn;
 
     internal IdempotencyClaim(IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint, Flight? flight, long fence, int attempt, long asked)
@@ -50,7 +49,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         Flight = flight;
         Fence = fence;
         Attempt = attempt;
-        Lease = new(asked);
+        Lease = new LeaseNotes(asked);
         Span = Activity.Current;
     }
 
@@ -74,7 +73,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     public bool IsProtected => Fence > 0;
 
     /// <summary>True when the claim was lost: the lease could not be renewed, or somebody took over.</summary>
-    public bool IsLost => _isLost;
+    public bool IsLost => Volatile.Read(ref _isLost) != 0; // pairs with Lose
 
     /// <summary>True after <see cref="PassPointOfNoReturn"/>.</summary>
     public bool IsPastPointOfNoReturn => _isPastPointOfNoReturn;
@@ -84,16 +83,13 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     {
         get
         {
-            lock (_lostGate)
-            {
-                if (_lostSource is null)
-                {
-                    _lostSource = new();
-                    if (_isLost) _lostSource.Cancel(); // nobody has registered yet: no callback runs under the lock
-                }
+            if (Volatile.Read(ref _lostSource) is { } made) return made.Token;
+            CancellationTokenSource mine = new();
+            CancellationTokenSource source = Interlocked.CompareExchange(ref _lostSource, mine, null) ?? mine;
 
-                return _lostSource.Token;
-            }
+            // Pairs with Lose: either it sees our source, or we see that it was lost.
+            if (IsLost) Cancel(source);
+            return source.Token;
         }
     }
 
@@ -107,8 +103,8 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <summary>True from the moment on at which its owner began to complete, release or hold it.</summary>
     internal bool HasEnded => Volatile.Read(ref _ended) == Ended;
 
-    /// <summary>The keeper's notes about this claim; it alone touches them.</summary>
-    internal LeaseNotes Lease { get; }
+    /// <summary>The keeper's notes about this claim; it alone touches them, under its lock.</summary>
+    internal LeaseNotes Lease;
 
     /// <summary>Says that from here on the deed may have been done: a failure will be recorded as unknown and nobody will begin again.</summary>
     /// <remarks>Call it right before the first effect that cannot be taken back.</remarks>
@@ -174,17 +170,16 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <summary>The keeper says that it is lost.</summary>
     internal void Lose()
     {
-        CancellationTokenSource? source;
-        lock (_lostGate)
-        {
-            if (_isLost) return;
-            _isLost = true;
-            source = _lostSource;
-        }
+        if (Interlocked.Exchange(ref _isLost, 1) != 0) return;
+        // After the exchange, which is a full fence: see LeaseLost.
+        if (Volatile.Read(ref _lostSource) is { } source) Cancel(source);
+    }
 
+    private static void Cancel(CancellationTokenSource source)
+    {
         try
         {
-            source?.Cancel();
+            source.Cancel();
         }
         catch (Exception error)
         {

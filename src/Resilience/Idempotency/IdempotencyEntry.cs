@@ -71,6 +71,10 @@ public readonly record struct IdempotencyEntry
 
     internal static IdempotencyEntry Unreadable(Exception? error) => new(IdempotencyAnswer.Unreadable) { Error = error };
 
+    /// <summary>What was completed this moment: as it will be unpacked.</summary>
+    internal static IdempotencyEntry KeptNow(IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content) =>
+        new(ending == IdempotencyEnding.Completed ? IdempotencyAnswer.Replayed : IdempotencyAnswer.OutcomeUnknown) { Kind = kind, Content = content };
+
     /// <summary>Unpacks what a store returned for a completed deed.</summary>
     internal static IdempotencyEntry Kept(IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
     {

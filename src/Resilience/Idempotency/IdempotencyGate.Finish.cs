@@ -8,9 +8,9 @@ public sealed partial class IdempotencyGate
         IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
         // What was done stays done even if its result is too large to keep.
-        byte[] payload = IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes
-            ? IdempotencyPayload.Encode(IdempotencyPayloadKind.DoneWithoutResult, default)
-            : IdempotencyPayload.Encode(kind, content.Span);
+        if (IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes)
+            (kind, content) = (IdempotencyPayloadKind.DoneWithoutResult, default);
+        byte[] payload = IdempotencyPayload.Encode(kind, content.Span);
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
         try
         {
@@ -27,7 +27,7 @@ public sealed partial class IdempotencyGate
 
         // Those who waited here receive what the first received, whether or not it could be written down; if the claim was lost they
         // ask, because what counts is what the other one recorded.
-        CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : IdempotencyEntry.Kept(ending, payload));
+        CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead)));
         return finish;
     }
 

@@ -1,49 +1,49 @@
-using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
-
 namespace Resilience;
 
 /// <summary>Keeps records in the memory of this process: for one process, for tests, and as the reference for all other stores. What it
 /// holds is gone with the process.</summary>
 /// <remarks>
-/// Thread-safe. Each record is guarded by itself, so callers of different keys do not meet. Expired records are invisible at once and
-/// removed a few at a time by later claims; no timer runs.
+/// Thread-safe. Records are spread over parts with a lock each, so callers of different keys seldom meet. Expired records are invisible at
+/// once and removed a few at a time by later claims; no timer runs.
 /// </remarks>
 public sealed class InMemoryIdempotencyStore : IIdempotencyStore
 {
     /// <summary>What a record costs beside its payload: measured at a million keys, rounded up.</summary>
-    internal const int RecordBytes = 320;
+    internal const int RecordBytes = 288;
 
-    /// <summary>Every how many claims of new keys somebody sweeps. A power of two.</summary>
-    private const int ClaimsPerSweep = 16;
+    private const int Shards = 32, MostSweptByAClaim = 4, MostSweptForRoom = 1024;
 
-    private readonly ConcurrentDictionary<IdempotencyId, Slot> _slots = new();
-    private readonly ExpiryQueue _open = new(IdempotencyRecordState.InProgress);
-    private readonly ExpiryQueue _completed = new(null);
-    private readonly ExpiryQueue _released = new(null);
+    private readonly InMemoryShard[] _shards = new InMemoryShard[Shards];
     private readonly InMemoryIdempotencyOptions _options;
-    private readonly TimeProvider _time;
+    private readonly Clock _clock;
     private readonly long _startTimestamp;
+    private readonly long _startMs;
     private readonly long _startMicroseconds;
-    private int _claims;
+    private readonly ulong _seed;
     private long _records;
     private long _payloadBytes;
+    private long _completions; // counted only where they may be forgotten
     private long _evicted;
 
     /// <summary>Creates an empty store.</summary>
     /// <param name="options">Default: <see cref="InMemoryIdempotencyOptions"/> as they come. Read once, now.</param>
-    /// <param name="timeProvider">The store's clock. Default: the system's.</param>
+    /// <param name="timeProvider">The store's clock. Default: the system's, in steps of its coarse clock (some milliseconds).</param>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public InMemoryIdempotencyStore(InMemoryIdempotencyOptions? options = null, TimeProvider? timeProvider = null)
     {
         _options = options ?? new();
         _options.ThrowIfInvalid();
-        _time = timeProvider ?? TimeProvider.System;
+        _clock = Clock.For(timeProvider ?? TimeProvider.System);
 
         // The monotonic clock, begun at the wall clock's time: a wall clock that is set neither ends leases nor turns fences back, and
         // the fences of the next process are larger.
-        _startTimestamp = _time.GetTimestamp();
-        _startMicroseconds = (_time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+        _startTimestamp = _clock.Provider.GetTimestamp();
+        _startMs = _clock.NowMs;
+        _startMicroseconds = (_clock.Provider.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+        for (int i = 0; i < Shards; i++) _shards[i] = new();
+
+        // Whoever chooses keys does not know it, so he cannot choose them for one bucket.
+        _seed = BitConverter.ToUInt64(Guid.NewGuid().ToByteArray()) | 1;
         Traits = new() { Name = "memory", IsImmediate = true, MaxPayloadBytes = _options.MaxPayloadBytes };
     }
 
@@ -59,7 +59,11 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
     /// <summary>How many completed records were forgotten before their time (<see cref="WhenStoreIsFull.EvictOldestCompleted"/>).</summary>
     public long Evicted => Volatile.Read(ref _evicted);
 
-    private long Now => _startMicroseconds + (_time.GetElapsedTime(_startTimestamp).Ticks / TimeSpan.TicksPerMicrosecond);
+    private long Now => _startMicroseconds + (_clock.IsSystem
+        ? (_clock.NowMs - _startMs) * 1000
+        : _clock.Provider.GetElapsedTime(_startTimestamp).Ticks / TimeSpan.TicksPerMicrosecond);
+
+    private bool IsFull => Count >= _options.MaxRecords || Bytes >= _options.MaxBytes;
 
     /// <inheritdoc/>
     public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
@@ -81,11 +85,14 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
     {
         IdempotencyStoreArguments.CheckLease(lease);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
-        if (!_slots.TryGetValue(id, out Slot? slot)) return new(false);
-        lock (slot)
+        InMemoryShard shard = ShardOf(id, out uint hash);
+        lock (shard.Gate)
         {
-            if (slot.IsDead || !IdempotencyRules.Renew(slot.Record, fence, lease, Now, out IdempotencyRecord next)) return new(false);
+            if (shard.Find(id, hash) is not { } slot) return new(false);
+            long now = Now;
+            if (!IdempotencyRules.Renew(slot.Record, fence, lease, now, out IdempotencyRecord next)) return new(false);
             slot.Record = next;
+            shard.Moved(slot, Span(next.ExpiresAt - now));
             return new(true);
         }
     }
@@ -101,45 +108,44 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
-        if (!_slots.TryGetValue(id, out Slot? slot)) return new(false);
         byte[] copy = payload.ToArray();
-        lock (slot)
+        InMemoryShard shard = ShardOf(id, out uint hash);
+        lock (shard.Gate)
         {
-            if (slot.IsDead) return new(false);
+            if (shard.Find(id, hash) is not { } slot) return new(false);
             bool isKept = IdempotencyRules.Complete(slot.Record, fence, ending, retention, Now, out IdempotencyRecord next, out bool changed);
             if (!changed) return new(isKept);
             slot.Record = next;
             slot.Payload = copy;
+            if (_options.WhenFull == WhenStoreIsFull.EvictOldestCompleted) slot.Age = Interlocked.Increment(ref _completions);
+            shard.Moved(slot, retention);
+            if (copy.Length > 0) Interlocked.Add(ref _payloadBytes, copy.Length);
+            return new(true);
         }
-
-        Interlocked.Add(ref _payloadBytes, copy.Length);
-        _completed.Add(slot, fence);
-        return new(true);
     }
 
     /// <inheritdoc/>
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
-        if (!_slots.TryGetValue(id, out Slot? slot)) return new(false);
-        lock (slot)
+        InMemoryShard shard = ShardOf(id, out uint hash);
+        lock (shard.Gate)
         {
-            if (slot.IsDead) return new(false);
+            if (shard.Find(id, hash) is not { } slot) return new(false);
             bool isReleased = IdempotencyRules.Release(slot.Record, fence, Now, out IdempotencyRecord next, out bool changed);
             if (!changed) return new(isReleased);
             slot.Record = next;
+            shard.Moved(slot, Span(IdempotencyRules.Tombstone));
+            return new(true);
         }
-
-        _released.Add(slot, fence);
-        return new(true);
     }
 
     /// <inheritdoc/>
     public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<PeekAnswer>(cancellationToken);
-        if (!_slots.TryGetValue(id, out Slot? slot)) return default;
-        lock (slot) return slot.IsDead ? default : new(IdempotencyRules.Peek(slot.Record, Now));
+        InMemoryShard shard = ShardOf(id, out uint hash);
+        lock (shard.Gate) return shard.Find(id, hash) is { } slot ? new(IdempotencyRules.Peek(slot.Record, Now)) : default;
     }
 
     /// <inheritdoc/>
@@ -147,10 +153,11 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
         int removed = 0;
-        foreach (KeyValuePair<IdempotencyId, Slot> pair in _slots)
+        foreach (InMemoryShard shard in _shards)
         {
             if (removed == most || cancellationToken.IsCancellationRequested) break;
-            if (TryBury(pair.Value, mustBeExpired: true)) removed++;
+            long bytes = 0;
+            lock (shard.Gate) removed += Removed(shard.Purge(Now, most - removed, ref bytes), bytes);
         }
 
         return new(removed);
@@ -158,176 +165,110 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
 
     private AcquireAnswer Acquire(in AcquireRequest request)
     {
+        InMemoryShard shard = ShardOf(request.Id, out uint hash);
         while (true)
         {
-            if (!_slots.TryGetValue(request.Id, out Slot? slot))
+            lock (shard.Gate)
             {
-                if (TryAdd(request, out AcquireAnswer added)) return added;
-                continue;
+                long now = Now;
+                if (shard.Find(request.Id, hash) is { } slot) return Decide(shard, slot, request, now);
+                if (shard.IsWorthSweeping(now))
+                {
+                    long bytes = 0;
+                    Removed(shard.Sweep(now, MostSweptByAClaim, ref bytes), bytes);
+                }
+
+                if (!IsFull) return Add(shard, request, hash, now);
             }
 
-            lock (slot)
-            {
-                if (!slot.IsDead) return Decide(slot, request);
-            }
-
-            // Buried between our look and our lock: help to take it away, and look again.
-            _slots.TryRemove(new KeyValuePair<IdempotencyId, Slot>(slot.Id, slot));
+            MakeRoom(); // takes one lock after the other, never two
         }
     }
 
-    private AcquireAnswer Decide(Slot slot, in AcquireRequest request)
+    private AcquireAnswer Decide(InMemoryShard shard, InMemorySlot slot, in AcquireRequest request, long now)
     {
-        long now = Now;
         AcquireStatus status = IdempotencyRules.Acquire(slot.Record, request, now, out IdempotencyRecord next);
         if (status != AcquireStatus.Acquired) return IdempotencyRules.AnswerOf(status, slot.Record, next, slot.Payload, now);
-        bool isNew = next.Fence != slot.Record.Fence;
         slot.Record = next;
         if (slot.Payload is { } former)
         {
-            Interlocked.Add(ref _payloadBytes, -former.Length);
+            if (former.Length > 0) Interlocked.Add(ref _payloadBytes, -former.Length);
             slot.Payload = null;
         }
 
-        if (isNew) _open.Add(slot, next.Fence);
+        shard.Moved(slot, Span(next.ExpiresAt - now));
         return AcquireAnswer.Acquired(next.Fence, next.Attempt);
     }
 
-    private bool TryAdd(in AcquireRequest request, out AcquireAnswer answer)
+    private AcquireAnswer Add(InMemoryShard shard, in AcquireRequest request, uint hash, long now)
     {
-        SweepSometimes();
-        if (IsFull) MakeRoom();
-        IdempotencyRules.Acquire(default, request, Now, out IdempotencyRecord record);
-        Slot slot = new(request.Id) { Record = record };
-        answer = AcquireAnswer.Acquired(record.Fence, record.Attempt);
-        if (!_slots.TryAdd(request.Id, slot)) return false;
+        IdempotencyRecord forgotten = new() { Fence = shard.RemovedFence };
+        InMemorySlot slot = new(request.Id, hash);
+        IdempotencyRules.Acquire(forgotten, request, now, out slot.Record);
+        shard.Add(slot, Span(slot.Record.ExpiresAt - now));
         Interlocked.Increment(ref _records);
-        _open.Add(slot, record.Fence);
-        return true;
+        return AcquireAnswer.Acquired(slot.Record.Fence, slot.Record.Attempt);
     }
-
-    private bool IsFull => Count >= _options.MaxRecords || Bytes >= _options.MaxBytes;
 
     private void MakeRoom()
     {
-        Sweep(64 * ClaimsPerSweep);
+        foreach (InMemoryShard shard in _shards)
+        {
+            long bytes = 0;
+            lock (shard.Gate) Removed(shard.Sweep(Now, MostSweptForRoom, ref bytes), bytes);
+        }
+
         while (IsFull)
         {
-            if (_options.WhenFull == WhenStoreIsFull.Refuse || !_completed.TryTake(out Slot? oldest))
+            if (_options.WhenFull == WhenStoreIsFull.Refuse || !TryEvict())
             {
                 throw new IdempotencyStoreException(
                     IdempotencyStoreFault.Full,
                     $"The in-memory store is full: {Count} records of at most {_options.MaxRecords}, {Bytes} bytes of at most {_options.MaxBytes}.");
             }
-
-            if (TryBury(oldest, mustBeExpired: false)) Interlocked.Increment(ref _evicted);
         }
     }
 
-    /// <summary>Now and then, so that a claim does not pay for it: removes more than was added since the last time.</summary>
-    private void SweepSometimes()
+    /// <summary>Forgets the record that was completed first of all.</summary>
+    private bool TryEvict()
     {
-        if ((Interlocked.Increment(ref _claims) & (ClaimsPerSweep - 1)) == 0) Sweep(4 * ClaimsPerSweep);
-    }
-
-    private void Sweep(int mostOfEach)
-    {
-        long now = Now;
-        Sweep(_open, mostOfEach, now);
-        Sweep(_completed, mostOfEach, now);
-        Sweep(_released, mostOfEach, now);
-    }
-
-    private void Sweep(ExpiryQueue queue, int most, long now)
-    {
-        for (int i = 0; i < most && queue.TryTakeExpired(now, out Slot? expired); i++)
+        InMemoryShard? place = null;
+        long oldest = long.MaxValue;
+        foreach (InMemoryShard shard in _shards)
         {
-            if (expired is not null) TryBury(expired, mustBeExpired: true);
-        }
-    }
-
-    /// <summary>Takes a record out: marks it first, so that nobody who holds it changes it any more.</summary>
-    private bool TryBury(Slot slot, bool mustBeExpired)
-    {
-        lock (slot)
-        {
-            if (slot.IsDead || (mustBeExpired ? Now < slot.Record.ExpiresAt : slot.Record.State is IdempotencyRecordState.InProgress)) return false;
-            slot.IsDead = true;
-        }
-
-        _slots.TryRemove(new KeyValuePair<IdempotencyId, Slot>(slot.Id, slot));
-        Interlocked.Decrement(ref _records);
-        if (slot.Payload is { } payload) Interlocked.Add(ref _payloadBytes, -payload.Length);
-        return true;
-    }
-
-    /// <summary>One record; it is its own lock.</summary>
-    private sealed class Slot(IdempotencyId id)
-    {
-        internal readonly IdempotencyId Id = id;
-        internal IdempotencyRecord Record;
-        internal byte[]? Payload;
-        internal bool IsDead;
-
-        internal IdempotencyRecord Read(out bool isDead)
-        {
-            lock (this)
+            lock (shard.Gate)
             {
-                isDead = IsDead;
-                return Record;
-            }
-        }
-    }
-
-    /// <summary>Records in the order in which they came into one state, which is, with one retention for all, the order in which they expire.</summary>
-    /// <remarks>An entry is stale when its record has gone on; it is dropped when it comes to the head. Anybody adds at any time, also while
-    /// he holds the lock of a record; one at a time takes, and holds no lock of a record while he waits for his turn.</remarks>
-    /// <param name="state">The only state in which an entry of this queue is not stale; null where the fence says it all.</param>
-    private sealed class ExpiryQueue(IdempotencyRecordState? state)
-    {
-        private readonly ConcurrentQueue<(Slot Slot, long Fence)> _entries = new();
-        private readonly Lock _taking = new();
-
-        internal void Add(Slot slot, long fence) => _entries.Enqueue((slot, fence));
-
-        /// <summary>Takes the head if it has expired. Null when it was stale (dropped) or is an open claim that has not expired (moved to
-        /// the end: a crashed claim must not keep what is behind it); false when there is nothing to do now.</summary>
-        internal bool TryTakeExpired(long now, out Slot? expired)
-        {
-            expired = null;
-            if (!_taking.TryEnter()) return false;
-            try
-            {
-                if (!_entries.TryPeek(out (Slot Slot, long Fence) head)) return false;
-                IdempotencyRecord record = head.Slot.Read(out bool isDead);
-                bool isStale = isDead || record.Fence != head.Fence || (state is { } only && record.State != only);
-                if (!isStale && now < record.ExpiresAt && record.State != IdempotencyRecordState.InProgress) return false;
-                _entries.TryDequeue(out _);
-                if (isStale) return true;
-                if (now < record.ExpiresAt) _entries.Enqueue(head);
-                else expired = head.Slot;
-                return true;
-            }
-            finally
-            {
-                _taking.Exit();
+                if (shard.OldestCompleted() is not { } slot || slot.Age >= oldest) continue;
+                oldest = slot.Age;
+                place = shard;
             }
         }
 
-        /// <summary>Takes the first that is not stale.</summary>
-        internal bool TryTake([NotNullWhen(true)] out Slot? oldest)
+        if (place is null) return false;
+        lock (place.Gate)
         {
-            lock (_taking)
-            {
-                while (_entries.TryDequeue(out (Slot Slot, long Fence) head))
-                {
-                    oldest = head.Slot;
-                    if (oldest.Read(out bool isDead).Fence == head.Fence && !isDead) return true;
-                }
-            }
-
-            oldest = null;
-            return false;
+            // If somebody was faster, it is the next oldest there; if there is none any more, room was made.
+            if (place.OldestCompleted() is not { } slot) return true;
+            place.Remove(slot);
+            Removed(1, -(slot.Payload?.Length ?? 0));
+            Interlocked.Increment(ref _evicted);
+            return true;
         }
     }
+
+    private int Removed(int records, long bytes)
+    {
+        if (records > 0) Interlocked.Add(ref _records, -records);
+        if (bytes != 0) Interlocked.Add(ref _payloadBytes, bytes);
+        return records;
+    }
+
+    private InMemoryShard ShardOf(in IdempotencyId id, out uint hash)
+    {
+        ulong mixed = id.Fold() * _seed;
+        hash = (uint)(mixed >> 32);
+        return _shards[hash >> 27]; // the upper five bits; buckets go by the lower ones
+    }
+
+    private static TimeSpan Span(long microseconds) => TimeSpan.FromTicks(microseconds * TimeSpan.TicksPerMicrosecond);
 }

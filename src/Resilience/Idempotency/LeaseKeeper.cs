@@ -1,13 +1,16 @@
 namespace Resilience;
 
-/// <summary>What the keeper knows of one claim. Times are milliseconds of the gate's clock.</summary>
-internal sealed class LeaseNotes(long asked)
+/// <summary>What the keeper knows of one claim; a part of it. Times are milliseconds of the gate's clock.</summary>
+internal struct LeaseNotes(long asked)
 {
     /// <summary>When the first claim was asked for: execution is measured from here.</summary>
     internal readonly long Begun = asked;
 
     /// <summary>When the request was sent that the store granted last: the lease cannot have begun earlier.</summary>
     internal long Granted = asked;
+
+    /// <summary>Neighbours among the open claims.</summary>
+    internal IdempotencyClaim? Previous, Next;
 
     /// <summary>When to renew next.</summary>
     internal long RenewAt;
@@ -18,7 +21,8 @@ internal sealed class LeaseNotes(long asked)
     /// <summary>The last renewal failed, so that it is not known whether the claim stands.</summary>
     internal bool IsInDoubt;
 
-    internal LinkedListNode<IdempotencyClaim>? Node;
+    /// <summary>It is among the open claims.</summary>
+    internal bool IsOpen;
 }
 
 /// <summary>Renews the leases of all open claims of a gate: one timer, which runs only while there are any.</summary>
@@ -31,7 +35,7 @@ internal sealed class LeaseKeeper : IDisposable
 {
     private const int TicksPerLease = 12;
 
-    private readonly LinkedList<IdempotencyClaim> _claims = new(); // guarded by itself
+    private readonly Lock _gate = new(); // guards the list, the notes of the claims, and what is below
     private readonly Clock _clock;
     private readonly Randomness _randomness;
     private readonly long _leaseMs;
@@ -40,6 +44,7 @@ internal sealed class LeaseKeeper : IDisposable
     private readonly TimeSpan _tick;
     private readonly Func<IdempotencyClaim, ValueTask<bool>> _renew;
     private readonly Action<IdempotencyClaim> _lost;
+    private IdempotencyClaim? _first, _last;
     private ITimer? _timer; // made with the first claim
     private bool _isTicking;
     private bool _isDisposed;
@@ -68,9 +73,9 @@ internal sealed class LeaseKeeper : IDisposable
     internal void Add(IdempotencyClaim claim)
     {
         claim.Lease.RenewAt = NextRenewal(claim.Lease.Granted);
-        lock (_claims)
+        lock (_gate)
         {
-            claim.Lease.Node = _claims.AddLast(claim);
+            Link(claim);
             if (_isTicking || _isDisposed) return;
             _isTicking = true;
             _timer ??= CreateTimer();
@@ -80,18 +85,16 @@ internal sealed class LeaseKeeper : IDisposable
 
     internal void Remove(IdempotencyClaim claim)
     {
-        lock (_claims)
+        lock (_gate)
         {
-            if (claim.Lease.Node is not { } node) return;
-            claim.Lease.Node = null;
-            _claims.Remove(node);
+            if (claim.Lease.IsOpen) Unlink(claim);
         }
     }
 
     public void Dispose()
     {
         ITimer? timer;
-        lock (_claims)
+        lock (_gate)
         {
             _isDisposed = true;
             timer = _timer;
@@ -114,32 +117,31 @@ internal sealed class LeaseKeeper : IDisposable
     {
         long now = _clock.NowMs;
         List<IdempotencyClaim>? renew = null, lost = null;
-        lock (_claims)
+        lock (_gate)
         {
-            if (_claims.Count == 0)
+            if (_first is null)
             {
                 _isTicking = false;
                 if (!_isDisposed) _timer?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
                 return;
             }
 
-            LinkedListNode<IdempotencyClaim>? next;
-            for (LinkedListNode<IdempotencyClaim>? node = _claims.First; node is not null; node = next)
+            IdempotencyClaim? next;
+            for (IdempotencyClaim? claim = _first; claim is not null; claim = next)
             {
-                next = node.Next;
-                LeaseNotes lease = node.Value.Lease;
+                ref LeaseNotes lease = ref claim.Lease;
+                next = lease.Next;
                 bool mayRenew = now - lease.Begun < _longestMs;
                 bool isOver = now >= lease.Granted + _leaseMs - _marginMs;
                 if (isOver && (lease.IsInDoubt || lease.IsRenewing || !mayRenew))
                 {
-                    lease.Node = null;
-                    _claims.Remove(node);
-                    (lost ??= []).Add(node.Value);
+                    Unlink(claim);
+                    (lost ??= []).Add(claim);
                 }
                 else if (now >= lease.RenewAt && !lease.IsRenewing && mayRenew)
                 {
                     lease.IsRenewing = true;
-                    (renew ??= []).Add(node.Value);
+                    (renew ??= []).Add(claim);
                 }
             }
         }
@@ -161,12 +163,12 @@ internal sealed class LeaseKeeper : IDisposable
         }
 
         bool isLost = false;
-        lock (_claims)
+        lock (_gate)
         {
-            LeaseNotes lease = claim.Lease;
+            ref LeaseNotes lease = ref claim.Lease;
             lease.IsRenewing = false;
             lease.IsInDoubt = isHeld is null;
-            if (lease.Node is not { } node) return; // ended meanwhile, or lost
+            if (!lease.IsOpen) return; // ended meanwhile, or lost
             if (isHeld == true)
             {
                 lease.Granted = asked;
@@ -174,13 +176,32 @@ internal sealed class LeaseKeeper : IDisposable
             }
             else if (isHeld == false)
             {
-                lease.Node = null;
-                _claims.Remove(node);
+                Unlink(claim);
                 isLost = true;
             }
         }
 
         if (isLost) _lost(claim);
+    }
+
+    private void Link(IdempotencyClaim claim)
+    {
+        claim.Lease.IsOpen = true;
+        claim.Lease.Previous = _last;
+        if (_last is null) _first = claim;
+        else _last.Lease.Next = claim;
+        _last = claim;
+    }
+
+    private void Unlink(IdempotencyClaim claim)
+    {
+        ref LeaseNotes lease = ref claim.Lease;
+        if (lease.Previous is null) _first = lease.Next;
+        else lease.Previous.Lease.Next = lease.Next;
+        if (lease.Next is null) _last = lease.Previous;
+        else lease.Next.Lease.Previous = lease.Previous;
+        lease.Previous = lease.Next = null;
+        lease.IsOpen = false;
     }
 
     /// <summary>A third of the lease later, a tenth more or less, so that claims that began together do not renew together.</summary>

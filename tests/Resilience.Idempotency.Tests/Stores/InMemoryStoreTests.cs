@@ -98,6 +98,64 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
+    public async Task It_is_not_full_of_what_has_expired_also_when_some_is_kept_longer()
+    {
+        InMemoryIdempotencyStore store = NewStore(o => o.MaxRecords = 1000);
+        for (int i = 0; i < 1000; i++)
+        {
+            TimeSpan kept = i % 10 == 0 ? Hour : TimeSpan.FromMinutes(1);
+            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
+            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, default, kept);
+        }
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        for (int i = 1000; i < 1900; i++) (await store.TryAcquireAsync(Request(Id(i)))).Status.Should().Be(AcquireStatus.Acquired);
+
+        await FluentActions.Awaiting(() => store.TryAcquireAsync(Request(Id(1900))).AsTask()).Should().ThrowAsync<IdempotencyStoreException>();
+        for (int i = 0; i < 1000; i += 10) (await store.TryAcquireAsync(Request(Id(i)))).Status.Should().Be(AcquireStatus.Completed);
+    }
+
+    [Fact]
+    public async Task A_claim_that_is_renewed_for_long_holds_up_nothing_behind_it()
+    {
+        InMemoryIdempotencyStore store = NewStore();
+        TimeSpan kept = TimeSpan.FromSeconds(10);
+        long[] fences = new long[200]; // some in every part of the table
+        for (int i = 0; i < fences.Length; i++) fences[i] = (await store.TryAcquireAsync(Request(Id(-1 - i), kept) with { Retention = kept })).Fence;
+        for (int i = 0; i < 6000; i++)
+        {
+            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
+            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, default, kept);
+            _time.Advance(TimeSpan.FromMilliseconds(100)); // 100 keys live
+            if (i % 50 != 0) continue;
+            for (int k = 0; k < fences.Length; k++) (await store.RenewAsync(Id(-1 - k), fences[k], kept)).Should().BeTrue();
+        }
+
+        store.Count.Should().BeInRange(300, 600);
+    }
+
+    [Fact]
+    public async Task Fences_rise_after_a_record_was_removed_even_if_claims_were_made_faster_than_the_clock_ticks()
+    {
+        InMemoryIdempotencyStore store = NewStore();
+        TimeSpan moment = TimeSpan.FromMicroseconds(1);
+        long fence = 0;
+        for (int i = 0; i < 1000; i++)
+        {
+            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(1), moment) with { Retention = moment });
+            claim.Fence.Should().BeGreaterThan(fence);
+            fence = claim.Fence;
+            if (i < 999) await store.ReleaseAsync(Id(1), fence);
+        }
+
+        _time.Advance(TimeSpan.FromMicroseconds(10));
+        (await store.PurgeAsync(10)).Should().Be(1);
+        store.Count.Should().Be(0);
+
+        (await store.TryAcquireAsync(Request(Id(1)))).Fence.Should().BeGreaterThan(fence);
+    }
+
+    [Fact]
     public async Task A_wall_clock_that_is_set_ends_no_lease()
     {
         InMemoryIdempotencyStore store = NewStore();
