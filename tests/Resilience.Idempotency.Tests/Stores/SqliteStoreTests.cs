@@ -135,7 +135,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         (await full.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, "small"u8.ToArray(), Hour)).Should().BeTrue("a new connection has room again");
     }
 
-    private static void LimitPages(SqliteIdempotencyStore store)
+    internal static void LimitPages(SqliteIdempotencyStore store)
     {
         SqliteConnection connection = (SqliteConnection)typeof(SqliteIdempotencyStore)
             .GetField("_connection", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.GetValue(store)!;
