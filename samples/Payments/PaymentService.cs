@@ -28,7 +28,7 @@ internal static class PaymentService
             .AddEndpoints(o =>
             {
                 o.IsRequired = settings.UsesKeys;
-                o.ScopeFor = _ => "shop-1";                         // who calls; a real service takes it from authentication
+                o.ScopeFor = _ => Path.GetFileName(settings.Folder); // who calls: the shop of this telling; a real service asks authentication
             });
         _ = settings.Store switch
         {

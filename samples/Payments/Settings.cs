@@ -3,6 +3,19 @@ namespace Resilience.PaymentsSample;
 /// <summary>What the processes are told: <c>--name value</c> pairs.</summary>
 internal sealed class Settings(Dictionary<string, string> values)
 {
+    internal const string Usage = """
+        A shop and a payment service, two processes. The network between them loses replies, and the payment service is killed right after
+        it has charged somebody. Told twice: without idempotency keys, and with them. It ends by itself, in about half a minute.
+
+          --store sqlite|postgresql|redis   where the payment service keeps its keys (default: sqlite, a file that is deleted at the end)
+          --connection <connection string>  of that server; needed for postgresql and redis
+        """;
+
+    private static readonly string[] Stores = ["sqlite", "postgresql", "redis"];
+
+    // The story tells its two processes the others.
+    private static readonly string[] Names = ["store", "connection", "folder", "port", "keys", "kill-after"];
+
     internal string Store => Get("store", "sqlite");
 
     internal string Connection => Get("connection", "");
@@ -18,9 +31,19 @@ internal sealed class Settings(Dictionary<string, string> values)
 
     internal static Settings From(string[] args)
     {
-        if (args.Length % 2 != 0 || args.Where((a, i) => i % 2 == 0 && !a.StartsWith("--", StringComparison.Ordinal)).Any())
-            throw new ArgumentException("Say: [--store sqlite|postgresql|redis] [--connection <connection string>]");
-        return new(Enumerable.Range(0, args.Length / 2).ToDictionary(i => args[2 * i][2..], i => args[(2 * i) + 1]));
+        Dictionary<string, string> values = [];
+        for (int i = 0; i < args.Length; i += 2)
+        {
+            string name = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i][2..] : "";
+            if (!Names.Contains(name)) throw new ArgumentException($"What does '{args[i]}' mean?");
+            if (i + 1 == args.Length) throw new ArgumentException($"{args[i]} needs a value.");
+            values[name] = args[i + 1];
+        }
+
+        Settings settings = new(values);
+        if (!Stores.Contains(settings.Store)) throw new ArgumentException($"There is no store '{settings.Store}'.");
+        if (settings.Store != "sqlite" && settings.Connection.Length == 0) throw new ArgumentException($"The store '{settings.Store}' needs a --connection.");
+        return settings;
     }
 
     internal string[] With(params (string Name, object Value)[] more)

@@ -11,7 +11,8 @@ internal static class Story
 
     internal static async Task<int> TellAsync(Settings settings)
     {
-        Console.WriteLine($"A shop, a payment service, a network that loses every fourth reply. Keys are kept in: {settings.Store}.");
+        Console.WriteLine($"A shop, a payment service, a network that loses every fourth reply. {Shop.Orders} customers order one thing each.");
+        Console.WriteLine("Who sees an error clicks again. The bank has a ledger: what is in it was paid.");
         Console.WriteLine();
         int twiceWithout = await RunAsync(settings, usesKeys: false), twiceWith = await RunAsync(settings, usesKeys: true);
         Console.WriteLine(twiceWith == 0 ? "With keys every order was charged once." : $"WRONG: with keys, {twiceWith} orders were not charged exactly once.");
@@ -21,7 +22,10 @@ internal static class Story
     /// <returns>How many orders were not charged exactly once.</returns>
     private static async Task<int> RunAsync(Settings settings, bool usesKeys)
     {
-        Console.WriteLine(usesKeys ? "2. With idempotency keys" : "1. Without idempotency keys");
+        Console.WriteLine(
+            usesKeys
+                ? $"2. With idempotency keys (the number of the order is the key; the service remembers keys in: {settings.Store})"
+                : "1. Without idempotency keys");
         DirectoryInfo folder = Directory.CreateTempSubdirectory("resilience-payments");
         int port = FreePort(), kills = 0;
         using LossyNetwork network = new(port);
@@ -29,7 +33,7 @@ internal static class Story
         Process StartService(int killAfter) => Start(["service", .. common, "--port", $"{port}", "--kill-after", $"{killAfter}"]);
 
         Process service = StartService(killAfter: 8);
-        await UntilListeningAsync(port);
+        await UntilListeningAsync(port, service);
         using Process shop = Start(["shop", .. common, "--port", $"{network.Port}"]);
         using CancellationTokenSource limit = new(Patience);
         while (!shop.HasExited)
@@ -47,13 +51,13 @@ internal static class Story
         service.Kill();
         service.WaitForExit();
         service.Dispose();
-        int wrong = Report(new Bank(folder.FullName).Ledger(), network.RepliesLost, kills) + (shop.ExitCode == 0 ? 0 : 1);
+        int wrong = Report(new Bank(folder.FullName).Ledger(), usesKeys, network.RepliesLost, kills) + (shop.ExitCode == 0 ? 0 : 1);
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         folder.Delete(recursive: true);
         return wrong;
     }
 
-    private static int Report(IReadOnlyDictionary<string, (int Charges, long Cents)> ledger, int lost, int kills)
+    private static int Report(IReadOnlyDictionary<string, (int Charges, long Cents, int Asked)> ledger, bool usesKeys, int lost, int kills)
     {
         int more = ledger.Count(o => o.Value.Charges > 1), missing = Shop.Orders - ledger.Count;
         long tooMuch = ledger.Values.Sum(o => o.Cents - (o.Cents / o.Charges));
@@ -61,7 +65,15 @@ internal static class Story
         Console.WriteLine(
             $"   The ledger: {ledger.Values.Sum(o => o.Charges)} charges for {Shop.Orders} orders; {more} orders charged more than once, {missing} not at all; "
             + $"customers paid {tooMuch / 100.0:0.00} too much.");
-        foreach ((string order, (int charges, _)) in ledger.Where(o => o.Value.Charges > 1).OrderBy(o => o.Key).Take(5)) Console.WriteLine($"      {order}: {charges} charges");
+        int again = ledger.Values.Sum(o => o.Asked - o.Charges);
+        if (usesKeys)
+        {
+            Console.WriteLine(
+                $"   {again} times the bank was asked for a charge that it had made: the service was killed before it could remember it, and the next one sent "
+                + "the same key along.");
+        }
+
+        foreach ((string order, (int charges, _, _)) in ledger.Where(o => o.Value.Charges > 1).OrderBy(o => o.Key).Take(5)) Console.WriteLine($"      {order}: {charges} charges");
         Console.WriteLine();
         return more + missing;
     }
@@ -80,7 +92,7 @@ internal static class Story
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    private static async Task UntilListeningAsync(int port)
+    private static async Task UntilListeningAsync(int port, Process service)
     {
         using CancellationTokenSource limit = new(Patience);
         while (true)
@@ -93,6 +105,7 @@ internal static class Story
             }
             catch (SocketException)
             {
+                if (service.HasExited) throw new InvalidOperationException("The payment service did not start: see above why.");
                 await Task.Delay(50, limit.Token);
             }
         }
