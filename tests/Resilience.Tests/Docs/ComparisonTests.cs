@@ -8,6 +8,7 @@ public sealed partial class ComparisonTests
     [Theory]
     [InlineData("docs/moving-from-microsoft-http-resilience.md", 35)]
     [InlineData("docs/idempotency/faults-elsewhere.md", 35)]
+    [InlineData("docs/idempotency/behaviours.md", 120)]
     [InlineData("docs/verification.md", 17)]
     public void Every_fault_in_the_table_names_a_test_that_exists(string document, int atLeast)
     {
@@ -17,6 +18,24 @@ public sealed partial class ComparisonTests
         HashSet<string> tests = [.. Repository.Files("tests", "*.cs").SelectMany(f => Method().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
         named.Where(n => !tests.Contains(n)).Should().BeEmpty();
     }
+
+    /// <summary>The contract suite and the page of behaviours say the same: no law without a line, no line with a law that is none.</summary>
+    [Fact]
+    public void Every_law_of_the_stores_has_a_line_in_the_page_of_behaviours_and_every_line_a_law_that_exists()
+    {
+        string[] named = [.. File.ReadAllLines(Path.Combine(Repository.Root, "docs/idempotency/behaviours.md"))
+            .Select(l => LawName().Match(l)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
+        string[] laws = [.. Repository.Files("src/Resilience.Testing", "*.cs").SelectMany(f => Law().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
+
+        laws.Should().HaveCountGreaterThan(40);
+        named.Should().BeEquivalentTo(laws);
+    }
+
+    [GeneratedRegex(@"^\|.*\| \*([A-Z][^*|]+)\* \| `")]
+    private static partial Regex LawName();
+
+    [GeneratedRegex(@"\bLaw\(""([^""]+)"",")]
+    private static partial Regex Law();
 
     [GeneratedRegex(@"`([A-Z][a-z0-9]*(?:_[A-Za-z0-9]+){2,})` \|$")]
     private static partial Regex TestName();
