@@ -9,7 +9,7 @@ namespace Resilience;
 public sealed class InMemoryIdempotencyStore : IIdempotencyStore
 {
     /// <summary>What a record costs beside its payload: measured at a million keys, rounded up.</summary>
-    internal const int RecordBytes = 288;
+    internal const int RecordBytes = 224;
 
     private const int Shards = 32, MostSweptByAClaim = 4, MostSweptForRoom = 1024;
 

@@ -28,11 +28,7 @@ internal static class LostStep
         if (step == "replay") await witness.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
         Func<Task<string>> ask = step switch
         {
-            "acquire" or "take over" or "replay" => async () =>
-            {
-                AcquireAnswer answer = await store.TryAcquireAsync(request);
-                return $"{answer.Status} {answer.Fence} {answer.Attempt} {Convert.ToHexString(answer.Payload.Span)}";
-            },
+            "acquire" or "take over" or "replay" => async () => Shown(await store.TryAcquireAsync(request)),
             "renew" => async () => $"{await store.RenewAsync(id, fence, Long)}",
             "complete" => async () => $"{await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)}",
             "release" => async () => $"{await store.ReleaseAsync(id, fence)}",
@@ -63,6 +59,8 @@ internal static class LostStep
         if (step == "complete") (await witness.TryAcquireAsync(request)).Payload.ToArray().Should().Equal(7);
         if (step == "release") (await witness.TryAcquireAsync(request)).Status.Should().Be(AcquireStatus.Acquired);
     }
+
+    private static string Shown(in AcquireAnswer answer) => $"{answer.Status} {answer.Fence} {answer.Attempt} {Convert.ToHexString(answer.Payload.Span)}";
 
     private static async Task WarmAsync(IIdempotencyStore store, IdempotencyId id)
     {
