@@ -55,7 +55,8 @@ internal static partial class ResilienceLog
     internal static partial void HedgeWon(ILogger logger, string pipeline, string policy, int attempt, int cancelled);
 
     [LoggerMessage(
-        13, LogLevel.Warning, "{Pipeline}/{Policy}: chaos is {State} in {Environment}, time left {TimeLeft}: {Rates}, seed {Seed}", EventName = "ChaosSwitched")]
+        13, LogLevel.Warning, "{Pipeline}/{Policy}: chaos is {State} in {Environment}, time left {TimeLeft}: {Rates}, seed {Seed}",
+        EventName = "ChaosSwitched")]
     internal static partial void ChaosSwitched(
         ILogger logger, string pipeline, string policy, string state, string environment, string timeLeft, ChaosRates rates, long seed);
 

@@ -24,7 +24,7 @@ internal sealed class ChaosTelemetry
             });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
+        SpanEvents.Find()?.AddEvent(new ActivityEvent(
             "resilience.chaos",
             tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { KindTag, NameOf(kind) } }));
         if (environment.HasListeners)

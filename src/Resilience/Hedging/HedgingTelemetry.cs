@@ -22,7 +22,7 @@ internal sealed class HedgingTelemetry
     internal void Started(PolicyEnvironment environment, ResilienceContext context, int attempt, int running, string reason)
     {
         if (_hedges.Enabled) _hedges.Add(1, Tags(environment, context, reason));
-        Activity.Current?.AddEvent(new("resilience.hedge", tags: new()
+        SpanEvents.Find()?.AddEvent(new("resilience.hedge", tags: new()
         {
             { ResilienceTelemetry.PolicyTag, environment.PolicyName },
             { ResilienceTelemetry.ReasonTag, reason },
@@ -36,7 +36,7 @@ internal sealed class HedgingTelemetry
     {
         string reason = NameOf(denial);
         if (_denied.Enabled) _denied.Add(1, Tags(environment, context, reason));
-        Activity.Current?.AddEvent(new("resilience.hedge.denied", tags: new()
+        SpanEvents.Find()?.AddEvent(new("resilience.hedge.denied", tags: new()
         {
             { ResilienceTelemetry.PolicyTag, environment.PolicyName },
             { ResilienceTelemetry.ReasonTag, reason },
@@ -60,7 +60,7 @@ internal sealed class HedgingTelemetry
             });
         }
 
-        Activity.Current?.AddEvent(new("resilience.hedge.won", tags: new()
+        SpanEvents.Find()?.AddEvent(new("resilience.hedge.won", tags: new()
         {
             { ResilienceTelemetry.PolicyTag, environment.PolicyName },
             { "resilience.attempt", attempt },

@@ -29,6 +29,8 @@ internal sealed class Everything
             await all.FallbacksAsync();
             await all.IdempotencyAsync();
             await all.HttpAsync();
+            await all.HedgesAsync();
+            await all.ChaosAsync();
         }
 
         await ReloadsAsync();
@@ -164,6 +166,31 @@ internal sealed class Everything
         using HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.BadGateway, HttpStatusCode.OK));
         using HttpResponseMessage response = await client.GetAsync(HttpKit.Address);
         response.StatusCode.Should().Be(HttpStatusCode.OK);
+    }
+
+    private async Task HedgesAsync()
+    {
+        ResiliencePipeline pipeline = New("hedges").AddHedging(o => o.Delay = TimeSpan.FromSeconds(1)).Build();
+        int attempts = 0;
+        Task<int> call = pipeline.ExecuteAsync<int>(async token =>
+        {
+            if (Interlocked.Increment(ref attempts) == 1) await Task.Delay(Timeout.Infinite, token);
+            return 1;
+        }).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await call;
+        ResiliencePipeline denied = New("no hedges").AddHedging(o => o.Delay = Timeout.InfiniteTimeSpan).Build();
+        await denied.TryExecuteAsync(new CallOptions("charge"), static (ResilienceContext context, int _) =>
+        {
+            context.ForbidRetry("it may have been done");
+            return ValueTask.FromException<int>(new IOException());
+        }, 0);
+    }
+
+    private async Task ChaosAsync()
+    {
+        ResiliencePipeline pipeline = New("chaos").AddChaos(o => (o.IsOn, o.EnvironmentName, o.Rates) = (true, "Development", new() { Fault = 1 })).Build();
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Failure);
     }
 
     private static async Task ReloadsAsync()

@@ -41,6 +41,7 @@ public sealed class TelemetryAllocationTests
         Allocated.BytesPerRun(() => open.TryExecuteAsync(Number).GetAwaiter().GetResult(), runs: 10).Should().BeGreaterThan(0, "the measure sees the event");
     }
 
+#if !DEBUG // where the compiler makes objects of the state machines of async methods, and the observed path is one
     [Fact]
     public void Metrics_and_spans_that_are_not_sampled_cost_no_bytes()
     {
@@ -55,6 +56,7 @@ public sealed class TelemetryAllocationTests
         using ActivityListener spans = Spans(ActivitySamplingResult.None);
         BytesPerCall(pipeline).Should().Be(0);
     }
+#endif
 
     [Fact]
     public void A_sampled_call_is_two_spans_and_nothing_is_left_when_the_listener_has_gone()
