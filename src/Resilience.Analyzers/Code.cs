@@ -79,7 +79,8 @@ internal static class Code
     /// <summary>The seconds of a constant time: <c>TimeSpan.FromSeconds(2)</c>, <c>new TimeSpan(0, 0, 2)</c>. Null when it is not constant.</summary>
     internal static double? Seconds(IOperation value, Known known) => Bare(value) switch
     {
-        IInvocationOperation { TargetMethod: { IsStatic: true } method } made when Known.Is(method.ContainingType, known.TimeSpan) => UnitOf(method.Name) * OnlyNumber(made),
+        IInvocationOperation { TargetMethod: { IsStatic: true } method } made when Known.Is(method.ContainingType, known.TimeSpan) =>
+            UnitOf(method.Name) * OnlyNumber(made),
         IObjectCreationOperation { Arguments.Length: 3 } made when Known.Is(made.Type, known.TimeSpan)
             && made.Arguments.All(a => a.Value.ConstantValue is { HasValue: true, Value: int }) =>
             Ordered(made) is var parts ? (parts[0] * 3600) + (parts[1] * 60) + parts[2] : null,
@@ -113,7 +114,7 @@ internal static class Code
             .Any(m => m.Identifier.ValueText == "Main" && m.Modifiers.Any(SyntaxKind.StaticKeyword)));
 
     /// <summary>Handed to something that runs it once: <c>Task.Run</c>, a thread, <c>Lazy</c>.</summary>
-    private static bool IsStartedOnce(AnonymousFunctionExpressionSyntax lambda) => lambda.Parent is ArgumentSyntax { Parent: ArgumentListSyntax { Parent: { } call } } && call switch
+    private static bool IsStartedOnce(AnonymousFunctionExpressionSyntax lambda) => (lambda.Parent as ArgumentSyntax)?.Parent?.Parent switch
     {
         InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.ValueText: "Run" or "StartNew" } } => true,
         ObjectCreationExpressionSyntax { Type: SimpleNameSyntax { Identifier.ValueText: "Thread" or "Lazy" } } => true,

@@ -41,7 +41,7 @@ public sealed class DelegateAnalyzer : DiagnosticAnalyzer
         if (given is null) return;
         bool isUsed = lambda.Body.Descendants().OfType<IParameterReferenceOperation>().Any(r => SymbolEqualityComparer.Default.Equals(r.Parameter, given));
         ISymbol? callers = execution.Arguments.Where(a => known.IsToken(a.Parameter?.Type)).Select(a => Named(Code.Bare(a.Value))).FirstOrDefault();
-        string pass = known.IsToken(given.Type) ? given.Name : given.Name + ".CancellationToken";
+        string pass = given.Name == "_" ? "the parameter of the delegate" : known.IsToken(given.Type) ? $"'{given.Name}'" : $"'{given.Name}.CancellationToken'";
         foreach (IInvocationOperation call in Code.OwnOperations(lambda).OfType<IInvocationOperation>())
         {
             if (IsAsynchronous(call.TargetMethod) && PlaceOfMistake(call, known, lambda, callers, isUsed) is { } place)
@@ -123,8 +123,9 @@ public sealed class DelegateAnalyzer : DiagnosticAnalyzer
     private static CatchClauseSyntax? SwallowingCatch(IAnonymousFunctionOperation lambda, OperationAnalysisContext context, Known known)
     {
         if (lambda.Syntax is not AnonymousFunctionExpressionSyntax { Block.Statements: { Count: > 0 } statements }) return null;
-        TryStatementSyntax? last = statements.Last() as TryStatementSyntax
-            ?? (statements.Last() is ReturnStatementSyntax given && statements.Count > 1 && !given.DescendantNodes().Any(n => n is InvocationExpressionSyntax) ? statements[statements.Count - 2] as TryStatementSyntax : null);
+        TryStatementSyntax? last = statements.Last() as TryStatementSyntax;
+        if (statements.Last() is ReturnStatementSyntax given && !given.DescendantNodes().Any(n => n is InvocationExpressionSyntax))
+            last = statements.ElementAtOrDefault(statements.Count - 2) as TryStatementSyntax;
         CatchClauseSyntax? general = last?.Catches.LastOrDefault(c => c.Filter is null && (c.Declaration is null
             || Known.Is(lambda.SemanticModel?.GetTypeInfo(c.Declaration.Type, context.CancellationToken).Type, known.Exception)));
         bool leaves = general is null || general.Block.DescendantNodes(n => !Code.IsFunction(n))
@@ -138,6 +139,7 @@ public sealed class DelegateAnalyzer : DiagnosticAnalyzer
         string? error = clause.Declaration?.Identifier.ValueText;
         return !string.IsNullOrEmpty(error) && clause.Block.DescendantNodes().OfType<ReturnStatementSyntax>()
             .Any(r => r.DescendantNodes().OfType<IdentifierNameSyntax>().Any(n => n.Identifier.ValueText == error))
-            || clause.Block.DescendantNodes().OfType<MemberAccessExpressionSyntax>().Any(m => m.Name.Identifier.ValueText is "Throw" or "FromException" or "SetException");
+            || clause.Block.DescendantNodes().OfType<MemberAccessExpressionSyntax>()
+                .Any(m => m.Name.Identifier.ValueText is "Throw" or "FromException" or "SetException");
     }
 }

@@ -51,7 +51,8 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
     private static double? TotalOf(IInvocationOperation added, Known known)
     {
         IArgumentOperation[] said = [.. added.Arguments.Where(a => a.ArgumentKind == ArgumentKind.Explicit && a.Parameter?.Ordinal != 0)];
-        if (added.TargetMethod.Name == "AddResilience") return said.Length > 0 && Code.LambdaOf(said[0]) is { } lambda ? OutermostTimeout(lambda, known) : null;
+        if (added.TargetMethod.Name == "AddResilience")
+            return said.Length > 0 && Code.LambdaOf(said[0]) is { } lambda ? OutermostTimeout(lambda, known) : null;
 
         IAssignmentOperation[] totals = [.. Assignments(added, "TotalTimeout", null)];
         if (totals.Length == 1) return Code.Seconds(totals[0].Value, known);
@@ -64,7 +65,9 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
     {
         IInvocationOperation[] first = [.. Code.OwnOperations(lambda).OfType<IInvocationOperation>()
             .Where(i => i.TargetMethod.IsExtensionMethod && i.Arguments.Length > 0 && Code.Bare(i.Arguments[0].Value) is IParameterReferenceOperation)];
-        return first.Length == 1 && first[0] is { TargetMethod.Name: "AddTimeout", Arguments.Length: 2 } timeout ? Code.Seconds(timeout.Arguments[1].Value, known) : null;
+        return first.Length == 1 && first[0] is { TargetMethod.Name: "AddTimeout", Arguments.Length: 2 } timeout
+            ? Code.Seconds(timeout.Arguments[1].Value, known)
+            : null;
     }
 
     private static IEnumerable<IAssignmentOperation> Assignments(IInvocationOperation call, string property, INamedTypeSymbol? of) => call.Arguments
@@ -108,7 +111,9 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
             "PostAsync" or "PostAsJsonAsync" => "POST",
             "PatchAsync" or "PatchAsJsonAsync" => "PATCH",
             "SendAsync" when call.Arguments.Length > 0 && Code.Bare(call.Arguments[0].Value) is IObjectCreationOperation { Arguments.Length: > 0 } request =>
-                Code.Bare(request.Arguments[0].Value) is IPropertyReferenceOperation { Property: { IsStatic: true, Name: "Post" or "Patch" } method } ? method.Name.ToUpperInvariant() : null,
+                Code.Bare(request.Arguments[0].Value) is IPropertyReferenceOperation { Property: { IsStatic: true, Name: "Post" or "Patch" } method }
+                    ? method.Name.ToUpperInvariant()
+                    : null,
             _ => null,
         };
     }

@@ -8,7 +8,8 @@ internal sealed class Known
 {
     private static readonly string[] TestFrameworks =
     [
-        "xunit.core", "xunit.v3.core", "nunit.framework", "Microsoft.VisualStudio.TestPlatform.TestFramework", "MSTest.TestFramework", "TUnit.Core", "BenchmarkDotNet",
+        "xunit.core", "xunit.v3.core", "nunit.framework", "Microsoft.VisualStudio.TestPlatform.TestFramework", "MSTest.TestFramework", "TUnit.Core",
+        "BenchmarkDotNet",
     ];
 
     private static readonly string[] Gates = ["CircuitBreaker", "CircuitBreakerPartitions", "RetryBudget", "ConcurrencyLimit"];

@@ -44,7 +44,9 @@ public sealed class LifetimeAnalyzer : DiagnosticAnalyzer
         }
         else if (IsShortLivedRegistration(call.TargetMethod) && RegisteredType(call, known) is { } type && MakesItsOwn(call, known))
         {
-            Location place = (call.Syntax as InvocationExpressionSyntax)?.Expression is MemberAccessExpressionSyntax access ? access.Name.Identifier.GetLocation() : call.Syntax.GetLocation();
+            Location place = (call.Syntax as InvocationExpressionSyntax)?.Expression is MemberAccessExpressionSyntax access
+                ? access.Name.Identifier.GetLocation()
+                : call.Syntax.GetLocation();
             context.ReportDiagnostic(Diagnostic.Create(Rules.NotShared, place, call.TargetMethod.Name, type.Name));
         }
     }

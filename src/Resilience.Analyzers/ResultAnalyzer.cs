@@ -41,11 +41,14 @@ public sealed class ResultAnalyzer : DiagnosticAnalyzer
             }
 
             // AsTask(), Preserve(), ConfigureAwait(false) and GetAwaiter() still stand for the same call.
-            if (name is not ("AsTask" or "Preserve" or "ConfigureAwait" or "GetAwaiter") || member.Parent?.Parent is not InvocationExpressionSyntax again) return;
+            bool isSameCall = name is "AsTask" or "Preserve" or "ConfigureAwait" or "GetAwaiter";
+            if (!isSameCall || member.Parent?.Parent is not InvocationExpressionSyntax again) return;
             task = Code.Outermost(again);
         }
 
-        if (task.Parent is ExpressionStatementSyntax || (task.Parent is ArrowExpressionClauseSyntax { Parent: { } owner } && ReturnsNothing(owner, call, context)))
+        bool isDropped = task.Parent is ExpressionStatementSyntax
+            || (task.Parent is ArrowExpressionClauseSyntax { Parent: { } owner } && ReturnsNothing(owner, call, context));
+        if (isDropped)
             context.ReportDiagnostic(Diagnostic.Create(Rules.NotAwaited, call.Syntax.GetLocation()));
         else if (call.TargetMethod.Name == "TryExecuteAsync" && task.Parent is AwaitExpressionSyntax { Parent: ExpressionStatementSyntax })
             context.ReportDiagnostic(Diagnostic.Create(Rules.OutcomeIgnored, call.Syntax.GetLocation()));
