@@ -9,15 +9,17 @@ internal sealed class IdempotentExecution<T>
     private static readonly bool HasNoResult = typeof(T) == typeof(Nothing);
 
     private readonly IdempotencyGate _gate;
+    private readonly string _pipelineName;
     private readonly string _name;
     private readonly IdempotencyPolicyOptions _options;
     private readonly OutcomeClassifier _classifier;
     private readonly Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>? _reconcile;
     private readonly string? _problem;
 
-    internal IdempotentExecution(IdempotencyGate gate, string name, IdempotencyPolicyOptions options, OutcomeClassifier classifier)
+    internal IdempotentExecution(IdempotencyGate gate, string pipelineName, string name, IdempotencyPolicyOptions options, OutcomeClassifier classifier)
     {
         _gate = gate;
+        _pipelineName = pipelineName;
         _name = name;
         _options = options;
         _classifier = classifier;
@@ -173,5 +175,5 @@ internal sealed class IdempotentExecution<T>
     }
 
     private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry) => Outcome.Rejected<T>(new IdempotencyRefusal(
-        _name, why, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error));
+        _pipelineName, _name, why, _gate.Time, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error));
 }

@@ -39,6 +39,16 @@ public sealed class ConcurrencyLimit
     /// <summary>The name, as in refusals and telemetry.</summary>
     public string Name => _environment.PolicyName;
 
+    /// <summary>How many may wait, and how long each.</summary>
+    internal (int MaxQueued, TimeSpan MaxWait) Queue
+    {
+        get
+        {
+            Queueing queueing = Volatile.Read(ref _queueing);
+            return (queueing.MaxQueued, queueing.MaxWait);
+        }
+    }
+
     /// <summary>Calls that run now.</summary>
     public int Running => new LimitWord(Volatile.Read(ref _word)).Running;
 
@@ -222,7 +232,9 @@ public sealed class ConcurrencyLimit
     }
 
     private (LimitRefusal Full, LimitRefusal Waited) MakeRefusals(int limit) =>
-        (new(Name, LimitReason.QueueFull, limit, _queueing.MaxQueued), new(Name, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued));
+    (
+        new(_environment, LimitReason.QueueFull, limit, _queueing.MaxQueued, _queueing.MaxWait),
+        new(_environment, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued, _queueing.MaxWait));
 
     private sealed record Queueing(int MaxQueued, TimeSpan MaxWait);
 

@@ -86,6 +86,9 @@ public sealed class RetryPolicy : ResiliencePolicy
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
         if (WaitsForRejections) options.Add(new(nameof(RetryOptions.WaitForRejections), "true"));
+        if (_backoffIsMinimum) options.Add(new(nameof(RetryOptions.BackoffIsMinimum), "true"));
+        PolicyDescription.AddIfOwn(options, nameof(RetryOptions.ShouldRetry), _shouldRetry);
+        PolicyDescription.AddIfOwn(options, nameof(RetryOptions.RetryAfter), _retryAfter);
         return new(_environment.PolicyName, PolicyRole.Retry)
         {
             MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
@@ -117,13 +120,13 @@ public sealed class RetryPolicy : ResiliencePolicy
         if (attempt.Context.RetryObjection is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
         int most = rule?.MaxRetries ?? _maxRetries;
-        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts);
+        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
         if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
 
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Context;
         if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
-            return Deny(attempt, RetryDenial.Deadline);
+            return Deny(attempt, RetryDenial.Deadline, delay: delay);
 
         // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
         if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
@@ -194,7 +197,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null)
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
     {
         string pipeline = attempt.Context.PipelineName;
         if (_telemetry.Denied.Enabled)
@@ -216,6 +219,7 @@ public sealed class RetryPolicy : ResiliencePolicy
             _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt))
             {
                 Detail = detail,
+                Explanation = RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay),
                 Operation = attempt.Context.Operation,
             });
         }
