@@ -192,7 +192,9 @@ public sealed class RefusalReasonTests
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddConcurrencyLimit(new ConcurrencyLimitOptions
         {
-            MaxConcurrent = 1, MaxQueued = kind == "full" ? 0 : 1, MaxWait = TimeSpan.FromSeconds(5),
+            MaxConcurrent = 1,
+            MaxQueued = kind == "full" ? 0 : 1,
+            MaxWait = TimeSpan.FromSeconds(5),
         }).Build();
         _ = pipeline.ExecuteAsync(_ => new ValueTask<int>(new TaskCompletionSource<int>().Task)).AsTask();
         if (kind == "full") return (await RefusedAsync(pipeline))!;
