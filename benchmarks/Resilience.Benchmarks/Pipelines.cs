@@ -1,5 +1,6 @@
 using Polly;
 using Polly.CircuitBreaker;
+using Polly.Hedging;
 using Polly.Retry;
 using Polly.Timeout;
 
@@ -23,6 +24,8 @@ internal static class Ours
     };
 
     internal static ResiliencePipeline Timeout() => new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(30)).Build();
+
+    internal static ResiliencePipeline Hedging() => new ResiliencePipelineBuilder().AddHedging(o => o.Delay = TimeSpan.FromSeconds(2)).Build();
 
     internal static ResiliencePipeline Standard() => new ResiliencePipelineBuilder()
         .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (3, TimeSpan.Zero)).AddCircuitBreaker(BreakerOptions()).AddTimeout(TimeSpan.FromSeconds(2)).Build();
@@ -55,6 +58,9 @@ internal static class Theirs
     internal static Polly.ResiliencePipeline Breaker() => new Polly.ResiliencePipelineBuilder().AddCircuitBreaker(BreakerOptions()).Build();
 
     internal static Polly.ResiliencePipeline Timeout() => new Polly.ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(30)).Build();
+
+    internal static Polly.ResiliencePipeline<int> Hedging() => new Polly.ResiliencePipelineBuilder<int>()
+        .AddHedging(new HedgingStrategyOptions<int> { MaxHedgedAttempts = 1, Delay = TimeSpan.FromSeconds(2) }).Build();
 
     internal static Polly.ResiliencePipeline Standard() => new Polly.ResiliencePipelineBuilder()
         .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry(RetryOptions()).AddCircuitBreaker(BreakerOptions()).AddTimeout(TimeSpan.FromSeconds(2)).Build();

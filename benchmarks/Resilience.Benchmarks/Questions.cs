@@ -102,6 +102,37 @@ public class Cost_of_a_call_that_suspends
     });
 }
 
+/// <summary>What does hedging cost a call whose first attempt answers before the delay?</summary>
+[MemoryDiagnoser]
+[GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]
+[CategoriesColumn]
+[HideColumns("Error", "StdDev", "Median", "RatioSD", "Gen0", "Gen1")]
+public class Cost_of_hedging
+{
+    private static readonly Func<CancellationToken, ValueTask<int>> Number = static _ => new(42);
+
+    private static readonly Func<CancellationToken, ValueTask<int>> Suspends = static async _ =>
+    {
+        await Task.Yield();
+        return 42;
+    };
+
+    private readonly ResiliencePipeline _hedging = Ours.Hedging();
+    private readonly Polly.ResiliencePipeline<int> _polly = Theirs.Hedging();
+
+    [Benchmark(Baseline = true), BenchmarkCategory("hedging, completes at once")]
+    public int AtOnce_Polly() => _polly.ExecuteAsync(Number).AsTask().GetAwaiter().GetResult();
+
+    [Benchmark, BenchmarkCategory("hedging, completes at once")]
+    public int AtOnce() => _hedging.ExecuteAsync(Number).GetAwaiter().GetResult();
+
+    [Benchmark(Baseline = true), BenchmarkCategory("hedging, suspends")]
+    public async Task<int> Suspended_Polly() => await _polly.ExecuteAsync(Suspends);
+
+    [Benchmark, BenchmarkCategory("hedging, suspends")]
+    public async Task<int> Suspended() => await _hedging.ExecuteAsync(Suspends);
+}
+
 /// <summary>What does a refusal by an open circuit cost, as data and as an exception?</summary>
 [MemoryDiagnoser]
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]

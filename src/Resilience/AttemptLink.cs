@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -8,7 +9,9 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
 
-    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
+
+    private ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
     {
         Call<T> call = Unsafe.As<Call<T>>(context);
         ValueTask<T> running;
@@ -45,6 +48,22 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (running.IsCompletedSuccessfully) return EndedWith(running.Result);
         return EndedWith(running.Exception?.InnerException ?? CancellationOf(running), context);
+    }
+
+    /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
+    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
+    {
+        int number = context.Attempt;
+        using Activity? span = ResilienceTelemetry.Source.StartActivity(ResilienceTelemetry.AttemptSpanName);
+        Outcome<T> outcome = await RunAsync(context).ConfigureAwait(false);
+        if (span is not { IsAllDataRequested: true }) return outcome;
+        span.SetTag(ResilienceTelemetry.PipelineTag, pipelineName);
+        span.SetTag(ResilienceTelemetry.AttemptTag, number);
+        span.SetTag(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict));
+        if (outcome.Verdict == Verdict.Success) return outcome;
+        span.SetTag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
+        span.SetStatus(ActivityStatusCode.Error);
+        return outcome;
     }
 
     private static Exception CancellationOf(Task<T> cancelled)

@@ -134,11 +134,14 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         TimeProvider time = site.Clock.Provider;
         string? operation = call.Operation;
         using Activity? span = ResilienceTelemetry.Source.StartActivity(pipelineName.Length == 0 ? "resilience" : pipelineName);
+        call.IsTraced = span is { IsAllDataRequested: true };
         long start = time.GetTimestamp();
         Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
+        call.IsTraced = false;
         call.Release(ref CallPool.At(SpareSlot));
+        if (span is null && !site.Instruments.CallsAreMeasured) return outcome;
 
         string? errorType = outcome.Verdict == Verdict.Success ? null
             : classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result";

@@ -17,6 +17,7 @@ internal static class PipelineOrder
 
         CheckTime(flat, found);
         CheckEnd(flat, found);
+        CheckChaos(flat, found);
         return found;
     }
 
@@ -90,6 +91,27 @@ internal static class PipelineOrder
                     CultureInfo.InvariantCulture,
                     $"the rate limit stands outside the retry and counts calls, so the dependency may get {Attempts(inner)} times the rate. Put it inside."));
                 break;
+            case (PolicyRole.Hedging, PolicyRole.Retry or PolicyRole.Hedging):
+                Add("RES011", string.Create(
+                    CultureInfo.InvariantCulture, $"each hedged attempt repeats by itself: up to {Attempts(outer)} × {Attempts(inner)} attempts for one call. "
+                    + $"Put the retry outside the hedging, and keep one hedging."));
+                break;
+            case (PolicyRole.CircuitBreaker, PolicyRole.Hedging):
+                Add("RES011", "the circuit breaker stands outside the hedging, so a failure that a hedge mended is a success to it, and an open circuit "
+                    + "does not stop hedges. Put it inside.");
+                break;
+            case (PolicyRole.ConcurrencyLimit, PolicyRole.Hedging):
+                Add("RES011", $"the concurrency limit stands outside the hedging, so one permit stands for up to {Attempts(inner)} attempts at once. "
+                    + "Put it inside.");
+                break;
+            case (PolicyRole.Timeout, PolicyRole.Hedging) when inner.FirstDelay >= outer.Timeout:
+                Add("RES011", $"the total timeout ({Show(outer.Timeout)}) is not longer than the delay of the hedging ({Show(inner.FirstDelay)}), "
+                    + "so no hedge ever starts beside a slow attempt. Make the delay shorter.");
+                break;
+            case (PolicyRole.Hedging, PolicyRole.Timeout) when inner.Timeout <= outer.FirstDelay:
+                Add("RES011", $"the timeout inside ({Show(inner.Timeout)}) ends an attempt before the delay of the hedging ({Show(outer.FirstDelay)}) is over, "
+                    + "so no hedge ever runs beside a slow attempt. Make the delay shorter.");
+                break;
             case (PolicyRole.Timeout, PolicyRole.Retry) when inner.FirstDelay >= outer.Timeout:
                 Add("RES001", $"the total timeout ({Show(outer.Timeout)}) is not longer than the first delay of the retry (up to {Show(inner.FirstDelay)}), "
                     + "so retries seldom or never happen.");
@@ -137,6 +159,18 @@ internal static class PipelineOrder
                     + "to a dependency that is gone. Add a total timeout.",
                 [flat[i].Name]));
         }
+    }
+
+    /// <summary>Chaos outside of all that could handle it rehearses nothing but the caller.</summary>
+    private static void CheckChaos(PolicyDescription[] flat, List<PipelineWarning> found)
+    {
+        int chaos = Array.FindIndex(flat, p => p.Role == PolicyRole.Chaos);
+        int handler = Array.FindIndex(flat, p => p.Role
+            is PolicyRole.Timeout or PolicyRole.Retry or PolicyRole.CircuitBreaker or PolicyRole.Fallback or PolicyRole.Hedging);
+        if (chaos < 0 || handler < chaos) return;
+        string[] policies = [flat[chaos].Name, flat[handler].Name];
+        found.Add(new("RES012", $"{string.Join(" > ", policies)}: chaos stands outside of everything that should handle what it injects, so none of it "
+            + "is rehearsed. Put it inside, usually last.", policies));
     }
 
     private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";

@@ -51,7 +51,7 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
     /// <summary>For a timeout: how long.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>For a retry: the longest that the first wait can be.</summary>
+    /// <summary>For a retry: the longest that the first wait can be. For hedging: how long the first attempt may take before the next one starts.</summary>
     public TimeSpan? FirstDelay { get; init; }
 
     /// <summary>For a retry: the sum of all waits when each is as long as it can be; null when unlimited.</summary>

@@ -16,9 +16,11 @@ public sealed class PolicyEnvironment
         OutcomeClassifier classifier,
         Action<ResilienceEvent>[] listeners,
         Meter meter,
-        ResiliencePolicy? former = null)
+        ResiliencePolicy? former = null,
+        string? hostEnvironment = null)
     {
         Meter = meter;
+        HostEnvironment = hostEnvironment;
         Former = former;
         PipelineName = pipelineName;
         PolicyName = policyName;
@@ -73,6 +75,9 @@ public sealed class PolicyEnvironment
     public bool HasListeners => _listeners.Length > 0;
 
     internal Clock Clock { get; }
+
+    /// <summary>Where the builder says that this runs; null when it does not say.</summary>
+    internal string? HostEnvironment { get; }
 
     /// <summary>The instruments of the one policy that this environment was made for, looked up once.</summary>
     internal TInstruments Instruments<TInstruments>(Func<Meter, TInstruments> make)

@@ -18,6 +18,8 @@ public abstract class ResilienceContext
     private bool _ended;
     private string? _objection;
     private Dictionary<object, object?>? _properties;
+    private ResilienceContext? _counter; // of a copy: the copy that counts the attempts of all copies; null: nobody runs beside us
+    private int _counted; // the last number given out, where this is that copy
 
     private protected ResilienceContext()
     {
@@ -35,7 +37,7 @@ public abstract class ResilienceContext
         }
     }
 
-    /// <summary>The number of this attempt: 0 for the first, 1 for the first retry.</summary>
+    /// <summary>The number of this attempt: 0 for the first, 1 for the first retry or hedge. No two attempts of a call have the same.</summary>
     public int Attempt
     {
         get => _ended ? ThrowEnded<int>() : _attempt;
@@ -117,6 +119,10 @@ public abstract class ResilienceContext
 
     internal Clock Clock => _site.Clock;
 
+    /// <summary>The call has a span that is sampled, so its attempts shall be spans below it. Set and cleared by whoever observes the call: a
+    /// call that nobody observes pays nothing for it but a look.</summary>
+    internal bool IsTraced { get; set; }
+
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
     internal long DeadlineMs
     {
@@ -126,6 +132,9 @@ public abstract class ResilienceContext
 
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
     internal object? InnermostTimeout { get; set; }
+
+    /// <summary>The account that this call has been credited to, or will be, so that policies that share it credit it once.</summary>
+    internal object? CreditedAccount { get; set; }
 
     /// <summary>Set on a copy: it must never be reused, because a delegate that somebody walked away from may still hold it.</summary>
     internal bool IsAbandoned { get; set; }
@@ -153,6 +162,7 @@ public abstract class ResilienceContext
         _objection = null;
         _properties = null;
         InnermostTimeout = null;
+        CreditedAccount = null;
     }
 
     private protected void End() => _ended = true;
@@ -172,6 +182,48 @@ public abstract class ResilienceContext
 
     /// <summary>The part of the call that a copy was made for has ended.</summary>
     internal void EndCopy() => _ended = true;
+
+    /// <summary>A copy for one of several attempts that run beside each other. Their numbers are those of the whole call.</summary>
+    /// <param name="first">The copy of the first of them, which counts for all; null if this is the first.</param>
+    internal ResilienceContext ForkAttempt(ResilienceContext? first)
+    {
+        ResilienceContext copy = Fork();
+        copy._objection = null;
+        if (first is not null)
+        {
+            copy._counter = first._counter;
+        }
+        else if (_counter is null)
+        {
+            copy._counter = copy;
+            copy._counted = _attempt;
+        }
+
+        return copy;
+    }
+
+    /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>
+    internal int TakeNumber()
+    {
+        if (_counter is null) return _attempt < int.MaxValue ? ++_attempt : _attempt;
+
+        // Full fence; retries inside of attempts that run beside each other count here at the same time.
+        int next = Interlocked.Increment(ref _counter._counted);
+        return _attempt = next > 0 ? next : int.MaxValue;
+    }
+
+    /// <summary>The number of the attempt that a copy was made for, also after it has ended.</summary>
+    internal int AttemptOfCopy => _attempt;
+
+    /// <summary>Attempts that ran beside each other are over: the call goes on from the one that counts.</summary>
+    internal void Rejoin(ResilienceContext first, ResilienceContext ended, string? objection)
+    {
+        // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
+        int counted = Volatile.Read(ref first._counter!._counted);
+        _attempt = counted > 0 ? counted : int.MaxValue;
+        _properties = ended._properties;
+        _objection = objection;
+    }
 
     /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
     internal virtual void Park()

@@ -30,6 +30,10 @@ public abstract class ResiliencePipelineBuilderBase
     /// <summary>Decides what each ending of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
     public OutcomeClassifier Classifier { get; set; } = OutcomeClassifier.Default;
 
+    /// <summary>Where this runs ("Development", "Production"), for policies that do not belong everywhere. Default null: they look at
+    /// <c>DOTNET_ENVIRONMENT</c>, then <c>ASPNETCORE_ENVIRONMENT</c>; without either it is Production. In a container it is the host's.</summary>
+    public string? EnvironmentName { get; set; }
+
     /// <summary>Whether findings about the order of the policies stop <c>Build</c>. Default: false, they are kept in
     /// <see cref="ResiliencePipeline.Warnings"/>.</summary>
     public bool TreatWarningsAsErrors { get; set; }
@@ -60,7 +64,7 @@ public abstract class ResiliencePipelineBuilderBase
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
         for (int i = 0; i < policies.Length; i++)
         {
-            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]));
+            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]), EnvironmentName);
             policies[i] = _policies[i].Create(environments[i])
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }

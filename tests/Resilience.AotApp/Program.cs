@@ -36,6 +36,15 @@ ResiliencePipeline<string> typed = new ResiliencePipelineBuilder<string>()
 Check("typed", await typed.ExecuteAsync(_ => new ValueTask<string>("good")) == "good");
 Check("timed out, last good value", await typed.ExecuteAsync(async ct => { await Task.Delay(Timeout.Infinite, ct); return ""; }) == "good");
 
+int begun = 0;
+ResiliencePipeline hedged = new ResiliencePipelineBuilder().AddHedging(o => o.Delay = TimeSpan.Zero).Build();
+Check("hedge", await hedged.ExecuteAsync(async ct =>
+{
+    int number = Interlocked.Increment(ref begun);
+    if (number == 1) await Task.Delay(Timeout.Infinite, ct);
+    return number;
+}) == 2);
+
 CircuitBreaker breaker = new(new CircuitBreakerOptions { FailureRatio = null, ConsecutiveFailures = 1 });
 ResiliencePipeline guarded = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build();
 await guarded.TryExecuteAsync<int>(_ => throw new IOException());

@@ -34,4 +34,7 @@ internal enum Planted
 
     /// <summary>The probe is admitted and its result is not reported, again and again: the breaker never closes.</summary>
     KeepsTheCircuitOpen,
+
+    /// <summary>An attempt that another one has beaten does not end when it is cancelled.</summary>
+    LosersNeverEnd,
 }

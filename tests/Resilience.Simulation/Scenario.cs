@@ -27,6 +27,8 @@ internal sealed class Scenario
         ClockSteps = [.. Enumerable.Range(0, _random.Next(0, 4)).Select(_ => (Seconds(0, 200), TimeSpan.FromSeconds(_random.Next(-100_000, 100_000))))];
         UpdateAt = Maybe(0.3, () => Seconds(5, 100));
         HasKeys = Chance(0.3);
+        Hedging = DrawHedging(new(seed ^ 0x48ED6E)); // a generator of its own: what was drawn above stays what it was
+        Chaos = Chance(0.3) ? DrawChaos() : null;
     }
 
     internal int Seed { get; }
@@ -36,6 +38,8 @@ internal sealed class Scenario
     internal TimeSpan? Attempt { get; }
 
     internal RetryOptions? Retry { get; }
+
+    internal HedgingOptions? Hedging { get; }
 
     internal RetryBudgetOptions? Budget { get; }
 
@@ -60,6 +64,9 @@ internal sealed class Scenario
     /// <summary>Calls carry idempotency keys, a few calls each.</summary>
     internal bool HasKeys { get; }
 
+    /// <summary>Chaos of the library's own, until the faults end. No latency: between breaker and dependency nothing must wait.</summary>
+    internal ChaosRates? Chaos { get; }
+
     internal static readonly TimeSpan Lease = TimeSpan.FromSeconds(10);
 
     internal static DependencyBehaviour Healthy { get; } = new() { Latency = TimeSpan.FromMilliseconds(5) };
@@ -75,9 +82,17 @@ internal sealed class Scenario
             builder.AddRetry(retry);
         }
 
+        if (Hedging is { } hedging)
+        {
+            hedging.Budget = Budget is null ? RetryBudget.Unlimited : null;
+            hedging.BudgetOptions = Budget;
+            builder.AddHedging(hedging);
+        }
+
         if (Limit is { } limit) builder.AddConcurrencyLimit(limit);
         if (Breaker is { } breaker) builder.AddCircuitBreaker(breaker);
         if (Attempt is { } attempt) builder.AddTimeout(new TimeoutOptions { Name = "attempt", Timeout = attempt });
+        if (Chaos is { } rates) builder.AddChaos(new ChaosOptions { EnvironmentName = "Development", Rates = rates, Seed = Seed });
         return builder;
     }
 
@@ -94,6 +109,18 @@ internal sealed class Scenario
         Factor = 1.1 + _random.NextDouble() * 3,
         BackoffKind = (BackoffKind)_random.Next(Enum.GetValues<BackoffKind>().Length),
         Jitter = (BackoffJitter)_random.Next(Enum.GetValues<BackoffJitter>().Length),
+    };
+
+    private static HedgingOptions? DrawHedging(Random random) => random.NextDouble() >= 0.3 ? null : new()
+    {
+        MaxAttempts = random.Next(1, 5),
+        Delay = random.Next(10) switch
+        {
+            0 => TimeSpan.Zero,
+            1 => Timeout.InfiniteTimeSpan,
+            _ => TimeSpan.FromMilliseconds(random.Next(1, 2_000)),
+        },
+        Route = random.Next(2) == 0 ? null : static (_, number) => number < 3,
     };
 
     private RetryBudgetOptions DrawBudget() => new()
@@ -124,6 +151,12 @@ internal sealed class Scenario
         if (Chance(0.3)) options.SlowCallThreshold = Ms(100, 2_000);
         if (Chance(0.2)) options.SamplingCalls = _random.Next(20, 100);
         return options;
+    }
+
+    private ChaosRates DrawChaos()
+    {
+        double fault = _random.NextDouble() * 0.5;
+        return new() { Fault = fault, LostReply = _random.NextDouble() * (1 - fault) };
     }
 
     private ConcurrencyLimitOptions DrawLimit() => new() { MaxConcurrent = _random.Next(1, 20), MaxQueued = _random.Next(0, 40), MaxWait = Ms(10, 5_000) };

@@ -29,6 +29,7 @@ internal sealed class World
         _pipeline = Builder().Build();
         _breaker = _pipeline.Find<CircuitBreaker>();
         _limit = _pipeline.Find<ConcurrencyLimit>();
+        _pipeline.Find<ChaosSwitch>()?.TurnOn(Scenario.FaultsEnd);
         if (_scenario.HasKeys)
             _gate = new(new InMemoryIdempotencyStore(null, _simulation.Time), new() { Lease = Scenario.Lease, WhenInFlight = WhenInFlight.Wait }, _simulation.Time, _simulation.Randomness);
         foreach ((TimeSpan at, TimeSpan by) in _scenario.ClockSteps) _simulation.At(at, () => _simulation.Time.StepWallClock(by));
@@ -45,6 +46,7 @@ internal sealed class World
         if (_gate is { Waiting: > 0 }) Violated($"{_gate.Waiting} wait at the gate though nothing runs");
         _gate?.Dispose();
         if (report.Stuck > 0) Violated($"{report.Stuck} calls never ended");
+        if (_running > 0) Violated($"{_running} attempts still run though no call does");
         if (_simulation.Time.ArmedTimers > 0) Violated($"{_simulation.Time.ArmedTimers} timers leaked");
         if (_limit is { } limit && (limit.Running != 0 || limit.Waiting != 0)) Violated($"limit: {limit.Running} places and {limit.Waiting} waits leaked");
         if (_breaker?.TakeSnapshot() is { } circuit && (circuit.ProbesOut != 0 || circuit.OverdueCalls != 0))
@@ -133,6 +135,10 @@ internal sealed class World
 
             await _dependency.CallAsync(token).ConfigureAwait(false);
         }
+        catch (OperationCanceledException) when (_planted == Planted.LosersNeverEnd && _scenario.Hedging is not null)
+        {
+            await new TaskCompletionSource().Task.ConfigureAwait(false);
+        }
         finally
         {
             _running--;
@@ -143,7 +149,8 @@ internal sealed class World
     private void CheckAttempt(Call call)
     {
         TimeSpan now = _simulation.Time.Elapsed;
-        if (call.Attempts > 1 + (_scenario.Retry?.MaxRetries ?? 0)) Violated($"attempt {call.Attempts}, though {_scenario.Retry?.MaxRetries ?? 0} retries are allowed");
+        int most = (1 + (_scenario.Retry?.MaxRetries ?? 0)) * (_scenario.Hedging?.MaxAttempts ?? 1);
+        if (call.Attempts > most) Violated($"attempt {call.Attempts}, though {most - 1} retries are allowed");
         if (_scenario.Total is { } total && now > call.Start + total) Violated($"attempt {call.Attempts} begins {now - call.Start} into a call of {total}");
         if (call.SawBug) Violated("an error of the program was repeated");
         if (call.Attempts == 1) return;
@@ -156,7 +163,8 @@ internal sealed class World
     private void CheckBudget(TimeSpan now)
     {
         if (_scenario.Budget is not { } budget) return;
-        double most = budget.Ratio * _begun + budget.MinRetriesPerSecond * (now + budget.Window).TotalSeconds + 1;
+        int accounts = _scenario.Hedging is null ? 1 : 2; // of the retry and of the hedging
+        double most = accounts * (budget.Ratio * _begun + budget.MinRetriesPerSecond * (now + budget.Window).TotalSeconds + 1);
         if (_retries > most) Violated($"{_retries} retries, the budget allows {most:0.0}");
     }
 

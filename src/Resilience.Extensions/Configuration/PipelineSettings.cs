@@ -11,6 +11,9 @@ public sealed record PipelineSettings
     /// <summary>The retry. Null: none.</summary>
     public RetrySettings? Retry { get; set; }
 
+    /// <summary>The hedging. Null: none.</summary>
+    public HedgingSettings? Hedging { get; set; }
+
     /// <summary>The circuit breaker. Null: none.</summary>
     public CircuitBreakerSettings? CircuitBreaker { get; set; }
 
@@ -23,6 +26,9 @@ public sealed record PipelineSettings
     /// <inheritdoc cref="TimeoutOptions.AbandonAfter"/>
     public TimeSpan? AbandonAttemptAfter { get; set; }
 
+    /// <summary>Chaos, innermost. Null: none.</summary>
+    public ChaosSettings? Chaos { get; set; }
+
     /// <summary>Codes of findings about the order and arithmetic of the policies (such as <c>RES008</c>) that are meant and therefore no
     /// errors. Null: none.</summary>
     public IReadOnlyList<string>? AcceptedWarnings { get; set; }
@@ -32,13 +38,16 @@ public sealed record PipelineSettings
         other is not null
         && (TotalTimeout, AttemptTimeout, AbandonAttemptAfter) == (other.TotalTimeout, other.AttemptTimeout, other.AbandonAttemptAfter)
         && Retry == other.Retry
+        && Hedging == other.Hedging
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
+        && Chaos == other.Chaos
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings);
 
     /// <inheritdoc/>
     public override int GetHashCode() =>
-        HashCode.Combine(TotalTimeout, Retry, CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, AcceptedWarnings?.Count);
+        HashCode.Combine(
+            (TotalTimeout, Retry, Hedging), CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, Chaos, AcceptedWarnings?.Count);
 }
 
 /// <summary>Equality of lists by what is in them.</summary>

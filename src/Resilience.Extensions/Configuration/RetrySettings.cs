@@ -51,7 +51,7 @@ public sealed record RetrySettings
         if (MaxRetryAfter is { } maxRetryAfter) options.MaxRetryAfter = maxRetryAfter;
         if (BackoffIsMinimum is { } isMinimum) options.BackoffIsMinimum = isMinimum;
         if (WaitForRejections is { } wait) options.WaitForRejections = wait;
-        Budget?.ApplyTo(options);
+        if (Budget is not null) (options.Budget, options.BudgetOptions) = Budget.Applied(options.Budget, options.BudgetOptions);
     }
 }
 
@@ -81,20 +81,15 @@ public sealed record RetryBudgetSettings
         if (Window is { } window) options.Window = window;
     }
 
-    /// <summary>Says what was said to the options of a retry; with nothing said, they stay as they are.</summary>
-    internal void ApplyTo(RetryOptions options)
+    /// <summary>Account and options of a policy with what was said; with nothing said, they stay as they are.</summary>
+    internal (RetryBudget? Budget, RetryBudgetOptions? Options) Applied(RetryBudget? account, RetryBudgetOptions? options)
     {
-        if (Unlimited is true)
-        {
-            options.Budget = RetryBudget.Unlimited;
-            return;
-        }
+        if (Unlimited is true) return (RetryBudget.Unlimited, options);
+        if (Unlimited is null && Ratio is null && MinRetriesPerSecond is null && Window is null) return (account, options);
 
-        if (Unlimited is null && Ratio is null && MinRetriesPerSecond is null && Window is null) return;
-
-        // A copy: the options of the code may be shared with another retry.
+        // A copy: the options of the code may be shared with another policy.
         RetryBudgetOptions budget = new();
-        if (options.BudgetOptions is { } said)
+        if (options is { } said)
         {
             budget.Name = said.Name;
             budget.Ratio = said.Ratio;
@@ -103,7 +98,6 @@ public sealed record RetryBudgetSettings
         }
 
         ApplyTo(budget);
-        options.Budget = null;
-        options.BudgetOptions = budget;
+        return (null, budget);
     }
 }

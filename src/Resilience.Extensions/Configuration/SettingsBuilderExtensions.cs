@@ -30,6 +30,20 @@ public static class SettingsBuilderExtensions
         return builder.AddRetry(options);
     }
 
+    /// <summary>Adds hedging unless the settings say that it is not enabled.</summary>
+    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
+    public static TBuilder AddHedging<TBuilder>(this TBuilder builder, HedgingSettings? settings, Action<HedgingOptions>? configure = null)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        if (settings?.Enabled is false) return builder;
+        HedgingOptions options = new();
+        configure?.Invoke(options);
+        settings?.ApplyTo(options);
+        Note(builder, options.Name ?? "hedging", nameof(PipelineSettings.Hedging));
+        return builder.AddHedging(options);
+    }
+
     /// <summary>Adds a circuit breaker unless the settings say that it is not enabled.</summary>
     /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
     public static TBuilder AddCircuitBreaker<TBuilder>(
@@ -60,8 +74,22 @@ public static class SettingsBuilderExtensions
         return builder.AddConcurrencyLimit(options);
     }
 
-    /// <summary>Adds the policies that the settings name, in the order total timeout, retry, circuit breaker, concurrency limit, attempt
-    /// timeout.</summary>
+    /// <summary>Adds chaos unless the settings say that it is not enabled.</summary>
+    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
+    public static TBuilder AddChaos<TBuilder>(this TBuilder builder, ChaosSettings? settings, Action<ChaosOptions>? configure = null)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        if (settings?.Enabled is false) return builder;
+        ChaosOptions options = new();
+        configure?.Invoke(options);
+        settings?.ApplyTo(options);
+        Note(builder, options.Name ?? "chaos", nameof(PipelineSettings.Chaos));
+        return builder.AddChaos(options);
+    }
+
+    /// <summary>Adds the policies that the settings name, in the order total timeout, retry, hedging, circuit breaker, concurrency limit,
+    /// attempt timeout, chaos.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="settings">What configuration says. What is null is not added.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -77,6 +105,7 @@ public static class SettingsBuilderExtensions
         }
 
         if (settings.Retry is { } retry) builder.AddRetry(retry);
+        if (settings.Hedging is { } hedging) builder.AddHedging(hedging);
         if (settings.CircuitBreaker is { } breaker) builder.AddCircuitBreaker(breaker);
         if (settings.ConcurrencyLimit is { } limit) builder.AddConcurrencyLimit(limit);
         if (settings.AttemptTimeout is { } attempt)
@@ -85,7 +114,7 @@ public static class SettingsBuilderExtensions
             builder.AddTimeout(new TimeoutOptions { Name = AttemptTimeout, Timeout = attempt, AbandonAfter = settings.AbandonAttemptAfter });
         }
 
-        return builder;
+        return settings.Chaos is { } chaos ? builder.AddChaos(chaos) : builder;
     }
 
     /// <summary>Says where in the section the option stands that is out of range.</summary>
@@ -102,6 +131,10 @@ public static class SettingsBuilderExtensions
                 return new(path, text);
             case nameof(PipelineSettings.AttemptTimeout):
                 return new(problem.Option == nameof(TimeoutOptions.AbandonAfter) ? $"{section}:{nameof(PipelineSettings.AbandonAttemptAfter)}" : path, text);
+            case nameof(PipelineSettings.Chaos):
+                string place = problem.Option.Replace('.', ':').Replace("[", ":", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal);
+                bool isKnown = SettingsSchema.Pipeline.Find(key)?.Group?.Find(place.Split(':')[0]) is not null;
+                return new(isKnown ? $"{path}:{place}" : path, text);
             default:
                 SettingsSchema? group = SettingsSchema.Pipeline.Find(key)?.Group;
                 if (group?.Find(problem.Option) is not null) return new($"{path}:{problem.Option}", text);

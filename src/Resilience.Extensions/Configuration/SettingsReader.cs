@@ -28,8 +28,10 @@ internal static partial class SettingsReader
         PipelineSettings settings = new()
         {
             Retry = found.Has(nameof(PipelineSettings.Retry)) ? new() : null,
+            Hedging = found.Has(nameof(PipelineSettings.Hedging)) ? new() : null,
             CircuitBreaker = found.Has(nameof(PipelineSettings.CircuitBreaker)) ? new() : null,
             ConcurrencyLimit = found.Has(nameof(PipelineSettings.ConcurrencyLimit)) ? new() : null,
+            Chaos = found.Has(nameof(PipelineSettings.Chaos)) ? new() : null,
         };
         found.ToConfiguration().Bind(settings);
         return new(settings, found.Problems, found.IsEmpty);
@@ -80,7 +82,11 @@ internal static partial class SettingsReader
     {
         // Null is what "{}" and "null" in a JSON file look like; empty is how an environment variable takes a value back.
         string? value = child.Value is { Length: > 0 } text ? text : null;
-        if (key.Group is { } group)
+        if (key.Kind is SettingKind.Names or SettingKind.Items)
+        {
+            TakeList(child, path, name, key, value, found);
+        }
+        else if (key.Group is { } group)
         {
             if (value is not null) found.Problems.Add(new(path, $"is '{value}', but must be a group of settings"));
             found.Groups.Add(name);
@@ -104,6 +110,29 @@ internal static partial class SettingsReader
         {
             if (IsWellFormed(value, key)) found.Values.Add(new(name, value));
             else found.Problems.Add(new(path, $"is '{value}', but must be {Allowed(key)}"));
+        }
+    }
+
+    private static void TakeList(IConfigurationSection list, string path, string name, SettingKey key, string? value, Snapshot found)
+    {
+        string allowed = key.Kind == SettingKind.Names ? "a list of names" : "a list of groups";
+        if (value is not null) found.Problems.Add(new(path, $"is '{value}', but must be {allowed}"));
+        foreach (IConfigurationSection item in list.GetChildren())
+        {
+            string itemPath = ConfigurationPath.Combine(path, item.Key), itemName = ConfigurationPath.Combine(name, item.Key);
+            if (key.Group is { } group)
+            {
+                if (item.Value is { Length: > 0 } text) found.Problems.Add(new(itemPath, $"is '{text}', but must be a group of settings"));
+                TakeGroup(item, itemPath, itemName + ConfigurationPath.KeyDelimiter, group, found);
+            }
+            else if (item.Value is { Length: > 0 } text)
+            {
+                found.Values.Add(new(itemName, text));
+            }
+            else
+            {
+                found.Problems.Add(new(itemPath, $"is {Show(item)}, but must be a name"));
+            }
         }
     }
 

@@ -10,6 +10,12 @@ internal enum SettingKind
     Choice,
     Text,
     Codes,
+
+    /// <summary>A list of texts.</summary>
+    Names,
+
+    /// <summary>A list of groups.</summary>
+    Items,
     Group,
 }
 
@@ -75,6 +81,16 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Part(nameof(RetrySettings.Budget), Budget),
         ]);
 
+    private static readonly SettingsSchema Hedging = new(
+        "When a second attempt runs beside a slow first one. An empty group means the default hedging.",
+        [
+            Flag(nameof(HedgingSettings.Enabled), "False takes the hedging out of the pipeline. Default true."),
+            Whole(nameof(HedgingSettings.MaxAttempts), 1, 10, "Attempts in all, the first included. Default 2."),
+            Span(nameof(HedgingSettings.Delay),
+                "How long an attempt may take before the next one starts, from zero to a day; -00:00:00.001: only after a failure. Default 00:00:01."),
+            Part(nameof(HedgingSettings.Budget), Budget),
+        ]);
+
     private static readonly SettingsSchema CircuitBreaker = new(
         "When calls stop because the dependency fails. An empty group means the default circuit breaker.",
         [
@@ -116,22 +132,67 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Span(nameof(ConcurrencyLimitSettings.MaxWait), "How long a call may wait, from 1 ms to a day. Default 00:00:01."),
         ]);
 
+    private static readonly SettingKey Rates = Part(nameof(ChaosSettings.Rates), new(
+        "How often each kind is injected, as shares of the calls. Fault, Result and LostReply are at most 1 together.",
+        [
+            Number(nameof(ChaosRatesSettings.Behaviour), 0, 1, "Calls before which the code's own behaviour runs. Default 0."),
+            Number(nameof(ChaosRatesSettings.Latency), 0, 1, "Calls that begin late. Default 0."),
+            Number(nameof(ChaosRatesSettings.Fault), 0, 1, "Calls that end with an exception instead of being made. Default 0."),
+            Number(nameof(ChaosRatesSettings.Result), 0, 1, "Calls that end with a value of the code's instead of being made. Default 0."),
+            Number(nameof(ChaosRatesSettings.LostReply), 0, 1, "Calls that are made and whose result is thrown away. Default 0."),
+        ]));
+
+    private static readonly SettingsSchema ChaosSchedule = new(
+        "When there is chaos while it is on: in the windows, counted from the moment at which it was turned on.",
+        [
+            Span(nameof(ChaosScheduleSettings.RepeatEvery), "The schedule begins anew after this span, at least the end of the last window. Default: once."),
+            new(nameof(ChaosScheduleSettings.Windows), SettingKind.Items, "The windows, in their order and without overlap; at least one.")
+            {
+                Group = new("A window.",
+                [
+                    Span(nameof(ChaosWindowSettings.From), "When it begins. Default 00:00:00."),
+                    Span(nameof(ChaosWindowSettings.Length), "How long it lasts, at least 1 ms. Default 00:01:00."),
+                    Rates,
+                ]),
+            },
+        ]);
+
+    private static readonly SettingsSchema Chaos = new(
+        "Faults injected on purpose, innermost. Wrong in an environment in which chaos is not allowed, unless Enabled is false.",
+        [
+            Flag(nameof(ChaosSettings.Enabled), "False takes chaos out of the pipeline. Default true."),
+            Flag(nameof(ChaosSettings.IsOn), "Whether chaos is on; a change turns its switch. Default false."),
+            Rates,
+            Span(nameof(ChaosSettings.Latency), "How late a call begins, from 1 ms to a day. Default 00:00:01."),
+            Span(nameof(ChaosSettings.MaxLatency), "With it, latencies are spread from Latency to this. Default: all are the same."),
+            Part(nameof(ChaosSettings.Schedule), ChaosSchedule),
+            new(nameof(ChaosSettings.Seed), SettingKind.Whole, "The same seed disturbs the same calls. Default: drawn, and told in the log.")
+            {
+                Most = long.MaxValue,
+            },
+            new(nameof(ChaosSettings.AllowedEnvironments), SettingKind.Names,
+                "Environments in which chaos is allowed besides Development and Staging: Production must be named here."),
+        ]);
+
     private static readonly SettingKey[] Policies =
     [
         Span(nameof(PipelineSettings.TotalTimeout), "The time allowed for the whole call, all attempts and waits together, from 1 ms to a day."),
         Part(nameof(PipelineSettings.Retry), Retry),
+        Part(nameof(PipelineSettings.Hedging), Hedging),
         Part(nameof(PipelineSettings.CircuitBreaker), CircuitBreaker),
         Part(nameof(PipelineSettings.ConcurrencyLimit), ConcurrencyLimit),
         Span(nameof(PipelineSettings.AttemptTimeout), "The time allowed for each attempt, from 1 ms to a day."),
         Span(nameof(PipelineSettings.AbandonAttemptAfter),
             "How long to wait, after the time of an attempt is up, for code that does not heed its token, from zero to a day. Default: until it ends."),
+        Part(nameof(PipelineSettings.Chaos), Chaos),
         new(nameof(PipelineSettings.AcceptedWarnings), SettingKind.Codes,
             "Codes of findings about order and arithmetic of the policies, such as RES008, that are meant and therefore no errors."),
     ];
 
     private static readonly SettingKey[] HttpKeys =
     [
-        .. Policies.Where(k => k.Name != nameof(PipelineSettings.AbandonAttemptAfter)),
+        .. Policies.Where(k =>
+            k.Name is not (nameof(PipelineSettings.AbandonAttemptAfter) or nameof(PipelineSettings.Hedging) or nameof(PipelineSettings.Chaos))),
         Whole(nameof(HttpSettings.MaxAuthorities), 1, 100_000, "How many authorities may have circuits, budgets and limits of their own. Default 1000."),
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
@@ -148,7 +209,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
 
     /// <summary>The keys of a pipeline.</summary>
     internal static SettingsSchema Pipeline { get; } = new(
-        "A pipeline: total timeout > retry > circuit breaker > concurrency limit > attempt timeout.", Policies);
+        "A pipeline: total timeout > retry > hedging > circuit breaker > concurrency limit > attempt timeout > chaos.", Policies);
 
     private static SettingKey Flag(string name, string description) => new(name, SettingKind.Flag, description);
 

@@ -38,6 +38,7 @@ internal static class ContainerSetup
     {
         if (services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
         builder.MeterFactory = services.GetService<IMeterFactory>();
+        builder.EnvironmentName = HostEnvironment.NameOf(services);
         if (services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
         if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
         foreach (PipelineDefaults defaults in services.GetServices<PipelineDefaults>()) defaults.Configure(builder, services);

@@ -18,6 +18,7 @@ internal sealed class AttemptContent : HttpContent
     private TaskCompletionSource? _drained;
     private int _word;
     private volatile bool _hasBegun;
+    private volatile bool _isOver;
 
     /// <param name="original">The caller's content; never disposed of here.</param>
     /// <param name="readsSource">Whether sending reads from something that may block, rather than from memory.</param>
@@ -37,6 +38,13 @@ internal sealed class AttemptContent : HttpContent
 
     /// <summary>True once a sending has begun: a source that can be read only once is used up.</summary>
     internal bool HasBegun => _hasBegun;
+
+    /// <summary>True once the attempt has ended, for better or worse.</summary>
+    internal bool IsOver
+    {
+        get => _isOver;
+        set => _isOver = value;
+    }
 
     /// <summary>Stops the reading of the source when the token says so.</summary>
     /// <remarks>

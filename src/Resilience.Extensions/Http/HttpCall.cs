@@ -70,14 +70,18 @@ internal sealed class HttpCall
     {
         int number = context.Attempt;
         CancellationToken token = context.CancellationToken;
-        if (_content is { } former) await WaitForAsync(former, token).ConfigureAwait(false);
+
+        // A hedge runs beside the attempt before it, and both send what is in memory. What is read from a source is not hedged.
+        if (_content is { } former && (!_resilience.IsHedged || former.IsOver || !_body.IsShareable)) await WaitForAsync(former, token).ConfigureAwait(false);
         AttemptContent? content = _content = _body.ForAttempt(_callers, token);
         HttpRequestMessage message = NewMessage(content, context);
         if (number == 0) HttpTelemetry.DescribeOperation(_request);
         else ResendCount.Set(number);
 
         // Said before: an attempt that somebody walks away from may never come to say it after.
-        bool isForbidden = Forbid(context, ObjectionAfter(number, message, wasSent: true, bodyHasBegun: true), false);
+        string? objection = ObjectionAfter(number, message, wasSent: true, bodyHasBegun: true);
+        if (_resilience.IsHedged && !_body.IsShareable) objection ??= "its content cannot be sent by two attempts at once";
+        bool isForbidden = Forbid(context, objection, false);
         using CancellationTokenRegistration registration = content?.StopWith(token) ?? default;
         long start = _resilience.Time.GetTimestamp();
         _authority!.Touch(start);
@@ -91,11 +95,13 @@ internal sealed class HttpCall
         catch (Exception error)
         {
             response?.Dispose();
+            content?.IsOver = true;
             Forbid(context, ObjectionAfter(number, message, !HttpClassifier.IsSafeBeforeSend(error), content is { HasBegun: true }), isForbidden);
             RecordFailure(number, start, null, NameOf(error, token));
             throw;
         }
 
+        content?.IsOver = true;
         Forbid(context, ObjectionAfter(number, message, wasSent: true, content is { HasBegun: true }), isForbidden);
         if ((int)response.StatusCode >= 400 || number > 0) Look(response, message, number, start);
         return response;
@@ -130,7 +136,8 @@ internal sealed class HttpCall
 
     private HttpRequestMessage NewMessage(AttemptContent? content, ResilienceContext context)
     {
-        HttpRequestMessage message = new(_request.Method, _request.RequestUri)
+        bool isElsewhere = context.TryGet(HttpRequestOverrides.AttemptUri, out Uri? other) && other is { IsAbsoluteUri: true };
+        HttpRequestMessage message = new(_request.Method, isElsewhere ? other : _request.RequestUri)
         {
             Version = _request.Version,
             VersionPolicy = _request.VersionPolicy,
@@ -193,7 +200,7 @@ internal sealed class HttpCall
     private void RecordFailure(int number, long start, HttpStatusCode? status, string? error)
     {
         long end = _resilience.Time.GetTimestamp();
-        TimeSpan delay = number == 0 ? TimeSpan.Zero : _resilience.Time.GetElapsedTime(_lastEnd, start);
+        TimeSpan delay = number == 0 || start < _lastEnd ? TimeSpan.Zero : _resilience.Time.GetElapsedTime(_lastEnd, start);
         _lastEnd = end;
         HttpAttempt attempt = new(number, status, error, delay, _resilience.Time.GetElapsedTime(start, end));
         HttpAttempt[]? seen;

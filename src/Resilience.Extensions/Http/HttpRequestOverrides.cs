@@ -8,6 +8,10 @@ public sealed class HttpRequestOverrides
     /// <summary>Where it stands in <see cref="HttpRequestMessage.Options"/>.</summary>
     public static readonly HttpRequestOptionsKey<HttpRequestOverrides> Key = new("Resilience.Overrides");
 
+    /// <summary>The whole address that one attempt goes to, in place of the request's: set it in <see cref="HedgingOptions.Route"/>. Relative
+    /// addresses are passed over. Circuits, budgets and limits stay those of the request's authority.</summary>
+    public static readonly ResilienceProperty<Uri> AttemptUri = new("http attempt uri");
+
     private static readonly ResilienceProperty<HttpRequestOverrides> Property = new("http overrides");
 
     /// <summary>The time for the whole call, instead of <see cref="StandardResilienceOptions.TotalTimeout"/>; 1 ms to a day.</summary>

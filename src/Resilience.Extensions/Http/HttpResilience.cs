@@ -28,6 +28,7 @@ public sealed class HttpResilience
         Overflow = new("*", builder.Build());
         Time = builder.TimeProvider;
         TotalTimeout = FindTotal();
+        IsHedged = Hedges(Overflow.Pipeline.Describe().Policies);
     }
 
     /// <summary>The standard pipeline, with or without changes.</summary>
@@ -106,6 +107,7 @@ public sealed class HttpResilience
             foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build));
             _build = build;
             TotalTimeout = FindTotal();
+            IsHedged = Hedges(Overflow.Pipeline.Describe().Policies);
             Volatile.Write(ref _options, options);
         }
     }
@@ -115,6 +117,9 @@ public sealed class HttpResilience
     /// <summary>How long the pipeline lets a call take; null when it does not limit that.</summary>
     internal TimeSpan? TotalTimeout { get; private set; }
 
+    /// <summary>Whether attempts may run beside each other.</summary>
+    internal bool IsHedged { get; private set; }
+
     internal HttpResilienceOptions Options => Volatile.Read(ref _options);
 
     internal HttpAuthority Find(HttpRequestMessage request, HttpResilienceOptions options)
@@ -122,6 +127,9 @@ public sealed class HttpResilience
         if (options.PartitionBy is { } partition) return Find(AuthorityKey.Of(Partition(partition, request)));
         return request.RequestUri is { IsAbsoluteUri: true } uri ? Find(AuthorityKey.Of(uri)) : Overflow; // the inner handler will say what is wrong
     }
+
+    private static bool Hedges(IReadOnlyList<PolicyDescription> policies) =>
+        policies.Any(p => p is { Role: PolicyRole.Hedging, MaxAttempts: not 1 } || Hedges(p.Inner));
 
     private TimeSpan? FindTotal() =>
         Overflow.Pipeline.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is { Role: PolicyRole.Timeout } outermost

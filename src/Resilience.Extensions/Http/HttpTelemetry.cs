@@ -17,7 +17,9 @@ internal static class HttpTelemetry
     /// <summary>Says on the span of the whole operation whom it asks; the spans of the attempts are its children.</summary>
     internal static void DescribeOperation(HttpRequestMessage request)
     {
-        if (Activity.Current is not { IsAllDataRequested: true } span || span.Source.Name != ResilienceTelemetry.ActivitySourceName) return;
+        Activity? span = Activity.Current;
+        if (span?.OperationName == ResilienceTelemetry.AttemptSpanName) span = span.Parent;
+        if (span is not { IsAllDataRequested: true } || span.Source.Name != ResilienceTelemetry.ActivitySourceName) return;
         span.SetTag("http.request.method", request.Method.Method);
         if (request.RequestUri is not { IsAbsoluteUri: true } uri) return;
         span.SetTag("server.address", uri.Host);

@@ -18,6 +18,9 @@ internal readonly struct RequestBody
     /// <summary>True when each sending gives the same bytes; also when there is no content.</summary>
     internal bool IsReplayable { get; }
 
+    /// <summary>True when several attempts can send it at the same time; also when there is no content.</summary>
+    internal bool IsShareable => !_readsSource;
+
     internal static RequestBody None => new(null, true, false);
 
     internal static RequestBody Of(HttpContent content, HttpRequestOverrides? overrides)

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience;
 
-/// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation and trace id.</summary>
+/// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation, trace id and span id.</summary>
 /// <remarks>The levels are such that at Information and above a retried attempt makes one line and a call that succeeds none.</remarks>
 internal sealed class EventLog(ILogger logger)
 {
@@ -20,7 +20,9 @@ internal sealed class EventLog(ILogger logger)
 
     private static LogLevel LevelOf(ResilienceEvent happened) => happened switch
     {
-        RetryScheduled or RetryDenied or FallbackUsed => LogLevel.Warning,
+        RetryScheduled or RetryDenied or FallbackUsed or HedgeDenied => LogLevel.Warning,
+        HedgeStarted => LogLevel.Information,
+        ChaosSwitched or ChaosInjected => LogLevel.Warning,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
@@ -64,8 +66,27 @@ internal sealed class EventLog(ILogger logger)
             case RateLimitReached e:
                 ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
                 break;
+            case HedgeStarted e:
+                ResilienceLog.HedgeStarted(logger, pipeline, policy, e.Attempt, e.Running, e.Reason);
+                break;
+            case HedgeDenied e:
+                ResilienceLog.HedgeDenied(logger, pipeline, policy, e.Running, e.Denial, e.Detail ?? "");
+                break;
+            case HedgeWon e:
+                ResilienceLog.HedgeWon(logger, pipeline, policy, e.Attempt, e.Cancelled);
+                break;
+            case ChaosSwitched e:
+                string timeLeft = e.For?.ToString("c") ?? (e.IsOn ? "unlimited" : "none");
+                ResilienceLog.ChaosSwitched(logger, pipeline, policy, e.IsOn ? "on" : "off", e.EnvironmentName, timeLeft, e.Rates, e.Seed);
+                break;
+            case ChaosInjected e:
+                ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
+                break;
             case IdempotencyAnswered e:
                 ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);
+                break;
+            case IdempotencyRefused e:
+                ResilienceLog.IdempotencyRefused(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
                 break;
             case IdempotencyClaimLost e:
                 ResilienceLog.IdempotencyClaimLost(logger, policy, e.Id, e.Fence);
@@ -88,7 +109,12 @@ internal sealed class EventLog(ILogger logger)
         {
             List<KeyValuePair<string, object?>> pairs = [new("Pipeline", pipeline)];
             if (operation is not null) pairs.Add(new("Operation", operation));
-            if (activity is { IdFormat: ActivityIdFormat.W3C }) pairs.Add(new("TraceId", activity.TraceId.ToHexString()));
+            if (activity is { IdFormat: ActivityIdFormat.W3C })
+            {
+                pairs.Add(new("TraceId", activity.TraceId.ToHexString()));
+                pairs.Add(new("SpanId", activity.SpanId.ToHexString()));
+            }
+
             _pairs = [.. pairs];
         }
 

@@ -42,6 +42,29 @@ internal static partial class ResilienceLog
     [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
     internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
 
+    [LoggerMessage(
+        10, LogLevel.Information, "{Pipeline}/{Policy}: attempt {Attempt} starts beside {Running} under way ({Reason})", EventName = "HedgeStarted")]
+    internal static partial void HedgeStarted(ILogger logger, string pipeline, string policy, int attempt, int running, string reason);
+
+    [LoggerMessage(
+        11, LogLevel.Warning, "{Pipeline}/{Policy}: no attempt starts beside {Running} under way ({Denial}) {Detail}", EventName = "HedgeDenied")]
+    internal static partial void HedgeDenied(ILogger logger, string pipeline, string policy, int running, HedgeDenial denial, string? detail);
+
+    [LoggerMessage(
+        12, LogLevel.Debug, "{Pipeline}/{Policy}: hedged attempt {Attempt} answered first, {Cancelled} cancelled", EventName = "HedgeWon")]
+    internal static partial void HedgeWon(ILogger logger, string pipeline, string policy, int attempt, int cancelled);
+
+    [LoggerMessage(
+        13, LogLevel.Warning, "{Pipeline}/{Policy}: chaos is {State} in {Environment}, time left {TimeLeft}: {Rates}, seed {Seed}", EventName = "ChaosSwitched")]
+    internal static partial void ChaosSwitched(
+        ILogger logger, string pipeline, string policy, string state, string environment, string timeLeft, ChaosRates rates, long seed);
+
+    [LoggerMessage(
+        14, LogLevel.Warning, "{Pipeline}/{Policy}: chaos injected {Kind} into call {Number}, attempt {Attempt}, latency {Latency}",
+        EventName = "ChaosInjected")]
+    internal static partial void ChaosInjected(
+        ILogger logger, string pipeline, string policy, ChaosKind kind, long number, int attempt, TimeSpan latency);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
@@ -75,4 +98,7 @@ internal static partial class ResilienceLog
 
     [LoggerMessage(32, LogLevel.Error, "{Gate}: the outcome of record {Id} was not recorded ({Finish})", EventName = "IdempotencyOutcomeNotKept")]
     internal static partial void IdempotencyOutcomeNotKept(ILogger logger, Exception? error, string gate, string id, IdempotencyFinish finish);
+
+    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
+    internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
 }

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Threading.RateLimiting;
 
@@ -15,14 +13,14 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     private readonly Leases _leases;
     private readonly RateLimiterOptions _options;
     private readonly PolicyEnvironment _environment;
-    private readonly Counter<long> _rejections;
+    private readonly RateLimiterTelemetry _telemetry;
 
     internal RateLimiterPolicy(Leases leases, RateLimiterOptions options, PolicyEnvironment environment)
     {
         _leases = leases;
         _options = new() { Permits = options.Permits, MayQueue = options.MayQueue };
         _environment = environment;
-        _rejections = environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter.");
+        _telemetry = new(environment);
     }
 
     public override object State => _leases.Limiter;
@@ -46,20 +44,27 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     private RateLimitRefusal Refuse(RateLimitLease lease, ResilienceContext context)
     {
         RateLimitRefusal refusal = Read(lease);
-        if (_rejections.Enabled)
-        {
-            _rejections.Add(
-                1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
-        }
-
+        _telemetry.Refused(refusal);
         if (_environment.HasListeners)
         {
             _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, refusal) { Operation = context.Operation });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.refused", tags: new ActivityTagsCollection { { "resilience.policy", _environment.PolicyName } }));
         return refusal;
+    }
+
+    private async ValueTask<RateLimitLease> WaitAsync(ValueTask<RateLimitLease> taking)
+    {
+        bool isMeasured = _telemetry.MeasuresWaits;
+        long start = isMeasured ? _environment.TimeProvider.GetTimestamp() : 0;
+        try
+        {
+            return await taking.ConfigureAwait(false);
+        }
+        finally
+        {
+            if (isMeasured) _telemetry.Waited(_environment.TimeProvider.GetElapsedTime(start));
+        }
     }
 
     /// <summary>A lease may be of anybody's making: when it cannot say why, the refusal stands all the same.</summary>
@@ -84,7 +89,8 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
             RateLimitLease lease;
             try
             {
-                lease = await policy._leases.TakeAsync(context, policy._options).ConfigureAwait(false);
+                ValueTask<RateLimitLease> taking = policy._leases.TakeAsync(context, policy._options);
+                lease = taking.IsCompletedSuccessfully ? taking.Result : await policy.WaitAsync(taking).ConfigureAwait(false);
             }
             catch (Exception error) // the caller's cancellation while it waited, or a limiter that is no more
             {

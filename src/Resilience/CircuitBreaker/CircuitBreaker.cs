@@ -41,7 +41,11 @@ public sealed partial class CircuitBreaker
     }
 
     private CircuitBreaker(CircuitBreakerOptions options, CircuitListeners listeners, TimeProvider? timeProvider, Randomness? randomness)
-        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness, listeners.Forward)) => _listeners = listeners;
+        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness, listeners.Forward))
+    {
+        _listeners = listeners;
+        CircuitBreakerTelemetry.Watch(_environment, this);
+    }
 
     internal CircuitBreaker(CircuitBreakerOptions options, PolicyEnvironment environment, bool isChecked = false, string? key = null)
     {
@@ -57,6 +61,9 @@ public sealed partial class CircuitBreaker
 
     /// <summary>The name, as in refusals and telemetry.</summary>
     public string Name => _environment.PolicyName;
+
+    /// <summary>The pipeline that it was made for, empty when it was made alone.</summary>
+    internal string PipelineName => Volatile.Read(ref _environment).PipelineName;
 
     /// <summary>The state as of now. Derived from the time, never changes anything: an open circuit whose break is over reads
     /// <see cref="CircuitState.HalfOpen"/>.</summary>
@@ -227,6 +234,7 @@ public sealed partial class CircuitBreaker
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
         bool isSlow = startedMs >= 0 && settings.WatchesDuration && NowMs - startedMs >= settings.SlowCallMs;
+        if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
         if (failed || isSlow)
         {
             // Two probes that fail at once: one of them opens the circuit, the other is late.
@@ -296,6 +304,7 @@ public sealed partial class CircuitBreaker
         {
             bool isSlow = now - startedMs >= settings.SlowCallMs;
             slow.Record(slot, isSlow);
+            if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
             if (isSlow && settings.WatchesDuration && TripsOnSlowCalls(era, settings, slow, slot, minimum, now)) return;
         }
 

@@ -35,6 +35,7 @@ public sealed class CircuitBreakerPartitions
         _environment = PolicyEnvironment.Standalone(options.Name ?? options.Kind, timeProvider, randomness, _listeners.Forward);
         Capacity = capacity;
         Overflow = Make(null);
+        CircuitBreakerTelemetry.Watch(_environment, this);
     }
 
     /// <summary>The name of the breakers, as in refusals and telemetry: one name for all, so that keys do not multiply series.</summary>

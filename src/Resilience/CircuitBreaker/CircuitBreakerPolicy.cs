@@ -45,9 +45,15 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 
     protected internal override void TakeEffect()
     {
-        if (_pending is not { } options) return;
-        _breaker.Adopt(options, _environment);
-        _pending = null;
+        if (_pending is { } options)
+        {
+            _breaker.Adopt(options, _environment);
+            _pending = null;
+        }
+        else if (_isOurs)
+        {
+            CircuitBreakerTelemetry.Watch(_environment, _breaker); // not before: a pipeline that is found wrong has no circuit
+        }
     }
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>

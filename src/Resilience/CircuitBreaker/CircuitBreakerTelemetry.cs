@@ -6,9 +6,16 @@ namespace Resilience;
 /// <summary>The breaker's instruments.</summary>
 internal sealed class CircuitBreakerTelemetry
 {
+    private const string FromTag = "resilience.circuit_breaker.from", ToTag = "resilience.circuit_breaker.to", StateTag = "resilience.circuit_breaker.state";
+
+    private static readonly CircuitState[] States = Enum.GetValues<CircuitState>();
+
     private readonly Counter<long> _transitions;
     private readonly Counter<long> _rejections;
     private readonly Counter<long> _staleResults;
+    private readonly Counter<long> _slowCalls;
+    private readonly WatchList<CircuitBreaker> _breakers = new();
+    private readonly WatchList<CircuitBreakerPartitions> _partitions = new();
 
     private CircuitBreakerTelemetry(Meter meter)
     {
@@ -18,6 +25,8 @@ internal sealed class CircuitBreakerTelemetry
             "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
         _staleResults = meter.CreateCounter<long>(
             "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
+        _slowCalls = meter.CreateCounter<long>("resilience.circuit_breaker.slow_calls", "{call}", "Calls that took as long as the slow-call threshold.");
+        meter.CreateObservableGauge("resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
     }
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
@@ -31,18 +40,17 @@ internal sealed class CircuitBreakerTelemetry
             {
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { "resilience.circuit_breaker.from", NameOf(from.State) },
-                { "resilience.circuit_breaker.to", NameOf(to.State) },
+                { FromTag, NameOf(from.State) },
+                { ToTag, NameOf(to.State) },
             });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.circuit_breaker.transition",
-            tags: new ActivityTagsCollection
-            {
-                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { "resilience.circuit_breaker.to", NameOf(to.State) },
-            }));
+        if (SpanEvents.Find() is not { } span) return;
+        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
+        tags.Add(FromTag, NameOf(from.State));
+        tags.Add(ToTag, NameOf(to.State));
+        if (to.State == CircuitState.Open) tags.Add(ResilienceTelemetry.ExplanationTag, to.Cause.ToString());
+        span.AddEvent(new("resilience.circuit_breaker.transition", tags: tags));
     }
 
     internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal, ResilienceContext context)
@@ -66,21 +74,54 @@ internal sealed class CircuitBreakerTelemetry
             });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.refused",
-            tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { ResilienceTelemetry.ReasonTag, NameOf(entry) } }));
+        SpanEvents.AddRefusal(environment.PolicyName, NameOf(entry), refusal);
     }
 
-    internal static void Stale(PolicyEnvironment environment)
+    internal static void Stale(PolicyEnvironment environment) => Count(Of(environment)._staleResults, environment);
+
+    internal static void Slow(PolicyEnvironment environment) => Count(Of(environment)._slowCalls, environment);
+
+    private static void Count(Counter<long> counter, PolicyEnvironment environment)
     {
-        CircuitBreakerTelemetry own = Of(environment);
-        if (!own._staleResults.Enabled) return;
-        own._staleResults.Add(1, new TagList
-        {
-            { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-        });
+        if (!counter.Enabled) return;
+        counter.Add(1, new(ResilienceTelemetry.PipelineTag, environment.PipelineName),
+            new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
     }
+
+    /// <summary>Counts the circuit by its state as long as it is alive, once, under the names under which its transitions are counted.</summary>
+    internal static void Watch(PolicyEnvironment environment, CircuitBreaker breaker) => Of(environment)._breakers.Add(breaker);
+
+    /// <summary>All circuits of the set count as one policy's: keys never make series.</summary>
+    internal static void Watch(PolicyEnvironment environment, CircuitBreakerPartitions partitions) => Of(environment)._partitions.Add(partitions);
+
+    private List<Measurement<int>> Measure()
+    {
+        Dictionary<(string Pipeline, string Policy), int[]> counts = [];
+        foreach (CircuitBreaker breaker in _breakers.Alive()) Of(breaker.PipelineName, breaker.Name)[(int)breaker.State]++;
+        foreach (CircuitBreakerPartitions set in _partitions.Alive())
+        {
+            int[] states = Of("", set.Name);
+            foreach ((_, CircuitBreaker breaker) in set.All()) states[(int)breaker.State]++;
+            if (set.Overflow.State is not CircuitState.Closed and var state) states[(int)state]++; // nobody may have needed it yet
+        }
+
+        List<Measurement<int>> measured = [];
+        foreach (((string pipeline, string policy), int[] states) in counts)
+        {
+            foreach (CircuitState state in States) measured.Add(new(states[(int)state], Tags(pipeline, policy, state)));
+        }
+
+        return measured;
+
+        int[] Of(string pipeline, string policy) => counts.TryGetValue((pipeline, policy), out int[]? known)
+            ? known
+            : counts[(pipeline, policy)] = new int[States.Length];
+    }
+
+    private static TagList Tags(string pipeline, string policy, CircuitState state) => new()
+    {
+        { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, policy }, { StateTag, NameOf(state) },
+    };
 
     private static string NameOf(CircuitState state) => state switch
     {

@@ -102,6 +102,8 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
 /// <summary>The fallback's instruments.</summary>
 internal sealed class FallbackTelemetry
 {
+    private const string SourceTag = "resilience.fallback.source";
+
     private readonly Counter<long> _fallbacks;
 
     private FallbackTelemetry(Meter meter) => _fallbacks = meter.CreateCounter<long>(
@@ -117,7 +119,6 @@ internal sealed class FallbackTelemetry
                 Operation = context.Operation,
             });
         }
-
     }
 
     internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
@@ -130,7 +131,7 @@ internal sealed class FallbackTelemetry
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },
                 { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced) },
-                { "resilience.fallback.source", source switch { FallbackSource.LastGood => "last_good", FallbackSource.Call => "call", _ => "value" } },
+                { SourceTag, NameOf(source) },
             });
         }
 
@@ -142,7 +143,17 @@ internal sealed class FallbackTelemetry
             });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.fallback", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
+        if (SpanEvents.Find() is not { } span) return;
+        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
+        tags.Add(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced));
+        tags.Add(SourceTag, NameOf(source));
+        span.AddEvent(new("resilience.fallback", tags: tags));
     }
+
+    private static string NameOf(FallbackSource source) => source switch
+    {
+        FallbackSource.LastGood => "last_good",
+        FallbackSource.Call => "call",
+        _ => "value",
+    };
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -50,7 +51,11 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         Fence = fence;
         Attempt = attempt;
         Lease = new(asked);
+        Span = Activity.Current;
     }
+
+    /// <summary>The span of the call that was given the claim, for what the keeper has to say of it.</summary>
+    internal Activity? Span { get; }
 
     /// <summary>The deed.</summary>
     public IdempotencyId Id { get; }

@@ -44,7 +44,7 @@ public sealed partial class IdempotencyGate
     {
         ArgumentNullException.ThrowIfNull(create);
         IdempotencyPolicyOptions options = serializer is null ? _simple : new() { Serializer = serializer };
-        IdempotentExecution<T> execution = new(this, "", Name, options, Classifier);
+        IdempotentExecution<T> execution = new(this, _environment, options);
         Outcome<T> outcome = await execution.RunAsync(
             key.ToId(), fingerprint, (create, Classifier), static (s, claim, stop) => CaughtAsync(s.create, claim, s.Classifier, stop),
                 cancellationToken).ConfigureAwait(false);
@@ -66,7 +66,7 @@ public sealed partial class IdempotencyGate
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(process);
-        IdempotentExecution<Nothing> execution = new(this, "", Name, _simple, Classifier);
+        IdempotentExecution<Nothing> execution = new(this, _environment, _simple);
         ProcessState state = new(process, Classifier);
         Outcome<Nothing> outcome = await execution.RunAsync(
             message.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken).ConfigureAwait(false);

@@ -10,7 +10,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
     public override object? State => gate;
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
-        new Link<T>(this, next, new(gate, environment.PipelineName, environment.PolicyName, options, environment.Classifier));
+        new Link<T>(this, next, new(gate, environment, options));
 
     public override PolicyDescription Describe()
     {
@@ -68,9 +68,8 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
             return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.CancellationToken);
         }
 
-        private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) => policy.MayRunWithoutKey
-            ? next.ExecuteAsync(context)
-            : new(Outcome.Rejected<T>(policy.KeyMissing()));
+        private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) =>
+            policy.MayRunWithoutKey ? next.ExecuteAsync(context) : new(Outcome.Rejected<T>(policy.RefuseWithoutKey()));
 
         private static async ValueTask<Outcome<T>> GoOn((PolicyLink<T> Next, ResilienceContext Context) call, IdempotencyClaim claim, CancellationToken stop)
         {
@@ -85,7 +84,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
     private bool MayRunWithoutKey => options.WhenKeyIsMissing == WhenKeyIsMissing.RunUnprotected;
 
-    private IdempotencyRefusal KeyMissing() => new(environment.PipelineName, Name, IdempotencyRefusalReason.KeyMissing, environment.TimeProvider);
-
-    private string Name => environment.PolicyName;
+    private IdempotencyRefusal RefuseWithoutKey()
+    {
+        IdempotencyRefusal refusal = new(environment.PipelineName, environment.PolicyName, IdempotencyRefusalReason.KeyMissing, environment.TimeProvider);
+        IdempotencyTelemetry.Refused(environment, refusal);
+        return refusal;
+    }
 }

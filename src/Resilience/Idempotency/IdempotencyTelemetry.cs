@@ -29,9 +29,18 @@ public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName
 public sealed record IdempotencyOutcomeNotKept(string PipelineName, string PolicyName, string Id, IdempotencyFinish Finish, Exception? Error)
     : ResilienceEvent(PipelineName, PolicyName);
 
+/// <summary>A call was not executed, and no outcome could be given instead.</summary>
+/// <param name="PipelineName">The pipeline, empty where a gate is used alone.</param>
+/// <param name="PolicyName">The policy, or the gate that is used alone.</param>
+/// <param name="Refusal">Why, and which record it was about.</param>
+public sealed record IdempotencyRefused(string PipelineName, string PolicyName, IdempotencyRefusal Refusal)
+    : ResilienceEvent(PipelineName, PolicyName);
+
 /// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
 internal sealed class IdempotencyTelemetry
 {
+    private const string AnswerTag = "resilience.idempotency.answer", EndingTag = "resilience.idempotency.ending";
+
     private static readonly double[] Seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
     private readonly Counter<long> _answers;
@@ -39,6 +48,7 @@ internal sealed class IdempotencyTelemetry
     private readonly Counter<long> _endings;
     private readonly Counter<long> _lost;
     private readonly UpDownCounter<long> _waiting;
+    private readonly Counter<long> _rejections;
     private readonly Histogram<double> _storeDuration;
 
     private IdempotencyTelemetry(Meter meter)
@@ -48,6 +58,8 @@ internal sealed class IdempotencyTelemetry
             "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
         _endings = meter.CreateCounter<long>("resilience.idempotency.endings", "{claim}", "Claims that ended, by how.");
         _lost = meter.CreateCounter<long>("resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
+        _rejections = meter.CreateCounter<long>(
+            "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
         _waiting = meter.CreateUpDownCounter<long>("resilience.idempotency.waiting", "{call}", "Duplicates that wait for the first.");
         _storeDuration = meter.CreateHistogram(
             "resilience.idempotency.store.duration", "s", "Time that a store took to answer, by operation.", null,
@@ -76,34 +88,69 @@ internal sealed class IdempotencyTelemetry
     {
         IdempotencyTelemetry own = Of(environment);
         int attempt = entry.Claim?.Attempt ?? 0;
-        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, "resilience.idempotency.answer", NameOf(entry.Answer)));
+        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, AnswerTag, NameOf(entry.Answer)));
         if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tag(environment));
         if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt));
-        if (Activity.Current is { } activity) AddEvent(activity, environment, id, entry);
+        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, AnswerTag, NameOf(entry.Answer));
     }
 
-    private static void AddEvent(Activity activity, PolicyEnvironment environment, IdempotencyId id, in IdempotencyEntry entry) =>
-        activity.AddEvent(new ActivityEvent("resilience.idempotency", tags: new ActivityTagsCollection
+    private static void Tell(Activity span, string name, PolicyEnvironment environment, IdempotencyId id, string tag, string value)
+    {
+        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
+        tags.Add(tag, value);
+        tags.Add("resilience.idempotency.id", id.ToString());
+        span.AddEvent(new(name, tags: tags));
+    }
+
+    internal static void Refused(PolicyEnvironment environment, IdempotencyRefusal refusal)
+    {
+        Counter<long> rejections = Of(environment)._rejections;
+        string reason = NameOf(refusal.Why);
+        if (rejections.Enabled)
         {
-            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-            { "resilience.idempotency.answer", NameOf(entry.Answer) },
-            { "resilience.idempotency.id", id.ToString() },
-        }));
+            rejections.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
+                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+                { ResilienceTelemetry.ReasonTag, reason },
+            });
+        }
+
+        if (environment.HasListeners) environment.Publish(new IdempotencyRefused(environment.PipelineName, environment.PolicyName, refusal));
+        SpanEvents.AddRefusal(environment.PolicyName, reason, refusal);
+    }
 
     internal static void Ended(PolicyEnvironment environment, string how)
     {
         Counter<long> endings = Of(environment)._endings;
-        if (endings.Enabled) endings.Add(1, Tags(environment, "resilience.idempotency.ending", how));
+        if (endings.Enabled) endings.Add(1, Tags(environment, EndingTag, how));
     }
 
     internal static void NotKept(PolicyEnvironment environment, IdempotencyClaim claim, IdempotencyFinish finish, Exception? error)
     {
-        Ended(environment, finish == IdempotencyFinish.Lost ? "stale" : "store_failed");
+        string how = finish == IdempotencyFinish.Lost ? "stale" : "store_failed";
+        Ended(environment, how);
+        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency.not_kept", environment, claim.Id, EndingTag, how);
         if (environment.HasListeners)
             environment.Publish(new IdempotencyOutcomeNotKept("", environment.PolicyName, claim.Id.ToString(), finish, error));
     }
 
+    /// <summary>The keeper found it out, on a thread that belongs to no call: the story is told as part of the call's.</summary>
     internal static void Lost(PolicyEnvironment environment, IdempotencyClaim claim)
+    {
+        Activity? keepers = Activity.Current;
+        if (claim.Span is { IsStopped: false } span) Activity.Current = span;
+        try
+        {
+            TellLost(environment, claim);
+        }
+        finally
+        {
+            Activity.Current = keepers;
+        }
+    }
+
+    private static void TellLost(PolicyEnvironment environment, IdempotencyClaim claim)
     {
         Counter<long> lost = Of(environment)._lost;
         if (lost.Enabled) lost.Add(1, Tag(environment));
@@ -133,6 +180,18 @@ internal sealed class IdempotencyTelemetry
         IdempotencyStoreFault.Corrupt => "corrupt",
         IdempotencyStoreFault.Misconfigured => "misconfigured",
         _ => "unavailable",
+    };
+
+    private static string NameOf(IdempotencyRefusalReason why) => why switch
+    {
+        IdempotencyRefusalReason.KeyMissing => "key_missing",
+        IdempotencyRefusalReason.KeyReused => "key_reused",
+        IdempotencyRefusalReason.Busy => "busy",
+        IdempotencyRefusalReason.OutcomeUnknown => "outcome_unknown",
+        IdempotencyRefusalReason.ResultNotKept => "result_not_kept",
+        IdempotencyRefusalReason.Unreadable => "unreadable",
+        IdempotencyRefusalReason.ClaimLost => "claim_lost",
+        _ => "store_unavailable",
     };
 
     private static string NameOf(IdempotencyAnswer answer) => answer switch

@@ -9,24 +9,20 @@ internal sealed class IdempotentExecution<T>
     private static readonly bool HasNoResult = typeof(T) == typeof(Nothing);
 
     private readonly IdempotencyGate _gate;
-    private readonly string _pipelineName;
-    private readonly string _name;
+    private readonly PolicyEnvironment _environment;
     private readonly IdempotencyPolicyOptions _options;
-    private readonly OutcomeClassifier _classifier;
     private readonly Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>? _reconcile;
     private readonly string? _problem;
 
-    internal IdempotentExecution(IdempotencyGate gate, string pipelineName, string name, IdempotencyPolicyOptions options, OutcomeClassifier classifier)
+    internal IdempotentExecution(IdempotencyGate gate, PolicyEnvironment environment, IdempotencyPolicyOptions options)
     {
         _gate = gate;
-        _pipelineName = pipelineName;
-        _name = name;
+        _environment = environment;
         _options = options;
-        _classifier = classifier;
         _reconcile = options.ReconcilerOf<T>();
         if (!HasNoResult && !options.Serializer.CanSerialize(typeof(T)))
         {
-            _problem = $"{name}: results of type {typeof(T)} cannot be kept, because the serializer does not know the type. "
+            _problem = $"{environment.PolicyName}: results of type {typeof(T)} cannot be kept, because the serializer does not know the type. "
                 + $"Give the options a {nameof(JsonIdempotencySerializer)} with a JsonSerializerContext that has it.";
         }
     }
@@ -112,7 +108,7 @@ internal sealed class IdempotentExecution<T>
         catch (Exception error)
         {
             await claim.DisposeAsync().ConfigureAwait(false);
-            return Outcome.Failure<T>(error, _classifier.Classify(error, stop.IsCancellationRequested));
+            return Outcome.Failure<T>(error, _environment.Classifier.Classify(error, stop.IsCancellationRequested));
         }
     }
 
@@ -174,6 +170,11 @@ internal sealed class IdempotentExecution<T>
         return Outcome.Failure<T>(new RecordedErrorException(end < 0 ? "" : text[..end], end < 0 ? text : text[(end + 1)..]), Verdict.Ignored);
     }
 
-    private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry) => Outcome.Rejected<T>(new IdempotencyRefusal(
-        _pipelineName, _name, why, _gate.Time, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error));
+    private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry)
+    {
+        IdempotencyRefusal refusal = new(
+            _environment.PipelineName, _environment.PolicyName, why, _gate.Time, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error);
+        IdempotencyTelemetry.Refused(_environment, refusal);
+        return Outcome.Rejected<T>(refusal);
+    }
 }

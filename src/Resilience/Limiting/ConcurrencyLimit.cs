@@ -23,9 +23,7 @@ public sealed class ConcurrencyLimit
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     public ConcurrencyLimit(ConcurrencyLimitOptions options, TimeProvider? timeProvider = null)
-        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider))
-    {
-    }
+        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider)) => ConcurrencyLimitTelemetry.Watch(_environment, this);
 
     internal ConcurrencyLimit(ConcurrencyLimitOptions options, PolicyEnvironment environment)
     {
@@ -48,6 +46,9 @@ public sealed class ConcurrencyLimit
             return (queueing.MaxQueued, queueing.MaxWait);
         }
     }
+
+    /// <summary>The pipeline that it was made for, empty when it was made alone.</summary>
+    internal string PipelineName => _environment.PipelineName;
 
     /// <summary>Calls that run now.</summary>
     public int Running => new LimitWord(Volatile.Read(ref _word)).Running;

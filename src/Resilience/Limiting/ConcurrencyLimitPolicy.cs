@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 
@@ -51,9 +49,15 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 
     protected internal override void TakeEffect()
     {
-        if (_pending is not { } options) return;
-        _limit.Update(options);
-        _pending = null;
+        if (_pending is { } options)
+        {
+            _limit.Update(options);
+            _pending = null;
+        }
+        else if (_isOurs)
+        {
+            ConcurrencyLimitTelemetry.Watch(_environment, _limit); // not before: a pipeline that is found wrong has no limit
+        }
     }
 
     private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
@@ -112,75 +116,4 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             return new(default, refusal, Verdict.Rejected, false);
         }
     }
-}
-
-/// <summary>The limit's instruments.</summary>
-internal sealed class ConcurrencyLimitTelemetry
-{
-    private readonly UpDownCounter<long> _running;
-    private readonly UpDownCounter<long> _waiting;
-    private readonly Histogram<double> _wait;
-    private readonly Counter<long> _rejections;
-
-    private ConcurrencyLimitTelemetry(Meter meter)
-    {
-        _running = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
-        _waiting = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
-        _wait = meter.CreateHistogram<double>("resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.");
-        _rejections = meter.CreateCounter<long>("resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
-    }
-
-    private static ConcurrencyLimitTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new ConcurrencyLimitTelemetry(m));
-
-    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes
-    /// late would see fewer than none.</summary>
-    internal static bool Entered(PolicyEnvironment environment) => Add(Of(environment)._running, environment);
-
-    internal static void Left(PolicyEnvironment environment) => Of(environment)._running.Add(-1, TagsOf(environment));
-
-    /// <inheritdoc cref="Entered"/>
-    internal static bool Queued(PolicyEnvironment environment) => Add(Of(environment)._waiting, environment);
-
-    internal static void LeftQueue(PolicyEnvironment environment) => Of(environment)._waiting.Add(-1, TagsOf(environment));
-
-    private static bool Add(UpDownCounter<long> calls, PolicyEnvironment environment)
-    {
-        if (!calls.Enabled) return false;
-        calls.Add(1, TagsOf(environment));
-        return true;
-    }
-
-    internal static void Waited(PolicyEnvironment environment, TimeSpan time)
-    {
-        Histogram<double> wait = Of(environment)._wait;
-        if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
-    }
-
-    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
-    {
-        Counter<long> rejections = Of(environment)._rejections;
-        if (rejections.Enabled)
-        {
-            TagList tags = TagsOf(environment);
-            tags.Add(ResilienceTelemetry.ReasonTag, refusal.Why == LimitReason.QueueFull ? "queue_full" : "waited_too_long");
-            rejections.Add(1, tags);
-        }
-
-        if (environment.HasListeners)
-        {
-            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal)
-            {
-                Operation = context.Operation,
-            });
-        }
-
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.refused", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName } }));
-    }
-
-    private static TagList TagsOf(PolicyEnvironment environment) => new()
-    {
-        { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-        { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-    };
 }

@@ -20,7 +20,6 @@ namespace Resilience;
 public sealed class RetryBudget
 {
     private readonly Clock _clock;
-    private readonly string? _name;
     private Account? _account; // null: unlimited
 
     /// <summary>Makes a budget that is used alone or shared between policies.</summary>
@@ -36,20 +35,34 @@ public sealed class RetryBudget
     {
         options.ThrowIfInvalid();
         _clock = clock;
-        _name = name;
+        Name = name;
+        PipelineName = pipelineName;
         _account = new(new(options), clock.NowMs, null);
-        if (name is not null) telemetry.Watch(this, name, pipelineName);
+        if (name is not null) telemetry.Watch(this);
     }
+
+    /// <summary>The account that a policy opens for itself.</summary>
+    internal static RetryBudget OfPolicy(RetryBudgetOptions options, PolicyEnvironment environment) =>
+        new(options, environment.Clock, environment.PolicyName, environment.PipelineName, RetryTelemetry.For(environment.Meter));
+
+    /// <summary>What an account with these options would say of itself.</summary>
+    internal static string Describe(RetryBudgetOptions options) => new RetryBudgetRules(options).ToString();
 
     private RetryBudget()
     {
-        _name = "unlimited";
+        Name = "unlimited";
         _clock = Clock.System;
     }
 
     /// <summary>No bound at all: every retry is granted. Asked for by name, because retries without a bound turn a small outage into a
     /// large one.</summary>
     public static RetryBudget Unlimited { get; } = new();
+
+    /// <summary>What telemetry calls it; null: it is not measured.</summary>
+    internal string? Name { get; }
+
+    /// <summary>The pipeline that it was made for; null when it was made alone.</summary>
+    internal string? PipelineName { get; }
 
     /// <summary>True for <see cref="Unlimited"/>.</summary>
     public bool IsUnlimited => _account is null;

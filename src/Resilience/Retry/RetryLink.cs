@@ -15,7 +15,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
         Outcome<T> outcome = running.Result;
         if (outcome.Verdict != Verdict.Success) return AwaitAsync(new(outcome), context);
-        _budget.RecordCall();
+        Credit(context);
         return new(outcome);
     }
 
@@ -23,7 +23,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        if (outcome.Verdict is Verdict.Success or Verdict.Failure) _budget.RecordCall(); // it reached the dependency
+        if (outcome.Verdict is Verdict.Success or Verdict.Failure) Credit(context); // it reached the dependency
 
         TimeSpan previous = TimeSpan.Zero;
         for (int number = 0; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
@@ -38,11 +38,17 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
 
             previous = decision.Delay;
             context.RetryObjection = null;
-            if (context.Attempt < int.MaxValue) context.Attempt++;
+            context.TakeNumber();
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
         }
 
         return outcome;
+    }
+
+    /// <summary>A hedging inside or outside that shares the account makes the deposit itself.</summary>
+    private void Credit(ResilienceContext context)
+    {
+        if (!ReferenceEquals(context.CreditedAccount, _budget)) _budget.RecordCall();
     }
 
     private bool MayBeRepeated(in Outcome<T> outcome) =>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace Resilience;
@@ -53,7 +52,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
         else
         {
-            Budget = new(budget, environment.Clock, environment.PolicyName, environment.PipelineName, _telemetry);
+            Budget = RetryBudget.OfPolicy(budget, environment);
         }
     }
 
@@ -81,7 +80,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         [
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
             new("Backoff", _backoff.ToString()),
-            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? new RetryBudgetRules(pending).ToString() : Budget.ToString()),
+            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
             new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
@@ -199,27 +198,14 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
     {
-        string pipeline = attempt.Context.PipelineName;
-        if (_telemetry.Denied.Enabled)
-        {
-            _telemetry.Denied.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, pipeline },
-                { ResilienceTelemetry.PolicyTag, Name },
-                { ResilienceTelemetry.ReasonTag, NameOf(denial) },
-            });
-        }
-
-        Activity.Current?.AddEvent(new("resilience.retry.denied", tags: new()
-        {
-            { ResilienceTelemetry.PolicyTag, Name }, { ResilienceTelemetry.ReasonTag, NameOf(denial) },
-        }));
+        _telemetry.CountDenied(attempt.Context.PipelineName, Name, denial);
+        if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, most, delay));
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryDenied(pipeline, Name, attempt.Number, denial, ReasonOf(attempt))
+            _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, ReasonOf(attempt))
             {
                 Detail = detail,
-                Explanation = RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay),
+                Explanation = Explain(attempt, denial, detail, most, delay),
                 Operation = attempt.Context.Operation,
             });
         }
@@ -227,27 +213,17 @@ public sealed class RetryPolicy : ResiliencePolicy
         return new(default, false, denial);
     }
 
+    private string Explain(in RetryAttempt attempt, RetryDenial denial, string? detail, int most, TimeSpan delay) =>
+        RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay);
+
     private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
     {
         string reason = ReasonOf(attempt);
-        string pipeline = attempt.Context.PipelineName;
-        if (_telemetry.Retries.Enabled || _telemetry.Delay.Enabled)
-        {
-            TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, Name } };
-            _telemetry.Delay.Record(delay.TotalSeconds, tags);
-            tags.Add(ResilienceTelemetry.ReasonTag, reason);
-            _telemetry.Retries.Add(1, tags);
-        }
-
-        Activity.Current?.AddEvent(new("resilience.retry", tags: new()
-        {
-            { ResilienceTelemetry.PolicyTag, Name },
-            { ResilienceTelemetry.ReasonTag, reason },
-            { "resilience.retry.delay", delay.TotalSeconds },
-        }));
+        _telemetry.CountRetry(attempt.Context.PipelineName, Name, reason, delay);
+        if (SpanEvents.Find() is { } span) RetryTelemetry.TellRetry(span, Name, reason, delay);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryScheduled(pipeline, Name, attempt.Number, delay, reason, askedFor)
+            _environment.Publish(new RetryScheduled(attempt.Context.PipelineName, Name, attempt.Number, delay, reason, askedFor)
             {
                 Operation = attempt.Context.Operation,
             });
@@ -265,15 +241,6 @@ public sealed class RetryPolicy : ResiliencePolicy
     }
 
     private string ReasonOf(in RetryAttempt attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
-
-    private static string NameOf(RetryDenial denial) => denial switch
-    {
-        RetryDenial.Attempts => "attempts",
-        RetryDenial.NotAllowed => "not_allowed",
-        RetryDenial.Marked => "marked",
-        RetryDenial.Deadline => "deadline",
-        _ => "budget",
-    };
 
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 

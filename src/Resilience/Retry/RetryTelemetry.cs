@@ -6,18 +6,16 @@ namespace Resilience;
 /// <summary>The instruments of retries and their budgets.</summary>
 internal sealed class RetryTelemetry
 {
-    internal readonly Counter<long> Retries;
-    internal readonly Counter<long> Denied;
-    internal readonly Histogram<double> Delay;
-
-    private readonly List<Watched> _budgets = [];
-    private readonly Lock _gate = new(); // guards the budgets: touched when one is made and when somebody measures
+    private readonly Counter<long> _retries;
+    private readonly Counter<long> _denied;
+    private readonly Histogram<double> _delay;
+    private readonly WatchList<RetryBudget> _budgets = new();
 
     private RetryTelemetry(Meter meter)
     {
-        Retries = meter.CreateCounter<long>("resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
-        Denied = meter.CreateCounter<long>("resilience.retry.denied", "{retry}", "Failures that were not retried, by reason.");
-        Delay = meter.CreateHistogram(
+        _retries = meter.CreateCounter<long>("resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
+        _denied = meter.CreateCounter<long>("resilience.retry.denied", "{retry}", "Failures that were not retried, by reason.");
+        _delay = meter.CreateHistogram(
             "resilience.retry.delay", "s", "Waits before retries.", null,
             new InstrumentAdvice<double> { HistogramBucketBoundaries = [0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] });
         meter.CreateObservableGauge(
@@ -26,44 +24,66 @@ internal sealed class RetryTelemetry
 
     internal static RetryTelemetry For(Meter meter) => MeterInstruments<RetryTelemetry>.For(meter, static m => new(m));
 
-    /// <summary>Makes the balance visible as long as the budget is alive; the list holds it weakly.</summary>
-    internal void Watch(RetryBudget budget, string name, string? pipelineName)
+    internal void CountRetry(string pipeline, string policy, string reason, TimeSpan delay)
     {
-        lock (_gate)
-        {
-            if (_budgets.Count == _budgets.Capacity) _budgets.RemoveAll(static w => !w.Budget.TryGetTarget(out _)); // before it grows
-            _budgets.Add(new(new(budget), name, pipelineName));
-        }
+        if (!_retries.Enabled && !_delay.Enabled) return;
+        TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, policy } };
+        _delay.Record(delay.TotalSeconds, tags);
+        tags.Add(ResilienceTelemetry.ReasonTag, reason);
+        _retries.Add(1, tags);
     }
 
-    internal int WatchedCount
+    internal void CountDenied(string pipeline, string policy, RetryDenial denial)
     {
-        get
+        if (!_denied.Enabled) return;
+        _denied.Add(1, new TagList
         {
-            lock (_gate) return _budgets.Count;
-        }
+            { ResilienceTelemetry.PipelineTag, pipeline },
+            { ResilienceTelemetry.PolicyTag, policy },
+            { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+        });
     }
+
+    internal static void TellRetry(Activity span, string policy, string reason, TimeSpan delay)
+    {
+        ActivityTagsCollection tags = SpanEvents.Tags(policy);
+        tags.Add(ResilienceTelemetry.ReasonTag, reason);
+        tags.Add("resilience.retry.delay", delay.TotalSeconds);
+        span.AddEvent(new("resilience.retry", tags: tags));
+    }
+
+    internal static void TellDenied(Activity span, string policy, RetryDenial denial, string explanation)
+    {
+        ActivityTagsCollection tags = SpanEvents.Tags(policy);
+        tags.Add(ResilienceTelemetry.ReasonTag, NameOf(denial));
+        tags.Add(ResilienceTelemetry.ExplanationTag, explanation);
+        span.AddEvent(new("resilience.retry.denied", tags: tags));
+    }
+
+    private static string NameOf(RetryDenial denial) => denial switch
+    {
+        RetryDenial.Attempts => "attempts",
+        RetryDenial.NotAllowed => "not_allowed",
+        RetryDenial.Marked => "marked",
+        RetryDenial.Deadline => "deadline",
+        _ => "budget",
+    };
+
+    /// <summary>Makes the balance visible as long as the budget is alive.</summary>
+    internal void Watch(RetryBudget budget) => _budgets.Add(budget);
+
+    internal int WatchedCount => _budgets.Count;
 
     private List<Measurement<double>> Measure()
     {
         List<Measurement<double>> measured = [];
-        Watched[] watched;
-        lock (_gate)
+        foreach (RetryBudget budget in _budgets.Alive())
         {
-            _budgets.RemoveAll(static w => !w.Budget.TryGetTarget(out _));
-            watched = [.. _budgets];
-        }
-
-        foreach (Watched one in watched) // outside the lock: a balance asks a clock that may be the user's
-        {
-            if (!one.Budget.TryGetTarget(out RetryBudget? budget)) continue;
-            TagList tags = new() { { ResilienceTelemetry.PolicyTag, one.Name } };
-            if (one.PipelineName is { } pipeline) tags.Add(ResilienceTelemetry.PipelineTag, pipeline);
+            TagList tags = new() { { ResilienceTelemetry.PolicyTag, budget.Name } };
+            if (budget.PipelineName is { } pipeline) tags.Add(ResilienceTelemetry.PipelineTag, pipeline);
             measured.Add(new(budget.Balance, tags));
         }
 
         return measured;
     }
-
-    private readonly record struct Watched(WeakReference<RetryBudget> Budget, string Name, string? PipelineName);
 }

@@ -46,8 +46,11 @@ internal sealed class CallInstruments
 
     internal static CallInstruments For(Meter meter) => MeterInstruments<CallInstruments>.For(meter, static m => new(m));
 
-    /// <summary>True when calls must be measured.</summary>
-    internal bool CallsAreObserved => Duration.Enabled || AttemptsOfCall.Enabled || ResilienceTelemetry.Source.HasListeners();
+    /// <summary>True when somebody wants to measure calls, or to trace them.</summary>
+    internal bool CallsAreObserved => CallsAreMeasured || ResilienceTelemetry.Source.HasListeners();
+
+    /// <summary>True when somebody wants to measure calls.</summary>
+    internal bool CallsAreMeasured => Duration.Enabled || AttemptsOfCall.Enabled;
 
     internal void CountAttempt(string pipeline, Verdict verdict, string? errorType)
     {

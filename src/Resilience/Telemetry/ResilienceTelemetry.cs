@@ -12,11 +12,17 @@ public static class ResilienceTelemetry
     /// <summary>The name of the <see cref="ActivitySource"/>: subscribe to it to receive a span for each call.</summary>
     public const string ActivitySourceName = "Resilience";
 
+    /// <summary>The name of the span of an attempt, a child of the call's span.</summary>
+    public const string AttemptSpanName = "attempt";
+
     internal const string PipelineTag = "resilience.pipeline";
     internal const string PolicyTag = "resilience.policy";
     internal const string OperationTag = "resilience.operation";
     internal const string VerdictTag = "resilience.verdict";
+    internal const string CallbackTag = "resilience.callback";
     internal const string ReasonTag = "resilience.reason";
+    internal const string ExplanationTag = "resilience.explanation";
+    internal const string AttemptTag = "resilience.attempt";
     internal const string ErrorTypeTag = "error.type";
 
     internal static readonly Meter Meter = new(MeterName, "0.1.0");
@@ -28,8 +34,11 @@ public static class ResilienceTelemetry
     internal static void CallbackFailed(string callback, Exception error)
     {
         if (CallbackErrors.Enabled)
-            CallbackErrors.Add(1, new("resilience.callback", callback), new(ErrorTypeTag, error.GetType().FullName));
-        Activity.Current?.AddEvent(new ActivityEvent("resilience.callback.error"));
+            CallbackErrors.Add(1, new(CallbackTag, callback), new(ErrorTypeTag, error.GetType().FullName));
+        SpanEvents.Find()?.AddEvent(new("resilience.callback.error", tags: new()
+        {
+            { CallbackTag, callback }, { ErrorTypeTag, error.GetType().FullName },
+        }));
     }
 
     /// <summary>The meter of a container, or the one of the process.</summary>

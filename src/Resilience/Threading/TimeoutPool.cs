@@ -28,6 +28,11 @@ internal static class TimeoutPool
         return isExact ? mine.Exact.TryPop() ?? Shareable(SharedExact) ?? MakeExact() : mine.Coarse.TryPop() ?? Shareable(SharedCoarse) ?? MakeCoarse();
     }
 
+    /// <summary>An idle source that nothing but its owner and what is around it will end. It is not armed.</summary>
+    internal static TimeoutSource RentUntimed(Clock clock) => clock.IsSystem
+        ? Rent(clock, ShortestCoarse)
+        : new TimeoutSource(null, isPooled: false);
+
     private static TimeoutSource? Shareable(ConcurrentQueue<TimeoutSource> pool)
     {
         if (!pool.TryDequeue(out TimeoutSource? source)) return null;

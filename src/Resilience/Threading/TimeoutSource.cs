@@ -159,6 +159,28 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
 
     void IThreadPoolWorkItem.Execute() => Cancel();
 
+    /// <summary>The owner ends it. Its token is cancelled when this returns; who registered on the token hears of it on the thread pool, and
+    /// on a user's clock here.</summary>
+    internal void End()
+    {
+        if (!_isPooled)
+        {
+            EndFromOutside();
+            return;
+        }
+
+        Volatile.Write(ref _endedFromOutside, 1); // release: as in EndFromOutside
+        _ = _source.CancelAsync().ContinueWith(
+            static cancelled => Safely.Report("cancellation callback", cancelled.Exception!.InnerException!),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false); // the child
+    }
+
+    /// <summary>What is around us goes on without us. The source must not be used again.</summary>
+    internal void Leave() => LeaveOuter();
+
     private void EndFromOutside()
     {
         // Release: whoever sees the cancellation sees the reason.

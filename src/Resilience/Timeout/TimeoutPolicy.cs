@@ -18,7 +18,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         _environment = environment;
         _timeouts = MeterInstruments<Counter<long>>.For(environment.Meter, static meter => meter.CreateCounter<long>(
-            "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended."));
+            "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended, by reason."));
         _timeout = options.Timeout;
         _timeoutMs = Clock.ToMs(options.Timeout);
         _timeoutFor = options.TimeoutFor;
@@ -127,17 +127,18 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
     {
         TimeSpan timeout = armed.Timeout;
+        string reason = isAbandoned ? "abandoned" : armed.IsCallersDeadline ? "deadline" : "timeout";
         if (_timeouts.Enabled)
         {
             _timeouts.Add(1, new TagList
             {
                 { ResilienceTelemetry.PipelineTag, _environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, _environment.PolicyName },
+                { ResilienceTelemetry.ReasonTag, reason },
             });
         }
 
-        Activity.Current?.AddEvent(new ActivityEvent(
-            "resilience.timeout", tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, _environment.PolicyName } }));
+        if (SpanEvents.Find() is { } span) Tell(span, reason, timeout);
         if (_environment.HasListeners)
         {
             _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned)
@@ -147,6 +148,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
 
         return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure, false);
+    }
+
+    private void Tell(Activity span, string reason, TimeSpan timeout)
+    {
+        ActivityTagsCollection tags = SpanEvents.Tags(_environment.PolicyName);
+        tags.Add(ResilienceTelemetry.ReasonTag, reason);
+        tags.Add("resilience.timeout.limit", timeout.TotalSeconds);
+        span.AddEvent(new("resilience.timeout", tags: tags));
     }
 
     private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : PolicyLink<T>

@@ -43,11 +43,13 @@ public sealed class SchemaTests
                     : type == typeof(TimeSpan) ? SettingKind.Span
                     : type.IsEnum ? SettingKind.Choice
                     : type == typeof(string) ? SettingKind.Text
-                    : typeof(IEnumerable).IsAssignableFrom(type) ? SettingKind.Codes
+                    : typeof(IEnumerable<string>).IsAssignableFrom(type) ? key.Kind == SettingKind.Names ? SettingKind.Names : SettingKind.Codes
+                    : typeof(IEnumerable).IsAssignableFrom(type) ? SettingKind.Items
                     : SettingKind.Group;
                 key.Kind.Should().Be(kind, "of {0}.{1}", settings.Name, key.Name);
                 key.Description.Should().EndWith(".");
                 if (key.Kind == SettingKind.Group) Compare(key.Group!, type);
+                if (key.Kind == SettingKind.Items) Compare(key.Group!, type.GetGenericArguments()[0]);
             }
         }
     }
@@ -124,7 +126,13 @@ public sealed class SchemaTests
 
     private static JsonObject Write(SettingKey key)
     {
-        if (key.Group is { } group) return Write(group);
+        if (key.Group is { } group)
+        {
+            return key.Kind == SettingKind.Items
+                ? new() { ["type"] = "array", ["description"] = key.Description, ["items"] = Write(group) }
+                : Write(group);
+        }
+
         JsonObject written = new()
         {
             ["type"] = key.Kind switch
@@ -132,7 +140,7 @@ public sealed class SchemaTests
                 SettingKind.Flag => "boolean",
                 SettingKind.Whole => "integer",
                 SettingKind.Number => "number",
-                SettingKind.Codes => "array",
+                SettingKind.Codes or SettingKind.Names => "array",
                 _ => "string",
             },
             ["description"] = key.Description,
@@ -141,6 +149,7 @@ public sealed class SchemaTests
         if (key.Most is { } most and < int.MaxValue) written["maximum"] = Number(most);
         if (key.Kind == SettingKind.Span) written["pattern"] = Spans;
         if (key.Kind == SettingKind.Choice) written["enum"] = new JsonArray([.. key.Choices.Select(c => (JsonNode)c)]);
+        if (key.Kind == SettingKind.Names) written["items"] = new JsonObject { ["type"] = "string" };
         if (key.Kind == SettingKind.Codes) written["items"] = new JsonObject { ["type"] = "string", ["pattern"] = "^RES[0-9]{3}$" };
         return written;
 

@@ -13,8 +13,10 @@ public sealed class SettingsTests
     {
         { typeof(RetrySettings), typeof(RetryOptions), typeof(RetryOptions) },
         { typeof(RetryBudgetSettings), typeof(RetryBudgetOptions), typeof(RetryBudgetOptions) },
+        { typeof(HedgingSettings), typeof(HedgingOptions), typeof(HedgingOptions) },
         { typeof(CircuitBreakerSettings), typeof(CircuitBreakerOptions), typeof(CircuitBreakerOptions) },
         { typeof(ConcurrencyLimitSettings), typeof(ConcurrencyLimitOptions), typeof(ConcurrencyLimitOptions) },
+        { typeof(ChaosSettings), typeof(ChaosOptions), typeof(ChaosOptions) },
     };
 
     /// <summary>A new option that is forgotten here cannot be configured: this test finds it.</summary>
@@ -51,16 +53,19 @@ public sealed class SettingsTests
         SettingsReading<PipelineSettings> reading = SettingsReader.ReadPipeline(
             Section(
                 ("TotalTimeout", "00:00:30"), ("retry:maxretries", "2"), ("Retry:BackoffKind", "linear"), ("Retry:Budget:Ratio", "0.5"), ("CircuitBreaker", null),
-                ("AcceptedWarnings:0", "RES008")),
+                ("Hedging:MaxAttempts", "3"), ("Hedging:Delay", "-00:00:00.001"), ("Hedging:Budget:Unlimited", "true"), ("AcceptedWarnings:0", "RES008")),
             "P");
         reading.Problems.Should().BeEmpty();
         reading.Settings.Should().Be(new PipelineSettings
         {
             TotalTimeout = TimeSpan.FromSeconds(30),
             Retry = new() { MaxRetries = 2, BackoffKind = BackoffKind.Linear, Budget = new() { Ratio = 0.5 } },
+            Hedging = new() { MaxAttempts = 3, Delay = Timeout.InfiniteTimeSpan, Budget = new() { Unlimited = true } },
             CircuitBreaker = new(),
             AcceptedWarnings = ["RES008"],
         });
+        new ResiliencePipelineBuilder().AddPolicies(reading.Settings).Build().Describe().Policies.Select(p => p.Role)
+            .Should().Equal(PolicyRole.Timeout, PolicyRole.Retry, PolicyRole.Hedging, PolicyRole.CircuitBreaker);
     }
 
     [Fact]

@@ -109,6 +109,22 @@ public sealed class PipelineProviderTests
     }
 
     [Fact]
+    public async Task A_hedge_writes_a_line_and_one_that_is_denied_as_well()
+    {
+        using ServiceProvider container = Container(b => b.AddPipeline("orders", p => p.AddHedging(o =>
+        {
+            o.Delay = Timeout.InfiniteTimeSpan;
+            o.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0.1 }; // one hedge, then none for long
+        })));
+        ResiliencePipeline pipeline = container.GetRequiredKeyedService<ResiliencePipeline>("orders");
+        int runs = 0;
+        await pipeline.ExecuteAsync(_ => ++runs == 1 ? throw new IOException() : new ValueTask<int>(1));
+        await pipeline.TryExecuteAsync<int>(_ => throw new IOException());
+        _log.GetSnapshot().Where(r => r.Level >= LogLevel.Information).Select(r => (r.Id.Id, r.Id.Name, r.Level))
+            .Should().Equal((10, "HedgeStarted", LogLevel.Information), (11, "HedgeDenied", LogLevel.Warning));
+    }
+
+    [Fact]
     public void Circles_unknown_names_failed_factories_and_a_disposed_container_are_clear_errors()
     {
         int runs = 0;

@@ -27,6 +27,14 @@ public sealed class PolicyAllocationTests
         AllocatesNothing(new ResiliencePipelineBuilder().AddFallback(new FallbackOptions<int> { Value = 1 }).Build());
 
     [Fact]
+    public void Chaos_that_is_off_allocates_nothing_nor_does_chaos_that_leaves_a_call_alone()
+    {
+        AllocatesNothing(new ResiliencePipelineBuilder { EnvironmentName = "Development" }.AddChaos(o => o.Rates = new() { Fault = 1 }).Build());
+        AllocatesNothing(new ResiliencePipelineBuilder { EnvironmentName = "Development" }
+            .AddChaos(o => (o.IsOn, o.Rates, o.Filter) = (true, new() { Fault = 1 }, static _ => false)).Build());
+    }
+
+    [Fact]
     public void The_standard_chain_allocates_nothing() => AllocatesNothing(new ResiliencePipelineBuilder()
         .AddFallback(new FallbackOptions<int> { Value = 1 })
         .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(10).AddTimeout(TimeSpan.FromSeconds(2)).Build());

@@ -14,6 +14,8 @@ public sealed class PipelineOrderTests
 
     private static PolicyDescription Retry(double first = 0.2, double delays = 1, int attempts = 4) => Policy(PolicyRole.Retry, null, first, delays, attempts);
 
+    private static PolicyDescription Hedging(double? delay) => Policy(PolicyRole.Hedging, null, delay, null, 2);
+
     private static PolicyDescription Timeout(double seconds) => Policy(PolicyRole.Timeout, seconds);
 
     private static PolicyDescription Limit(double? wait) =>
@@ -48,6 +50,17 @@ public sealed class PipelineOrderTests
         { "a policy that says nothing of its attempts", [Policy(PolicyRole.Retry)], [] },
         { "rate limit around retry", [Policy(PolicyRole.RateLimit), Retry()], ["RES016"] },
         { "rate limit in retry", [Retry(), Policy(PolicyRole.RateLimit)], [] },
+        { "hedging inside a retry", [Timeout(30), Retry(), Hedging(1), Policy(PolicyRole.CircuitBreaker), Timeout(2)], [] },
+        { "a retry inside hedging", [Hedging(1), Retry()], ["RES011"] },
+        { "two hedgings", [Hedging(1), Hedging(2)], ["RES011"] },
+        { "breaker around hedging", [Policy(PolicyRole.CircuitBreaker), Hedging(1)], ["RES011"] },
+        { "limit around hedging", [Policy(PolicyRole.ConcurrencyLimit), Hedging(1)], ["RES011"] },
+        { "a total that ends before the hedge", [Timeout(1), Hedging(1)], ["RES011"] },
+        { "an attempt that ends before the hedge", [Hedging(2), Timeout(2)], ["RES011"] },
+        { "hedging after failures only", [Timeout(1), Hedging(null), Timeout(0.5)], [] },
+        { "hedging around one key", [Hedging(1), Policy(PolicyRole.Idempotency)], ["RES010"] },
+        { "chaos outside of what should handle it", [Policy(PolicyRole.Chaos), Retry()], ["RES012"] },
+        { "chaos inside", [Retry(), Policy(PolicyRole.Chaos), Timeout(1)], [] },
         { "several at once", [Policy(PolicyRole.CircuitBreaker), Retry(), Policy(PolicyRole.Fallback)], ["RES002", "RES004", "RES003"] },
         { "through a nested pipeline", [Policy(PolicyRole.CircuitBreaker), Policy(PolicyRole.Pipeline) with { Inner = [Retry()] }], ["RES002"] },
     };

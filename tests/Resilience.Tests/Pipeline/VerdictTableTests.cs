@@ -25,7 +25,11 @@ public sealed class VerdictTableTests
         Row("breaker, probe", "closes", "opens", "place back", "place back");
         Row("limit", "release", "release", "release", "release");
         Row("timeout", "return", "return", "return", "return");
+        Row("hedging", "return", "next", "return", "return");
+        Row("hedging, another route", "return", "next", "return", "next");
+        Row("hedging, others run", "wins", "waits", "cancels", "waits");
         Row("fallback", "return", "substitute", "return", "substitute");
+        Row("chaos, reply lost", "lost", "return", "return", "return");
         return table;
     }
 
@@ -42,6 +46,9 @@ public sealed class VerdictTableTests
                 "breaker, probe" => await ProbeDid(verdict, suspends),
                 "limit" => await LimitDid(verdict, suspends),
                 "timeout" => await TimeoutDid(verdict, suspends),
+                "hedging" or "hedging, another route" => await HedgingDid(policy != "hedging", verdict, suspends),
+                "hedging, others run" => await RaceDid(verdict, suspends),
+                "chaos, reply lost" => await LostReplyDid(verdict, suspends),
                 _ => await FallbackDid(verdict, suspends),
             };
             did.Should().Be(expected, "suspends: {0}", suspends);
@@ -134,10 +141,74 @@ public sealed class VerdictTableTests
         return outcome.Verdict == verdict && outcome.Exception is not TimedOutException ? "return" : outcome.ToString();
     }
 
+    private async Task<string> HedgingDid(bool hasRoute, Verdict verdict, bool suspends)
+    {
+        Ends ends = new(verdict, suspends);
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
+            .AddHedging(o =>
+            {
+                o.Delay = Timeout.InfiniteTimeSpan;
+                if (hasRoute) o.Route = (_, _) => true;
+            }).AddPolicy(ends).Build();
+        (await pipeline.TryExecuteAsync(Never)).Verdict.Should().Be(verdict);
+        return ends.Calls == 2 ? "next" : "return";
+    }
+
+    /// <summary>The first attempt runs until it is cancelled or released, the second ends with the verdict.</summary>
+    private sealed class FirstHangs(Ends second) : SimplePolicy
+    {
+        private readonly TaskCompletionSource _second = new(), _release = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public CancellationToken Token;
+
+        public Task SecondHasEnded => _second.Task;
+
+        public void Release() => _release.TrySetResult();
+
+        protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
+        {
+            if (context.Attempt > 0)
+            {
+                Outcome<T> ended = await second.Bind(next).ExecuteAsync(context);
+                _second.TrySetResult();
+                return ended;
+            }
+
+            Token = context.CancellationToken;
+            await using CancellationTokenRegistration cancelled = Token.Register(Release);
+            await _release.Task;
+            return Outcome.Success((T)(object)2);
+        }
+    }
+
+    private async Task<string> RaceDid(Verdict verdict, bool suspends)
+    {
+        FirstHangs hangs = new(new(verdict, suspends));
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }.AddHedging(o => o.Delay = TimeSpan.Zero).AddPolicy(hangs).Build();
+        Task<Outcome<int>> call = pipeline.TryExecuteAsync(Never).AsTask();
+        await hangs.SecondHasEnded.WaitAsync(TimeSpan.FromSeconds(30));
+        if (verdict is Verdict.Failure or Verdict.Rejected) hangs.Release();
+        Outcome<int> outcome = await call.WaitAsync(TimeSpan.FromSeconds(30));
+        return (outcome.Verdict, outcome.HasResult ? outcome.Value : 0, hangs.Token.IsCancellationRequested) switch
+        {
+            (Verdict.Success, 1, true) => "wins",
+            (Verdict.Ignored, 0, true) => "cancels",
+            (Verdict.Success, 2, false) => "waits",
+            _ => outcome.ToString(),
+        };
+    }
+
     private static async Task<string> FallbackDid(Verdict verdict, bool suspends)
     {
         Outcome<int> outcome = await new ResiliencePipelineBuilder<int>().AddFallback(o => o.Value = 99).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
         return outcome.TryGetValue(out int value) && value == 99 ? "substitute" : outcome.Verdict == verdict ? "return" : outcome.ToString();
+    }
+
+    private static async Task<string> LostReplyDid(Verdict verdict, bool suspends)
+    {
+        Outcome<int> outcome = await new ResiliencePipelineBuilder { EnvironmentName = "Development" }
+            .AddChaos(o => (o.IsOn, o.Rates) = (true, new() { LostReply = 1 })).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
+        return outcome is { Verdict: Verdict.Failure, Exception: ChaosInjectedException } ? "lost" : outcome.Verdict == verdict ? "return" : outcome.ToString();
     }
 
     [Fact]

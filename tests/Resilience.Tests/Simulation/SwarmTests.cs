@@ -52,6 +52,7 @@ public sealed class SwarmTests
     [InlineData("RepeatsProgramErrors", "error of the program was repeated")]
     [InlineData("ForgetsReceipts", "has two receipts")]
     [InlineData("KeepsTheCircuitOpen", "though nothing fails any more")]
+    [InlineData("LosersNeverEnd", "attempts still run")]
     public async Task A_planted_bug_is_found_by_the_check_for_it(string planted, string expected)
     {
         (int exit, string printed) = await RunAsync("swarm", "1", "30", planted);

@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Resilience;
+
+/// <summary>The instruments of one rate limiter's policy. A meter gives the same instrument each time it is asked.</summary>
+internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
+{
+    /// <summary>A limiter says that it has no permits, and no more that is bounded.</summary>
+    private const string Reason = "no_permits";
+
+    private readonly Counter<long> _rejections =
+        environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter.");
+
+    private readonly Histogram<double> _wait = environment.Meter.CreateHistogram(
+        "resilience.rate_limit.wait.duration", "s", "How long calls waited in the queue of a rate limiter.", null,
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+
+    internal bool MeasuresWaits => _wait.Enabled;
+
+    internal void Waited(TimeSpan time) => _wait.Record(
+        time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),
+        new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
+
+    internal void Refused(RateLimitRefusal refusal)
+    {
+        if (_rejections.Enabled)
+        {
+            _rejections.Add(
+                1, new("resilience.pipeline", environment.PipelineName), new("resilience.policy", environment.PolicyName),
+                new KeyValuePair<string, object?>("resilience.reason", Reason));
+        }
+
+        if (Activity.Current is not { IsAllDataRequested: true } span) return;
+        span.AddEvent(new("resilience.refused", tags: new()
+        {
+            { "resilience.policy", environment.PolicyName }, { "resilience.reason", Reason }, { "resilience.explanation", refusal.Reason },
+        }));
+    }
+}

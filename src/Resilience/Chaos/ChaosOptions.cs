@@ -1,0 +1,153 @@
+namespace Resilience;
+
+/// <summary>What a chaos policy injects, how often, when and where.</summary>
+/// <remarks>
+/// Off until <see cref="IsOn"/> is set or the <see cref="ChaosSwitch"/> is turned on, and refused by <c>Build</c> in an environment
+/// that <see cref="AllowedEnvironments"/> does not name. For each call, in this order: behaviour, latency, then fault or result in the
+/// place of the call, or the call itself and then perhaps the loss of its reply; see <see cref="ChaosRates"/> for the draws.
+/// </remarks>
+public sealed class ChaosOptions : PolicyOptions
+{
+    private readonly Dictionary<Type, Delegate> _results = [];
+
+    /// <summary>How often each kind is injected. Default: never.</summary>
+    public ChaosRates Rates { get; set; }
+
+    /// <summary>Whether chaos is on from the start. Default false. After an update that changes it, the switch follows; otherwise the switch stays
+    /// as it is.</summary>
+    public bool IsOn { get; set; }
+
+    /// <summary>Makes the exception of an injected fault. Null leaves the call alone; a throw is counted and means the default. Default
+    /// null: <see cref="ChaosInjectedException"/>.</summary>
+    public Func<ResilienceContext, Exception?>? Fault { get; set; }
+
+    /// <summary>Makes the exception in the place of a lost reply, as a broken connection looks to the caller. A null or a throw (counted) means
+    /// the default. Default null: <see cref="ChaosInjectedException"/>.</summary>
+    public Func<ResilienceContext, Exception?>? LostReply { get; set; }
+
+    /// <summary>How late a call begins, 1 ms to a day. Default 1 s. It may be longer than the timeouts around it, which then end the call.</summary>
+    public TimeSpan Latency { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>With it, latencies are spread evenly from <see cref="Latency"/> to this, up to a day. Default null: they are all the same.</summary>
+    public TimeSpan? MaxLatency { get; set; }
+
+    /// <summary>Runs before the call: for what the other kinds cannot do, such as emptying a cache. What it throws is the ending of the
+    /// attempt. Give it the token of the context. Default null.</summary>
+    public Func<ResilienceContext, ValueTask>? Behaviour { get; set; }
+
+    /// <summary>Which calls may be disturbed. Others are left alone and have no number; a throw (counted) means no. Default null: all.</summary>
+    public Func<ResilienceContext, bool>? Filter { get; set; }
+
+    /// <summary>When there is chaos while it is on. Default null: all the time.</summary>
+    public ChaosSchedule? Schedule { get; set; }
+
+    /// <summary>What happens to call number n depends on this and on n alone. Default null: drawn when the pipeline is built, and told in
+    /// <see cref="ChaosSwitched"/> so that a run can be repeated.</summary>
+    public long? Seed { get; set; }
+
+    /// <summary>A switch to share between pipelines. Default null: one of the policy's own.</summary>
+    public ChaosSwitch? Switch { get; set; }
+
+    /// <summary>Where this runs. Default null: the builder's <see cref="ResiliencePipelineBuilderBase.EnvironmentName"/> (in a container
+    /// the host's), else <c>DOTNET_ENVIRONMENT</c>, else <c>ASPNETCORE_ENVIRONMENT</c>, else Production.</summary>
+    public string? EnvironmentName { get; set; }
+
+    /// <summary>The environments in which chaos may be built at all, whatever their case. Default Development and Staging. To have it in
+    /// Production, add <c>"Production"</c>: there is no other way.</summary>
+    public ISet<string> AllowedEnvironments { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "Development", "Staging" };
+
+    /// <summary>The value that calls with a result of exactly this type get when a result is injected. It is judged by the classifier like
+    /// any result. A value that is disposable is better made anew for each call.</summary>
+    /// <returns>These options.</returns>
+    public ChaosOptions Result<T>(T value) => Result(_ => value);
+
+    /// <summary>Makes that value for each call. A throw is counted, and the call is left alone.</summary>
+    /// <returns>These options.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="make"/> is null.</exception>
+    public ChaosOptions Result<T>(Func<ResilienceContext, T> make)
+    {
+        ArgumentNullException.ThrowIfNull(make);
+        _results[typeof(T)] = make;
+        return this;
+    }
+
+    internal IReadOnlyDictionary<Type, Delegate> Results => _results;
+
+    /// <inheritdoc/>
+    protected internal override string Kind => "chaos";
+
+    /// <inheritdoc/>
+    protected internal override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        CheckRates(check, Rates, nameof(Rates));
+        check.Span(nameof(Latency), Latency, TimeSpan.FromMilliseconds(1));
+        if (MaxLatency is { } most) check.Span(nameof(MaxLatency), most, Latency);
+        if (Schedule is not { } schedule) return;
+        schedule.Check(check, nameof(Schedule));
+        for (int i = 0; i < schedule.Windows.Count; i++)
+        {
+            if (schedule.Windows[i]?.Rates is not { } rates) continue;
+            CheckPresence(check, rates, $"{nameof(Schedule)}.{nameof(ChaosSchedule.Windows)}[{i}].{nameof(Rates)}");
+        }
+    }
+
+    private void CheckRates(OptionsCheck check, in ChaosRates rates, string option)
+    {
+        rates.Check(check, option);
+        CheckPresence(check, rates, option);
+    }
+
+    /// <summary>A rate for something that does not exist is a mistake that nobody would notice.</summary>
+    private void CheckPresence(OptionsCheck check, in ChaosRates rates, string option)
+    {
+        check.Require(
+            rates.Behaviour is 0 || Behaviour is not null, $"{option}.{nameof(ChaosRates.Behaviour)}", rates.Behaviour, "0 unless Behaviour is set");
+        check.Require(
+            rates.Result is 0 || _results.Count > 0, $"{option}.{nameof(ChaosRates.Result)}", rates.Result, "0 unless a value is given with Result<T>");
+    }
+}
+
+/// <summary>A chaos policy did something to a call.</summary>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="PolicyName">The chaos policy.</param>
+/// <param name="Kind">What it did. A call can have behaviour, latency and one ending, each an event of its own.</param>
+/// <param name="Number">The number of the call since chaos was turned on, from 0.</param>
+/// <param name="Latency">For <see cref="ChaosKind.Latency"/>: how much.</param>
+/// <param name="Attempt">The attempt that was under way, 0 for the first.</param>
+public sealed record ChaosInjected(string PipelineName, string PolicyName, ChaosKind Kind, long Number, TimeSpan? Latency, int Attempt)
+    : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>Chaos was turned on or off, its rates were changed, or it was on when the pipeline was built or updated.</summary>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="PolicyName">The chaos policy.</param>
+/// <param name="IsOn">Whether it is on now.</param>
+/// <param name="Rates">The rates outside windows with rates of their own.</param>
+/// <param name="Seed">The seed, to repeat the run.</param>
+/// <param name="For">For how long; null when it has no end.</param>
+/// <param name="EnvironmentName">Where.</param>
+public sealed record ChaosSwitched(
+    string PipelineName, string PolicyName, bool IsOn, ChaosRates Rates, long Seed, TimeSpan? For, string EnvironmentName)
+    : ResilienceEvent(PipelineName, PolicyName);
+
+/// <summary>Adds chaos to a pipeline.</summary>
+public static class ChaosPipelineBuilderExtensions
+{
+    /// <summary>Adds chaos, usually last, so that everything before it is rehearsed.</summary>
+    /// <remarks><c>Build</c> throws <see cref="ResilienceOptionsException"/> in an environment in which it is not allowed.</remarks>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder AddChaos<TBuilder>(this TBuilder builder, ChaosOptions options)
+        where TBuilder : ResiliencePipelineBuilderBase =>
+        builder.AddPolicy(options, environment => new ChaosPolicy(options, environment));
+
+    /// <summary>Adds chaos whose options are set by the delegate.</summary>
+    /// <inheritdoc cref="AddChaos{TBuilder}(TBuilder, ChaosOptions)"/>
+    public static TBuilder AddChaos<TBuilder>(this TBuilder builder, Action<ChaosOptions> configure)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(configure);
+        ChaosOptions options = new();
+        configure(options);
+        return builder.AddChaos(options);
+    }
+}

@@ -1,0 +1,86 @@
+namespace Resilience;
+
+/// <summary>A span of time in which there is chaos.</summary>
+public sealed record ChaosWindow
+{
+    /// <summary>When it begins, counted from the start of the schedule (or of each round of it). Default zero. Zero to 365 days.</summary>
+    public TimeSpan From { get; init; }
+
+    /// <summary>How long it lasts, 1 ms to 365 days. Default a minute.</summary>
+    public TimeSpan Length { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>The rates in this window. Default null: those of the switch or, if it has none, of the options.</summary>
+    public ChaosRates? Rates { get; init; }
+}
+
+/// <summary>When there is chaos while it is switched on: in the windows, and not between them.</summary>
+/// <remarks>The switch stays the master: a schedule injects nothing while the switch is off. Read when the pipeline is built.</remarks>
+public sealed class ChaosSchedule
+{
+    internal static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+
+    /// <summary>The windows, in their order and without overlap. At least one.</summary>
+    public IList<ChaosWindow> Windows { get; } = [];
+
+    /// <summary>The schedule begins anew each time this span has passed: at least the end of the last window, at most 365 days. Default
+    /// null: once.</summary>
+    public TimeSpan? RepeatEvery { get; set; }
+
+    /// <summary>When it starts. Default null: at the moment at which chaos is switched on.</summary>
+    /// <remarks>The wall clock is read once, when chaos is switched on; to set it later changes nothing.</remarks>
+    public DateTimeOffset? StartsAt { get; set; }
+
+    /// <summary>Adds a window.</summary>
+    /// <param name="from">See <see cref="ChaosWindow.From"/>.</param>
+    /// <param name="length">See <see cref="ChaosWindow.Length"/>.</param>
+    /// <param name="rates">See <see cref="ChaosWindow.Rates"/>.</param>
+    /// <returns>This schedule.</returns>
+    public ChaosSchedule Window(TimeSpan from, TimeSpan length, ChaosRates? rates = null)
+    {
+        Windows.Add(new() { From = from, Length = length, Rates = rates });
+        return this;
+    }
+
+    internal void Check(OptionsCheck check, string option)
+    {
+        check.Require(Windows.Count > 0, $"{option}.{nameof(Windows)}", "empty", "at least one window");
+        TimeSpan end = TimeSpan.Zero;
+        for (int i = 0; i < Windows.Count; i++)
+        {
+            string path = $"{option}.{nameof(Windows)}[{i}]";
+            ChaosWindow window = Windows[i];
+            if (window is null)
+            {
+                check.Require(false, path, null, "a window");
+                continue;
+            }
+
+            check.Span($"{path}.{nameof(ChaosWindow.From)}", window.From, i == 0 ? TimeSpan.Zero : end, Longest);
+            check.Span($"{path}.{nameof(ChaosWindow.Length)}", window.Length, TimeSpan.FromMilliseconds(1), Longest);
+            window.Rates?.Check(check, $"{path}.{nameof(ChaosWindow.Rates)}");
+            if (window.From <= Longest && window.Length <= Longest) end = window.From + window.Length;
+        }
+
+        if (RepeatEvery is { } every)
+            check.Span($"{option}.{nameof(RepeatEvery)}", every, end > TimeSpan.Zero && end <= Longest ? end : TimeSpan.FromMilliseconds(1), Longest);
+    }
+
+    /// <summary>A copy that nobody can change.</summary>
+    internal ChaosPlan ToPlan() => new([.. Windows.Select(w => new ChaosPlan.Span(Clock.ToMs(w.From), Clock.ToMs(w.From + w.Length), w.Rates))],
+        RepeatEvery is { } every ? Clock.ToMs(every) : null, StartsAt);
+
+    /// <inheritdoc/>
+    public override string ToString()
+    {
+        string windows = string.Join("; ", Windows.Select(w =>
+            $"{PolicyDescription.Format(w.From)} to {PolicyDescription.Format(w.From + w.Length)}{(w.Rates is { } r ? $": {r}" : "")}"));
+        string start = StartsAt is { } at ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $", from {at:u}") : "";
+        return windows + (RepeatEvery is { } every ? $", every {PolicyDescription.Format(every)}" : "") + start;
+    }
+}
+
+/// <summary>A schedule as the rules read it.</summary>
+internal sealed record ChaosPlan(ChaosPlan.Span[] Windows, long? EveryMs, DateTimeOffset? StartsAt)
+{
+    internal readonly record struct Span(long FromMs, long UntilMs, ChaosRates? Rates);
+}

@@ -1,0 +1,296 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>The passage of one call through hedging. An attempt that succeeds at once costs its copy of the context and nothing else; a
+/// race begins only when the first attempt suspends or ends badly.</summary>
+internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+{
+    private readonly Func<T, string?>? _nameOf = policy.Environment.Classifier.BindName<T>();
+
+    internal HedgingPolicy Policy => policy;
+
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        // Each call is one deposit, whoever makes it: a retry around us or inside us may share the account.
+        bool isOursToCredit = !ReferenceEquals(context.CreditedAccount, policy.Budget);
+        context.CreditedAccount = policy.Budget;
+        HedgedAttempt<T> first = HedgedAttempt<T>.Begin(context, null);
+        ValueTask<Outcome<T>> running = next.ExecuteAsync(first.Context);
+        if (running.IsCompletedSuccessfully)
+        {
+            Outcome<T> outcome = running.Result;
+            if (outcome.Verdict is Verdict.Success or Verdict.Ignored)
+            {
+                first.End();
+                context.Rejoin(first.Context, first.Context, first.Context.RetryObjection);
+                if (isOursToCredit && outcome.Verdict == Verdict.Success) policy.Budget.RecordCall();
+                return new(outcome);
+            }
+
+            running = new(outcome);
+        }
+
+        first.Running = running.AsTask();
+        return new HedgedRace<T>(this, context, first).RunAsync(isOursToCredit);
+    }
+
+    /// <summary>Lets an attempt go on down the chain.</summary>
+    internal HedgedAttempt<T> Start(HedgedAttempt<T> attempt)
+    {
+        attempt.Running = next.ExecuteAsync(attempt.Context).AsTask();
+        return attempt;
+    }
+
+    internal string ReasonOf(in Outcome<T> outcome) =>
+        policy.Environment.Classifier.ErrorTypeOf(outcome.Error) ?? (outcome.HasResult ? _nameOf?.Invoke(outcome.RawValue!) : null) ?? "result";
+}
+
+/// <summary>One attempt: its own copy of the context, its own token, and its task once it has not ended at once.</summary>
+internal struct HedgedAttempt<T>
+{
+    internal readonly ResilienceContext Context;
+    private readonly TimeoutSource _source;
+
+    private HedgedAttempt(ResilienceContext context, TimeoutSource source)
+    {
+        Context = context;
+        _source = source;
+        Running = null!;
+    }
+
+    internal Task<Outcome<T>> Running { get; set; }
+
+    /// <param name="call">The context of the call, which no attempt touches.</param>
+    /// <param name="first">The copy of the first attempt, which counts for all; null if this is the first.</param>
+    internal static HedgedAttempt<T> Begin(ResilienceContext call, ResilienceContext? first)
+    {
+        ResilienceContext own = call.ForkAttempt(first);
+        TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
+        source.LinkTo(call.InnermostTimeout as TimeoutSource, call.CancellationToken);
+
+        // Without a timeout around us a timeout inside must see that, because it then ends the call at the caller's deadline.
+        if (own.InnermostTimeout is not null) own.InnermostTimeout = source;
+        own.CancellationToken = source.Token;
+        return new(own, source);
+    }
+
+    /// <summary>It has ended: nobody cancels its token any more.</summary>
+    internal readonly void End()
+    {
+        _source.Disarm(out bool isReusable);
+        if (isReusable) TimeoutPool.Return(_source);
+        else TimeoutPool.Drop(_source);
+        Context.EndCopy();
+    }
+
+    /// <summary>It has lost. It is cancelled and left alone: nothing around it belongs to it any more, and what it brings is thrown
+    /// away.</summary>
+    internal readonly void Abandon()
+    {
+        _source.End();
+        _source.Leave();
+        TimeoutPool.Drop(_source);
+        _ = Running.ContinueWith(
+            static (lost, context) =>
+            {
+                lost.Result.Discard(); // an ending is data: the task of a link never faults
+                ((ResilienceContext)context!).EndCopy();
+            },
+            Context,
+            CancellationToken.None,
+            TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+    }
+}
+
+/// <summary>The attempts of one call. One flow of control owns it: it waits for an ending or for the delay, asks the rules, acts.</summary>
+internal sealed class HedgedRace<T>
+{
+    private readonly HedgingLink<T> _link;
+    private readonly HedgingPolicy _policy;
+    private readonly HedgingRules _rules;
+    private readonly ResilienceContext _call;
+    private readonly ResilienceContext _first;
+    private readonly List<HedgedAttempt<T>> _running = new(2);
+    private HedgingState _state;
+    private Outcome<T> _kept; // the last failure; a refusal only where there was no failure
+    private ResilienceContext? _keptCopy;
+    private HedgeDenial? _denial;
+    private string? _objection; // of any attempt that has ended
+    private string _reason = Slow;
+    private bool _isMarked;
+
+    private const string Slow = "slow";
+
+    internal HedgedRace(HedgingLink<T> link, ResilienceContext call, in HedgedAttempt<T> first)
+    {
+        _link = link;
+        _policy = link.Policy;
+        _rules = _policy.Rules;
+        _call = call;
+        _first = first.Context;
+        Admit(first);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    internal async ValueTask<Outcome<T>> RunAsync(bool isOursToCredit)
+    {
+        while (true)
+        {
+            int ended = FindEnded();
+            if (ended < 0 && !IsDue(out long delayMs))
+            {
+                await WaitAsync(delayMs).ConfigureAwait(false);
+                ended = FindEnded();
+            }
+
+            HedgingMove move = ended >= 0 ? OnEnded(ended, out Outcome<T> outcome) : OnDelay(out outcome);
+            if (move is HedgingMove.Start or HedgingMove.StartElsewhere) move = Start(move == HedgingMove.StartElsewhere);
+            if (move == HedgingMove.Wait) continue;
+            if (move == HedgingMove.EndWithKept) outcome = Kept();
+            if (isOursToCredit && outcome.Verdict is Verdict.Success or Verdict.Failure) _policy.Budget.RecordCall();
+            return outcome;
+        }
+    }
+
+    private void Admit(in HedgedAttempt<T> attempt)
+    {
+        _running.Add(attempt);
+        _state = HedgingRules.OnStarted(_state);
+    }
+
+    /// <summary>Of the attempts that have ended the one that counts most: a success, then what ends the call, then the earliest. -1 when
+    /// all are under way.</summary>
+    private int FindEnded()
+    {
+        int found = -1;
+        for (int i = 0; i < _running.Count; i++)
+        {
+            if (!_running[i].Running.IsCompleted) continue;
+            Verdict verdict = _running[i].Running.Result.Verdict;
+            if (verdict == Verdict.Success) return i;
+            if (found < 0 || (verdict == Verdict.Ignored && _running[found].Running.Result.Verdict != Verdict.Ignored)) found = i;
+        }
+
+        return found;
+    }
+
+    /// <summary>True when the next attempt need not wait. Otherwise how long it waits: <see cref="Clock.Never"/> when it does not come by
+    /// itself, also because its time would not come before the deadline.</summary>
+    private bool IsDue(out long delayMs)
+    {
+        delayMs = Clock.Never;
+        if (!_rules.MayStart(_state)) return false;
+        delayMs = _policy.DelayMs(_call);
+        if (delayMs == 0) return true;
+        if (delayMs != Clock.Never && _call.DeadlineMs != Clock.Never && _call.Clock.NowMs + delayMs >= _call.DeadlineMs) delayMs = Clock.Never;
+        return false;
+    }
+
+    /// <summary>Every wake starts an attempt, closes the race or ends it: so the wait always begins when an attempt has begun.</summary>
+    private Task WaitAsync(long delayMs)
+    {
+        Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
+        return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider);
+
+        // The timer is gone before the call goes on, whichever of the two comes first.
+        static async Task UntilAsync(Task any, TimeSpan delay, TimeProvider time)
+        {
+            TaskCompletionSource isOver = new();
+            using ITimer timer = time.CreateTimer(static over => ((TaskCompletionSource)over!).TrySetResult(), isOver, delay, Timeout.InfiniteTimeSpan);
+            await Task.WhenAny(any, isOver.Task).ConfigureAwait(false);
+        }
+    }
+
+    private HedgingMove OnEnded(int index, out Outcome<T> outcome)
+    {
+        HedgedAttempt<T> attempt = _running[index];
+        _running.RemoveAt(index);
+        outcome = attempt.Running.Result;
+        attempt.End();
+        _objection ??= attempt.Context.RetryObjection;
+        (_state, HedgingMove move) = _rules.OnEnded(_state, outcome.Verdict);
+        if (move == HedgingMove.EndWithThis)
+        {
+            Finish(attempt.Context);
+            if (outcome.IsSuccess && attempt.Context != _first)
+                _policy.Telemetry.Won(_policy.Environment, _call, attempt.Context.AttemptOfCopy, _running.Count);
+        }
+        else
+        {
+            _reason = _link.ReasonOf(outcome);
+            Keep(outcome, attempt.Context);
+        }
+
+        return move;
+    }
+
+    private HedgingMove OnDelay(out Outcome<T> outcome)
+    {
+        outcome = default;
+        _reason = Slow;
+        return _rules.OnDelay(_state);
+    }
+
+    private void Keep(in Outcome<T> outcome, ResilienceContext copy)
+    {
+        _isMarked |= outcome.DoNotRetry;
+        if (outcome.Verdict == Verdict.Rejected && _kept.Verdict == Verdict.Failure) return; // a real failure says more
+        _kept.Discard();
+        (_kept, _keptCopy) = (outcome, copy);
+    }
+
+    private HedgingMove Start(bool elsewhereOnly)
+    {
+        if (MayNot(out HedgeDenial? denial, out string? detail)) return Deny(denial, detail);
+        HedgedAttempt<T> attempt = HedgedAttempt<T>.Begin(_call, _first);
+        bool isElsewhere = _policy.RoutesElsewhere(attempt.Context, _state.Started);
+        if ((elsewhereOnly && !isElsewhere) || !_policy.Budget.TryWithdraw())
+        {
+            attempt.End();
+            return Deny(elsewhereOnly && !isElsewhere ? null : HedgeDenial.Budget, null);
+        }
+
+        _policy.Telemetry.Started(_policy.Environment, _call, attempt.Context.TakeNumber(), _state.Running, _reason);
+        Admit(_link.Start(attempt));
+        return HedgingMove.Wait;
+    }
+
+    private bool MayNot(out HedgeDenial? denial, out string? detail)
+    {
+        detail = _objection;
+        foreach (HedgedAttempt<T> attempt in _running) detail ??= attempt.Context.RetryObjection;
+        denial = detail is not null ? HedgeDenial.NotAllowed
+            : _isMarked ? HedgeDenial.Marked
+            : _call.Clock.NowMs >= _call.DeadlineMs ? HedgeDenial.Deadline
+            : null;
+        return denial is not null || _call.CancellationToken.IsCancellationRequested;
+    }
+
+    private HedgingMove Deny(HedgeDenial? denial, string? detail)
+    {
+        if (denial is { } reason)
+        {
+            _denial = reason;
+            _policy.Telemetry.Denied(_policy.Environment, _call, _state.Running, reason, detail);
+        }
+
+        (_state, HedgingMove move) = HedgingRules.OnDenied(_state);
+        return move;
+    }
+
+    private Outcome<T> Kept()
+    {
+        Finish(_keptCopy!);
+        return _denial is HedgeDenial.Budget or HedgeDenial.Deadline && _kept.Verdict == Verdict.Failure ? _kept.MarkedDoNotRetry() : _kept;
+    }
+
+    /// <summary>The race is over: the losers go, and the call takes up what the attempt that counts has left.</summary>
+    private void Finish(ResilienceContext ended)
+    {
+        foreach (HedgedAttempt<T> lost in _running) lost.Abandon();
+        if (ended != _keptCopy) _kept.Discard();
+        _call.Rejoin(_first, ended, _objection);
+    }
+}

@@ -1,0 +1,112 @@
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>Starts a second attempt beside a slow first one. Holds the budget that its calls share; thread-safe.</summary>
+internal sealed class HedgingPolicy : ResiliencePolicy
+{
+    private readonly TimeSpan _delay;
+    private readonly Func<ResilienceContext, TimeSpan?>? _delayFor;
+    private readonly Func<ResilienceContext, int, bool>? _route;
+    private readonly bool _ownsBudget; // so that an update may hand it on
+    private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
+
+    internal HedgingPolicy(HedgingOptions options, PolicyEnvironment environment)
+    {
+        Environment = environment;
+        Telemetry = HedgingTelemetry.For(environment.Meter);
+        Rules = new(options.MaxAttempts);
+        _delay = options.Delay;
+        _delayFor = options.DelayFor;
+        _route = options.Route;
+        _ownsBudget = options.Budget is null;
+        if (options.Budget is { } shared)
+        {
+            Budget = shared;
+        }
+        else if (environment.Former is HedgingPolicy { _ownsBudget: true } former && former.Environment.TimeProvider == environment.TimeProvider)
+        {
+            Budget = former.Budget;
+            _pendingBudget = options.BudgetOptions ?? new();
+        }
+        else
+        {
+            Budget = RetryBudget.OfPolicy(options.BudgetOptions ?? new(), environment);
+        }
+    }
+
+    internal PolicyEnvironment Environment { get; }
+
+    internal HedgingTelemetry Telemetry { get; }
+
+    internal HedgingRules Rules { get; }
+
+    internal RetryBudget Budget { get; }
+
+    /// <summary>The <see cref="Budget"/>, unless it is unlimited or nothing is hedged.</summary>
+    public override object? State => Budget.IsUnlimited || Rules.MaxAttempts == 1 ? null : Budget;
+
+    internal override bool NeverThrows => true;
+
+    public override PolicyDescription Describe()
+    {
+        List<KeyValuePair<string, string>> options =
+        [
+            new(nameof(HedgingOptions.MaxAttempts), Rules.MaxAttempts.ToString(CultureInfo.InvariantCulture)),
+            new(nameof(HedgingOptions.Delay), _delay == Timeout.InfiniteTimeSpan ? "after a failure only" : PolicyDescription.Format(_delay)),
+            new(nameof(HedgingOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
+        ];
+        if (_delayFor is not null) options.Add(new(nameof(HedgingOptions.DelayFor), "yes"));
+        if (_route is not null) options.Add(new(nameof(HedgingOptions.Route), "yes"));
+        return new(Environment.PolicyName, PolicyRole.Hedging)
+        {
+            MaxAttempts = Rules.MaxAttempts,
+            FirstDelay = _delay == Timeout.InfiniteTimeSpan ? null : _delay,
+            Options = options,
+        };
+    }
+
+    protected internal override void TakeEffect()
+    {
+        if (_pendingBudget is not { } options) return;
+        Budget.Update(options);
+        _pendingBudget = null;
+    }
+
+    /// <summary>With one attempt there is nothing to do, so there is no link.</summary>
+    protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => Rules.MaxAttempts == 1 ? next : new HedgingLink<T>(this, next);
+
+    /// <summary>How long the attempt that has just begun may take, in whole milliseconds; <see cref="Clock.Never"/>: as long as it
+    /// wants.</summary>
+    internal long DelayMs(ResilienceContext context)
+    {
+        if (_delayFor is null) return Clock.ToMs(_delay);
+        try
+        {
+            if (_delayFor(context) is not { } own) return Clock.ToMs(_delay);
+            if (HedgingOptions.IsDelay(own)) return Clock.ToMs(own);
+            Safely.Report("hedging DelayFor", new InvalidOperationException("The answer is out of range."));
+        }
+        catch (Exception error)
+        {
+            Safely.Report("hedging DelayFor", error);
+        }
+
+        return Clock.ToMs(_delay);
+    }
+
+    /// <summary>Lets the user choose the way of a hedge. True when it is another one.</summary>
+    internal bool RoutesElsewhere(ResilienceContext attempt, int number)
+    {
+        if (_route is null) return false;
+        try
+        {
+            return _route(attempt, number);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("hedging Route", error);
+            return false;
+        }
+    }
+}

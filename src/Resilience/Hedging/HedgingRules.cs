@@ -1,0 +1,74 @@
+namespace Resilience;
+
+/// <summary>When the next attempt of a race starts, and what ends the race. Pure: no time, no tasks, no user code.</summary>
+/// <remarks>
+/// <code>
+///                      Success, Ignored ────────────────────────────► EndWithThis (the others are cancelled)
+///  an attempt ended ── Failure ──── an attempt is left ─────────────► Start
+///                      Rejected ─── an attempt is left ─────────────► StartElsewhere (only on another route)
+///                      otherwise ── others are under way ───────────► Wait
+///                                 └ nobody is ──────────────────────► EndWithKept
+///  the delay is over ────────────── an attempt is left ─────────────► Start
+///  a start was denied ── the race is closed: nothing starts any more ─► Wait or EndWithKept
+/// </code>
+/// </remarks>
+internal readonly struct HedgingRules(int maxAttempts)
+{
+    internal int MaxAttempts => maxAttempts;
+
+    /// <summary>May another attempt start by itself, when the delay is over?</summary>
+    internal bool MayStart(HedgingState state) => !state.IsClosed && state.Started < maxAttempts;
+
+    /// <summary>An attempt began.</summary>
+    internal static HedgingState OnStarted(HedgingState state) => state with { Started = state.Started + 1, Running = state.Running + 1 };
+
+    /// <summary>An attempt ended.</summary>
+    internal (HedgingState Next, HedgingMove Move) OnEnded(HedgingState state, Verdict verdict)
+    {
+        HedgingState next = state with { Running = state.Running - 1 };
+        return verdict switch
+        {
+            Verdict.Success or Verdict.Ignored => (next with { IsClosed = true }, HedgingMove.EndWithThis),
+            Verdict.Failure when MayStart(next) => (next, HedgingMove.Start),
+            Verdict.Rejected when MayStart(next) => (next, HedgingMove.StartElsewhere),
+            _ => (next, Rest(next)),
+        };
+    }
+
+    /// <summary>The attempt that began last has had its time.</summary>
+    internal HedgingMove OnDelay(HedgingState state) => MayStart(state) ? HedgingMove.Start : Rest(state);
+
+    /// <summary>The attempt that should have started must not.</summary>
+    internal static (HedgingState Next, HedgingMove Move) OnDenied(HedgingState state)
+    {
+        HedgingState next = state with { IsClosed = true };
+        return (next, Rest(next));
+    }
+
+    private static HedgingMove Rest(HedgingState state) => state.Running > 0 ? HedgingMove.Wait : HedgingMove.EndWithKept;
+}
+
+/// <summary>Where a race stands.</summary>
+/// <param name="Started">Attempts begun so far.</param>
+/// <param name="Running">Attempts under way.</param>
+/// <param name="IsClosed">Nothing starts any more.</param>
+internal readonly record struct HedgingState(int Started, int Running, bool IsClosed);
+
+/// <summary>What the race does next.</summary>
+internal enum HedgingMove
+{
+    /// <summary>Wait for an ending, or for the delay where an attempt is left.</summary>
+    Wait,
+
+    /// <summary>Start the next attempt now.</summary>
+    Start,
+
+    /// <summary>Start the next attempt now if it goes another way than the one that was refused.</summary>
+    StartElsewhere,
+
+    /// <summary>The call ends as the attempt that has just ended.</summary>
+    EndWithThis,
+
+    /// <summary>The call ends with the failure (or refusal) that was kept.</summary>
+    EndWithKept,
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Resilience;
+
+/// <summary>What is seen of hedges from outside: instruments, events on the current activity, events for listeners.</summary>
+internal sealed class HedgingTelemetry
+{
+    private readonly Counter<long> _hedges;
+    private readonly Counter<long> _denied;
+    private readonly Counter<long> _wins;
+
+    private HedgingTelemetry(Meter meter)
+    {
+        _hedges = meter.CreateCounter<long>("resilience.hedges", "{attempt}", "Hedged attempts started, by what they were started for.");
+        _denied = meter.CreateCounter<long>("resilience.hedge.denied", "{attempt}", "Hedged attempts that were due and not started, by reason.");
+        _wins = meter.CreateCounter<long>("resilience.hedge.wins", "{call}", "Calls in which a hedged attempt answered first.");
+    }
+
+    internal static HedgingTelemetry For(Meter meter) => MeterInstruments<HedgingTelemetry>.For(meter, static m => new(m));
+
+    internal void Started(PolicyEnvironment environment, ResilienceContext context, int attempt, int running, string reason)
+    {
+        if (_hedges.Enabled) _hedges.Add(1, Tags(environment, context, reason));
+        Activity.Current?.AddEvent(new("resilience.hedge", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            { ResilienceTelemetry.ReasonTag, reason },
+            { "resilience.attempt", attempt },
+        }));
+        if (!environment.HasListeners) return;
+        environment.Publish(new HedgeStarted(context.PipelineName, environment.PolicyName, attempt, running, reason) { Operation = context.Operation });
+    }
+
+    internal void Denied(PolicyEnvironment environment, ResilienceContext context, int running, HedgeDenial denial, string? detail)
+    {
+        string reason = NameOf(denial);
+        if (_denied.Enabled) _denied.Add(1, Tags(environment, context, reason));
+        Activity.Current?.AddEvent(new("resilience.hedge.denied", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            { ResilienceTelemetry.ReasonTag, reason },
+        }));
+        if (!environment.HasListeners) return;
+        environment.Publish(new HedgeDenied(context.PipelineName, environment.PolicyName, running, denial)
+        {
+            Detail = detail,
+            Operation = context.Operation,
+        });
+    }
+
+    internal void Won(PolicyEnvironment environment, ResilienceContext context, int attempt, int cancelled)
+    {
+        if (_wins.Enabled)
+        {
+            _wins.Add(1, new TagList
+            {
+                { ResilienceTelemetry.PipelineTag, context.PipelineName },
+                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            });
+        }
+
+        Activity.Current?.AddEvent(new("resilience.hedge.won", tags: new()
+        {
+            { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+            { "resilience.attempt", attempt },
+        }));
+        if (!environment.HasListeners) return;
+        environment.Publish(new HedgeWon(context.PipelineName, environment.PolicyName, attempt, cancelled) { Operation = context.Operation });
+    }
+
+    private static TagList Tags(PolicyEnvironment environment, ResilienceContext context, string reason) => new()
+    {
+        { ResilienceTelemetry.PipelineTag, context.PipelineName },
+        { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+        { ResilienceTelemetry.ReasonTag, reason },
+    };
+
+    private static string NameOf(HedgeDenial denial) => denial switch
+    {
+        HedgeDenial.NotAllowed => "not_allowed",
+        HedgeDenial.Marked => "marked",
+        HedgeDenial.Deadline => "deadline",
+        _ => "budget",
+    };
+}

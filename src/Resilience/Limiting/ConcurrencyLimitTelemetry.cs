@@ -1,0 +1,96 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+
+namespace Resilience;
+
+/// <summary>The limit's instruments.</summary>
+internal sealed class ConcurrencyLimitTelemetry
+{
+    private readonly UpDownCounter<long> _running;
+    private readonly UpDownCounter<long> _waiting;
+    private readonly Histogram<double> _wait;
+    private readonly Counter<long> _rejections;
+    private readonly WatchList<ConcurrencyLimit> _limits = new();
+
+    private ConcurrencyLimitTelemetry(Meter meter)
+    {
+        _running = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
+        _waiting = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
+        _wait = meter.CreateHistogram(
+            "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.", null,
+            new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+        _rejections = meter.CreateCounter<long>("resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
+        meter.CreateObservableGauge("resilience.concurrency_limit.limit", Measure, "{call}", "Calls that may run at once now.");
+    }
+
+    private static ConcurrencyLimitTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new ConcurrencyLimitTelemetry(m));
+
+    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes
+    /// late would see fewer than none.</summary>
+    internal static bool Entered(PolicyEnvironment environment) => Add(Of(environment)._running, environment);
+
+    internal static void Left(PolicyEnvironment environment) => Of(environment)._running.Add(-1, TagsOf(environment));
+
+    /// <inheritdoc cref="Entered"/>
+    internal static bool Queued(PolicyEnvironment environment) => Add(Of(environment)._waiting, environment);
+
+    internal static void LeftQueue(PolicyEnvironment environment) => Of(environment)._waiting.Add(-1, TagsOf(environment));
+
+    private static bool Add(UpDownCounter<long> calls, PolicyEnvironment environment)
+    {
+        if (!calls.Enabled) return false;
+        calls.Add(1, TagsOf(environment));
+        return true;
+    }
+
+    internal static void Waited(PolicyEnvironment environment, TimeSpan time)
+    {
+        Histogram<double> wait = Of(environment)._wait;
+        if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
+    }
+
+    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
+    {
+        Counter<long> rejections = Of(environment)._rejections;
+        if (rejections.Enabled)
+        {
+            TagList tags = TagsOf(environment);
+            tags.Add(ResilienceTelemetry.ReasonTag, NameOf(refusal.Why));
+            rejections.Add(1, tags);
+        }
+
+        if (environment.HasListeners)
+        {
+            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal)
+            {
+                Operation = context.Operation,
+            });
+        }
+
+        SpanEvents.AddRefusal(environment.PolicyName, NameOf(refusal.Why), refusal);
+    }
+
+    /// <summary>Shows how many it lets in, as long as it is alive.</summary>
+    internal static void Watch(PolicyEnvironment environment, ConcurrencyLimit limit) => Of(environment)._limits.Add(limit);
+
+    private List<Measurement<int>> Measure()
+    {
+        Dictionary<(string Pipeline, string Policy), int> limits = [];
+        foreach (ConcurrencyLimit limit in _limits.Alive())
+        {
+            (string, string) owner = (limit.PipelineName, limit.Name);
+            limits[owner] = limits.GetValueOrDefault(owner) + limit.Limit; // two of one name are one series
+        }
+
+        return [.. limits.Select(l => new Measurement<int>(
+            l.Value, new(ResilienceTelemetry.PipelineTag, l.Key.Pipeline), new(ResilienceTelemetry.PolicyTag, l.Key.Policy)))];
+    }
+
+    private static string NameOf(LimitReason why) => why == LimitReason.QueueFull ? "queue_full" : "waited_too_long";
+
+    private static TagList TagsOf(PolicyEnvironment environment) => new()
+    {
+        { ResilienceTelemetry.PipelineTag, environment.PipelineName },
+        { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+    };
+}

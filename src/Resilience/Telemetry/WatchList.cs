@@ -1,0 +1,44 @@
+namespace Resilience;
+
+/// <summary>What an observable instrument looks at when somebody measures. Held weakly: what nobody else knows any more is forgotten.</summary>
+internal sealed class WatchList<T>
+    where T : class
+{
+    private readonly List<WeakReference<T>> _watched = [];
+    private readonly Lock _gate = new(); // touched when something is made and when somebody measures, never by a call
+
+    internal int Count
+    {
+        get
+        {
+            lock (_gate) return _watched.Count;
+        }
+    }
+
+    internal void Add(T one)
+    {
+        lock (_gate)
+        {
+            if (_watched.Count == _watched.Capacity) Forget(); // before it grows
+            _watched.Add(new(one));
+        }
+    }
+
+    /// <summary>Those that are alive. To be looked at outside the lock: a look may ask a clock that is the user's.</summary>
+    internal List<T> Alive()
+    {
+        List<T> alive = [];
+        lock (_gate)
+        {
+            Forget();
+            foreach (WeakReference<T> weak in _watched)
+            {
+                if (weak.TryGetTarget(out T? one)) alive.Add(one);
+            }
+        }
+
+        return alive;
+    }
+
+    private void Forget() => _watched.RemoveAll(static w => !w.TryGetTarget(out _));
+}

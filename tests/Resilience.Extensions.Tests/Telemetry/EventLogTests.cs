@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+
+namespace Resilience.Tests.Telemetry;
+
+/// <summary>No event of ours escapes the log, and each line says to which trace it belongs.</summary>
+public sealed class EventLogTests
+{
+    private sealed record UsersOwn(string PipelineName, string PolicyName) : ResilienceEvent(PipelineName, PolicyName);
+
+    private sealed record Line(int Id, LogLevel Level, string Text, IReadOnlyDictionary<string, object?> Scope);
+
+    private sealed class Lines : ILogger
+    {
+        private readonly List<object?> _scopes = [];
+
+        internal List<Line> All { get; } = [];
+
+        public IDisposable BeginScope<TState>(TState state)
+            where TState : notnull
+        {
+            _scopes.Add(state);
+            return new End(() => _scopes.Remove(state));
+        }
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => All.Add(new(
+            eventId.Id, logLevel, formatter(state, exception), _scopes.OfType<IEnumerable<KeyValuePair<string, object?>>>().SelectMany(s => s).ToDictionary()));
+
+        private sealed class End(Action end) : IDisposable
+        {
+            public void Dispose() => end();
+        }
+    }
+
+    /// <summary>Every event of every package of ours that is here.</summary>
+    private static Type[] Ours() =>
+    [
+        .. Directory.GetFiles(AppContext.BaseDirectory, "Resilience*.dll").Select(Path.GetFileNameWithoutExtension)
+            .Where(n => !n!.Contains("Tests", StringComparison.Ordinal)).Select(n => Assembly.Load(n!))
+            .SelectMany(a => a.GetTypes()).Where(t => t.IsSubclassOf(typeof(ResilienceEvent)) && !t.IsAbstract),
+    ];
+
+    public static TheoryData<Type> Events() => [.. Ours()];
+
+    /// <summary>An event with something in each place: the log has to write it, whatever it says.</summary>
+    private static ResilienceEvent Make(Type type)
+    {
+        ConstructorInfo constructor = type.GetConstructors().Single(c => c.GetParameters().Length > 1);
+        object?[] values = [.. constructor.GetParameters().Select(p => Something(p.ParameterType))];
+        return (ResilienceEvent)constructor.Invoke(values);
+    }
+
+    private static object? Something(Type type)
+    {
+        if (type == typeof(string)) return "x";
+        if (type == typeof(Exception)) return new IOException();
+        return type.IsAbstract || Nullable.GetUnderlyingType(type) is not null ? null : RuntimeHelpers.GetUninitializedObject(type);
+    }
+
+    private static Line Written(ResilienceEvent happened)
+    {
+        Lines lines = new();
+        new EventLog(lines).Write(happened);
+        return lines.All.Should().ContainSingle().Subject;
+    }
+
+    [Theory]
+    [MemberData(nameof(Events))]
+    public void An_event_of_ours_has_a_line_of_its_own_with_trace_and_span(Type type)
+    {
+        using Activity span = new("call");
+        span.Start();
+        Line line = Written(Make(type) with { Operation = "charge" });
+        line.Id.Should().NotBe(23, "{0} needs a case in EventLog and a line in ResilienceLog", type.Name);
+        line.Scope.Should().Contain("TraceId", span.TraceId.ToHexString()).And.Contain("SpanId", span.SpanId.ToHexString())
+            .And.Contain("Pipeline", "x").And.Contain("Operation", "charge");
+        LogRow row = TelemetryTable.Read(TelemetryTable.Text).Logs.Single(r => r.Id == line.Id);
+        row.Levels.Should().Contain(line.Level.ToString());
+        row.Name.Should().Be(type.Name, "the line bears the name of its event");
+    }
+
+    [Fact]
+    public void Events_have_lines_apart_from_each_other_and_there_are_many()
+    {
+        Ours().Should().HaveCountGreaterThan(11);
+        Ours().Select(t => Written(Make(t)).Id).Should().OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public void The_check_finds_an_event_without_a_line()
+    {
+        Line line = Written(Make(typeof(UsersOwn)));
+        line.Id.Should().Be(23, "what is not known is written all the same");
+        line.Scope.Should().NotContainKey("TraceId", "nobody traces");
+    }
+}

@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Hedging;
+
+/// <summary>A clock that is moved by hand, tells of each timer that is armed, and knows how many are left.</summary>
+internal sealed class TimerCount : FakeTimeProvider
+{
+    private readonly SemaphoreSlim _armed = new(0);
+    private int _living;
+
+    public int Living => Volatile.Read(ref _living);
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+        Interlocked.Increment(ref _living);
+        _armed.Release();
+        return new Counted(timer, this);
+    }
+
+    /// <summary>Waits for the next timer to be armed, then lets the time pass.</summary>
+    public async Task PassAsync(TimeSpan span)
+    {
+        (await _armed.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeTrue("a timer is armed");
+        Advance(span);
+    }
+
+    private sealed class Counted(ITimer timer, TimerCount owner) : ITimer
+    {
+        private int _isDisposed;
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _isDisposed, 1) == 0) Interlocked.Decrement(ref owner._living);
+            timer.Dispose();
+        }
+
+        public ValueTask DisposeAsync()
+        {
+            Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}
+
+/// <summary>Attempts that end when, and as, the test says.</summary>
+internal sealed class Attempts<T>
+{
+    private readonly ConcurrentQueue<One> _all = [];
+    private readonly SemaphoreSlim _begun = new(0);
+
+    internal sealed record One(TaskCompletionSource<T> Ending, int Number, ResilienceContext? Context, CancellationToken Token);
+
+    /// <summary>Whether attempts end by themselves when they are cancelled.</summary>
+    public bool Heed { get; init; } = true;
+
+    public One[] All => [.. _all];
+
+    public int Count => _all.Count;
+
+    public ValueTask<T> RunAsync(CancellationToken token) => Add(null, token);
+
+    public ValueTask<T> RunAsync(ResilienceContext context) => Add(context, context.CancellationToken);
+
+    private ValueTask<T> Add(ResilienceContext? context, CancellationToken token)
+    {
+        One one = new(new(TaskCreationOptions.RunContinuationsAsynchronously), context?.Attempt ?? _all.Count, context, token);
+        if (Heed) token.Register(() => one.Ending.TrySetCanceled(token));
+        _all.Enqueue(one);
+        _begun.Release();
+        return new(one.Ending.Task);
+    }
+
+    /// <summary>Waits for the next attempt to begin.</summary>
+    public async Task<One> NextAsync()
+    {
+        (await _begun.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeTrue("an attempt begins");
+        return All[Count - _begun.CurrentCount - 1];
+    }
+}
+
+/// <summary>A result that tells when it is disposed of.</summary>
+internal sealed class Held : IDisposable
+{
+    private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public bool IsDisposed => _disposed.Task.IsCompleted;
+
+    public Task DisposedAsync => _disposed.Task.WaitAsync(TimeSpan.FromSeconds(30));
+
+    public void Dispose() => _disposed.TrySetResult();
+}
