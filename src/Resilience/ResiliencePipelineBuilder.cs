@@ -87,6 +87,7 @@ public abstract class ResiliencePipelineBuilderBase
         new("meter", MeterFactory is null ? "of the process" : MeterFactory.GetType().Name),
         new("warnings", TreatWarningsAsErrors ? "errors" : "kept"),
         new("accepted", AcceptedWarnings.Count == 0 ? "none" : string.Join(" ", AcceptedWarnings.Order(StringComparer.OrdinalIgnoreCase))),
+        new("environment", EnvironmentName ?? "not said"),
         new("listeners", _listeners.Count.ToString(CultureInfo.InvariantCulture)),
     ];
 
