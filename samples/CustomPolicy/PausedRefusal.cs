@@ -24,7 +24,8 @@ public sealed class PausedRefusal : Refusal
 
     public override TimeSpan? RetryAfter => IsOver ? TimeSpan.Zero : _length - _time.GetElapsedTime(_start);
 
-    public override string Reason => $"{PolicyName}: calls are paused since {Since:O}, because {Why}.";
+    public override string Reason => $"{Who}: calls are paused since {Moment(Since!.Value, _time.GetUtcNow())} because {Why}; "
+        + $"they will go on {Ahead(RetryAfter!.Value, _time.GetUtcNow())}.";
 
     public override ResilienceException ToException() => new(this);
 

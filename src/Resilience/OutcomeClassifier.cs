@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace Resilience;
 
@@ -101,6 +102,12 @@ public sealed class OutcomeClassifier
         ArgumentNullException.ThrowIfNull(retryAfter);
         return new(_exceptionRules, _resultRules, _resultNames, _retryAfters.Add((typeof(T), retryAfter)), _exceptionNames);
     }
+
+    /// <summary>The number of its rules: "default", or "2 rules for exceptions and 1 for results, then default".</summary>
+    public override string ToString() => _exceptionRules.Length + _resultRules.Length == 0
+        ? "default"
+        : string.Create(
+            CultureInfo.InvariantCulture, $"{_exceptionRules.Length} rules for exceptions and {_resultRules.Length} for results, then default");
 
     private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) =>
         new(_exceptionRules.Add(rule), _resultRules, _resultNames, _retryAfters, _exceptionNames);

@@ -16,9 +16,33 @@ internal static class PipelineOrder
         }
 
         CheckTime(flat, found);
+        CheckEnd(flat, found);
         CheckChaos(flat, found);
         return found;
     }
+
+    /// <summary>Things with a memory that stand twice in one chain: each call then counts twice.</summary>
+    internal static IEnumerable<PipelineWarning> CheckShared(IEnumerable<ResiliencePolicy> policies)
+    {
+        (PolicyDescription Policy, object? State)[] flat = [.. Flatten(policies).Select(p => (p.Describe(), p.State))];
+        for (int outer = 0; outer < flat.Length; outer++)
+        {
+            for (int inner = outer + 1; inner < flat.Length; inner++)
+            {
+                if (flat[outer].State is not { } state || !ReferenceEquals(state, flat[inner].State)) continue;
+                if (flat[outer].Policy is not { Role: PolicyRole.CircuitBreaker or PolicyRole.ConcurrencyLimit or PolicyRole.RateLimit } policy) continue;
+                string effect = policy.Role == PolicyRole.CircuitBreaker
+                    ? "each call is judged twice, and one probe takes two places"
+                    : "each call takes two places, and with one place left it waits for itself";
+                yield return new(
+                    "RES013", $"{policy.Name} > {flat[inner].Policy.Name}: the same object stands twice in the chain, so {effect}. Keep one.",
+                    [policy.Name, flat[inner].Policy.Name]);
+            }
+        }
+    }
+
+    private static IEnumerable<ResiliencePolicy> Flatten(IEnumerable<ResiliencePolicy> policies) =>
+        policies.SelectMany(p => p is NestedPipelinePolicy nested ? Flatten(nested.Inner.Policies) : [p]);
 
     private static IEnumerable<PolicyDescription> Flatten(IEnumerable<PolicyDescription> chain) =>
         chain.SelectMany(p => p.Role == PolicyRole.Pipeline ? Flatten(p.Inner) : [p]);
@@ -57,6 +81,15 @@ internal static class PipelineOrder
             case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Idempotency):
                 Add("RES010", "the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused "
                     + "as under way. Put the idempotency outside: then all attempts are one claim.");
+                break;
+            case (PolicyRole.Timeout, PolicyRole.ConcurrencyLimit) when inner.QueueWait >= outer.Timeout:
+                Add("RES014", $"a call may wait {Show(inner.QueueWait)} in the queue, and the timeout around it is {Show(outer.Timeout)}: in an overload calls "
+                    + "spend all their time waiting and none is left to run. Wait a small part of the timeout.");
+                break;
+            case (PolicyRole.RateLimit, PolicyRole.Retry):
+                Add("RES016", string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"the rate limit stands outside the retry and counts calls, so the dependency may get {Attempts(inner)} times the rate. Put it inside."));
                 break;
             case (PolicyRole.Hedging, PolicyRole.Retry or PolicyRole.Hedging):
                 Add("RES011", string.Create(
@@ -111,6 +144,20 @@ internal static class PipelineOrder
             }
 
             return;
+        }
+    }
+
+    /// <summary>A retry without a number and without a time around it.</summary>
+    private static void CheckEnd(PolicyDescription[] flat, List<PipelineWarning> found)
+    {
+        for (int i = 0; i < flat.Length; i++)
+        {
+            if (flat[i] is not { Role: PolicyRole.Retry, MaxAttempts: null, FirstDelay: not null }) continue;
+            if (flat.Take(i).Any(p => p.Role == PolicyRole.Timeout)) continue;
+            found.Add(new(
+                "RES015", $"{flat[i].Name}: the retries are unlimited and no timeout stands around them, so only the caller's token or deadline ends a call "
+                    + "to a dependency that is gone. Add a total timeout.",
+                [flat[i].Name]));
         }
     }
 

@@ -9,6 +9,7 @@ internal sealed class PipelineParts(
     Clock clock,
     CallInstruments instruments,
     OutcomeClassifier classifier,
+    IReadOnlyList<KeyValuePair<string, string>> settings,
     IReadOnlyList<PipelineWarning> warnings)
 {
     private readonly CallSite _site = new(name, clock, instruments);
@@ -17,7 +18,9 @@ internal sealed class PipelineParts(
 
     internal IReadOnlyList<PipelineWarning> Warnings => warnings;
 
-    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings);
+    internal IReadOnlyList<ResiliencePolicy> Policies => policies;
+
+    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings) { Settings = settings };
 
     internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments)), _site, classifier);
 

@@ -60,6 +60,9 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
     /// <summary>For a circuit breaker that judges a ratio over time: how far back it looks; otherwise null.</summary>
     public TimeSpan? SamplingWindow { get; init; }
 
+    /// <summary>For a limit with a queue: how long a call may wait in it; null when nobody waits.</summary>
+    public TimeSpan? QueueWait { get; init; }
+
     /// <summary>How often the call can be started at the most; null when unlimited or not known.</summary>
     public int? MaxAttempts { get; init; }
 
@@ -81,6 +84,12 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
         foreach (PolicyDescription inner in Inner) inner.Write(text, depth + 1);
     }
 
+    /// <summary>An option that is somebody's code.</summary>
+    internal static void AddIfOwn(List<KeyValuePair<string, string>> options, string name, Delegate? own)
+    {
+        if (own is not null) options.Add(new(name, "custom"));
+    }
+
     /// <summary>Formats a time for people: "200 ms", "5 s", "unlimited".</summary>
     internal static string Format(TimeSpan span) => span == System.Threading.Timeout.InfiniteTimeSpan || span == TimeSpan.MaxValue
         ? "unlimited"
@@ -94,11 +103,15 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
 /// <param name="Warnings">Findings about the order and the arithmetic of the options.</param>
 public sealed record PipelineDescription(string Name, IReadOnlyList<PolicyDescription> Policies, IReadOnlyList<PipelineWarning> Warnings)
 {
-    /// <summary>The chain as text, a line a policy, warnings at the end.</summary>
+    /// <summary>What holds for the whole pipeline, as a person reads it: how endings are judged, whose time it is, what was accepted.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
+
+    /// <summary>The chain as text: what holds for all of it, then a line a policy, warnings at the end.</summary>
     public override string ToString()
     {
         StringBuilder text = new();
         text.Append("pipeline '").Append(Name).Append("', outermost first:").AppendLine();
+        if (Settings.Count > 0) text.Append("  (").AppendJoin(", ", Settings.Select(s => $"{s.Key} = {s.Value}")).Append(')').AppendLine();
         if (Policies.Count == 0) text.AppendLine("  (no policies: calls pass straight through)");
         foreach (PolicyDescription policy in Policies) policy.Write(text, 1);
         foreach (PipelineWarning warning in Warnings) text.Append("  warning ").Append(warning).AppendLine();

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 
 namespace Resilience;
 
@@ -70,11 +71,25 @@ public abstract class ResiliencePipelineBuilderBase
 
         IReadOnlyList<PipelineWarning> warnings =
         [
-            .. PipelineOrder.Check([.. policies.Select(p => p.Describe())]).Where(w => !AcceptedWarnings.Contains(w.Code)),
+            .. PipelineOrder.Check([.. policies.Select(p => p.Describe())])
+                .Concat(PipelineOrder.CheckShared(policies)).Where(w => !AcceptedWarnings.Contains(w.Code)),
         ];
         if (TreatWarningsAsErrors && warnings.Count > 0) throw new ResiliencePipelineException(name, warnings);
-        return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, warnings);
+        return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, Describe(), warnings);
     }
+
+    /// <summary>The settings of the pipeline as people read them. Its name and its policies stand beside them.</summary>
+    private KeyValuePair<string, string>[] Describe() =>
+    [
+        new("classifier", Classifier.ToString()),
+        new("time", TimeProvider == TimeProvider.System ? "the system's" : TimeProvider.GetType().Name),
+        new("randomness", Randomness == Randomness.Shared ? "shared" : Randomness.GetType().Name),
+        new("meter", MeterFactory is null ? "of the process" : MeterFactory.GetType().Name),
+        new("warnings", TreatWarningsAsErrors ? "errors" : "kept"),
+        new("accepted", AcceptedWarnings.Count == 0 ? "none" : string.Join(" ", AcceptedWarnings.Order(StringComparer.OrdinalIgnoreCase))),
+        new("environment", EnvironmentName ?? "not said"),
+        new("listeners", _listeners.Count.ToString(CultureInfo.InvariantCulture)),
+    ];
 
     /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>
     private string[] NamePolicies()

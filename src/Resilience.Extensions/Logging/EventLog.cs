@@ -43,7 +43,7 @@ internal sealed class EventLog(ILogger logger)
                 ResilienceLog.RetryScheduled(logger, pipeline, policy, e.Attempt, e.Reason, e.Delay);
                 break;
             case RetryDenied e:
-                ResilienceLog.RetryDenied(logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Detail ?? "");
+                ResilienceLog.RetryDenied(logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Explanation.Length > 0 ? e.Explanation : e.Detail);
                 break;
             case CircuitChanged e:
                 ResilienceLog.CircuitChanged(logger, LevelOf(e), pipeline, policy, e.Key, e.From, e.To, e.BreakDuration, e.Cause);

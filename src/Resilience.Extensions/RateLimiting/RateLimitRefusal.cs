@@ -1,11 +1,18 @@
+using System.Globalization;
+
 namespace Resilience;
 
 /// <summary>A rate limiter gave no lease: the dependency was not asked.</summary>
 public sealed class RateLimitRefusal : Refusal
 {
-    internal RateLimitRefusal(string policyName, TimeSpan? retryAfter, string? said)
-        : base(policyName)
+    private readonly int _permits;
+    private readonly DateTimeOffset _at;
+
+    internal RateLimitRefusal(PolicyEnvironment environment, int permits, TimeSpan? retryAfter, string? said)
+        : base(environment.PipelineName, environment.PolicyName)
     {
+        _permits = permits;
+        _at = environment.TimeProvider.GetUtcNow();
         RetryAfter = retryAfter;
         Said = said;
     }
@@ -17,10 +24,15 @@ public sealed class RateLimitRefusal : Refusal
     public string? Said { get; }
 
     /// <inheritdoc/>
-    public override string Reason => string.Concat(
-        PolicyName, ": the rate limit is reached",
-        Said is { Length: > 0 } said ? $" ({said})" : "",
-        RetryAfter is { } wait ? FormattableString.Invariant($"; permits are expected in {wait.TotalSeconds:0.###} s.") : ".");
+    /// <remarks>A limiter does not say since when it is empty, so the sentence tells when it was asked.</remarks>
+    public override string Reason => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had not {_permits} {Unit} to give{Words}; ")
+        + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "when it will have some is not known.");
+
+    private string Unit => _permits == 1 ? "permit" : "permits";
+
+    private string Words => Said is { Length: > 0 } ? $" ({Said})" : "";
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new RateLimitedException(this);

@@ -74,11 +74,11 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         {
             TimeSpan? retryAfter = lease.TryGetMetadata(MetadataName.RetryAfter, out TimeSpan wait) && wait >= TimeSpan.Zero ? wait : null;
             lease.TryGetMetadata(MetadataName.ReasonPhrase, out string? said);
-            return new(_environment.PolicyName, retryAfter, said);
+            return new(_environment, _options.Permits, retryAfter, said);
         }
         catch (Exception)
         {
-            return new(_environment.PolicyName, null, null);
+            return new(_environment, _options.Permits, null, null);
         }
     }
 

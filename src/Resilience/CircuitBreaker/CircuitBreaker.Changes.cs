@@ -126,10 +126,11 @@ public sealed partial class CircuitBreaker
         {
             CircuitState.Open => _originMs + until,
             CircuitState.HalfOpen => _originMs + probes.LeaseMs,
+            CircuitState.Closed => _originMs + until, // when the ramp is over
             _ => Clock.Never,
         };
         CircuitRefusal? refusal = mayRefuse
-            ? new(Name, state, cause, _environment.TimeProvider.GetUtcNow(), _clock, refusedUntil)
+            ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), refusedUntil)
             : null;
         return new(state, era.Epoch + 1, now, until, level, era.SlotBase + BreakerSettings.SlotStride, cause, refusal, probes);
     }

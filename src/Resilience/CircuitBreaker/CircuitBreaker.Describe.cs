@@ -23,10 +23,12 @@ public sealed partial class CircuitBreaker
     {
         List<KeyValuePair<string, string>> options = [];
         string window = s.Shape.Calls > 0 ? $"the last {s.Shape.Calls}" : Show(s.Shape.BucketMs * s.Shape.Buckets);
-        if (!double.IsInfinity(s.FailureRatio)) Add("failure ratio", $"{s.FailureRatio} of at least {s.MinimumCalls} calls in {window}");
+        if (!double.IsInfinity(s.FailureRatio))
+            Add("failure ratio", $"{s.FailureRatio} of at least {s.MinimumCalls} calls in {window} ({s.Shape.Buckets} buckets)");
         if (s.ConsecutiveFailures > 0) Add("consecutive failures", $"{s.ConsecutiveFailures} within {Show(s.ConsecutiveWithinMs)}");
-        if (s.SlowCallMs > 0) Add("slow calls", $"{s.SlowCallRatio} over {Show(s.SlowCallMs)}");
+        if (s.SlowCallMs > 0) Add("slow calls", $"{s.SlowCallRatio} of at least {s.MinimumCalls} calls in {window} over {Show(s.SlowCallMs)}");
         Add("break", $"{Show(s.BreakMs)} × {s.BreakGrowth} up to {Show(s.MaxBreakMs)}, less up to {s.BreakJitter:P0} by chance");
+        Add("forgiven after", $"{Show(s.BreakDecayMs)}");
         Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
         if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");
         if (s.IsDryRun) Add("dry run", $"yes");

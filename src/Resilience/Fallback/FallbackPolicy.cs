@@ -24,6 +24,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
         if (_lastGood is not null) described.Add(new("last good", $"up to {PolicyDescription.Format(_lastGood.MaxAge)} old"));
         if (_call is not null) described.Add(new("substitute call", "yes"));
         if (_hasValue) described.Add(new("substitute value", $"{_value}"));
+        PolicyDescription.AddIfOwn(described, "should handle", _shouldHandle);
         return new(environment.PolicyName, PolicyRole.Fallback) { Options = described };
     }
 

@@ -68,6 +68,8 @@ public sealed partial class IdempotencyGate : IDisposable
     /// <summary>How many duplicates wait in this process now.</summary>
     public int Waiting => Volatile.Read(ref _waiters);
 
+    internal TimeProvider Time => _time;
+
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
     /// <summary>Asks to begin a deed.</summary>

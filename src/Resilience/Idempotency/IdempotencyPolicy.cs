@@ -12,19 +12,34 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
         new Link<T>(this, next, new(gate, environment, options));
 
-    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.Idempotency)
+    public override PolicyDescription Describe()
     {
-        Options =
+        IdempotencyOptions asked = gate.Options;
+        List<KeyValuePair<string, string>> described =
         [
             new("gate", gate.Name),
             new("store", gate.Store.Traits.Name),
-            new("lease", PolicyDescription.Format(gate.Options.Lease)),
-            new("retention", PolicyDescription.Format(gate.Options.Retention)),
-            new("attempts", gate.Options.MaxAttempts.ToString(CultureInfo.InvariantCulture)),
-            new("in flight", gate.Options.WhenInFlight == WhenInFlight.Wait ? $"wait up to {PolicyDescription.Format(gate.Options.MaxWait)}" : "refuse"),
-            new("store fails", gate.Options.WhenStoreFails == WhenStoreFails.Refuse ? "refuse" : "run unprotected"),
-        ],
-    };
+            new("lease", $"{Show(asked.Lease)}, renewed for up to {Show(asked.MaxExecution)}"),
+            new("retention", $"{Show(asked.Retention)}, purged {(asked.PurgeInterval == TimeSpan.Zero ? "never" : $"every {Show(asked.PurgeInterval)}")}"),
+            new("attempts", Show(asked.MaxAttempts)),
+            new("in flight", asked.WhenInFlight == WhenInFlight.Wait
+                ? $"wait up to {Show(asked.MaxWait)}, {Show(asked.MaxWaitersPerKey)} a key and {Show(asked.MaxWaiters)} in all"
+                : "refuse"),
+            new("store fails", $"{(asked.WhenStoreFails == WhenStoreFails.Refuse ? "refuse" : "run unprotected")}, "
+                + $"asked for {Show(asked.AcquireTimeout)}, told for {Show(asked.FinishTimeout)}"),
+            new("key missing", MayRunWithoutKey ? "run unprotected" : "refuse"),
+            new("serializer", options.Serializer.GetType().Name),
+            new("caller cancels", options.IgnoreCallersCancellation ? "go on" : "stop"),
+        ];
+        PolicyDescription.AddIfOwn(described, "key", options.KeyFor);
+        PolicyDescription.AddIfOwn(described, "fingerprint", options.FingerprintFor);
+        if (options.Outcomes != IdempotencyOutcomes.Default) described.Add(new("outcomes", "custom"));
+        return new(environment.PolicyName, PolicyRole.Idempotency) { Options = described };
+    }
+
+    private static string Show(TimeSpan span) => PolicyDescription.Format(span);
+
+    private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private IdempotencyKey? KeyOf(ResilienceContext context) =>
         options.KeyFor is { } find ? find(context) : context.TryGet(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
@@ -71,7 +86,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
     private IdempotencyRefusal RefuseWithoutKey()
     {
-        IdempotencyRefusal refusal = new(environment.PolicyName, IdempotencyRefusalReason.KeyMissing);
+        IdempotencyRefusal refusal = new(environment.PipelineName, environment.PolicyName, IdempotencyRefusalReason.KeyMissing, environment.TimeProvider);
         IdempotencyTelemetry.Refused(environment, refusal);
         return refusal;
     }

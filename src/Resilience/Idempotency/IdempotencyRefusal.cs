@@ -32,10 +32,14 @@ public enum IdempotencyRefusalReason
 public sealed class IdempotencyRefusal : Refusal
 {
     private readonly TimeSpan? _retryAfter;
+    private readonly DateTimeOffset _at;
 
-    internal IdempotencyRefusal(string policyName, IdempotencyRefusalReason why, string id = "", TimeSpan? retryAfter = null, Exception? cause = null)
-        : base(policyName)
+    internal IdempotencyRefusal(
+        string pipelineName, string policyName, IdempotencyRefusalReason why, TimeProvider time,
+        string id = "", TimeSpan? retryAfter = null, Exception? cause = null)
+        : base(pipelineName, policyName)
     {
+        _at = time.GetUtcNow();
         Why = why;
         Id = id;
         Cause = cause;
@@ -55,16 +59,30 @@ public sealed class IdempotencyRefusal : Refusal
     public override TimeSpan? RetryAfter => _retryAfter;
 
     /// <inheritdoc/>
-    public override string Reason => $"{PolicyName}: " + Why switch
+    /// <remarks>A store does not say since when a record is as it is, so the sentence tells when it was asked.</remarks>
+    public override string Reason => $"{Who}: {Said}, as of {Moment(_at, _at)}; {Next}.";
+
+    private string Said => Why switch
     {
-        IdempotencyRefusalReason.KeyMissing => "the call has no idempotency key.",
-        IdempotencyRefusalReason.KeyReused => $"the key of record {Id} was used for a different call.",
-        IdempotencyRefusalReason.Busy => $"the same call (record {Id}) is under way.",
-        IdempotencyRefusalReason.OutcomeUnknown => $"the call (record {Id}) was begun before and nobody knows how it ended; it is not begun again.",
-        IdempotencyRefusalReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept.",
-        IdempotencyRefusalReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read; it is not begun again.",
-        IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked ({Cause?.Message}).",
-        _ => $"the claim (record {Id}) was lost while the call ran.",
+        IdempotencyRefusalReason.KeyMissing => "the call has no idempotency key",
+        IdempotencyRefusalReason.KeyReused => $"the key of record {Id} was used for a different call",
+        IdempotencyRefusalReason.Busy => $"the same call (record {Id}) is under way",
+        IdempotencyRefusalReason.OutcomeUnknown => $"the call (record {Id}) was begun before and nobody knows how it ended",
+        IdempotencyRefusalReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
+        IdempotencyRefusalReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
+        IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({Cause?.Message})",
+        _ => $"the claim (record {Id}) was lost while the call ran",
+    };
+
+    private string Next => Why switch
+    {
+        IdempotencyRefusalReason.KeyMissing => "it will be refused until it has one",
+        IdempotencyRefusalReason.KeyReused => "it will be refused until it has a key of its own",
+        IdempotencyRefusalReason.OutcomeUnknown or IdempotencyRefusalReason.Unreadable => "it is not begun again until its record has expired",
+        IdempotencyRefusalReason.ResultNotKept => "there is nothing more to do",
+        _ when _retryAfter is { } wait => $"it may be worth asking again {Ahead(wait, _at)}",
+        IdempotencyRefusalReason.ClaimLost => "ask again to hear how it ended elsewhere",
+        _ => "when it may be worth asking again is not known",
     };
 
     /// <inheritdoc/>

@@ -37,6 +37,16 @@ public sealed class ConcurrencyLimit
     /// <summary>The name, as in refusals and telemetry.</summary>
     public string Name => _environment.PolicyName;
 
+    /// <summary>How many may wait, and how long each.</summary>
+    internal (int MaxQueued, TimeSpan MaxWait) Queue
+    {
+        get
+        {
+            Queueing queueing = Volatile.Read(ref _queueing);
+            return (queueing.MaxQueued, queueing.MaxWait);
+        }
+    }
+
     /// <summary>The pipeline that it was made for, empty when it was made alone.</summary>
     internal string PipelineName => _environment.PipelineName;
 
@@ -223,7 +233,9 @@ public sealed class ConcurrencyLimit
     }
 
     private (LimitRefusal Full, LimitRefusal Waited) MakeRefusals(int limit) =>
-        (new(Name, LimitReason.QueueFull, limit, _queueing.MaxQueued), new(Name, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued));
+    (
+        new(_environment, LimitReason.QueueFull, limit, _queueing.MaxQueued, _queueing.MaxWait),
+        new(_environment, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued, _queueing.MaxWait));
 
     private sealed record Queueing(int MaxQueued, TimeSpan MaxWait);
 

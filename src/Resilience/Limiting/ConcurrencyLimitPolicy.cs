@@ -39,10 +39,13 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(_limit, _environment, next);
 
-    public override PolicyDescription Describe() => new(_environment.PolicyName, PolicyRole.ConcurrencyLimit)
+    public override PolicyDescription Describe()
     {
-        Options = [new("limit", (_pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))],
-    };
+        (int queue, TimeSpan wait) = _pending is { } options ? (options.MaxQueued, options.MaxWait) : _limit.Queue;
+        List<KeyValuePair<string, string>> described = [new("limit", (_pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))];
+        described.Add(new("queue", queue == 0 ? "none" : string.Create(CultureInfo.InvariantCulture, $"{queue}, up to {PolicyDescription.Format(wait)}")));
+        return new(_environment.PolicyName, PolicyRole.ConcurrencyLimit) { Options = described, QueueWait = queue == 0 ? null : wait };
+    }
 
     protected internal override void TakeEffect()
     {

@@ -17,25 +17,32 @@ public sealed class LimitRefusal : Refusal
 {
     private readonly int _limit;
     private readonly int _queue;
+    private readonly TimeSpan _wait;
 
-    internal LimitRefusal(string policyName, LimitReason why, int limit, int queue)
-        : base(policyName)
+    internal LimitRefusal(PolicyEnvironment environment, LimitReason why, int limit, int queue, TimeSpan wait)
+        : base(environment.PipelineName, environment.PolicyName)
     {
         Why = why;
         _limit = limit;
         _queue = queue;
+        _wait = wait;
     }
 
     /// <summary>Which bound was reached.</summary>
     public LimitReason Why { get; }
 
     /// <inheritdoc/>
-    public override string Reason => (Why, _queue) switch
+    /// <remarks>A limit keeps no book of when it filled up, so the sentence speaks of the moment of the refusal, and it cannot know when a
+    /// running call will end.</remarks>
+    public override string Reason => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Who}: at this moment {_limit} calls run already (limit {_limit}) and {Waiting}; a place will be free when one of them ends.");
+
+    private string Waiting => (Why, _queue) switch
     {
-        (LimitReason.WaitedTooLong, _) => string.Create(
-            CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and none ended while this one waited."),
-        (_, 0) => string.Create(CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and nobody may wait."),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{PolicyName}: {_limit} calls run already and {_queue} wait."),
+        (LimitReason.WaitedTooLong, _) => $"none ended while this one waited, which it may for {PolicyDescription.Format(_wait)} within its deadline",
+        (_, 0) => "nobody may wait (limit 0)",
+        _ => string.Create(CultureInfo.InvariantCulture, $"{_queue} wait (limit {_queue})"),
     };
 
     /// <inheritdoc/>

@@ -121,6 +121,10 @@ public sealed record RetryDenied(string PipelineName, string PolicyName, int Att
 {
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }
+
+    /// <summary>One sentence for a human: which policy did not repeat the attempt and why, with the counts; what the caller gets; and what
+    /// would have to change. Empty if whoever made the event gave none.</summary>
+    public string Explanation { get; init; } = "";
 }
 
 /// <summary>Adds retries to a pipeline.</summary>

@@ -85,6 +85,9 @@ public sealed class RetryPolicy : ResiliencePolicy
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
         if (WaitsForRejections) options.Add(new(nameof(RetryOptions.WaitForRejections), "true"));
+        if (_backoffIsMinimum) options.Add(new(nameof(RetryOptions.BackoffIsMinimum), "true"));
+        PolicyDescription.AddIfOwn(options, nameof(RetryOptions.ShouldRetry), _shouldRetry);
+        PolicyDescription.AddIfOwn(options, nameof(RetryOptions.RetryAfter), _retryAfter);
         return new(_environment.PolicyName, PolicyRole.Retry)
         {
             MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
@@ -116,7 +119,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         if (attempt.Context.RetryObjection is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
         int most = rule?.MaxRetries ?? _maxRetries;
-        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts);
+        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
         if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
 
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
@@ -193,15 +196,16 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, TimeSpan delay = default)
+    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
     {
         _telemetry.CountDenied(attempt.Context.PipelineName, Name, denial);
-        if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, delay));
+        if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, most, delay));
         if (_environment.HasListeners)
         {
             _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, ReasonOf(attempt))
             {
                 Detail = detail,
+                Explanation = Explain(attempt, denial, detail, most, delay),
                 Operation = attempt.Context.Operation,
             });
         }
@@ -209,14 +213,8 @@ public sealed class RetryPolicy : ResiliencePolicy
         return new(default, false, denial);
     }
 
-    private string Explain(in RetryAttempt attempt, RetryDenial denial, string? detail, TimeSpan delay) => denial switch
-    {
-        RetryDenial.Attempts => $"{Name}: attempt {Show(attempt.Number + 1)} failed and no more are allowed.",
-        RetryDenial.NotAllowed => $"{Name}: {detail ?? "ShouldRetry said no"}.",
-        RetryDenial.Marked => $"{Name}: a retry inside has given up for want of budget or time, so nobody around it tries again.",
-        RetryDenial.Deadline => $"{Name}: the wait of {PolicyDescription.Format(delay)} would not end before the deadline of the call.",
-        _ => string.Create(CultureInfo.InvariantCulture, $"{Name}: the retry budget is spent, {Budget.Balance:0.##} retries are left of {Budget}."),
-    };
+    private string Explain(in RetryAttempt attempt, RetryDenial denial, string? detail, int most, TimeSpan delay) =>
+        RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay);
 
     private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
     {

@@ -342,7 +342,7 @@ public sealed class HandlerTests
         refused.Refusal.Should().BeOfType<CircuitRefusal>();
         refused.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
         refused.Attempts.Should().BeEmpty();
-        refused.Message.Should().StartWith("GET https://api.example.test: circuit-breaker").And.EndWith("(nothing was sent)");
+        refused.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit is open").And.EndWith("(nothing was sent)");
         network.Count.Should().Be(2);
 
         resilience.For(HttpKit.Address).CircuitBreaker!.State.Should().Be(CircuitState.Open);

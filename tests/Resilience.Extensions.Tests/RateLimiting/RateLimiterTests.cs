@@ -36,7 +36,7 @@ public sealed class RateLimiterTests
         Task<int>[] running = [.. Enumerable.Range(0, 2).Select(_ => pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask())];
         Outcome<int> refused = await pipeline.TryExecuteAsync(Answer);
         refused.Verdict.Should().Be(Verdict.Rejected);
-        refused.Refusal.Should().BeOfType<RateLimitRefusal>().Which.Reason.Should().StartWith("rate-limiter: the rate limit is reached");
+        refused.Refusal.Should().BeOfType<RateLimitRefusal>().Which.Reason.Should().StartWith("orders/rate-limiter: the rate limit is reached");
         bool knowsTime = limiter is TokenBucketRateLimiter or FixedWindowRateLimiter;
         refused.RetryAfter.HasValue.Should().Be(knowsTime, "{0}", limiter.GetType());
         if (knowsTime) refused.RetryAfter.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(7));
@@ -241,6 +241,20 @@ public sealed class RateLimiterTests
         PolicyDescription described = Pipeline(limiter, o => o.Permits = 3).Describe().Policies.Single();
         (described.Name, described.Role).Should().Be(("rate-limiter", PolicyRole.RateLimit));
         described.Options.Select(o => o.Value).Should().Equal("Told", "3", "as the limiter has it");
+    }
+
+    [Theory]
+    [InlineData(3200, "permits are expected in 3.2 s, at 12:00:07Z.")]
+    [InlineData(0, "permits are expected now.")]
+    [InlineData(-1, "when it will have some is not known.")]
+    public async Task A_refusal_says_who_why_with_which_counts_since_when_and_until_when(int waitMs, string until)
+    {
+        FakeTimeProvider time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
+        using Told limiter = new(() => TimeSpan.FromMilliseconds(waitMs));
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = time }.AddRateLimiter(limiter, o => o.Permits = 2).Build();
+        Refusal refusal = (await pipeline.TryExecuteAsync(Answer)).Refusal!;
+        refusal.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had not 2 permits to give; " + until);
+        refusal.ToException().Message.Should().Be(refusal.Reason);
     }
 
     /// <summary>A limiter that does as it is told: null gives a lease, a time refuses one.</summary>

@@ -35,6 +35,10 @@ public sealed class PackageTests
                     .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
                 manifest.Should().NotContain(root);
                 if (name == "Resilience") manifest.Should().NotContain("<dependency ");
+                package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
+                    .Should().BeEquivalentTo(name == "Resilience" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
+                manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
+                    .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach whoever installs a package that builds on Resilience");
                 if (besides.Length > 0)
                 {
                     package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);
@@ -47,6 +51,7 @@ public sealed class PackageTests
 
             using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
                 symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
+            if (name == "Resilience") await WarnsAConsumerAsync(Path.GetDirectoryName(first)!, Path.Combine(root, "consumer"));
             Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
             Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
         }
@@ -54,6 +59,35 @@ public sealed class PackageTests
         {
             Directory.Delete(root, recursive: true);
         }
+    }
+
+    /// <summary>A project that knows nothing but the package is told of a mistake by its compiler, and builds.</summary>
+    private static async Task WarnsAConsumerAsync(string source, string folder)
+    {
+        Directory.CreateDirectory(folder);
+        await File.WriteAllTextAsync(Path.Combine(folder, "nuget.config"), $"""
+            <configuration><packageSources><clear /><add key="packed" value="{source}" /></packageSources></configuration>
+            """);
+        await File.WriteAllTextAsync(Path.Combine(folder, "Consumer.csproj"), """
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings><UseAppHost>false</UseAppHost><NuGetAudit>false</NuGetAudit>
+                <RestorePackagesPath>packages</RestorePackagesPath>
+              </PropertyGroup>
+              <ItemGroup><PackageReference Include="Resilience" Version="*" /></ItemGroup>
+            </Project>
+            """);
+        await File.WriteAllTextAsync(Path.Combine(folder, "Mistake.cs"), """
+            public sealed class Prices(HttpClient client)
+            {
+                public async Task<string> GetAsync() =>
+                    await new Resilience.ResiliencePipelineBuilder().Build().ExecuteAsync(ct => client.GetStringAsync("price", ct));
+            }
+            """);
+        (int exit, string log) = await Repository.RunAsync(
+            "dotnet", TimeSpan.FromMinutes(5), folder, [], ["build", "--nologo", "-p:OutputType=Library"]);
+        exit.Should().Be(0, "{0}", log);
+        log.Should().Contain("Mistake.cs(4,15): warning RES101").And.NotContain("warning CS", "the compiler can load the analyzers");
     }
 
     private static byte[] Content(ZipArchive package, string name)

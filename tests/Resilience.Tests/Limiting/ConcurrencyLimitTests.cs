@@ -26,7 +26,7 @@ public sealed class ConcurrencyLimitTests
         Holds(limit, 2, 2);
         LimitRefusal? refusal = await limit.EnterAsync();
         refusal!.Why.Should().Be(LimitReason.QueueFull);
-        refusal.Reason.Should().Be("concurrency-limit: 2 calls run already and 2 wait.");
+        refusal.Reason.Should().Be("concurrency-limit: at this moment 2 calls run already (limit 2) and 2 wait (limit 2); a place will be free when one of them ends.");
         refusal.ToException().Should().BeOfType<LimitReachedException>();
 
         limit.Release();

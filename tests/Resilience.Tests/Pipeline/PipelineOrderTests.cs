@@ -18,6 +18,9 @@ public sealed class PipelineOrderTests
 
     private static PolicyDescription Timeout(double seconds) => Policy(PolicyRole.Timeout, seconds);
 
+    private static PolicyDescription Limit(double? wait) =>
+        Policy(PolicyRole.ConcurrencyLimit) with { QueueWait = wait is { } w ? TimeSpan.FromSeconds(w) : null };
+
     private static PolicyDescription Breaker(double? window) =>
         Policy(PolicyRole.CircuitBreaker) with { SamplingWindow = window is { } w ? TimeSpan.FromSeconds(w) : null };
 
@@ -38,6 +41,15 @@ public sealed class PipelineOrderTests
         { "a window as long as the attempt inside it", [Breaker(7), Timeout(7)], [] },
         { "a window of calls", [Breaker(null), Timeout(7)], [] },
         { "a short window outside of nothing", [Timeout(7), Breaker(5)], [] },
+        { "waiting in the queue as long as the timeout around it", [Timeout(2), Limit(2)], ["RES014"] },
+        { "waiting in the queue for a part of it", [Timeout(2), Limit(0.5)], [] },
+        { "no queue", [Timeout(2), Limit(null)], [] },
+        { "a queue outside of the timeout", [Limit(5), Timeout(2)], [] },
+        { "unlimited retries without a time around them", [Retry() with { MaxAttempts = null, TotalDelay = null }, Timeout(2)], ["RES015"] },
+        { "unlimited retries within a time", [Timeout(60), Retry() with { MaxAttempts = null, TotalDelay = null }, Timeout(2)], [] },
+        { "a policy that says nothing of its attempts", [Policy(PolicyRole.Retry)], [] },
+        { "rate limit around retry", [Policy(PolicyRole.RateLimit), Retry()], ["RES016"] },
+        { "rate limit in retry", [Retry(), Policy(PolicyRole.RateLimit)], [] },
         { "hedging inside a retry", [Timeout(30), Retry(), Hedging(1), Policy(PolicyRole.CircuitBreaker), Timeout(2)], [] },
         { "a retry inside hedging", [Hedging(1), Retry()], ["RES011"] },
         { "two hedgings", [Hedging(1), Hedging(2)], ["RES011"] },
@@ -57,6 +69,26 @@ public sealed class PipelineOrderTests
     [MemberData(nameof(Orders))]
     public void Orders_that_cannot_work_are_found(string what, PolicyDescription[] chain, string[] codes) =>
         PipelineOrder.Check(chain).Select(w => w.Code).Should().Equal(codes, "of {0}", what);
+
+    [Fact]
+    public void What_has_a_memory_stands_in_a_chain_once()
+    {
+        CircuitBreaker breaker = new(new());
+        ConcurrencyLimit limit = new(new());
+        RetryBudget budget = new();
+        Codes(b => b.AddCircuitBreaker(breaker).AddTimeout(TimeSpan.FromSeconds(1)).AddCircuitBreaker(breaker)).Should().Equal("RES013");
+        Codes(b => b.AddConcurrencyLimit(limit).AddConcurrencyLimit(limit)).Should().Equal("RES013");
+        Codes(b => b.AddConcurrencyLimit(limit).AddPipeline(new ResiliencePipelineBuilder().AddConcurrencyLimit(limit).Build())).Should().Equal("RES013");
+        Codes(b => b.AddCircuitBreaker(breaker).AddCircuitBreaker().AddConcurrencyLimit(limit).AddConcurrencyLimit(3)).Should().BeEmpty();
+        Codes(b => b.AddRetry(o => o.Budget = budget).AddRetry(o => o.Budget = budget)).Should().Equal(["RES005"], "a budget is meant to be shared");
+
+        static IEnumerable<string> Codes(Action<ResiliencePipelineBuilder> add)
+        {
+            ResiliencePipelineBuilder builder = new();
+            add(builder);
+            return builder.Build().Warnings.Select(w => w.Code);
+        }
+    }
 
     [Fact]
     public void A_warning_names_the_policies_and_the_numbers()

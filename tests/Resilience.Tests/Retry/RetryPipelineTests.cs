@@ -73,7 +73,7 @@ public class RetryPipelineTests
         outcome.Exception.Should().BeSameAs(script.Thrown[^1]);
         outcome.DoNotRetry.Should().BeFalse();
         script.Attempts.Should().Be(maxRetries + 1);
-        _events[^1].Should().BeEquivalentTo(new RetryDenied("p", "retry", maxRetries, RetryDenial.Attempts, "System.IO.IOException"));
+        _events[^1].Should().BeEquivalentTo(new RetryDenied("p", "retry", maxRetries, RetryDenial.Attempts, "System.IO.IOException"), o => o.Excluding(e => e.Name == nameof(RetryDenied.Explanation)));
     }
 
     [Fact]
@@ -229,7 +229,7 @@ public class RetryPipelineTests
     public async Task Events_come_in_order()
     {
         await RunAsync(Plain(o => o.MaxRetries = 2), new(failures: 9));
-        _events.Should().Equal(
+        _events.Select(e => e is RetryDenied denied ? denied with { Explanation = "" } : e).Should().Equal(
             new RetryScheduled("p", "retry", 0, TimeSpan.FromMilliseconds(200), "System.IO.IOException", false),
             new RetryScheduled("p", "retry", 1, TimeSpan.FromMilliseconds(400), "System.IO.IOException", false),
             new RetryDenied("p", "retry", 2, RetryDenial.Attempts, "System.IO.IOException"));

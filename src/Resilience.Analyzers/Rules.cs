@@ -1,0 +1,56 @@
+using Microsoft.CodeAnalysis;
+
+namespace Resilience.Analyzers;
+
+/// <summary>What the analyzers can say. Each rule has a paragraph of its own in docs/analyzers.md.</summary>
+internal static class Rules
+{
+    private const string Category = "Resilience";
+
+    internal static readonly DiagnosticDescriptor PipelinePerCall = Rule(
+        "RES101", "A pipeline is built for each call",
+        "This pipeline is built anew for each call, so its breaker, budget and limit never see a second one; "
+            + "build it once, in a static readonly field or in the container");
+
+    internal static readonly DiagnosticDescriptor StatePerCall = Rule(
+        "RES102", "A circuit breaker, budget or limit is made for each call",
+        "This {0} is made anew for each call, so it never counts a second one; make it once and share it between all calls to the dependency");
+
+    internal static readonly DiagnosticDescriptor NotShared = Rule(
+        "RES103", "A pipeline, circuit breaker, budget or limit is not registered as a singleton",
+        "'{0}' gives each user a {1} of its own, so none of them sees enough calls to act; register it as "
+            + "a singleton, or use AddResilience().AddPipeline(…)");
+
+    internal static readonly DiagnosticDescriptor ClientTimeoutTooShort = Rule(
+        "RES104", "HttpClient.Timeout is not longer than the pipeline",
+        "HttpClient.Timeout ({0} s) ends the call before the pipeline's total timeout ({1} s) does, and as a "
+            + "cancellation; remove it, or make it longer than the total");
+
+    internal static readonly DiagnosticDescriptor RetriedWithoutKey = Rule(
+        "RES105", "A request that is not idempotent is retried without a key",
+        "{0} is repeated by the retry of '{1}', and a reply that was lost then means two deeds; send an Idempotency-Key, or leave it out of the retry");
+
+    internal static readonly DiagnosticDescriptor TokenIgnored = Rule(
+        "RES106", "The token of the attempt is not passed on",
+        "'{0}' does not get the token that the pipeline gives to each attempt, so a timeout cannot stop it; pass {1}");
+
+    internal static readonly DiagnosticDescriptor Blocked = Rule(
+        "RES107", "A thread is blocked until the pipeline is done",
+        "'{0}' blocks a thread for as long as attempts and waits take, and on a ValueTask that is not complete it is undefined; await the call");
+
+    internal static readonly DiagnosticDescriptor NotAwaited = Rule(
+        "RES108", "A call through a pipeline is not awaited",
+        "Nobody awaits this call, so its failure is lost and the caller goes on before it is done; await it, or return it");
+
+    internal static readonly DiagnosticDescriptor OutcomeIgnored = Rule(
+        "RES109", "The outcome of TryExecuteAsync is thrown away",
+        "TryExecuteAsync gives failures back as data and nobody looks at them here; look at the outcome, or use ExecuteAsync, which throws");
+
+    internal static readonly DiagnosticDescriptor FailureSwallowed = Rule(
+        "RES110", "The delegate hides its failures from the pipeline",
+        "The delegate catches every exception and returns, so the pipeline sees a success: it never retries and the breaker "
+            + "never opens; let the exception out, and use AddFallback for a substitute");
+
+    private static DiagnosticDescriptor Rule(string id, string title, string message) =>
+        new(id, title, message, Category, DiagnosticSeverity.Warning, isEnabledByDefault: true, helpLinkUri: "docs/analyzers.md#" + id.ToLowerInvariant());
+}

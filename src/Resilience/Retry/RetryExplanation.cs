@@ -1,0 +1,29 @@
+using System.Globalization;
+
+namespace Resilience;
+
+/// <summary>Says in a sentence why an attempt is not repeated. Asked only when somebody listens.</summary>
+internal static class RetryExplanation
+{
+    internal static string Of(in RetryAttempt attempt, RetryDenial denial, string ending, string? objection, RetryPolicy policy, int most, TimeSpan delay)
+    {
+        string pipeline = attempt.Context.PipelineName, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
+        DateTime now = policy.TimeProvider.GetUtcNow().UtcDateTime;
+        return Text($"{who}: attempt {attempt.Number + 1} ended at {now:HH:mm:ss'Z'} ({ending}) and is not repeated because ")
+            + Why(attempt, denial, objection, policy, most, delay) + "; the caller gets this ending.";
+    }
+
+    private static string Why(in RetryAttempt attempt, RetryDenial denial, string? objection, RetryPolicy policy, int most, TimeSpan delay) => denial switch
+    {
+        RetryDenial.Attempts => Text($"all {most + 1L} attempts are used up"),
+        RetryDenial.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
+        RetryDenial.Deadline => Text(
+            $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Context)} away"),
+        RetryDenial.Budget => Text($"the budget is spent, {policy.Budget.Balance:0.##} of a retry is left until calls and time refill it ({policy.Budget})"),
+        _ => objection ?? "ShouldRetry said no",
+    };
+
+    private static string Left(ResilienceContext context) => PolicyDescription.Format(context.RemainingTime ?? TimeSpan.Zero);
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,206 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Pipeline;
+
+/// <summary>A refusal is one sentence with five facts: who refused, why, with which counts, since when and until when.</summary>
+public sealed class RefusalReasonTests
+{
+    private readonly FakeTimeProvider _time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
+
+    /// <summary>Kind, then the facts in the order in which the sentence has them. A fact that a kind cannot know is said in words.</summary>
+    public static TheoryData<string, string[]> Sentences() => new()
+    {
+        {
+            "open", [
+                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 12 of 20 calls in the last 10 s failed (limit 50 %); ",
+                "it will let a probe through in 3.2 s, at 12:00:08Z."]
+        },
+        {
+            "open over calls", [
+                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 12 of 20 calls among the last 40 failed (limit 50 %); ",
+                "it will let a probe through in 3.2 s, at 12:00:08Z."]
+        },
+        {
+            "open after a run", [
+                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 3 calls in a row failed (limit 3); ",
+                "it will let a probe through in 3.2 s, at 12:00:08Z."]
+        },
+        {
+            "open for slowness", [
+                "orders/breaker: ", "the circuit is open ", "since 12:00:23Z ", "because 2 of 2 calls in the last 10 s took 100 ms or longer (limit 50 %); ",
+                "it will let a probe through in 3.2 s, at 12:00:28Z."]
+        },
+        {
+            "half open", [
+                "orders/breaker: ", "the circuit is half open ", "since 12:00:08Z ", "all its probes (1 at most) are out, ", "12 of 20 calls in the last 10 s failed (limit 50 %); ",
+                "a probe that does not come back loses its place in 30 s, at 12:00:38Z."]
+        },
+        {
+            "ramping", [
+                "orders/breaker: ", "the circuit closed at 12:00:08Z ", "a growing share of the calls, from 1 %, ", "12 of 20 calls in the last 10 s failed (limit 50 %), ",
+                "it will admit all in 10 s, at 12:00:18Z."]
+        },
+        {
+            "isolated", [
+                "orders/breaker: ", "the circuit is held open by hand ", "since 12:00:03Z, ", "whatever the calls say; ", "until a person closes it."]
+        },
+        {
+            "of a key", [
+                "breaker: ", "the circuit of 'tenant 7' is held open by hand ", "since 12:00:03Z, ", "until a person closes it."]
+        },
+        {
+            "full", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and nobody may wait (limit 0); ", "when one of them ends."]
+        },
+        {
+            "full queue", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and 1 wait (limit 1); ", "when one of them ends."]
+        },
+        {
+            "waited", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and none ended ", "for 5 s ", "when one of them ends."]
+        },
+        { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "it will be refused until it has one."] },
+        { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "until it has a key of its own."] },
+        { "Busy", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "ask", "in 2 s, at 12:00:05Z."] },
+        { "OutcomeUnknown", ["orders/idempotency: ", "(record 1a2b) was begun before and nobody knows how it ended, ", "as of 12:00:03Z; ", "until its record has expired."] },
+        { "ResultNotKept", ["orders/idempotency: ", "(record 1a2b) was done before, but its result was not kept, ", "as of 12:00:03Z; ", "nothing more to do."] },
+        { "Unreadable", ["orders/idempotency: ", "the outcome of the call (record 1a2b) cannot be read, ", "as of 12:00:03Z; ", "until its record has expired."] },
+        { "StoreUnavailable", ["orders/idempotency: ", "the store cannot be asked about record 1a2b (the disk is gone), ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
+        { "ClaimLost", ["orders/idempotency: ", "the claim (record 1a2b) was lost while the call ran, ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Sentences))]
+    public async Task Every_refusal_says_who_why_with_which_counts_since_when_and_until_when(string kind, string[] facts)
+    {
+        Refusal refusal = await MakeAsync(kind);
+        int at = 0;
+        foreach (string fact in facts)
+        {
+            int found = refusal.Reason.IndexOf(fact, at, StringComparison.Ordinal);
+            found.Should().BeGreaterThanOrEqualTo(at, "'{0}' says '{1}'", refusal.Reason, fact);
+            at = found + fact.Length;
+        }
+
+        refusal.Reason.Should().StartWith(facts[0]).And.EndWith(facts[^1]);
+        refusal.ToException().Message.Should().Be(refusal.Reason);
+        refusal.ToString().Should().Be(refusal.Reason);
+        Outcome.Rejected<int>(refusal).ToString().Should().EndWith(refusal.Reason);
+    }
+
+    [Fact]
+    public void Every_kind_of_refusal_has_its_sentence_above()
+    {
+        string[] kinds = [.. Sentences().Select(row => (string)row[0])];
+        kinds.Should().Contain(Enum.GetNames<IdempotencyRefusalReason>());
+        typeof(Refusal).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Refusal)))
+            .Should().BeEquivalentTo([typeof(CircuitRefusal), typeof(LimitRefusal), typeof(IdempotencyRefusal)], "a new one needs rows above");
+    }
+
+    [Fact]
+    public async Task Time_goes_on_in_the_sentence_and_yesterday_has_a_date()
+    {
+        Refusal refusal = await MakeAsync("open");
+        _time.Advance(TimeSpan.FromSeconds(3.2));
+        refusal.Reason.Should().EndWith("it will let a probe through now.");
+        _time.Advance(TimeSpan.FromDays(1));
+        refusal.Reason.Should().Contain("since 2026-01-01 12:00:03Z");
+    }
+
+    [Fact]
+    public async Task A_denied_retry_says_why_with_its_counts_and_what_the_caller_gets()
+    {
+        (await DenialAsync(o => o.MaxRetries = 0)).Should().Be(
+            "orders/retry: attempt 1 ended at 12:00:03Z (System.IO.IOException) and is not repeated because all 1 attempts are used up; the caller gets this ending.");
+        (await DenialAsync(o => o.Budget = Spent())).Should().Contain("because the budget is spent, 0 of a retry is left until calls and time refill it (0 per call + 0/s over 10 s);");
+        (await DenialAsync(o => o.ShouldRetry = _ => false)).Should().Contain("because ShouldRetry said no;");
+        (await DenialAsync(o => (o.Jitter, o.BaseDelay) = (BackoffJitter.None, TimeSpan.FromSeconds(4)), TimeSpan.FromSeconds(3)))
+            .Should().Contain("because a wait of 4 s would outlast the deadline, which is 3 s away;");
+    }
+
+    private RetryBudget Spent() => new(new RetryBudgetOptions { Ratio = 0, MinRetriesPerSecond = 0 }, _time);
+
+    private async Task<string> DenialAsync(Action<RetryOptions> configure, TimeSpan? timeout = null)
+    {
+        List<RetryDenied> denied = [];
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.OnEvent(e => denied.AddRange(new[] { e }.OfType<RetryDenied>()));
+        if (timeout is { } total) builder.AddTimeout(total);
+        ResiliencePipeline pipeline = builder.AddRetry(configure).Build();
+        IOException error = new();
+        (await pipeline.TryExecuteAsync<int>(_ => throw error)).Error.Should().BeSameAs(error);
+        return denied.Should().ContainSingle().Which.Explanation;
+    }
+
+    private Task<Refusal> MakeAsync(string kind) => kind switch
+    {
+        "full" or "full queue" or "waited" => FromLimitAsync(kind),
+        _ when Enum.TryParse(kind, out IdempotencyRefusalReason why) =>
+            Task.FromResult<Refusal>(new IdempotencyRefusal("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2), new IOException("the disk is gone"))),
+        "of a key" => Task.FromResult<Refusal>(OfAKey()),
+        _ => FromBreakerAsync(kind),
+    };
+
+    private CircuitRefusal OfAKey()
+    {
+        CircuitBreaker breaker = new CircuitBreakerPartitions(new() { Name = "breaker" }, timeProvider: _time).Get("tenant 7");
+        breaker.Isolate();
+        return breaker.TakeSnapshot().Refusal!;
+    }
+
+    private async Task<Refusal> FromBreakerAsync(string kind)
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddCircuitBreaker(options =>
+        {
+            (options.Name, options.FailureRatio, options.MinimumCalls, options.BreakDuration, options.BreakJitter) = ("breaker", 0.5, 20, TimeSpan.FromSeconds(5), 0);
+            (options.Probes, options.ProbeLease, options.RampDuration, options.RampFrom) = (1, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(10), 0.01);
+            if (kind == "open over calls") options.SamplingCalls = 40;
+            if (kind == "open after a run") options.ConsecutiveFailures = 3;
+            if (kind == "open for slowness") (options.SlowCallThreshold, options.SlowCallRatio, options.MinimumCalls) = (TimeSpan.FromMilliseconds(100), 0.5, 2);
+        }).Build();
+        if (kind == "isolated") pipeline.Find<CircuitBreaker>()!.Isolate();
+        else if (kind == "open for slowness") await CallAsync(pipeline, 2, () => { _time.Advance(TimeSpan.FromSeconds(10)); return 1; });
+        else await FailAsync(pipeline);
+        if (kind is "half open" or "ramping")
+        {
+            _time.Advance(TimeSpan.FromSeconds(5));
+            TaskCompletionSource<int> probe = new();
+            Task<int> probing = pipeline.ExecuteAsync(_ => probe.Task).AsTask();
+            if (kind == "half open") return (await RefusedAsync(pipeline))!;
+            probe.SetResult(1);
+            await probing;
+            Refusal? refused = null;
+            for (int i = 0; i < 200 && refused is null; i++) refused = await RefusedAsync(pipeline);
+            return refused!;
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1.8));
+        return (await RefusedAsync(pipeline))!;
+    }
+
+    private static async Task FailAsync(ResiliencePipeline pipeline)
+    {
+        await CallAsync(pipeline, 8, () => 1);
+        await CallAsync(pipeline, 12, () => throw new IOException());
+    }
+
+    private static async Task CallAsync(ResiliencePipeline pipeline, int times, Func<int> call)
+    {
+        for (int i = 0; i < times; i++) _ = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(call()));
+    }
+
+    private static async Task<Refusal?> RefusedAsync(ResiliencePipeline pipeline) => (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Refusal;
+
+    private async Task<Refusal> FromLimitAsync(string kind)
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddConcurrencyLimit(new ConcurrencyLimitOptions
+        {
+            MaxConcurrent = 1,
+            MaxQueued = kind == "full" ? 0 : 1,
+            MaxWait = TimeSpan.FromSeconds(5),
+        }).Build();
+        _ = pipeline.ExecuteAsync(_ => new ValueTask<int>(new TaskCompletionSource<int>().Task)).AsTask();
+        if (kind == "full") return (await RefusedAsync(pipeline))!;
+        Task<Refusal?> waiting = RefusedAsync(pipeline);
+        if (kind == "full queue") return (await RefusedAsync(pipeline))!;
+        _time.Advance(TimeSpan.FromSeconds(5));
+        return (await waiting)!;
+    }
+}
