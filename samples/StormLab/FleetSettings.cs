@@ -27,7 +27,12 @@ public static class FleetSettings
             foreach ((string path, string? value) in source.GetSection(side).AsEnumerable()) all[path] = value;
         }
 
-        foreach ((string path, string? value) in values) all[path] = value;
+        foreach ((string path, string? value) in values)
+        {
+            if (value is null) all.Remove(path);
+            else all[path] = value;
+        }
+
         return new ConfigurationBuilder().AddInMemoryCollection(all).Build();
     }
 
@@ -68,11 +73,17 @@ public static class FleetSettings
     internal static PipelineSettings Of(IConfiguration settings, string side)
     {
         IConfigurationSection section = settings.GetSection(side);
-        PipelineSettings read = new() { Retry = Has("Retry") ? new() : null, CircuitBreaker = Has("CircuitBreaker") ? new() : null };
+        PipelineSettings read = new()
+        {
+            Retry = Has("Retry") ? new() : null,
+            Hedging = Has("Hedging") ? new() : null,
+            CircuitBreaker = Has("CircuitBreaker") ? new() : null,
+        };
         section.Bind(read);
         return read with
         {
             Retry = read.Retry?.Enabled is false ? null : read.Retry,
+            Hedging = read.Hedging?.Enabled is false ? null : read.Hedging,
             CircuitBreaker = read.CircuitBreaker?.Enabled is false ? null : read.CircuitBreaker,
             ConcurrencyLimit = read.ConcurrencyLimit?.Enabled is false ? null : read.ConcurrencyLimit,
         };

@@ -13,9 +13,10 @@ public sealed record StormCheck(string Name, bool Holds, string Detail);
 /// <param name="Window">What a budget holds at the beginning, in seconds of the floor.</param>
 public sealed record RetryBound(double Ratio, double PerSecond, double Window)
 {
-    /// <summary>What the settings promise for a fleet; null when its retries have no bound of this kind.</summary>
+    /// <summary>What the settings promise for a fleet; null when its retries have no bound of this kind, or hedges come on top of them.</summary>
     public static RetryBound? Of(PipelineSettings settings, int clients)
     {
+        if (settings.Hedging is not null) return null;
         if (settings.Retry is not { MaxRetries: not 0 } retry) return new(0, 0, 0);
         if (retry.Budget?.Unlimited is true) return null;
         RetryBudgetOptions budget = new();
