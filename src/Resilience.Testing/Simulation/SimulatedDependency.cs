@@ -29,6 +29,10 @@ public sealed class SimulatedDependency
     /// <summary>Requests whose deed was done, whether or not anybody heard of it.</summary>
     public long Deeds { get; private set; }
 
+    /// <summary>Requests that were served for nobody: their callers had given up before the answer, by a timeout or a cancellation. What a
+    /// dependency that is short of capacity spends on them is lost to everybody.</summary>
+    public long Abandoned { get; private set; }
+
     /// <summary>Requests that are being served now.</summary>
     public int Serving
     {
@@ -72,6 +76,7 @@ public sealed class SimulatedDependency
         if (cancellationToken.IsCancellationRequested) return Task.FromCanceled<T>(cancellationToken);
         Request<T> request = new(deed);
         bool isRefused = false;
+        int waiting;
         lock (_gate)
         {
             Arrivals++;
@@ -80,9 +85,10 @@ public sealed class SimulatedDependency
             else if (_waiting.Count < (now.MaxQueued ?? int.MaxValue)) request.IsWaiting = true;
             else isRefused = true;
             if (request.IsWaiting) _waiting.Enqueue(request);
+            waiting = _waiting.Count;
         }
 
-        _simulation.CountArrival();
+        _simulation.CountArrival(waiting);
         if (isRefused) return Task.FromException<T>(Behaviour().Failure());
         if (!request.IsWaiting) Serve(request);
         return request.Answer(cancellationToken);
@@ -124,7 +130,15 @@ public sealed class SimulatedDependency
     private void End(Request request, DependencyBehaviour behaviour, double fate)
     {
         request.Timer?.Dispose();
-        lock (_gate) _serving--;
+        int waiting;
+        lock (_gate)
+        {
+            _serving--;
+            waiting = _waiting.Count;
+            if (request.IsAbandoned) Abandoned++;
+        }
+
+        _simulation.CountServed(request.IsAbandoned, waiting);
         ServeWaiting();
         if (fate < behaviour.FailureRate)
         {
@@ -158,6 +172,8 @@ public sealed class SimulatedDependency
         internal bool IsWaiting;
         internal ITimer? Timer;
 
+        internal abstract bool IsAbandoned { get; }
+
         internal abstract void Succeed(bool isHeard);
 
         internal abstract void Lose(Exception error);
@@ -170,6 +186,8 @@ public sealed class SimulatedDependency
     {
         private readonly TaskCompletionSource<T> _answer = new();
         private CancellationTokenRegistration _cancelled;
+
+        internal override bool IsAbandoned => _answer.Task.IsCompleted;
 
         internal Task<T> Answer(CancellationToken cancellationToken)
         {

@@ -118,12 +118,24 @@ public sealed partial class Simulation
         return _ended.Task;
     }
 
-    internal void CountArrival()
+    internal void CountArrival(int waiting)
     {
         lock (_gate)
         {
             _arrivals++;
-            _timeline.At(Time.Elapsed, Interval).Attempts++;
+            SimulationInterval interval = _timeline.At(Time.Elapsed, Interval);
+            interval.Attempts++;
+            interval.MostWaiting = Math.Max(interval.MostWaiting, waiting);
+        }
+    }
+
+    internal void CountServed(bool isAbandoned, int waiting)
+    {
+        lock (_gate)
+        {
+            SimulationInterval interval = _timeline.At(Time.Elapsed, Interval);
+            if (isAbandoned) interval.Abandoned++;
+            interval.MostWaiting = Math.Max(interval.MostWaiting, waiting);
         }
     }
 
@@ -242,6 +254,7 @@ public sealed partial class Simulation
                 Refused = _refused,
                 Attempts = _arrivals,
                 Deeds = _dependencies.Sum(d => d.Deeds),
+                Abandoned = _dependencies.Sum(d => d.Abandoned),
                 Events = _events,
                 Stuck = _underWay,
                 TimersLeft = Time.ArmedTimers,

@@ -23,6 +23,12 @@ public sealed class SimulationInterval
     /// <summary>Requests that reached a dependency: the load.</summary>
     public long Attempts { get; internal set; }
 
+    /// <summary>Requests that a dependency finished in it for nobody: their callers had given up before.</summary>
+    public long Abandoned { get; internal set; }
+
+    /// <summary>The most requests that waited at once for their turn at any one dependency.</summary>
+    public int MostWaiting { get; internal set; }
+
     /// <summary>The most calls that were under way at once.</summary>
     public int MostUnderWay { get; internal set; }
 
@@ -67,6 +73,13 @@ public sealed class LatencyHistogram
         _classes[name] = _classes.GetValueOrDefault(name) + 1;
         Count++;
         if (duration > Longest) Longest = duration;
+    }
+
+    internal void Add(LatencyHistogram other)
+    {
+        foreach ((int name, long count) in other._classes) _classes[name] = _classes.GetValueOrDefault(name) + count;
+        Count += other.Count;
+        if (other.Longest > Longest) Longest = other.Longest;
     }
 }
 

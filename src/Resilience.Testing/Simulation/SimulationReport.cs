@@ -39,6 +39,9 @@ public sealed record SimulationReport
     /// <summary>Requests whose deed was done, whether or not the reply arrived.</summary>
     public required long Deeds { get; init; }
 
+    /// <summary>Requests that were served for nobody, because their callers had given up: work of the dependencies that was lost.</summary>
+    public required long Abandoned { get; init; }
+
     /// <summary>Events of the pipelines that were attached.</summary>
     public required long Events { get; init; }
 
@@ -75,9 +78,20 @@ public sealed record SimulationReport
     /// <param name="until">The end of the stretch.</param>
     public double SuccessShare(TimeSpan from, TimeSpan until)
     {
-        SimulationInterval[] stretch = [.. Timeline.Where(i => i.Start >= from && i.Start < until)];
+        SimulationInterval[] stretch = Stretch(from, until);
         long ended = stretch.Sum(i => i.Succeeded + i.Failed + i.Refused);
         return ended == 0 ? 0 : (double)stretch.Sum(i => i.Succeeded) / ended;
+    }
+
+    /// <summary>How long the calls took that ended well in one stretch of the run.</summary>
+    /// <param name="from">Virtual time since the simulation began.</param>
+    /// <param name="until">The end of the stretch.</param>
+    /// <returns>A histogram of its own: nothing counted when no call ended well.</returns>
+    public LatencyHistogram LatenciesBetween(TimeSpan from, TimeSpan until)
+    {
+        LatencyHistogram together = new();
+        foreach (SimulationInterval interval in Stretch(from, until)) together.Add(interval.Latencies);
+        return together;
     }
 
     /// <summary>A table for people.</summary>
@@ -98,6 +112,8 @@ public sealed record SimulationReport
 
         void Line(FormattableString line) => text.AppendLine(line.ToString(CultureInfo.InvariantCulture));
     }
+
+    private SimulationInterval[] Stretch(TimeSpan from, TimeSpan until) => [.. Timeline.Where(i => i.Start >= from && i.Start < until)];
 
     private double Share(long part) => Started == 0 ? 0 : (double)part / Started;
 

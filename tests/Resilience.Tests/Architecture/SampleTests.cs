@@ -49,4 +49,27 @@ public sealed class SampleTests
         exit.Should().Be(0, "{0}", printed);
         printed.Should().Contain("6.0 requests for each call, against 0.0").And.NotContain("(not exact)");
     }
+
+    [Fact]
+    public async Task The_storm_lab_tells_its_story_writes_its_report_and_says_what_it_was_not_asked_rightly()
+    {
+        string folder = Directory.CreateTempSubdirectory("storm").FullName;
+        try
+        {
+            (int exit, string printed) = await Repository.RunAsync(
+                "dotnet", TimeSpan.FromSeconds(180), "run", "--project", "samples/StormLab", "-c", "Release", "--", "--out", folder);
+            exit.Should().Be(0, "{0}", printed);
+            printed.Should().Contain("Naive, the fleet never recovers. Configured, it is well again").And.Contain("goodput, configured").And.Contain("check holds")
+                .And.NotContain("BROKEN");
+            Directory.EnumerateFiles(folder).Select(Path.GetFileName).Should().Contain(["report.html", "load.svg", "goodput.svg", "latency.svg", "series-naive.csv"]);
+            (exit, printed) = await Repository.RunAsync(
+                "dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/StormLab", "-c", "Release", "--no-build", "--", "--clients", "0", "--jitter", "some");
+            exit.Should().Be(2);
+            printed.Should().Contain("--clients is '0'").And.Contain("--jitter is 'some'");
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }

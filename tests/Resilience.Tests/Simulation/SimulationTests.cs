@@ -36,6 +36,39 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public async Task Requests_that_are_served_for_nobody_and_those_that_wait_are_counted()
+    {
+        Simulation world = new(3);
+        SimulatedDependency shop = world.AddDependency("shop", new() { Latency = TimeSpan.FromSeconds(10), Capacity = 1 });
+        ResiliencePipeline impatient = world.Attach(new ResiliencePipelineBuilder { Name = "shop" }).AddTimeout(TimeSpan.FromSeconds(15)).Build();
+        for (int i = 0; i < 3; i++) world.AddClients($"client {i}", 1, TimeSpan.Zero, token => impatient.ExecuteAsync(shop.CallAsync, token), until: Minute / 60);
+        world.AddArrivals("late", 1, _ => default); // somebody keeps the world alive until the abandoned requests are served
+        SimulationReport report = await world.RunAsync(Minute);
+        report.Attempts.Should().Be(3);
+        report.Succeeded.Should().Be(report.Started - 2, "the second and the third are served after 20 and 30 seconds, and the callers wait for 15");
+        report.Abandoned.Should().Be(2).And.Be(shop.Abandoned);
+        report.Timeline.Where(i => i.Abandoned > 0).Select(i => i.Start.TotalSeconds).Should().Equal(20, 30);
+        report.Timeline[0].MostWaiting.Should().Be(2);
+        report.Timeline[10].MostWaiting.Should().Be(2, "the first was served, and it ended while two waited");
+        report.Timeline[30].MostWaiting.Should().Be(0);
+    }
+
+    [Fact]
+    public async Task Latencies_can_be_asked_for_in_a_stretch_of_the_run()
+    {
+        Simulation world = new(4);
+        SimulatedDependency shop = world.AddDependency("shop").From(Minute, new() { Latency = TimeSpan.FromSeconds(1) });
+        world.AddArrivals("buy", 10, async token => await shop.CallAsync(token));
+        SimulationReport report = await world.RunAsync(2 * Minute);
+        LatencyHistogram before = report.LatenciesBetween(TimeSpan.Zero, Minute), after = report.LatenciesBetween(Minute + TimeSpan.FromSeconds(1), 3 * Minute);
+        before.Count.Should().Be(report.Timeline.Take(60).Sum(i => i.Latencies.Count)).And.BeGreaterThan(500);
+        before.Longest.TotalMilliseconds.Should().Be(10);
+        after.Quantile(0.01).TotalMilliseconds.Should().BeInRange(900, 1000);
+        report.LatenciesBetween(TimeSpan.Zero, TimeSpan.FromHours(1)).Count.Should().Be(report.Latencies.Count);
+        report.LatenciesBetween(Minute, Minute).Count.Should().Be(0);
+    }
+
+    [Fact]
     public async Task The_same_seed_tells_the_same_story_and_another_one_does_not()
     {
         (SimulationReport a, SimulationReport b, SimulationReport other) = (await OutageAsync(7), await OutageAsync(7), await OutageAsync(8));
