@@ -23,8 +23,8 @@ internal static class ShopService
             o.ConcurrencyLimit = new ConcurrencyLimitOptions { MaxConcurrent = 20 };
         });
         builder.Services.AddHttpClient("prices", http => http.BaseAddress = new(payments)).AddResilience(pipeline => pipeline
-            .AddTimeout(TimeSpan.FromSeconds(2)));
-            //.AddHedging(o => o.Delay = TimeSpan.FromMilliseconds(100)));
+            .AddTimeout(TimeSpan.FromSeconds(2))
+            .AddHedging(o => o.Delay = TimeSpan.FromMilliseconds(100)));
         WebApplication app = builder.Build();
 
         app.MapPrometheusScrapingEndpoint();
