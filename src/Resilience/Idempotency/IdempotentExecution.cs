@@ -173,7 +173,8 @@ internal sealed class IdempotentExecution<T>
     private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry)
     {
         IdempotencyRefusal refusal = new(
-            _environment.PipelineName, _environment.PolicyName, why, _gate.Time, id.ToString(), entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error);
+            _environment.PipelineName, _environment.PolicyName, why, _gate.Time, id.ToString(),
+            entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error);
         IdempotencyTelemetry.Refused(_environment, refusal);
         return Outcome.Rejected<T>(refusal);
     }

@@ -190,13 +190,16 @@ public sealed class BodyTests
         await HttpKit.Client(HttpKit.Standard(_time), inner).GetAsync(HttpKit.Address);
         Activity[] mine;
         lock (spans) mine = [.. spans.Where(s => s.TraceId == root.TraceId)];
-        mine.Select(s => s.GetTagItem("http.request.resend_count")).Should().Equal(null, 1, 2, null);
+        Activity[] requests = [.. mine.Where(s => s.Source.Name == "System.Net.Http")], attempts = [.. mine.Where(s => s.OperationName == ResilienceTelemetry.AttemptSpanName)];
+        requests.Select(s => s.GetTagItem("http.request.resend_count")).Should().Equal(null, 1, 2);
+        attempts.Select(s => s.GetTagItem("resilience.attempt")).Should().Equal(0, 1, 2);
         Activity operation = mine[^1];
         operation.Source.Name.Should().Be("Resilience");
         operation.GetTagItem("server.address").Should().Be("api.example.test");
         operation.GetTagItem("error.type").Should().BeNull("the retry succeeded");
         operation.Status.Should().Be(ActivityStatusCode.Unset);
-        mine[..3].Should().OnlyContain(s => s.ParentSpanId == operation.SpanId);
+        attempts.Should().OnlyContain(s => s.ParentSpanId == operation.SpanId);
+        requests.Select(s => s.ParentSpanId).Should().Equal(attempts.Select(s => s.SpanId));
     }
 
     private sealed class LeavingHandler(Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> answer) : HttpMessageHandler

@@ -58,7 +58,43 @@ public sealed class EventLogTests
     {
         if (type == typeof(string)) return "x";
         if (type == typeof(Exception)) return new IOException();
+        if (type.IsSubclassOf(typeof(Refusal))) return Refused(type);
         return type.IsAbstract || Nullable.GetUnderlyingType(type) is not null ? null : RuntimeHelpers.GetUninitializedObject(type);
+    }
+
+    /// <summary>A refusal explains itself with what it was made from, so it must be a real one.</summary>
+    private static Refusal Refused(Type type)
+    {
+        ResiliencePipelineBuilder builder = new() { Name = "x" };
+        if (type == typeof(CircuitRefusal))
+        {
+            CircuitBreaker breaker = new(new());
+            breaker.Isolate();
+            builder.AddCircuitBreaker(breaker);
+        }
+        else if (type == typeof(LimitRefusal))
+        {
+            builder.AddConcurrencyLimit(1);
+        }
+        else if (type == typeof(RateLimitRefusal))
+        {
+            builder.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 }));
+        }
+        else if (type == typeof(IdempotencyRefusal))
+        {
+            builder.AddIdempotency(new IdempotencyGate());
+        }
+
+        ResiliencePipeline pipeline = builder.Build();
+        Refusal? inner = null;
+        Outcome<int> outer = pipeline.TryExecuteAsync(async token =>
+        {
+            inner = (await pipeline.TryExecuteAsync(static _ => new ValueTask<int>(1), token)).Refusal; // the one place is taken
+            return 1;
+        }).AsTask().GetAwaiter().GetResult();
+        Refusal refusal = outer.Refusal ?? inner!;
+        refusal.Should().BeOfType(type, "an event with a refusal of a new kind needs a way to be refused here");
+        return refusal;
     }
 
     private static Line Written(ResilienceEvent happened)
