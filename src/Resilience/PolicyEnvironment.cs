@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>What the builder gives to a policy when it makes it: its name, time, randomness, and a door for events.</summary>
 public sealed class PolicyEnvironment
 {
-    private readonly Action<ResilienceEvent>[] _listeners;
+    private readonly EventListener[] _listeners;
     private volatile object? _instruments;
 
     internal PolicyEnvironment(
@@ -14,7 +14,7 @@ public sealed class PolicyEnvironment
         Clock clock,
         Randomness randomness,
         OutcomeClassifier classifier,
-        Action<ResilienceEvent>[] listeners,
+        EventListener[] listeners,
         Meter meter,
         ResiliencePolicy? former = null,
         string? hostEnvironment = null)
@@ -41,7 +41,7 @@ public sealed class PolicyEnvironment
     {
         ArgumentException.ThrowIfNullOrEmpty(policyName);
         return new("", policyName, Clock.For(timeProvider ?? TimeProvider.System), randomness ?? Randomness.Shared,
-            OutcomeClassifier.Default, listener is null ? [] : [listener], ResilienceTelemetry.Meter);
+            OutcomeClassifier.Default, listener is null ? [] : [new(listener)], ResilienceTelemetry.Meter);
     }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
@@ -71,8 +71,22 @@ public sealed class PolicyEnvironment
     /// <summary>Forgets <see cref="Former"/>: the update is over, and each update would otherwise keep all before it alive.</summary>
     internal void ForgetFormer() => Former = null;
 
-    /// <summary>True when somebody listens: make event objects only then.</summary>
-    public bool HasListeners => _listeners.Length > 0;
+    /// <summary>True when somebody listens to what happens to single calls: make event objects only then.</summary>
+    public bool HasListeners
+    {
+        get
+        {
+            foreach (EventListener listener in _listeners)
+            {
+                if (listener.WantsCalls) return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>True when anybody listens, if only to changes of state, which are told whoever wants what.</summary>
+    internal bool HasAnyListener => _listeners.Length > 0;
 
     internal Clock Clock { get; }
 
@@ -95,15 +109,38 @@ public sealed class PolicyEnvironment
     public void Publish(ResilienceEvent happened)
     {
         ArgumentNullException.ThrowIfNull(happened);
-        foreach (Action<ResilienceEvent> listener in _listeners)
+        foreach (EventListener listener in _listeners)
         {
             try
             {
-                listener(happened);
+                listener.Hear(happened);
             }
             catch (Exception error)
             {
                 Safely.Report("event listener", error);
+            }
+        }
+    }
+}
+
+/// <summary>Somebody who listens to a pipeline.</summary>
+/// <param name="Hear">Is told.</param>
+/// <param name="HearsCalls">Whether events of single calls are wanted now; null: always.</param>
+internal readonly record struct EventListener(Action<ResilienceEvent> Hear, Func<bool>? HearsCalls = null)
+{
+    internal bool WantsCalls
+    {
+        get
+        {
+            if (HearsCalls is not { } ask) return true;
+            try
+            {
+                return ask();
+            }
+            catch (Exception error)
+            {
+                Safely.Report("event listener", error);
+                return false;
             }
         }
     }

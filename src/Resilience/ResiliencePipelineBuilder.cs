@@ -8,7 +8,7 @@ namespace Resilience;
 public abstract class ResiliencePipelineBuilderBase
 {
     private readonly List<(PolicyOptions Options, Func<PolicyEnvironment, ResiliencePolicy> Create)> _policies = [];
-    private readonly List<Action<ResilienceEvent>> _listeners = [];
+    private readonly List<EventListener> _listeners = [];
 
     private protected ResiliencePipelineBuilderBase()
     {
@@ -41,7 +41,7 @@ public abstract class ResiliencePipelineBuilderBase
     /// <summary>Codes of findings about the order that you mean (such as <c>RES006</c>): they are neither kept nor treated as errors.</summary>
     public ISet<string> AcceptedWarnings { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
-    internal void Listen(Action<ResilienceEvent> listener) => _listeners.Add(listener);
+    internal void Listen(EventListener listener) => _listeners.Add(listener);
 
     internal void Add(PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create) => _policies.Add((options, create));
 
@@ -58,7 +58,7 @@ public abstract class ResiliencePipelineBuilderBase
         if (problems.Length > 0) throw new ResilienceOptionsException(problems);
 
         Meter meter = ResilienceTelemetry.MeterOf(MeterFactory);
-        Action<ResilienceEvent>[] listeners = [.. _listeners];
+        EventListener[] listeners = [.. _listeners];
         string[] names = NamePolicies();
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
@@ -203,7 +203,23 @@ public static class ResiliencePipelineBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(listener);
-        builder.Listen(listener);
+        builder.Listen(new(listener));
+        return builder;
+    }
+
+    /// <summary>Adds a listener that comes and goes while the pipeline runs. Changes of state (<see cref="CircuitChanged"/>) are always told;
+    /// events of single calls are made for it only while <paramref name="hearsCalls"/> says so, and cost nothing otherwise.</summary>
+    /// <param name="builder">The builder.</param>
+    /// <param name="listener">As in the other form. It may hear more than it wants, when others listen too.</param>
+    /// <param name="hearsCalls">Asked at each retry, refusal and the like, on the thread of the call: read a field, no more.</param>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder OnEvent<TBuilder>(this TBuilder builder, Action<ResilienceEvent> listener, Func<bool> hearsCalls)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(listener);
+        ArgumentNullException.ThrowIfNull(hearsCalls);
+        builder.Listen(new(listener, hearsCalls));
         return builder;
     }
 

@@ -32,12 +32,13 @@ public static class IdempotencyServiceCollectionExtensions
         if (configure is not null) services.Configure(configure);
         services.TryAddSingleton<IIdempotencyStore>(static provider => new InMemoryIdempotencyStore(timeProvider: provider.GetService<TimeProvider>()));
         services.TryAddSingleton(new StoreGuard(static pipeline => pipeline.AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 20 })));
-        services.TryAddSingleton(static provider => new IdempotencyGate(
+        services.TryAddSingleton<IdempotencyGates>();
+        services.TryAddSingleton(static provider => provider.GetRequiredService<IdempotencyGates>().Keep(new(
             provider.GetRequiredService<StoreGuard>().Guard(provider),
             provider.GetRequiredService<IOptions<IdempotencyOptions>>().Value,
             provider.GetService<TimeProvider>(),
             meterFactory: provider.GetService<IMeterFactory>(),
-            listener: provider.GetService<ILoggerFactory>() is { } logs ? new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write : null));
+            listener: provider.GetService<ILoggerFactory>() is { } logs ? new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write : null)));
         return new Builder(services);
     }
 
@@ -91,6 +92,7 @@ public static class IdempotencyServiceCollectionExtensions
                 MeterFactory = provider.GetService<IMeterFactory>(),
             };
             if (provider.GetService<ILoggerFactory>() is { } logs) pipeline.OnEvent(new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write);
+            ContainerSetup.Connect(pipeline, provider);
             configure(pipeline);
             return new GuardedIdempotencyStore(store, pipeline.Build());
         }

@@ -39,7 +39,7 @@ internal sealed record PlainRegistration(string Name, Action<ResiliencePipelineB
     internal override BuiltPipeline Build(ResiliencePipelineBuilderBase builder)
     {
         ResiliencePipeline pipeline = ((ResiliencePipelineBuilder)builder).Build();
-        return new(this, pipeline, () => pipeline.States, pipeline.Warnings);
+        return new(this, pipeline, () => pipeline.States, pipeline.Describe, pipeline.Warnings);
     }
 
     internal override void Update(BuiltPipeline built, ResiliencePipelineBuilderBase builder) =>
@@ -58,7 +58,7 @@ internal sealed record TypedRegistration<T>(string Name, Action<ResiliencePipeli
     internal override BuiltPipeline Build(ResiliencePipelineBuilderBase builder)
     {
         ResiliencePipeline<T> pipeline = ((ResiliencePipelineBuilder<T>)builder).Build();
-        return new(this, pipeline, () => pipeline.States, pipeline.Warnings);
+        return new(this, pipeline, () => pipeline.States, pipeline.Describe, pipeline.Warnings);
     }
 
     internal override void Update(BuiltPipeline built, ResiliencePipelineBuilderBase builder) =>
@@ -67,7 +67,11 @@ internal sealed record TypedRegistration<T>(string Name, Action<ResiliencePipeli
 
 /// <summary>A pipeline that was built from its registration.</summary>
 internal sealed record BuiltPipeline(
-    PipelineRegistration Registration, object Pipeline, Func<IReadOnlyList<PolicyState>> States, IReadOnlyList<PipelineWarning> Warnings);
+    PipelineRegistration Registration,
+    object Pipeline,
+    Func<IReadOnlyList<PolicyState>> States,
+    Func<PipelineDescription> Describe,
+    IReadOnlyList<PipelineWarning> Warnings);
 
 /// <summary>A section each child of which is a pipeline.</summary>
 /// <param name="Section">The section; null when the container knows the configuration.</param>

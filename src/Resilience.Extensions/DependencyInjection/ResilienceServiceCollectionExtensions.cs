@@ -23,6 +23,7 @@ public static class ResilienceServiceCollectionExtensions
     public static IResilienceBuilder AddResilience(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton<ResilienceEvents>();
         services.TryAddSingleton<ResiliencePipelineProvider>();
         services.AddOptions<ResilienceStartCheck>().ValidateOnStart();
         services.AddStartCheck<ResiliencePipelineProvider>();

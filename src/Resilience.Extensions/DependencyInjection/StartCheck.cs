@@ -34,6 +34,12 @@ internal static class ContainerSetup
 
     internal static ReloadTelemetry Reloads(IServiceProvider services) => new(services.GetService<IMeterFactory>());
 
+    /// <summary>Those who come to listen while the container lives hear this pipeline too.</summary>
+    internal static void Connect(ResiliencePipelineBuilderBase builder, IServiceProvider services)
+    {
+        if (services.GetService<ResilienceEvents>() is { } events) builder.OnEvent(events.Publish, () => events.HearsCalls);
+    }
+
     internal static void Apply(ResiliencePipelineBuilderBase builder, IServiceProvider services, ILogger logger)
     {
         if (services.GetService<TimeProvider>() is { } time) builder.TimeProvider = time;
@@ -41,6 +47,7 @@ internal static class ContainerSetup
         builder.EnvironmentName = HostEnvironment.NameOf(services);
         if (services.GetService<Randomness>() is { } randomness) builder.Randomness = randomness;
         if (logger is not NullLogger) builder.OnEvent(new EventLog(logger).Write);
+        Connect(builder, services);
         foreach (PipelineDefaults defaults in services.GetServices<PipelineDefaults>()) defaults.Configure(builder, services);
     }
 }

@@ -83,6 +83,9 @@ public sealed partial class CircuitBreaker
             RetryAfter = era.State == CircuitState.Open ? TimeSpan.FromMilliseconds(Math.Max(0, era.UntilMs - now)) : null,
             Cause = era.Cause,
             Refusal = era.Refusal,
+            OpensAtFailureRatio = double.IsInfinity(settings.FailureRatio) ? null : settings.FailureRatio,
+            OpensAtConsecutiveFailures = settings.ConsecutiveFailures > 0 ? settings.ConsecutiveFailures : null,
+            MinimumCalls = settings.MinimumCalls,
         };
     }
 
@@ -181,7 +184,7 @@ public sealed partial class CircuitBreaker
     {
         CircuitBreakerTelemetry.Changed(_environment, from, to);
         Action<CircuitChanged>? listener = Volatile.Read(ref _onChange);
-        if (listener is null && !_environment.HasListeners) return;
+        if (listener is null && !_environment.HasAnyListener) return;
 
         TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
         CircuitChanged change = new(_environment.PipelineName, Name, from.State, to.State, to.Epoch, to.Cause, breakDuration) { Key = _key };
@@ -235,4 +238,13 @@ public sealed record CircuitSnapshot(CircuitState State, long Epoch)
 
     /// <summary>What refused callers are told; null when nobody is refused.</summary>
     public CircuitRefusal? Refusal { get; init; }
+
+    /// <summary>The share of failed calls at which the circuit opens; null when that rule is off.</summary>
+    public double? OpensAtFailureRatio { get; init; }
+
+    /// <summary>How many failures in a row open the circuit; null when that rule is off.</summary>
+    public int? OpensAtConsecutiveFailures { get; init; }
+
+    /// <summary>The fewest calls in the window by which ratios are judged.</summary>
+    public int MinimumCalls { get; init; }
 }

@@ -69,7 +69,8 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     public bool DryRun { get; set; }
 
     /// <summary>Hears of each change of state, once, in order, after it has happened. What it throws is counted and swallowed. For
-    /// a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent"/> hears the same.</summary>
+    /// a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent{TBuilder}(TBuilder, Action{ResilienceEvent})"/> hears
+    /// the same.</summary>
     public Action<CircuitChanged>? OnChange { get; set; }
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ internal sealed class CircuitListeners
 
     internal void Attach(PolicyEnvironment environment)
     {
-        if (!environment.HasListeners) return;
+        if (!environment.HasAnyListener) return;
         while (true)
         {
             // Acquire and full fence: an array is never changed after it was published here.

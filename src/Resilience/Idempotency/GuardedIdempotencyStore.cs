@@ -27,6 +27,9 @@ public sealed class GuardedIdempotencyStore : IIdempotencyStore
     public static OutcomeClassifier Classifier { get; } = OutcomeClassifier.Default.On<IdempotencyStoreException>(
         failed => failed.Fault is IdempotencyStoreFault.Corrupt or IdempotencyStoreFault.Misconfigured ? Verdict.Ignored : Verdict.Failure);
 
+    /// <summary>The pipeline before the store.</summary>
+    public ResiliencePipeline Pipeline => _pipeline;
+
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits => _inner.Traits;
 

@@ -49,7 +49,7 @@ public sealed partial class IdempotencyGate : IDisposable
         Name = _options.Name ?? _options.Kind;
         Store = store ?? new InMemoryIdempotencyStore(timeProvider: _time);
         _environment = new(
-            "", Name, _clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [listener],
+            "", Name, _clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [new(listener)],
                 ResilienceTelemetry.MeterOf(meterFactory));
         _store = new(Store, _options, _environment);
         _keeper = new(_options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);

@@ -62,6 +62,9 @@ public sealed class ConcurrencyLimit
         }
     }
 
+    /// <summary>How many may wait at once.</summary>
+    public int MaxQueued => Volatile.Read(ref _queueing).MaxQueued;
+
     /// <summary>How many may run at once, 1 or more. May be changed at any time: raised, those who wait go in at once; lowered,
     /// those who run are left to end.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1 or more than a million.</exception>

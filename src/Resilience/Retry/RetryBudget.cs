@@ -83,6 +83,13 @@ public sealed class RetryBudget
         }
     }
 
+    /// <summary>What the account holds when nothing happens, and returns to: <see cref="RetryBudgetOptions.MinRetriesPerSecond"/> ×
+    /// <see cref="RetryBudgetOptions.Window"/>. Calls raise the balance above it, retries lower it. Positive infinity for
+    /// <see cref="Unlimited"/>.</summary>
+    public double RestingBalance => Volatile.Read(ref _account) is { } account
+        ? account.Rules.Resting / (double)RetryBudgetRules.Token
+        : double.PositiveInfinity;
+
     /// <summary>A call (not a retry) reached the dependency: deposits the ratio. A few nanoseconds.</summary>
     public void RecordCall()
     {

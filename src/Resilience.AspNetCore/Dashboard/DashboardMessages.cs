@@ -1,0 +1,176 @@
+using System.Text.Json.Serialization;
+
+namespace Resilience;
+
+/// <summary>What changes rarely: who there is and how it is set. Sent to a new viewer and when it has changed.</summary>
+/// <param name="Version">Counts the layouts of a session; a state names the layout that it belongs to.</param>
+/// <param name="Title">What stands at the top.</param>
+/// <param name="Environment">The name of the environment.</param>
+/// <param name="Started">When the process started.</param>
+/// <param name="IntervalMs">The time of one point in the charts.</param>
+/// <param name="Pipelines">Those that are shown.</param>
+/// <param name="Hidden">How many are not.</param>
+internal sealed record DashboardLayout(
+    long Version, string Title, string Environment, DateTimeOffset Started, long IntervalMs, IReadOnlyList<PipelineLayout> Pipelines, int Hidden);
+
+/// <param name="Id">Names the pipeline in states; stays the same while the pipeline lives.</param>
+/// <param name="Name">The name for people.</param>
+/// <param name="Kind">pipeline, http, store or gate.</param>
+/// <param name="Detail">What kind, in words.</param>
+/// <param name="Policies">Outermost first, those of nested pipelines among them.</param>
+/// <param name="Warnings">The findings about the order.</param>
+internal sealed record PipelineLayout(
+    string Id, string Name, string Kind, string Detail, IReadOnlyList<PolicyLayout> Policies, IReadOnlyList<WarningLayout> Warnings)
+{
+    /// <summary>The name in the metrics.</summary>
+    [JsonIgnore]
+    public string Series { get; init; } = "";
+}
+
+/// <param name="Id">Names the policy in states.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Role">What it is for.</param>
+/// <param name="Depth">How many pipelines it is nested in.</param>
+/// <param name="Options">The options in effect.</param>
+internal sealed record PolicyLayout(string Id, string Name, string Role, int Depth, IReadOnlyList<OptionLayout> Options);
+
+internal sealed record OptionLayout(string Name, string Value);
+
+internal sealed record WarningLayout(string Code, string Message);
+
+/// <summary>A moment.</summary>
+/// <param name="Layout">The layout that the ids belong to.</param>
+/// <param name="Tick">Counts the points of the charts.</param>
+/// <param name="At">When.</param>
+/// <param name="Viewers">How many look.</param>
+/// <param name="Pipelines">In the order of the layout.</param>
+/// <param name="Recent">What happened since the state before.</param>
+internal sealed record DashboardState(
+    long Layout, long Tick, DateTimeOffset At, int Viewers, IReadOnlyList<PipelineNow> Pipelines, IReadOnlyList<RecentEntry> Recent);
+
+/// <param name="Id">Which pipeline.</param>
+/// <param name="Point">The newest point of its chart; null between the points.</param>
+/// <param name="Policies">In the order of the layout.</param>
+internal sealed record PipelineNow(string Id, ChartPoint? Point, IReadOnlyList<PolicyNow> Policies);
+
+/// <summary>What a policy is doing; only what it has is there.</summary>
+internal sealed record PolicyNow(string Id)
+{
+    public CircuitsNow? Circuits { get; init; }
+
+    public BudgetNow? Budget { get; init; }
+
+    public LimitNow? Limit { get; init; }
+
+    public RateNow? Rate { get; init; }
+
+    public ChaosNow? Chaos { get; init; }
+
+    public string? Store { get; init; }
+
+    public int? Waiting { get; init; }
+
+    /// <summary>What a policy that we do not know says of itself.</summary>
+    public string? Text { get; init; }
+
+    public IReadOnlyList<CountNow>? Counts { get; init; }
+}
+
+/// <param name="Shown">One without a key, or those of a partitioned breaker that are shown.</param>
+/// <param name="Total">How many there are.</param>
+/// <param name="IsPartitioned">Whether there is one for each key.</param>
+/// <param name="NotClosed">How many are not closed.</param>
+internal sealed record CircuitsNow(IReadOnlyList<CircuitNow> Shown, int Total, bool IsPartitioned, int NotClosed);
+
+/// <summary>A circuit and its window.</summary>
+internal sealed record CircuitNow(string Id, string? Key, string State, long Epoch)
+{
+    public long InStateMs { get; init; }
+
+    public int Calls { get; init; }
+
+    public int Failures { get; init; }
+
+    public int SlowCalls { get; init; }
+
+    public int OverdueCalls { get; init; }
+
+    public int ConsecutiveFailures { get; init; }
+
+    public int ProbesOut { get; init; }
+
+    public int ProbesSucceeded { get; init; }
+
+    public long? BreakLeftMs { get; init; }
+
+    public string? Cause { get; init; }
+
+    public int MinimumCalls { get; init; }
+
+    public double? OpensAtRatio { get; init; }
+
+    public int? OpensAtConsecutive { get; init; }
+}
+
+internal sealed record BudgetNow(double Balance, double Resting);
+
+internal sealed record LimitNow(int Running, int Limit, int Waiting, int MaxQueued);
+
+/// <summary>A switch that injects faults.</summary>
+internal sealed record ChaosNow(string Id, bool IsOn, string Text);
+
+internal sealed record RateNow(long Available, long Queued, long Granted, long Refused);
+
+/// <summary>What was counted since somebody looks.</summary>
+/// <param name="What">The instrument, without the name of the library.</param>
+/// <param name="Label">By what it was counted: a reason, an answer.</param>
+/// <param name="Count">How many.</param>
+internal sealed record CountNow(string What, string Label, long Count);
+
+/// <summary>What was measured in one interval.</summary>
+/// <param name="Calls">Calls that ended.</param>
+/// <param name="Failures">Those that failed.</param>
+/// <param name="Rejections">Those that were refused.</param>
+/// <param name="Retries">Retries that were scheduled, and hedges that were started.</param>
+/// <param name="P50">The median time in milliseconds of those that were not refused; null when there were none.</param>
+/// <param name="P95">The time in milliseconds that 95 % of them did not exceed; null when there were none.</param>
+internal sealed record ChartPoint(int Calls, int Failures, int Rejections, int Retries, double? P50, double? P95);
+
+/// <param name="Pipeline">The id.</param>
+/// <param name="LastTick">The number of the last point.</param>
+/// <param name="Points">Oldest first.</param>
+internal sealed record ChartHistory(string Pipeline, long LastTick, IReadOnlyList<ChartPoint> Points);
+
+/// <summary>Something that happened.</summary>
+/// <param name="Number">Counts the entries.</param>
+/// <param name="At">When; of several the last.</param>
+/// <param name="Kind">transition, rejection or note.</param>
+/// <param name="Pipeline">The pipeline's name.</param>
+/// <param name="Policy">The policy's name.</param>
+/// <param name="Text">A sentence.</param>
+/// <param name="Count">How often it happened.</param>
+/// <param name="To">For a transition: the state now.</param>
+internal sealed record RecentEntry(
+    long Number, DateTimeOffset At, string Kind, string Pipeline, string Policy, string Text, long Count, string? To)
+{
+    /// <summary>What it is one of: an entry takes the place of an earlier one of the same pipeline, policy and group.</summary>
+    public string? Group { get; init; }
+}
+
+/// <summary>All that a new viewer needs.</summary>
+internal sealed record DashboardAll(DashboardLayout Layout, IReadOnlyList<ChartHistory> History, DashboardState State, bool MayAct);
+
+/// <summary>What somebody wants done.</summary>
+/// <param name="Action">isolate or close, for a circuit; turn-off, for a switch that injects faults.</param>
+/// <param name="Target">The id of the circuit or the switch, as in the state.</param>
+internal sealed record DashboardAction(string? Action, string? Target);
+
+/// <summary>What came of it.</summary>
+internal sealed record DashboardAnswer(string Said);
+
+/// <summary>Text without reflection. The encoder escapes everything that could mean something in HTML.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(DashboardAll))]
+[JsonSerializable(typeof(DashboardAction))]
+[JsonSerializable(typeof(DashboardAnswer))]
+internal sealed partial class DashboardJson : JsonSerializerContext;

@@ -1,0 +1,266 @@
+// One card for each pipeline: how it fares, its charts, its warnings, and its policies, outermost first.
+
+class Card {
+  constructor(layout, intervalMs, act) {
+    this.layout = layout;
+    this.act = act;
+    this.chart = layout.kind === 'gate' ? null : new Chart(intervalMs);
+    this.badge = badge('quiet', 'quiet');
+    this.rows = layout.policies.map(policy => new Row(policy, act));
+    const title = make('h3', {}, layout.name);
+    const list = make('ol', { class: 'policies' }, ...this.rows.map(row => row.element));
+    this.element = make('article', { class: 'card', id: `card-${++cardsMade}`, 'data-pipeline': layout.id, 'aria-label': layout.name, tabindex: '-1' },
+      make('header', {}, make('div', { class: 'names' }, title, make('p', { class: 'detail' }, layout.detail)), this.badge),
+      this.chart?.element,
+      ...layout.warnings.map(warning),
+      layout.policies.length === 0 ? make('p', { class: 'empty' }, 'No policies: calls pass straight through.') : list);
+  }
+
+  update(now, tick) {
+    if (now.point !== undefined || this.chart?.lastTick >= 0) this.chart?.add(tick, now.point);
+    now.policies.forEach((policy, i) => this.rows[i]?.update(policy));
+    const state = this.state();
+    rebadge(this.badge, state, conditions[state]);
+    mark(this.element, 'data-state', state);
+  }
+
+  // What is worst about the pipeline.
+  state() {
+    const states = this.rows.map(row => row.state);
+    return ['refusing', 'held', 'probing', 'strained'].find(state => states.includes(state)) ?? (this.layout.policies.length ? 'well' : 'quiet');
+  }
+}
+
+let cardsMade = 0;
+
+const conditions = { refusing: 'open', held: 'isolated', probing: 'half-open', strained: 'strained', well: 'well', quiet: 'quiet' };
+
+function warning(said) {
+  return make('p', { class: 'warning' }, make('strong', {}, said.code || 'Problem'), ' ', said.message);
+}
+
+// A policy: a line that lives, and its options behind a summary that the keyboard opens.
+class Row {
+  constructor(layout, act) {
+    this.act = act;
+    this.state = 'well';
+    this.circuits = new Map();
+    this.live = make('div', { class: 'live' });
+    this.counted = make('dl', { class: 'pairs counted' });
+    this.countedTitle = make('p', { class: 'subtitle', hidden: true }, 'Counted since somebody looks');
+    const options = make('dl', { class: 'pairs' }, ...layout.options.flatMap(option => pair(option.name, option.value)));
+    const about = layout.name === layout.role.replace(' ', '-') ? null : make('span', { class: 'role' }, layout.role);
+    this.element = make('li', { class: 'policy', 'data-depth': layout.depth, 'data-policy': layout.id },
+      make('details', {},
+        make('summary', {}, make('span', { class: 'policy-name' }, layout.name), about),
+        make('div', { class: 'inside' }, layout.options.length ? options : make('p', { class: 'empty' }, 'No options.'), this.countedTitle, this.counted)),
+      this.live);
+  }
+
+  update(now) {
+    this.state = 'well';
+    if (now.circuits) this.showCircuits(now.circuits);
+    if (now.budget) this.showBudget(now.budget);
+    if (now.limit) this.showLimit(now.limit);
+    if (now.rate) this.showFact('rate', `${wholeNumbers.format(now.rate.available)} permits left · ${wholeNumbers.format(now.rate.queued)} queued · ${wholeNumbers.format(now.rate.refused)} refused in all`);
+    if (now.store) this.showAnswers(now);
+    if (now.text) this.showFact('text', now.text);
+    if (now.chaos) this.showChaos(now.chaos);
+    this.showCounts(now.counts ?? []);
+  }
+
+  // The element of this name in the living part, made when it is first needed.
+  part(name, create) {
+    this.parts ??= {};
+    if (!this.parts[name]) this.live.append((this.parts[name] = create()).element);
+    return this.parts[name];
+  }
+
+  showFact(name, text) {
+    say(this.part(name, () => ({ element: make('p', { class: 'fact-line' }) })).element, text);
+  }
+
+  showCircuits(now) {
+    if (now.isPartitioned) {
+      this.showFact('keys', `${plural(now.total, 'key', 'keys')}${now.notClosed ? `, ${now.notClosed} not closed` : ', all closed'}`
+        + (now.shown.length < now.total ? `; ${now.shown.length} shown` : ''));
+    }
+
+    const shown = new Set(now.shown.map(circuit => circuit.id));
+    for (const [id, circuit] of this.circuits) {
+      if (!shown.has(id)) {
+        circuit.element.remove();
+        this.circuits.delete(id);
+      }
+    }
+
+    for (const circuit of now.shown) {
+      if (!this.circuits.has(circuit.id)) {
+        this.circuits.set(circuit.id, new Circuit(circuit, this.act));
+        this.live.append(this.circuits.get(circuit.id).element);
+      }
+
+      this.circuits.get(circuit.id).update(circuit);
+    }
+
+    const states = now.shown.map(circuit => circuit.state);
+    if (states.includes('open')) this.state = 'refusing';
+    else if (states.includes('isolated')) this.state = 'held';
+    else if (states.includes('half-open')) this.state = 'probing';
+  }
+
+  showBudget(now) {
+    const meter = this.part('budget', () => new Meter());
+    const isSpent = now.balance < 1;
+    if (isSpent) this.state = 'strained';
+    meter.show(now.balance / Math.max(now.resting, now.balance, 1), null, isSpent ? 'bad' : 'ok',
+      `${count(Math.floor(now.balance))} retries left, ${count(now.resting)} at rest${isSpent ? ': spent' : ''}`);
+  }
+
+  showLimit(now) {
+    const meter = this.part('limit', () => new Meter());
+    const isFull = now.running >= now.limit;
+    if (now.waiting > 0) this.state = 'strained';
+    meter.show(now.running / now.limit, null, isFull ? 'bad' : 'ok',
+      `${count(now.running)} of ${count(now.limit)} running${now.maxQueued > 0 ? ` · ${count(now.waiting)} of ${count(now.maxQueued)} waiting` : ''}${isFull ? ': full' : ''}`);
+  }
+
+  showChaos(now) {
+    this.chaos = now;
+    if (now.isOn) this.state = 'strained';
+    const part = this.part('chaos', () => {
+      const lamp = badge('quiet'), off = make('button', { type: 'button', 'data-action': 'turn-off' }, 'Turn off', make('span', { class: 'unseen' }, ' chaos'));
+      off.addEventListener('click', () => this.act.ask('turn-off', this.chaos));
+      const buttons = make('div', { class: 'buttons' }, off);
+      return { lamp, buttons, element: make('div', { class: 'circuit-line' }, lamp, buttons) };
+    });
+    rebadge(part.lamp, now.isOn ? 'strained' : 'quiet', `chaos ${now.text}`);
+    part.buttons.hidden = !now.isOn || !this.act.isAllowed();
+  }
+
+  showAnswers(now) {
+    const list = this.part('answers', () => new Answers());
+    list.show(now);
+    if (now.waiting > 0) this.showFact('waiting', `${plural(now.waiting, 'duplicate waits', 'duplicates wait')} for the first`);
+    else if (this.parts.waiting) say(this.parts.waiting.element, '');
+  }
+
+  showCounts(counts) {
+    const text = counts.map(c => `${c.what}|${c.label}`).join();
+    if (text !== this.countedText) {
+      this.countedText = text;
+      this.counted.replaceChildren(...counts.flatMap(c => pair(c.what.replaceAll(/[._]/g, ' ') + (c.label ? ` (${c.label})` : ''), '')));
+      this.countedTitle.hidden = counts.length === 0;
+    }
+
+    counts.forEach((c, i) => say(this.counted.children[2 * i + 1], wholeNumbers.format(c.count)));
+  }
+}
+
+function pair(name, value) {
+  return [make('dt', {}, name), make('dd', {}, value)];
+}
+
+// A bar with a mark where something happens. The sentence beside it says the same.
+class Meter {
+  constructor() {
+    this.bar = draw('rect', { class: 'fill', height: 6, width: 0 });
+    this.limit = draw('rect', { class: 'limit', height: 6, width: 1.2, x: -9 });
+    this.text = make('p', { class: 'fact-line' });
+    this.element = make('div', { class: 'meter' },
+      draw('svg', { viewBox: '0 0 100 6', preserveAspectRatio: 'none', 'aria-hidden': 'true' }, draw('rect', { class: 'rail', width: 100, height: 6 }), this.bar, this.limit),
+      this.text);
+  }
+
+  show(share, limit, tone, text) {
+    mark(this.bar, 'width', Math.round(Math.min(Math.max(share, 0), 1) * 1000) / 10);
+    mark(this.bar, 'data-tone', tone);
+    mark(this.limit, 'x', limit === null ? -9 : Math.min(limit * 100, 98.8));
+    say(this.text, text);
+  }
+}
+
+// What a gate answered; the usual answers are there before the first of them.
+class Answers {
+  constructor() {
+    this.element = make('ul', { class: 'answers', 'aria-label': 'Answers since somebody looks' });
+    this.values = new Map();
+    for (const answer of ['new', 'replayed', 'busy', 'reused', 'unknown', 'stale']) this.add(answer);
+  }
+
+  add(answer) {
+    const value = make('strong', {}, '0');
+    this.values.set(answer, value);
+    this.element.append(make('li', {}, value, ` ${answer}`));
+  }
+
+  show(now) {
+    for (const c of now.counts ?? []) {
+      if (c.what !== 'idempotency.answers' && !(c.what === 'idempotency.endings' && c.label === 'stale')) continue;
+      if (!this.values.has(c.label)) this.add(c.label);
+      say(this.values.get(c.label), wholeNumbers.format(c.count));
+    }
+  }
+}
+
+// A circuit: its state, its window against the rule that opens it, what opened it, and what a person may do.
+class Circuit {
+  constructor(circuit, act) {
+    this.act = act;
+    this.id = circuit.id;
+    this.badge = badge(circuit.state);
+    this.meter = new Meter();
+    this.cause = make('p', { class: 'cause' });
+    this.era = make('p', { class: 'era' });
+    this.isolate = make('button', { type: 'button', 'data-action': 'isolate' }, 'Isolate', make('span', { class: 'unseen' }));
+    this.close = make('button', { type: 'button', 'data-action': 'close' }, 'Close', make('span', { class: 'unseen' }));
+    this.buttons = make('div', { class: 'buttons', hidden: true }, this.isolate, this.close);
+    for (const button of [this.isolate, this.close]) {
+      say(button.lastChild, ` the circuit${circuit.key ? ` of ${circuit.key}` : ''}`);
+      button.addEventListener('click', () => {
+        if (button.getAttribute('aria-disabled') !== 'true') act.ask(button.dataset.action, this.now);
+      });
+    }
+
+    const key = circuit.key !== undefined ? make('span', { class: 'circuit-key' }, circuit.key || '(empty key)') : null;
+    this.element = make('div', { class: 'circuit', 'data-circuit': circuit.id, 'data-keyed': key !== null },
+      make('div', { class: 'circuit-line' }, this.badge, key, this.era, this.buttons), this.meter.element, this.cause);
+  }
+
+  update(now) {
+    this.now = now;
+    mark(this.element, 'data-state', now.state);
+    rebadge(this.badge, now.state);
+    say(this.era, `${duration(now.inStateMs)} · era ${wholeNumbers.format(now.epoch)}`);
+    this.showWindow(now);
+    say(this.cause, this.why(now));
+    this.buttons.hidden = !this.act.isAllowed();
+    mark(this.isolate, 'aria-disabled', now.state === 'isolated');
+    mark(this.close, 'aria-disabled', now.state === 'closed');
+  }
+
+  showWindow(now) {
+    if (now.state !== 'closed') {
+      const text = now.state === 'half-open'
+        ? `${plural(now.probesOut, 'probe', 'probes')} under way, ${count(now.probesSucceeded)} succeeded`
+        : now.state === 'open' ? (now.breakLeftMs > 0 ? `next probe in ${duration(now.breakLeftMs)}` : 'the next call is a probe') : 'until a person closes it';
+      this.meter.show(now.state === 'half-open' ? 0.5 : 1, null, now.state === 'half-open' ? 'warn' : 'bad', text);
+      return;
+    }
+
+    const ratio = now.calls > 0 ? now.failures / now.calls : 0;
+    const parts = [`${wholeNumbers.format(now.failures)} of ${plural(now.calls, 'call', 'calls')} failed`];
+    if (now.calls > 0 && now.opensAtRatio) parts[0] += ` (${percent(ratio)})`;
+    if (now.opensAtRatio) parts.push(`opens at ${percent(now.opensAtRatio)} of ${count(now.minimumCalls)} or more`);
+    if (now.opensAtConsecutive) parts.push(`${count(now.consecutiveFailures)} of ${count(now.opensAtConsecutive)} in a row`);
+    if (now.slowCalls + now.overdueCalls > 0) parts.push(`${count(now.slowCalls)} slow, ${count(now.overdueCalls)} overdue`);
+    const share = now.opensAtRatio ? ratio : now.opensAtConsecutive ? now.consecutiveFailures / now.opensAtConsecutive : 0;
+    this.meter.show(share, now.opensAtRatio ?? null, share > 0 ? 'warn' : 'ok', parts.join(' · '));
+  }
+
+  why(now) {
+    if (now.state === 'isolated') return 'Held open by hand.';
+    if (!now.cause) return '';
+    return now.state === 'closed' ? `Had opened because ${now.cause}.` : `Opened because ${now.cause}.`;
+  }
+}

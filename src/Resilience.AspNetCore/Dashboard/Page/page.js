@@ -1,0 +1,227 @@
+// The stream, and what is common to all cards.
+
+const byId = id => document.getElementById(id);
+const base = location.pathname.replace(/\/+$/, '');
+const token = document.querySelector('meta[name=resilience-token]').content;
+const mostEntries = 200;
+
+const page = { layout: null, cards: new Map(), mayAct: false, tick: -1, lastHeard: 0, states: new Map(), lastNumber: 0 };
+
+// ---- What a person may do ----
+
+const act = {
+  isAllowed: () => page.mayAct,
+  ask(action, target) {
+    const which = target.key ? `the circuit of ${target.key}` : 'this circuit';
+    const [title, text, yes] = {
+      isolate: ['Isolate the circuit?', `Every call through ${which} is refused from now on, until somebody closes it.`, 'Isolate'],
+      close: ['Close the circuit?', `Calls go through ${which} again at once. Its counts begin anew.`, 'Close'],
+      'turn-off': ['Turn chaos off?', 'Calls that begin from now on are left alone. It cannot be turned on here.', 'Turn off'],
+    }[action];
+    say(byId('ask-title'), title);
+    say(byId('ask-text'), text);
+    say(byId('ask-yes'), yes);
+    say(byId('ask-problem'), '');
+    byId('ask').dataset.action = action;
+    byId('ask').dataset.target = target.id;
+    byId('ask').showModal();
+  },
+};
+
+byId('ask-no').addEventListener('click', () => byId('ask').close());
+byId('ask-yes').addEventListener('click', async () => {
+  const { action, target } = byId('ask').dataset;
+  try {
+    const answer = await fetch(`${base}/actions`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'X-Resilience-Dashboard': token },
+      body: JSON.stringify({ action, target }),
+    });
+    if (answer.ok) byId('ask').close();
+    else say(byId('ask-problem'), await said(answer));
+  } catch {
+    say(byId('ask-problem'), 'The process does not answer.');
+  }
+});
+
+async function said(answer) {
+  try {
+    return (await answer.json()).said;
+  } catch {
+    return `It was refused (${answer.status}).`;
+  }
+}
+
+// ---- The cards ----
+
+function arrange(layout) {
+  const isFirst = page.layout === null;
+  page.layout = layout;
+  say(byId('environment'), layout.environment);
+  byId('environment').hidden = !layout.environment;
+  const kept = new Map();
+  for (const pipeline of layout.pipelines) {
+    const known = page.cards.get(pipeline.id);
+    kept.set(pipeline.id, known && JSON.stringify(known.layout) === JSON.stringify(pipeline) ? known : renewed(known, pipeline, layout.intervalMs));
+  }
+
+  page.cards = kept;
+  const wanted = [...kept.values()].map(card => card.element), present = [...byId('cards').children];
+  if (wanted.length !== present.length || wanted.some((element, i) => element !== present[i])) byId('cards').replaceChildren(...wanted);
+  byId('empty').hidden = wanted.length > 0;
+  byId('hidden-count').hidden = layout.hidden === 0;
+  say(byId('hidden-count'), layout.hidden > 0 ? `${plural(layout.hidden, 'more is', 'more are')} not shown.` : '');
+  if (isFirst) document.documentElement.dataset.ready = 'true';
+}
+
+// Options have changed: a new card, with the past and the open lines of the old one.
+function renewed(old, pipeline, intervalMs) {
+  const card = new Card(pipeline, intervalMs, act);
+  if (!old) return card;
+  if (card.chart && old.chart) card.chart.restore(old.chart);
+  const open = new Set([...old.element.querySelectorAll('details[open]')].map(details => details.closest('li').dataset.policy));
+  for (const details of card.element.querySelectorAll('details')) details.open = open.has(details.closest('li').dataset.policy);
+  return card;
+}
+
+function show(state, isPast = false) {
+  if (state.layout !== page.layout.version || state.tick < page.tick) return;
+  const isTick = state.tick > page.tick;
+  page.tick = state.tick;
+  for (const now of state.pipelines) page.cards.get(now.id)?.update(now, isTick ? state.tick : -1);
+  showOverview(state);
+  showTrouble();
+  say(byId('uptime'), `up ${duration(new Date(state.at) - new Date(page.layout.started))}`);
+  byId('uptime').hidden = false;
+  say(byId('viewers'), state.viewers === 1 ? '1 viewer' : `${state.viewers} viewers`);
+  byId('viewers').hidden = false;
+  tell(state.recent, isPast);
+}
+
+function showOverview(state) {
+  const circuits = new Map();
+  for (const now of state.pipelines) {
+    for (const policy of now.policies) {
+      for (const circuit of policy.circuits?.shown ?? []) circuits.set(circuit.id, circuit.state);
+    }
+  }
+
+  const states = [...circuits.values()], many = state => states.filter(s => s === state).length;
+  const charts = [...page.cards.values()].map(card => card.chart).filter(chart => chart?.points.length);
+  const sums = charts.map(chart => recentSums(chart.points, 10000 / page.layout.intervalMs));
+  const total = of => sums.reduce((all, s) => all + of(s) / s.seconds * 1000 / page.layout.intervalMs, 0);
+  const calls = total(s => s.calls), failures = total(s => s.failures), refused = total(s => s.rejections), retries = total(s => s.retries);
+  const notClosed = many('open') + many('isolated') + many('half-open');
+  const tiles = [
+    ['Circuits', notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'refusing' : 'well'],
+    ['Calls', `${count(calls)}/s`, 'quiet'],
+    ['Failed', calls > 0 ? percent(failures / calls) : '–', calls > 0 && failures / calls >= 0.1 ? 'refusing' : 'quiet'],
+    ['Refused', `${count(refused)}/s`, refused > 0 ? 'probing' : 'quiet'],
+    ['Retries', `${count(retries)}/s`, calls > 0 && retries / calls >= 0.2 ? 'probing' : 'quiet'],
+  ];
+  const list = byId('overview');
+  if (list.children.length === 0) list.append(...tiles.map(([name]) => make('div', { class: 'tile' }, make('dt', {}, name), make('dd', {}))));
+  tiles.forEach(([, text, state], i) => {
+    mark(list.children[i], 'data-state', state);
+    say(list.children[i].lastChild, text);
+  });
+}
+
+// A way to each pipeline that is not well; drawn anew only when that has changed.
+function showTrouble() {
+  const troubled = [...page.cards.values()].filter(card => !['well', 'quiet'].includes(card.element.dataset.state));
+  const text = troubled.map(card => `${card.element.id} ${card.element.dataset.state}`).join();
+  if (text === page.troubled) return;
+  page.troubled = text;
+  byId('trouble').hidden = troubled.length === 0;
+  byId('trouble').replaceChildren(...troubled.map(card =>
+    make('li', {}, make('a', { href: `#${card.element.id}` }, badge(card.element.dataset.state, conditions[card.element.dataset.state]), make('span', {}, card.layout.name)))));
+}
+
+// ---- What happened ----
+
+function tell(entries, isPast) {
+  const fresh = entries.filter(entry => entry.number > page.lastNumber);
+  if (fresh.length === 0) return;
+  page.lastNumber = fresh[fresh.length - 1].number;
+  const list = byId('entries');
+  const again = new Set(fresh.map(keyOf));
+  for (const known of [...list.children]) {
+    if (again.has(known.dataset.key)) known.remove(); // it goes on happening: one entry, with the new number
+  }
+
+  list.prepend(...fresh.map(entryElement).reverse());
+  while (list.children.length > mostEntries) list.lastChild.remove();
+  byId('nothing').hidden = true;
+  const changes = fresh.filter(entry => entry.kind === 'transition');
+  if (!isPast && changes.length) say(byId('announcer'), changes.slice(-3).map(entry => `${entry.pipeline || entry.policy}: ${entry.text}`).join(' '));
+}
+
+function keyOf(entry) {
+  return entry.group ? [entry.pipeline, entry.policy, entry.group].join('|') : String(entry.number);
+}
+
+function entryElement(entry) {
+  const what = entry.kind === 'transition' ? badge(entry.to, entry.to) : badge(entry.kind === 'rejection' ? 'refusing' : 'strained', entry.kind === 'rejection' ? 'refused' : 'note');
+  const times = entry.count > 1 ? make('span', { class: 'times' }, `× ${wholeNumbers.format(entry.count)}`) : null;
+  const prefix = [`${entry.pipeline}/${entry.policy}: `, `${entry.policy}: `].find(who => entry.text.startsWith(who)) ?? '';
+  const text = entry.text.slice(prefix.length);
+  return make('li', { class: 'entry', 'data-kind': entry.kind, 'data-key': keyOf(entry) },
+    make('p', { class: 'entry-line' }, what, times, make('time', { datetime: entry.at }, clock(entry.at))),
+    make('p', { class: 'where' }, [entry.pipeline, entry.policy].filter(Boolean).join(' / ')),
+    make('p', { class: 'text' }, readable(text.charAt(0).toUpperCase() + text.slice(1), entry.at)));
+}
+
+for (const choice of document.querySelectorAll('input[name=filter]')) {
+  choice.addEventListener('change', () => {
+    byId('entries').dataset.filter = choice.value;
+  });
+}
+
+// ---- The stream ----
+
+function begin(all) {
+  page.mayAct = all.mayAct;
+  page.tick = -1;
+  byId('entries').replaceChildren();
+  byId('nothing').hidden = false;
+  page.lastNumber = 0;
+  arrange(all.layout);
+  for (const history of all.history) page.cards.get(history.pipeline)?.chart?.restore(history);
+  show(all.state, true);
+}
+
+function listen() {
+  const source = new EventSource(`${base}/events`);
+  const hear = (name, then) => source.addEventListener(name, event => {
+    page.lastHeard = Date.now();
+    setLink('live', 'live');
+    then(JSON.parse(event.data));
+  });
+  hear('all', begin);
+  hear('layout', arrange);
+  hear('state', state => page.layout && show(state));
+  source.addEventListener('error', () => {
+    setLink('lost', source.readyState === EventSource.CLOSED ? 'no stream: trying again soon' : 'connection lost: trying again');
+    if (source.readyState === EventSource.CLOSED) again(source);
+  });
+  const watch = setInterval(() => {
+    if (source.readyState === EventSource.CLOSED) clearInterval(watch);
+    else if (page.lastHeard && Date.now() - page.lastHeard > 30000) again(source, watch);
+  }, 5000);
+}
+
+function again(source, watch) {
+  source.close();
+  if (watch) clearInterval(watch);
+  setLink('lost', 'connection lost: trying again');
+  page.lastHeard = 0;
+  setTimeout(listen, 5000);
+}
+
+function setLink(state, text) {
+  mark(byId('link'), 'data-state', state);
+  say(byId('link-text'), text);
+}
+
+listen();

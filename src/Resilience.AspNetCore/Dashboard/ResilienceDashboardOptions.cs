@@ -1,0 +1,53 @@
+namespace Resilience;
+
+/// <summary>What the live page shows, to how many, and what may be done on it. Read once, when the page is mapped.</summary>
+public sealed class ResilienceDashboardOptions : PolicyOptions
+{
+    /// <summary>What stands at the top of the page. Default null: the name of the application.</summary>
+    public string? Title { get; set; }
+
+    /// <summary>How often those who look get the present state, 250 ms to 10 s. Default 1 s. A change of a circuit is shown at once. The charts
+    /// reach back 300 intervals.</summary>
+    public TimeSpan Interval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How many may look at once, 1 to 1,000; all share one reading of the state. Default 20. Who comes then gets 503.</summary>
+    public int MaxViewers { get; set; } = 20;
+
+    /// <summary>How many pipelines, authorities of a client and keys of a circuit breaker are shown, each, 1 to 1,000. Default 50. Those in
+    /// trouble come first; of the others the page says how many there are.</summary>
+    public int MaxShown { get; set; } = 50;
+
+    /// <summary>How many transitions and rejections are remembered, 10 to 1,000. Default 200.</summary>
+    public int MaxRecent { get; set; } = 200;
+
+    /// <summary>Whether the keys of partitioned circuit breakers are shown. Default true. Set it to false when keys are people or
+    /// tenants: the page then counts them and shows only those in trouble, without a name.</summary>
+    public bool ShowPartitionKeys { get; set; } = true;
+
+    /// <summary>Whether circuits can be isolated and closed from the page, and chaos turned off. Default false. Outside of Development
+    /// <see cref="ActionsPolicy"/> is needed too.</summary>
+    public bool EnableActions { get; set; }
+
+    /// <summary>The name of the authorization policy that whoever acts must satisfy, besides what the page itself requires. Default null:
+    /// none, which is accepted in Development only.</summary>
+    public string? ActionsPolicy { get; set; }
+
+    /// <summary>Whether the page is shown to anybody in any environment. Default false: outside of Development it answers 404 unless the
+    /// endpoints require authorization. For a port that only you can reach.</summary>
+    public bool AllowAnonymousOutsideDevelopment { get; set; }
+
+    /// <inheritdoc/>
+    protected override string Kind => "dashboard";
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Span(nameof(Interval), Interval, TimeSpan.FromMilliseconds(250), TimeSpan.FromSeconds(10));
+        check.Number(nameof(MaxViewers), MaxViewers, 1, 1000);
+        check.Number(nameof(MaxShown), MaxShown, 1, 1000);
+        check.Number(nameof(MaxRecent), MaxRecent, 10, 1000);
+        check.Require(ActionsPolicy is null or { Length: > 0 }, nameof(ActionsPolicy), "empty", "the name of a policy, or null");
+        check.Require(ActionsPolicy is null || EnableActions, nameof(ActionsPolicy), ActionsPolicy, "null unless EnableActions is set");
+    }
+}

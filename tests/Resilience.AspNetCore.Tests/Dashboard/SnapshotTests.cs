@@ -1,0 +1,229 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience.AspNetCore.Tests;
+
+/// <summary>What the page is told of the pipelines.</summary>
+public sealed class SnapshotTests
+{
+    [Fact]
+    public async Task All_pipelines_of_the_container_are_there_with_their_options()
+    {
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddTimeout(TimeSpan.FromSeconds(30)).AddRetry().AddCircuitBreaker())
+                .AddPipeline<string>("prices", p => p.AddTimeout(TimeSpan.FromSeconds(2)))
+                .AddPipeline("empty", _ => { }),
+            services: s => s.AddHttpClient("payments").AddStandardResilience());
+        desk.Services.GetRequiredService<HttpResilienceProvider>().GetResilience("payments").For(new("https://pay.example.org"));
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        Dictionary<string, JsonElement> pipelines = Pipelines(snapshot);
+        pipelines.Keys.Should().BeEquivalentTo("orders", "prices<String>", "empty", "payments/https://pay.example.org");
+        Policies(pipelines["orders"]).Should().Equal("timeout: timeout", "retry: retry", "circuit-breaker: circuit breaker");
+        pipelines["orders"].GetProperty("policies")[2].GetProperty("options").EnumerateArray().Select(o => o.GetProperty("name").GetString())
+            .Should().Contain(["failure ratio", "break"]);
+        pipelines["prices<String>"].GetProperty("detail").GetString().Should().Be("pipeline for String");
+        pipelines["payments/https://pay.example.org"].GetProperty("kind").GetString().Should().Be("http");
+    }
+
+    [Fact]
+    public async Task A_circuit_shows_its_window_and_why_it_opened()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 4, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) })));
+        ResiliencePipeline orders = desk.Pipeline("orders");
+        await FailAsync(orders, 3);
+
+        JsonElement closed = Circuit(await desk.SnapshotAsync());
+        await FailAsync(orders, 1);
+        JsonElement open = Circuit(await desk.SnapshotAsync());
+
+        closed.GetProperty("state").GetString().Should().Be("closed");
+        (closed.GetProperty("calls").GetInt32(), closed.GetProperty("failures").GetInt32()).Should().Be((3, 3));
+        (closed.GetProperty("minimumCalls").GetInt32(), closed.GetProperty("opensAtRatio").GetDouble()).Should().Be((4, 0.5));
+        open.GetProperty("state").GetString().Should().Be("open");
+        open.GetProperty("cause").GetString().Should().Be("4 of 4 calls failed");
+        open.GetProperty("breakLeftMs").GetInt64().Should().BePositive();
+        open.GetProperty("epoch").GetInt64().Should().Be(closed.GetProperty("epoch").GetInt64() + 1);
+        open.GetProperty("id").GetString().Should().Be(closed.GetProperty("id").GetString());
+    }
+
+    [Fact]
+    public async Task Budgets_and_limits_show_what_is_left()
+    {
+        ConcurrencyLimit limit = new(new ConcurrencyLimitOptions { Name = "places", MaxConcurrent = 5, MaxQueued = 7 });
+        RetryBudget budget = new(new RetryBudgetOptions { MinRetriesPerSecond = 2, Window = TimeSpan.FromSeconds(10) });
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddRetry(new RetryOptions { Budget = budget }).AddConcurrencyLimit(limit)));
+        limit.TryEnter().Should().BeTrue();
+
+        JsonElement[] policies = Now(await desk.SnapshotAsync());
+
+        policies[0].GetProperty("budget").GetProperty("resting").GetDouble().Should().Be(20);
+        policies[0].GetProperty("budget").GetProperty("balance").GetDouble().Should().Be(20);
+        JsonElement places = policies[1].GetProperty("limit");
+        (places.GetProperty("running").GetInt32(), places.GetProperty("limit").GetInt32(), places.GetProperty("maxQueued").GetInt32()).Should().Be((1, 5, 7));
+    }
+
+    [Fact]
+    public async Task Of_many_keys_those_in_trouble_are_shown_and_the_rest_is_counted()
+    {
+        CircuitBreakerPartitions shards = new(new CircuitBreakerOptions { ConsecutiveFailures = 1 });
+        for (int i = 0; i < 30; i++) shards.Get($"shard-{i:00}");
+        shards.Get("shard-29").Isolate();
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddCircuitBreaker(shards, c => c.Operation)), o => o.MaxShown = 3);
+
+        JsonElement circuits = Now(await desk.SnapshotAsync())[0].GetProperty("circuits");
+
+        circuits.GetProperty("total").GetInt32().Should().Be(30);
+        circuits.GetProperty("notClosed").GetInt32().Should().Be(1);
+        circuits.GetProperty("shown").EnumerateArray().Select(c => c.GetProperty("key").GetString()).Should().Equal("shard-29", "shard-00", "shard-01");
+    }
+
+    [Fact]
+    public async Task Keys_that_shall_not_be_seen_are_not_there()
+    {
+        CircuitBreakerPartitions tenants = new(new CircuitBreakerOptions());
+        tenants.Get("a-secret-tenant").Isolate();
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddCircuitBreaker(tenants, c => c.Operation)), o => o.ShowPartitionKeys = false);
+        desk.Pipeline("orders");
+        tenants.Get("a-secret-tenant").Close();
+        tenants.Get("a-secret-tenant").Isolate();
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        snapshot.ToString().Should().NotContain("a-secret-tenant").And.Contain("(hidden)");
+        snapshot.GetProperty("state").GetProperty("recent").GetArrayLength().Should().Be(2, "the changes are told, without the key");
+    }
+
+    [Fact]
+    public async Task Of_many_pipelines_those_in_trouble_are_shown_and_the_rest_is_counted()
+    {
+        await using Desk desk = await Desk.OpenAsync(
+            b =>
+            {
+                for (int i = 0; i < 9; i++) b.AddPipeline($"p{i}", p => p.AddCircuitBreaker());
+            },
+            o => o.MaxShown = 2);
+        desk.Pipeline("p8").Find<CircuitBreaker>()!.Isolate();
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        Pipelines(snapshot).Keys.Should().Equal("p8", "p0");
+        snapshot.GetProperty("layout").GetProperty("hidden").GetInt32().Should().Be(7);
+    }
+
+    [Fact]
+    public async Task Names_are_text_wherever_they_stand()
+    {
+        const string Evil = "<script>alert('x')</script>";
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline(Evil, p => p.AddCircuitBreaker(new CircuitBreakerOptions { Name = Evil })), o => o.Title = Evil);
+
+        string page = await desk.Client.GetStringAsync("/resilience"), snapshot = await desk.Client.GetStringAsync("/resilience/snapshot");
+
+        page.Should().NotContain(Evil).And.Contain("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;");
+        snapshot.Should().NotContain("<").And.Contain("\\u003Cscript");
+        Pipelines(JsonDocument.Parse(snapshot).RootElement).Keys.Should().Equal(Evil);
+    }
+
+    [Fact]
+    public async Task A_pipeline_inside_another_is_shown_in_its_place()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b
+            .AddPipeline("inner", p => p.AddCircuitBreaker(new CircuitBreakerOptions { Name = "heart" }))
+            .AddPipeline("outer", (p, s) => p.AddTimeout(TimeSpan.FromSeconds(9)).AddPipeline(s.GetRequiredService<ResiliencePipelineProvider>().GetPipeline("inner"))));
+        desk.Pipeline("inner").Find<CircuitBreaker>()!.Isolate();
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        JsonElement outer = Pipelines(snapshot)["outer"];
+        outer.GetProperty("policies").EnumerateArray().Select(p => (p.GetProperty("name").GetString(), p.GetProperty("depth").GetInt32()))
+            .Should().Equal(("timeout", 0), ("pipeline", 0), ("heart", 1));
+        JsonElement now = snapshot.GetProperty("state").GetProperty("pipelines").EnumerateArray().Single(p => p.GetProperty("id").GetString() == "p:outer");
+        now.GetProperty("policies")[2].GetProperty("circuits").GetProperty("shown")[0].GetProperty("state").GetString().Should().Be("isolated");
+    }
+
+    [Fact]
+    public async Task A_policy_that_cannot_describe_itself_does_not_hide_the_others()
+    {
+        Moody moody = new();
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("bad", p => p.AddPolicy(moody)).AddPipeline("good", p => p.AddCircuitBreaker()));
+        moody.Throws = true;
+
+        Dictionary<string, JsonElement> pipelines = Pipelines(await desk.SnapshotAsync());
+
+        pipelines["good"].GetProperty("policies").GetArrayLength().Should().Be(1);
+        pipelines["bad"].GetProperty("warnings")[0].GetProperty("message").GetString().Should().Contain("InvalidOperationException").And.NotContain("password");
+    }
+
+    [Fact]
+    public async Task The_gate_and_the_guard_of_its_store_are_shown_once_they_were_used()
+    {
+        await using Desk desk = await Desk.OpenAsync(services: s => s.AddIdempotency().UseStore(_ => new FarStore()));
+        JsonElement before = await desk.SnapshotAsync();
+        desk.Services.GetRequiredService<IdempotencyGate>();
+
+        JsonElement after = await desk.SnapshotAsync();
+
+        Pipelines(before).Should().BeEmpty("looking makes nothing");
+        Pipelines(after).Values.Select(p => p.GetProperty("kind").GetString()).Should().Equal("gate", "store");
+        Now(after)[0].GetProperty("store").GetString().Should().Be("far");
+    }
+
+    [Fact]
+    public async Task Warnings_of_the_order_are_shown()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("odd", p => p.AddCircuitBreaker().AddTimeout(TimeSpan.FromSeconds(1)).AddRetry()));
+
+        JsonElement warnings = Pipelines(await desk.SnapshotAsync())["odd"].GetProperty("warnings");
+
+        warnings.EnumerateArray().Select(w => w.GetProperty("code").GetString()).Should().NotBeEmpty().And.OnlyContain(c => c!.StartsWith("RES", StringComparison.Ordinal));
+    }
+
+    internal static async Task FailAsync(ResiliencePipeline pipeline, int times)
+    {
+        for (int i = 0; i < times; i++) await pipeline.TryExecuteAsync(static _ => ValueTask.FromException<int>(new IOException("down")));
+    }
+
+    internal static Dictionary<string, JsonElement> Pipelines(JsonElement all) =>
+        all.GetProperty("layout").GetProperty("pipelines").EnumerateArray().ToDictionary(p => p.GetProperty("name").GetString()!);
+
+    internal static JsonElement[] Now(JsonElement all) => [.. all.GetProperty("state").GetProperty("pipelines")[0].GetProperty("policies").EnumerateArray()];
+
+    internal static JsonElement Circuit(JsonElement all) => Now(all).Single(p => p.TryGetProperty("circuits", out _)).GetProperty("circuits").GetProperty("shown")[0];
+
+    private static IEnumerable<string> Policies(JsonElement pipeline) =>
+        pipeline.GetProperty("policies").EnumerateArray().Select(p => $"{p.GetProperty("name").GetString()}: {p.GetProperty("role").GetString()}");
+
+    private sealed class Moody : SimplePolicy
+    {
+        internal bool Throws { get; set; }
+
+        public override PolicyDescription Describe() => Throws ? throw new InvalidOperationException("password=123") : base.Describe();
+
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
+    }
+
+    /// <summary>A store that is not in this process, so that a circuit breaker stands before it. Nobody asks it here.</summary>
+    private sealed class FarStore : IIdempotencyStore
+    {
+        public IdempotencyStoreTraits Traits { get; } = new() { Name = "far", IsImmediate = false };
+
+        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<bool> CompleteAsync(
+            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+            throw new NotSupportedException();
+
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    }
+}

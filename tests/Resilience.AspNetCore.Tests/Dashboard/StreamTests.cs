@@ -1,0 +1,338 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience.AspNetCore.Tests;
+
+/// <summary>Who looks, what he is told, and what it costs when nobody does.</summary>
+public sealed class StreamTests
+{
+    private static readonly CircuitBreakerOptions Touchy = new() { Name = "heart", ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) };
+
+    [Fact]
+    public async Task A_viewer_gets_everything_first_and_states_from_then_on()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
+        using Watch watch = await desk.WatchAsync();
+
+        (string Event, JsonElement Data) first = (await watch.NextAsync())!.Value, second = (await watch.NextAsync())!.Value;
+
+        watch.Response.Content.Headers.ContentType!.MediaType.Should().Be("text/event-stream");
+        first.Event.Should().Be("all");
+        first.Data.GetProperty("mayAct").GetBoolean().Should().BeFalse();
+        SnapshotTests.Circuit(first.Data).GetProperty("state").GetString().Should().Be("closed");
+        second.Event.Should().Be("state");
+        second.Data.GetProperty("layout").GetInt64().Should().Be(first.Data.GetProperty("layout").GetProperty("version").GetInt64());
+    }
+
+    [Fact]
+    public async Task A_change_of_a_circuit_is_told_before_the_interval_is_over()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), services: s => s.AddSingleton<TimeProvider>(new NoTicks()));
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+
+        await SnapshotTests.FailAsync(desk.Pipeline("orders"), 1);
+
+        JsonElement state = await watch.UntilAsync((name, data) => name == "state" && data.GetProperty("recent").GetArrayLength() > 0);
+        JsonElement entry = state.GetProperty("recent")[0];
+        (entry.GetProperty("kind").GetString(), entry.GetProperty("to").GetString()).Should().Be(("transition", "open"));
+        entry.GetProperty("text").GetString().Should().StartWith("Open: a call failed.");
+        state.GetProperty("tick").GetInt64().Should().Be(0, "no interval has ended, because this clock rings for none");
+    }
+
+    [Fact]
+    public async Task Calls_failures_refusals_and_retries_are_charted_and_counted()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline(
+            "orders", p => p.AddRetry(new RetryOptions { MaxRetries = 1, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero }).AddCircuitBreaker(new CircuitBreakerOptions { Name = "heart", ConsecutiveFailures = 4, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) })));
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+        ResiliencePipeline orders = desk.Pipeline("orders");
+        for (int i = 0; i < 3; i++) await orders.ExecuteAsync(static _ => ValueTask.CompletedTask);
+        await SnapshotTests.FailAsync(orders, 2); // two attempts each: the circuit opens
+        await SnapshotTests.FailAsync(orders, 5); // refused
+
+        int calls = 0, failures = 0, rejections = 0, retries = 0;
+        bool hasTimes = false;
+        await watch.UntilAsync((name, data) =>
+        {
+            if (name == "state" && data.GetProperty("pipelines") is { } all && all.GetArrayLength() > 0 && all[0].TryGetProperty("point", out JsonElement point))
+            {
+                calls += point.GetProperty("calls").GetInt32();
+                failures += point.GetProperty("failures").GetInt32();
+                rejections += point.GetProperty("rejections").GetInt32();
+                retries += point.GetProperty("retries").GetInt32();
+                hasTimes |= point.TryGetProperty("p50", out JsonElement p50) && point.TryGetProperty("p95", out JsonElement p95) && p50.GetDouble() <= p95.GetDouble();
+            }
+
+            return calls == 10;
+        });
+        JsonElement last = await watch.UntilAsync((name, _) => name == "state");
+
+        (failures, rejections, retries, hasTimes).Should().Be((2, 5, 2, true));
+        last.GetProperty("pipelines")[0].GetProperty("policies")[1].GetProperty("counts").EnumerateArray()
+            .Select(c => $"{c.GetProperty("what").GetString()}/{c.GetProperty("label").GetString()}={c.GetProperty("count").GetInt64()}")
+            .Should().Contain(["circuit_breaker.rejections/open=5", "circuit_breaker.transitions/closed → open=1"]);
+    }
+
+    [Fact]
+    public async Task Refusals_are_told_with_their_sentence_as_one_entry_that_grows()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+
+        await SnapshotTests.FailAsync(desk.Pipeline("orders"), 101);
+
+        long refused = 0;
+        JsonElement entry = default;
+        await watch.UntilAsync((name, data) =>
+        {
+            if (name != "state") return false;
+            foreach (JsonElement one in data.GetProperty("recent").EnumerateArray().Where(e => e.GetProperty("kind").GetString() == "rejection"))
+            {
+                entry = one;
+                refused = one.GetProperty("count").GetInt64(); // of all that have the same words
+            }
+
+            return refused == 100;
+        });
+        entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit is open since").And.Contain("because a call failed (limit 1)");
+    }
+
+    [Fact]
+    public async Task A_key_that_shall_not_be_seen_is_in_no_sentence()
+    {
+        CircuitBreakerPartitions tenants = new(new CircuitBreakerOptions { Name = "tenants" });
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddCircuitBreaker(tenants, _ => "a-secret-tenant")), o => o.ShowPartitionKeys = false);
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+        tenants.Get("a-secret-tenant").Isolate();
+
+        await SnapshotTests.FailAsync(desk.Pipeline("orders"), 3);
+
+        JsonElement state = await watch.UntilAsync((name, data) => data.ToString().Contains("a-secret-tenant", StringComparison.Ordinal)
+            || (name == "state" && data.GetProperty("recent").EnumerateArray().Any(e => e.GetProperty("kind").GetString() == "rejection")));
+        state.ToString().Should().NotContain("a-secret-tenant").And.Contain("the circuit of a key is isolated");
+    }
+
+    [Fact]
+    public async Task A_new_viewer_gets_the_past_of_the_charts()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()));
+        using Watch first = await desk.WatchAsync();
+        await first.NextAsync();
+        await desk.Pipeline("orders").ExecuteAsync(static _ => ValueTask.CompletedTask);
+        await first.UntilAsync((name, data) => name == "state" && data.GetProperty("pipelines")[0].TryGetProperty("point", out JsonElement p) && p.GetProperty("calls").GetInt32() == 1);
+
+        using Watch second = await desk.WatchAsync();
+        JsonElement all = (await second.NextAsync())!.Value.Data;
+
+        JsonElement history = all.GetProperty("history")[0];
+        history.GetProperty("pipeline").GetString().Should().Be("p:orders");
+        history.GetProperty("points").EnumerateArray().Sum(p => p.GetProperty("calls").GetInt32()).Should().Be(1);
+    }
+
+    [Fact]
+    public async Task All_viewers_are_told_one_reading()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()));
+        using Watch first = await desk.WatchAsync(), second = await desk.WatchAsync();
+
+        await second.NextAsync();
+        JsonElement told = await second.UntilAsync((name, _) => name == "state");
+        string at = told.GetProperty("at").GetString()!;
+
+        JsonElement same = await first.UntilAsync((name, data) => name == "state" && data.GetProperty("at").GetString() == at);
+        same.ToString().Should().Be(told.ToString());
+    }
+
+    [Fact]
+    public async Task One_too_many_is_turned_away_until_somebody_leaves()
+    {
+        await using Desk desk = await Desk.OpenAsync(options: o => o.MaxViewers = 1);
+        using (Watch first = await desk.WatchAsync())
+        {
+            await first.NextAsync();
+            (await desk.StatusAsync("/resilience/events")).Should().Be(HttpStatusCode.ServiceUnavailable);
+        }
+
+        // The server hears of it when it writes next; each refused try is such a wait.
+        using CancellationTokenSource patience = new(Desk.Patience);
+        while (await desk.StatusAsync("/resilience/events") != HttpStatusCode.OK) patience.Token.ThrowIfCancellationRequested();
+    }
+
+    [Fact]
+    public async Task Nothing_is_listened_to_unless_somebody_looks()
+    {
+        Ears ears = new();
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))));
+        desk.Pipeline("orders");
+        Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
+        (counter.Enabled, ears.Environment!.HasListeners).Should().Be((false, false), "nobody looks");
+        await desk.SnapshotAsync();
+        (counter.Enabled, ears.Environment.HasListeners).Should().Be((false, false), "a single reading listens to nothing");
+
+        using (Watch watch = await desk.WatchAsync())
+        {
+            await watch.NextAsync();
+            (counter.Enabled, ears.Environment.HasListeners).Should().Be((true, true), "somebody looks");
+        }
+
+        using CancellationTokenSource patience = new(Desk.Patience);
+        while (counter.Enabled || ears.Environment.HasListeners)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            await desk.SnapshotAsync(); // a turn of the server, which finds out that he has left
+        }
+    }
+
+    [Fact]
+    public async Task Viewers_that_come_and_go_at_once_leave_nothing_behind()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => o.MaxViewers = 100);
+        Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
+
+        await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 12 }, async (i, _) =>
+        {
+            using Watch watch = await desk.WatchAsync();
+            if (i % 3 > 0) (await watch.NextAsync())!.Value.Event.Should().Be("all", "whenever he comes");
+        });
+
+        using CancellationTokenSource patience = new(Desk.Patience);
+        while (counter.Enabled)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            await desk.SnapshotAsync();
+        }
+
+        using Watch last = await desk.WatchAsync();
+        JsonElement state = await last.UntilAsync((name, _) => name == "state");
+        state.GetProperty("viewers").GetInt32().Should().Be(1);
+    }
+
+    [Fact]
+    public async Task Changes_of_circuits_are_remembered_also_when_nobody_looks()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), o => o.MaxRecent = 10);
+        CircuitBreaker heart = desk.Pipeline("orders").Find<CircuitBreaker>()!;
+        for (int i = 0; i < 8; i++)
+        {
+            heart.Isolate();
+            heart.Close();
+        }
+
+        await SnapshotTests.FailAsync(desk.Pipeline("orders"), 3);
+        JsonElement[] recent = [.. (await desk.SnapshotAsync()).GetProperty("state").GetProperty("recent").EnumerateArray()];
+
+        recent.Should().HaveCount(10, "the memory is bounded, and refusals are not in it");
+        recent[^1].GetProperty("to").GetString().Should().Be("open");
+        recent.Select(r => r.GetProperty("number").GetInt64()).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
+    }
+
+    [Fact]
+    public async Task A_pipeline_that_is_made_meanwhile_appears()
+    {
+        await using Desk desk = await Desk.OpenAsync(services: s => s.AddHttpClient("payments").AddStandardResilience());
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+
+        desk.Services.GetRequiredService<HttpResilienceProvider>().GetResilience("payments").For(new("https://pay.example.org"));
+
+        JsonElement layout = await watch.UntilAsync((name, _) => name == "layout");
+        layout.GetProperty("pipelines").EnumerateArray().Select(p => p.GetProperty("name").GetString()).Should().Equal("payments/https://pay.example.org");
+    }
+
+    [Fact]
+    public async Task A_stream_ends_when_the_application_stops()
+    {
+        await using Desk desk = await Desk.OpenAsync();
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+
+        await desk.StopAsync().WaitAsync(Desk.Patience); // the host would wait ten minutes for the stream
+
+        while (await watch.NextAsync() is not null)
+        {
+        }
+    }
+
+    [Fact]
+    public void Who_is_too_slow_is_told_everything_anew()
+    {
+        DashboardViewer viewer = new(mayAct: false);
+        DashboardMessage message = new("state", "{}"u8.ToArray());
+
+        int told = 0;
+        while (viewer.TryTell(message)) (++told).Should().BeLessThan(100, "what waits for a viewer is bounded");
+
+        told.Should().Be(8);
+        viewer.NeedsAll.Should().BeTrue();
+    }
+
+    [Theory]
+    [InlineData(0.0001)]
+    [InlineData(0.00123)]
+    [InlineData(0.042)]
+    [InlineData(0.9)]
+    [InlineData(61)]
+    public void Quantiles_are_off_by_at_most_a_tenth(double seconds)
+    {
+        LatencySketch sketch = new();
+        for (int i = 1; i <= 1000; i++) sketch.Record(seconds * i / 1000 + seconds);
+
+        (double? p50, double? p95) = sketch.Take();
+
+        p50!.Value.Should().BeApproximately(seconds * 1500, seconds * 150);
+        p95!.Value.Should().BeApproximately(seconds * 1950, seconds * 195);
+        sketch.Take().Should().Be((null, null), "it was taken");
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(1e300)]
+    public void Odd_times_are_counted_at_the_ends(double seconds)
+    {
+        LatencySketch sketch = new();
+        sketch.Record(seconds);
+        sketch.Take().P50.Should().NotBeNull();
+    }
+
+    /// <summary>Real time, but timers with a period never ring.</summary>
+    private sealed class NoTicks : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => period == Timeout.InfiniteTimeSpan
+            ? base.CreateTimer(callback, state, dueTime, period)
+            : base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Keeps the environment of a policy, which knows whether anybody listens.</summary>
+    private sealed class Ears : SimplePolicy
+    {
+        internal PolicyEnvironment? Environment { get; private set; }
+
+        internal Ears In(PolicyEnvironment environment)
+        {
+            Environment = environment;
+            return this;
+        }
+
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
+    }
+
+    private sealed class EarsOptions : PolicyOptions
+    {
+        protected override string Kind => "ears";
+
+        protected override void Check(OptionsCheck check)
+        {
+        }
+    }
+}

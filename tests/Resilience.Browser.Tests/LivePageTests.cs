@@ -1,0 +1,170 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Resilience.Browser.Tests;
+
+/// <summary>What a person sees and does, in a real browser, with a real server that goes down and comes back.</summary>
+public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
+{
+    [Fact]
+    public async Task The_circuit_opens_on_the_page_while_the_server_is_down_and_closes_again_when_it_is_healed()
+    {
+        await using House house = await House.OpenAsync();
+        await using View view = await browser.OpenAsync(house.Page);
+        (await house.PayAsync()).Should().Be("paid");
+        await view.CircuitBecomesAsync(house.Payments, "closed");
+
+        house.Break();
+        for (int i = 0; i < 3; i++) (await house.PayAsync()).Should().Be("failed");
+        await view.CircuitBecomesAsync(house.Payments, "open");
+        await Expect(view.Circuit(house.Payments)).ToContainTextAsync("Opened because 3 calls in a row failed.");
+        await Expect(view.Page.Locator("#announcer")).ToContainTextAsync("Open: 3 calls in a row failed.");
+        await Expect(view.Page.Locator("#overview")).ToContainTextAsync("not closed");
+
+        (await house.PayAsync()).Should().Be("refused");
+        await Expect(view.Page.Locator(".entry[data-kind=rejection]").First).ToContainTextAsync("The circuit is open since");
+
+        house.Heal();
+        house.Time.Skip(TimeSpan.FromHours(2));
+        await view.CircuitBecomesAsync(house.Payments, "half-open");
+        (await house.PayAsync()).Should().Be("paid");
+        await view.CircuitBecomesAsync(house.Payments, "closed");
+        await Expect(view.Page.Locator("#announcer")).ToContainTextAsync("Closed: the probes succeeded.");
+        await Expect(view.Circuit(house.Payments)).ToContainTextAsync("Had opened because 3 calls in a row failed.");
+        view.Problems.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_circuit_is_isolated_and_closed_with_the_keyboard_alone()
+    {
+        await using House house = await House.OpenAsync();
+        CircuitBreaker breaker = house.Pipeline("orders").Find<CircuitBreaker>()!;
+        await using View view = await browser.OpenAsync(house.Page);
+
+        await TabToAsync(view.Page, "[data-pipeline='p:orders'] [data-action=isolate]");
+        await view.Page.Keyboard.PressAsync("Enter");
+        await Expect(view.Page.Locator("#ask")).ToBeVisibleAsync();
+        await Expect(view.Page.Locator("#ask-no")).ToBeFocusedAsync();
+        await view.Page.Keyboard.PressAsync("Escape");
+        await Expect(view.Page.Locator("#ask")).ToBeHiddenAsync();
+        breaker.State.Should().Be(CircuitState.Closed, "it was thought over");
+
+        await view.Page.Keyboard.PressAsync("Enter"); // the button has the focus again
+        await ConfirmAsync(view.Page);
+        await view.CircuitBecomesAsync("p:orders", "isolated");
+        breaker.State.Should().Be(CircuitState.Isolated);
+        await Expect(view.Page.Locator("[data-pipeline='p:orders'] [data-action=isolate]")).ToBeFocusedAsync();
+
+        await view.Page.Keyboard.PressAsync("Tab");
+        await view.Page.Keyboard.PressAsync("Enter");
+        await ConfirmAsync(view.Page);
+        await view.CircuitBecomesAsync("p:orders", "closed");
+        breaker.State.Should().Be(CircuitState.Closed);
+        view.Problems.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task Chaos_is_seen_and_turned_off()
+    {
+        await using House house = await House.OpenAsync();
+        ChaosSwitch chaos = house.Pipeline("rehearsal").Find<ChaosSwitch>()!;
+        await using View view = await browser.OpenAsync(house.Page);
+        ILocator off = view.Page.Locator("[data-pipeline='p:rehearsal'] [data-action=turn-off]");
+        await Expect(view.Page.Locator("[data-pipeline='p:rehearsal']")).ToContainTextAsync("chaos off");
+        await Expect(off).ToBeHiddenAsync();
+
+        chaos.TurnOn();
+        await Expect(view.Page.Locator("[data-pipeline='p:rehearsal']")).ToContainTextAsync("chaos on");
+        await house.Pipeline("rehearsal").TryExecuteAsync(static _ => ValueTask.FromResult(1));
+        await Expect(view.Page.Locator(".entry").First).ToContainTextAsync("Injected on purpose: Fault.");
+        await off.ClickAsync();
+        await ConfirmAsync(view.Page);
+
+        await Expect(view.Page.Locator("[data-pipeline='p:rehearsal']")).ToContainTextAsync("chaos off");
+        chaos.IsOn.Should().BeFalse();
+        view.Problems.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task The_options_of_a_policy_open_with_the_keyboard_and_stay_open()
+    {
+        await using House house = await House.OpenAsync();
+        await using View view = await browser.OpenAsync(house.Page);
+        ILocator details = view.Page.Locator("[data-pipeline='p:orders'] li.policy").Nth(1).Locator("details");
+
+        await TabToAsync(view.Page, "[data-pipeline='p:orders'] li.policy:nth-child(2) summary");
+        await view.Page.Keyboard.PressAsync("Enter");
+        await Expect(details).ToHaveAttributeAsync("open", "");
+        await house.PayAsync(); // an authority that was not known changes the arrangement
+        await Expect(view.Page.Locator($"[data-pipeline='{house.Payments}']")).ToBeVisibleAsync();
+
+        await Expect(details).ToHaveAttributeAsync("open", "");
+        await Expect(details.Locator("dl").First).Not.ToBeEmptyAsync();
+    }
+
+    [Fact]
+    public async Task No_request_leaves_the_application_and_no_name_becomes_markup()
+    {
+        await using House house = await House.OpenAsync();
+        house.Pipeline(House.Evil).Find<CircuitBreaker>()!.Isolate();
+        await using View view = await browser.OpenAsync(house.Page);
+        await view.Page.Locator(".entry").First.WaitForAsync();
+        for (int i = 0; i < 3; i++) await house.PayAsync();
+        await view.Page.Locator($"[data-pipeline='{house.Payments}']").WaitForAsync();
+
+        await Expect(view.Page.Locator("h3", new() { HasTextString = House.Evil })).ToHaveCountAsync(1);
+        await Expect(view.Page).ToHaveTitleAsync("Shop: resilience");
+        (await view.Page.Locator("main img, main script").CountAsync()).Should().Be(0);
+        view.Requests.Should().NotBeEmpty().And.OnlyContain(r => r.StartsWith(house.Page.ToString(), StringComparison.Ordinal));
+        view.Problems.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task The_recent_entries_are_filtered()
+    {
+        await using House house = await House.OpenAsync();
+        house.Pipeline("orders").Find<CircuitBreaker>()!.Isolate();
+        await using View view = await browser.OpenAsync(house.Page);
+        await house.Pipeline("orders").TryExecuteAsync(static _ => ValueTask.FromResult(1));
+        await Expect(view.Page.Locator(".entry[data-kind=rejection]")).ToBeVisibleAsync();
+
+        await view.Page.GetByLabel("transitions").CheckAsync();
+
+        await Expect(view.Page.Locator(".entry[data-kind=rejection]")).ToBeHiddenAsync();
+        await Expect(view.Page.Locator(".entry[data-kind=transition]").First).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task Who_wants_no_motion_sees_none()
+    {
+        await using House house = await House.OpenAsync();
+        await using View still = await browser.OpenAsync(house.Page, motion: ReducedMotion.Reduce), lively = await browser.OpenAsync(house.Page);
+        const string Animations = "() => document.getAnimations().length";
+        await Expect(lively.Page.Locator("#link[data-state=live]")).ToBeVisibleAsync();
+        await Expect(still.Page.Locator("#link[data-state=live]")).ToBeVisibleAsync();
+        (await lively.Page.EvaluateAsync<int>(Animations)).Should().BePositive();
+        (await still.Page.EvaluateAsync<int>(Animations)).Should().Be(0);
+    }
+
+    /// <summary>The dialogue begins at "Cancel"; the next is to do it.</summary>
+    private static async Task ConfirmAsync(IPage page)
+    {
+        await Expect(page.Locator("#ask-no")).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Tab");
+        await Expect(page.Locator("#ask-yes")).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("#ask")).ToBeHiddenAsync();
+    }
+
+    private static async Task TabToAsync(IPage page, string selector)
+    {
+        await page.Locator(selector).WaitForAsync();
+        for (int i = 0; i < 200; i++)
+        {
+            await page.Keyboard.PressAsync("Tab");
+            if (await page.EvaluateAsync<bool>("selector => document.activeElement?.matches(selector) ?? false", selector)) return;
+        }
+
+        throw new InvalidOperationException($"The keyboard does not come to {selector}.");
+    }
+}
