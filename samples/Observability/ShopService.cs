@@ -28,7 +28,7 @@ internal static class ShopService
         WebApplication app = builder.Build();
 
         app.MapPrometheusScrapingEndpoint();
-
+        app.MapResilienceDashboard("/resilience");
         app.Use((context, next) =>
         {
             context.Response.Headers["Trace-Id"] = Activity.Current?.TraceId.ToHexString();
