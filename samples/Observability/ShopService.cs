@@ -24,7 +24,12 @@ internal static class ShopService
         });
         builder.Services.AddHttpClient("prices", http => http.BaseAddress = new(payments)).AddResilience(pipeline => pipeline
             .AddTimeout(TimeSpan.FromSeconds(2))
-            .AddHedging(o => o.Delay = TimeSpan.FromMilliseconds(100)));
+            .AddHedging(o => o.Delay = TimeSpan.FromMilliseconds(100)))
+            .AddHttpChaos(o =>
+            {
+                o.Seed = 1;
+                o.Rates = new ChaosRates { Fault = 0.5 };       // off, until somebody turns the switch
+            });
         WebApplication app = builder.Build();
 
         app.MapPrometheusScrapingEndpoint();
@@ -34,6 +39,8 @@ internal static class ShopService
             context.Response.Headers["Trace-Id"] = Activity.Current?.TraceId.ToHexString();
             return next(context);
         });
+        app.MapPost("/rehearsal", ([FromKeyedServices("prices")] ChaosSwitch chaos) => chaos.TurnOn(TimeSpan.FromSeconds(30)));
+        app.MapDelete("/rehearsal", ([FromKeyedServices("prices")] ChaosSwitch chaos) => chaos.TurnOff());
         app.MapPost("/orders/{order}", BuyAsync);
         app.MapGet("/prices/{item}", QuoteAsync);
         await app.RunAsync();

@@ -40,7 +40,8 @@ internal sealed class Trace(string id, string folder)
     /// <summary>The framework's names of server spans say nothing about the request; its tags do.</summary>
     private static string NameOf(Span span) =>
         span.Tags.TryGetValue("url.path", out string? path) && span.Tags.TryGetValue("http.request.method", out string? method) ? $"{method} {path}"
-        : span.Tags.TryGetValue("url.full", out string? url) ? $"{span.Name} {new Uri(url).AbsolutePath}" : span.Name;
+        : span.Tags.TryGetValue("url.full", out string? url) ? $"{span.Name} {new Uri(url).AbsolutePath}"
+        : span.Name == "Microsoft.AspNetCore.Hosting.HttpRequestIn" ? "a request comes in" : span.Name;
 
     private static string Facts(Span span) =>
         string.Concat(span.Tags.Where(t => IsShown(t.Key)).Select(t => $" {Short(t.Key)}={t.Value}"));
