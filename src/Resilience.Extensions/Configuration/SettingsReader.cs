@@ -92,7 +92,8 @@ internal static partial class SettingsReader
             foreach (IConfigurationSection item in child.GetChildren())
             {
                 string itemPath = ConfigurationPath.Combine(path, item.Key);
-                if (item.Value is { Length: > 0 } code && Code().IsMatch(code) && !item.GetChildren().Any()) found.Values.Add(new(ConfigurationPath.Combine(name, item.Key), code));
+                bool isCode = item.Value is { } code && Code().IsMatch(code) && !item.GetChildren().Any();
+                if (isCode) found.Values.Add(new(ConfigurationPath.Combine(name, item.Key), item.Value));
                 else found.Problems.Add(new(itemPath, $"is {Show(item)}, but must be a code such as RES008"));
             }
         }
