@@ -31,7 +31,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
         {
             Exploration found = Bounds.IsDeep
-                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 3000)
+                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 300)
                 : Explorer.Sample(scenario.Body(), Grain.Volatiles, 3);
             found.Flaw.Should().BeNull();
             schedules += found.Schedules;
