@@ -137,16 +137,16 @@ public sealed class PureRulesTests
     public void A_run_within_a_span_is_one_whose_last_failures_lie_within_it(long last, int answer)
     {
         FailureRun run = default;
-        run.Extend(3, int.MaxValue, 100, 0).Should().Be(0);
-        run.Extend(3, int.MaxValue, 100, 60).Should().Be(0);
-        run.Extend(3, int.MaxValue, 100, last).Should().Be(answer);
+        run.Extend(3, int.MaxValue, 100, 7000).Should().Be(0);
+        run.Extend(3, int.MaxValue, 100, 7060).Should().Be(0);
+        run.Extend(3, int.MaxValue, 100, 7000 + last).Should().Be(answer);
         run.Length.Should().Be(3);
-        run.Extend(3, int.MaxValue, 100, 160).Should().Be(4, "the last three are at 60 and later");
+        run.Extend(3, int.MaxValue, 100, 7160).Should().Be(4, "the last three are at 60 and later");
         run.TryEnd(int.MaxValue).Should().BeTrue();
-        run.Extend(3, int.MaxValue, 100, 161).Should().Be(0);
-        run.Extend(3, int.MaxValue, 100, 162).Should().Be(0, "failures of the run before do not count");
-        run.Extend(3, int.MaxValue, 100, 163).Should().Be(3);
-        run.Extend(2, int.MaxValue, 100, 164).Should().Be(0, "the limit was changed: there are times for another one");
+        run.Extend(3, int.MaxValue, 100, 7161).Should().Be(0);
+        run.Extend(3, int.MaxValue, 100, 7162).Should().Be(0, "failures of the run before do not count");
+        run.Extend(3, int.MaxValue, 100, 7163).Should().Be(3);
+        run.Extend(2, int.MaxValue, 100, 7164).Should().Be(0, "the limit was changed: there are times for another one");
     }
 
     [Fact]
@@ -178,6 +178,38 @@ public sealed class PureRulesTests
         FailureWindow full = FailureWindow.OverTime(4);
         full.Seed(1, 65_535, 65_535);
         full.Sum(1).Should().Be((65_535, 65_535));
+    }
+
+    [Fact]
+    public void A_window_over_calls_drops_what_comes_from_an_earlier_era_and_its_slots_wrap()
+    {
+        FailureWindow window = FailureWindow.OverCalls(3, 3);
+        window.Record(64, false);
+        window.Record(60, true); // the same bucket, in an era that is over
+        window.Sum(64).Should().Be((1, 0));
+        FailureWindow wrapping = FailureWindow.OverCalls(3, 3);
+        for (int i = 0; i < 5; i++) wrapping.Record(uint.MaxValue - 1, i == 3);
+        wrapping.Sum(uint.MaxValue - 1).Should().Be((3, 1));
+    }
+
+    [Fact]
+    public void A_window_that_grows_keeps_what_was_counted_and_stops_at_its_processors()
+    {
+        FailureWindow window = FailureWindow.OverTime(4);
+        int most = Math.Min(16, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
+        int counted = 0;
+        for (int stripes = 1; ; stripes *= 2)
+        {
+            window.Stripes.Should().Be(stripes);
+            for (uint slot = 7; slot <= 11; slot++) window.Record(slot, slot == 9); // on whatever processor this runs
+            counted += 5;
+            window.Sum(11).Should().Be((counted, counted / 5));
+            window.Grow();
+            window.Sum(11).Should().Be((counted, counted / 5), "what was counted is kept");
+            if (window.Stripes == stripes) break;
+        }
+
+        window.Stripes.Should().Be(most);
     }
 
     [Fact]

@@ -63,7 +63,12 @@ public sealed class PolicyTelemetryTests : IDisposable
         List<ResilienceEvent> events = [];
         ResiliencePipeline pipeline = Builder().OnEvent(events.Add).AddCircuitBreaker(new CircuitBreakerOptions
         {
-            FailureRatio = null, ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromSeconds(5), BreakJitter = 0, RampDuration = TimeSpan.FromSeconds(10), RampFrom = 0.01,
+            FailureRatio = null,
+            ConsecutiveFailures = 1,
+            BreakDuration = TimeSpan.FromSeconds(5),
+            BreakJitter = 0,
+            RampDuration = TimeSpan.FromSeconds(10),
+            RampFrom = 0.01,
         }).Build();
         CircuitBreaker breaker = (CircuitBreaker)pipeline.States.Single().State;
         TaskCompletionSource<int> late = new(), probe = new();
@@ -125,7 +130,8 @@ public sealed class PolicyTelemetryTests : IDisposable
             {
                 _time.Advance(TimeSpan.FromSeconds(2)); // the attempt has taken that long
                 return true;
-            })).Build().TryExecuteAsync(Fail);
+            }
+        )).Build().TryExecuteAsync(Fail);
         ResiliencePipeline outer = NewPipeline(_ => { });
         await outer.TryExecuteAsync(async token => (await NewPipeline(o => o.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0 }).TryExecuteAsync(Fail, token)).GetValueOrThrow());
 
