@@ -196,4 +196,91 @@ public sealed class EndsAndWordsTests
         options.FindProblems().Should().ContainSingle().Which.Option.Should().Be(
             rampFrom is not null ? nameof(options.RampFrom) : within is not null ? nameof(options.ConsecutiveFailuresWithin) : nameof(options.ConsecutiveFailures));
     }
+
+    [Fact]
+    public void A_snapshot_shows_what_each_rule_has_counted_and_an_update_carries_it_over()
+    {
+        ManualTime time = new();
+        CircuitBreakerOptions Options(int? calls, TimeSpan? slow) => new()
+        {
+            SamplingCalls = calls, MinimumCalls = 10, FailureRatio = slow is null ? 0.9 : null, SlowCallThreshold = slow, SlowCallRatio = 0.9, ConsecutiveFailures = slow is null ? null : 50,
+        };
+        CircuitBreaker breaker = new(Options(null, null), time);
+        breaker.TryEnter(out CircuitPermit permit);
+        breaker.Exit(permit, Verdict.Failure);
+        breaker.TakeSnapshot().Should().Match<CircuitSnapshot>(s => s.Calls == 1 && s.Failures == 1 && s.SlowCalls == 0 && s.OverdueCalls == 0);
+        breaker.Update(Options(20, null));
+        breaker.TakeSnapshot().Should().Match<CircuitSnapshot>(s => s.Calls == 1 && s.Failures == 1);
+        breaker.Update(Options(20, TimeSpan.FromSeconds(1)));
+        breaker.TryEnter(out CircuitPermit slow);
+        time.Advance(TimeSpan.FromSeconds(3));
+        breaker.TakeSnapshot().OverdueCalls.Should().Be(1);
+        breaker.Exit(slow, Verdict.Success);
+        breaker.TakeSnapshot().Should().Match<CircuitSnapshot>(s => s.Calls == 1 && s.SlowCalls == 1 && s.Failures == 0 && s.OverdueCalls == 0);
+        breaker.Isolate();
+        breaker.TakeSnapshot().Should().Match<CircuitSnapshot>(s => s.Calls == 0 && s.SlowCalls == 0 && s.ConsecutiveFailures == 0 && s.OverdueCalls == 0);
+    }
+
+    [Fact]
+    public async Task A_limit_used_alone_refuses_at_once_or_waits_as_its_queue_says()
+    {
+        ConcurrencyLimit closed = new(new() { MaxConcurrent = 1 }), open = new(new() { MaxConcurrent = 1, MaxQueued = 1, MaxWait = TimeSpan.FromMinutes(1) });
+        (await closed.EnterAsync()).Should().BeNull();
+        (await closed.EnterAsync())!.Why.Should().Be(LimitReason.QueueFull);
+        (await open.EnterAsync()).Should().BeNull();
+        Task<LimitRefusal?> waiting = open.EnterAsync().AsTask();
+        open.Release();
+        (await waiting).Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_wait_for_a_place_is_no_longer_than_the_call_has_left()
+    {
+        ManualTime time = new();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = time }
+            .AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 5, MaxWait = TimeSpan.FromMinutes(1) }).Build();
+        TaskCompletionSource<int> first = new();
+        Task<int> running = pipeline.ExecuteAsync(_ => new ValueTask<int>(first.Task)).AsTask();
+        Outcome<int> refused = await pipeline.TryExecuteAsync(new() { Deadline = TimeSpan.Zero }, static (_, _) => new ValueTask<int>(1), 0);
+        refused.IsSuccess.Should().BeFalse("there is no time left to wait in");
+        first.SetResult(1);
+        await running;
+    }
+
+    [Fact]
+    public void Moments_and_spans_are_counted_without_overflow()
+    {
+        Clock.ToMs(Timeout.InfiniteTimeSpan).Should().Be(Clock.Never);
+        Clock.ToMs(TimeSpan.MaxValue).Should().Be(Clock.Never);
+        (Clock.ToMs(TimeSpan.FromTicks(-1)), Clock.ToMs(TimeSpan.Zero), Clock.ToMs(TimeSpan.FromTicks(1)), Clock.ToMs(TimeSpan.FromMilliseconds(3))).Should().Be((0, 0, 1, 3));
+        Clock.After(5, TimeSpan.FromMilliseconds(3)).Should().Be(8);
+        Clock.After(-5, TimeSpan.FromMilliseconds(3)).Should().Be(-2);
+        Clock.After(5, TimeSpan.MaxValue).Should().Be(Clock.Never);
+        Clock.After(Clock.Never - 1, TimeSpan.FromMilliseconds(3)).Should().Be(Clock.Never);
+        Clock.For(new Odd()).NowMs.Should().Be(1500, "a clock whose ticks are no whole part of a millisecond");
+        PolicyDescription.Format(TimeSpan.MaxValue).Should().Be("unlimited");
+        PolicyDescription.Format(Timeout.InfiniteTimeSpan).Should().Be("unlimited");
+    }
+
+    private sealed class Odd : TimeProvider
+    {
+        public override long TimestampFrequency => 300;
+
+        public override long GetTimestamp() => 450;
+    }
+
+    [Fact]
+    public void The_most_attempts_of_a_retry_are_those_of_its_most_patient_rule()
+    {
+        int? Most(params RetryRule[] rules)
+        {
+            RetryOptions options = new() { MaxRetries = 2 };
+            foreach (RetryRule rule in rules) options.Rules.Add(rule);
+            return new ResiliencePipelineBuilder().AddRetry(options).Build().Describe().Policies[0].MaxAttempts;
+        }
+
+        Most().Should().Be(3);
+        Most(RetryRule.On<IOException>(5), RetryRule.On<TimeoutException>()).Should().Be(6);
+        Most(RetryRule.On<IOException>(RetryOptions.Unlimited)).Should().BeNull();
+    }
 }

@@ -174,4 +174,19 @@ public sealed class PolicyTelemetryTests : IDisposable
         events.OfType<FallbackUsed>().Should().ContainSingle(e => e.Replaced == Verdict.Failure && e.Source == FallbackSource.Value);
         _activity.Events.Should().ContainSingle(e => e.Name == "resilience.fallback");
     }
+
+    [Fact]
+    public async Task A_fallback_names_its_source_also_when_nobody_listens_for_events()
+    {
+        LastGood<int> lastGood = LastGood<int>.Shared(TimeSpan.FromHours(1));
+        ResiliencePipeline<int> remembers = new ResiliencePipelineBuilder<int> { Name = _name, TimeProvider = _time }.AddFallback(new FallbackOptions<int> { LastGood = lastGood }).Build();
+        ResiliencePipeline<int> asks = new ResiliencePipelineBuilder<int> { Name = _name, TimeProvider = _time }
+            .AddFallback(new FallbackOptions<int> { Call = _ => new ValueTask<int>(9), ShouldHandle = _ => true }).Build();
+        await remembers.ExecuteAsync(Answer);
+        (await remembers.ExecuteAsync(Fail)).Should().Be(1);
+        (await asks.ExecuteAsync(Fail)).Should().Be(9);
+        Of("fallbacks").Should().Equal("failure last_good", "failure call");
+        ResilienceTelemetry.NameOf(Verdict.None).Should().Be("none");
+        ResilienceTelemetry.NameOf(Verdict.Rejected).Should().Be("rejected");
+    }
 }
