@@ -175,5 +175,6 @@ internal static class PipelineOrder
 
     private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
 
-    private static string Show(TimeSpan? span) => span is { } s ? PolicyDescription.Format(s) : "none";
+    /// <summary>Only what was compared is shown, and nothing compares with what is not there.</summary>
+    private static string Show(TimeSpan? span) => PolicyDescription.Format(span!.Value);
 }

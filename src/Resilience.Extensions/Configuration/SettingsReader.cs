@@ -98,7 +98,8 @@ internal static partial class SettingsReader
             foreach (IConfigurationSection item in child.GetChildren())
             {
                 string itemPath = ConfigurationPath.Combine(path, item.Key);
-                if (item.Value is { Length: > 0 } code && Code().IsMatch(code)) found.Values.Add(new(ConfigurationPath.Combine(name, item.Key), code));
+                bool isCode = item.Value is { } code && Code().IsMatch(code) && !item.GetChildren().Any();
+                if (isCode) found.Values.Add(new(ConfigurationPath.Combine(name, item.Key), item.Value));
                 else found.Problems.Add(new(itemPath, $"is {Show(item)}, but must be a code such as RES008"));
             }
         }
@@ -163,7 +164,7 @@ internal static partial class SettingsReader
     [GeneratedRegex(@"^-?(\d{1,8}\.)?\d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,7})?$", RegexOptions.CultureInvariant)]
     private static partial Regex Span();
 
-    [GeneratedRegex("^RES[0-9]{3}$", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
+    [GeneratedRegex(@"^RES[0-9]{3}\z", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
     private static partial Regex Code();
 
     private sealed class Snapshot

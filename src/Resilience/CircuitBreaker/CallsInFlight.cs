@@ -67,7 +67,7 @@ internal sealed class CallsInFlight(long thresholdMs)
     /// <summary>How many have been under way for at least the threshold (to within a slot).</summary>
     internal int Overdue(long nowMs)
     {
-        long youngest = ((nowMs - thresholdMs) / _slotMs) - (nowMs < thresholdMs ? 1 : 0);
+        long youngest = (nowMs - thresholdMs) / _slotMs; // zero or less while no call can be that old
         long overdue = Volatile.Read(ref _older);
         foreach (ref long word in _ring.AsSpan())
         {

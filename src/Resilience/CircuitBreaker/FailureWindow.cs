@@ -165,10 +165,16 @@ internal sealed class FailureWindow
     /// <summary>Puts counts of a former window into this one, which nobody else sees yet.</summary>
     internal void Seed(uint slot, int calls, int bad)
     {
-        if (_callsPerBucket > 0) slot += (uint)_head;
+        Debug.Assert(_head == 0, "Nobody has counted yet.");
         long c = Math.Min(calls, CountMask), b = calls > CountMask ? (long)bad * CountMask / calls : bad;
         _stripes[0][slot & (uint)_mask] = ((long)slot << StampShift) | (b << BadShift) | c;
     }
+
+    /// <summary>How many rings there are now.</summary>
+    internal int Stripes => Volatile.Read(ref _stripes).Length;
+
+    /// <summary>Doubles the stripes that the caller saw, unless another thread did so or there are enough.</summary>
+    internal void Grow() => Grow(Volatile.Read(ref _stripes));
 
     private void Grow(long[][] seen)
     {

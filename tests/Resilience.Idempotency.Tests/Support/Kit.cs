@@ -80,6 +80,7 @@ internal sealed class UnrulyStore(IIdempotencyStore inner) : IIdempotencyStore
 {
     internal Func<string, Task>? Before;
     internal Func<string, Task>? After;
+    internal Func<int>? Swept;
     internal readonly List<string> Asked = [];
 
     public IdempotencyStoreTraits Traits { get; } = inner.Traits with { IsImmediate = false, Name = "unruly" };
@@ -109,7 +110,8 @@ internal sealed class UnrulyStore(IIdempotencyStore inner) : IIdempotencyStore
     public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
         RunAsync("peek", () => inner.PeekAsync(id, CancellationToken.None));
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
+    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) =>
+        RunAsync("purge", () => Swept is { } swept ? new(swept()) : inner.PurgeAsync(most, CancellationToken.None));
 
     internal static Task Broken => Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "down"));
 }

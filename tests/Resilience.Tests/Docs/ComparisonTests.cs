@@ -9,7 +9,7 @@ public sealed partial class ComparisonTests
     [InlineData("docs/moving-from-microsoft-http-resilience.md", 35)]
     [InlineData("docs/idempotency/faults-elsewhere.md", 35)]
     [InlineData("docs/idempotency/behaviours.md", 120)]
-    [InlineData("docs/verification.md", 17)]
+    [InlineData("docs/verification.md", 35)]
     public void Every_fault_in_the_table_names_a_test_that_exists(string document, int atLeast)
     {
         string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, document));
@@ -37,9 +37,25 @@ public sealed partial class ComparisonTests
     [GeneratedRegex(@"\bLaw\(""([^""]+)"",")]
     private static partial Regex Law();
 
+    /// <summary>The tables of proofs name classes.</summary>
+    [Theory]
+    [InlineData("docs/verification.md", 15)]
+    [InlineData("docs/verification/deep.md", 0)]
+    [InlineData("docs/verification/mutants.md", 0)]
+    public void Every_class_of_tests_that_a_page_names_exists(string document, int atLeast)
+    {
+        string[] named = [.. TestClass().Matches(File.ReadAllText(Path.Combine(Repository.Root, document))).Select(m => m.Groups[1].Value).Distinct()];
+        named.Should().HaveCountGreaterThanOrEqualTo(atLeast);
+        HashSet<string> classes = [.. Repository.Files("tests", "*Tests.cs").Select(f => Path.GetFileNameWithoutExtension(f)!)];
+        named.Where(n => !classes.Contains(n)).Should().BeEmpty();
+    }
+
+    [GeneratedRegex(@"`([A-Z]\w+Tests)`")]
+    private static partial Regex TestClass();
+
     [GeneratedRegex(@"`([A-Z][a-z0-9]*(?:_[A-Za-z0-9]+){2,})` \|$")]
     private static partial Regex TestName();
 
-    [GeneratedRegex(@"\[(?:Coyote)?(?:Fact|Theory)\](?:\s*\[[^\n]*)*\s+public (?:async )?(?:Task|void) (\w+)\(")]
+    [GeneratedRegex(@"\[(?:Coyote)?(?:Fact|Theory)\](?:\s*\[[^\n]*)*\s+(?:public|internal) (?:async )?(?:Task|void) (\w+)\(")]
     private static partial Regex Method();
 }

@@ -3,7 +3,7 @@ namespace Resilience.Tests.Simulations;
 /// <summary>Real traffic for a while, on a Debug build with its invariants asserted: heap, timers, handles and threads stay flat.</summary>
 public sealed class SoakTests
 {
-    private static string Seconds => Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? "600" : "60";
+    private static string Seconds => Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? "3600" : "60";
 
     [Fact]
     public async Task Nothing_grows_and_no_invariant_breaks_under_traffic()

@@ -56,6 +56,7 @@ internal static class Explorer
         .WithMaxSchedulingSteps(2000)
         .WithRandomGeneratorSeed(1)
         .WithPartiallyControlledConcurrencyAllowed(false)
+        .WithDeadlockTimeout(120_000) // real time without a step: a busy machine takes more than the usual five seconds from a thread that is well
         .WithAtomicOperationRaceCheckingEnabled()
         .WithVolatileOperationRaceCheckingEnabled(grain >= Grain.Volatiles)
         .WithMemoryAccessRaceCheckingEnabled(grain >= Grain.Memory)

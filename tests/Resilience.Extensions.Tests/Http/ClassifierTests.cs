@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Authentication;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Http;
+
+/// <summary>What statuses and errors mean, as tables.</summary>
+public sealed class ClassifierTests
+{
+    private static Verdict VerdictOf(HttpResponseMessage response) => HttpClassifier.Default.BindResult<HttpResponseMessage>()!(response);
+
+    private static Verdict VerdictOf(Exception exception) => HttpClassifier.Default.Classify(exception, false);
+
+    [Fact]
+    public void Every_status_has_the_verdict_of_the_table()
+    {
+        int[] passing = [408, 429, .. Enumerable.Range(500, 100).Except([501, 505, 511])];
+        for (int status = 100; status < 600; status++)
+        {
+            Verdict expected = status < 400 ? Verdict.Success : passing.Contains(status) ? Verdict.Failure : Verdict.Ignored;
+            using HttpResponseMessage response = new((HttpStatusCode)status);
+            VerdictOf(response).Should().Be(expected, "of {0}", status);
+            HttpClassifier.IsTransient((HttpStatusCode)status).Should().Be(expected == Verdict.Failure, "of {0}", status);
+            if (status >= 400) VerdictOf(new HttpRequestException("x", null, (HttpStatusCode)status)).Should().Be(expected, "of {0} as an exception", status);
+        }
+    }
+
+    [Theory]
+    [InlineData(true, true, Verdict.Failure)]
+    [InlineData(true, false, Verdict.Ignored)]
+    [InlineData(false, false, Verdict.Ignored)]
+    public void A_conflict_may_pass_only_when_the_first_attempt_with_the_same_key_is_under_way(bool isMarked, bool mayPass, Verdict expected)
+    {
+        using HttpRequestMessage request = new();
+        if (isMarked) request.Options.Set(HttpClassifier.IsInFlight, mayPass);
+        using HttpResponseMessage response = new(HttpStatusCode.Conflict) { RequestMessage = request };
+        VerdictOf(response).Should().Be(expected);
+        using HttpResponseMessage alone = new(HttpStatusCode.Conflict);
+        VerdictOf(alone).Should().Be(Verdict.Ignored);
+    }
+
+    [Theory]
+    [InlineData(HttpRequestError.Unknown, Verdict.Failure, false, null)]
+    [InlineData(HttpRequestError.NameResolutionError, Verdict.Failure, true, "name_resolution_error")]
+    [InlineData(HttpRequestError.ConnectionError, Verdict.Failure, true, "connection_error")]
+    [InlineData(HttpRequestError.SecureConnectionError, Verdict.Failure, true, "secure_connection_error")]
+    [InlineData(HttpRequestError.HttpProtocolError, Verdict.Failure, false, "http_protocol_error")]
+    [InlineData(HttpRequestError.ExtendedConnectNotSupported, Verdict.Ignored, false, "extended_connect_not_supported")]
+    [InlineData(HttpRequestError.VersionNegotiationError, Verdict.Ignored, false, "version_negotiation_error")]
+    [InlineData(HttpRequestError.UserAuthenticationError, Verdict.Ignored, false, "user_authentication_error")]
+    [InlineData(HttpRequestError.ProxyTunnelError, Verdict.Failure, true, "proxy_tunnel_error")]
+    [InlineData(HttpRequestError.InvalidResponse, Verdict.Failure, false, "invalid_response")]
+    [InlineData(HttpRequestError.ResponseEnded, Verdict.Failure, false, "response_ended")]
+    [InlineData(HttpRequestError.ConfigurationLimitExceeded, Verdict.Ignored, false, "configuration_limit_exceeded")]
+    public void Every_error_has_its_verdict_its_name_and_says_whether_it_came_before_the_request_was_sent(HttpRequestError error, Verdict expected, bool isBefore, string? name)
+    {
+        HttpRequestException exception = new(error, "x");
+        VerdictOf(exception).Should().Be(expected);
+        HttpClassifier.IsSafeBeforeSend(exception).Should().Be(isBefore);
+        HttpClassifier.Default.ErrorTypeOf(exception).Should().Be(name ?? typeof(HttpRequestException).FullName);
+        HttpClassifier.IsSafeBeforeSend(new HttpRequestException(error, "x", null, HttpStatusCode.BadGateway)).Should().BeFalse("there was an answer");
+    }
+
+    [Fact]
+    public void A_certificate_that_does_not_fit_does_not_heal_however_deep_it_lies()
+    {
+        VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new AuthenticationException())).Should().Be(Verdict.Ignored);
+        VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new IOException("y", new AuthenticationException()))).Should().Be(Verdict.Ignored);
+        VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new IOException("cut off"))).Should().Be(Verdict.Failure);
+    }
+
+    [Fact]
+    public void A_timeout_of_the_connection_comes_before_the_request_and_one_of_the_client_perhaps_not()
+    {
+        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new TimeoutException())).Should().BeTrue();
+        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new TimeoutException("y", new OperationCanceledException()))).Should().BeFalse();
+        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new IOException())).Should().BeFalse();
+        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException()).Should().BeFalse();
+        HttpClassifier.IsSafeBeforeSend(new TimeoutException()).Should().BeFalse();
+        FluentActions.Invoking(() => HttpClassifier.IsSafeBeforeSend(null!)).Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
+    public void Results_and_errors_with_a_status_are_named_by_its_number()
+    {
+        using HttpResponseMessage response = new(HttpStatusCode.TooManyRequests);
+        HttpClassifier.Default.BindName<HttpResponseMessage>()!(response).Should().Be("429");
+        HttpClassifier.Default.ErrorTypeOf(new HttpRequestException("x", null, HttpStatusCode.BadGateway)).Should().Be("502");
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("0", 0.0)]
+    [InlineData("120", 120.0)]
+    [InlineData("-1", null)]
+    [InlineData("soon", null)]
+    [InlineData("Sun, 01 Mar 2026 00:00:10 GMT", 10.0)]
+    [InlineData("Sun, 01 Mar 2026 00:00:00 GMT", 0.0)]
+    [InlineData("Sat, 28 Feb 2026 23:00:00 GMT", 0.0)]
+    public void The_server_says_when_to_come_back(string? value, double? seconds)
+    {
+        FakeTimeProvider time = new(DateTimeOffset.Parse("2026-03-01T00:00:00Z", CultureInfo.InvariantCulture));
+        using HttpResponseMessage response = new();
+        if (value is not null) response.Headers.TryAddWithoutValidation("Retry-After", value);
+        HttpClassifier.ReadRetryAfter(response, time)?.TotalSeconds.Should().Be(seconds);
+        (HttpClassifier.ReadRetryAfter(response, time) is null).Should().Be(seconds is null);
+        FluentActions.Invoking(() => HttpClassifier.ReadRetryAfter(null!, time)).Should().Throw<ArgumentNullException>();
+        FluentActions.Invoking(() => HttpClassifier.ReadRetryAfter(response, null!)).Should().Throw<ArgumentNullException>();
+    }
+
+    [Fact]
+    public void A_wait_below_zero_that_code_has_put_there_counts_as_nothing_said()
+    {
+        using HttpResponseMessage response = new();
+        response.Headers.RetryAfter = new(TimeSpan.FromSeconds(-1));
+        HttpClassifier.ReadRetryAfter(response, TimeProvider.System).Should().BeNull();
+    }
+}

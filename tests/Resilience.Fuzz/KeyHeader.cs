@@ -1,0 +1,64 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Resilience.Fuzz;
+
+/// <summary>The <c>Idempotency-Key</c> header, held against the grammar written as an expression.</summary>
+internal static partial class KeyHeader
+{
+    internal static Oracle Make(Planted planted) => new(
+        "header", bytes => Check(Encoding.Latin1.GetString(bytes), planted),
+        ["\"", "\\\"", "\\\\", "\\", ";", ";a", ";a=1", ";a=\"x\"", "; d=?1", ",", " ", "\t", "\0", "=", "key", "\"key\"", "\u00ff", "*", ":"]);
+
+    private static void Check(string value, Planted planted)
+    {
+        string? bare = Read(value, acceptBare: true, planted), strict = Read(value, acceptBare: false, planted);
+        string text = value.Trim(' ');
+        string? expected = value.Length > IdempotencyKeyHeader.LongestValue ? null : Expected(text);
+        Oracle.Require(bare == expected, $"read {Show(bare)}, the grammar says {Show(expected)}");
+        Oracle.Require(strict is null ? !text.StartsWith('"') || bare is null : strict == bare, "strict and lenient reading disagree about a quoted key");
+        if (bare is not null)
+        {
+            string sent = IdempotencyKeyHeader.Format(bare);
+            if (sent.Length <= IdempotencyKeyHeader.LongestValue)
+                Oracle.Require(Read(sent, acceptBare: false, planted) == bare, $"{sent} is not read back as {bare}");
+        }
+
+        // The same input as a key that a client wants to send.
+        string sendable = string.Concat(value.Where(c => c is >= ' ' and <= '~').Take(255));
+        if (sendable.Length > 0)
+            Oracle.Require(Read(IdempotencyKeyHeader.Format(sendable), acceptBare: false, planted) == sendable, $"{sendable} is not read back");
+    }
+
+    private static string? Read(string value, bool acceptBare, Planted planted)
+    {
+        if (planted == Planted.IgnoresWhatFollows && Quoted().Match(value) is { Success: true } whole) value = whole.Value;
+        bool isKey = IdempotencyKeyHeader.TryParse(value, acceptBare, out string key, out string problem);
+        Oracle.Require(isKey ? key.Length > 0 && problem.Length == 0 : key.Length == 0 && problem.Length > 0, "an answer is a key or a problem");
+        if (!isKey) return null;
+        return planted == Planted.KeepsEscapes ? key.Replace("\"", "\\\"", StringComparison.Ordinal) : key;
+    }
+
+    private static string? Expected(string text)
+    {
+        if (Bare().IsMatch(text)) return text;
+        if (Field().Match(text) is not { Success: true } match) return null;
+        return Escape().Replace(match.Groups["key"].Value, "$1");
+    }
+
+    private static string Show(string? key) => key is null ? "nothing" : $"'{key}'";
+
+    [GeneratedRegex(@"\A""(?:[^""\\]|\\.)*""", RegexOptions.Singleline)]
+    private static partial Regex Quoted();
+
+    [GeneratedRegex(@"\A[!#-+./0-9:<-\[\]-~-]+\z")]
+    private static partial Regex Bare();
+
+    [GeneratedRegex(
+        """\A"(?<key>(?:[ !#-\[\]-~]|\\["\\])+)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9!\#$%&'*+\-.^_`|~:/=?@]+))?)*\z""",
+        RegexOptions.Singleline)]
+    private static partial Regex Field();
+
+    [GeneratedRegex(@"\\(.)")]
+    private static partial Regex Escape();
+}

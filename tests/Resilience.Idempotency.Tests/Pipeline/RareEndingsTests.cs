@@ -1,0 +1,195 @@
+using System.Text;
+
+namespace Resilience.Idempotency.Tests.Pipeline;
+
+/// <summary>Endings that seldom happen: callers who leave, records of another kind, claims lost in the middle.</summary>
+public sealed class RareEndingsTests
+{
+    private static readonly IdempotencyKey Key = new("shop", "order-1");
+
+    private static CallOptions With(string? asked = null)
+    {
+        CallProperties properties = new CallProperties().With(IdempotencyKey.Property, Key);
+        return new("charge") { Properties = asked is null ? properties : properties.With(Fingerprint.Property, Fingerprint.Of(asked)) };
+    }
+
+    private static ResiliencePipeline Pipeline(IdempotencyGate gate, Action<IdempotencyPolicyOptions>? configure = null)
+    {
+        IdempotencyPolicyOptions options = new();
+        configure?.Invoke(options);
+        return new ResiliencePipelineBuilder().AddIdempotency(gate, options).Build();
+    }
+
+    [Fact]
+    public async Task Who_leaves_before_he_is_answered_has_asked_for_nothing_and_his_late_claim_is_given_back()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        TaskCompletionSource slow = new(), asked = new();
+        store!.Before = operation =>
+        {
+            if (operation != "acquire") return Task.CompletedTask;
+            asked.TrySetResult();
+            return slow.Task;
+        };
+        using CancellationTokenSource leaving = new();
+        ValueTask<Outcome<int>> call = Pipeline(kit.Gate).TryExecuteAsync<int, int>(With(), static (_, _) => throw new InvalidOperationException("must not run"), 0, leaving.Token);
+        Task<Outcome<int>> running = call.AsTask();
+        await asked.Task.WaitAsync(Kit.Patience);
+        await leaving.CancelAsync();
+        Outcome<int> outcome = await running.WaitAsync(Kit.Patience);
+        (outcome.Verdict, outcome.Exception is OperationCanceledException).Should().Be((Verdict.Ignored, true));
+        store.Before = null;
+        slow.SetResult();
+        await Kit.UntilAsync(() =>
+        {
+            lock (store.Asked) return store.Asked.Contains("release");
+        });
+        (await kit.Gate.EnterAsync(Key.ToId(), default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+    }
+
+    [Fact]
+    public async Task Who_leaves_is_not_troubled_by_a_store_that_fails_afterwards()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        TaskCompletionSource slow = new();
+        store!.Before = _ => slow.Task;
+        using CancellationTokenSource leaving = new();
+        Task<IdempotencyEntry> entering = kit.Gate.EnterAsync(Key.ToId(), default, leaving.Token).AsTask();
+        await leaving.CancelAsync();
+        await FluentActions.Awaiting(() => entering).Should().ThrowAsync<OperationCanceledException>();
+        store.Before = null;
+        slow.SetException(new IdempotencyStoreException(IdempotencyStoreFault.Full, "planned"));
+        IdempotencyEntry next = await kit.PassUntilAsync(kit.Gate.EnterAsync(Key.ToId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
+        next.Answer.Should().Be(IdempotencyAnswer.Claimed);
+    }
+
+    [Fact]
+    public async Task Another_request_under_the_same_key_is_decided_by_the_store_while_nobody_owns_it()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(wrap: inner => store = new(inner));
+        TaskCompletionSource slow = new();
+        int acquires = 0;
+        store!.Before = operation => operation == "acquire" && Interlocked.Increment(ref acquires) == 1 ? slow.Task : Task.CompletedTask;
+        Task<IdempotencyEntry> first = kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("one")).AsTask();
+        (await kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("two"))).Answer.Should().Be(IdempotencyAnswer.Claimed, "the store saw this one first");
+        slow.SetResult();
+        (await first.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.KeyReused);
+    }
+
+    [Fact]
+    public async Task A_duplicate_is_told_busy_when_not_even_the_first_is_answered_in_time()
+    {
+        UnrulyStore? store = null;
+        using Kit kit = new(o => (o.Lease, o.AcquireTimeout) = (TimeSpan.FromMilliseconds(1500), TimeSpan.FromSeconds(60)), inner => store = new(inner));
+        IdempotencyGate second = kit.NewGate(o => (o.Lease, o.AcquireTimeout) = (TimeSpan.FromMilliseconds(1500), TimeSpan.FromSeconds(1)));
+        TaskCompletionSource slow = new();
+        store!.Before = _ => slow.Task;
+        Task<IdempotencyEntry> first = second.EnterAsync(Key.ToId(), default).AsTask(), duplicate = second.EnterAsync(Key.ToId(), default).AsTask();
+        IdempotencyEntry told = await kit.PassUntilAsync(duplicate, TimeSpan.FromMilliseconds(100));
+        told.Answer.Should().BeOneOf(IdempotencyAnswer.Busy, IdempotencyAnswer.StoreUnavailable);
+        if (told.Answer == IdempotencyAnswer.Busy) told.RetryAfter.Should().Be(TimeSpan.FromMilliseconds(500), "a third of a short lease");
+        (await kit.PassUntilAsync(first, TimeSpan.FromMilliseconds(100))).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+    }
+
+    [Fact]
+    public async Task What_another_kind_of_caller_has_stored_is_unreadable_here()
+    {
+        using Kit kit = new();
+        await (await kit.Gate.EnterAsync(Key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.HttpResponse, "a response"u8.ToArray());
+        Outcome<int> outcome = await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(1), 0);
+        outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.Unreadable);
+    }
+
+    [Theory]
+    [InlineData("System.IO.IOException\nthe disk", "System.IO.IOException", "the disk")]
+    [InlineData("only words", "", "only words")]
+    public async Task A_recorded_error_is_repeated_as_it_was(string stored, string type, string message)
+    {
+        using Kit kit = new();
+        await (await kit.Gate.EnterAsync(Key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Error, Encoding.UTF8.GetBytes(stored));
+        Outcome<int> outcome = await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(1), 0);
+        outcome.Exception.Should().BeOfType<RecordedErrorException>().Which.Should().Match<RecordedErrorException>(e => e.OriginalType == type && e.Message == message);
+        outcome.Verdict.Should().Be(Verdict.Ignored);
+    }
+
+    [Fact]
+    public async Task A_bad_result_after_the_point_of_no_return_is_kept_as_unknown()
+    {
+        using Kit kit = new();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Classifier = OutcomeClassifier.Default.OnResult<int>(_ => Verdict.Failure) }.AddIdempotency(kit.Gate).Build();
+        Outcome<int> outcome = await pipeline.TryExecuteAsync(With(), static (context, _) =>
+        {
+            context.TryGet(IdempotencyClaim.Property, out IdempotencyClaim? claim);
+            claim!.PassPointOfNoReturn();
+            return new ValueTask<int>(5);
+        }, 0);
+        outcome.Verdict.Should().Be(Verdict.Failure);
+        IdempotencyEntry again = await kit.Gate.EnterAsync(Key.ToId(), default);
+        (again.Answer, Encoding.UTF8.GetString(again.Content.Span)).Should().Be((IdempotencyAnswer.OutcomeUnknown, "result\n"));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_call_whose_claim_was_lost_to_one_that_still_runs_gives_what_it_has(bool isCancelled)
+    {
+        using Kit kit = new();
+        Outcome<int> outcome = await Pipeline(kit.Gate).TryExecuteAsync(With("x"), static async (context, state) =>
+        {
+            context.TryGet(IdempotencyClaim.Property, out IdempotencyClaim? claim);
+            await state.kit.Memory.ReleaseAsync(claim!.Id, claim.Fence);
+            await state.kit.Memory.TryAcquireAsync(
+                new() { Id = claim.Id, Fingerprint = claim.Fingerprint, Nonce = Guid.NewGuid(), Lease = Kit.Lease, Retention = TimeSpan.FromHours(1), MaxAttempts = 5 });
+            if (!state.isCancelled) return 5;
+            claim.Lose();
+            context.CancellationToken.ThrowIfCancellationRequested();
+            return 0;
+        }, (kit, isCancelled));
+        if (isCancelled) outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.ClaimLost);
+        else outcome.Value.Should().Be(5);
+    }
+
+    [Fact]
+    public async Task The_fingerprint_may_come_from_anywhere()
+    {
+        using Kit kit = new();
+        string asked = "one";
+        ResiliencePipeline pipeline = Pipeline(kit.Gate, o => o.FingerprintFor = _ => Fingerprint.Of(asked));
+        (await pipeline.ExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(1), 0)).Should().Be(1);
+        asked = "two";
+        (await pipeline.TryExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(2), 0)).Refusal
+            .Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.KeyReused);
+        (await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(2), 0)).IsSuccess.Should().BeFalse("no fingerprint is another one than that of the first");
+    }
+
+    [Fact]
+    public async Task A_store_that_throws_where_it_should_answer_is_a_store_that_cannot_be_asked()
+    {
+        using IdempotencyGate gate = new(new ThrowingStore());
+        (await gate.EnterAsync(Key.ToId(), default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.StoreUnavailable && e.Error!.InnerException is FormatException);
+        using IdempotencyGate plain = new();
+        plain.Store.Traits.Name.Should().Be("memory");
+        default(IdempotencyKey).ToString().Should().Be("no key");
+    }
+
+    private sealed class ThrowingStore : IIdempotencyStore
+    {
+        public IdempotencyStoreTraits Traits { get; } = new() { Name = "throwing", IsImmediate = true };
+
+        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+
+        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+
+        public ValueTask<bool> CompleteAsync(
+            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+
+        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+
+        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new FormatException("planned");
+    }
+}
