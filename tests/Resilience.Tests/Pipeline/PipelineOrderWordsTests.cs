@@ -19,7 +19,7 @@ public sealed class PipelineOrderWordsTests
         { "RES003: Hedging > Fallback: the fallback stands inside the retry, which therefore never sees a failure and never retries. Put it outside.", [Of(PolicyRole.Hedging), Of(PolicyRole.Fallback)] },
         { "RES004: CircuitBreaker > Fallback: the fallback stands inside the circuit breaker, which therefore never sees a failure and never opens. Put it outside.",
             [Of(PolicyRole.CircuitBreaker), Of(PolicyRole.Fallback)] },
-        { "RES005: Retry > Retry: two retries multiply: up to 4 × unlimited attempts for one call. Keep one.", [Retry(), Retry(attempts: null)] },
+        { "RES005: Retry > Retry: two retries multiply: up to 4 × 5 attempts for one call. Keep one.", [Retry(), Retry(attempts: 5)] },
         { "RES006: ConcurrencyLimit > Retry: the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. Put it inside, unless you mean to count calls in waiting.",
             [Of(PolicyRole.ConcurrencyLimit), Retry()] },
         { "RES007: Timeout > Timeout: the inner timeout (5 s) is not shorter than the outer one (5 s), so it can never be the one that ends a call.", [Timeout(5), Timeout(5)] },
