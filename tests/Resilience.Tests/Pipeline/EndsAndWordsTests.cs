@@ -210,7 +210,12 @@ public sealed class EndsAndWordsTests
         ManualTime time = new();
         CircuitBreakerOptions Options(int? calls, TimeSpan? slow) => new()
         {
-            SamplingCalls = calls, MinimumCalls = 10, FailureRatio = slow is null ? 0.9 : null, SlowCallThreshold = slow, SlowCallRatio = 0.9, ConsecutiveFailures = slow is null ? null : 50,
+            SamplingCalls = calls,
+            MinimumCalls = 10,
+            FailureRatio = slow is null ? 0.9 : null,
+            SlowCallThreshold = slow,
+            SlowCallRatio = 0.9,
+            ConsecutiveFailures = slow is null ? null : 50,
         };
         CircuitBreaker breaker = new(Options(null, null), time);
         breaker.TryEnter(out CircuitPermit permit);
