@@ -56,7 +56,7 @@ public static class TuningExamples
             ["goodput"], [LatencyCalm, "goodput before, calls a second", Good, Opened], (b, a) => b.Calm.SuccessShare < 0.97 && a.Calm.SuccessShare > 0.999),
         new("budget", "--scenario spike " + Both + "--set naive:Retry:Budget:Unlimited=true --breaker off", ("no budget", "budget 0.1"),
             ["load", "goodput"], [Peak, "requests a second in the last half minute", Recovery, Good], (b, a) => b.Recovery is null && a.Recovery is not null),
-        new("breaker-minimum", "--scenario outage " + BreakerOnBoth + "--set naive:CircuitBreaker:MinimumCalls=400", 
+        new("breaker-minimum", "--scenario outage " + BreakerOnBoth + "--set naive:CircuitBreaker:MinimumCalls=400",
             ("at least 400 calls", "at least 20 calls"),
             ["load", "wasted"], [Opened, Nobody, Refused, Failed], (b, a) => b.Openings == 0 && a.Openings > 0 && a.Report.Abandoned < b.Report.Abandoned / 2),
         new("break-duration", "--scenario outage " + BreakerOnBoth
