@@ -241,7 +241,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         RedisServer mortal = RedisServer.Durable();
         await WithServerAsync(mortal, async () =>
         {
-            await using ConnectionMultiplexer connection = await mortal.ConnectAsync(Impatient);
+            await using ConnectionMultiplexer connection = await mortal.ConnectAsync();
             RedisIdempotencyStore store = new(connection);
             Dictionary<IdempotencyId, int> acknowledged = [];
             for (int i = 0; i < 50; i++)
