@@ -21,6 +21,10 @@ public sealed class ParserTests
     [InlineData("\"' OR 1=1 --\"", "' OR 1=1 --")]
     [InlineData("../../etc/passwd", "../../etc/passwd")]
     [InlineData("{tag}*", "{tag}*")]
+    [InlineData("a~b", "a~b")]
+    [InlineData("\"abc\";a", "abc")]
+    [InlineData("\"abc\";a1", "abc")]
+    [InlineData("\"abc\";*a_b-c.d9=1;e", "abc")]
     public void What_is_a_key(string value, string expected)
     {
         Parse(value, out string key).Should().BeTrue();
@@ -51,6 +55,9 @@ public sealed class ParserTests
     [InlineData("k\u00e9y")]
     [InlineData("\"k\u00e9y\"")]
     [InlineData("\"a\u007f\"")]
+    [InlineData("a b")]
+    [InlineData("\"abc\";1a")]
+    [InlineData("\"abc\";-a=1")]
     public void What_is_none(string? value)
     {
         Parse(value, out string key).Should().BeFalse();
@@ -58,6 +65,27 @@ public sealed class ParserTests
         IdempotencyKeyHeader.TryParse(value, true, out _, out string problem);
         problem.Should().NotBeEmpty();
     }
+
+    [Fact]
+    public void A_value_may_be_as_long_as_the_bound_and_what_is_wrong_is_said()
+    {
+        Parse(new string('k', IdempotencyKeyHeader.LongestValue), out string key).Should().BeTrue();
+        key.Should().HaveLength(IdempotencyKeyHeader.LongestValue);
+        IdempotencyKeyHeader.TryParse(new string('k', IdempotencyKeyHeader.LongestValue + 1), true, out _, out string tooLong).Should().BeFalse();
+        tooLong.Should().Be("is longer than 1024 characters");
+        IdempotencyKeyHeader.TryParse("abc", false, out _, out string bare).Should().BeFalse();
+        bare.Should().Be("is not in quotes");
+        IdempotencyKeyHeader.TryParse("\"abc\"", false, out _, out string none).Should().BeTrue();
+        none.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(null)]
+    [InlineData("a\tb")]
+    [InlineData("k\u00e9y")]
+    public void What_a_header_cannot_carry_is_not_formatted(string? key) =>
+        FluentActions.Invoking(() => IdempotencyKeyHeader.Format(key!)).Should().Throw<ArgumentException>().WithParameterName(nameof(key));
 
     [Fact]
     public void Whatever_is_sent_is_read_or_refused_and_a_formatted_key_is_read_back()
@@ -88,6 +116,24 @@ public sealed class ParserTests
         }, iter: Times / 20);
 
         static string Clean(string text) => System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(text));
+    }
+
+    [Fact]
+    public void A_stored_response_is_read_back_at_its_edges()
+    {
+        HttpResponseRecord edge = new() { Status = 999, Headers = [new("long", new string('v', 70_000)), new("empty", "")] };
+        HttpResponseRecord read = HttpResponseRecord.Decode(edge.Encode())!;
+        read.Status.Should().Be(999);
+        read.Headers.Should().Equal(edge.Headers);
+        read.Body.Length.Should().Be(0);
+
+        byte[] bytes = new HttpResponseRecord { Status = 200 }.Encode();
+        HttpResponseRecord.Decode(bytes).Should().NotBeNull();
+        bytes[2] = 2;
+        HttpResponseRecord.Decode(bytes).Should().BeNull("there is no such flag");
+        HttpResponseRecord.Decode(new HttpResponseRecord { Status = 199 }.Encode()).Should().BeNull("it is no final status");
+        FluentActions.Invoking(() => new HttpResponseRecord { Status = 200, Headers = [new(new string('n', 65_536), "")] }.Encode())
+            .Should().Throw<OverflowException>("a name of that length would be read back as another");
     }
 
     [Fact]
