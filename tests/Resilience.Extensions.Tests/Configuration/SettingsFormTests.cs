@@ -58,6 +58,57 @@ public sealed class SettingsFormTests
     }
 
     [Fact]
+    public void Lists_of_names_and_of_groups_are_told_apart()
+    {
+        static string[] OfPipeline(params (string Key, string? Value)[] values) =>
+            [.. SettingsReader.ReadPipeline(Section(values), "P").Problems.Select(p => p.ToString())];
+
+        OfPipeline(("Chaos:AllowedEnvironments", "Test")).Should().Equal("P:Chaos:AllowedEnvironments is 'Test', but must be a list of names");
+        OfPipeline(("Chaos:AllowedEnvironments:0", "")).Should().Equal("P:Chaos:AllowedEnvironments:0 is '', but must be a name");
+        OfPipeline(("Chaos:AllowedEnvironments:0:x", "Test")).Should().Equal("P:Chaos:AllowedEnvironments:0 is a group or nothing, but must be a name");
+        OfPipeline(("Chaos:Schedule:Windows", "all")).Should().Equal("P:Chaos:Schedule:Windows is 'all', but must be a list of groups");
+        OfPipeline(("Chaos:Schedule:Windows:0", "all")).Should().Equal("P:Chaos:Schedule:Windows:0 is 'all', but must be a group of settings");
+        OfPipeline(("Chaos:Schedule:Windows:0:Form", "00:01:00")).Should().Equal("P:Chaos:Schedule:Windows:0:Form is not a known setting; did you mean From?");
+        OfPipeline(("Chaos:Seed", "9999999999")).Should().BeEmpty("a seed is as long as a number can be");
+
+        SettingsReading<PipelineSettings> good = SettingsReader.ReadPipeline(
+            Section(("Chaos:AllowedEnvironments:0", "Test"), ("Chaos:AllowedEnvironments:1", "Lab"), ("Chaos:Schedule:Windows:0:From", "00:01:00")), "P");
+        good.Problems.Should().BeEmpty();
+        good.Settings.Chaos!.AllowedEnvironments.Should().Equal("Test", "Lab");
+        good.Settings.Chaos.Schedule!.Windows!.Single().From.Should().Be(TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
+    public void A_group_that_is_there_makes_its_policy_and_no_other()
+    {
+        PipelineSettings Pipeline(string group) => SettingsReader.ReadPipeline(Section((group, null)), "P").Settings;
+        HttpSettings Http(string group) => SettingsReader.ReadHttp(Section((group, null)), "P").Settings;
+
+        foreach (string group in (string[])["Retry", "Hedging", "CircuitBreaker", "ConcurrencyLimit", "Chaos"])
+        {
+            PipelineSettings read = Pipeline(group);
+            (read.Retry is not null, read.Hedging is not null, read.CircuitBreaker is not null, read.ConcurrencyLimit is not null, read.Chaos is not null)
+                .Should().Be((group == "Retry", group == "Hedging", group == "CircuitBreaker", group == "ConcurrencyLimit", group == "Chaos"));
+        }
+
+        foreach (string group in (string[])["Retry", "CircuitBreaker", "ConcurrencyLimit"])
+        {
+            HttpSettings read = Http(group);
+            (read.Retry is not null, read.CircuitBreaker is not null, read.ConcurrencyLimit is not null)
+                .Should().Be((group == "Retry", group == "CircuitBreaker", group == "ConcurrencyLimit"));
+        }
+    }
+
+    [Theory]
+    [InlineData("abcd", "badc", "badc")] // two swaps are two edits
+    [InlineData("abcdefghijkl", "wxyz", null)] // nothing in common, however short the other
+    public void Edits_are_counted_to_the_end_of_both_words(string written, string candidate, string? closest) =>
+        Spelling.Closest(written, [candidate]).Should().Be(closest);
+
+    [Fact]
+    public void The_same_word_is_closer_than_any_other() => Spelling.Closest("aa", ["ab", "aa"]).Should().Be("aa");
+
+    [Fact]
     public void A_key_that_is_far_from_all_is_answered_with_all()
     {
         Problems(("ConcurrencyLimit:Xyzzyplugh", "1")).Should().Equal(
