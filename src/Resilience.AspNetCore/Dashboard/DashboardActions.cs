@@ -11,7 +11,7 @@ namespace Resilience;
 /// <summary>What a person may do on the page, and who is such a person.</summary>
 /// <remarks>A request from another site is told apart three times: by where the browser says that it comes from, by a header that no form can
 /// set, and by a token in it that only the page of this process knows.</remarks>
-internal sealed partial class DashboardActions(DashboardReader reader, ResilienceDashboardOptions options, ILogger logger)
+internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboardOptions options, ILogger logger)
 {
     internal const string Header = "X-Resilience-Dashboard";
     private const int LongestBody = 1024;
@@ -61,15 +61,15 @@ internal sealed partial class DashboardActions(DashboardReader reader, Resilienc
         {
             case ("isolate", CircuitBreaker circuit):
                 circuit.Isolate();
-                Log.Acted(logger, user, "isolate", circuit.Name);
+                DashboardLog.Acted(logger, user, "isolate", circuit.Name);
                 return (StatusCodes.Status200OK, $"{circuit.Name} is isolated.");
             case ("close", CircuitBreaker circuit):
                 circuit.Close();
-                Log.Acted(logger, user, "close", circuit.Name);
+                DashboardLog.Acted(logger, user, "close", circuit.Name);
                 return (StatusCodes.Status200OK, $"{circuit.Name} is closed.");
             case ("turn-off", ChaosSwitch chaos): // off only: to begin with chaos is not for a page that everybody sees
                 chaos.TurnOff();
-                Log.Acted(logger, user, "turn off", "chaos");
+                DashboardLog.Acted(logger, user, "turn off", "chaos");
                 return (StatusCodes.Status200OK, "Nothing is injected any more.");
             default:
                 return (StatusCodes.Status404NotFound, "That is gone.");
@@ -109,11 +109,5 @@ internal sealed partial class DashboardActions(DashboardReader reader, Resilienc
     {
         context.Response.StatusCode = status;
         return context.Response.WriteAsJsonAsync(new DashboardAnswer(said), DashboardJson.Default.DashboardAnswer, cancellationToken: context.RequestAborted);
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(2, LogLevel.Warning, "{User} did '{Action}' to {Target} on the live page", EventName = "DashboardActed")]
-        internal static partial void Acted(ILogger logger, string user, string action, string target);
     }
 }

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Resilience;
 
 /// <summary>From the first viewer to the last: listens to meter and events, reads the state at a bounded rate and tells all viewers.</summary>
-internal sealed partial class DashboardSession : IDisposable
+internal sealed class DashboardSession : IDisposable
 {
     /// <summary>However much happens, the state is read at most so often.</summary>
     private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(100);
@@ -105,7 +105,7 @@ internal sealed partial class DashboardSession : IDisposable
         }
         catch (Exception error)
         {
-            Log.ReadingFailed(_logger, error);
+            DashboardLog.ReadingFailed(_logger, error);
         }
     }
 
@@ -152,10 +152,4 @@ internal sealed partial class DashboardSession : IDisposable
     }
 
     private static DashboardMessage Message<T>(string name, T body) => new(name, JsonSerializer.SerializeToUtf8Bytes(body, typeof(T), DashboardJson.Default));
-
-    private static partial class Log
-    {
-        [LoggerMessage(1, LogLevel.Warning, "The live page could not read the state", EventName = "DashboardReadingFailed")]
-        internal static partial void ReadingFailed(ILogger logger, Exception error);
-    }
 }
