@@ -10,7 +10,11 @@ public sealed class IdempotencyRulesTests
 
     private static AcquireRequest Ask(TimeSpan lease, TimeSpan retention) => new()
     {
-        Id = IdempotencyKey.Shared("edge").ToId(), Nonce = Guid.NewGuid(), Lease = lease, Retention = retention, MaxAttempts = 3,
+        Id = IdempotencyKey.Shared("edge").ToId(),
+        Nonce = Guid.NewGuid(),
+        Lease = lease,
+        Retention = retention,
+        MaxAttempts = 3,
     };
 
     private static IdempotencyRecord Held(long leaseUntil, long fence = 5) =>
