@@ -23,6 +23,26 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         output.WriteLine($"{situation}: {scenarios} pairs, {schedules:N0} schedules, no other exists");
     }
 
+    /// <summary>Some threes have tens of thousands of schedules, so a deep run ends each at a bound, and an ordinary one draws a few.</summary>
+    [CoyoteTheory]
+    [MemberData(nameof(Situations))]
+    public void Every_three_operations_keep_the_rules(string situation)
+    {
+        int schedules = 0, scenarios = 0, complete = 0;
+        foreach (Scenario scenario in Scenario.Triples(Enum.Parse<Situation>(situation)))
+        {
+            Exploration found = Bounds.IsDeep
+                ? Explorer.Exhaust(scenario.Body(), Grain.Atomics, 2000)
+                : Explorer.Sample(scenario.Body(), Grain.Atomics, 3);
+            found.Flaw.Should().BeNull();
+            schedules += found.Schedules;
+            complete += Bounds.IsDeep && found.IsComplete ? 1 : 0;
+            scenarios++;
+        }
+
+        output.WriteLine($"{situation}: {scenarios} threes, {complete} of them completely, {schedules:N0} schedules");
+    }
+
     [CoyoteTheory]
     [MemberData(nameof(Situations))]
     public void Pairs_keep_the_rules_when_volatile_reads_are_steps_too(string situation)

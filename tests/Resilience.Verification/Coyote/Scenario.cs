@@ -11,6 +11,25 @@ internal sealed record Scenario(Situation Situation, Operation[] Operations, Fla
         from second in Enum.GetValues<Operation>()
         select new Scenario(situation, [first, second]);
 
+    /// <summary>Every three operations from every situation. Threads whose permits are alike may change places, so of their operations only one order is
+    /// kept: all schedules of all three are run anyway. A thread that holds a probe is like no other.</summary>
+    internal static IEnumerable<Scenario> Triples(Situation situation)
+    {
+        int probes = situation switch
+        {
+            Situation.ProbeOut or Situation.ProbeLost => 1,
+            Situation.TwoProbesOut => 2,
+            _ => 0,
+        };
+        return
+            from first in Enum.GetValues<Operation>()
+            from second in Enum.GetValues<Operation>()
+            where probes > 0 || second >= first
+            from third in Enum.GetValues<Operation>()
+            where probes > 1 || third >= second
+            select new Scenario(situation, [first, second, third]);
+    }
+
     public override string ToString() => $"{Situation}: {string.Join(" and ", Operations)}";
 
     /// <summary>The scenario as a body for the explorer. What it answers must be what some order, one after the other, answers.</summary>
