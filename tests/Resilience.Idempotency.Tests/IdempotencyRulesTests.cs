@@ -51,6 +51,15 @@ public sealed class IdempotencyRulesTests
     }
 
     [Fact]
+    public void A_released_record_remembers_its_fence_for_as_long_as_its_tombstone_stands()
+    {
+        IdempotencyRules.Release(Held(Now + 1), fence: 5, Now, out IdempotencyRecord released, out bool changed).Should().BeTrue();
+        changed.Should().BeTrue();
+        released.ExpiresAt.Should().Be(Now + IdempotencyRules.Tombstone);
+        (released.Fence, released.LeaseUntil).Should().Be((5, 0));
+    }
+
+    [Fact]
     public void Pieces_are_hashed_and_framed_by_their_sum_at_the_end()
     {
         byte[] content = [.. Enumerable.Range(0, 1000).Select(i => (byte)i)];
