@@ -89,7 +89,7 @@ internal static class PipelineOrder
             case (PolicyRole.RateLimit, PolicyRole.Retry):
                 Add("RES016", string.Create(
                     CultureInfo.InvariantCulture,
-                    $"the rate limit stands outside the retry and counts calls, so the dependency may get {Attempts(inner)} times the rate. Put it inside."));
+                    $"the rate limit stands outside the retry and counts calls, so the dependency may get {Times(inner)} the rate. Put it inside."));
                 break;
             case (PolicyRole.Hedging, PolicyRole.Retry or PolicyRole.Hedging):
                 Add("RES011", string.Create(
@@ -174,6 +174,8 @@ internal static class PipelineOrder
     }
 
     private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
+
+    private static string Times(PolicyDescription policy) => policy.MaxAttempts is { } most ? string.Create(CultureInfo.InvariantCulture, $"{most} times") : "any number of times";
 
     /// <summary>Only what was compared is shown, and nothing compares with what is not there.</summary>
     private static string Show(TimeSpan? span) => PolicyDescription.Format(span!.Value);

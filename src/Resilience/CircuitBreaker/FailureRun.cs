@@ -56,7 +56,7 @@ internal struct FailureRun
         while (true)
         {
             if ((int)seen >= full) return -1;
-            long next = (uint)seen == int.MaxValue ? seen : seen + 1;
+            long next = seen + 1; // no carry into the run: the length was below full, and that is an int
             long found = Interlocked.CompareExchange(ref _word, next, seen);
             if (found == seen)
             {

@@ -97,6 +97,9 @@ public sealed class PureRulesTests
         BreakerRules.RampShare(1000, 1100, now, Settings()).Should().BeApproximately(share, 1e-9);
 
     [Fact]
+    public void A_ramp_without_length_is_over_at_once() => BreakerRules.RampShare(1000, 1000, 1000, Settings()).Should().Be(1);
+
+    [Fact]
     public void The_share_of_a_ramp_is_spread_evenly()
     {
         string First(double share) => string.Concat(Enumerable.Range(0, 16).Select(i => BreakerRules.IsInShare(i, share) ? 'x' : '.'));
@@ -147,6 +150,33 @@ public sealed class PureRulesTests
         run.Extend(3, int.MaxValue, 100, 7162).Should().Be(0, "failures of the run before do not count");
         run.Extend(3, int.MaxValue, 100, 7163).Should().Be(3);
         run.Extend(2, int.MaxValue, 100, 7164).Should().Be(0, "the limit was changed: there are times for another one");
+    }
+
+    [Fact]
+    public void Times_that_are_not_there_yet_are_not_taken_for_the_beginning_of_time()
+    {
+        FailureRun run = default;
+        run.Extend(3, int.MaxValue, 7000, 100).Should().Be(0, "two more are missing, though time itself is younger than the span");
+        run.Extend(3, int.MaxValue, 7000, 100).Should().Be(0);
+        run.Extend(3, int.MaxValue, 7000, 100).Should().Be(3);
+    }
+
+    [Theory]
+    [InlineData(int.MaxValue)] // the next success turns the sign of the word
+    [InlineData(-1)] // and the next one brings the number back to zero
+    public void The_number_of_a_run_may_use_all_its_bits(int number)
+    {
+        object boxed = default(FailureRun);
+        typeof(FailureRun).GetField("_word", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.SetValue(boxed, (long)number << 32);
+        FailureRun run = (FailureRun)boxed;
+        for (int i = 0; i < 3; i++)
+        {
+            run.Extend(2, int.MaxValue, 100, 7000 + i).Should().Be(0);
+            run.Extend(2, int.MaxValue, 100, 7001 + i).Should().Be(2);
+            run.Length.Should().Be(2);
+            run.TryEnd(int.MaxValue).Should().BeTrue();
+            run.Length.Should().Be(0);
+        }
     }
 
     [Fact]
@@ -203,6 +233,7 @@ public sealed class PureRulesTests
             window.Stripes.Should().Be(stripes);
             for (uint slot = 7; slot <= 11; slot++) window.Record(slot, slot == 9); // on whatever processor this runs
             counted += 5;
+            window.Stripes.Should().Be(stripes, "nobody was met");
             window.Sum(11).Should().Be((counted, counted / 5));
             window.Grow();
             window.Sum(11).Should().Be((counted, counted / 5), "what was counted is kept");
@@ -220,6 +251,17 @@ public sealed class PureRulesTests
         FailureWindow.Count(Bucket(3, 7, 65_535), 3, false).Should().Be(Bucket(3, 4, 32_768));
         FailureWindow.Count(Bucket(3, 8, 65_535), 3, true).Should().Be(Bucket(3, 5, 32_768));
         FailureWindow.Count(Bucket(3, 8, 20), 4, true).Should().Be(Bucket(4, 1, 1));
+    }
+
+    [Fact]
+    public void Who_ends_without_having_begun_makes_nobody_else_look_overdue()
+    {
+        CallsInFlight calls = new(800);
+        calls.End(0);
+        calls.Begin(0);
+        (calls.Overdue(0), calls.Overdue(5000)).Should().Be((0, 0), "one more has ended than began");
+        calls.Begin(5000);
+        calls.Overdue(9000).Should().Be(1);
     }
 
     [Fact]

@@ -7,6 +7,8 @@ public sealed class PipelineOrderWordsTests
 
     private static PolicyDescription Timeout(double seconds) => Of(PolicyRole.Timeout) with { Timeout = TimeSpan.FromSeconds(seconds) };
 
+    private static PolicyDescription Hedging() => Of(PolicyRole.Hedging) with { FirstDelay = TimeSpan.FromSeconds(1), MaxAttempts = 2 };
+
     private static PolicyDescription Retry(double first = 0.2, double delays = 1, int? attempts = 4) =>
         Of(PolicyRole.Retry) with { FirstDelay = TimeSpan.FromSeconds(first), TotalDelay = TimeSpan.FromSeconds(delays), MaxAttempts = attempts };
 
@@ -20,6 +22,7 @@ public sealed class PipelineOrderWordsTests
         { "RES004: CircuitBreaker > Fallback: the fallback stands inside the circuit breaker, which therefore never sees a failure and never opens. Put it outside.",
             [Of(PolicyRole.CircuitBreaker), Of(PolicyRole.Fallback)] },
         { "RES005: Retry > Retry: two retries multiply: up to 4 × 5 attempts for one call. Keep one.", [Retry(), Retry(attempts: 5)] },
+        { "RES005: Retry > Retry: two retries multiply: up to unlimited × 5 attempts for one call. Keep one.", [Retry(attempts: null, first: 0) with { FirstDelay = null }, Retry(attempts: 5)] },
         { "RES006: ConcurrencyLimit > Retry: the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. Put it inside, unless you mean to count calls in waiting.",
             [Of(PolicyRole.ConcurrencyLimit), Retry()] },
         { "RES007: Timeout > Timeout: the inner timeout (5 s) is not shorter than the outer one (5 s), so it can never be the one that ends a call.", [Timeout(5), Timeout(5)] },
@@ -29,6 +32,19 @@ public sealed class PipelineOrderWordsTests
             [Of(PolicyRole.CircuitBreaker) with { SamplingWindow = TimeSpan.FromSeconds(1) }, Timeout(1.5)] },
         { "RES010: Retry > Idempotency: the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused as under way. Put the idempotency outside: then all attempts are one claim.",
             [Retry(), Of(PolicyRole.Idempotency)] },
+        { "RES011: Hedging > Retry: each hedged attempt repeats by itself: up to 2 × 4 attempts for one call. Put the retry outside the hedging, and keep one hedging.", [Hedging(), Retry()] },
+        { "RES011: CircuitBreaker > Hedging: the circuit breaker stands outside the hedging, so a failure that a hedge mended is a success to it, and an open circuit does not stop hedges. Put it inside.",
+            [Of(PolicyRole.CircuitBreaker), Hedging()] },
+        { "RES011: ConcurrencyLimit > Hedging: the concurrency limit stands outside the hedging, so one permit stands for up to 2 attempts at once. Put it inside.", [Of(PolicyRole.ConcurrencyLimit), Hedging()] },
+        { "RES011: Timeout > Hedging: the total timeout (1 s) is not longer than the delay of the hedging (1 s), so no hedge ever starts beside a slow attempt. Make the delay shorter.", [Timeout(1), Hedging()] },
+        { "RES011: Hedging > Timeout: the timeout inside (1 s) ends an attempt before the delay of the hedging (1 s) is over, so no hedge ever runs beside a slow attempt. Make the delay shorter.", [Hedging(), Timeout(1)] },
+        { "RES012: Chaos > Retry: chaos stands outside of everything that should handle what it injects, so none of it is rehearsed. Put it inside, usually last.", [Of(PolicyRole.Chaos), Retry()] },
+        { "RES014: Timeout > ConcurrencyLimit: a call may wait 2 s in the queue, and the timeout around it is 2 s: in an overload calls spend all their time waiting and none is left to run. Wait a small part of the timeout.",
+            [Timeout(2), Of(PolicyRole.ConcurrencyLimit) with { QueueWait = TimeSpan.FromSeconds(2) }] },
+        { "RES015: Retry: the retries are unlimited and no timeout stands around them, so only the caller's token or deadline ends a call to a dependency that is gone. Add a total timeout.", [Retry(attempts: null)] },
+        { "RES016: RateLimit > Retry: the rate limit stands outside the retry and counts calls, so the dependency may get 4 times the rate. Put it inside.", [Of(PolicyRole.RateLimit), Retry()] },
+        { "RES016: RateLimit > Retry: the rate limit stands outside the retry and counts calls, so the dependency may get any number of times the rate. Put it inside.",
+            [Timeout(9), Of(PolicyRole.RateLimit), Retry(attempts: null)] },
     };
 
     [Theory]
