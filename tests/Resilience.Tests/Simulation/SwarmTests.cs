@@ -61,5 +61,5 @@ public sealed class SwarmTests
     }
 
     private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) =>
-        Repository.RunAsync("dotnet", TimeSpan.FromMinutes(20), [Program, .. arguments]);
+        Repository.RunAsync("dotnet", TimeSpan.FromHours(2), [Program, .. arguments]);
 }
