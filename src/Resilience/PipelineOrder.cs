@@ -175,7 +175,7 @@ internal static class PipelineOrder
 
     private static string Attempts(PolicyDescription policy) => policy.MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
 
-    private static string Times(PolicyDescription policy) => policy.MaxAttempts is { } most ? string.Create(CultureInfo.InvariantCulture, $"{most} times") : "any number of times";
+    private static string Times(PolicyDescription policy) => policy.MaxAttempts is null ? "any number of times" : $"{Attempts(policy)} times";
 
     /// <summary>Only what was compared is shown, and nothing compares with what is not there.</summary>
     private static string Show(TimeSpan? span) => PolicyDescription.Format(span!.Value);
