@@ -87,14 +87,23 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         public override async ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             RateLimitLease lease;
+            bool waited;
             try
             {
                 ValueTask<RateLimitLease> taking = policy._leases.TakeAsync(context, policy._options);
-                lease = taking.IsCompletedSuccessfully ? taking.Result : await policy.WaitAsync(taking).ConfigureAwait(false);
+                waited = !taking.IsCompletedSuccessfully;
+                lease = waited ? await policy.WaitAsync(taking).ConfigureAwait(false) : taking.Result;
             }
             catch (Exception error) // the caller's cancellation while it waited, or a limiter that is no more
             {
                 return Outcome.Failure<T>(error, Verdict.Ignored);
+            }
+
+            // Let in at the moment at which it was cancelled: nobody wants it any more.
+            if (waited && lease.IsAcquired && context.CancellationToken.IsCancellationRequested)
+            {
+                Leases.GiveBack(lease);
+                return Outcome.Failure<T>(new OperationCanceledException(context.CancellationToken), Verdict.Ignored);
             }
 
             Outcome<T> outcome = lease.IsAcquired

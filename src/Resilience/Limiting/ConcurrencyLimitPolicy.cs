@@ -90,6 +90,13 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
                 return new(default, cancelled, Verdict.Ignored, false);
             }
 
+            // Let in at the moment at which it was cancelled: nobody wants it any more, so the next in line gets the place.
+            if (context.CancellationToken.IsCancellationRequested)
+            {
+                limit.Release();
+                return new(default, new OperationCanceledException(context.CancellationToken), Verdict.Ignored, false);
+            }
+
             bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
             Leave(isCounted);

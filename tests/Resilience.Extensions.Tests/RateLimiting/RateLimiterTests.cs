@@ -69,6 +69,29 @@ public sealed class RateLimiterTests
     }
 
     [Fact]
+    public async Task A_call_that_is_cancelled_at_the_moment_it_is_let_in_does_not_run_and_gives_its_lease_back()
+    {
+        using CancellationTokenSource stop = new();
+        int asked = 0, given = 0;
+        TaskCompletionSource turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using Told limiter = new(() => ++asked == 1 ? TimeSpan.FromSeconds(1) : null) { Turn = turn.Task, OnDispose = () => given++ };
+        bool ran = false;
+        Task<Outcome<int>> waiting = Pipeline(limiter).TryExecuteAsync(
+            token =>
+            {
+                ran = true;
+                return Answer(token);
+            },
+            stop.Token).AsTask();
+        await stop.CancelAsync(); // this limiter lets in whoever waited, cancelled or not
+        turn.SetResult();
+        Outcome<int> outcome = await waiting.WaitAsync(TimeSpan.FromSeconds(30));
+        outcome.Verdict.Should().Be(Verdict.Ignored);
+        outcome.Exception.Should().BeAssignableTo<OperationCanceledException>().Which.CancellationToken.Should().Be(stop.Token);
+        (ran, given).Should().Be((false, 2), "the lease that refused at first is given back as well");
+    }
+
+    [Fact]
     public async Task Who_may_not_queue_is_refused_at_once()
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 10 });
@@ -266,6 +289,9 @@ public sealed class RateLimiterTests
 
         public Action? OnDispose { get; init; }
 
+        /// <summary>What those who queue wait for.</summary>
+        public Task Turn { get; init; } = Task.CompletedTask;
+
         public override TimeSpan? IdleDuration => null;
 
         public override RateLimiterStatistics? GetStatistics() => null;
@@ -276,7 +302,16 @@ public sealed class RateLimiterTests
             return new Lease(this, next());
         }
 
-        protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken) => new(AttemptAcquireCore(permitCount));
+        protected override ValueTask<RateLimitLease> AcquireAsyncCore(int permitCount, CancellationToken cancellationToken)
+        {
+            return Turn.IsCompleted ? new(AttemptAcquireCore(permitCount)) : LaterAsync();
+
+            async ValueTask<RateLimitLease> LaterAsync()
+            {
+                await Turn.ConfigureAwait(false);
+                return AttemptAcquireCore(permitCount);
+            }
+        }
 
         protected override void Dispose(bool disposing)
         {

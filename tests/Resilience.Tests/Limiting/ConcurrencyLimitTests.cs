@@ -293,6 +293,46 @@ public sealed class ConcurrencyLimitTests
         heard.OfType<LimitReached>().Should().HaveCount(2);
     }
 
+    /// <summary>Found by a deep run of the simulation: a hedge that waited for the place of the attempt that ended the race ran, though it had lost.</summary>
+    [Fact]
+    public async Task A_call_that_is_cancelled_at_the_moment_it_is_let_in_does_not_run_and_its_place_is_free()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "let in and cancelled" }.AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 1 }).Build();
+        TaskCompletionSource<int> hold = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task<int> holder = pipeline.ExecuteAsync(_ => hold.Task).AsTask();
+        using CancellationTokenSource caller = new();
+        bool ran = false;
+        Task<Outcome<int>> waiting = pipeline.TryExecuteAsync(
+            _ =>
+            {
+                ran = true;
+                return new ValueTask<int>(1);
+            },
+            caller.Token).AsTask();
+
+        // The wait is measured when it is over and the call has not yet gone on.
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "resilience.concurrency_limit.wait.duration") l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) =>
+        {
+            if (tags.ToArray().Contains(new("resilience.pipeline", "let in and cancelled"))) caller.Cancel();
+        });
+        listener.Start();
+        hold.SetResult(4);
+        await holder;
+
+        Outcome<int> outcome = await waiting.WaitAsync(TimeSpan.FromSeconds(30));
+        caller.IsCancellationRequested.Should().BeTrue();
+        outcome.Verdict.Should().Be(Verdict.Ignored);
+        outcome.Exception.Should().BeAssignableTo<OperationCanceledException>().Which.CancellationToken.Should().Be(caller.Token);
+        ran.Should().BeFalse();
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(5))).Value.Should().Be(5, "the place is free");
+        Holds(pipeline.Find<ConcurrencyLimit>()!, 0, 0);
+    }
+
     /// <summary>A listener that came while calls ran saw them leave and not enter: fewer than none.</summary>
     [Fact]
     public async Task A_listener_that_comes_late_never_sees_fewer_than_no_calls()
