@@ -184,7 +184,8 @@ public sealed class SimulationTests
         SimulationReport report = await world.RunAsync(TimeSpan.FromSeconds(20));
         report.Stuck.Should().Be(0);
         report.IsExact.Should().BeFalse();
-        wrong.Should().BeLessThan((int)report.Started / 10, "a machine that stops a thread between taking a step and beginning it may let one pass");
+        wrong.Should().BeLessThan(
+            (int)report.Started / 2, "a busy machine that stops a thread between taking a step and beginning it lets some pass; if nothing were waited for, nearly all would");
     }
 
     [Fact]
