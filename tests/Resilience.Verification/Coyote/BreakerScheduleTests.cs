@@ -8,59 +8,24 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
 
     [CoyoteTheory]
     [MemberData(nameof(Situations))]
-    public void Every_pair_of_operations_keeps_the_rules_in_every_order_of_its_atomic_steps(string situation)
-    {
-        int schedules = 0, scenarios = 0;
-        foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
+    public void Every_pair_of_operations_keeps_the_rules_in_every_order_of_its_atomic_steps(string situation) =>
+        Explore(situation, "pairs", Scenario.Pairs, scenario =>
         {
             Exploration found = Explorer.Exhaust(scenario.Body(), Grain.Atomics, 100_000);
-            found.Flaw.Should().BeNull();
-            found.IsComplete.Should().BeTrue($"all schedules of {scenario} were run");
-            schedules += found.Schedules;
-            scenarios++;
-        }
-
-        output.WriteLine($"{situation}: {scenarios} pairs, {schedules:N0} schedules, no other exists");
-    }
+            if (found.Flaw is null) found.IsComplete.Should().BeTrue($"all schedules of {scenario} were run");
+            return found;
+        });
 
     /// <summary>Some threes have tens of thousands of schedules, so a deep run ends each at a bound, and an ordinary one draws a few.</summary>
     [CoyoteTheory]
     [MemberData(nameof(Situations))]
-    public void Every_three_operations_keep_the_rules(string situation)
-    {
-        int schedules = 0, scenarios = 0, complete = 0;
-        foreach (Scenario scenario in Scenario.Triples(Enum.Parse<Situation>(situation)))
-        {
-            Exploration found = Bounds.IsDeep
-                ? Explorer.Exhaust(scenario.Body(), Grain.Atomics, 2000)
-                : Explorer.Sample(scenario.Body(), Grain.Atomics, 3);
-            found.Flaw.Should().BeNull();
-            schedules += found.Schedules;
-            complete += Bounds.IsDeep && found.IsComplete ? 1 : 0;
-            scenarios++;
-        }
-
-        output.WriteLine($"{situation}: {scenarios} threes, {complete} of them completely, {schedules:N0} schedules");
-    }
+    public void Every_three_operations_keep_the_rules(string situation) =>
+        Explore(situation, "threes", Scenario.Triples, static scenario => ExhaustOrSample(scenario, Grain.Atomics, 2000));
 
     [CoyoteTheory]
     [MemberData(nameof(Situations))]
-    public void Pairs_keep_the_rules_when_volatile_reads_are_steps_too(string situation)
-    {
-        int schedules = 0, scenarios = 0, complete = 0;
-        foreach (Scenario scenario in Scenario.Pairs(Enum.Parse<Situation>(situation)))
-        {
-            Exploration found = Bounds.IsDeep
-                ? Explorer.Exhaust(scenario.Body(), Grain.Volatiles, 300)
-                : Explorer.Sample(scenario.Body(), Grain.Volatiles, 3);
-            found.Flaw.Should().BeNull();
-            schedules += found.Schedules;
-            complete += Bounds.IsDeep && found.IsComplete ? 1 : 0;
-            scenarios++;
-        }
-
-        output.WriteLine($"{situation}: {scenarios} pairs, {complete} of them completely, {schedules:N0} schedules");
-    }
+    public void Pairs_keep_the_rules_when_volatile_reads_are_steps_too(string situation) =>
+        Explore(situation, "pairs", Scenario.Pairs, static scenario => ExhaustOrSample(scenario, Grain.Volatiles, 300));
 
     [CoyoteTheory]
     [InlineData(3, Grain.Volatiles)]
@@ -97,6 +62,25 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         }
 
         Assert.Fail($"{flaw} was not found in {schedules} schedules: the check has no teeth");
+    }
+
+    /// <summary>In a deep run every schedule up to so many, otherwise three at random.</summary>
+    private static Exploration ExhaustOrSample(Scenario scenario, Grain grain, int most) =>
+        Bounds.IsDeep ? Explorer.Exhaust(scenario.Body(), grain, most) : Explorer.Sample(scenario.Body(), grain, 3);
+
+    private void Explore(string situation, string what, Func<Situation, IEnumerable<Scenario>> scenariosOf, Func<Scenario, Exploration> explore)
+    {
+        int schedules = 0, scenarios = 0, complete = 0;
+        foreach (Scenario scenario in scenariosOf(Enum.Parse<Situation>(situation)))
+        {
+            Exploration found = explore(scenario);
+            found.Flaw.Should().BeNull();
+            schedules += found.Schedules;
+            complete += found.IsComplete ? 1 : 0;
+            scenarios++;
+        }
+
+        output.WriteLine($"{situation}: {scenarios} {what}, {complete} of them completely, {schedules:N0} schedules");
     }
 
     /// <summary>The small breaker has one probe and no ramp.</summary>
