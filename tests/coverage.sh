@@ -17,7 +17,8 @@ if [ -z "$reports" ] || [ "$reports" = -r ]; then
         dotnet test "tests/$1" -c Release --nologo --collect:"XPlat Code Coverage;Format=opencover;Include=[Resilience]*" --results-directory "$reports/$1" --filter "$2"
     }
     # What needs servers, publishes binaries, runs programs or is about the documents reaches nothing more of the core, or not from here.
-    collect Resilience.Tests 'FullyQualifiedName!~Architecture&FullyQualifiedName!~Docs&FullyQualifiedName!~SwarmTests&FullyQualifiedName!~SoakTests&FullyQualifiedName!~EvidenceTests&FullyQualifiedName!~Fuzzing'
+    collect Resilience.Tests 'FullyQualifiedName~Resilience'
+    collect Resilience.Repository.Tests 'FullyQualifiedName~SimulationTests|FullyQualifiedName~Samples'
     collect Resilience.Idempotency.Tests 'FullyQualifiedName!~PostgreSql&FullyQualifiedName!~Redis&FullyQualifiedName!~Chaos'
     collect Resilience.AspNetCore.Tests 'FullyQualifiedName~Resilience'
     collect Resilience.Extensions.Tests 'FullyQualifiedName~Resilience'

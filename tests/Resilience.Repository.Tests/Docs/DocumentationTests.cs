@@ -102,7 +102,7 @@ public sealed partial class DocumentationTests
     {
         foreach (Block block in AllBlocks().Where(b => SampleOf(b) is not null))
         {
-            string sample = string.Concat(Repository.Files(SampleOf(block)!, "*.cs").Concat(Repository.Files("tests/Resilience.Tests/Samples", "*.cs")).Select(f => Squeezed(File.ReadAllText(f))));
+            string sample = string.Concat(Repository.Files(SampleOf(block)!, "*.cs").Concat(Repository.Files("tests/Resilience.Repository.Tests/Samples", "*.cs")).Select(f => Squeezed(File.ReadAllText(f))));
             sample.Contains(Squeezed(block.Code), StringComparison.Ordinal).Should().BeTrue("{0}:{1} says that it is part of {2} or its tests", block.File, block.Line, SampleOf(block));
         }
     }

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Resilience.Tests.Architecture;
 
 /// <summary>The hot paths cost as many instructions as the record says. A change that makes one dearer changes the record in the same commit:
-/// <c>RESILIENCE_ACCEPT_INSTRUCTIONS=1 dotnet test tests/Resilience.Tests -c Release --filter InstructionGate</c>.</summary>
+/// <c>RESILIENCE_ACCEPT_INSTRUCTIONS=1 dotnet test tests/Resilience.Repository.Tests -c Release --filter InstructionGate</c>.</summary>
 [Collection(ProcessesCollection.Name)]
 public sealed class InstructionGateTests
 {

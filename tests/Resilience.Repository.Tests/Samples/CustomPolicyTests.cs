@@ -112,7 +112,7 @@ public sealed class CustomPolicyTests
         string[] sources =
         [
             .. Directory.EnumerateFiles(Path.Combine(root, "samples", "CustomPolicy"), "*.cs").Select(Squeezed),
-            Squeezed(Path.Combine(root, "tests", "Resilience.Tests", "Samples", "CustomPolicyTests.cs")),
+            Squeezed(Path.Combine(root, "tests", "Resilience.Repository.Tests", "Samples", "CustomPolicyTests.cs")),
         ];
         string[] blocks =
         [
