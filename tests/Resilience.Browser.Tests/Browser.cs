@@ -1,8 +1,10 @@
 using Microsoft.Playwright;
+using Resilience.Tests.Support;
 
 namespace Resilience.Browser.Tests;
 
 /// <summary>A real Chromium, one for all tests of a class. It is the system's: nothing is downloaded.</summary>
+[Requires(Tool.Chromium)]
 public sealed class Browser : IAsyncLifetime
 {
     private const string Elsewhere = "RESILIENCE_CHROMIUM";
@@ -17,6 +19,7 @@ public sealed class Browser : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
+        if (Requirements.AreMissingFor(typeof(Browser))) return;
         string path = Environment.GetEnvironmentVariable(Elsewhere) ?? "/usr/bin/chromium";
         if (!File.Exists(path))
             throw new InvalidOperationException($"There is no Chromium at {path}: install it (Debian's package 'chromium'), or say in {Elsewhere} where it is.");

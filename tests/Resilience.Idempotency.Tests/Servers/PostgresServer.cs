@@ -1,8 +1,10 @@
 using Npgsql;
+using Resilience.Tests.Support;
 
 namespace Resilience.StoreTests.Servers;
 
 /// <summary>A real PostgreSQL on a free port of the loopback, with its data in a temporary folder. Gone when disposed.</summary>
+[Requires(Tool.PostgreSql)]
 public sealed class PostgresServer : IAsyncLifetime
 {
     private const int Interrupt = 2; // "fast shutdown"
@@ -27,6 +29,7 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
+        if (Requirements.AreMissingFor(typeof(PostgresServer))) return;
         Own(_folder);
         Run("initdb", "-D", Data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync");
         Port = ServerProcess.FreePort();

@@ -1,10 +1,12 @@
 using System.Net.Sockets;
 using System.Text;
+using Resilience.Tests.Support;
 using StackExchange.Redis;
 
 namespace Resilience.StoreTests.Servers;
 
 /// <summary>A real Redis on a free port of the loopback, with its data in a temporary folder. Gone when disposed.</summary>
+[Requires(Tool.Redis)]
 public sealed class RedisServer : IAsyncLifetime
 {
     private readonly string[] _settings;
@@ -25,6 +27,7 @@ public sealed class RedisServer : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
+        if (Requirements.AreMissingFor(typeof(RedisServer))) return;
         Port = ServerProcess.FreePort();
         await StartAgainAsync();
     }

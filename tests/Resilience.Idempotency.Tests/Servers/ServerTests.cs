@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Resilience.Tests.Support;
 
 namespace Resilience.StoreTests.Servers;
 
@@ -11,6 +12,7 @@ public sealed class ServerTests
             .Should().Throw<InvalidOperationException>().WithMessage("*no-such-server*apt-get install some-package*");
 
     [Fact]
+    [Requires(Tool.PostgreSql)]
     public async Task Postgres_comes_back_with_what_was_committed()
     {
         PostgresServer server = new(durable: true);
@@ -30,6 +32,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Requires(Tool.Redis)]
     public async Task Redis_comes_back_with_what_was_acknowledged()
     {
         RedisServer server = RedisServer.Durable();
@@ -49,6 +52,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Requires(Tool.Redis)]
     public async Task The_proxy_passes_holds_cuts_loses_resets_and_refuses()
     {
         RedisServer server = new();

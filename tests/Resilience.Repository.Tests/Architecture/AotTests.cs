@@ -1,3 +1,5 @@
+using Resilience.Tests.Support;
+
 namespace Resilience.Tests.Architecture;
 
 /// <summary>The library survives trimming and ahead-of-time compilation: a program with every policy is published and executed.</summary>
@@ -6,6 +8,7 @@ namespace Resilience.Tests.Architecture;
 public sealed class AotTests
 {
     [Fact]
+    [Requires(Tool.Linker)]
     public async Task A_native_program_with_every_policy_is_published_without_warnings_and_runs()
     {
         string output = Directory.CreateTempSubdirectory("resilience-aot").FullName;

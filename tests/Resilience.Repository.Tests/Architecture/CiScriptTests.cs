@@ -1,11 +1,13 @@
 using System.Globalization;
+using Resilience.Tests.Support;
 
 namespace Resilience.Tests.Architecture;
 
 /// <summary>The closing line of `.ci/run` tells the truth: the script runs with a stand-in for the SDK that writes given results.</summary>
+[Requires(Tool.Bash)]
 public sealed class CiScriptTests
 {
-    [UnixTheory]
+    [Theory]
     [InlineData("all passed", 0, 0, "4/4/4 2/2/2", "6 passed, 0 failed, 0 skipped")]
     [InlineData("one skipped", 0, 0, "5/4/4", "4 passed, 0 failed, 1 skipped")]
     [InlineData("one failed", 1, 1, "5/5/4 2/2/2", "6 passed, 1 failed, 0 skipped")]
@@ -20,7 +22,7 @@ public sealed class CiScriptTests
         exit.Should().Be(expectedExit, "{0}: {1}", what, printed);
     }
 
-    [UnixTheory]
+    [Theory]
     [InlineData("build")]
     [InlineData("format")]
     public async Task A_failed_step_ends_the_run(string step)
@@ -30,7 +32,7 @@ public sealed class CiScriptTests
         exit.Should().Be(1);
     }
 
-    [UnixTheory]
+    [Theory]
     [InlineData("", "")]
     [InlineData("--deep", "1")]
     public async Task The_bounds_are_larger_when_asked(string argument, string expected)
@@ -74,14 +76,6 @@ public sealed class CiScriptTests
             string file = Path.Combine(stands, name);
             File.WriteAllText(file, $"#!/bin/sh\n{text}\n");
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
-    }
-
-    private sealed class UnixTheoryAttribute : TheoryAttribute
-    {
-        public UnixTheoryAttribute()
-        {
-            if (OperatingSystem.IsWindows()) Skip = "The script needs bash.";
         }
     }
 }

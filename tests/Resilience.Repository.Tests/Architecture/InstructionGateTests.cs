@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Resilience.Tests.Support;
 
 namespace Resilience.Tests.Architecture;
 
@@ -15,6 +16,7 @@ public sealed class InstructionGateTests
     private static string Machine => $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}";
 
     [Fact]
+    [Requires(Tool.Valgrind, Tool.Bash)]
     public async Task No_hot_path_costs_more_instructions_than_the_record_says()
     {
         Dictionary<string, double> measured = await MeasureAsync();

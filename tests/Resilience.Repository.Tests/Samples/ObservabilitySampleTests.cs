@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Resilience.Tests.Support;
 
 namespace Resilience.Tests.Samples;
 
@@ -152,6 +153,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
         WantedBy(query).Where(w => !w.IsServedBy([.. told.Exposed, .. Documented()])).Select(w => w.ToString()).Should().Equal(complaint);
 
     [Fact]
+    [Requires(Tool.Promtool)]
     public async Task Promtool_finds_the_alerts_sound_and_they_fire_when_they_should()
     {
         await PromtoolAsync("check", "rules", Alerts);
@@ -170,6 +172,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
     }
 
     [Fact]
+    [Requires(Tool.Promtool)]
     public async Task Promtool_reads_every_query_of_the_dashboard()
     {
         IEnumerable<string> rules = QueriesOfDashboard().Select((q, i) =>
@@ -180,6 +183,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
     }
 
     [Fact]
+    [Requires(Tool.Promtool)]
     public async Task Promtool_reads_what_the_services_expose()
     {
         string[] files = [.. Directory.EnumerateFiles(told.Out, "*.metrics.txt")];

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Resilience.Tests.Support;
 using Resilience.Verification.Coyote;
 
 namespace Resilience.Verification.Spin;
 
 /// <summary>Explores the model of the breaker, breaker.pml, completely within its bounds.</summary>
+[Requires(Tool.Spin)]
 public sealed partial class SpinTests(ITestOutputHelper output)
 {
     [Fact]

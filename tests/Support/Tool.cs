@@ -1,0 +1,47 @@
+namespace Resilience.Tests.Support;
+
+/// <summary>The programs that some tests need and a machine may not have.</summary>
+internal static class Tool
+{
+    internal const string Bash = "bash";
+    internal const string Chromium = "chromium";
+    internal const string Linker = "linker";
+    internal const string PostgreSql = "postgresql";
+    internal const string Promtool = "promtool";
+    internal const string Redis = "redis-server";
+    internal const string Spin = "spin";
+    internal const string Valgrind = "valgrind";
+
+    private static readonly Dictionary<string, (Func<bool> IsPresent, string Install)> Known = new()
+    {
+        [Bash] = (() => !OperatingSystem.IsWindows() && IsOnPath("bash"), "a POSIX shell"),
+        [Chromium] = (() => File.Exists(Environment.GetEnvironmentVariable("RESILIENCE_CHROMIUM") ?? "/usr/bin/chromium"), "Debian's package 'chromium'"),
+        [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
+        [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),
+        [Promtool] = (() => IsOnPath("promtool"), "Debian's package 'prometheus'"),
+        [Redis] = (() => IsOnPath("redis-server"), "Debian's package 'redis-server'"),
+        [Spin] = (() => IsOnPath("spin") && IsOnPath("gcc"), "Debian's packages 'spin' and 'gcc'"),
+        [Valgrind] = (() => IsOnPath("valgrind") && HasLinker(), "Debian's packages 'valgrind', 'libc6-dbg', 'gcc' and 'zlib1g-dev'"),
+    };
+
+    internal static IReadOnlyCollection<string> Names => Known.Keys;
+
+    /// <summary>Null when the tool is there; otherwise what is missing and how it comes.</summary>
+    internal static string? WhyMissing(string name)
+    {
+        if (!Known.TryGetValue(name, out (Func<bool> IsPresent, string Install) tool))
+            throw new InvalidOperationException($"No tool '{name}' is known; known are: {string.Join(", ", Names.Order(StringComparer.Ordinal))}.");
+        return tool.IsPresent() ? null : $"needs {name}, which this machine does not have: install {tool.Install}";
+    }
+
+    private static bool IsOnPath(string program) =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        .Any(folder => File.Exists(Path.Combine(folder, program)));
+
+    private static bool HasLinker() => (IsOnPath("clang") || IsOnPath("gcc")) && (!OperatingSystem.IsLinux() || File.Exists("/usr/include/zlib.h"));
+
+    private static bool HasPostgres() =>
+        IsOnPath("initdb")
+        || (Directory.Exists("/usr/lib/postgresql")
+            && Directory.EnumerateDirectories("/usr/lib/postgresql").Any(version => File.Exists(Path.Combine(version, "bin", "initdb"))));
+}
