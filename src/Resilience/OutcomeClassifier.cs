@@ -94,7 +94,7 @@ public sealed class OutcomeClassifier
     }
 
     /// <summary>Reads from bad results of exactly this type when it is worth trying again, measured from now on the pipeline's time. Every
-    /// retry heeds it, up to <see cref="RetryOptions.MaxRetryAfter"/>. Null or a negative span: the result does not say. The last
+    /// retry honors it; one beyond <see cref="RetryOptions.MaxRetryAfter"/> ends the call. Null, zero or a negative span: the result does not say. The last
     /// such rule counts.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="retryAfter"/> is null.</exception>
     public OutcomeClassifier RetryAfterResult<T>(Func<T, TimeProvider, TimeSpan?> retryAfter)

@@ -17,12 +17,12 @@ internal static partial class RetryAfter
     private static void Check(string value, Planted planted)
     {
         TimeSpan? read = Read(value, planted);
-        Oracle.Require(read is null || read >= TimeSpan.Zero, $"a wait of {read}");
+        Oracle.Require(read is null || read > TimeSpan.Zero, $"a wait of {read}");
         string text = value.Trim(' ', '\t');
         if (Seconds().IsMatch(text))
         {
             // The framework's parser reads ten digits, leading noughts included, and 32 bits; what is more counts as nothing said.
-            TimeSpan? asked = text.Length <= 10 && long.Parse(text, CultureInfo.InvariantCulture) is var seconds && seconds <= int.MaxValue ? TimeSpan.FromSeconds(seconds) : null;
+            TimeSpan? asked = text.Length <= 10 && long.Parse(text, CultureInfo.InvariantCulture) is var seconds && seconds <= int.MaxValue ? Span(seconds) : null;
             Oracle.Require(read == asked, $"{text} seconds are read as {read}");
         }
         else if (DateTimeOffset.TryParseExact(text, "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset date))
@@ -33,12 +33,15 @@ internal static partial class RetryAfter
         // The same input as a wait, and as a date, that a server wants to send.
         byte[] bytes = [.. Encoding.Latin1.GetBytes(value), .. new byte[8]];
         int wait = BitConverter.ToInt32(bytes) & int.MaxValue;
-        Oracle.Require(Read(wait.ToString(CultureInfo.InvariantCulture), planted) == TimeSpan.FromSeconds(wait), $"{wait} seconds are not read back");
+        Oracle.Require(Read(wait.ToString(CultureInfo.InvariantCulture), planted) == Span(wait), $"{wait} seconds are not read back");
         DateTimeOffset at = Now.AddSeconds(BitConverter.ToInt32(bytes, 4));
         Oracle.Require(Read(at.ToString("R", CultureInfo.InvariantCulture), planted) == Left(at), $"the date {at:R} is not read back");
     }
 
-    private static TimeSpan Left(DateTimeOffset date) => date > Now ? date - Now : TimeSpan.Zero;
+    /// <summary>A date that has passed says nothing.</summary>
+    private static TimeSpan? Left(DateTimeOffset date) => date > Now ? date - Now : null;
+
+    private static TimeSpan? Span(long seconds) => seconds > 0 ? TimeSpan.FromSeconds(seconds) : null;
 
     private static TimeSpan? Read(string value, Planted planted)
     {

@@ -108,6 +108,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         RateLimitReached => "refused rate",
         RetryDenied { Denial: RetryDenial.Budget } => "no budget",
         RetryDenied { Denial: RetryDenial.Deadline } => "no time",
+        RetryDenied { Denial: RetryDenial.RetryAfter } => "asked to wait too long",
         RetryDenied => null,
         CallTimedOut => "timeout",
         FallbackUsed => "fallback",
@@ -131,6 +132,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         LimitReached e => e.Refusal.Reason,
         RateLimitReached e => $"{e.PolicyName}: the rate limit is reached.", // the limiter's own words may say more than they should
         RetryDenied { Denial: RetryDenial.Budget } e => $"{e.PolicyName}: not repeated, the retry budget is spent ({e.Reason}).",
+        RetryDenied { Denial: RetryDenial.RetryAfter } e => $"{e.PolicyName}: not repeated, a longer wait was asked for than is allowed ({e.Reason}).",
         RetryDenied e => $"{e.PolicyName}: not repeated, a retry would not fit into the time that is left ({e.Reason}).",
         CallTimedOut e => FormattableString.Invariant(
             $"{e.PolicyName}: ended after {e.Timeout.TotalSeconds:0.###} s{(e.IsAbandoned ? ", and the call was left running" : "")}."),

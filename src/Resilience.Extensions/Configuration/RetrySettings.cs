@@ -28,6 +28,9 @@ public sealed record RetrySettings
     /// <inheritdoc cref="RetryOptions.MaxRetryAfter"/>
     public TimeSpan? MaxRetryAfter { get; set; }
 
+    /// <inheritdoc cref="RetryOptions.RetryAfterJitter"/>
+    public double? RetryAfterJitter { get; set; }
+
     /// <inheritdoc cref="RetryOptions.BackoffIsMinimum"/>
     public bool? BackoffIsMinimum { get; set; }
 
@@ -49,6 +52,7 @@ public sealed record RetrySettings
         if (Factor is { } factor) options.Factor = factor;
         if (Jitter is { } jitter) options.Jitter = jitter;
         if (MaxRetryAfter is { } maxRetryAfter) options.MaxRetryAfter = maxRetryAfter;
+        if (RetryAfterJitter is { } spread) options.RetryAfterJitter = spread;
         if (BackoffIsMinimum is { } isMinimum) options.BackoffIsMinimum = isMinimum;
         if (WaitForRejections is { } wait) options.WaitForRejections = wait;
         if (Budget is not null) (options.Budget, options.BudgetOptions) = Budget.Applied(options.Budget, options.BudgetOptions);

@@ -16,6 +16,8 @@ public static class HttpClassifier
     /// <summary>Set on an attempt's message when its 409 may pass.</summary>
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
+    private static readonly string[] MillisecondHeaders = ["retry-after-ms", "x-ms-retry-after-ms"];
+
     /// <summary>The rules above, with names of statuses and the reading of <c>Retry-After</c>.</summary>
     public static OutcomeClassifier Default { get; } = OutcomeClassifier.Default
         .OnResult<HttpResponseMessage>(static response => VerdictOf(response))
@@ -46,18 +48,30 @@ public static class HttpClassifier
         };
     }
 
-    /// <summary>When the answer says to come back: <c>Retry-After</c> in seconds or as a date, measured on the given clock; zero for a
-    /// date that has passed, null when nothing (or nothing legible) is said.</summary>
+    /// <summary>When the response says to come back, measured on the given clock: <c>retry-after-ms</c> or <c>x-ms-retry-after-ms</c> (Azure,
+    /// OpenAI), or else <c>Retry-After</c> in seconds or as a date. Null when nothing is said that can be read; zero, and a date that has
+    /// passed, say nothing.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TimeSpan? ReadRetryAfter(HttpResponseMessage response, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(response);
         ArgumentNullException.ThrowIfNull(time);
+        foreach (string header in MillisecondHeaders)
+        {
+            if (response.Headers.NonValidated.TryGetValues(header, out System.Net.Http.Headers.HeaderStringValues values)
+                && ReadMilliseconds(values.ToString()) is { } exact) return exact;
+        }
+
         if (response.Headers.RetryAfter is not { } said) return null;
-        if (said.Delta is { } delta) return delta < TimeSpan.Zero ? null : delta;
-        if (said.Date is not { } date) return null;
-        TimeSpan left = date - time.GetUtcNow();
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        TimeSpan? left = said.Delta ?? (said.Date - time.GetUtcNow());
+        return left > TimeSpan.Zero ? left : null;
+    }
+
+    private static TimeSpan? ReadMilliseconds(string text)
+    {
+        if (!double.TryParse(text, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+            CultureInfo.InvariantCulture, out double milliseconds) || !(milliseconds > 0)) return null;
+        return milliseconds < int.MaxValue * 1000.0 ? TimeSpan.FromMilliseconds(Math.Ceiling(milliseconds)) : TimeSpan.MaxValue;
     }
 
     private static Verdict VerdictOf(HttpResponseMessage response)

@@ -19,6 +19,8 @@ internal static class RetryExplanation
         RetryDenial.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
         RetryDenial.Deadline => Text(
             $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Context)} away"),
+        RetryDenial.RetryAfter => Text(
+            $"a wait of {PolicyDescription.Format(delay)} was asked for, and {nameof(RetryOptions.MaxRetryAfter)} allows {PolicyDescription.Format(policy.MaxRetryAfter)}"),
         RetryDenial.Budget => Text($"the budget is spent, {policy.Budget.Balance:0.##} of a retry is left until calls and time refill it ({policy.Budget})"),
         _ => objection ?? "ShouldRetry said no",
     };

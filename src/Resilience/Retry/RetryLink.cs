@@ -30,7 +30,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         {
             RetryDecision decision = policy.Decide(Seen(outcome, number, context), outcome.DoNotRetry, previous);
             if (decision.Denial is { } denial)
-                return denial is RetryDenial.Budget or RetryDenial.Deadline ? outcome.MarkedDoNotRetry() : outcome;
+                return denial is RetryDenial.Budget or RetryDenial.Deadline or RetryDenial.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
 
             outcome.Discard();
             await WaitAsync(decision, context).ConfigureAwait(false);

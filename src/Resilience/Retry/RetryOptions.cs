@@ -6,6 +6,10 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>For <see cref="MaxRetries"/>: no limit but the budget, the deadline and the caller's patience.</summary>
     public const int Unlimited = -1;
 
+    private static readonly TimeSpan UsualMaxDelay = TimeSpan.FromSeconds(5);
+
+    private TimeSpan? _maxDelay;
+
     /// <summary>Retries after the first attempt. Default 3: what does not heal in three spread waits seldom heals in five. 0 (never),
     /// more, or <see cref="Unlimited"/>.</summary>
     public int MaxRetries { get; set; } = 3;
@@ -16,9 +20,14 @@ public sealed class RetryOptions : PolicyOptions
     /// <summary>The first ceiling. Default 200 ms, from zero to a day.</summary>
     public TimeSpan BaseDelay { get; set; } = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>No computed wait is longer, jitter included. Default 5 s, from <see cref="BaseDelay"/> to a day. Constant waits do not
-    /// look at it.</summary>
-    public TimeSpan MaxDelay { get; set; } = TimeSpan.FromSeconds(5);
+    /// <summary>No computed wait is longer, jitter included, whatever the <see cref="BackoffKind"/>. From <see cref="BaseDelay"/> to a day.
+    /// Default 5 s, or <see cref="BaseDelay"/> where that is longer. A <see cref="RetryRule"/> with a backoff of its own has the maximum of that
+    /// one.</summary>
+    public TimeSpan MaxDelay
+    {
+        get => _maxDelay ?? (BaseDelay > UsualMaxDelay ? BaseDelay : UsualMaxDelay);
+        set => _maxDelay = value;
+    }
 
     /// <summary>The growth of exponential waits. Default 2, from 1.01 to 1000.</summary>
     public double Factor { get; set; } = 2;
@@ -36,12 +45,18 @@ public sealed class RetryOptions : PolicyOptions
     /// <see cref="RetryBudgetOptions"/> come.</summary>
     public RetryBudgetOptions? BudgetOptions { get; set; }
 
-    /// <summary>Reads from a failure when the server wants us back. Null, a negative span or an exception leave it to what the ending
-    /// itself carries, then to the backoff.</summary>
+    /// <summary>Reads from a failure when the server wants us back; zero means at once. Null, a negative span or an exception leave it to what
+    /// the outcome itself carries, then to the backoff.</summary>
     public Func<RetryAttempt, TimeSpan?>? RetryAfter { get; set; }
 
-    /// <summary>The longest wait that a server can ask for; longer wishes are cut to it. Default 1 min, from zero to a day.</summary>
+    /// <summary>The longest wait that a server can ask for, from zero to a day. Default 1 min. A wish beyond it is never cut: the failure is
+    /// not repeated (<see cref="RetryDenial.RetryAfter"/>), and the caller gets it.</summary>
     public TimeSpan MaxRetryAfter { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>What is added to a wait that was asked for, at most, as a share of that wait: clients that were told the same come back apart, and
+    /// never early. From 0 to 1. Default 0.2: who is told 10 s comes back after 10 to 12 s. It takes at most half of what the deadline of the
+    /// call leaves beyond the wait. With <see cref="BackoffJitter.None"/> nothing is added.</summary>
+    public double RetryAfterJitter { get; set; } = 0.2;
 
     /// <summary>Whether the computed backoff is the least wait even if the server asks for less. Default false: the server knows.</summary>
     public bool BackoffIsMinimum { get; set; }
@@ -72,10 +87,11 @@ public sealed class RetryOptions : PolicyOptions
         check.Defined(nameof(BackoffKind), BackoffKind);
         check.Span(nameof(BaseDelay), BaseDelay, TimeSpan.Zero);
         bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.LongestDelay;
-        if (BackoffKind != BackoffKind.Constant) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
+        if (baseIsLegal || _maxDelay is not null) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
         check.Number(nameof(Factor), Factor, Backoff.LeastFactor, Backoff.GreatestFactor);
         check.Defined(nameof(Jitter), Jitter);
         check.Span(nameof(MaxRetryAfter), MaxRetryAfter, TimeSpan.Zero);
+        check.Number(nameof(RetryAfterJitter), RetryAfterJitter, 0, 1);
         if (Budget is null) BudgetOptions?.Check(check);
         for (int i = 0; i < Rules.Count; i++) check.Require(Rules[i] is not null, $"{nameof(Rules)}[{i}]", null, "a rule");
     }
@@ -98,6 +114,9 @@ public enum RetryDenial
 
     /// <summary>The budget is spent.</summary>
     Budget,
+
+    /// <summary>The wait that was asked for is longer than <see cref="RetryOptions.MaxRetryAfter"/>.</summary>
+    RetryAfter,
 }
 
 /// <summary>An attempt failed and will be repeated after a wait.</summary>

@@ -12,6 +12,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     private readonly RetryRule[] _rules;
     private readonly Func<RetryAttempt, TimeSpan?>? _retryAfter;
     private readonly TimeSpan _maxRetryAfter;
+    private readonly double _retryAfterJitter;
     private readonly bool _backoffIsMinimum;
     private readonly Func<RetryAttempt, bool>? _shouldRetry;
     private readonly Action<RetryAttempt, TimeSpan>? _onRetry;
@@ -33,6 +34,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         _rules = [.. options.Rules];
         _retryAfter = options.RetryAfter;
         _maxRetryAfter = options.MaxRetryAfter;
+        _retryAfterJitter = options.Jitter == BackoffJitter.None ? 0 : options.RetryAfterJitter;
         _backoffIsMinimum = options.BackoffIsMinimum;
         _shouldRetry = options.ShouldRetry;
         _onRetry = options.OnRetry;
@@ -64,6 +66,8 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     internal bool WaitsForRejections { get; }
 
+    internal TimeSpan MaxRetryAfter => _maxRetryAfter;
+
     internal TimeProvider TimeProvider => _environment.TimeProvider;
 
     internal OutcomeClassifier Classifier => _environment.Classifier;
@@ -82,6 +86,7 @@ public sealed class RetryPolicy : ResiliencePolicy
             new("Backoff", _backoff.ToString()),
             new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
             new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
+            new(nameof(RetryOptions.RetryAfterJitter), _retryAfterJitter.ToString("0.###", CultureInfo.InvariantCulture)),
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
         if (WaitsForRejections) options.Add(new(nameof(RetryOptions.WaitForRejections), "true"));
@@ -122,7 +127,9 @@ public sealed class RetryPolicy : ResiliencePolicy
         if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
         if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
 
-        (TimeSpan delay, bool askedFor) = DelayAfter(attempt, rule?.Backoff ?? _backoff, previous);
+        TimeSpan? asked = AskedFor(attempt);
+        if (asked > _maxRetryAfter) return Deny(attempt, RetryDenial.RetryAfter, delay: asked.Value);
+        (TimeSpan delay, bool askedFor) = DelayAfter(attempt, asked, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Context;
         if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
             return Deny(attempt, RetryDenial.Deadline, delay: delay);
@@ -158,14 +165,35 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    /// <summary>The wait that is asked for. A delegate may say zero and means at once; a server that says zero, or a date that has passed,
+    /// has said nothing.</summary>
+    private TimeSpan? AskedFor(in RetryAttempt attempt) =>
+        AskedByDelegate(attempt) ?? (attempt.RetryAfter is { } said && said > TimeSpan.Zero ? said : null);
+
+    private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, TimeSpan? asked, Backoff backoff, TimeSpan previous)
     {
-        TimeSpan? asked = AskedByDelegate(attempt) ?? attempt.RetryAfter;
-        if (asked is not { } wish || wish < TimeSpan.Zero) return (Computed(attempt, backoff, previous), false);
-        if (wish > _maxRetryAfter) wish = _maxRetryAfter;
-        if (!_backoffIsMinimum) return (wish, true);
-        TimeSpan computed = Computed(attempt, backoff, previous);
-        return computed > wish ? (computed, false) : (wish, true);
+        if (asked is not { } least) return (Computed(attempt, backoff, previous), false);
+        TimeSpan computed = _backoffIsMinimum ? Computed(attempt, backoff, previous) : TimeSpan.Zero;
+        return computed > least ? (computed, false) : (least + Spread(least, attempt.Context), true);
+    }
+
+    /// <summary>What is added to a wait that was asked for: all clients of a server were told the same. It takes at most half of the time
+    /// that the deadline leaves beyond the wait, so that no retry is lost by it.</summary>
+    private TimeSpan Spread(TimeSpan least, ResilienceContext context)
+    {
+        double most = least.Ticks * _retryAfterJitter;
+        if (context.RemainingTime is { } left) most = Math.Min(most, (left - least).Ticks / 2.0);
+        if (!(most >= 1)) return TimeSpan.Zero;
+        try
+        {
+            double drawn = most * _environment.Randomness.NextDouble();
+            return drawn >= 0 ? new((long)Math.Min(drawn, most)) : TimeSpan.Zero;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("randomness", error);
+            return new((long)most);
+        }
     }
 
     /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>

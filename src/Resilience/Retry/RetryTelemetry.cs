@@ -66,6 +66,7 @@ internal sealed class RetryTelemetry
         RetryDenial.NotAllowed => "not_allowed",
         RetryDenial.Marked => "marked",
         RetryDenial.Deadline => "deadline",
+        RetryDenial.RetryAfter => "retry_after",
         _ => "budget",
     };
 

@@ -91,13 +91,13 @@ public sealed class ClassifierTests
 
     [Theory]
     [InlineData(null, null)]
-    [InlineData("0", 0.0)]
+    [InlineData("0", null)]
     [InlineData("120", 120.0)]
     [InlineData("-1", null)]
     [InlineData("soon", null)]
     [InlineData("Sun, 01 Mar 2026 00:00:10 GMT", 10.0)]
-    [InlineData("Sun, 01 Mar 2026 00:00:00 GMT", 0.0)]
-    [InlineData("Sat, 28 Feb 2026 23:00:00 GMT", 0.0)]
+    [InlineData("Sun, 01 Mar 2026 00:00:00 GMT", null)]
+    [InlineData("Sat, 28 Feb 2026 23:00:00 GMT", null)]
     public void The_server_says_when_to_come_back(string? value, double? seconds)
     {
         FakeTimeProvider time = new(DateTimeOffset.Parse("2026-03-01T00:00:00Z", CultureInfo.InvariantCulture));
@@ -107,6 +107,31 @@ public sealed class ClassifierTests
         (HttpClassifier.ReadRetryAfter(response, time) is null).Should().Be(seconds is null);
         FluentActions.Invoking(() => HttpClassifier.ReadRetryAfter(null!, time)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => HttpClassifier.ReadRetryAfter(response, null!)).Should().Throw<ArgumentNullException>();
+    }
+
+    [Theory]
+    [InlineData("retry-after-ms", "1500", 1500)]
+    [InlineData("x-ms-retry-after-ms", "250", 250)]
+    [InlineData("Retry-After-Ms", "12.5", 13)] // never early
+    [InlineData("retry-after-ms", "0", 120_000)]
+    [InlineData("retry-after-ms", "soon", 120_000)]
+    [InlineData("x-ms-retry-after-ms", "-5", 120_000)]
+    public void Milliseconds_come_before_seconds_where_they_say_something(string header, string value, int milliseconds)
+    {
+        using HttpResponseMessage response = new();
+        response.Headers.TryAddWithoutValidation("Retry-After", "120");
+        response.Headers.TryAddWithoutValidation(header, value);
+        HttpClassifier.ReadRetryAfter(response, TimeProvider.System).Should().Be(TimeSpan.FromMilliseconds(milliseconds));
+    }
+
+    [Theory]
+    [InlineData("99999999999999999999999")]
+    [InlineData("9223372036854775807")]
+    public void A_wait_in_milliseconds_beyond_all_spans_is_the_longest_one(string value)
+    {
+        using HttpResponseMessage response = new();
+        response.Headers.TryAddWithoutValidation("retry-after-ms", value);
+        HttpClassifier.ReadRetryAfter(response, TimeProvider.System).Should().Be(TimeSpan.MaxValue);
     }
 
     [Fact]

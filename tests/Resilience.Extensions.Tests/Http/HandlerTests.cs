@@ -246,7 +246,7 @@ public sealed class HandlerTests
                 response.Headers.RetryAfter = isDate ? new(time.GetUtcNow().AddSeconds(12)) : new(TimeSpan.FromSeconds(12));
                 return response;
             });
-            Task<HttpResponseMessage> running = HttpKit.Client(HttpKit.Standard(time), network).GetAsync(HttpKit.Address);
+            Task<HttpResponseMessage> running = HttpKit.Client(HttpKit.Standard(time, o => o.Retry!.RetryAfterJitter = 0), network).GetAsync(HttpKit.Address);
             await time.HasBegun.WaitAsync(TimeSpan.FromSeconds(30));
             time.Advance(TimeSpan.FromMilliseconds(11_999));
             network.Count.Should().Be(1);
@@ -272,17 +272,88 @@ public sealed class HandlerTests
         _events.OfType<RetryDenied>().Single().Denial.Should().Be(RetryDenial.Deadline);
     }
 
+    /// <summary>Ten minutes asked, one allowed: cut to it, they were requests at 0, 60, 120 and 180 s.</summary>
     [Fact]
-    public async Task A_retry_after_is_cut_to_the_longest_wait_allowed()
+    public async Task A_retry_after_beyond_the_longest_wait_allowed_ends_the_call_with_the_response()
+    {
+        ScriptedHandler network = new((_, _) =>
+        {
+            TrackedResponse response = new(HttpStatusCode.ServiceUnavailable, "in ten minutes");
+            response.Headers.RetryAfter = new(TimeSpan.FromMinutes(10));
+            return response;
+        });
+        using HttpResponseMessage response = await Client(network, o => o.TotalTimeout = TimeSpan.FromMinutes(5)).Client.GetAsync(HttpKit.Address);
+        response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
+        (await response.Content.ReadAsStringAsync()).Should().Be("in ten minutes");
+        network.Count.Should().Be(1);
+        RetryDenied denied = _events.OfType<RetryDenied>().Single();
+        denied.Denial.Should().Be(RetryDenial.RetryAfter);
+        denied.Explanation.Should().Contain("a wait of 600 s was asked for, and MaxRetryAfter allows 60 s");
+    }
+
+    /// <summary>40 clients that were told "1" came back within 6 ms.</summary>
+    [Fact]
+    public async Task Clients_that_were_told_the_same_retry_after_come_back_apart_and_never_early()
+    {
+        ScriptedHandler network = new((_, _) =>
+        {
+            TrackedResponse response = new(HttpStatusCode.TooManyRequests);
+            response.Headers.RetryAfter = new(TimeSpan.FromSeconds(1));
+            return response;
+        });
+        TaskCompletionSource all = new();
+        int waiting = 0;
+        HttpResilience resilience = HttpResilience.Standard(new() { CircuitBreaker = null }, "shop", b =>
+        {
+            b.TimeProvider = _time;
+            b.Randomness = Randomness.Seeded(40);
+            b.OnEvent(e =>
+            {
+                lock (_events) _events.Add(e);
+                if (e is RetryScheduled && Interlocked.Increment(ref waiting) == 40) all.TrySetResult();
+            });
+        });
+        HttpClient client = HttpKit.Client(resilience, network);
+        using CancellationTokenSource end = new();
+        Task[] calls = [.. Enumerable.Range(0, 40).Select(_ => client.GetAsync(HttpKit.Address, end.Token))];
+        await all.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        TimeSpan[] waits;
+        lock (_events) waits = [.. _events.OfType<RetryScheduled>().Select(e => e.Delay)];
+        waits.Should().OnlyContain(w => w >= TimeSpan.FromSeconds(1) && w <= TimeSpan.FromMilliseconds(1200));
+        (waits.Max() - waits.Min()).Should().BeGreaterThan(TimeSpan.FromMilliseconds(150));
+        for (int tenth = 0; tenth < 4; tenth++)
+            waits.Count(w => w >= TimeSpan.FromMilliseconds(1000 + (tenth * 50)) && w <= TimeSpan.FromMilliseconds(1050 + (tenth * 50))).Should().BeLessThan(25);
+        await end.CancelAsync();
+        await Task.WhenAll(calls).ContinueWith(_ => { }, TaskScheduler.Default);
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("Sat, 28 Feb 1998 23:00:00 GMT")]
+    public async Task A_retry_after_of_zero_or_of_the_past_leaves_the_wait_to_the_backoff(string said)
     {
         ScriptedHandler network = new((n, _) =>
         {
             TrackedResponse response = new(n == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
-            response.Headers.RetryAfter = new(TimeSpan.FromDays(300));
+            response.Headers.TryAddWithoutValidation("Retry-After", said);
             return response;
         });
-        (await Client(network, o => o.Retry!.MaxRetryAfter = TimeSpan.Zero).Client.GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.OK);
-        _events.OfType<RetryScheduled>().Single().Delay.Should().Be(TimeSpan.Zero);
+        TaskCompletionSource<RetryScheduled> scheduled = new();
+        StandardResilienceOptions options = new() { Retry = new() { Jitter = BackoffJitter.None } };
+        HttpResilience resilience = HttpResilience.Standard(options, "shop", b =>
+        {
+            b.TimeProvider = _time;
+            b.OnEvent(e =>
+            {
+                if (e is RetryScheduled one) scheduled.TrySetResult(one);
+            });
+        });
+        using CancellationTokenSource end = new();
+        Task<HttpResponseMessage> call = HttpKit.Client(resilience, network).GetAsync(HttpKit.Address, end.Token);
+        RetryScheduled wait = await scheduled.Task.WaitAsync(TimeSpan.FromSeconds(60));
+        (wait.Delay, wait.AskedFor).Should().Be((TimeSpan.FromMilliseconds(200), false));
+        await end.CancelAsync();
+        await call.ContinueWith(_ => { }, TaskScheduler.Default);
     }
 
     [Fact]

@@ -119,6 +119,7 @@ public sealed class RateLimiterTests
         ResiliencePipeline pipeline = Pipeline(limiter, outside: b => b.AddRetry(o =>
         {
             o.WaitForRejections = true;
+            o.RetryAfterJitter = 0;
             o.OnRetry = (_, delay) => (delay == TimeSpan.FromSeconds(9) ? waits : new()).SetResult();
         }));
         Task<int> running = pipeline.ExecuteAsync(Answer).AsTask();

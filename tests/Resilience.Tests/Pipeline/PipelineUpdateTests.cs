@@ -257,7 +257,7 @@ public sealed class AttemptSaysTests
             .RetryAfterResult<int>((r, time) => time == _time && r == 5 ? TimeSpan.FromSeconds(r) : TimeSpan.FromSeconds(-1));
         ResiliencePipelineBuilder builder = Builder();
         builder.Classifier = classifier;
-        ResiliencePipeline pipeline = builder.AddRetry(o => (o.BaseDelay, o.MaxRetries) = (TimeSpan.Zero, 2)).Build();
+        ResiliencePipeline pipeline = builder.AddRetry(o => (o.BaseDelay, o.MaxRetries, o.RetryAfterJitter) = (TimeSpan.Zero, 2, 0)).Build();
         Queue<int> results = new([13, 5, 7]);
         Task<Outcome<int>> call = pipeline.TryExecuteAsync(_ => new ValueTask<int>(results.Dequeue())).AsTask();
         results.Should().ContainSingle("the third waits for as long as the second asked");

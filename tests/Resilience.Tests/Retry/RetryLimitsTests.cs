@@ -39,9 +39,73 @@ public class RetryLimitsTests
         (await WaitsAsync(o => o.RetryAfter = _ => Second, Busy(), busyIsFailure)).Should().Equal(Second);
     }
 
+    [Theory]
+    [InlineData(9, true)]
+    [InlineData(9.0000001, false)]
+    [InlineData(600, false)]
+    public async Task Pushback_beyond_the_option_is_not_cut_but_ends_the_call(double seconds, bool isRepeated)
+    {
+        Script script = new(failures: 1);
+        TimeSpan asked = TimeSpan.FromSeconds(seconds);
+        ResiliencePipeline pipeline = Builder(o => (o.RetryAfter, o.MaxRetryAfter) = (_ => asked, Second * 9)).Build();
+        (Outcome<int> outcome, TimeSpan[] waits) = await _time.DriveAsync(pipeline.TryExecuteAsync(script.RunAsync));
+        waits.Should().Equal(isRepeated ? [asked] : []);
+        script.Attempts.Should().Be(isRepeated ? 2 : 1);
+        if (isRepeated) return;
+        outcome.Exception.Should().BeSameAs(script.Thrown[0]);
+        outcome.DoNotRetry.Should().BeTrue("a layer above would only come back too early");
+        ((RetryDenied)_events.Single()).Denial.Should().Be(RetryDenial.RetryAfter);
+    }
+
     [Fact]
-    public async Task Pushback_is_cut_to_the_option() =>
-        (await WaitsAsync(o => (o.RetryAfter, o.MaxRetryAfter) = (_ => TimeSpan.MaxValue, Second * 9), new(failures: 1))).Should().Equal(Second * 9);
+    public async Task Pushback_is_spread_upwards_and_never_costs_the_retry()
+    {
+        async Task<TimeSpan> WaitAsync(double drawn, double share, TimeSpan? deadline = null)
+        {
+            Script script = new(failures: 1);
+            ResiliencePipelineBuilder builder = new() { TimeProvider = _time, Randomness = new Drawn(drawn) };
+            ResiliencePipeline pipeline = builder.AddRetry(o => (o.RetryAfter, o.RetryAfterJitter) = (_ => Second * 10, share)).Build();
+            (Outcome<int> outcome, TimeSpan[] waits) = await _time.DriveAsync(
+                pipeline.TryExecuteAsync(new CallOptions { Deadline = deadline }, static (c, s) => s.RunAsync(c.CancellationToken), script));
+            outcome.Value.Should().Be(1);
+            return waits.Single(w => w >= Second * 10);
+        }
+
+        (await WaitAsync(0, 0.2)).Should().Be(Second * 10);
+        (await WaitAsync(0.5, 0.2)).Should().Be(Second * 11);
+        (await WaitAsync(0.5, 0)).Should().Be(Second * 10);
+        (await WaitAsync(0.5, 1)).Should().Be(Second * 15);
+        (await WaitAsync(double.NaN, 0.2)).Should().Be(Second * 10);
+        (await WaitAsync(double.PositiveInfinity, 0.2)).Should().Be(Second * 12);
+        (await WaitAsync(-3, 0.2)).Should().Be(Second * 10);
+        (await WaitAsync(1, 1, Second * 12)).Should().Be(Second * 11, "half of what the deadline leaves");
+    }
+
+    private sealed class Drawn(double number) : Randomness
+    {
+        public override double NextDouble() => number;
+    }
+
+    [Fact]
+    public async Task Pushback_of_zero_that_the_outcome_carries_says_nothing()
+    {
+        OutcomeClassifier busyIsFailure = OutcomeClassifier.Default.On<BusyException>(Verdict.Failure);
+        Script busy = new(failures: 1) { Failure = _ => new BusyException(TimeSpan.Zero) };
+        (await WaitsAsync(_ => { }, busy, busyIsFailure)).Should().Equal(TimeSpan.FromMilliseconds(200));
+    }
+
+    [Fact]
+    public async Task No_computed_wait_is_longer_than_the_option_whatever_the_kind()
+    {
+        foreach (BackoffKind kind in Enum.GetValues<BackoffKind>())
+        {
+            TimeSpan[] waits = await WaitsAsync(o => (o.BackoffKind, o.BaseDelay, o.MaxDelay, o.MaxRetries) = (kind, Second, Second * 2, 5), new(failures: 5));
+            waits.Should().HaveCount(5).And.OnlyContain(w => w <= Second * 2);
+            new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9, MaxDelay = Second * 5 }.FindProblems().Should().ContainSingle().Which.Option.Should().Be("MaxDelay");
+            new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9 }.FindProblems().Should().BeEmpty("one number changed alone is no contradiction");
+            new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9 }.MaxDelay.Should().Be(Second * 9);
+        }
+    }
 
     [Theory]
     [InlineData(-1)]
@@ -66,7 +130,7 @@ public class RetryLimitsTests
     {
         EarlyClock time = new();
         Script script = new(failures: 1);
-        RetryOptions options = new() { RetryAfter = _ => Second };
+        RetryOptions options = new() { RetryAfter = _ => Second, RetryAfterJitter = 0 };
         ValueTask<Outcome<int>> call = new ResiliencePipelineBuilder { TimeProvider = time }.AddRetry(options).Build().TryExecuteAsync(script.RunAsync);
         (Outcome<int> outcome, TimeSpan[] waits) = await time.Hand.DriveAsync(call);
         outcome.Value.Should().Be(1);
