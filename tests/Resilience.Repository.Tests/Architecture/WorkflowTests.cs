@@ -1,0 +1,77 @@
+using System.Text.RegularExpressions;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Resilience.Tests.Architecture;
+
+/// <summary>The files that a hosting service reads are well formed, and what they call is there. (That they run is seen only there.)</summary>
+public sealed partial class WorkflowTests
+{
+    public static TheoryData<string> Workflows => [.. Repository.Files(".github/workflows", "*.yml").Select(Repository.Relative)];
+
+    public static TheoryData<string> Forms => [.. Repository.Files(".github/ISSUE_TEMPLATE", "*.yml").Select(Repository.Relative)];
+
+    [Theory]
+    [MemberData(nameof(Workflows))]
+    public void A_workflow_is_bounded_asks_for_few_rights_and_calls_scripts_that_exist(string file) =>
+        Complaints(File.ReadAllText(Path.Combine(Repository.Root, file))).Should().BeEmpty();
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void A_form_is_readable(string file) => Parse(File.ReadAllText(Path.Combine(Repository.Root, file))).Children.Should().NotBeEmpty();
+
+    [Theory]
+    [InlineData("jobs:\n  a:\n    timeout-minutes: 5\n    steps: []\n", "no permissions")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    steps:\n      - run: bash .ci/run\n", "a: no timeout")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - run: bash tests/gone.sh\n", "a: tests/gone.sh does not exist")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - uses: actions/checkout\n", "a: actions/checkout has no version")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a: [\n", "not YAML")]
+    public void A_planted_fault_is_found(string workflow, string complaint) => Complaints(workflow).Should().ContainSingle().Which.Should().StartWith(complaint);
+
+    [Fact]
+    public void The_line_length_of_the_editor_is_that_of_the_tests() =>
+        File.ReadAllText(Path.Combine(Repository.Root, ".editorconfig")).Should().Contain("max_line_length = 160");
+
+    [Fact]
+    public void The_solution_knows_one_platform() =>
+        File.ReadAllLines(Path.Combine(Repository.Root, "Resilience.sln")).Where(line => line.Contains("x64") || line.Contains("x86")).Should().BeEmpty();
+
+    private static List<string> Complaints(string workflow)
+    {
+        YamlMappingNode root;
+        try
+        {
+            root = Parse(workflow);
+        }
+        catch (YamlException error)
+        {
+            return [$"not YAML: {error.Message}"];
+        }
+
+        List<string> complaints = [];
+        if (!root.Children.ContainsKey("permissions")) complaints.Add("no permissions");
+        foreach ((YamlNode name, YamlNode job) in ((YamlMappingNode)root["jobs"]).Children)
+        {
+            if (!((YamlMappingNode)job).Children.ContainsKey("timeout-minutes")) complaints.Add($"{name}: no timeout");
+            foreach (YamlMappingNode step in ((YamlSequenceNode)job["steps"]).Children.Cast<YamlMappingNode>())
+            {
+                if (step.Children.TryGetValue("uses", out YamlNode? uses) && !uses.ToString().Contains('@')) complaints.Add($"{name}: {uses} has no version");
+                if (!step.Children.TryGetValue("run", out YamlNode? run)) continue;
+                complaints.AddRange(Script().Matches(run.ToString()).Select(m => m.Groups[1].Value)
+                    .Where(script => !File.Exists(Path.Combine(Repository.Root, script))).Select(script => $"{name}: {script} does not exist"));
+            }
+        }
+
+        return complaints;
+    }
+
+    private static YamlMappingNode Parse(string text)
+    {
+        YamlStream stream = [];
+        stream.Load(new StringReader(text));
+        return (YamlMappingNode)stream.Documents.Single().RootNode;
+    }
+
+    [GeneratedRegex(@"\bbash ([\w./-]+)")]
+    private static partial Regex Script();
+}
