@@ -70,7 +70,7 @@ internal static class PipelineOrder
                     + "Put it inside, unless you mean to count calls in waiting.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.Timeout) when inner.Timeout >= outer.Timeout:
-                Add("RES007", $"the inner timeout ({Show(inner.Timeout)}) is not shorter than the outer one ({Show(outer.Timeout)}), "
+                Contradict("RES007", $"the inner timeout ({Show(inner.Timeout)}) is not shorter than the outer one ({Show(outer.Timeout)}), "
                     + "so it can never be the one that ends a call.");
                 break;
             case (PolicyRole.CircuitBreaker, PolicyRole.Timeout) when inner.Timeout > outer.SamplingWindow:
@@ -119,6 +119,10 @@ internal static class PipelineOrder
         }
 
         void Add(string code, string message) => found.Add(new(code, $"{outer.Name} > {inner.Name}: {message}", [outer.Name, inner.Name]));
+
+        // Only what no outcome of a call could make untrue: a retry that hardly ever fits is made where it fits, and a server may ask for less.
+        void Contradict(string code, string message) =>
+            found.Add(new(code, $"{outer.Name} > {inner.Name}: {message}", [outer.Name, inner.Name]) { IsContradiction = true });
     }
 
     /// <summary>Total timeout against what the attempts inside it may take: the budget that cannot be used up.</summary>

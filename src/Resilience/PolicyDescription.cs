@@ -125,6 +125,10 @@ public sealed record PipelineDescription(string Name, IReadOnlyList<PolicyDescri
 /// <param name="Policies">The names of the policies concerned, outermost first.</param>
 public sealed record PipelineWarning(string Code, string Message, IReadOnlyList<string> Policies)
 {
+    /// <summary>True when something that was set can never take effect, whatever happens: an inner timeout that is as long as the outer one
+    /// (RES007). False when it works, though perhaps not as well as it could.</summary>
+    public bool IsContradiction { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Code}: {Message}";
 }

@@ -38,6 +38,11 @@ public abstract class ResiliencePipelineBuilderBase
     /// <see cref="ResiliencePipeline.Warnings"/>.</summary>
     public bool TreatWarningsAsErrors { get; set; }
 
+    /// <summary>Whether those findings stop <c>Build</c> that say that something can never take effect
+    /// (<see cref="PipelineWarning.IsContradiction"/>). Default: false. Pipelines whose numbers come from configuration, and the standard
+    /// pipelines of <c>HttpClient</c>, set it.</summary>
+    public bool TreatContradictionsAsErrors { get; set; }
+
     /// <summary>Codes of findings about the order that you mean (such as <c>RES006</c>): they are neither kept nor treated as errors.</summary>
     public ISet<string> AcceptedWarnings { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
@@ -74,7 +79,8 @@ public abstract class ResiliencePipelineBuilderBase
             .. PipelineOrder.Check([.. policies.Select(p => p.Describe())])
                 .Concat(PipelineOrder.CheckShared(policies)).Where(w => !AcceptedWarnings.Contains(w.Code)),
         ];
-        if (TreatWarningsAsErrors && warnings.Count > 0) throw new ResiliencePipelineException(name, warnings);
+        PipelineWarning[] errors = [.. warnings.Where(w => TreatWarningsAsErrors || (TreatContradictionsAsErrors && w.IsContradiction))];
+        if (errors.Length > 0) throw new ResiliencePipelineException(name, errors);
         return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, Describe(), warnings);
     }
 
@@ -85,7 +91,7 @@ public abstract class ResiliencePipelineBuilderBase
         new("time", TimeProvider == TimeProvider.System ? "the system's" : TimeProvider.GetType().Name),
         new("randomness", Randomness == Randomness.Shared ? "shared" : Randomness.GetType().Name),
         new("meter", MeterFactory is null ? "of the process" : MeterFactory.GetType().Name),
-        new("warnings", TreatWarningsAsErrors ? "errors" : "kept"),
+        new("warnings", TreatWarningsAsErrors ? "errors" : TreatContradictionsAsErrors ? "contradictions are errors" : "kept"),
         new("accepted", AcceptedWarnings.Count == 0 ? "none" : string.Join(" ", AcceptedWarnings.Order(StringComparer.OrdinalIgnoreCase))),
         new("environment", EnvironmentName ?? "not said"),
         new("listeners", _listeners.Count.ToString(CultureInfo.InvariantCulture)),
@@ -113,7 +119,8 @@ public sealed class ResiliencePipelineBuilder : ResiliencePipelineBuilderBase
     /// <summary>Checks everything and builds the pipeline. May be called again: each pipeline has state of its own.</summary>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The order cannot work and
-    /// <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> is set.</exception>
+    /// <see cref="ResiliencePipelineBuilderBase.TreatWarningsAsErrors"/> or
+    /// <see cref="ResiliencePipelineBuilderBase.TreatContradictionsAsErrors"/> is set.</exception>
     public ResiliencePipeline Build() => new(BuildParts(null));
 
     internal PipelineParts BuildFrom(PipelineParts former) => BuildParts(former);

@@ -109,7 +109,12 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         HttpResilience made = registration.Custom is { } custom
             ? MakeCustom(client, registration, custom, logger)
             : MakeStandard(client, registration, logger);
-        foreach (PipelineWarning warning in made.Describe().Warnings) ResilienceLog.PipelineWarning(logger, client, warning.Code, warning.Message);
+        return Warned(made, logger);
+    }
+
+    private static HttpResilience Warned(HttpResilience made, ILogger logger)
+    {
+        foreach (PipelineWarning warning in made.Describe().Warnings) ResilienceLog.PipelineWarning(logger, made.Name, warning.Code, warning.Message);
         return made;
     }
 
@@ -144,7 +149,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             reload.Start(reading.Settings, settings => Located(client, path, () =>
             {
                 made.Update(Options(client, registration, settings));
-                return made;
+                return Warned(made, logger);
             }));
             _reloads.Add(reload);
             return made;

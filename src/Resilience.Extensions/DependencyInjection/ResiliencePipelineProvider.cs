@@ -179,9 +179,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
         if (section is null)
         {
-            BuiltPipeline built = registration.Build(NewBuilder(registration, null, logger));
-            foreach (PipelineWarning warning in built.Warnings) ResilienceLog.PipelineWarning(logger, registration.Name, warning.Code, warning.Message);
-            return built;
+            return Warned(registration.Build(NewBuilder(registration, null, logger)), logger);
         }
 
         string path = (section as IConfigurationSection)?.Path ?? "";
@@ -192,14 +190,14 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
             SettingsReading<PipelineSettings> reading = reload.Read();
             if (reading.Problems.Count > 0) throw Wrong(registration, reading.Problems.Select(p => p.ToString()));
             ResiliencePipelineBuilderBase first = NewBuilder(registration, reading.Settings, logger);
-            BuiltPipeline built = Located(registration, first, path, () => registration.Build(first));
+            BuiltPipeline built = Warned(Located(registration, first, path, () => registration.Build(first)), logger);
             reload.Start(reading.Settings, settings =>
             {
                 ResiliencePipelineBuilderBase next = NewBuilder(registration, settings, logger);
                 Located(registration, next, path, () =>
                 {
                     registration.Update(built, next);
-                    return built;
+                    return Warned(built, logger);
                 });
             });
             _reloads.Add(reload);
@@ -212,11 +210,18 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
     }
 
+    private static BuiltPipeline Warned(BuiltPipeline built, ILogger logger)
+    {
+        foreach (PipelineWarning warning in built.Describe().Warnings)
+            ResilienceLog.PipelineWarning(logger, built.Registration.Name, warning.Code, warning.Message);
+        return built;
+    }
+
     private ResiliencePipelineBuilderBase NewBuilder(PipelineRegistration registration, PipelineSettings? settings, ILogger logger)
     {
         ResiliencePipelineBuilderBase builder = registration.NewBuilder();
         builder.Name = registration.Name;
-        builder.TreatWarningsAsErrors = settings is not null;
+        builder.TreatContradictionsAsErrors = settings is not null;
         ContainerSetup.Apply(builder, _services, logger);
         foreach (string code in settings?.AcceptedWarnings ?? []) builder.AcceptedWarnings.Add(code);
         registration.Configure(builder, settings, _services);

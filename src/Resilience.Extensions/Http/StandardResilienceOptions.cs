@@ -1,11 +1,18 @@
 namespace Resilience;
 
 /// <summary>The standard pipeline for HTTP: total timeout &gt; retry &gt; circuit breaker &gt; concurrency limit &gt; attempt timeout. The
-/// defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds.</summary>
+/// defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds. Other numbers need not: a retry
+/// that does not fit into the total is not made.</summary>
 public sealed class StandardResilienceOptions : HttpResilienceOptions
 {
     private const string TotalTimeoutName = "total-timeout";
     private const string AttemptTimeoutName = "attempt-timeout";
+
+    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan UsualAttemptTimeout = TimeSpan.FromSeconds(7);
+
+    private TimeSpan? _attemptTimeout;
+    private bool _attemptTimeoutIsSet;
 
     /// <summary>The time from the call to the headers of the answer, all attempts and waits together: 1 ms to a day. Default 30 s. Null:
     /// no limit.</summary>
@@ -21,12 +28,18 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     /// <summary>How many attempts may be under way at once. Default null: no limit.</summary>
     public ConcurrencyLimitOptions? ConcurrencyLimit { get; set; }
 
-    /// <summary>The time that each attempt has to bring the headers of the answer: 1 ms to a day. Default 7 s. Null: no limit. It does
-    /// not cut the body, unless that is buffered.</summary>
-    public TimeSpan? AttemptTimeout { get; set; } = TimeSpan.FromSeconds(7);
+    /// <summary>The time that each attempt has to bring the headers of the answer: 1 ms to a day. Default 7 s, or half of
+    /// <see cref="TotalTimeout"/> where that is less, so that a hang is met by a second attempt. Null: no limit. It does not cut the body,
+    /// unless that is buffered.</summary>
+    public TimeSpan? AttemptTimeout
+    {
+        get => _attemptTimeoutIsSet ? _attemptTimeout : UsualWithin(TotalTimeout);
+        set => (_attemptTimeout, _attemptTimeoutIsSet) = (value, true);
+    }
 
-    /// <summary>Codes of findings about the order and the arithmetic of the policies (such as <c>RES008</c>) that you mean; all others
-    /// are errors.</summary>
+    /// <summary>Codes of findings about the order and the arithmetic of the policies (such as <c>RES008</c>) that you mean. Of the others, those
+    /// that say that something can never take effect (an attempt timeout as long as the total) are errors; the rest is kept in
+    /// <see cref="PipelineDescription.Warnings"/> and, in a container, logged at the start.</summary>
     public ISet<string> AcceptedWarnings { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
     /// <inheritdoc/>
@@ -36,13 +49,18 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        TimeSpan least = TimeSpan.FromMilliseconds(1);
-        if (TotalTimeout is { } total) check.Span(nameof(TotalTimeout), total, least);
+        if (TotalTimeout is { } total) check.Span(nameof(TotalTimeout), total, Least);
         CheckPart(check, nameof(Retry), Retry);
         CheckPart(check, nameof(CircuitBreaker), CircuitBreaker);
         CheckPart(check, nameof(ConcurrencyLimit), ConcurrencyLimit);
-        if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, least);
+        if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, Least);
         base.Check(check);
+    }
+
+    private static TimeSpan? UsualWithin(TimeSpan? total)
+    {
+        if (total is not { } all || all >= 2 * UsualAttemptTimeout) return UsualAttemptTimeout;
+        return all >= 2 * Least ? all / 2 : null; // what is too short to be divided is one attempt
     }
 
     private static void CheckPart(OptionsCheck check, string part, PolicyOptions? options)
@@ -53,7 +71,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
 
     internal void AddTo(ResiliencePipelineBuilder<HttpResponseMessage> builder)
     {
-        builder.TreatWarningsAsErrors = true;
+        builder.TreatContradictionsAsErrors = true;
         builder.AcceptedWarnings.UnionWith(AcceptedWarnings);
         if (TotalTimeout is { } total)
         {

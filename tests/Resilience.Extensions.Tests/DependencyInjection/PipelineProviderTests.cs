@@ -58,12 +58,12 @@ public sealed class PipelineProviderTests
     public void All_problems_of_all_pipelines_are_said_at_start_with_their_paths()
     {
         IConfigurationRoot configuration = Configuration(
-            ("R:a:Retry:MaxDelay", "00:00:00.1"), ("R:b:TotalTimeout", "00:00:10"), ("R:b:Retry:MaxRetries", "3"), ("R:b:AttemptTimeout", "00:00:09"), ("R:c:Retri", "x"));
+            ("R:a:Retry:MaxDelay", "00:00:00.1"), ("R:b:TotalTimeout", "00:00:10"), ("R:b:Retry:MaxRetries", "3"), ("R:b:AttemptTimeout", "00:00:10"), ("R:c:Retri", "x"));
         using ServiceProvider container = Container(
             b => b.AddPipeline("a", "R:a").AddPipeline("b", "R:b").AddPipeline("c", configuration.GetSection("R:c")).AddPipeline("d", "R:d"), configuration);
         FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>().Which.Failures.Should().SatisfyRespectively(
             f => f.Should().StartWith("R:a:Retry:MaxDelay is 00:00:00.1000000, but must be from"),
-            f => f.Should().StartWith("R:b: RES008"),
+            f => f.Should().StartWith("R:b: RES007"),
             f => f.Should().StartWith("R:c:Retri is not a known setting; did you mean Retry?"),
             f => f.Should().StartWith("R:d has no settings"));
     }

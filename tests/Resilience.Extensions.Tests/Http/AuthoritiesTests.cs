@@ -121,7 +121,7 @@ public sealed class AuthoritiesTests
         one.CircuitBreaker.Should().BeSameAs(circuit);
         circuit.State.Should().Be(CircuitState.Isolated);
 
-        resilience.Invoking(r => r.Update(new() { AttemptTimeout = TimeSpan.FromSeconds(20) })).Should().Throw<ResiliencePipelineException>();
+        resilience.Invoking(r => r.Update(new() { AttemptTimeout = TimeSpan.FromSeconds(40) })).Should().Throw<ResiliencePipelineException>();
         resilience.Invoking(r => r.Update(new() { MaxAuthorities = -1 })).Should().Throw<ResilienceOptionsException>();
         one.Pipeline.Describe().Policies[^1].Timeout.Should().Be(TimeSpan.FromSeconds(2));
         HttpResilience.Custom(p => p.AddRetry()).Invoking(r => r.Update(new())).Should().Throw<InvalidOperationException>();

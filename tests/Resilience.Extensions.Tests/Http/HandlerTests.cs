@@ -471,10 +471,11 @@ public sealed class HandlerTests
     }
 
     [Fact]
-    public void Times_that_do_not_fit_and_options_out_of_range_are_errors_with_everything_in_one_message()
+    public void Times_that_contradict_and_options_out_of_range_are_errors_with_everything_in_one_message()
     {
-        FluentActions.Invoking(() => HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(10) }))
-            .Should().Throw<ResiliencePipelineException>().WithMessage("*RES008*");
+        FluentActions.Invoking(() => HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(30) }))
+            .Should().Throw<ResiliencePipelineException>().WithMessage("*RES007*");
+        HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(10) }).Describe().Warnings.Should().ContainSingle().Which.Code.Should().Be("RES008");
         StandardResilienceOptions meant = new() { AttemptTimeout = TimeSpan.FromSeconds(10) };
         meant.AcceptedWarnings.Add("RES008");
         HttpResilience.Standard(meant).Describe().Warnings.Should().BeEmpty();

@@ -206,12 +206,12 @@ public sealed class MicrosoftRegistrationFaultTests
 
     /// <summary>Section 1.7: nothing related attempts, waits and timeouts to the total; without a host nothing was checked at all.</summary>
     [Fact]
-    public async Task Times_that_cannot_be_used_up_are_errors_at_start_and_without_a_host_when_the_client_is_made()
+    public async Task Times_that_contradict_each_other_are_errors_at_start_and_without_a_host_when_the_client_is_made()
     {
         await using ServiceProvider services = Container(
-            s => s.AddHttpClient("shop").AddStandardResilience("Http:shop"), Configuration(("Http:shop:AttemptTimeout", "00:00:10")));
-        services.Invoking(Validate).Should().Throw<OptionsValidationException>().WithMessage("*Http:shop*RES008*");
-        services.Invoking(s => Create(s, "shop")).Should().Throw<OptionsValidationException>().WithMessage("*Http:shop*RES008*");
+            s => s.AddHttpClient("shop").AddStandardResilience("Http:shop"), Configuration(("Http:shop:AttemptTimeout", "00:00:40")));
+        services.Invoking(Validate).Should().Throw<OptionsValidationException>().WithMessage("*Http:shop*RES007*");
+        services.Invoking(s => Create(s, "shop")).Should().Throw<OptionsValidationException>().WithMessage("*Http:shop*RES007*");
     }
 
     /// <summary>Section 0.5 and 1.7: a reload closed an open circuit.</summary>
