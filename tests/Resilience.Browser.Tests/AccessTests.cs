@@ -34,7 +34,7 @@ public sealed class AccessTests(Browser browser) : IClassFixture<Browser>
 
         string[] states = await view.Page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('.circuit .badge')].map(b => `${b.dataset.state}: ${b.textContent}`)");
 
-        states.Distinct().Should().BeEquivalentTo("closed: ✓closed", "open: ✕open", "isolated: ⏸isolated");
+        states.Distinct().Should().BeEquivalentTo("closed: ✓closed", "open: ✕open", "isolated: ■isolated");
         (await view.Page.Locator("svg[role=img]:not([aria-label])").CountAsync()).Should().Be(0, "charts say in words what they show");
         await Assertions.Expect(view.Page.Locator($"[data-pipeline='{house.Payments}'] svg[role=img]").First)
             .ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("3 in all, 3 failed, 0 refused"));

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -84,6 +85,32 @@ internal sealed class House : IAsyncDisposable
         catch (HttpResilienceException)
         {
             return "refused";
+        }
+    }
+
+    /// <summary>Waits until so many calls of the client are in the history that the page keeps.</summary>
+    internal async Task UntilMeasuredAsync(int calls)
+    {
+        using HttpClient client = new();
+        using CancellationTokenSource patience = new(TimeSpan.FromMinutes(1));
+        while (true)
+        {
+            using JsonDocument snapshot = JsonDocument.Parse(await client.GetStringAsync(new Uri(Page + "/snapshot"), patience.Token));
+            int measured = snapshot.RootElement.GetProperty("history").EnumerateArray().Where(h => h.GetProperty("pipeline").GetString() == Payments)
+                .SelectMany(h => h.GetProperty("points").EnumerateArray()).Sum(p => p.GetProperty("calls").GetInt32());
+            if (measured >= calls) return;
+            await Task.Delay(50, patience.Token); // the page's own interval, in another part of this process, must end first
+        }
+    }
+
+    /// <summary>Where the pictures of the documents are.</summary>
+    internal static string Images
+    {
+        get
+        {
+            DirectoryInfo? folder = new(AppContext.BaseDirectory);
+            while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Resilience.sln"))) folder = folder.Parent;
+            return Path.Combine(folder!.FullName, "docs", "images");
         }
     }
 

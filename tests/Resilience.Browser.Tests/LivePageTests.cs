@@ -135,6 +135,92 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
+    public async Task The_first_viewer_sees_the_minutes_before()
+    {
+        await using House house = await House.OpenAsync();
+        for (int i = 0; i < 5; i++) await house.PayAsync();
+        await house.UntilMeasuredAsync(5);
+
+        await using View view = await browser.OpenAsync(house.Page);
+
+        ILocator card = view.Page.Locator($"[data-pipeline='{house.Payments}']");
+        await Expect(card.Locator("svg[role=img]").First).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("5 in all"));
+        await Expect(card.Locator(".axis").First).ToContainTextAsync("ago");
+        await Expect(card.Locator(".times-table tbody tr").First).ToContainTextAsync("ms");
+        await Expect(view.Page.Locator("#overview")).ToContainTextAsync("last 10 s");
+    }
+
+    [Fact]
+    public async Task Pipelines_are_searched_and_those_in_trouble_come_first()
+    {
+        await using House house = await House.OpenAsync();
+        house.Pipeline("orders").Find<CircuitBreaker>()!.Isolate();
+        await using View view = await browser.OpenAsync(house.Page);
+        ILocator titles = view.Page.Locator("#cards h3");
+        await Expect(titles.First).ToBeVisibleAsync();
+        int all = await titles.CountAsync();
+        all.Should().BeGreaterThan(2);
+
+        await view.Page.Locator("#order").SelectOptionAsync("trouble");
+        await Expect(titles.First).ToHaveTextAsync("orders");
+
+        await view.Page.Locator("#search").FillAsync("REHEAR");
+        await Expect(titles).ToHaveCountAsync(1);
+        await Expect(titles.First).ToHaveTextAsync("rehearsal");
+        await view.Page.Locator("#search").FillAsync("no such name");
+        await Expect(view.Page.Locator("#no-match")).ToBeVisibleAsync();
+        await view.Page.Locator("#search").FillAsync("");
+        await Expect(titles).ToHaveCountAsync(all);
+        view.Problems.Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task A_card_whose_calls_are_rejected_is_not_well_and_a_half_open_circuit_says_whether_it_is_probed()
+    {
+        await using House house = await House.OpenAsync();
+        await using View view = await browser.OpenAsync(house.Page);
+        await house.PayAsync();
+        house.Break();
+        for (int i = 0; i < 3; i++) await house.PayAsync();
+        for (int i = 0; i < 20; i++) await house.PayAsync();
+        house.Heal();
+        house.Time.Skip(TimeSpan.FromHours(2));
+        await view.CircuitBecomesAsync(house.Payments, "half-open");
+        await Expect(view.Circuit(house.Payments)).ToContainTextAsync("no probe under way, the next call is one");
+        await house.PayAsync();
+        await view.CircuitBecomesAsync(house.Payments, "closed");
+
+        await Expect(view.Page.Locator($"[data-pipeline='{house.Payments}'] > header .badge")).Not.ToContainTextAsync("well");
+    }
+
+    /// <summary>With <c>RESILIENCE_SCREENSHOTS=1</c> these become the pictures of docs/live-page.md.</summary>
+    [Theory]
+    [InlineData("light", ColorScheme.Light, 1280)]
+    [InlineData("dark", ColorScheme.Dark, 1280)]
+    [InlineData("phone", ColorScheme.Light, 390)]
+    public async Task The_page_is_drawn_within_its_width(string name, ColorScheme scheme, int width)
+    {
+        await using House house = await House.OpenAsync();
+        for (int i = 0; i < 5; i++) await house.PayAsync();
+        house.Break();
+        for (int i = 0; i < 8; i++) await house.PayAsync();
+        house.Pipeline("orders").Find<CircuitBreaker>()!.Isolate();
+        await house.UntilMeasuredAsync(13);
+        await using View view = await browser.OpenAsync(house.Page, width, scheme: scheme);
+        await view.CircuitBecomesAsync(house.Payments, "open");
+
+        await view.Page.Locator("#order").SelectOptionAsync("trouble");
+        await Expect(view.Page.Locator("#cards .card").First).ToHaveAttributeAsync("data-state", "refusing");
+
+        byte[] picture = await view.Page.ScreenshotAsync();
+
+        picture.Length.Should().BeGreaterThan(20_000, "it is no empty page");
+        (await view.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= window.innerWidth")).Should().BeTrue("nothing is cut off");
+        if (Environment.GetEnvironmentVariable("RESILIENCE_SCREENSHOTS") == "1")
+            await File.WriteAllBytesAsync(Path.Combine(House.Images, $"live-page-{name}.png"), picture);
+    }
+
+    [Fact]
     public async Task Who_wants_no_motion_sees_none()
     {
         await using House house = await House.OpenAsync();

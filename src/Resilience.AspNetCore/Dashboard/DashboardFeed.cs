@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience;
 
-/// <summary>Lets viewers in and out. The first one starts a session, the last one ends it; without viewers nothing is listened to but the
-/// rare changes of circuits.</summary>
+/// <summary>Lets viewers in and out. The first one starts a session, the last one ends it. What is measured is kept between sessions, unless
+/// <see cref="ResilienceDashboardOptions.KeepHistory"/> is off.</summary>
 internal sealed class DashboardFeed(
     DashboardReader reader,
     DashboardRecent recent,
@@ -13,13 +13,24 @@ internal sealed class DashboardFeed(
     DashboardHead head,
     ResilienceDashboardOptions options,
     TimeProvider time,
-    ILogger logger)
+    ILogger logger) : IDisposable
 {
     private readonly Lock _gate = new(); // guards the two below: taken when somebody comes or goes
     private readonly List<DashboardViewer> _viewers = [];
     private DashboardSession? _session;
+    private DashboardHistory? _history; // null: nothing is measured
+    private bool _isClosed;
 
     internal DashboardReader Reader => reader;
+
+    /// <summary>The host has started: from now on calls are measured, whether or not anybody looks.</summary>
+    internal void Begin()
+    {
+        lock (_gate)
+        {
+            if (options.KeepHistory && !_isClosed) _history ??= new(meters, options.Interval, time);
+        }
+    }
 
     /// <summary>The session that runs; null while nobody looks.</summary>
     internal DashboardSession? Session
@@ -36,9 +47,10 @@ internal sealed class DashboardFeed(
         DashboardViewer viewer = new(mayAct);
         lock (_gate)
         {
-            if (_viewers.Count >= options.MaxViewers) return null;
+            if (_isClosed || _viewers.Count >= options.MaxViewers) return null;
             _viewers.Add(viewer);
-            _session ??= new(this, reader, recent, events, meters, head, options.Interval, time, logger);
+            _history ??= new(meters, options.Interval, time);
+            _session ??= new(this, reader, recent, events, _history, head, time, logger);
             _session.Hurry();
         }
 
@@ -50,18 +62,47 @@ internal sealed class DashboardFeed(
         lock (_gate)
         {
             if (!_viewers.Remove(viewer) || _viewers.Count > 0) return;
-            _session!.Dispose();
+            _session?.Dispose();
             _session = null;
+            if (options.KeepHistory) return;
+            _history?.Dispose();
+            _history = null;
         }
     }
 
-    /// <summary>A single reading, for those who ask for one: without charts, because they are measured only while somebody looks.</summary>
+    /// <summary>A single reading, for those who ask for one.</summary>
     internal DashboardAll ReadOnce()
     {
-        (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = reader.Read(null);
-        PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, null, r.Now))];
-        return new(
-            head.Layout(0, [.. shown.Select(r => r.Layout)], hidden), [], new(0, 0, time.GetUtcNow(), Viewers.Count, now, recent.Since(0)), false);
+        DashboardHistory? history;
+        lock (_gate) history = _history;
+        (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = reader.Read(history?.Meters.Counts());
+        PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, null, history?.Meters.Series(r.Layout.Series)?.Times(), r.Now))];
+        DashboardLayout layout = head.Layout(0, history?.Since, [.. shown.Select(r => r.Layout)], hidden);
+        return new(layout, Past(layout, history), new(0, history?.Tick ?? 0, time.GetUtcNow(), Viewers.Count, now, recent.Since(0)), false);
+    }
+
+    /// <summary>The charts' past.</summary>
+    internal static IReadOnlyList<ChartHistory> Past(DashboardLayout layout, DashboardHistory? history) => history is null
+        ? []
+        :
+        [
+            .. from pipeline in layout.Pipelines
+               let series = history.Meters.Series(pipeline.Series)
+               where series is not null
+               select new ChartHistory(pipeline.Id, history.Tick, series.Points),
+        ];
+
+    /// <summary>Nobody will look, or the host has stopped.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
+            _session?.Dispose();
+            _session = null;
+            _history?.Dispose();
+            _history = null;
+        }
     }
 
     internal IReadOnlyList<DashboardViewer> Viewers
@@ -76,6 +117,6 @@ internal sealed class DashboardFeed(
 /// <summary>What stands above everything.</summary>
 internal sealed record DashboardHead(string Title, string Environment, DateTimeOffset Started, TimeSpan Interval)
 {
-    internal DashboardLayout Layout(long version, IReadOnlyList<PipelineLayout> pipelines, int hidden) =>
-        new(version, Title, Environment, Started, (long)Interval.TotalMilliseconds, pipelines, hidden);
+    internal DashboardLayout Layout(long version, DateTimeOffset? measuredSince, IReadOnlyList<PipelineLayout> pipelines, int hidden) =>
+        new(version, Title, Environment, Started, measuredSince, (long)Interval.TotalMilliseconds, pipelines, hidden);
 }

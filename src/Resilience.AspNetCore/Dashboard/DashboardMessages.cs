@@ -7,11 +7,12 @@ namespace Resilience;
 /// <param name="Title">What stands at the top.</param>
 /// <param name="Environment">The name of the environment.</param>
 /// <param name="Started">When the process started.</param>
+/// <param name="MeasuredSince">Since when calls are measured and counted; null when they are not.</param>
 /// <param name="IntervalMs">The time of one point in the charts.</param>
 /// <param name="Pipelines">Those that are shown.</param>
 /// <param name="Hidden">How many are not.</param>
 internal sealed record DashboardLayout(
-    long Version, string Title, string Environment, DateTimeOffset Started, long IntervalMs, IReadOnlyList<PipelineLayout> Pipelines, int Hidden);
+    long Version, string Title, string Environment, DateTimeOffset Started, DateTimeOffset? MeasuredSince, long IntervalMs, IReadOnlyList<PipelineLayout> Pipelines, int Hidden);
 
 /// <param name="Id">Names the pipeline in states; stays the same while the pipeline lives.</param>
 /// <param name="Name">The name for people.</param>
@@ -50,8 +51,13 @@ internal sealed record DashboardState(
 
 /// <param name="Id">Which pipeline.</param>
 /// <param name="Point">The newest point of its chart; null between the points.</param>
+/// <param name="Times">How long its calls took; null between the points.</param>
 /// <param name="Policies">In the order of the layout.</param>
-internal sealed record PipelineNow(string Id, ChartPoint? Point, IReadOnlyList<PolicyNow> Policies);
+internal sealed record PipelineNow(string Id, ChartPoint? Point, LatencyNow? Times, IReadOnlyList<PolicyNow> Policies);
+
+/// <param name="Minute">In the last minute; null when no call ended.</param>
+/// <param name="FiveMinutes">In the last five minutes; null when no call ended.</param>
+internal sealed record LatencyNow(LatencyQuantiles? Minute, LatencyQuantiles? FiveMinutes);
 
 /// <summary>What a policy is doing; only what it has is there.</summary>
 internal sealed record PolicyNow(string Id)
@@ -121,7 +127,7 @@ internal sealed record ChaosNow(string Id, bool IsOn, string Text);
 
 internal sealed record RateNow(long Available, long Queued, long Granted, long Refused);
 
-/// <summary>What was counted since somebody looks.</summary>
+/// <summary>What was counted since the beginning of the measurement.</summary>
 /// <param name="What">The instrument, without the name of the library.</param>
 /// <param name="Label">By what it was counted: a reason, an answer.</param>
 /// <param name="Count">How many.</param>
@@ -134,7 +140,7 @@ internal sealed record CountNow(string What, string Label, long Count);
 /// <param name="Retries">Retries that were scheduled, and hedges that were started.</param>
 /// <param name="P50">The median time in milliseconds of those that were not refused; null when there were none.</param>
 /// <param name="P95">The time in milliseconds that 95 % of them did not exceed; null when there were none.</param>
-internal sealed record ChartPoint(int Calls, int Failures, int Rejections, int Retries, double? P50, double? P95);
+internal readonly record struct ChartPoint(int Calls, int Failures, int Rejections, int Retries, float? P50, float? P95);
 
 /// <param name="Pipeline">The id.</param>
 /// <param name="LastTick">The number of the last point.</param>
@@ -155,6 +161,9 @@ internal sealed record RecentEntry(
 {
     /// <summary>What it is one of: an entry takes the place of an earlier one of the same pipeline, policy and group.</summary>
     public string? Group { get; init; }
+
+    /// <summary>The trace of the call in which it happened, of several the last; null when that call had none.</summary>
+    public string? TraceId { get; init; }
 }
 
 /// <summary>All that a new viewer needs.</summary>

@@ -3,22 +3,26 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
-/// <summary>Listens to the library's meter while somebody looks: charts by pipeline, counts by policy. Bounded, whatever is measured.</summary>
+/// <summary>Listens to the library's meter: charts by pipeline, counts by policy. Bounded, whatever is measured: 200 pipelines of 22 kB, and those that
+/// were quiet for as long as is kept make room for others.</summary>
 /// <remarks>A measurement costs a search in its attributes, a look into a dictionary and an interlocked addition.</remarks>
 internal sealed class DashboardMeters : IDisposable
 {
-    private const int MostSeries = 1000, MostCounts = 4000;
+    private const int MaxSeries = 200, MaxCounts = 4000;
     private const string Prefix = "resilience.";
 
     private readonly MeterListener _listener = new();
     private readonly ConcurrentDictionary<string, DashboardSeries> _series = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<CountKey, StrongCount> _counts = new();
     private readonly IMeterFactory? _factory;
+    private readonly TimeSpan _interval;
 
     /// <param name="factory">The container's: its meters are heard, and those that belong to no container.</param>
-    internal DashboardMeters(IMeterFactory? factory)
+    /// <param name="interval">The time of one point.</param>
+    internal DashboardMeters(IMeterFactory? factory, TimeSpan interval)
     {
         _factory = factory;
+        _interval = interval;
         _listener.InstrumentPublished = Published;
         _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Measured(instrument, value, tags));
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Counted(instrument, value, tags));
@@ -29,7 +33,15 @@ internal sealed class DashboardMeters : IDisposable
     /// <summary>The series of a pipeline; null when nothing was measured.</summary>
     internal DashboardSeries? Series(string pipeline) => _series.GetValueOrDefault(pipeline);
 
-    internal ICollection<string> Pipelines => _series.Keys;
+    /// <summary>Closes the interval of all series. By one thread at a time.</summary>
+    internal void CloseInterval()
+    {
+        foreach ((string pipeline, DashboardSeries series) in _series)
+        {
+            series.Close();
+            if (series.IsForgotten) _series.TryRemove(pipeline, out _);
+        }
+    }
 
     /// <summary>All counts, by pipeline and policy.</summary>
     internal ILookup<(string Pipeline, string Policy), CountNow> Counts() => _counts
@@ -76,7 +88,7 @@ internal sealed class DashboardMeters : IDisposable
         CountKey key = new(pipeline ?? "", policy, instrument.Name, first ?? "", second ?? "");
         if (!_counts.TryGetValue(key, out StrongCount? count))
         {
-            if (_counts.Count >= MostCounts) return;
+            if (_counts.Count >= MaxCounts) return;
             count = _counts.GetOrAdd(key, static _ => new());
         }
 
@@ -86,7 +98,7 @@ internal sealed class DashboardMeters : IDisposable
     private DashboardSeries? SeriesOf(string? pipeline)
     {
         if (_series.TryGetValue(pipeline ?? "", out DashboardSeries? known)) return known;
-        return _series.Count >= MostSeries ? null : _series.GetOrAdd(pipeline ?? "", static _ => new());
+        return _series.Count >= MaxSeries ? null : _series.GetOrAdd(pipeline ?? "", static (_, interval) => new(interval), _interval);
     }
 
     private readonly record struct CountKey(string Pipeline, string Policy, string Instrument, string Label, string Second)

@@ -16,13 +16,15 @@ internal sealed class DashboardPage
     /// <param name="title">What stands at the top; any text.</param>
     /// <param name="token">What a page must send along that wants something done.</param>
     /// <param name="showsActions">Whether actions are possible at all.</param>
-    internal DashboardPage(string title, string token, bool showsActions)
+    /// <param name="traceUrl">Where a trace can be seen, or null.</param>
+    internal DashboardPage(string title, string token, bool showsActions, string? traceUrl)
     {
         string script = $"\n{Script}", style = $"\n{Style}";
         string page = Read("page.html")
             .Replace("{{style}}", style, StringComparison.Ordinal)
             .Replace("{{script}}", script, StringComparison.Ordinal)
             .Replace("{{token}}", showsActions ? token : "", StringComparison.Ordinal)
+            .Replace("{{trace}}", HtmlEncoder.Default.Encode(traceUrl ?? ""), StringComparison.Ordinal)
             .Replace("{{title}}", HtmlEncoder.Default.Encode(title), StringComparison.Ordinal); // last: its text is not ours
         _text = Encoding.UTF8.GetBytes(page);
         ContentSecurityPolicy = string.Join(

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 
 namespace Resilience;
 
@@ -27,7 +28,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             CircuitState.Isolated => $"Isolated{key}: held open by hand.",
             _ => change.From == CircuitState.HalfOpen ? $"Closed{key}: the probes succeeded." : $"Closed{key}: by hand.",
         };
-        Add(new(0, default, "transition", change.PipelineName, change.PolicyName, text, 1, Words.Of(change.To)));
+        Add(new(0, default, "transition", change.PipelineName, change.PolicyName, text, 1, Words.Of(change.To)) { TraceId = Activity.Current?.TraceId.ToString() });
         Changed?.Invoke();
     }
 
@@ -42,7 +43,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             gathered = _gathered.GetOrAdd(key, static _ => new());
         }
 
-        Volatile.Write(ref gathered.Last, happened);
+        Volatile.Write(ref gathered.Last, new(happened, Activity.Current?.TraceId));
         Interlocked.Increment(ref gathered.Count); // full fence: whoever sees the count sees an event
     }
 
@@ -54,7 +55,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             long count = Interlocked.Exchange(ref gathered.Count, 0);
             if (count == 0 || Volatile.Read(ref gathered.Last) is not { } last) continue;
             string shown = kind.StartsWith("refused", StringComparison.Ordinal) ? "rejection" : "note";
-            Add(new(0, default, shown, pipeline, policy, Text(last), count, null) { Group = GroupOf(kind, last) });
+            Add(new(0, default, shown, pipeline, policy, Text(last.Event), count, null) { Group = GroupOf(kind, last.Event), TraceId = last.Trace?.ToString() });
         }
     }
 
@@ -151,8 +152,11 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
     private sealed class Gathered
     {
         internal long Count;
-        internal ResilienceEvent? Last;
+        internal Happened? Last;
     }
+
+    /// <summary>An event, and the trace of the call in which it happened.</summary>
+    private sealed record Happened(ResilienceEvent Event, ActivityTraceId? Trace);
 }
 
 /// <summary>What things are called on the page.</summary>

@@ -1,11 +1,10 @@
-using System.Diagnostics.Metrics;
 using System.Text.Json;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace Resilience;
 
-/// <summary>From the first viewer to the last: listens to meter and events, reads the state at a bounded rate and tells all viewers.</summary>
+/// <summary>From the first viewer to the last: listens to events, reads the state at a bounded rate and tells all viewers.</summary>
 internal sealed class DashboardSession : IDisposable
 {
     /// <summary>However much happens, the state is read at most so often.</summary>
@@ -17,15 +16,13 @@ internal sealed class DashboardSession : IDisposable
     private readonly DashboardHead _head;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly DashboardMeters _meters;
+    private readonly DashboardHistory _history;
     private readonly IDisposable _events;
-    private readonly ITimer _timer;
     private readonly CancellationTokenSource _end = new();
     private readonly CancellationToken _ended;
 
     // One place: however often somebody hurries, the reader wakes once.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-    private bool _isTickDue;
     private long _tick;
     private long _told;
     private DashboardLayout? _layout;
@@ -36,19 +33,19 @@ internal sealed class DashboardSession : IDisposable
         DashboardReader reader,
         DashboardRecent recent,
         ResilienceEvents events,
-        IMeterFactory? meters,
+        DashboardHistory history,
         DashboardHead head,
-        TimeSpan interval,
         TimeProvider time,
         ILogger logger)
     {
         (_feed, _reader, _recent, _head, _time, _logger) = (feed, reader, recent, head, time, logger);
         _told = recent.LastNumber;
         _ended = _end.Token;
-        _meters = new(meters);
+        _history = history;
+        _tick = history.Tick;
         _events = events.Subscribe(recent.Gather);
         recent.Changed += Hurry;
-        _timer = time.CreateTimer(static s => ((DashboardSession)s!).Tick(), this, interval, interval);
+        history.Advanced += Hurry;
         _ = Task.Run(RunAsync);
     }
 
@@ -58,18 +55,11 @@ internal sealed class DashboardSession : IDisposable
     public void Dispose()
     {
         _recent.Changed -= Hurry;
-        _timer.Dispose();
+        _history.Advanced -= Hurry;
         _events.Dispose();
-        _meters.Dispose();
         _recent.Forget();
         _end.Cancel();
         _end.Dispose();
-    }
-
-    private void Tick()
-    {
-        Volatile.Write(ref _isTickDue, true); // release: before the wake that it causes
-        Hurry();
     }
 
     private async Task RunAsync()
@@ -95,11 +85,11 @@ internal sealed class DashboardSession : IDisposable
         try
         {
             IReadOnlyList<DashboardViewer> viewers = _feed.Viewers;
-            (DashboardState state, bool isNew) = Read(viewers.Count);
+            (DashboardState state, bool isNew, bool isBehind) = Read(viewers.Count);
             DashboardMessage? layout = isNew ? Message("layout", _layout!) : null, now = null;
             foreach (DashboardViewer viewer in viewers)
             {
-                if (viewer.NeedsAll) TellAll(viewer, state);
+                if (viewer.NeedsAll || isBehind) TellAll(viewer, state);
                 else viewer.NeedsAll = (layout is not null && !viewer.TryTell(layout)) || !viewer.TryTell(now ??= Message("state", state));
             }
         }
@@ -111,39 +101,33 @@ internal sealed class DashboardSession : IDisposable
 
     private void TellAll(DashboardViewer viewer, DashboardState state)
     {
-        IReadOnlyList<ChartHistory> history =
-        [
-            .. from pipeline in _layout!.Pipelines
-               let series = _meters.Series(pipeline.Series)
-               where series is not null
-               select new ChartHistory(pipeline.Id, _tick, series.Points),
-        ];
-        DashboardAll all = new(_layout, history, state with { Recent = _recent.Since(0) }, viewer.MayAct);
+        DashboardAll all = new(_layout!, DashboardFeed.Past(_layout!, _history), state with { Recent = _recent.Since(0) }, viewer.MayAct);
         viewer.NeedsAll = !viewer.TryTell(Message("all", all));
     }
 
-    private (DashboardState State, bool IsNewLayout) Read(int viewers)
+    /// <summary>Behind: more than one interval has ended since the last reading, so that a single point would leave a gap.</summary>
+    private (DashboardState State, bool IsNewLayout, bool IsBehind) Read(int viewers)
     {
-        bool isTick = Interlocked.Exchange(ref _isTickDue, false);
-        if (isTick) _tick++;
-        ILookup<(string Pipeline, string Policy), CountNow> counts = _meters.Counts();
+        long tick = _history.Tick;
+        bool isTick = tick > _tick, isBehind = tick > _tick + 1;
+        _tick = tick;
+        ILookup<(string Pipeline, string Policy), CountNow> counts = _history.Meters.Counts();
         (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = _reader.Read(counts);
         bool isNew = Arrange([.. shown.Select(r => r.Layout)], hidden);
-        Dictionary<string, ChartPoint> points = isTick ? ClosePoints() : [];
         _recent.Flush();
         IReadOnlyList<RecentEntry> happened = _recent.Since(_told);
         if (happened.Count > 0) _told = happened[^1].Number;
-        PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, points.GetValueOrDefault(r.Layout.Series), r.Now))];
-        return (new(_layout!.Version, _tick, _time.GetUtcNow(), viewers, now, happened), isNew);
+        PipelineNow[] now = [.. shown.Select(r => Now(r, isTick ? _history.Meters.Series(r.Layout.Series) : null))];
+        return (new(_layout!.Version, _tick, _time.GetUtcNow(), viewers, now, happened), isNew, isBehind);
     }
 
-    private Dictionary<string, ChartPoint> ClosePoints() => _meters.Pipelines.Select(name => (name, Series: _meters.Series(name)))
-        .Where(s => s.Series is not null).ToDictionary(s => s.name, s => s.Series!.Next(), StringComparer.Ordinal);
+    private static PipelineNow Now(DashboardReader.Reading reading, DashboardSeries? series) =>
+        new(reading.Layout.Id, series?.Last, series?.Times(), reading.Now);
 
     /// <summary>Remembers how things are arranged. True when that is not as it was.</summary>
     private bool Arrange(IReadOnlyList<PipelineLayout> pipelines, int hidden)
     {
-        DashboardLayout next = _head.Layout(_layout?.Version ?? 1, pipelines, hidden);
+        DashboardLayout next = _head.Layout(_layout?.Version ?? 1, _history.Since, pipelines, hidden);
         byte[] text = JsonSerializer.SerializeToUtf8Bytes(next, DashboardJson.Default.DashboardLayout);
         if (text.AsSpan().SequenceEqual(_layoutText)) return false;
         _layout = next with { Version = next.Version + 1 };

@@ -13,7 +13,7 @@ using Resilience;
 namespace Resilience
 {
     /// <summary>What the endpoints of the page answer.</summary>
-    internal sealed class DashboardEndpoints
+    internal sealed class DashboardEndpoints : IDisposable
     {
         /// <summary>A stream ends after this time and the page asks again, so that whoever may not look any more does not look for ever.</summary>
         private static readonly TimeSpan LongestStream = TimeSpan.FromMinutes(10);
@@ -42,14 +42,21 @@ namespace Resilience
             _transitions = events.SubscribeToTransitions(recent.Transition);
             _feed = new(reader, recent, events, services.GetService<IMeterFactory>(), head, options, time, logger);
             _actions = new(reader, options, logger);
-            _page = new(head.Title, _actions.Token, options.EnableActions);
-            _stopping = services.GetService<IHostApplicationLifetime>()?.ApplicationStopping ?? CancellationToken.None;
+            _page = new(head.Title, _actions.Token, options.EnableActions, options.TraceUrl);
+            if (services.GetService<IHostApplicationLifetime>() is not { } host) return;
+            _stopping = host.ApplicationStopping;
+            host.ApplicationStarted.Register(_feed.Begin);
+            host.ApplicationStopped.Register(Dispose);
         }
 
         internal DashboardFeed Feed => _feed;
 
-        /// <summary>Nobody will ever look: transitions are not remembered either.</summary>
-        internal void Close() => _transitions.Dispose();
+        /// <summary>Nobody will ever look: nothing is measured or remembered.</summary>
+        public void Dispose()
+        {
+            _transitions.Dispose();
+            _feed.Dispose();
+        }
 
         internal Task PageAsync(HttpContext context)
         {
@@ -127,8 +134,8 @@ namespace Microsoft.AspNetCore.Builder
         /// <returns>The endpoints, for <c>RequireAuthorization("operators")</c>, <c>RequireHost("*:9090")</c> and the like.</returns>
         /// <remarks>
         /// Locked by default: outside of Development the endpoints answer 404 unless they require authorization or
-        /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. While nobody looks, nothing is read and nothing is
-        /// measured for it; the last changes of circuits are remembered.
+        /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. While nobody looks, nothing is read; calls are measured
+        /// from the start, so that the first viewer sees the last five minutes (<see cref="ResilienceDashboardOptions.KeepHistory"/>).
         /// </remarks>
         /// <exception cref="ArgumentNullException"><paramref name="endpoints"/> or <paramref name="pattern"/> is null.</exception>
         /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
@@ -171,7 +178,7 @@ namespace Microsoft.AspNetCore.Builder
             bool isGuarded = endpoint.Metadata.Any(m => m is IAuthorizeData or AuthorizationPolicy or IAuthorizationRequirementData)
                 && !endpoint.Metadata.Any(m => m is IAllowAnonymous);
             if (isGuarded) return;
-            page.Close();
+            page.Dispose();
             endpoint.RequestDelegate = static context =>
             {
                 context.Response.StatusCode = StatusCodes.Status404NotFound;

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Net;
 using System.Text.Json;
@@ -167,10 +168,10 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task Nothing_is_listened_to_unless_somebody_looks()
+    public async Task Without_history_nothing_is_listened_to_unless_there_is_a_viewer()
     {
         Ears ears = new();
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))), o => o.KeepHistory = false);
         desk.Pipeline("orders");
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
         (counter.Enabled, ears.Environment!.HasListeners).Should().Be((false, false), "nobody looks");
@@ -194,7 +195,7 @@ public sealed class StreamTests
     [Fact]
     public async Task Viewers_that_come_and_go_at_once_leave_nothing_behind()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => o.MaxViewers = 100);
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => (o.MaxViewers, o.KeepHistory) = (100, false));
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
 
         await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 12 }, async (i, _) =>
@@ -214,6 +215,109 @@ public sealed class StreamTests
         JsonElement state = await last.UntilAsync((name, _) => name == "state");
         state.GetProperty("viewers").GetInt32().Should().Be(1);
     }
+
+    [Fact]
+    public async Task The_first_viewer_sees_what_was_measured_before()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
+        await desk.Pipeline("orders").ExecuteAsync(static _ => ValueTask.CompletedTask);
+        await SnapshotTests.FailAsync(desk.Pipeline("orders"), 3); // one failure opens the circuit, two are rejected
+
+        JsonElement history = default, snapshot = default;
+        using CancellationTokenSource patience = new(Desk.Patience);
+        while (history.ValueKind == JsonValueKind.Undefined)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            snapshot = await desk.SnapshotAsync();
+            history = snapshot.GetProperty("history").EnumerateArray().FirstOrDefault(h => h.GetProperty("points").EnumerateArray().Any(p => p.GetProperty("calls").GetInt32() > 0));
+        }
+
+        int Sum(string what) => history.GetProperty("points").EnumerateArray().Sum(p => p.GetProperty(what).GetInt32());
+        (Sum("calls"), Sum("failures"), Sum("rejections")).Should().Be((4, 1, 2));
+        snapshot.GetProperty("layout").TryGetProperty("measuredSince", out _).Should().BeTrue();
+        snapshot.GetProperty("state").GetProperty("pipelines")[0].GetProperty("times").GetProperty("minute").GetProperty("p99").GetDouble().Should().BePositive();
+
+        using Watch watch = await desk.WatchAsync();
+        JsonElement all = (await watch.NextAsync())!.Value.Data;
+        all.GetProperty("history")[0].GetProperty("points").EnumerateArray().Sum(p => p.GetProperty("calls").GetInt32()).Should().Be(4);
+        all.GetProperty("state").GetProperty("pipelines")[0].GetProperty("policies")[0].GetProperty("counts").EnumerateArray()
+            .Should().Contain(c => c.GetProperty("what").GetString() == "circuit_breaker.rejections" && c.GetProperty("count").GetInt64() == 2);
+    }
+
+    [Fact]
+    public async Task A_host_that_has_stopped_measures_nothing_any_more()
+    {
+        Counter<long> counter;
+        await using (Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker())))
+        {
+            counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
+            counter.Enabled.Should().BeTrue("the host has started");
+        }
+
+        counter.Enabled.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_page_that_is_locked_measures_nothing()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), environment: "Production");
+        await desk.StatusAsync("/resilience");
+        desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe").Enabled.Should().BeFalse();
+    }
+
+    [Fact]
+    public void A_series_keeps_300_intervals_and_is_forgotten_when_all_of_them_were_quiet()
+    {
+        DashboardSeries series = new(TimeSpan.FromSeconds(1));
+        for (int i = 0; i < 310; i++)
+        {
+            series.Call(0.1, "success");
+            series.Close();
+        }
+
+        series.Points.Should().HaveCount(300).And.OnlyContain(p => p.Calls == 1 && p.P50 != null);
+        series.Times().FiveMinutes!.P50.Should().BeInRange(90, 110);
+        for (int i = 0; i < 60; i++) series.Close();
+        series.Times().Minute.Should().BeNull("no call ended in it");
+        series.Times().FiveMinutes.Should().NotBeNull();
+        series.IsForgotten.Should().BeFalse();
+        for (int i = 0; i < 240; i++) series.Close();
+        series.IsForgotten.Should().BeTrue();
+        series.Times().FiveMinutes.Should().BeNull();
+    }
+
+    [Fact]
+    public async Task A_rejection_carries_the_trace_of_its_call()
+    {
+        using ActivitySource source = new("resilience.tests.trace");
+        using ActivityListener listener = new() { ShouldListenTo = s => s == source, Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData };
+        ActivitySource.AddActivityListener(listener);
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
+        using Watch watch = await desk.WatchAsync();
+        await watch.NextAsync();
+
+        string trace;
+        using (Activity call = source.StartActivity("call")!)
+        {
+            trace = call.TraceId.ToString();
+            await SnapshotTests.FailAsync(desk.Pipeline("orders"), 2);
+        }
+
+        JsonElement[] entries = [];
+        await watch.UntilAsync((name, data) =>
+        {
+            if (name == "state") entries = [.. entries, .. data.GetProperty("recent").EnumerateArray()];
+            return entries.Any(e => e.GetProperty("kind").GetString() == "rejection");
+        });
+        entries.Should().OnlyContain(e => e.GetProperty("traceId").GetString() == trace);
+    }
+
+    [Theory]
+    [InlineData("https://traces.example.org/")]
+    [InlineData("javascript:alert('{traceId}')")]
+    [InlineData("/trace/{traceId}")]
+    public async Task An_address_for_traces_that_is_none_is_refused(string address) =>
+        await FluentActions.Awaiting(() => Desk.OpenAsync(options: o => o.TraceUrl = address)).Should().ThrowAsync<ResilienceOptionsException>().WithMessage("*TraceUrl*{traceId}*");
 
     [Fact]
     public async Task Changes_of_circuits_are_remembered_also_when_nobody_looks()
@@ -285,11 +389,12 @@ public sealed class StreamTests
         LatencySketch sketch = new();
         for (int i = 1; i <= 1000; i++) sketch.Record(seconds * i / 1000 + seconds);
 
-        (double? p50, double? p95) = sketch.Take();
+        LatencyQuantiles quantiles = sketch.Take()!.Quantiles()!;
 
-        p50!.Value.Should().BeApproximately(seconds * 1500, seconds * 150);
-        p95!.Value.Should().BeApproximately(seconds * 1950, seconds * 195);
-        sketch.Take().Should().Be((null, null), "it was taken");
+        ((double)quantiles.P50).Should().BeApproximately(seconds * 1500, seconds * 150);
+        ((double)quantiles.P95).Should().BeApproximately(seconds * 1950, seconds * 195);
+        ((double)quantiles.P99).Should().BeApproximately(seconds * 1990, seconds * 199);
+        sketch.Take().Should().BeNull("it was taken");
     }
 
     [Theory]
@@ -302,7 +407,7 @@ public sealed class StreamTests
     {
         LatencySketch sketch = new();
         sketch.Record(seconds);
-        sketch.Take().P50.Should().NotBeNull();
+        sketch.Take()!.Quantiles().Should().NotBeNull();
     }
 
     /// <summary>Real time, but timers with a period never ring.</summary>

@@ -7,7 +7,7 @@ class Card {
     this.chart = layout.kind === 'gate' ? null : new Chart(intervalMs);
     this.badge = badge('quiet', 'quiet');
     this.rows = layout.policies.map(policy => new Row(policy, act));
-    const title = make('h3', {}, layout.name);
+    const title = make('h3', {}, ...breakable(layout.name));
     const list = make('ol', { class: 'policies' }, ...this.rows.map(row => row.element));
     this.element = make('article', { class: 'card', id: `card-${++cardsMade}`, 'data-pipeline': layout.id, 'aria-label': layout.name, tabindex: '-1' },
       make('header', {}, make('div', { class: 'names' }, title, make('p', { class: 'detail' }, layout.detail)), this.badge),
@@ -18,6 +18,7 @@ class Card {
 
   update(now, tick) {
     if (now.point !== undefined || this.chart?.lastTick >= 0) this.chart?.add(tick, now.point);
+    if (now.times) this.chart?.table.show(now.times);
     now.policies.forEach((policy, i) => this.rows[i]?.update(policy));
     const state = this.state();
     rebadge(this.badge, state, conditions[state]);
@@ -27,13 +28,24 @@ class Card {
   // What is worst about the pipeline.
   state() {
     const states = this.rows.map(row => row.state);
-    return ['refusing', 'held', 'probing', 'strained'].find(state => states.includes(state)) ?? (this.layout.policies.length ? 'well' : 'quiet');
+    return ['refusing', 'held', 'probing', 'strained'].find(state => states.includes(state)) ?? this.traffic();
+  }
+
+  // What its calls say where no policy is in trouble: a card that is well has hardly a call that fails or is refused.
+  traffic() {
+    const sums = this.chart ? recentSums(this.chart.points, 10000 / this.chart.intervalMs) : null;
+    if (!sums || sums.calls === 0) return this.chart ? 'quiet' : 'well';
+    if (sums.rejections / sums.calls >= 0.1) return 'rejecting';
+    return sums.failures / sums.calls >= 0.1 ? 'failing' : 'well';
   }
 }
 
 let cardsMade = 0;
 
-const conditions = { refusing: 'open', held: 'isolated', probing: 'half-open', strained: 'strained', well: 'well', quiet: 'quiet' };
+const conditions = { refusing: 'open', held: 'isolated', probing: 'half-open', strained: 'strained', rejecting: 'calls refused', failing: 'calls fail', well: 'well', quiet: 'no calls' };
+
+// The worse, the earlier.
+const severity = ['refusing', 'held', 'rejecting', 'failing', 'probing', 'strained', 'well', 'quiet'];
 
 function warning(said) {
   return make('p', { class: 'warning' }, make('strong', {}, said.code || 'Problem'), ' ', said.message);
@@ -47,7 +59,7 @@ class Row {
     this.circuits = new Map();
     this.live = make('div', { class: 'live' });
     this.counted = make('dl', { class: 'pairs counted' });
-    this.countedTitle = make('p', { class: 'subtitle', hidden: true }, 'Counted since somebody looks');
+    this.countedTitle = make('p', { class: 'subtitle', hidden: true }, countedSince());
     const options = make('dl', { class: 'pairs' }, ...layout.options.flatMap(option => pair(option.name, option.value)));
     const about = layout.name === layout.role.replace(' ', '-') ? null : make('span', { class: 'role' }, layout.role);
     this.element = make('li', { class: 'policy', 'data-depth': layout.depth, 'data-policy': layout.id },
@@ -183,13 +195,13 @@ class Meter {
 // What a gate answered; the usual answers are there before the first of them.
 class Answers {
   constructor() {
-    this.element = make('ul', { class: 'answers', 'aria-label': 'Answers since somebody looks' });
+    this.element = make('ul', { class: 'answers', 'aria-label': countedSince() });
     this.values = new Map();
     for (const answer of ['new', 'replayed', 'busy', 'reused', 'unknown', 'stale']) this.add(answer);
   }
 
   add(answer) {
-    const value = make('strong', {}, '0');
+    const value = make('strong', {}, page.layout?.measuredSince ? '0' : '–');
     this.values.set(answer, value);
     this.element.append(make('li', {}, value, ` ${answer}`));
   }
@@ -242,7 +254,7 @@ class Circuit {
   showWindow(now) {
     if (now.state !== 'closed') {
       const text = now.state === 'half-open'
-        ? `${plural(now.probesOut, 'probe', 'probes')} under way, ${count(now.probesSucceeded)} succeeded`
+        ? `${now.probesOut > 0 ? `${plural(now.probesOut, 'probe', 'probes')} under way` : 'no probe under way, the next call is one'}, ${count(now.probesSucceeded)} succeeded`
         : now.state === 'open' ? (now.breakLeftMs > 0 ? `next probe in ${duration(now.breakLeftMs)}` : 'the next call is a probe') : 'until a person closes it';
       this.meter.show(now.state === 'half-open' ? 0.5 : 1, null, now.state === 'half-open' ? 'warn' : 'bad', text);
       return;

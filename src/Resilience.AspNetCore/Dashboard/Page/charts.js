@@ -2,7 +2,7 @@
 // is said in words beside them and in their labels. Until five minutes are full, a shorter time is shown wider.
 
 const chartPoints = 300;
-const chartHeight = 64;
+const chartHeight = 96;
 
 class Chart {
   constructor(intervalMs) {
@@ -11,7 +11,8 @@ class Chart {
     this.lastTick = -1;
     this.calls = this.plot('Calls', ['ok', 'bad', 'refused'], ['retry']);
     this.times = this.plot('Latency', [], ['p95', 'p50']);
-    this.element = make('div', { class: 'charts', hidden: true }, this.calls.figure, this.times.figure);
+    this.table = new TimesTable();
+    this.element = make('div', { class: 'charts', hidden: true }, this.calls.figure, this.times.figure, this.table.element);
   }
 
   plot(title, areas, lines) {
@@ -20,13 +21,14 @@ class Chart {
     svg.append(draw('path', { class: 'base', d: `M0 ${chartHeight / 2}H${chartPoints}M0 ${chartHeight}H${chartPoints}` }));
     for (const name of [...areas, ...lines]) svg.append(paths[name] = draw('path', { class: `${areas.includes(name) ? 'area' : 'line'} ${name}` }));
     const now = make('span', { class: 'now' }, '–');
-    const top = make('span', { class: 'scale', 'aria-hidden': 'true' }), span = make('span', { class: 'span' });
-    const figure = make('figure', {}, make('figcaption', {}, make('span', { class: 'what' }, title, ' ', span), now), make('div', { class: 'frame' }, svg, top));
-    return { figure, svg, paths, now, top, span };
+    const top = make('span', { class: 'scale', 'aria-hidden': 'true' }), begin = make('span', {});
+    const axis = make('p', { class: 'axis', 'aria-hidden': 'true' }, begin, make('span', {}, 'now'));
+    const figure = make('figure', {}, make('figcaption', {}, make('span', { class: 'what' }, title), now), make('div', { class: 'frame' }, svg, top), axis);
+    return { figure, svg, paths, now, top, begin };
   }
 
   restore(history) {
-    this.points = history.points.slice(-chartPoints);
+    this.points = history.points.slice(-chartPoints).map(point => point ?? nothing);
     this.lastTick = history.lastTick;
     this.show();
   }
@@ -46,7 +48,7 @@ class Chart {
     if (this.element.hidden) return;
     const wide = [60, 120, 180, 240].find(most => this.points.length <= most) ?? chartPoints;
     for (const plot of [this.calls, this.times]) mark(plot.svg, 'viewBox', `${chartPoints - wide} 0 ${wide} ${chartHeight}`);
-    say(this.calls.span, `last ${duration(wide * this.intervalMs)}`);
+    for (const plot of [this.calls, this.times]) say(plot.begin, `${duration(wide * this.intervalMs)} ago`);
     this.showCalls(this.points, 1000 / this.intervalMs);
     this.showTimes(this.points);
   }
@@ -65,7 +67,7 @@ class Chart {
     if (sums.failures > 0) parts.push(`${percent(sums.failures / sums.calls)} failed`);
     if (sums.rejections > 0) parts.push(`${percent(sums.rejections / sums.calls)} refused`);
     if (sums.retries > 0) parts.push(`${count(sums.retries / sums.seconds * perSecond)} retries/s`);
-    say(now, parts.join(' · '));
+    say(now, `last ${duration(sums.seconds * this.intervalMs)}: ${parts.join(' · ')}`);
     say(this.calls.top, `${count(top)}/s`);
     mark(svg, 'aria-label', `Calls in the last ${duration(points.length * this.intervalMs)}: ${count(rate)} a second now, `
       + `${wholeNumbers.format(sum(points, p => p.calls))} in all, ${wholeNumbers.format(sum(points, p => p.failures))} failed, `
@@ -80,10 +82,29 @@ class Chart {
     mark(paths.p95, 'd', line(points, p => p.p95 === undefined ? null : p.p95 / top * chartHeight, true));
     mark(paths.p50, 'd', line(points, p => p.p50 === undefined ? null : p.p50 / top * chartHeight, true));
     const last = known[known.length - 1];
-    say(now, `p50 ${duration(last.p50)} · p95 ${duration(last.p95)}`);
+    say(now, `last ${duration(this.intervalMs)} with calls: p50 ${duration(last.p50)} · p95 ${duration(last.p95)}`);
     say(this.times.top, duration(top));
     mark(svg, 'aria-label', `Latency: median ${duration(last.p50)}, 95 percent within ${duration(last.p95)}; `
       + `highest p95 of the last ${duration(points.length * this.intervalMs)} ${duration(Math.max(...known.map(p => p.p95)))}.`);
+  }
+}
+
+// Percentiles in figures, for those whom a line tells too little.
+class TimesTable {
+  constructor() {
+    this.cells = {};
+    const columns = [['p50', 'p50'], ['p95', 'p95'], ['p99', 'p99']], rows = [['minute', 'last minute'], ['fiveMinutes', 'last 5 minutes']];
+    this.element = make('table', { class: 'times-table' },
+      make('caption', { class: 'unseen' }, 'Latency of calls that were not refused'),
+      make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Latency'), ...columns.map(([, name]) => make('th', { scope: 'col' }, name)))),
+      make('tbody', {}, ...rows.map(([row, name]) => make('tr', {}, make('th', { scope: 'row' }, name),
+        ...columns.map(([column]) => (this.cells[row + column] = make('td', {}, '–')))))));
+  }
+
+  show(times) {
+    for (const row of ['minute', 'fiveMinutes']) {
+      for (const column of ['p50', 'p95', 'p99']) say(this.cells[row + column], duration(times[row]?.[column]));
+    }
   }
 }
 

@@ -5,7 +5,7 @@ const base = location.pathname.replace(/\/+$/, '');
 const token = document.querySelector('meta[name=resilience-token]').content;
 const mostEntries = 200;
 
-const page = { layout: null, cards: new Map(), mayAct: false, tick: -1, lastHeard: 0, states: new Map(), lastNumber: 0 };
+const page = { layout: null, search: '', order: 'name', cards: new Map(), mayAct: false, tick: -1, lastHeard: 0, states: new Map(), lastNumber: 0 };
 
 // ---- What a person may do ----
 
@@ -66,13 +66,32 @@ function arrange(layout) {
   }
 
   page.cards = kept;
-  const wanted = [...kept.values()].map(card => card.element), present = [...byId('cards').children];
-  if (wanted.length !== present.length || wanted.some((element, i) => element !== present[i])) byId('cards').replaceChildren(...wanted);
-  byId('empty').hidden = wanted.length > 0;
+  place();
+  byId('empty').hidden = kept.size > 0;
+  byId('tools').hidden = kept.size < 2;
   byId('hidden-count').hidden = layout.hidden === 0;
   say(byId('hidden-count'), layout.hidden > 0 ? `${plural(layout.hidden, 'more is', 'more are')} not shown.` : '');
   if (isFirst) document.documentElement.dataset.ready = 'true';
 }
+
+// Puts the cards that are searched for in the wanted order. Moves nothing that is in its place, so that the focus is not lost.
+function place() {
+  const cards = [...page.cards.values()].filter(card => card.layout.name.toLowerCase().includes(page.search));
+  if (page.order === 'trouble') cards.sort((one, other) => severity.indexOf(one.element.dataset.state) - severity.indexOf(other.element.dataset.state));
+  const wanted = cards.map(card => card.element), present = [...byId('cards').children];
+  if (wanted.length !== present.length || wanted.some((element, i) => element !== present[i])) byId('cards').replaceChildren(...wanted);
+  byId('no-match').hidden = wanted.length > 0 || page.cards.size === 0;
+}
+
+byId('search').addEventListener('input', event => {
+  page.search = event.target.value.trim().toLowerCase();
+  place();
+});
+
+byId('order').addEventListener('change', event => {
+  page.order = event.target.value;
+  place();
+});
 
 // Options have changed: a new card, with the past and the open lines of the old one.
 function renewed(old, pipeline, intervalMs) {
@@ -91,6 +110,7 @@ function show(state, isPast = false) {
   for (const now of state.pipelines) page.cards.get(now.id)?.update(now, isTick ? state.tick : -1);
   showOverview(state);
   showTrouble();
+  if (page.order === 'trouble' && !byId('cards').contains(document.activeElement)) place();
   say(byId('uptime'), `up ${duration(new Date(state.at) - new Date(page.layout.started))}`);
   byId('uptime').hidden = false;
   say(byId('viewers'), state.viewers === 1 ? '1 viewer' : `${state.viewers} viewers`);
@@ -111,16 +131,17 @@ function showOverview(state) {
   const sums = charts.map(chart => recentSums(chart.points, 10000 / page.layout.intervalMs));
   const total = of => sums.reduce((all, s) => all + of(s) / s.seconds * 1000 / page.layout.intervalMs, 0);
   const calls = total(s => s.calls), failures = total(s => s.failures), refused = total(s => s.rejections), retries = total(s => s.retries);
+  const isKnown = sums.length > 0; // before the first interval has ended nobody knows
   const notClosed = many('open') + many('isolated') + many('half-open');
   const tiles = [
-    ['Circuits', notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'refusing' : 'well'],
-    ['Calls', `${count(calls)}/s`, 'quiet'],
+    ['Circuits', states.length === 0 ? 'none' : notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'refusing' : 'well'],
+    ['Calls', isKnown ? `${count(calls)}/s` : '–', 'quiet'],
     ['Failed', calls > 0 ? percent(failures / calls) : '–', calls > 0 && failures / calls >= 0.1 ? 'refusing' : 'quiet'],
-    ['Refused', `${count(refused)}/s`, refused > 0 ? 'probing' : 'quiet'],
-    ['Retries', `${count(retries)}/s`, calls > 0 && retries / calls >= 0.2 ? 'probing' : 'quiet'],
+    ['Refused', isKnown ? `${count(refused)}/s` : '–', refused > 0 ? 'probing' : 'quiet'],
+    ['Retries', isKnown ? `${count(retries)}/s` : '–', calls > 0 && retries / calls >= 0.2 ? 'probing' : 'quiet'],
   ];
   const list = byId('overview');
-  if (list.children.length === 0) list.append(...tiles.map(([name]) => make('div', { class: 'tile' }, make('dt', {}, name), make('dd', {}))));
+  if (list.children.length === 0) list.append(...tiles.map(([name]) => make('div', { class: 'tile' }, make('dt', {}, name, name === 'Circuits' ? null : make('span', { class: 'window' }, ' last 10 s')), make('dd', {}))));
   tiles.forEach(([, text, state], i) => {
     mark(list.children[i], 'data-state', state);
     say(list.children[i].lastChild, text);
@@ -169,7 +190,17 @@ function entryElement(entry) {
   return make('li', { class: 'entry', 'data-kind': entry.kind, 'data-key': keyOf(entry) },
     make('p', { class: 'entry-line' }, what, times, make('time', { datetime: entry.at }, clock(entry.at))),
     make('p', { class: 'where' }, [entry.pipeline, entry.policy].filter(Boolean).join(' / ')),
-    make('p', { class: 'text' }, readable(text.charAt(0).toUpperCase() + text.slice(1), entry.at)));
+    make('p', { class: 'text' }, readable(text.charAt(0).toUpperCase() + text.slice(1), entry.at)),
+    traceOf(entry));
+}
+
+function traceOf(entry) {
+  if (!entry.traceId) return null;
+  const template = document.querySelector('meta[name=resilience-trace]').content;
+  const text = `trace ${entry.traceId}`;
+  return make('p', { class: 'trace' }, template
+    ? make('a', { href: template.replaceAll('{traceId}', entry.traceId), target: '_blank', rel: 'noreferrer' }, text)
+    : make('code', {}, text));
 }
 
 for (const choice of document.querySelectorAll('input[name=filter]')) {
@@ -184,7 +215,7 @@ function begin(all) {
   page.mayAct = all.mayAct;
   page.tick = -1;
   byId('entries').replaceChildren();
-  byId('nothing').hidden = false;
+  byId('nothing').hidden = all.state.recent.length > 0;
   page.lastNumber = 0;
   arrange(all.layout);
   for (const history of all.history) page.cards.get(history.pipeline)?.chart?.restore(history);

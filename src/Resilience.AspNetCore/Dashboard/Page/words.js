@@ -58,6 +58,15 @@ function readable(text, at) {
   return text.replace(/(?:(\d{4}-\d\d-\d\d) )?(\d\d:\d\d:\d\d)Z/g, (_, day, time) => clock(`${day ?? at.slice(0, 10)}T${time}Z`));
 }
 
+// A long name breaks behind its separators, not within its words.
+function breakable(name) {
+  return name.split(/(?<=[/.:_|-])/).flatMap(part => [part, make('wbr', {})]).slice(0, -1);
+}
+
+function countedSince() {
+  return page.layout?.measuredSince ? `Counted since ${clock(page.layout.measuredSince)}` : 'Counted';
+}
+
 function plural(number, one, many) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
@@ -68,8 +77,8 @@ function clock(text) {
 
 // Each state has a sign and a word besides its colour.
 const signs = {
-  closed: '✓', open: '✕', 'half-open': '◐', isolated: '⏸',
-  well: '✓', refusing: '✕', probing: '◐', held: '⏸', strained: '!', quiet: '·',
+  closed: '✓', open: '✕', 'half-open': '◐', isolated: '■',
+  well: '✓', refusing: '✕', probing: '◐', held: '■', strained: '!', rejecting: '✕', failing: '!', quiet: '·',
 };
 
 function badge(state, text) {
