@@ -92,7 +92,7 @@ public sealed class ClientLeavesTests
                 context.Response.Headers.ETag = "\"ours\"";
                 await context.Response.WriteAsync("ours");
             }).RequireIdempotencyKey(),
-            services: s => s.AddIdempotency().UseStore(_ => store));
+            gate: g => g.UseStore(_ => store));
 
         Shop.Reply reply = await shop.SendAsync("/do"), again = await shop.SendAsync("/do");
 

@@ -144,7 +144,8 @@ public sealed class EndpointTests
     public async Task A_request_in_nobodys_name_is_refused_unless_sharing_is_asked_for()
     {
         await using Shop closed = await OpenAsync();
-        (await closed.SendAsync("/charges", user: null)).Status.Should().Be(500);
+        Shop.Reply refused = await closed.SendAsync("/charges", user: null);
+        (refused.Status, CodeOf(refused)).Should().Be((401, "caller-unknown"));
         _ledger.Count.Should().Be(0);
 
         await using Shop open = await OpenAsync(endpoints: o => o.AllowSharedScope = true);

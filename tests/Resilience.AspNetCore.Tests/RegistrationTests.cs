@@ -15,25 +15,38 @@ public sealed class RegistrationTests
     }
 
     [Fact]
-    public void Records_are_kept_in_memory_unless_a_store_is_named_and_the_last_one_counts()
+    public void Records_are_kept_in_memory_unless_a_store_is_named_or_registered()
     {
         GateOf().Store.Should().BeOfType<InMemoryIdempotencyStore>();
         GateOf(b => b.UseInMemory(o => o.MaxPayloadBytes = 7)).Store.Traits.MaxPayloadBytes.Should().Be(7);
         InMemoryIdempotencyStore mine = new();
-        GateOf(b => b.UseInMemory(_ => { }).UseStore(_ => mine)).Store.Should().BeSameAs(mine);
+        GateOf(b => b.UseStore(_ => mine)).Store.Should().BeSameAs(mine);
+        GateOf(b => b.Services.AddSingleton<IIdempotencyStore>(mine)).Store.Should().BeSameAs(mine);
     }
 
     [Fact]
-    public void There_is_one_gate_and_its_options_are_those_that_were_set()
+    public void A_gate_without_a_name_and_gates_with_names_are_apart_and_each_has_its_options_and_its_store()
     {
         ServiceCollection services = new();
-        services.AddIdempotency(o => o.Name = "orders");
-        services.AddIdempotency(o => o.Retention = TimeSpan.FromDays(3));
+        services.AddIdempotency(o => o.Retention = TimeSpan.FromDays(30));
+        services.AddIdempotency("orders", o => o.Retention = TimeSpan.FromHours(1)).UseInMemory(o => o.MaxPayloadBytes = 7);
+        services.AddIdempotency("mails", o => o.Name = "post");
         using ServiceProvider provider = services.BuildServiceProvider();
+        IdempotencyGates gates = provider.GetRequiredService<IdempotencyGates>();
+        gates.Made.Should().BeEmpty();
 
-        provider.GetRequiredService<IdempotencyGate>().Should().BeSameAs(provider.GetRequiredService<IdempotencyGate>());
-        provider.GetRequiredService<IdempotencyGate>().Name.Should().Be("orders");
-        provider.GetRequiredService<IOptions<IdempotencyOptions>>().Value.Retention.Should().Be(TimeSpan.FromDays(3));
+        IdempotencyGate plain = provider.GetRequiredService<IdempotencyGate>(), orders = provider.GetRequiredKeyedService<IdempotencyGate>("orders");
+
+        gates.Get("").Should().BeSameAs(plain);
+        gates.Get("orders").Should().BeSameAs(orders).And.NotBeSameAs(plain);
+        gates.Names.Should().Equal("", "orders", "mails");
+        gates.Made.Should().Equal(plain, orders);
+        (plain.Name, orders.Name, gates.Get("mails").Name).Should().Be(("idempotency", "orders", "post"));
+        IOptionsMonitor<IdempotencyOptions> options = provider.GetRequiredService<IOptionsMonitor<IdempotencyOptions>>();
+        (options.Get("").Retention, options.Get("orders").Retention).Should().Be((TimeSpan.FromDays(30), TimeSpan.FromHours(1)), "one registration does not change another");
+        orders.Store.Traits.MaxPayloadBytes.Should().Be(7);
+        plain.Store.Should().NotBeSameAs(orders.Store);
+        FluentActions.Invoking(() => gates.Get("nothing")).Should().Throw<InvalidOperationException>().WithMessage("*'nothing'*'orders'*");
     }
 
     [Fact]

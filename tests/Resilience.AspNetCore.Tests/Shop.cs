@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Security.Claims;
 using System.Text;
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -10,6 +12,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -35,20 +38,17 @@ internal sealed class Shop : IAsyncDisposable
     internal IServiceProvider Services => _app.Services;
 
     internal static async Task<Shop> OpenAsync(
-        Action<WebApplication> map, Action<IdempotencyOptions>? configure = null, Action<IdempotencyEndpointOptions>? endpoints = null, Action<IServiceCollection>? services = null)
+        Action<WebApplication> map, Action<IdempotencyOptions>? configure = null, Action<IdempotencyEndpointOptions>? endpoints = null, Action<IServiceCollection>? services = null,
+        Action<IIdempotencyBuilder>? gate = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddIdempotency(configure).AddEndpoints(endpoints);
+        IIdempotencyBuilder idempotency = builder.Services.AddIdempotency(configure).AddEndpoints(endpoints);
+        gate?.Invoke(idempotency);
+        builder.Services.AddAuthentication(HeaderUser.Scheme).AddScheme<AuthenticationSchemeOptions, HeaderUser>(HeaderUser.Scheme, null);
         services?.Invoke(builder.Services);
         WebApplication app = builder.Build();
-        app.Use(async (context, next) =>
-        {
-            if (context.Request.Headers["X-User"].FirstOrDefault() is { } user)
-                context.User = new(new ClaimsIdentity([new("sub", user), new("tid", context.Request.Headers["X-Tenant"].FirstOrDefault() ?? "t1")], "test"));
-            await next(context);
-        });
         map(app);
         await app.StartAsync();
         return new(app);
@@ -76,6 +76,20 @@ internal sealed class Shop : IAsyncDisposable
         internal string Text => Encoding.UTF8.GetString(Body);
 
         internal bool IsReplayed => Headers.TryGetValues("Idempotent-Replayed", out IEnumerable<string>? values) && values.Single() == "true";
+    }
+}
+
+/// <summary>The user is whoever a header says.</summary>
+internal sealed class HeaderUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+{
+    internal new const string Scheme = "header";
+
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        if (Request.Headers["X-User"].FirstOrDefault() is not { } user) return Task.FromResult(AuthenticateResult.NoResult());
+        ClaimsIdentity identity = new([new("sub", user), new("tid", Request.Headers["X-Tenant"].FirstOrDefault() ?? "t1")], Scheme);
+        return Task.FromResult(AuthenticateResult.Success(new(new(identity), Scheme)));
     }
 }
 

@@ -20,12 +20,20 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary", "Idempotent-Replayed", "Idempotency-Status",
     };
 
+    /// <summary>Why a request in nobody's name is not begun, for the log and for the check at the start.</summary>
+    internal const string ScopeMissing =
+        "requests in nobody's name would share their keys, and whoever guesses a key would receive another caller's response: require authentication, "
+        + $"set {nameof(IdempotencyEndpointOptions)}.{nameof(IdempotencyEndpointOptions.ScopeFor)}, or say "
+        + $"{nameof(IdempotencyEndpointOptions.AllowSharedScope)} = true";
+
+    /// <summary>Safe methods do nothing that could be done twice; CONNECT asks for a tunnel, which has no response to keep.</summary>
     internal static bool IsSafe(string method) =>
-        HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsTrace(method);
+        HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsTrace(method)
+        || HttpMethods.IsConnect(method);
 
     internal async Task InvokeAsync(HttpContext context, Func<HttpContext, Task> next)
     {
-        // Safe methods do nothing that could be done twice; and whoever is under our protection already needs no second one.
+        // Whoever is under our protection already needs no second one.
         if (IsSafe(context.Request.Method) || context.Features.Get<IdempotencyFeature>() is not null)
         {
             await next(context).ConfigureAwait(false);
@@ -39,22 +47,21 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
             return;
         }
 
-        if (FindProblem(lines, out string key) is { } problem)
+        if (FindProblem(lines, out string text) is { } problem)
         {
             await IdempotencyProblems.KeyInvalidAsync(context, options, problem).ConfigureAwait(false);
             return;
         }
 
-        IdempotencyId id = KeyOf(context, key).ToId();
-        byte[]? body = await RequestFingerprint.ReadBodyAsync(context.Request, options.MaxRequestBodyBytes, context.RequestAborted).ConfigureAwait(false);
-        if (body is null)
+        string? authority = IdempotencyTarget.AuthorityOf(context.Request);
+        if (await FindKeyAsync(context, authority, text).ConfigureAwait(false) is not { } key) return;
+        if (await RequestFingerprint.OfAsync(context, options, authority).ConfigureAwait(false) is not { } fingerprint)
         {
             await IdempotencyProblems.BodyTooLargeAsync(context, options).ConfigureAwait(false);
             return;
         }
 
-        Fingerprint fingerprint = options.FingerprintFor?.Invoke(context, body) ?? RequestFingerprint.Of(context.Request, body, options.FingerprintHeaders);
-        IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
+        IdempotencyEntry entry = await gate.EnterAsync(key.ToId(), fingerprint, context.RequestAborted).ConfigureAwait(false);
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, next).ConfigureAwait(false);
         else await AnswerAsync(context, entry).ConfigureAwait(false);
     }
@@ -69,17 +76,30 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         return options.AcceptsKey?.Invoke(key) == false ? "does not have the form that is asked for here" : null;
     }
 
-    private IdempotencyKey KeyOf(HttpContext context, string key)
+    /// <summary>The key with its scope; null when the request was answered because it has none.</summary>
+    private async Task<IdempotencyKey?> FindKeyAsync(HttpContext context, string? authority, string key)
     {
-        string? scope = options.ScopeFor is { } find ? find(context) : RequestFingerprint.ScopeOf(context.User);
-        if (scope?.Length > IdempotencyKey.MaxScopeLength) scope = Convert.ToHexStringLower(Fingerprint.Of(scope).ToArray());
-        if (!string.IsNullOrEmpty(scope)) return new(scope, key);
-        return options.AllowSharedScope
-            ? IdempotencyKey.Shared(key)
-            : throw new InvalidOperationException(
-                $"The request to {context.Request.Path} is in nobody's name, so its idempotency key would be shared by all callers, and whoever guesses a key "
-                + $"would receive another caller's response. Require authentication, set {nameof(IdempotencyEndpointOptions)}.{nameof(options.ScopeFor)}, "
-                + $"or say {nameof(options.AllowSharedScope)} = true.");
+        string? scope = options.ScopeFor is { } find ? find(context) : IdempotencyScope.Of(context.User, authority);
+        if (!string.IsNullOrEmpty(scope))
+        {
+            try
+            {
+                return new(IdempotencyScope.Shortened(scope), key);
+            }
+            catch (ArgumentException)
+            {
+                // What a scope is made of came from outside (a header, a claim): it can be wrong, and that is the caller's mistake.
+                await IdempotencyProblems.ScopeInvalidAsync(context, options).ConfigureAwait(false);
+                return null;
+            }
+        }
+
+        bool isSignedIn = context.User.Identity?.IsAuthenticated == true;
+        if (options.AllowSharedScope) return IdempotencyScope.Shared(authority, isSignedIn ? context.User.Identity!.AuthenticationType : null, key);
+        await (options.ScopeFor is null && !isSignedIn && IdempotencyStartup.HasAuthentication(context.RequestServices)
+            ? IdempotencyProblems.CallerUnknownAsync(context, options)
+            : IdempotencyProblems.MisconfiguredAsync(context, options, ScopeMissing)).ConfigureAwait(false);
+        return null;
     }
 
     private async Task ExecuteAsync(HttpContext context, IdempotencyClaim claim, Func<HttpContext, Task> next)
@@ -194,7 +214,21 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     private bool IsKept(string header) =>
         (options.KeptHeaders.Contains(header) && !NeverKept.Contains(header)) || header.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
 
-    private Task AnswerAsync(HttpContext context, in IdempotencyEntry entry)
+    private async Task AnswerAsync(HttpContext context, IdempotencyEntry entry)
+    {
+        // A store that is down says nothing of an earlier request.
+        bool tellsOfEarlier = entry.Answer is not (IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.None);
+        if (tellsOfEarlier && options.MayReplay is { } mayReplay && !await mayReplay(context).ConfigureAwait(false))
+        {
+            if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status200OK)
+                await IdempotencyProblems.ReplayForbiddenAsync(context, options).ConfigureAwait(false);
+            return;
+        }
+
+        await TellAsync(context, entry).ConfigureAwait(false);
+    }
+
+    private Task TellAsync(HttpContext context, in IdempotencyEntry entry)
     {
         if (entry.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown))
             return IdempotencyProblems.AnswerAsync(context, options, entry);

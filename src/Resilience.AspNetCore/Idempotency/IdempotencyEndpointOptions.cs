@@ -5,6 +5,9 @@ namespace Resilience;
 /// <summary>How endpoints use idempotency keys.</summary>
 public sealed class IdempotencyEndpointOptions : PolicyOptions
 {
+    /// <summary>The gate that is asked: the name that <c>AddIdempotency("orders")</c> was given. Default empty: the gate without a name.</summary>
+    public string Gate { get; set; } = "";
+
     /// <summary>The header. Default <c>Idempotency-Key</c>.</summary>
     public string HeaderName { get; set; } = "Idempotency-Key";
 
@@ -24,13 +27,23 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>Whether a key is acceptable, beyond its length (that it is a UUID, say). Default: every key is.</summary>
     public Func<string, bool>? AcceptsKey { get; set; }
 
-    /// <summary>In whose name a request asks: keys of different scopes never meet. Null as answer: nobody's, see
-    /// <see cref="AllowSharedScope"/>. Default: the authenticated user, by issuer, tenant and subject.</summary>
+    /// <summary>In whose name a request asks: keys of different scopes never meet. Null or empty as answer: nobody's, see
+    /// <see cref="AllowSharedScope"/>. What is no well-formed text is refused (400). Default: the authority that was asked (the <c>Host</c> header, unless
+    /// it is an address or <c>localhost</c>) and the authenticated caller, by issuer, tenant and subject, or by client where a token
+    /// stands for a program (<c>client_id</c>, <c>azp</c>, <c>appid</c>).</summary>
+    /// <remarks>Behind a proxy that replaces the <c>Host</c> header by the name of a node, a repetition through another node would not be recognized:
+    /// let the proxy keep it, use <c>UseForwardedHeaders</c>, or set this.</remarks>
     public Func<HttpContext, string?>? ScopeFor { get; set; }
 
-    /// <summary>Whether requests in nobody's name share one scope. Default false: such a request is an error of the program (500), because who
-    /// guesses a key would receive another caller's response.</summary>
+    /// <summary>Whether requests in nobody's name share one scope. Default false, because who guesses a key would receive another caller's
+    /// response: such a request is refused (401), and an endpoint that nobody can call in a name stops the host at its start.</summary>
     public bool AllowSharedScope { get; set; }
+
+    /// <summary>Asked before anything that is known about an earlier request is told (its response, that it is under way, that the key was used
+    /// for something else): false is answered with 403, unless it has begun an answer of its own. What it throws comes out. Default null: whoever has
+    /// the scope and the key may see it.</summary>
+    /// <remarks>For what the endpoint itself asks, or its filters: a replay stands in front of both.</remarks>
+    public Func<HttpContext, ValueTask<bool>>? MayReplay { get; set; }
 
     /// <summary>The largest request body, 0 bytes to 1 GiB; larger ones are refused (413), because the whole body is part of the
     /// fingerprint. Default 1 MiB.</summary>
@@ -40,11 +53,12 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// receives it as it comes, a duplicate is told that it was not kept (409), and nothing is executed again. Default 256 KiB.</summary>
     public int MaxResponseBodyBytes { get; set; } = 256 << 10;
 
-    /// <summary>Request headers that are part of the fingerprint, beside <c>Content-Type</c> and <c>Content-Encoding</c>, which always are.</summary>
+    /// <summary>Request headers that are part of the fingerprint, beside <c>Content-Type</c> (without what changes nothing: <c>charset=utf-8</c>, the
+    /// boundary of a multipart body) and <c>Content-Encoding</c>, which always are.</summary>
     public IList<string> FingerprintHeaders { get; } = [];
 
     /// <summary>Computes the fingerprint in our place, from the request and its whole body: over chosen members of a JSON document, say.
-    /// Default: method, path, query, headers as above, and body.</summary>
+    /// Default: method, scheme, authority, path, query, headers as above, and body.</summary>
     /// <remarks>Of a form that was read before (a check against forgery does), the body is what the form says, in a form of our own: look at
     /// <c>Request.Form</c> instead.</remarks>
     public Func<HttpContext, ReadOnlyMemory<byte>, Fingerprint>? FingerprintFor { get; set; }
@@ -75,6 +89,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
+        check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
         check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
         check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
@@ -93,6 +108,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         IdempotencyEndpointOptions copy = new()
         {
             Name = Name,
+            Gate = Gate,
             HeaderName = HeaderName,
             IsRequired = IsRequired,
             AcceptBareKeys = AcceptBareKeys,
@@ -101,6 +117,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             AcceptsKey = AcceptsKey,
             ScopeFor = ScopeFor,
             AllowSharedScope = AllowSharedScope,
+            MayReplay = MayReplay,
             MaxRequestBodyBytes = MaxRequestBodyBytes,
             MaxResponseBodyBytes = MaxResponseBodyBytes,
             FingerprintFor = FingerprintFor,

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Resilience;
@@ -15,8 +16,33 @@ namespace Resilience
             return options;
         }
 
-        internal static IdempotencyGate GateOf(IServiceProvider services) => services.GetService<IdempotencyGate>()
-            ?? throw new InvalidOperationException("No idempotency is registered: say builder.Services.AddIdempotency().");
+        internal const string NotRegistered = "no idempotency is registered: say builder.Services.AddIdempotency()";
+
+        /// <summary>The protection of one endpoint.</summary>
+        /// <exception cref="InvalidOperationException">No idempotency is registered, or no gate of the name that the endpoint asks for.</exception>
+        /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
+        internal static IdempotencyEndpoint ProtectionOf(IServiceProvider services, IIdempotencyKeyMetadata? endpoint)
+        {
+            IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
+            IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
+            return new(gates.Get(options.Gate), options);
+        }
+
+        /// <summary>Protects a request, or answers that the service made a mistake.</summary>
+        internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpoint> find, Func<HttpContext, Task> next)
+        {
+            IdempotencyEndpoint protection;
+            try
+            {
+                protection = find();
+            }
+            catch (Exception mistake) when (mistake is InvalidOperationException or ResilienceOptionsException)
+            {
+                return IdempotencyProblems.MisconfiguredAsync(context, new(), mistake.Message);
+            }
+
+            return protection.InvokeAsync(context, next);
+        }
 
         /// <summary>The options of one endpoint: its own, or those of the application, with what an attribute says of them.</summary>
         /// <exception cref="ResilienceOptionsException">Options of the endpoint's own are out of range.</exception>
@@ -28,10 +54,7 @@ namespace Resilience
                 return own;
             }
 
-            if (endpoint is not RequireIdempotencyKeyAttribute attribute || attribute.IsRequired == common.IsRequired) return common;
-            IdempotencyEndpointOptions changed = common.Copy();
-            changed.IsRequired = attribute.IsRequired;
-            return changed;
+            return endpoint is RequireIdempotencyKeyAttribute attribute ? attribute.Change(common) : common;
         }
 
         /// <summary>What <c>RequireIdempotencyKey()</c> says; the options are made when somebody asks, when the application stands.</summary>
@@ -59,12 +82,18 @@ namespace Microsoft.AspNetCore.Builder
         /// OPTIONS and TRACE are left alone.</summary>
         /// <param name="builder">An endpoint, or a group of them.</param>
         /// <param name="configure">Changes the application's options for these endpoints.</param>
-        /// <remarks>Stands right before the endpoint, behind every middleware, whatever their order. Needs <c>services.AddIdempotency()</c>.</remarks>
+        /// <remarks>Stands right before the endpoint, behind every middleware, whatever their order. Needs <c>services.AddIdempotency()</c>, and
+        /// callers with a name: a missing scope and an unknown gate stop the host at its start.</remarks>
         /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+        /// <exception cref="InvalidOperationException">It is a group, and no idempotency is registered.</exception>
         public static TBuilder RequireIdempotencyKey<TBuilder>(this TBuilder builder, Action<IdempotencyEndpointOptions>? configure = null)
             where TBuilder : IEndpointConventionBuilder
         {
             ArgumentNullException.ThrowIfNull(builder);
+
+            // A group knows the services now; of a single endpoint they are known when it is built.
+            if (builder is IEndpointRouteBuilder { ServiceProvider: { } known } && known.GetService<IdempotencyGates>() is null)
+                throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
             builder.Add(endpoint =>
             {
                 endpoint.Metadata.Add(new IdempotencyEndpoints.Metadata(endpoint.ApplicationServices, configure));
@@ -76,9 +105,8 @@ namespace Microsoft.AspNetCore.Builder
                 if (endpoint.RequestDelegate is not { } inner) return;
                 IServiceProvider services = endpoint.ApplicationServices;
                 IIdempotencyKeyMetadata metadata = endpoint.Metadata.OfType<IIdempotencyKeyMetadata>().Last();
-                Lazy<IdempotencyEndpoint> protection = new(() => new(
-                    IdempotencyEndpoints.GateOf(services), IdempotencyEndpoints.OptionsOf(metadata, IdempotencyEndpoints.OptionsOf(services))));
-                endpoint.RequestDelegate = context => protection.Value.InvokeAsync(context, c => inner(c));
+                Lazy<IdempotencyEndpoint> protection = new(() => IdempotencyEndpoints.ProtectionOf(services, metadata));
+                endpoint.RequestDelegate = context => IdempotencyEndpoints.InvokeAsync(context, () => protection.Value, c => inner(c));
             });
             return builder;
         }
@@ -93,17 +121,24 @@ namespace Microsoft.AspNetCore.Builder
         /// <param name="appliesTo">Default: requests to endpoints with <see cref="IIdempotencyKeyMetadata"/>.</param>
         /// <exception cref="ArgumentNullException"><paramref name="app"/> is null.</exception>
         /// <exception cref="InvalidOperationException">No idempotency is registered.</exception>
+        /// <remarks>A replay stands in front of everything that comes after it. With authentication, authorization or the check against forgery
+        /// after it the host does not start; an endpoint whose authorization has not been asked is not answered (500).</remarks>
         public static IApplicationBuilder UseIdempotency(this IApplicationBuilder app, Func<HttpContext, bool>? appliesTo = null)
         {
             ArgumentNullException.ThrowIfNull(app);
             Func<HttpContext, bool> applies = appliesTo ?? (context => context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not null);
-            IdempotencyGate gate = IdempotencyEndpoints.GateOf(app.ApplicationServices);
-            IdempotencyEndpointOptions common = IdempotencyEndpoints.OptionsOf(app.ApplicationServices);
+            IServiceProvider services = app.ApplicationServices;
+            IdempotencyMiddlewares all = services.GetService<IdempotencyMiddlewares>() ?? throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
+            all.Add(app, hasOwnCondition: appliesTo is not null);
+            Lazy<IdempotencyEndpoint> common = new(() => IdempotencyEndpoints.ProtectionOf(services, null));
             return app.Use(next => context =>
             {
                 if (!applies(context)) return next(context);
                 IIdempotencyKeyMetadata? endpoint = context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>();
-                return new IdempotencyEndpoint(gate, IdempotencyEndpoints.OptionsOf(endpoint, common)).InvokeAsync(context, c => next(c));
+                if (IdempotencyMiddlewares.FindUnaskedCheck(context) is { } mistake)
+                    return IdempotencyProblems.MisconfiguredAsync(context, new(), mistake);
+                return IdempotencyEndpoints.InvokeAsync(
+                    context, () => endpoint is null ? common.Value : IdempotencyEndpoints.ProtectionOf(services, endpoint), c => next(c));
             });
         }
     }

@@ -10,7 +10,9 @@ internal static class IdempotencyProblems
     /// <summary>The statuses of the answers below, for descriptions of interfaces.</summary>
     internal static readonly int[] Statuses = [400, 409, 413, 422, 503];
 
-    internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status";
+    /// <summary><see cref="ShouldRetryHeader"/> says "false" where a repetition cannot help: clients (ours, and those of several services) heed it
+    /// whatever the status.</summary>
+    internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status", ShouldRetryHeader = "X-Should-Retry";
 
     internal static Task WriteAsync(
         HttpContext context, IdempotencyEndpointOptions options, int status, string name, string title, string detail, bool isRetryable = false,
@@ -20,6 +22,7 @@ internal static class IdempotencyProblems
         response.StatusCode = status;
         response.ContentType = "application/problem+json";
         response.Headers.CacheControl = "no-store";
+        if (!isRetryable) response.Headers[ShouldRetryHeader] = "false";
         if (retryAfter is { } after) response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(after.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
         using MemoryStream body = new();
         using (Utf8JsonWriter json = new(body))
@@ -44,6 +47,27 @@ internal static class IdempotencyProblems
 
     internal static Task KeyInvalidAsync(HttpContext context, IdempotencyEndpointOptions options, string problem) => WriteAsync(
         context, options, StatusCodes.Status400BadRequest, "key-invalid", "The idempotency key is not valid", $"The key {problem}.");
+
+    internal static Task ScopeInvalidAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status400BadRequest, "scope-invalid", "The caller's name is not valid",
+        "What says in whose name the request is sent (a header, a token) has characters that no name may have.");
+
+    internal static Task ReplayForbiddenAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status403Forbidden, "replay-forbidden", "The response of the earlier request may not be seen",
+        "Nothing was carried out.");
+
+    internal static Task CallerUnknownAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status401Unauthorized, "caller-unknown", "A request with an idempotency key needs a caller",
+        "Keys belong to whoever sends them. Sign in, and send the request again.");
+
+    /// <summary>The server's mistake. The client hears that it is one and that repeating does not help; what it is stands in the log.</summary>
+    internal static Task MisconfiguredAsync(HttpContext context, IdempotencyEndpointOptions options, string mistake)
+    {
+        IdempotencyLog.Misconfigured(context, mistake);
+        return WriteAsync(
+            context, options, StatusCodes.Status500InternalServerError, "misconfigured", "The service is not set up for idempotency keys here",
+            "Nothing was carried out. It is a mistake of the service, its log tells which; repeating the request does not help.");
+    }
 
     internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request is too large",

@@ -1,103 +1,162 @@
-using System.Security.Claims;
+using System.Buffers;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
 
 namespace Resilience;
 
-/// <summary>What a request asks for, and in whose name.</summary>
+/// <summary>What a request asks for.</summary>
+/// <remarks>Bodies are hashed while they are read, so that a large one costs no memory; the framework keeps it (on the disk, above 30 KiB) for the
+/// endpoint to read again.</remarks>
 internal static class RequestFingerprint
 {
-    private static readonly string[] TenantClaims = ["tid", "tenant", "tenant_id", "http://schemas.microsoft.com/identity/claims/tenantid"];
+    private const int Piece = 16 << 10;
 
-    /// <summary>The whole body, or null when it is larger than allowed. The request can be read again afterwards. Of a form that somebody
-    /// before us has read, and with it the body (a check against forgery does), what it says.</summary>
-    internal static async Task<byte[]?> ReadBodyAsync(HttpRequest request, int most, CancellationToken cancellationToken)
+    /// <summary>Method, target, headers and body, each framed by its length; null when the body is larger than allowed. The request can be read
+    /// again afterwards.</summary>
+    internal static async Task<Fingerprint?> OfAsync(HttpContext context, IdempotencyEndpointOptions options, string? authority)
     {
-        if (request.ContentLength > most) return null;
+        HttpRequest request = context.Request;
+        if (request.ContentLength > options.MaxRequestBodyBytes) return null;
+        if (options.FingerprintFor is { } chosen)
+        {
+            using MemoryStream whole = new();
+            return await ReadAsync(context, null, whole, options.MaxRequestBodyBytes).ConfigureAwait(false) ? chosen(context, whole.ToArray()) : null;
+        }
+
+        using FingerprintBuilder builder = new();
+        builder.Add("http2").Add(request.Method);
+        IdempotencyTarget.AddTo(builder, request, authority);
+        foreach (string name in options.FingerprintHeaders.Prepend("Content-Encoding").Prepend("Content-Type"))
+            IdempotencyTarget.Add(builder, name, name == "Content-Type" ? Canonical(request.Headers.ContentType) : request.Headers[name]);
+        builder.Add((string?)null);
+        return await ReadAsync(context, builder, null, options.MaxRequestBodyBytes).ConfigureAwait(false) ? builder.Build() : null;
+    }
+
+    /// <summary>The type as it is meant: names in lower case, parameters in order, without what changes nothing (<c>charset=utf-8</c>, and the
+    /// boundary, which many clients make up anew each time).</summary>
+    internal static StringValues Canonical(StringValues contentType)
+    {
+        if (contentType.Count != 1 || !MediaTypeHeaderValue.TryParse(contentType[0], out MediaTypeHeaderValue? type)) return contentType;
+        IEnumerable<string> parameters = type.Parameters
+            .Select(p => (Name: p.Name.Value!.ToLowerInvariant(), Value: HeaderUtilities.RemoveQuotes(p.Value).Value ?? ""))
+            .Select(p => p.Name == "charset" ? p with { Value = p.Value.ToLowerInvariant() } : p)
+            .Where(p => p != ("charset", "utf-8") && !(p.Name == "boundary" && IsMultipart(type)))
+            .OrderBy(p => p.Name, StringComparer.Ordinal).ThenBy(p => p.Value, StringComparer.Ordinal)
+            .Select(p => $"; {p.Name}=\"{p.Value}\"");
+        return type.MediaType.Value!.ToLowerInvariant() + string.Concat(parameters);
+    }
+
+    private static bool IsMultipart(MediaTypeHeaderValue type) => type.Type.Equals("multipart", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>Reads the body into the builder, or the bytes into a stream; false when it is larger than allowed. Of a form that somebody before us
+    /// has read, and with it the body (a check against forgery does), what it says.</summary>
+    private static async Task<bool> ReadAsync(HttpContext context, FingerprintBuilder? builder, MemoryStream? bytes, int most)
+    {
+        HttpRequest request = context.Request;
+        CancellationToken cancellationToken = context.RequestAborted;
 
         // What was refused as a forgery cannot be looked at; the endpoint will not receive it either.
-        IFeatureCollection features = request.HttpContext.Features;
-        bool isForgery = features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
-        if (!request.Body.CanSeek && !isForgery && features.Get<IFormFeature>()?.Form is { } form)
-            return await ReadFormAsync(form, most, cancellationToken).ConfigureAwait(false);
+        bool isForgery = context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
+        if (!request.Body.CanSeek && !isForgery && context.Features.Get<IFormFeature>()?.Form is { } form)
+            return await AddFormAsync(form, builder, bytes, most, cancellationToken).ConfigureAwait(false);
         request.EnableBuffering();
         request.Body.Position = 0; // whoever has read it before need not have turned back
-        using MemoryStream body = new();
-        byte[] piece = System.Buffers.ArrayPool<byte>.Shared.Rent(16 << 10);
+        string? boundary = builder is null ? null : BoundaryOf(request);
+        long length = await AddPiecesAsync(request.Body, boundary is null ? builder : null, bytes, most, cancellationToken).ConfigureAwait(false);
+        request.Body.Position = 0;
+        if (length > most) return false;
+        if (boundary is null) builder?.EndPieces();
+        else await AddPartsAsync(request.Body, boundary, builder!, cancellationToken).ConfigureAwait(false);
+        request.Body.Position = 0;
+        return true;
+    }
+
+    private static string? BoundaryOf(HttpRequest request) =>
+        MediaTypeHeaderValue.TryParse(request.ContentType, out MediaTypeHeaderValue? type) && IsMultipart(type)
+        && HeaderUtilities.RemoveQuotes(type.Boundary).Value is { Length: > 0 and <= 256 } boundary ? boundary : null;
+
+    /// <summary>Returns how long it is, or more than allowed as soon as that is known.</summary>
+    private static async Task<long> AddPiecesAsync(
+        Stream body, FingerprintBuilder? builder, MemoryStream? bytes, long most, CancellationToken cancellationToken)
+    {
+        byte[] piece = ArrayPool<byte>.Shared.Rent(Piece);
         try
         {
+            long length = 0;
             int read;
-            while ((read = await request.Body.ReadAsync(piece, cancellationToken).ConfigureAwait(false)) > 0)
+            while (length <= most && (read = await body.ReadAsync(piece.AsMemory(0, Piece), cancellationToken).ConfigureAwait(false)) > 0)
             {
-                if (body.Length + read > most) return null;
-                body.Write(piece, 0, read);
+                length += read;
+                builder?.AddPiece(piece.AsSpan(0, read));
+                if (length <= most) bytes?.Write(piece, 0, read);
             }
+
+            return length;
         }
         finally
         {
-            System.Buffers.ArrayPool<byte>.Shared.Return(piece, clearArray: true);
+            ArrayPool<byte>.Shared.Return(piece, clearArray: true);
         }
+    }
 
-        request.Body.Position = 0;
-        return body.ToArray();
+    /// <summary>The parts of a multipart body, whatever stands between them. What cannot be read so counts byte for byte.</summary>
+    private static async Task AddPartsAsync(Stream body, string boundary, FingerprintBuilder builder, CancellationToken cancellationToken)
+    {
+        try
+        {
+            MultipartReader reader = new(boundary, body);
+            while (await reader.ReadNextSectionAsync(cancellationToken).ConfigureAwait(false) is { } part)
+            {
+                builder.Add("part");
+                foreach ((string name, StringValues values) in (part.Headers ?? []).OrderBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
+                    IdempotencyTarget.Add(builder, name.ToLowerInvariant(), values);
+                builder.Add((string?)null);
+                await AddPiecesAsync(part.Body, builder, null, long.MaxValue - Piece, cancellationToken).ConfigureAwait(false);
+                builder.EndPieces();
+            }
+        }
+        catch (Exception malformed) when (malformed is InvalidDataException or IOException)
+        {
+            body.Position = 0;
+            builder.Add("as it came").Add(boundary);
+            await AddPiecesAsync(body, builder, null, long.MaxValue - Piece, cancellationToken).ConfigureAwait(false);
+            builder.EndPieces();
+        }
     }
 
     /// <summary>Fields and files, each text and each content framed by its length.</summary>
-    private static async Task<byte[]?> ReadFormAsync(IFormCollection form, int most, CancellationToken cancellationToken)
+    private static async Task<bool> AddFormAsync(
+        IFormCollection form, FingerprintBuilder? builder, MemoryStream? bytes, int most, CancellationToken cancellationToken)
     {
-        using MemoryStream body = new();
-        using BinaryWriter writer = new(body);
-        writer.Write(form.Count);
+        using FingerprintBuilder fields = new();
+        FingerprintBuilder into = builder ?? fields;
+        long length = 0;
+        into.Add("form");
         foreach ((string name, StringValues values) in form.OrderBy(f => f.Key, StringComparer.Ordinal))
         {
-            writer.Write(name);
-            writer.Write(values.Count);
-            foreach (string? value in values) writer.Write(value ?? "");
+            length += name.Length + values.Sum(v => v?.Length ?? 0);
+            IdempotencyTarget.Add(into, name, values);
         }
 
         foreach (IFormFile file in form.Files)
         {
-            if (body.Length + file.Length > most) return null;
-            writer.Write(file.Name);
-            writer.Write(file.FileName);
-            writer.Write(file.ContentType ?? "");
-            writer.Write(file.Length);
+            length += file.Length;
+            if (length > most) return false;
+            into.Add(file.Name).Add(file.FileName).Add(Canonical(file.ContentType).ToString());
             Stream content = file.OpenReadStream();
-            await using (content.ConfigureAwait(false)) await content.CopyToAsync(body, cancellationToken).ConfigureAwait(false);
+            await using (content.ConfigureAwait(false)) await AddPiecesAsync(content, into, null, most, cancellationToken).ConfigureAwait(false);
+            into.EndPieces();
         }
 
-        return body.Length > most ? null : body.ToArray();
-    }
+        if (length > most) return false;
+        if (builder is not null) return true;
 
-    /// <summary>Method, path as it came, query, headers and body, each framed by its length. The order of different query parameters does not
-    /// matter, that of equal ones does.</summary>
-    internal static Fingerprint Of(HttpRequest request, ReadOnlySpan<byte> body, IEnumerable<string> headers)
-    {
-        using FingerprintBuilder builder = new();
-        builder.Add("http1").Add(request.Method).Add(request.PathBase.Value + request.Path.Value);
-        foreach ((string name, StringValues values) in request.Query.OrderBy(q => q.Key, StringComparer.Ordinal)) Add(builder, name, values);
-        builder.Add((string?)null);
-        foreach (string name in headers.Prepend("Content-Encoding").Prepend("Content-Type")) Add(builder, name, request.Headers[name]);
-        return builder.Add((string?)null).Add(body).Build();
-    }
-
-    /// <summary>The authenticated user as one text of fixed length; null when there is none.</summary>
-    internal static string? ScopeOf(ClaimsPrincipal user)
-    {
-        if (user.Identity?.IsAuthenticated != true) return null;
-        Claim? subject = user.FindFirst(ClaimTypes.NameIdentifier) ?? user.FindFirst("sub");
-        string? who = subject?.Value ?? user.Identity.Name;
-        if (string.IsNullOrEmpty(who)) return null;
-        string? tenant = TenantClaims.Select(user.FindFirst).FirstOrDefault(c => c is not null)?.Value;
-        string? issuer = user.FindFirst("iss")?.Value ?? subject?.Issuer;
-        return "user " + Convert.ToHexStringLower(Fingerprint.Of(issuer, tenant, who).ToArray());
-    }
-
-    private static void Add(FingerprintBuilder builder, string name, StringValues values)
-    {
-        builder.Add(name).Add(values.Count.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        foreach (string? value in values) builder.Add(value);
+        // Who computes the fingerprint for himself looks at the form; for "the body" he receives something that changes with it.
+        bytes!.Write(fields.Build().ToArray());
+        return true;
     }
 }

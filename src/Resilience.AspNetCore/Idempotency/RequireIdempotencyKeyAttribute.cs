@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Resilience;
 
@@ -21,6 +20,9 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     /// <summary>Whether a request without a key is refused. Default true.</summary>
     public bool IsRequired { get; set; } = true;
 
+    /// <summary>The gate that is asked: the name that <c>AddIdempotency("…")</c> was given. Default null: that of the application's options.</summary>
+    public string? Gate { get; set; }
+
     /// <inheritdoc/>
     public int Order => int.MinValue;
 
@@ -35,11 +37,8 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
 
         // The one that stands nearest to the action speaks, also where the controller has another.
         IIdempotencyKeyMetadata nearest = context.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().LastOrDefault() ?? this;
-        IdempotencyEndpointOptions options =
-            IdempotencyEndpoints.OptionsOf(nearest, IdempotencyEndpoints.OptionsOf(context.HttpContext.RequestServices));
-        IdempotencyEndpoint endpoint = new(context.HttpContext.RequestServices.GetRequiredService<IdempotencyGate>(), options);
         bool hasRun = false;
-        await endpoint.InvokeAsync(context.HttpContext, async _ =>
+        await IdempotencyEndpoints.InvokeAsync(context.HttpContext, Find, async _ =>
         {
             hasRun = true;
             ResourceExecutedContext executed = await next().ConfigureAwait(false);
@@ -52,5 +51,16 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
             }
         }).ConfigureAwait(false);
         if (!hasRun) context.Result = new EmptyResult();
+
+        IdempotencyEndpoint Find() => IdempotencyEndpoints.ProtectionOf(context.HttpContext.RequestServices, nearest);
+    }
+
+    /// <summary>The application's options with what this says of them.</summary>
+    internal IdempotencyEndpointOptions Change(IdempotencyEndpointOptions common)
+    {
+        IdempotencyEndpointOptions changed = common.Copy();
+        changed.IsRequired = IsRequired;
+        changed.Gate = Gate ?? common.Gate;
+        return changed;
     }
 }

@@ -8,7 +8,7 @@ namespace Resilience;
 /// <remarks>
 /// A status is a <see cref="Verdict.Failure"/> if a later attempt may fare better: 408, 429 and 5xx but for 501, 505 and 511; and 409 if
 /// it says that the first attempt with the same idempotency key is still under way. Other errors of the caller (4xx, and the
-/// three above) are <see cref="Verdict.Ignored"/>, everything below 400 a <see cref="Verdict.Success"/>. Exceptions are judged by
+/// three above) are <see cref="Verdict.Ignored"/>, and so is every status from 400 on with <c>X-Should-Retry: false</c>; everything below 400 a <see cref="Verdict.Success"/>. Exceptions are judged by
 /// <see cref="HttpRequestException.HttpRequestError"/>: certificates, credentials and limits of configuration do not heal.
 /// </remarks>
 public static class HttpClassifier
@@ -17,6 +17,9 @@ public static class HttpClassifier
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
     private static readonly string[] MillisecondHeaders = ["retry-after-ms", "x-ms-retry-after-ms"];
+
+    /// <summary>By which servers say so: those of ours and the OpenAI and Anthropic services, and Stripe.</summary>
+    private static readonly string[] DoNotRetryHeaders = ["X-Should-Retry", "Stripe-Should-Retry"];
 
     /// <summary>The rules above, with names of statuses and the reading of <c>Retry-After</c>.</summary>
     public static OutcomeClassifier Default { get; } = OutcomeClassifier.Default
@@ -78,11 +81,17 @@ public static class HttpClassifier
     {
         int status = (int)response.StatusCode;
         if (status < 400) return Verdict.Success;
+        if (SaysDoNotRetry(response)) return Verdict.Ignored;
         if (status == 409) return response.RequestMessage is { } request && request.Options.TryGetValue(IsInFlight, out bool mayPass) && mayPass
             ? Verdict.Failure
             : Verdict.Ignored;
         return IsTransient(response.StatusCode) ? Verdict.Failure : Verdict.Ignored;
     }
+
+    /// <summary>The server knows that a later attempt fares no better (a mistake in its configuration, say).</summary>
+    private static bool SaysDoNotRetry(HttpResponseMessage response) =>
+        DoNotRetryHeaders.Any(name => response.Headers.NonValidated.TryGetValues(name, out System.Net.Http.Headers.HeaderStringValues said)
+            && said.ToString().Trim().Equals("false", StringComparison.OrdinalIgnoreCase));
 
     private static Verdict? VerdictOf(HttpRequestException exception) => exception switch
     {

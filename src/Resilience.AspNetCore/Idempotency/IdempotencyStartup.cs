@@ -1,0 +1,92 @@
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Resilience;
+
+/// <summary>Looks at everything that was said about keys (gates, stores, options, endpoints, the order of middleware) when the application is put
+/// together, before the server listens; a mistake stops the host, all mistakes in one message.</summary>
+internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMiddlewares middlewares) : IStartupFilter
+{
+    /// <summary>Found by name and called by <c>AddIdempotency</c>, whose package does not know this one.</summary>
+    /// <returns>Tells whether this check will be made, because there is a server.</returns>
+    public static Func<IServiceProvider, bool> AddTo(IServiceCollection services)
+    {
+        services.TryAddSingleton<IdempotencyMiddlewares>();
+        services.TryAddEnumerable(ServiceDescriptor.Transient<IStartupFilter, IdempotencyStartup>());
+        return static provider => provider.GetService<IServiceProviderIsService>()?.IsService(typeof(IServer)) == true;
+    }
+
+    /// <summary>Whether anybody can be signed in at all.</summary>
+    internal static bool HasAuthentication(IServiceProvider services)
+    {
+        if (services.GetService<IAuthenticationSchemeProvider>() is not { } schemes) return false;
+        return schemes.GetAllSchemesAsync() is not { IsCompletedSuccessfully: true } known || known.Result.Any();
+    }
+
+    /// <inheritdoc/>
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        middlewares.Look();
+        next(app);
+        middlewares.Look();
+        IReadOnlyList<OptionProblem> problems = [.. gates.FindProblems(), .. middlewares.FindProblems(), .. FindProblems(app.ApplicationServices)];
+        if (problems.Count > 0) throw new ResilienceOptionsException(problems);
+    };
+
+    private IEnumerable<OptionProblem> FindProblems(IServiceProvider services)
+    {
+        IdempotencyEndpointOptions common = services.GetService<IOptions<IdempotencyEndpointOptions>>()?.Value ?? new();
+        IReadOnlyList<OptionProblem> wrong = common.FindProblems();
+        IEnumerable<OptionProblem> ofMiddleware = middlewares.HasOwnConditions ? FindProblems("UseIdempotency", common, null, services) : [];
+        return [.. wrong, .. ofMiddleware, .. (services.GetService<EndpointDataSource>()?.Endpoints ?? []).SelectMany(e => FindProblems(e, common, services))];
+    }
+
+    private IEnumerable<OptionProblem> FindProblems(Endpoint endpoint, IdempotencyEndpointOptions common, IServiceProvider services)
+    {
+        if (endpoint.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not { } metadata) return [];
+        if (endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods: { Count: > 0 } methods } && methods.All(IdempotencyEndpoint.IsSafe)) return [];
+        string name = NameOf(endpoint);
+        try
+        {
+            IdempotencyEndpointOptions options = IdempotencyEndpoints.OptionsOf(metadata, common);
+            return FindProblems(name, options, endpoint, services);
+        }
+        catch (ResilienceOptionsException wrong)
+        {
+            return wrong.Problems.Select(p => p with { Policy = name });
+        }
+    }
+
+    private IEnumerable<OptionProblem> FindProblems(string name, IdempotencyEndpointOptions options, Endpoint? endpoint, IServiceProvider services)
+    {
+        if (!gates.Names.Contains(options.Gate))
+        {
+            string known = string.Join(", ", gates.Names.Select(n => n.Length == 0 ? "empty (AddIdempotency())" : $"'{n}'"));
+            yield return new(name, nameof(options.Gate), $"'{options.Gate}'", $"one that is registered: {known}");
+        }
+
+        if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
+        if (!HasAuthentication(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+            yield return new(name, nameof(options.ScopeFor), "null", $"set, because anybody can call it: {IdempotencyEndpoint.ScopeMissing}");
+        else if (endpoint is not null && !AsksForCaller(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
+            IdempotencyLog.AnonymousCallersRefused(logger, name);
+    }
+
+    private static string NameOf(Endpoint endpoint)
+    {
+        if (endpoint is not RouteEndpoint { RoutePattern.RawText: { } path }) return endpoint.DisplayName ?? "an endpoint";
+        return $"{string.Join('|', endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [])} /{path.TrimStart('/')}".TrimStart();
+    }
+
+    private static bool AsksForCaller(Endpoint endpoint, IServiceProvider services) =>
+        endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null || endpoint.Metadata.GetMetadata<AuthorizationPolicy>() is not null
+        || services.GetService<IOptions<AuthorizationOptions>>()?.Value.FallbackPolicy is not null;
+}

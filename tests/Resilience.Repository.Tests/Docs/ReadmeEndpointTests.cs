@@ -1,0 +1,80 @@
+using System.Net;
+using System.Reflection;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Resilience.Tests.Architecture;
+
+namespace Resilience.Tests.Docs;
+
+/// <summary>The endpoint of the README, copied as it stands, on a real Kestrel.</summary>
+public sealed class ReadmeEndpointTests
+{
+    private const string Usings = """
+        global using System; global using System.Threading.Tasks; global using Resilience; global using Microsoft.Extensions.DependencyInjection;
+        global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http;
+        """;
+
+    /// <summary>The block with the endpoint: what is said to the services, and what to the application.</summary>
+    private static (string Services, string App) Block()
+    {
+        string[] blocks = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0]).ToArray();
+        string block = blocks.Single(b => b.Contains("RequireIdempotencyKey", StringComparison.Ordinal));
+        StatementSyntax[] statements = [.. CSharpSyntaxTree.ParseText(block).GetCompilationUnitRoot().Members.OfType<GlobalStatementSyntax>().Select(g => g.Statement)];
+        statements.Should().OnlyContain(s => s.ToString().StartsWith("services.") || s.ToString().StartsWith("app."));
+        return (string.Concat(statements.Where(s => s.ToString().StartsWith("services.", StringComparison.Ordinal))),
+            string.Concat(statements.Where(s => s.ToString().StartsWith("app.", StringComparison.Ordinal))));
+    }
+
+    private static Type Compiled((string Services, string App) block)
+    {
+        string source = $$"""
+            public static class Copied
+            {
+                public static void Add(IServiceCollection services) { {{block.Services}} }
+                public static void Map(WebApplication app) { {{block.App}} }
+            }
+            """;
+        CSharpCompilation compilation = CSharpCompilation.Create(
+            "ReadmeEndpoint", [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(source)], References.Packages, new(OutputKind.DynamicallyLinkedLibrary));
+        using MemoryStream assembly = new();
+        compilation.Emit(assembly).Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Should().BeEmpty();
+        return Assembly.Load(assembly.ToArray()).GetType("Copied")!;
+    }
+
+    [Fact]
+    public async Task The_endpoint_of_the_readme_executes_a_repeated_request_once_and_gives_the_first_receipt()
+    {
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        (string services, string app) = Block();
+        services.Should().Contain("\"Data Source=keys.db\"");
+        Type copied = Compiled((services.Replace("keys.db", Path.Combine(folder, "keys.db"), StringComparison.Ordinal), app));
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        copied.GetMethod("Add")!.Invoke(null, [builder.Services]);
+        await using WebApplication shop = builder.Build();
+        copied.GetMethod("Map")!.Invoke(null, [shop]);
+        Microsoft.AspNetCore.Routing.EndpointDataSource endpoints = ((Microsoft.AspNetCore.Routing.IEndpointRouteBuilder)shop).DataSources.Single();
+        await shop.StartAsync();
+        string path = endpoints.Endpoints.OfType<Microsoft.AspNetCore.Routing.RouteEndpoint>().Single().RoutePattern.RawText!;
+        using HttpClient client = new() { BaseAddress = new(shop.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+
+        List<(HttpStatusCode Status, string Body, bool IsReplayed)> answers = [];
+        foreach (string key in (string[])["k1", "k1", "k2"])
+        {
+            using HttpRequestMessage request = new(HttpMethod.Post, path);
+            request.Headers.Add("Idempotency-Key", key);
+            using HttpResponseMessage answer = await client.SendAsync(request);
+            answers.Add((answer.StatusCode, await answer.Content.ReadAsStringAsync(), answer.Headers.Contains("Idempotent-Replayed")));
+        }
+
+        answers.Should().Equal((HttpStatusCode.OK, "charged", false), (HttpStatusCode.OK, "charged", true), (HttpStatusCode.OK, "charged", false));
+    }
+}
