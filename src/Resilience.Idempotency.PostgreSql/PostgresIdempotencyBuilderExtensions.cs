@@ -30,7 +30,11 @@ public static class PostgresIdempotencyBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         NpgsqlConnectionStringBuilder checkedString = new(connectionString);
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(checkedString));
-        return builder.UsePostgreSql(configure);
+        PostgresIdempotencyOptions options = new();
+        configure?.Invoke(options);
+        options.ThrowIfInvalid();
+
+        // Not in the container: there it would take the place of the application's own data source, or be taken for it.
+        return builder.UseStore(_ => PostgresIdempotencyStore.Owning(NpgsqlDataSource.Create(checkedString), options));
     }
 }

@@ -11,7 +11,7 @@ namespace Resilience;
 /// second caller waits, inside <see cref="TryAcquireAsync(NpgsqlTransaction, AcquireRequest, CancellationToken)"/>, until the first commits or
 /// rolls back; set <c>lock_timeout</c> to bound that. An exception leaves the transaction unusable, as any error of PostgreSQL does.</para>
 /// </remarks>
-public sealed class PostgresIdempotencyStore : IIdempotencyStore
+public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposable
 {
     private const int MostRounds = 5;
     private const int MostPurgedAtOnce = 1000;
@@ -19,6 +19,7 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
 
     private readonly NpgsqlDataSource _source;
     private readonly PostgresStatements _sql;
+    private bool _ownsSource;
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
@@ -35,6 +36,12 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore
 
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits { get; }
+
+    /// <summary>A store with a data source that nobody else has: it is disposed of with the store.</summary>
+    internal static PostgresIdempotencyStore Owning(NpgsqlDataSource source, PostgresIdempotencyOptions options) => new(source, options) { _ownsSource = true };
+
+    /// <summary>Closes the connections that the store made for itself; a data source that it was given stays open.</summary>
+    public ValueTask DisposeAsync() => _ownsSource ? _source.DisposeAsync() : default;
 
     /// <summary>The statements that create the table, to be read and run by an operator. They can be run again.</summary>
     /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>

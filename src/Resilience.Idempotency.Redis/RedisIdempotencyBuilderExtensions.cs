@@ -32,7 +32,11 @@ public static class RedisIdempotencyBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ConfigurationOptions connection = ConfigurationOptions.Parse(configuration);
         connection.AbortOnConnectFail = false;
-        builder.Services.AddSingleton<IConnectionMultiplexer>(_ => ConnectionMultiplexer.Connect(connection));
-        return builder.UseRedis(configure);
+        RedisIdempotencyOptions options = new();
+        configure?.Invoke(options);
+        options.ThrowIfInvalid();
+
+        // Not in the container: there it would take the place of the application's own connection, or be taken for it.
+        return builder.UseStore(_ => RedisIdempotencyStore.Owning(ConnectionMultiplexer.Connect(connection), options));
     }
 }

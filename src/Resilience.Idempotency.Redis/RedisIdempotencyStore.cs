@@ -12,10 +12,11 @@ namespace Resilience;
 /// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
 /// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
 /// </remarks>
-public sealed class RedisIdempotencyStore : IIdempotencyStore
+public sealed class RedisIdempotencyStore : IIdempotencyStore, IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
     private readonly RedisIdempotencyOptions _options;
+    private bool _ownsConnection;
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="connection"/> is null.</exception>
@@ -32,6 +33,13 @@ public sealed class RedisIdempotencyStore : IIdempotencyStore
 
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits { get; }
+
+    /// <summary>A store with a connection that nobody else has: it is closed with the store.</summary>
+    internal static RedisIdempotencyStore Owning(IConnectionMultiplexer connection, RedisIdempotencyOptions options) =>
+        new(connection, options) { _ownsConnection = true };
+
+    /// <summary>Closes the connection that the store made for itself; one that it was given stays open.</summary>
+    public ValueTask DisposeAsync() => _ownsConnection ? _connection.DisposeAsync() : default;
 
     private IDatabase Database => _connection.GetDatabase(_options.Database);
 

@@ -18,8 +18,9 @@ public sealed class SqliteIdempotencyOptions : PolicyOptions
     /// <summary>The largest payload, 1 byte to 256 MiB. Default 1 MiB.</summary>
     public int MaxPayloadBytes { get; set; } = 1 << 20;
 
-    /// <summary>How long to wait for another process that is writing, 1 ms to a minute. Default 2 s.</summary>
-    public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromSeconds(2);
+    /// <summary>How long to wait for another process that is writing, 1 ms to a minute. Default 500 ms: half of what a gate waits for a claim
+    /// (<see cref="IdempotencyOptions.AcquireTimeout"/>), so that the store answers before the gate has given up.</summary>
+    public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Whether the disk is told to write before a change is acknowledged (<c>synchronous=FULL</c>). Default true. With false the last
     /// changes before a power failure may be forgotten, and their deeds done again; the end of the process alone loses nothing.</summary>

@@ -16,6 +16,8 @@ internal sealed class PipelineParts(
 
     internal string Name => name;
 
+    internal OutcomeClassifier Classifier => classifier;
+
     internal IReadOnlyList<PipelineWarning> Warnings => warnings;
 
     internal IReadOnlyList<ResiliencePolicy> Policies => policies;

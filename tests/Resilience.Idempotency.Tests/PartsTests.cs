@@ -96,9 +96,9 @@ public sealed class PartsTests
         (IdempotencyDisposition, IdempotencyDisposition) kept = (IdempotencyDisposition.Keep, IdempotencyDisposition.Keep);
         Judged(Outcome.Success(1)).Should().Be(kept);
         Judged(Outcome.Result(1, Verdict.Ignored)).Should().Be(kept);
-        Judged(Outcome.Result(1, Verdict.Failure)).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new FormatException())).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
+        Judged(Outcome.Result(1, Verdict.Failure)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
+        Judged(Outcome.Failure<int>(new FormatException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
+        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
         Judged(Outcome.Failure<int>(new TimeoutException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
         Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
         Judged(Outcome.Rejected<int>(new IdempotencyRefusal("", "p", IdempotencyRefusalReason.Busy, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
@@ -112,7 +112,7 @@ public sealed class PartsTests
             .OnResult<int>(_ => null).OnResult<int>(n => n > 5 ? IdempotencyDisposition.Release : null).OnResult<string>(_ => IdempotencyDisposition.Hold);
         rules.Judge(Outcome.Failure<int>(new FormatException()), false).Should().Be(IdempotencyDisposition.Hold);
         rules.Judge(Outcome.Failure<int>(new ArgumentNullException("derived")), false).Should().Be(IdempotencyDisposition.Keep);
-        rules.Judge(Outcome.Failure<int>(new IOException()), false).Should().Be(IdempotencyDisposition.Release);
+        rules.Judge(Outcome.Failure<int>(new IOException()), false).Should().Be(IdempotencyDisposition.Hold);
         rules.Judge(Outcome.Success(6), false).Should().Be(IdempotencyDisposition.Release);
         rules.Judge(Outcome.Success(5), false).Should().Be(IdempotencyDisposition.Keep);
         rules.Judge(Outcome.Success("x"), false).Should().Be(IdempotencyDisposition.Hold);

@@ -17,7 +17,11 @@ internal sealed class IdempotencyRegistration(string name)
 
     /// <summary>The pipeline before the store.</summary>
     internal Action<ResiliencePipelineBuilder> Guard { get; set; } =
-        static pipeline => pipeline.AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 20 });
+        static pipeline => pipeline.AddCircuitBreaker(new CircuitBreakerOptions
+        {
+            // A store that hangs is too slow to fill a window: ten failures in a row count as well, however long they take.
+            MinimumCalls = 20, ConsecutiveFailures = 10, BreakDuration = TimeSpan.FromSeconds(1), MaxBreakDuration = TimeSpan.FromSeconds(15),
+        });
 
     /// <summary>How it is called in messages.</summary>
     internal string Title => Name.Length == 0 ? "idempotency" : $"idempotency '{Name}'";

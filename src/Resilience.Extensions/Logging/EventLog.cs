@@ -83,7 +83,7 @@ internal sealed class EventLog(ILogger logger)
                 ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
             case IdempotencyAnswered e:
-                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), policy, e.Id, e.Answer, e.Attempt);
+                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), e.Error, policy, e.Id, e.Answer, e.Attempt);
                 break;
             case IdempotencyRefused e:
                 ResilienceLog.IdempotencyRefused(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);

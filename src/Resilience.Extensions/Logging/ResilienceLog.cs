@@ -90,7 +90,8 @@ internal static partial class ResilienceLog
     internal static partial void RedirectsNotGuarded(ILogger logger, string client);
 
     [LoggerMessage(EventId = 30, Message = "{Gate}: record {Id} was answered with {Answer}, attempt {Attempt}", EventName = "IdempotencyAnswered")]
-    internal static partial void IdempotencyAnswered(ILogger logger, LogLevel level, string gate, string id, IdempotencyAnswer answer, int attempt);
+    internal static partial void IdempotencyAnswered(
+        ILogger logger, LogLevel level, Exception? error, string gate, string id, IdempotencyAnswer answer, int attempt);
 
     [LoggerMessage(
         31, LogLevel.Warning, "{Gate}: the claim of record {Id} (fence {Fence}) was lost while its call was running; somebody else may do it as well",

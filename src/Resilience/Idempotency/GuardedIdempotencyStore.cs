@@ -3,9 +3,10 @@ namespace Resilience;
 /// <summary>A store behind a pipeline of ours: a circuit breaker, say, so that a store that is down is not asked by every call, and who asks
 /// hears at once.</summary>
 /// <remarks>
-/// Every operation may be repeated safely, so a retry is allowed inside; the gate asks again by itself, though. A refusal of the pipeline is
-/// <see cref="IdempotencyStoreFault.Unavailable"/>. Give the pipeline <see cref="Classifier"/>: what a store holds is not what it suffers
-/// from. Thread-safe as its parts are.
+/// Every operation may be repeated safely, so a retry is allowed inside; the gate asks again by itself, though. The gate puts its own bound in
+/// time inside the pipeline, so a breaker sees a store that hangs. A refusal of the pipeline is
+/// <see cref="IdempotencyStoreFault.Unavailable"/>, and a claim is not asked for again then. Give the pipeline <see cref="Classifier"/>: what a
+/// store holds is not what it suffers from. Thread-safe as its parts are.
 /// </remarks>
 public sealed class GuardedIdempotencyStore : IIdempotencyStore
 {
@@ -26,6 +27,9 @@ public sealed class GuardedIdempotencyStore : IIdempotencyStore
     /// of the caller do not open a circuit.</summary>
     public static OutcomeClassifier Classifier { get; } = OutcomeClassifier.Default.On<IdempotencyStoreException>(
         failed => failed.Fault is IdempotencyStoreFault.Corrupt or IdempotencyStoreFault.Misconfigured ? Verdict.Ignored : Verdict.Failure);
+
+    /// <summary>The store behind the pipeline.</summary>
+    internal IIdempotencyStore Inner => _inner;
 
     /// <summary>The pipeline before the store.</summary>
     public ResiliencePipeline Pipeline => _pipeline;

@@ -98,6 +98,9 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     internal Flight? Flight { get; }
 
+    /// <summary>True when the call was attempted more than once under this claim.</summary>
+    internal bool WasRepeated { get; set; }
+
     internal Exception? WhyUnprotected { get; init; }
 
     /// <summary>True from the moment on at which its owner began to complete, release or hold it.</summary>
@@ -145,11 +148,22 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     }
 
     /// <summary>Gives the key back: nothing was done, the next may begin at once.</summary>
+    /// <remarks>If this claim took over from a lapsed one (<see cref="TookOver"/>), what became of that one stays unknown: the key is given back
+    /// as by <see cref="LapseAsync"/>.</remarks>
     /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
     public ValueTask<IdempotencyFinish> ReleaseAsync()
     {
         End();
         return _gate.ReleaseAsync(this);
+    }
+
+    /// <summary>Ends the lease now without saying that nothing was done: the next takes over at once, and this attempt stays counted. For a call
+    /// that certainly runs no more and must not be begun more than <see cref="IdempotencyOptions.MaxAttempts"/> times.</summary>
+    /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
+    public ValueTask<IdempotencyFinish> LapseAsync()
+    {
+        End();
+        return _gate.LapseAsync(this);
     }
 
     /// <summary>Leaves it as it is: nobody knows yet whether the deed was done. The lease is no longer renewed and lapses.</summary>

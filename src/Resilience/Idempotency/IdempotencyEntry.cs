@@ -54,6 +54,9 @@ public readonly record struct IdempotencyEntry
     /// <summary>Unavailable, unprotected or unreadable: what the store said.</summary>
     public Exception? Error { get; private init; }
 
+    /// <summary>True when the outcome is unknown because the operation was begun as often as it may be.</summary>
+    public bool AreAttemptsUsedUp { get; private init; }
+
     /// <summary>True when the caller may execute.</summary>
     public bool MayExecute => Claim is not null;
 
@@ -64,7 +67,7 @@ public readonly record struct IdempotencyEntry
 
     internal static IdempotencyEntry KeyReused { get; } = new(IdempotencyAnswer.KeyReused);
 
-    internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown);
+    internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown) { AreAttemptsUsedUp = true };
 
     internal static IdempotencyEntry Unavailable(Exception error) =>
         new(IdempotencyAnswer.StoreUnavailable) { Error = error, RetryAfter = TimeSpan.FromSeconds(1) };
@@ -78,7 +81,7 @@ public readonly record struct IdempotencyEntry
     /// <summary>Unpacks what a store returned for a completed deed.</summary>
     internal static IdempotencyEntry Kept(IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
     {
-        if (ending == IdempotencyEnding.Indeterminate && payload.IsEmpty) return Abandoned;
+        if (ending == IdempotencyEnding.Indeterminate && payload.IsEmpty) return new(IdempotencyAnswer.OutcomeUnknown);
         return IdempotencyPayload.Decode(payload, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content) == IdempotencyPayloadCheck.Whole
             ? new(ending == IdempotencyEnding.Completed ? IdempotencyAnswer.Replayed : IdempotencyAnswer.OutcomeUnknown) { Kind = kind, Content = content }
             : Unreadable(null);

@@ -15,12 +15,16 @@ public enum MessageAnswer
     /// <summary>It was begun, perhaps processed, and nobody knows how that ended; or what is stored about it cannot be read; or its key was
     /// used for another message. It will not be begun again: set it aside for a person.</summary>
     Unknown = 3,
+
+    /// <summary>It was begun <see cref="IdempotencyOptions.MaxAttempts"/> times and failed or ended its process each time. It will not be begun again:
+    /// move it to the dead letters.</summary>
+    Poison = 4,
 }
 
 /// <content>The two simple forms, without a pipeline.</content>
 public sealed partial class IdempotencyGate
 {
-    private readonly IdempotencyPolicyOptions _simple = new();
+    private readonly IdempotencyPolicyOptions _simple = new(), _messages = new() { CountsFailures = true };
 
     internal IdempotencyOptions Options => _options;
 
@@ -33,8 +37,8 @@ public sealed partial class IdempotencyGate
     /// <param name="cancellationToken">Cancels the creation and every wait.</param>
     /// <exception cref="IdempotencyRefusedException">It is being created by somebody else, or nobody knows, or the store cannot be asked.</exception>
     /// <exception cref="NotSupportedException">The serializer does not know the type.</exception>
-    /// <remarks>What <paramref name="create"/> throws comes out, and the key is free again (held until the lease ends for a timeout or a
-    /// cancellation).</remarks>
+    /// <remarks>What <paramref name="create"/> throws comes out. The key is free again if nothing can have been done, and held until the lease ends
+    /// otherwise; see <see cref="IdempotencyOutcomes"/>.</remarks>
     public async ValueTask<T> GetOrAddAsync<T>(
         IdempotencyKey key,
         Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create,
@@ -58,7 +62,9 @@ public sealed partial class IdempotencyGate
     /// <param name="fingerprint">What the message says, if a key might be used twice.</param>
     /// <param name="cancellationToken">Cancels the processing and every wait.</param>
     /// <exception cref="IdempotencyRefusedException">The store cannot be asked: let the message be delivered again.</exception>
-    /// <remarks>What <paramref name="process"/> throws comes out, and the next delivery processes it again.</remarks>
+    /// <remarks>What <paramref name="process"/> throws comes out, and the next delivery processes it again, at once (after a timeout or a cancellation
+    /// when the lease has ended), at most <see cref="IdempotencyOptions.MaxAttempts"/> times in all; then the answer is
+    /// <see cref="MessageAnswer.Poison"/>. A refusal of ours (an open circuit) is not counted.</remarks>
     public async ValueTask<MessageAnswer> ProcessOnceAsync(
         IdempotencyKey message,
         Func<IdempotencyClaim, CancellationToken, ValueTask> process,
@@ -66,7 +72,7 @@ public sealed partial class IdempotencyGate
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(process);
-        IdempotentExecution<Nothing> execution = new(this, _environment, _simple);
+        IdempotentExecution<Nothing> execution = new(this, _environment, _messages);
         ProcessState state = new(process, Classifier);
         Outcome<Nothing> outcome = await execution.RunAsync(
             message.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken).ConfigureAwait(false);
@@ -79,6 +85,8 @@ public sealed partial class IdempotencyGate
                     return MessageAnswer.SeenBefore;
                 case IdempotencyRefusalReason.Busy or IdempotencyRefusalReason.ClaimLost:
                     return MessageAnswer.InProgress;
+                case IdempotencyRefusalReason.OutcomeUnknown when refusal.AreAttemptsUsedUp:
+                    return MessageAnswer.Poison;
                 case IdempotencyRefusalReason.OutcomeUnknown or IdempotencyRefusalReason.Unreadable or IdempotencyRefusalReason.KeyReused:
                     return MessageAnswer.Unknown;
             }

@@ -7,55 +7,74 @@ public sealed partial class IdempotencyGate
     internal async ValueTask<IdempotencyFinish> CompleteAsync(
         IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
-        // What was done stays done even if its result is too large to keep.
-        if (IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes)
-            (kind, content) = (IdempotencyPayloadKind.DoneWithoutResult, default);
-        byte[] payload = IdempotencyPayload.Encode(kind, content.Span);
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
+        IdempotencyEntry end = default;
         try
         {
+            // What was done stays done even if its result is too large to keep.
+            if (IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes)
+                (kind, content) = (IdempotencyPayloadKind.DoneWithoutResult, default);
+            byte[] payload = IdempotencyPayload.Encode(kind, content.Span);
+            end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
-                finish = await _store.CompleteAsync(claim, ending, payload).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+                finish = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
             if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
             else IdempotencyTelemetry.Ended(_environment, ending == IdempotencyEnding.Completed ? "completed" : "unknown");
         }
-        catch (IdempotencyStoreException failed)
+        catch (Exception failed)
         {
             finish = IdempotencyFinish.StoreFailed;
             IdempotencyTelemetry.NotKept(_environment, claim, finish, failed);
         }
+        finally
+        {
+            // Those who waited here receive what the first received, whether or not it could be written down; if the claim was lost they
+            // ask, because what counts is what the other one recorded.
+            CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : end);
+        }
 
-        // Those who waited here receive what the first received, whether or not it could be written down; if the claim was lost they
-        // ask, because what counts is what the other one recorded.
-        CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead)));
         return finish;
     }
 
-    internal async ValueTask<IdempotencyFinish> ReleaseAsync(IdempotencyClaim claim)
+    internal ValueTask<IdempotencyFinish> ReleaseAsync(IdempotencyClaim claim) => GiveBackAsync(claim, claim.Attempt, "released");
+
+    /// <summary>Ends the lease now and leaves the attempt counted: as a claim that took over is given back.</summary>
+    internal ValueTask<IdempotencyFinish> LapseAsync(IdempotencyClaim claim) => GiveBackAsync(claim, Math.Max(2, claim.Attempt), "lapsed");
+
+    private async ValueTask<IdempotencyFinish> GiveBackAsync(IdempotencyClaim claim, int attempt, string how)
     {
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
         try
         {
             if (claim.IsProtected)
             {
-                finish = await _store.ReleaseAsync(claim.Id, claim.Fence).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
-                IdempotencyTelemetry.Ended(_environment, finish == IdempotencyFinish.Kept ? "released" : "stale");
+                finish = await _store.ReleaseAsync(claim.Id, claim.Fence, attempt).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+                IdempotencyTelemetry.Ended(_environment, finish == IdempotencyFinish.Kept ? how : "stale");
             }
         }
-        catch (IdempotencyStoreException failed)
+        catch (Exception failed)
         {
             finish = IdempotencyFinish.StoreFailed;
             IdempotencyTelemetry.NotKept(_environment, claim, finish, failed);
         }
+        finally
+        {
+            CloseClaim(claim, default);
+        }
 
-        CloseClaim(claim, default);
         return finish;
     }
 
     internal void Hold(IdempotencyClaim claim)
     {
-        IdempotencyTelemetry.Ended(_environment, "held");
-        CloseClaim(claim, default);
+        try
+        {
+            IdempotencyTelemetry.Ended(_environment, "held");
+        }
+        finally
+        {
+            CloseClaim(claim, default);
+        }
     }
 
     /// <summary>After a claim was lost: the outcome that somebody else recorded, so that all callers are told the same.</summary>
@@ -65,13 +84,13 @@ public sealed partial class IdempotencyGate
         try
         {
             PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(seen.RetryAfter);
+            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(HintFor(seen.RetryAfter));
             long asked = _clock.NowMs;
             AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint)).ConfigureAwait(false);
             if (answer.Status != AcquireStatus.Acquired) return Settle(id, null, answer, asked);
 
             // It expired in this very moment; we came to look, not to do.
-            await _store.ReleaseAsync(id, answer.Fence).ConfigureAwait(false);
+            await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
             return IdempotencyEntry.Busy(LeastRetryAfter);
         }
         catch (IdempotencyStoreException failed)

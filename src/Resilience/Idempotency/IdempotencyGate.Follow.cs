@@ -3,6 +3,8 @@ namespace Resilience;
 /// <content>Duplicates of a deed that this process is asking for or doing.</content>
 public sealed partial class IdempotencyGate
 {
+    private static readonly TimeSpan LongestHint = TimeSpan.FromSeconds(5);
+
     private async ValueTask<IdempotencyEntry> FollowAsync(IdempotencyId id, Fingerprint fingerprint, Flight flight, CancellationToken cancellationToken)
     {
         long waitUntil = WaitUntil();
@@ -28,6 +30,16 @@ public sealed partial class IdempotencyGate
 
     /// <summary>What a duplicate is told when nothing is known about the end of the first.</summary>
     private TimeSpan LeastRetryAfter => _options.Lease < TimeSpan.FromSeconds(3) ? _options.Lease / 3 : TimeSpan.FromSeconds(1);
+
+    /// <summary>When to come back while another process holds the key. The rest of its lease bounds how long a dead owner is waited for; most
+    /// owners are alive and end soon. What has run for some time is expected to run for as long again, within bounds.</summary>
+    /// <param name="left">The rest of the lease.</param>
+    private TimeSpan HintFor(TimeSpan left)
+    {
+        TimeSpan elapsed = _options.Lease - left, hint = elapsed < LongestHint ? elapsed : LongestHint;
+        if (hint < LeastRetryAfter) hint = LeastRetryAfter;
+        return left > TimeSpan.Zero && left < hint ? left : hint;
+    }
 
     /// <summary>The outcome of the first; none when it gave up; null when this one may not wait (any longer).</summary>
     private async ValueTask<IdempotencyEntry?> WaitForAsync(Flight flight, long waitUntil, CancellationToken cancellationToken)

@@ -68,6 +68,9 @@ public sealed partial class IdempotencyGate : IDisposable
     /// <summary>How many duplicates wait in this process now.</summary>
     public int Waiting => Volatile.Read(ref _waiters);
 
+    /// <summary>How many keys this process asks for or holds now.</summary>
+    internal int Flights => _flights.Count;
+
     internal TimeProvider Time => _time;
 
     internal OutcomeClassifier Classifier => _environment.Classifier;
@@ -94,7 +97,11 @@ public sealed partial class IdempotencyGate : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _keeper.Dispose();
+    public void Dispose()
+    {
+        _keeper.Dispose();
+        _store.Dispose();
+    }
 
     private async ValueTask<IdempotencyEntry> AnsweredAsync(IdempotencyId id, ValueTask<IdempotencyEntry> entering)
     {
@@ -109,7 +116,8 @@ public sealed partial class IdempotencyGate : IDisposable
     private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyId id, Flight flight, long waitUntil, CancellationToken cancellationToken)
     {
         long asked = _clock.NowMs;
-        ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(RequestFor(id, flight.Fingerprint));
+        AcquireRequest request = RequestFor(id, flight.Fingerprint);
+        ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(request);
         if (acquiring.IsCompletedSuccessfully)
         {
             AcquireAnswer answer = acquiring.Result;
@@ -123,6 +131,7 @@ public sealed partial class IdempotencyGate : IDisposable
     private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
         IdempotencyId id, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
     {
+        // Whatever is thrown here, and whenever: the flight ends, or nobody in this process could ever begin again.
         Task<AcquireAnswer> asking = acquiring.AsTask();
         bool isSettled = false;
         try
@@ -158,9 +167,9 @@ public sealed partial class IdempotencyGate : IDisposable
         try
         {
             AcquireAnswer answer = await asking.ConfigureAwait(false);
-            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(id, answer.Fence).ConfigureAwait(false);
+            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
         }
-        catch (IdempotencyStoreException failed)
+        catch (Exception failed)
         {
             Safely.Report("idempotency release", failed);
         }
@@ -228,7 +237,7 @@ public sealed partial class IdempotencyGate : IDisposable
                 break;
             case AcquireStatus.InFlight:
                 // Out of time: those who follow may have more of it than we had, and ask for themselves.
-                entry = IdempotencyEntry.Busy(answer.RetryAfter);
+                entry = IdempotencyEntry.Busy(HintFor(answer.RetryAfter));
                 EndFlight(id, flight, _options.WhenInFlight == WhenInFlight.Wait ? default : entry);
                 return entry;
             default:

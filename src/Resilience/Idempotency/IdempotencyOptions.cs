@@ -3,7 +3,8 @@ namespace Resilience;
 /// <summary>What a duplicate does while the first is still under way.</summary>
 public enum WhenInFlight
 {
-    /// <summary>It is told so at once, with the time to come back.</summary>
+    /// <summary>It is told so at once, with a short time after which to come back: a hint that the first may have ended by then, never the rest of
+    /// its lease.</summary>
     Refuse = 0,
 
     /// <summary>It waits, within bounds, and receives the same outcome; if the first gives up, it takes its place.</summary>
@@ -40,11 +41,13 @@ public sealed class IdempotencyOptions : PolicyOptions
     /// that must not happen twice and know neither fence nor derived key.</summary>
     public int MaxAttempts { get; set; } = 5;
 
-    /// <summary>What a duplicate does while the first is under way. Default <see cref="WhenInFlight.Refuse"/>.</summary>
-    public WhenInFlight WhenInFlight { get; set; }
+    /// <summary>What a duplicate does while the first is under way. Default <see cref="WhenInFlight.Wait"/>: who lost the connection and repeats
+    /// wants the outcome, not a conflict.</summary>
+    public WhenInFlight WhenInFlight { get; set; } = WhenInFlight.Wait;
 
-    /// <summary>How long a duplicate waits at the most. Default 10 s, from 1 ms to an hour.</summary>
-    public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(10);
+    /// <summary>How long a duplicate waits at the most. Default 5 s, which is less than the time that our clients give to an attempt; from 1 ms
+    /// to an hour.</summary>
+    public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How many duplicates of one key wait in this process; more are refused at once. Default 64, from 1 to 1,000,000.</summary>
     public int MaxWaitersPerKey { get; set; } = 64;

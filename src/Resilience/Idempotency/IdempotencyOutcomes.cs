@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.ComponentModel.DataAnnotations;
+using System.Net.Sockets;
 
 namespace Resilience;
 
@@ -24,10 +26,13 @@ public enum IdempotencyDisposition
 /// <list type="bullet">
 /// <item><see cref="Verdict.Success"/>, and results that are <see cref="Verdict.Ignored"/> (the request was wrong and stays wrong): keep;</item>
 /// <item>anything else after <see cref="IdempotencyClaim.PassPointOfNoReturn"/>: keep as unknown;</item>
-/// <item><see cref="Verdict.Rejected"/>: release, the deed was not begun;</item>
-/// <item>a timeout or a cancellation: hold, what was cut off may have been done;</item>
-/// <item>every other exception, and results that are a <see cref="Verdict.Failure"/>: release.</item>
+/// <item>what says that nothing was begun, and was the only attempt: release. That is <see cref="Verdict.Rejected"/> (a refusal of ours, also one
+/// inside another exception), a connection that was never made (refused, no such host, a handshake that failed) and a
+/// <see cref="ValidationException"/>. Inner exceptions are looked at: one that wraps such an exception says the same;</item>
+/// <item>everything else, every other exception and results that are a <see cref="Verdict.Failure"/>: hold, it may have been done.</item>
 /// </list>
+/// <para>The safe side is the default: whoever knows that an exception means that nothing was done says so with
+/// <see cref="On{TException}(IdempotencyDisposition)"/>.</para>
 /// <para>A rule that throws is passed over and counted in <c>resilience.callback.errors</c>.</para>
 /// </remarks>
 public sealed class IdempotencyOutcomes
@@ -70,16 +75,45 @@ public sealed class IdempotencyOutcomes
         return new(_exceptionRules, _resultRules.Add((typeof(T), rule)));
     }
 
-    internal IdempotencyDisposition Judge<T>(in Outcome<T> outcome, bool isPastPointOfNoReturn) =>
-        (outcome.HasResult ? AskResult(outcome.RawValue!) : AskException(outcome.Error as Exception)) ?? ByDefault(outcome, isPastPointOfNoReturn);
+    /// <summary>What is done with the key of a call that threw this, by the rules and then by the defaults: for those who run the call themselves.</summary>
+    /// <param name="error">What the call threw.</param>
+    /// <param name="isPastPointOfNoReturn">Whether <see cref="IdempotencyClaim.PassPointOfNoReturn"/> was called.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="error"/> is null.</exception>
+    public IdempotencyDisposition DispositionOf(Exception error, bool isPastPointOfNoReturn)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        if (AskException(error) is { } ruled) return ruled;
+        if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
+        return SaysNothingWasBegun(error) ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
+    }
 
-    private static IdempotencyDisposition ByDefault<T>(in Outcome<T> outcome, bool isPastPointOfNoReturn)
+    /// <summary>Judges the outcome of a call.</summary>
+    /// <param name="outcome">The outcome.</param>
+    /// <param name="isPastPointOfNoReturn">Whether the point of no return was passed.</param>
+    /// <param name="wasRepeated">Whether this was not the only attempt: what the last one says, says nothing of those before it.</param>
+    internal IdempotencyDisposition Judge<T>(in Outcome<T> outcome, bool isPastPointOfNoReturn, bool wasRepeated = false) =>
+        (outcome.HasResult ? AskResult(outcome.RawValue!) : AskException(outcome.Error as Exception)) ?? ByDefault(outcome, isPastPointOfNoReturn, wasRepeated);
+
+    private static IdempotencyDisposition ByDefault<T>(in Outcome<T> outcome, bool isPastPointOfNoReturn, bool wasRepeated)
     {
         if (outcome.IsSuccess || (outcome.HasResult && outcome.Verdict == Verdict.Ignored)) return IdempotencyDisposition.Keep;
         if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
-        if (outcome.Verdict == Verdict.Rejected) return IdempotencyDisposition.Release;
-        return outcome.Error is TimeoutException or OperationCanceledException ? IdempotencyDisposition.Hold : IdempotencyDisposition.Release;
+        bool wasNotBegun = outcome.Verdict == Verdict.Rejected || (outcome.Error is Exception error && SaysNothingWasBegun(error));
+        return wasNotBegun && !wasRepeated ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
     }
+
+    private static bool SaysNothingWasBegun(Exception error) => error switch
+    {
+        // Something was under way and was cut off, whatever it was that cut it off.
+        OperationCanceledException or TimeoutException => false,
+        ICarriesRefusal or ResilienceException or ValidationException => true,
+        SocketException socket => socket.SocketErrorCode is
+            SocketError.ConnectionRefused or SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery,
+        HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http => http.HttpRequestError is
+            HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError,
+        AggregateException several => several.InnerExceptions.Count > 0 && several.InnerExceptions.All(SaysNothingWasBegun),
+        _ => error.InnerException is { } inner && SaysNothingWasBegun(inner),
+    };
 
     private IdempotencyDisposition? AskResult<T>(T result)
     {

@@ -78,6 +78,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
             call.Context.Set(IdempotencyClaim.Property, claim);
             Outcome<T> outcome = await call.Next.ExecuteAsync(call.Context).ConfigureAwait(false);
             call.Context.CancellationToken = outer;
+            claim.WasRepeated = call.Context.Attempt > 0;
             return outcome;
         }
     }

@@ -61,6 +61,9 @@ public sealed class IdempotencyPolicyOptions : PolicyOptions
     /// is cancelled with its caller, and its key is held until the lease ends.</summary>
     public bool IgnoreCallersCancellation { get; set; }
 
+    /// <summary>For messages, which are delivered again at once: a failure is counted as an attempt, and the next may take over without waiting.</summary>
+    internal bool CountsFailures { get; init; }
+
     /// <inheritdoc/>
     protected internal override string Kind => "idempotency";
 

@@ -36,7 +36,7 @@ public sealed class IdempotencyRefusal : Refusal
 
     internal IdempotencyRefusal(
         string pipelineName, string policyName, IdempotencyRefusalReason why, TimeProvider time,
-        string id = "", TimeSpan? retryAfter = null, Exception? cause = null)
+        string id = "", TimeSpan? retryAfter = null, Exception? cause = null, bool areAttemptsUsedUp = false)
         : base(pipelineName, policyName)
     {
         _at = time.GetUtcNow();
@@ -44,10 +44,14 @@ public sealed class IdempotencyRefusal : Refusal
         Id = id;
         Cause = cause;
         _retryAfter = retryAfter;
+        AreAttemptsUsedUp = areAttemptsUsedUp;
     }
 
     /// <summary>Why.</summary>
     public IdempotencyRefusalReason Why { get; }
+
+    /// <summary>True when the outcome is unknown because the operation was begun <see cref="IdempotencyOptions.MaxAttempts"/> times.</summary>
+    public bool AreAttemptsUsedUp { get; }
 
     /// <summary>The first digits of the record's id; empty when there was no key.</summary>
     public string Id { get; }

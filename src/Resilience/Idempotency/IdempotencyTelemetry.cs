@@ -10,7 +10,15 @@ namespace Resilience;
 /// <param name="Answer">What he was answered.</param>
 /// <param name="Attempt">When claimed: 1, or above 1 for a takeover.</param>
 public sealed record IdempotencyAnswered(string PipelineName, string PolicyName, string Id, IdempotencyAnswer Answer, int Attempt)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>Unavailable, unprotected or unreadable: what the store said; otherwise null.</summary>
+    public Exception? Error { get; init; }
+
+    /// <summary>What kind of fault it was; null when there was no <see cref="Error"/>. <see cref="IdempotencyStoreFault.Misconfigured"/> does not pass
+    /// by itself.</summary>
+    public IdempotencyStoreFault? Fault => (Error as IdempotencyStoreException)?.Fault;
+}
 
 /// <summary>A claim was lost while its call was running: somebody else may do the deed as well.</summary>
 /// <param name="PipelineName">Empty.</param>
@@ -90,7 +98,7 @@ internal sealed class IdempotencyTelemetry
         int attempt = entry.Claim?.Attempt ?? 0;
         if (own._answers.Enabled) own._answers.Add(1, Tags(environment, AnswerTag, NameOf(entry.Answer)));
         if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tag(environment));
-        if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt));
+        if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt) { Error = entry.Error });
         if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, AnswerTag, NameOf(entry.Answer));
     }
 

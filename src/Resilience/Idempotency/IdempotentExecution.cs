@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Resilience;
@@ -48,6 +49,9 @@ internal sealed class IdempotentExecution<T>
         }
 
         if (entry.Claim is not { } claim) return AnswerOf(id, entry);
+
+        // Whatever happens in here, the claim ends: one that stays open is renewed, and nobody in any process could ever begin again.
+        await using ConfiguredAsyncDisposable held = claim.ConfigureAwait(false);
         Outcome<T> outcome;
         using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(
             claim.LeaseLost, _options.IgnoreCallersCancellation ? CancellationToken.None : caller))
@@ -62,13 +66,16 @@ internal sealed class IdempotentExecution<T>
     private async ValueTask<Outcome<T>> FinishAsync(IdempotencyClaim claim, Outcome<T> outcome)
     {
         IdempotencyFinish finish;
-        switch (_options.Outcomes.Judge(outcome, claim.IsPastPointOfNoReturn))
+        switch (_options.Outcomes.Judge(outcome, claim.IsPastPointOfNoReturn, claim.WasRepeated))
         {
             case IdempotencyDisposition.Keep:
                 finish = await KeepAsync(claim, outcome).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
-                finish = await claim.ReleaseAsync().ConfigureAwait(false);
+                finish = await (_options.CountsFailures && outcome.Verdict != Verdict.Rejected ? claim.LapseAsync() : claim.ReleaseAsync()).ConfigureAwait(false);
+                break;
+            case IdempotencyDisposition.Hold when _options.CountsFailures && outcome.Error is not (TimeoutException or OperationCanceledException):
+                finish = await claim.LapseAsync().ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown:
                 finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.Error, ErrorOf(outcome)).ConfigureAwait(false);
@@ -174,7 +181,7 @@ internal sealed class IdempotentExecution<T>
     {
         IdempotencyRefusal refusal = new(
             _environment.PipelineName, _environment.PolicyName, why, _gate.Time, id.ToString(),
-            entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error);
+            entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error, entry.AreAttemptsUsedUp);
         IdempotencyTelemetry.Refused(_environment, refusal);
         return Outcome.Rejected<T>(refusal);
     }

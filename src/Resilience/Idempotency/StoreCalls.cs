@@ -1,105 +1,251 @@
 namespace Resilience;
 
-/// <summary>Asks a store, and never waits for it without end: what it throws, and what it does not say in time, is an
-/// <see cref="IdempotencyStoreException"/>.</summary>
-internal sealed class StoreCalls(IIdempotencyStore store, IdempotencyOptions options, PolicyEnvironment environment)
+/// <summary>The gate's way to its store: one pipeline, and no operation waits without end. What the store throws, whatever it is, and what it
+/// does not say in time is an <see cref="IdempotencyStoreException"/>.</summary>
+/// <remarks>
+/// <para>From the outside in: repeat, the guard of a <see cref="GuardedIdempotencyStore"/>, the bound in time, the store. The bound stands inside the
+/// guard, so that a circuit breaker sees a store that hangs; a bound above it would be a cancellation, which says nothing about the store.</para>
+/// <para>A store that answers at once (<see cref="IdempotencyStoreTraits.IsImmediate"/>) has no pipeline.</para>
+/// </remarks>
+internal sealed class StoreCalls : IDisposable
 {
-    private const int FirstPauseMs = 20, LongestPauseMs = 500;
+    private const int MostInBackground = 1000;
 
-    private readonly TimeProvider _time = environment.TimeProvider;
+    /// <summary>The deadline of a call lies this much after the bound of its last attempt, so that it is the attempt that times out: a failure
+    /// of the store, which the deadline of a caller is not.</summary>
+    private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(250);
 
-    internal IdempotencyStoreTraits Traits { get; } = store.Traits;
+    private static readonly TimeSpan ShortestLease = TimeSpan.FromMicroseconds(1);
 
-    /// <summary>Claims; asks again, with the same nonce, while the store cannot be asked and there is time.</summary>
-    internal ValueTask<AcquireAnswer> AcquireAsync(AcquireRequest request) =>
-        RepeatAsync("acquire", options.AcquireTimeout, (store, request), static (s, token) => s.store.TryAcquireAsync(s.request, token));
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50), LongestPause = TimeSpan.FromSeconds(10);
 
-    internal ValueTask<bool> RenewAsync(IdempotencyClaim claim) => OnceAsync(
-        "renew", RenewTimeout, (store, claim, options.Lease), static (s, token) => s.store.RenewAsync(s.claim.Id, s.claim.Fence, s.Lease, token));
+    private readonly CancellationTokenSource _disposed = new();
+    private readonly IIdempotencyStore _store;
+    private readonly IdempotencyOptions _options;
+    private readonly PolicyEnvironment _environment;
+    private readonly TimeProvider _time;
+    private readonly ResiliencePipeline _claiming, _finishing, _once;
+    private int _inBackground;
+    private int _isDisposed;
 
-    internal ValueTask<bool> CompleteAsync(IdempotencyClaim claim, IdempotencyEnding ending, ReadOnlyMemory<byte> payload) => RepeatAsync(
-        "complete",
-        options.FinishTimeout,
-        (store, claim, ending, payload, options.Retention),
-        static (s, token) => s.store.CompleteAsync(s.claim.Id, s.claim.Fence, s.ending, s.payload, s.Retention, token));
+    internal StoreCalls(IIdempotencyStore store, IdempotencyOptions options, PolicyEnvironment environment)
+    {
+        GuardedIdempotencyStore? guarded = store as GuardedIdempotencyStore;
+        _store = guarded?.Inner ?? store;
+        _options = options;
+        _environment = environment;
+        _time = environment.TimeProvider;
+        Traits = store.Traits;
+        _once = Build(guarded?.Pipeline, null);
+        _claiming = Build(guarded?.Pipeline, NewRetry());
 
-    internal ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence) =>
-        RepeatAsync("release", options.FinishTimeout, (store, id, fence), static (s, token) => s.store.ReleaseAsync(s.id, s.fence, token));
+        // What was done must be written down: that the circuit is open is no reason to give up before the time is over.
+        RetryOptions stubborn = NewRetry();
+        stubborn.WaitForRejections = true;
+        stubborn.MaxRetryAfter = stubborn.MaxDelay;
+        _finishing = Build(guarded?.Pipeline, stubborn);
+    }
 
-    internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
-        OnceAsync("peek", options.AcquireTimeout, (store, id), static (s, token) => s.store.PeekAsync(s.id, token));
-
-    internal ValueTask<int> PurgeAsync(int most) =>
-        OnceAsync("purge", options.FinishTimeout, (store, most), static (s, token) => s.store.PurgeAsync(s.most, token));
+    internal IdempotencyStoreTraits Traits { get; }
 
     /// <summary>Two tries must fit between a renewal and the end of the lease.</summary>
-    private TimeSpan RenewTimeout => options.Lease / 4 < options.FinishTimeout ? options.Lease / 4 : options.FinishTimeout;
+    private TimeSpan RenewTimeout => _options.Lease / 4 < _options.FinishTimeout ? _options.Lease / 4 : _options.FinishTimeout;
 
-    private ValueTask<TAnswer> RepeatAsync<TState, TAnswer>(
-        string operation, TimeSpan timeout, TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask) =>
-        Traits.IsImmediate ? AskAsync(operation, state, ask, CancellationToken.None) : RepeatSlowlyAsync(operation, timeout, state, ask);
-
-    private async ValueTask<TAnswer> RepeatSlowlyAsync<TState, TAnswer>(
-        string operation, TimeSpan timeout, TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask)
+    /// <summary>Claims; asks again, with the same nonce, while the store cannot be asked and there is time. A claim that may be granted after we
+    /// gave up is given back in the background, because nothing will be executed under it.</summary>
+    internal ValueTask<AcquireAnswer> AcquireAsync(in AcquireRequest request)
     {
-        long start = _time.GetTimestamp();
-        for (int pauseMs = FirstPauseMs; ; pauseMs = Math.Min(2 * pauseMs, LongestPauseMs))
+        return Traits.IsImmediate ? AskAsync("acquire", request, AskToAcquire, null, CancellationToken.None) : ClaimAsync(request);
+    }
+
+    internal ValueTask<bool> RenewAsync(IdempotencyClaim claim) => RunAsync(
+        _once, RenewTimeout, "renew", (claim.Id, claim.Fence, _options.Lease), static (store, s, token) => store.RenewAsync(s.Id, s.Fence, s.Lease, token));
+
+    /// <summary>Keeps an outcome. When the time is over it is tried on in the background: as long as nobody took over, late is not too late.</summary>
+    internal async ValueTask<bool> CompleteAsync(IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
+    {
+        try
         {
-            TimeSpan left = timeout - _time.GetElapsedTime(start);
-            TimeSpan pause = TimeSpan.FromMilliseconds(pauseMs * (0.5 + (0.5 * environment.Randomness.NextDouble())));
-            try
-            {
-                return await OnceAsync(operation, left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1), state, ask).ConfigureAwait(false);
-            }
-            catch (IdempotencyStoreException failed) when (failed.IsTransient && timeout - _time.GetElapsedTime(start) > pause)
-            {
-                await Task.Delay(pause, _time).ConfigureAwait(false);
-            }
+            return await CompleteAsync(_finishing, id, fence, ending, payload).ConfigureAwait(false);
+        }
+        catch (IdempotencyStoreException failed) when (failed.IsTransient)
+        {
+            InBackground("complete", async () => await CompleteAsync(_once, id, fence, ending, payload).ConfigureAwait(false));
+            throw;
         }
     }
 
-    private ValueTask<TAnswer> OnceAsync<TState, TAnswer>(
-        string operation, TimeSpan timeout, TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask) =>
-        Traits.IsImmediate ? AskAsync(operation, state, ask, CancellationToken.None) : OnceBoundedAsync(operation, timeout, state, ask);
-
-    private async ValueTask<TAnswer> OnceBoundedAsync<TState, TAnswer>(
-        string operation, TimeSpan timeout, TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask)
+    /// <summary>Gives a claim back under which nothing was done; tried on in the background as well.</summary>
+    internal async ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, int attempt)
     {
-        using CancellationTokenSource overdue = new(timeout, _time);
-        Task<TAnswer> asking = AskAsync(operation, state, ask, overdue.Token).AsTask();
         try
         {
-            return await asking.WaitAsync(overdue.Token).ConfigureAwait(false);
+            return await GiveBackAsync(_finishing, id, fence, attempt).ConfigureAwait(false);
         }
-        catch (OperationCanceledException late) when (overdue.IsCancellationRequested)
+        catch (IdempotencyStoreException failed) when (failed.IsTransient)
         {
-            // A store that does not heed its token is left behind.
-            _ = asking.ContinueWith(
-                static left => left.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-            throw new IdempotencyStoreException(
-                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' did not answer to {operation} within {timeout.TotalMilliseconds:0} ms.", late);
+            InBackground("release", async () => await GiveBackAsync(_once, id, fence, attempt).ConfigureAwait(false));
+            throw;
         }
+    }
+
+    internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
+        RunAsync(_once, _options.AcquireTimeout, "peek", id, static (store, asked, token) => store.PeekAsync(asked, token));
+
+    internal ValueTask<int> PurgeAsync(int most) =>
+        RunAsync(_once, _options.FinishTimeout, "purge", most, static (store, asked, token) => store.PurgeAsync(asked, token));
+
+    /// <summary>Nobody will execute under this claim, which is granted or may be: it is given back, when the store can be asked again.</summary>
+    /// <param name="request">The claim.</param>
+    /// <param name="last">The last attempt to ask for it, which may still be under way.</param>
+    internal void Withdraw(AcquireRequest request, Task<AcquireAnswer>? last)
+    {
+        AcquireAnswer? known = null;
+        InBackground("withdraw", async () =>
+        {
+            if (last is not null)
+            {
+                // As long as it is under way it may be granted after all that we could ask. A lease later there is nothing left to be granted.
+                await ((Task)last).WaitAsync(request.Lease, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (last.IsCompletedSuccessfully) known = await last.ConfigureAwait(false);
+                last = null;
+            }
+
+            // The same nonce receives the same claim. If none had been granted, one is now, for the moment until it is given back.
+            known ??= await RunAsync(_once, _options.AcquireTimeout, "acquire", request, AskToAcquire).ConfigureAwait(false);
+            if (known is { Status: AcquireStatus.Acquired } granted)
+                await GiveBackAsync(_once, request.Id, granted.Fence, granted.Attempt).ConfigureAwait(false);
+        });
+    }
+
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _isDisposed, 1) != 0) return;
+        _disposed.Cancel();
+        _disposed.Dispose();
+    }
+
+    private static ValueTask<AcquireAnswer> AskToAcquire(IIdempotencyStore store, AcquireRequest request, CancellationToken token) =>
+        store.TryAcquireAsync(request, token);
+
+    private static RetryOptions NewRetry() => new()
+    {
+        Name = "store-retry",
+        MaxRetries = RetryOptions.Unlimited,
+        BaseDelay = TimeSpan.FromMilliseconds(20),
+        MaxDelay = TimeSpan.FromMilliseconds(500),
+        Jitter = BackoffJitter.Equal,
+        Budget = RetryBudget.Unlimited,
+        ShouldRetry = static attempt => attempt.Context.RemainingTime > Slack
+            && (attempt.Verdict == Verdict.Rejected || attempt.Exception is IdempotencyStoreException { IsTransient: true }),
+    };
+
+    private static TimeSpan? BoundOf(ResilienceContext context)
+    {
+        TimeSpan left = (context.RemainingTime ?? TimeSpan.Zero) - Slack;
+        return left > TimeoutOptions.Shortest ? left : TimeoutOptions.Shortest;
+    }
+
+    private ResiliencePipeline Build(ResiliencePipeline? guard, RetryOptions? retry)
+    {
+        ResiliencePipelineBuilder builder = new()
+        {
+            Name = _environment.PolicyName,
+            TimeProvider = _time,
+            Randomness = _environment.Randomness,
+            Classifier = guard?.Parts.Classifier ?? GuardedIdempotencyStore.Classifier,
+        };
+        if (retry is not null) builder.AddRetry(retry);
+        if (guard is not null) builder.AddPipeline(guard);
+        return builder.AddTimeout(new TimeoutOptions { Name = "store-timeout", TimeoutFor = BoundOf, AbandonAfter = TimeSpan.Zero }).Build();
+    }
+
+    private async ValueTask<AcquireAnswer> ClaimAsync(AcquireRequest request)
+    {
+        Notes notes = new();
+        try
+        {
+            return await RunSlowlyAsync(_claiming, _options.AcquireTimeout, "acquire", request, AskToAcquire, notes).ConfigureAwait(false);
+        }
+        catch (IdempotencyStoreException) when (notes.IsInDoubt && _options.WhenStoreFails == WhenStoreFails.Refuse)
+        {
+            Withdraw(request, (Task<AcquireAnswer>?)notes.Last);
+            throw;
+        }
+    }
+
+    private ValueTask<bool> CompleteAsync(ResiliencePipeline pipeline, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload) =>
+        RunAsync(
+            pipeline, _options.FinishTimeout, "complete", (id, fence, ending, payload, _options.Retention),
+            static (store, s, token) => store.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.Retention, token));
+
+    /// <summary>A claim that took over from a lapsed one is not released: what became of the earlier attempts stays unknown, and they stay
+    /// counted. Its lease ends now instead, and the next takes over at once.</summary>
+    private ValueTask<bool> GiveBackAsync(ResiliencePipeline pipeline, IdempotencyId id, long fence, int attempt) => attempt > 1
+        ? RunAsync(
+            pipeline, _options.FinishTimeout, "renew", (id, fence), static (store, s, token) => store.RenewAsync(s.id, s.fence, ShortestLease, token))
+        : RunAsync(pipeline, _options.FinishTimeout, "release", (id, fence), static (store, s, token) => store.ReleaseAsync(s.id, s.fence, token));
+
+    private ValueTask<TAnswer> RunAsync<TState, TAnswer>(
+        ResiliencePipeline pipeline, TimeSpan bound, string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask) =>
+        Traits.IsImmediate
+            ? AskAsync(operation, state, ask, null, CancellationToken.None)
+            : RunSlowlyAsync(pipeline, bound, operation, state, ask, new());
+
+    private async ValueTask<TAnswer> RunSlowlyAsync<TState, TAnswer>(
+        ResiliencePipeline pipeline,
+        TimeSpan bound,
+        string operation,
+        TState state,
+        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask,
+        Notes notes)
+    {
+        Outcome<TAnswer> outcome = await pipeline.TryExecuteAsync(
+            new CallOptions(operation) { Deadline = bound + Slack },
+            static (context, s) => s.Calls.BeginAsync(s.operation, s.state, s.ask, s.notes, context.CancellationToken),
+            (Calls: this, operation, state, ask, notes)).ConfigureAwait(false);
+        return outcome.IsSuccess ? outcome.GetValueOrThrow() : throw ErrorOf(operation, bound, outcome.Exception, notes.Said);
+    }
+
+    private IdempotencyStoreException ErrorOf(string operation, TimeSpan bound, Exception? error, IdempotencyStoreException? said)
+    {
+        if (error is IdempotencyStoreException own) return own;
+        string told = said is null ? "" : $" Before that it said: {said.Message}";
+        string what = error is TimeoutException
+            ? $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms."
+            : $"is not asked to {operation}: {error?.Message ?? "the answer was judged to be a failure"}";
+        return new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", error is TimeoutException && said is not null ? said : error);
+    }
+
+    /// <summary>One attempt. It is remembered, because it may outlive the call.</summary>
+    private ValueTask<TAnswer> BeginAsync<TState, TAnswer>(
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask, Notes notes, CancellationToken overdue)
+    {
+        Task<TAnswer> asking = AskAsync(operation, state, ask, notes, overdue).AsTask();
+        notes.Last = asking;
+        return new(asking);
     }
 
     /// <summary>Asks, measures if somebody wants to know, and makes every failure one of the store's.</summary>
     private ValueTask<TAnswer> AskAsync<TState, TAnswer>(
-        string operation, TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask, CancellationToken overdue)
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask, Notes? notes, CancellationToken overdue)
     {
-        long start = IdempotencyTelemetry.MeasuresStores(environment) ? _time.GetTimestamp() : 0;
+        long start = IdempotencyTelemetry.MeasuresStores(_environment) ? _time.GetTimestamp() : 0;
         ValueTask<TAnswer> asking;
         try
         {
-            asking = ask(state, overdue);
+            asking = ask(_store, state, overdue);
         }
         catch (Exception thrown)
         {
             asking = ValueTask.FromException<TAnswer>(thrown);
         }
 
-        return start == 0 && asking.IsCompletedSuccessfully ? asking : AwaitAsync(operation, asking, start);
+        return start == 0 && asking.IsCompletedSuccessfully ? asking : AwaitAsync(operation, asking, start, notes, overdue);
     }
 
-    private async ValueTask<TAnswer> AwaitAsync<TAnswer>(string operation, ValueTask<TAnswer> asking, long start)
+    private async ValueTask<TAnswer> AwaitAsync<TAnswer>(
+        string operation, ValueTask<TAnswer> asking, long start, Notes? notes, CancellationToken overdue)
     {
         string? error = null;
         try
@@ -109,22 +255,96 @@ internal sealed class StoreCalls(IIdempotencyStore store, IdempotencyOptions opt
         catch (IdempotencyStoreException failed)
         {
             error = IdempotencyTelemetry.NameOf(failed.Fault);
+            notes?.Failed(failed, isInDoubt: failed.IsTransient);
             throw;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (overdue.IsCancellationRequested)
         {
             error = "timeout";
+            notes?.Failed(null, isInDoubt: true);
             throw;
         }
         catch (Exception other)
         {
-            // A store that throws something else has a defect, or its client has; to us it is a store that cannot be asked.
+            // A store that throws something else has a defect, or its client has (one that times out by itself, say); to us it is a store
+            // that cannot be asked.
             error = other.GetType().FullName;
-            throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' failed to {operation}: {other.Message}", other);
+            IdempotencyStoreException failed = new(
+                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' failed to {operation}: {other.Message}", other);
+            notes?.Failed(failed, isInDoubt: true);
+            throw failed;
         }
         finally
         {
-            if (start != 0) IdempotencyTelemetry.StoreAnswered(environment, Traits.Name, operation, _time.GetElapsedTime(start), error);
+            if (start != 0) IdempotencyTelemetry.StoreAnswered(_environment, Traits.Name, operation, _time.GetElapsedTime(start), error);
+        }
+    }
+
+    /// <summary>Repeats a step until the store has answered it, at most for as long as a call may run, and until the gate is disposed of.</summary>
+    private void InBackground(string operation, Func<Task> step)
+    {
+        if (Interlocked.Increment(ref _inBackground) <= MostInBackground)
+        {
+            _ = RepeatAsync(operation, step);
+            return;
+        }
+
+        Interlocked.Decrement(ref _inBackground);
+        Safely.Report($"idempotency {operation}", new InvalidOperationException("Too much waits for the store already; this record is left to lapse."));
+    }
+
+    private async Task RepeatAsync(string operation, Func<Task> step)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the caller does not wait for a store's synchronous part
+        long start = _time.GetTimestamp();
+        try
+        {
+            for (TimeSpan ceiling = FirstPause; ; ceiling = ceiling < LongestPause / 2 ? 2 * ceiling : LongestPause)
+            {
+                try
+                {
+                    await step().ConfigureAwait(false);
+                    return;
+                }
+                catch (IdempotencyStoreException failed) when (failed.IsTransient && _time.GetElapsedTime(start) < _options.MaxExecution)
+                {
+                    await Task.Delay(ceiling * (0.5 + (0.5 * _environment.Randomness.NextDouble())), _time, _disposed.Token).ConfigureAwait(false);
+                }
+            }
+        }
+        catch (Exception error) when (error is OperationCanceledException or ObjectDisposedException)
+        {
+            // The gate is disposed of; what is open in the store lapses.
+        }
+        catch (Exception error)
+        {
+            Safely.Report($"idempotency {operation}", error);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inBackground);
+        }
+    }
+
+    /// <summary>What is known of one operation over all its attempts.</summary>
+    private sealed class Notes
+    {
+        private volatile bool _isInDoubt;
+        private volatile IdempotencyStoreException? _said;
+
+        /// <summary>The attempt that was begun last; it may still be under way.</summary>
+        internal Task? Last;
+
+        /// <summary>What the store said last, where it said anything.</summary>
+        internal IdempotencyStoreException? Said => _said;
+
+        /// <summary>True when the store may have done what was asked although it did not say so: an attempt failed so, or is still under way.</summary>
+        internal bool IsInDoubt => _isInDoubt || Last is { IsCompleted: false };
+
+        internal void Failed(IdempotencyStoreException? said, bool isInDoubt)
+        {
+            if (said is not null) _said = said;
+            if (isInDoubt) _isInDoubt = true;
         }
     }
 }

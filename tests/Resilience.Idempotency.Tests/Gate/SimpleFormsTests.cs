@@ -27,11 +27,12 @@ public sealed class SimpleFormsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_creation_that_fails_throws_and_leaves_the_key_free()
+    public async Task A_creation_that_surely_was_not_begun_throws_and_leaves_the_key_free()
     {
-        ValueTask<int> Create(IdempotencyClaim claim, CancellationToken stop) => ++_executions == 1 ? throw new FormatException("planned") : new(_executions);
+        ValueTask<int> Create(IdempotencyClaim claim, CancellationToken stop) =>
+            ++_executions == 1 ? throw new System.ComponentModel.DataAnnotations.ValidationException("planned") : new(_executions);
 
-        await FluentActions.Awaiting(() => _kit.Gate.GetOrAddAsync(Message("1"), Create).AsTask()).Should().ThrowAsync<FormatException>();
+        await FluentActions.Awaiting(() => _kit.Gate.GetOrAddAsync(Message("1"), Create).AsTask()).Should().ThrowAsync<System.ComponentModel.DataAnnotations.ValidationException>();
         (await _kit.Gate.GetOrAddAsync(Message("1"), Create)).Should().Be(2);
     }
 
@@ -61,6 +62,7 @@ public sealed class SimpleFormsTests : IDisposable
         }
 
         await FluentActions.Awaiting(() => _kit.Gate.ProcessOnceAsync(Message("1"), Process).AsTask()).Should().ThrowAsync<FormatException>();
+        _kit.Time.Advance(TimeSpan.FromMilliseconds(1));
         (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageAnswer.Processed);
     }
 

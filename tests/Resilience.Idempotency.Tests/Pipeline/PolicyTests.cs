@@ -158,8 +158,8 @@ public sealed class PolicyTests : IDisposable
     public static TheoryData<string, bool, IdempotencyState> Endings => new()
     {
         { "value", false, IdempotencyState.Completed },
-        { "error", false, IdempotencyState.Absent },
-        { "argument", false, IdempotencyState.Absent },
+        { "error", false, IdempotencyState.InProgress },
+        { "argument", false, IdempotencyState.InProgress },
         { "timeout", false, IdempotencyState.InProgress },
         { "cancelled", false, IdempotencyState.InProgress },
         { "refused", false, IdempotencyState.Absent },

@@ -30,7 +30,7 @@ internal sealed class Kit : IDisposable
     /// <summary>Another process: a gate of its own before the same records.</summary>
     internal IdempotencyGate NewGate(Action<IdempotencyOptions>? configure = null, IIdempotencyStore? store = null)
     {
-        IdempotencyOptions options = new();
+        IdempotencyOptions options = new() { WhenInFlight = WhenInFlight.Refuse };
         configure?.Invoke(options);
         return new(store ?? Store, options, Time, Randomness.Seeded(1), e =>
         {

@@ -1,0 +1,110 @@
+using Npgsql;
+using StackExchange.Redis;
+
+namespace Resilience.StoreTests.Servers;
+
+/// <summary>Two nodes, one store, all defaults: the client lost the connection to the first node and repeats at the second.</summary>
+public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : IClassFixture<PostgresServer>, IClassFixture<RedisServer>, IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly List<IAsyncDisposable> _open = [];
+    private readonly string _file = Path.Combine(Path.GetTempPath(), $"two-nodes-{Guid.NewGuid():N}.db");
+
+    public static TheoryData<string> Stores => ["sqlite", "postgresql", "redis"];
+
+    [Theory]
+    [MemberData(nameof(Stores))]
+    public async Task A_retry_that_reaches_the_other_node_ends_with_the_receipt(string kind)
+    {
+        Counting store = new(await OpenAsync(kind));
+        using IdempotencyGate first = new(await OpenAsync(kind)), second = new(store);
+        IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
+        IdempotencyClaim claim = (await first.EnterAsync(id, default)).Claim!;
+
+        Task<IdempotencyEntry> retry = second.EnterAsync(id, default).AsTask();
+        await store.LookedTwice.WaitAsync(Patience); // it was told that the first is at it, and follows
+        retry.IsCompleted.Should().BeFalse();
+        (await claim.CompleteAsync(IdempotencyPayloadKind.Value, "receipt"u8.ToArray())).Should().Be(IdempotencyFinish.Kept);
+
+        IdempotencyEntry answer = await retry.WaitAsync(Patience);
+        answer.Answer.Should().Be(IdempotencyAnswer.Replayed);
+        answer.Content.ToArray().Should().Equal("receipt"u8.ToArray());
+    }
+
+    [Theory]
+    [MemberData(nameof(Stores))]
+    public async Task Who_is_refused_while_the_owner_is_alive_is_told_to_come_back_soon_and_not_when_its_lease_ends(string kind)
+    {
+        IdempotencyOptions refuse = new() { WhenInFlight = WhenInFlight.Refuse };
+        using IdempotencyGate first = new(await OpenAsync(kind)), second = new(await OpenAsync(kind), refuse);
+        IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
+        await using IdempotencyClaim claim = (await first.EnterAsync(id, default)).Claim!;
+
+        IdempotencyEntry refused = await second.EnterAsync(id, default);
+
+        refused.Answer.Should().Be(IdempotencyAnswer.Busy);
+        refused.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5)).And.BeLessThan(refuse.Lease / 2);
+        (await second.ReadOutcomeAsync(id, default)).RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5));
+    }
+
+    private async Task<IIdempotencyStore> OpenAsync(string kind)
+    {
+        switch (kind)
+        {
+            case "sqlite":
+                SqliteIdempotencyStore sqlite = new($"Data Source={_file}");
+                _open.Add(sqlite);
+                return sqlite;
+            case "postgresql":
+                NpgsqlDataSource source = NpgsqlDataSource.Create(postgres.ConnectionString);
+                _open.Add(source);
+                PostgresIdempotencyStore made = new(source);
+                await made.EnsureCreatedAsync();
+                return made;
+            default:
+                ConnectionMultiplexer connection = await redis.ConnectAsync();
+                _open.Add(connection);
+                return new RedisIdempotencyStore(connection);
+        }
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (IAsyncDisposable one in _open) await one.DisposeAsync();
+        foreach (string file in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(file);
+    }
+
+    private sealed class Counting(IIdempotencyStore inner) : IIdempotencyStore
+    {
+        private readonly TaskCompletionSource _lookedTwice = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _looks;
+
+        internal Task LookedTwice => _lookedTwice.Task;
+
+        public IdempotencyStoreTraits Traits => inner.Traits;
+
+        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+            inner.TryAcquireAsync(request, cancellationToken);
+
+        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
+            inner.RenewAsync(id, fence, lease, cancellationToken);
+
+        public ValueTask<bool> CompleteAsync(
+            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+            inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+            inner.ReleaseAsync(id, fence, cancellationToken);
+
+        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
+        {
+            if (Interlocked.Increment(ref _looks) == 2) _lookedTwice.TrySetResult();
+            return inner.PeekAsync(id, cancellationToken);
+        }
+
+        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
+    }
+}
