@@ -19,7 +19,7 @@ public sealed class PaymentsController : ControllerBase
         Interlocked.Increment(ref Executions);
         await Task.Yield();
         stop.ThrowIfCancellationRequested();
-        if (payment.Amount < 0) throw new InvalidOperationException("planned");
+        if (payment.Amount < 0) throw new System.ComponentModel.DataAnnotations.ValidationException("planned");
         return Created($"/payments/{Executions}", payment with { Number = Executions });
     }
 
@@ -70,11 +70,11 @@ public sealed class ControllerTests
         (await shop.SendAsync("/payments", key: null, method: "GET")).Text.Should().Be("read");
 
         Shop.Reply invalid = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}"), again = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}");
-        (invalid.Status, again.Status, again.IsReplayed).Should().Be((400, 400, true), "what is wrong stays wrong");
+        (invalid.Status, again.Status, again.IsReplayed).Should().Be((400, 400, false), "the action has not seen it, so its key is free");
 
         (await shop.SendAsync("/payments", key: "k3", body: "{\"amount\":-1}")).Status.Should().Be(500);
         (await shop.SendAsync("/payments", key: "k3", body: "{\"amount\":-1}")).Status.Should().Be(500);
-        PaymentsController.Executions.Should().Be(3, "an exception frees the key");
+        PaymentsController.Executions.Should().Be(3, "an exception that says that nothing was done frees the key");
     }
 
     [Fact]

@@ -174,14 +174,15 @@ public sealed class HostileEndpointTests
                 await CountAsync();
                 foreach (byte[] piece in large.Chunk(100_000)) c.Response.Body.Write(piece);
             }).RequireIdempotencyKey(),
+            o => o.WhenInFlight = WhenInFlight.Refuse,
             services: s => s.Configure<KestrelServerOptions>(o => o.AllowSynchronousIO = isAllowed));
 
         Shop.Reply first = await shop.SendAsync("/do"), again = await shop.SendAsync("/do");
 
         first.Status.Should().Be(isAllowed ? 200 : 500, "a server that does not allow it says so");
         if (isAllowed) first.Body.Should().Equal(large);
-        again.Status.Should().Be(isAllowed ? 409 : 500);
-        _executions.Should().Be(isAllowed ? 1 : 2);
+        again.Status.Should().Be(409);
+        _executions.Should().Be(1, "what was counted may have been done");
     }
 
     [Theory]

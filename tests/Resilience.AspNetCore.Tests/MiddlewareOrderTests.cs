@@ -51,7 +51,7 @@ public sealed class MiddlewareOrderTests
             app.MapPost("/do", async (HttpContext context) =>
             {
                 await context.Response.WriteAsync("half an ans");
-                if (Interlocked.Increment(ref _executions) == 1) throw new InvalidOperationException("planned");
+                if (Interlocked.Increment(ref _executions) == 1) throw new System.ComponentModel.DataAnnotations.ValidationException("planned");
                 await context.Response.WriteAsync("wer");
             }).RequireIdempotencyKey();
         });

@@ -11,10 +11,13 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 {
     private readonly MemoryStream _kept = new();
     private PipeWriter? _writer;
-    private bool _isPassing;
+    private volatile bool _isPassing; // read by whoever hears that the client has left
 
     /// <summary>True when the body goes through and is not kept.</summary>
     internal bool IsPassing => _isPassing;
+
+    /// <summary>Called when the body begins to go through.</summary>
+    internal Action? Passes { get; set; }
 
     internal ReadOnlyMemory<byte> Body => _kept.GetBuffer().AsMemory(0, (int)_kept.Length);
 
@@ -50,12 +53,17 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
     }
 
     /// <summary>The endpoint streams: it wants its client to see each part at once.</summary>
-    public void DisableBuffering() => _isPassing |= _kept.Length == 0 && Begin();
-
-    private bool Begin()
+    public void DisableBuffering()
     {
+        if (_isPassing || _kept.Length > 0) return;
         inner.DisableBuffering();
-        return true;
+        Pass();
+    }
+
+    private void Pass()
+    {
+        _isPassing = true;
+        Passes?.Invoke();
     }
 
     public Task StartAsync(CancellationToken cancellationToken = default) => _isPassing ? inner.StartAsync(cancellationToken) : Task.CompletedTask;
@@ -82,7 +90,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 
         if (!_isPassing)
         {
-            _isPassing = true;
+            Pass();
             await ToClientAsync(Body).ConfigureAwait(false);
             _kept.SetLength(0);
         }
@@ -106,7 +114,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
         // Whether one may write so is the server's rule, as it is without us.
         if (!_isPassing)
         {
-            _isPassing = true;
+            Pass();
             ToClient(Body.Span);
             _kept.SetLength(0);
         }

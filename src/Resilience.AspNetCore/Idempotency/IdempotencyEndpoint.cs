@@ -9,17 +9,8 @@ namespace Resilience;
 /// <summary>One request with a key, from the header to the response: the same for minimal APIs, controllers and the middleware.</summary>
 /// <remarks>Runs after authentication, authorization and rate limiting, right before the endpoint binds its parameters: so the token that the
 /// endpoint receives is ours, and a client that leaves does not stop what has begun.</remarks>
-internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options)
+internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher)
 {
-    /// <summary>What belongs to one connection, one message or one recipient.</summary>
-    private static readonly HashSet<string> NeverKept = new(StringComparer.OrdinalIgnoreCase)
-    {
-        "Set-Cookie", "Date", "Server", "Age", "Via", "Alt-Svc", "Connection", "Keep-Alive", "Proxy-Authenticate", "WWW-Authenticate",
-        "Authentication-Info", "Proxy-Authentication-Info", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length",
-        "Strict-Transport-Security", "traceparent", "tracestate", "Request-Id", "Retry-After", "Access-Control-Allow-Origin",
-        "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Vary", "Idempotent-Replayed", "Idempotency-Status",
-    };
-
     /// <summary>Why a request in nobody's name is not begun, for the log and for the check at the start.</summary>
     internal const string ScopeMissing =
         "requests in nobody's name would share their keys, and whoever guesses a key would receive another caller's response: require authentication, "
@@ -61,9 +52,10 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
             return;
         }
 
-        IdempotencyEntry entry = await gate.EnterAsync(key.ToId(), fingerprint, context.RequestAborted).ConfigureAwait(false);
+        IdempotencyId id = key.ToId();
+        IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, next).ConfigureAwait(false);
-        else await AnswerAsync(context, entry).ConfigureAwait(false);
+        else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
 
     private string? FindProblem(StringValues lines, out string key)
@@ -108,9 +100,12 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         CancellationToken aborted = context.RequestAborted;
         await using ConfiguredAsyncDisposable held = claim.ConfigureAwait(false);
         using CapturedResponse captured = new(context, inner, options.MaxResponseBodyBytes);
+        using EndpointStop stop = new(context, claim, options.CancelStreamsOfClientsThatLeft ? captured : null);
+        using AbortWatch watch = new(context.Features);
+        EndpointRun run = new(context, claim, captured, watch, KeptHeaders.Before(context.Response));
         context.Features.Set<IHttpResponseBodyFeature>(captured);
-        context.Features.Set(new IdempotencyFeature(claim));
-        context.RequestAborted = claim.LeaseLost;
+        context.Features.Set(run.Feature);
+        context.RequestAborted = stop.Token;
         if (!claim.IsProtected) context.Response.Headers[IdempotencyProblems.StatusHeader] = "bypassed";
         try
         {
@@ -119,7 +114,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         }
         catch (Exception error)
         {
-            await FailAsync(context, claim, error).ConfigureAwait(false);
+            await FailAsync(run, error).ConfigureAwait(false);
             throw;
         }
         finally
@@ -128,32 +123,41 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
             context.Features.Set(inner);
         }
 
-        if (await FinishAsync(context, claim, captured).ConfigureAwait(false) is { } successors) await AnswerAsync(context, successors).ConfigureAwait(false);
+        if (await FinishAsync(run).ConfigureAwait(false) is { } successors) await AnswerAsync(context, claim.Id, successors).ConfigureAwait(false);
         else await captured.SendAsync().ConfigureAwait(false);
     }
 
     /// <summary>Whoever handles the exception further out makes the response; what is known here is that the endpoint did not end. If it has
     /// begun to send a response that counts, the client was told that it was done: it is not begun again.</summary>
-    private async Task FailAsync(HttpContext context, IdempotencyClaim claim, Exception error)
+    private async Task FailAsync(EndpointRun run, Exception error)
     {
-        bool hasToldSo = context.Response.HasStarted && DispositionOf(context, claim) == IdempotencyDisposition.Keep;
-        if (claim.IsPastPointOfNoReturn || hasToldSo) await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
-        else if (error is OperationCanceledException or TimeoutException) claim.Hold();
-        else await claim.ReleaseAsync().ConfigureAwait(false);
+        IdempotencyClaim claim = run.Claim;
+        bool hasToldSo = run.Context.Response.HasStarted && options.DispositionOf(run.Status, claim.IsPastPointOfNoReturn) == IdempotencyDisposition.Keep;
+        IdempotencyDisposition disposition = run.WasNotBegun && !claim.IsPastPointOfNoReturn
+            ? IdempotencyDisposition.Release
+            : options.Outcomes.DispositionOf(error, claim.IsPastPointOfNoReturn);
+        if (hasToldSo || disposition is IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsUnknown)
+            await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
+        else if (disposition == IdempotencyDisposition.Release) await claim.ReleaseAsync().ConfigureAwait(false);
+        else claim.Hold();
     }
 
     /// <summary>Records the response before it is sent, so that whoever has seen it will see it again.</summary>
     /// <returns>The response of somebody who took over and was first; null when ours is the one to send.</returns>
-    private async Task<IdempotencyEntry?> FinishAsync(HttpContext context, IdempotencyClaim claim, CapturedResponse captured)
+    private async Task<IdempotencyEntry?> FinishAsync(EndpointRun run)
     {
+        (HttpContext context, IdempotencyClaim claim) = (run.Context, run.Claim);
         IdempotencyFinish finish;
-        switch (DispositionOf(context, claim))
+        switch (DispositionOf(run))
         {
             case IdempotencyDisposition.Keep:
-                finish = await claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(context, captured)).ConfigureAwait(false);
+                finish = await claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(run)).ConfigureAwait(false);
+                break;
+            case IdempotencyDisposition.KeepAsUnknown when run.Watch.HasAborted:
+                finish = await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown:
-                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(context, captured)).ConfigureAwait(false);
+                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(run)).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
                 finish = await claim.ReleaseAsync().ConfigureAwait(false);
@@ -179,42 +183,32 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         return null;
     }
 
-    /// <summary>By the table; but that a form was refused as a forgery says nothing about the request of the page that is loaded next.</summary>
-    private IdempotencyDisposition DispositionOf(HttpContext context, IdempotencyClaim claim)
+    /// <summary>By the table; but that a form was refused as a forgery, or that nothing could be made of the request before any code of the endpoint
+    /// ran, says nothing of the request that follows; and a response that the endpoint itself broke off is no success.</summary>
+    private IdempotencyDisposition DispositionOf(EndpointRun run)
     {
-        int status = context.Response.StatusCode;
-        bool isForgery = status == StatusCodes.Status400BadRequest && context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
-        return isForgery && !claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(status)
-            ? IdempotencyDisposition.Release
-            : options.DispositionOf(status, claim.IsPastPointOfNoReturn);
+        bool isPast = run.Claim.IsPastPointOfNoReturn, isChosen = options.Statuses.ContainsKey(run.Status);
+        if (run.Watch.HasAborted) return isPast || run.Context.Response.HasStarted ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Hold;
+        bool isForgery = run.Status == StatusCodes.Status400BadRequest && run.Context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
+        bool wasRefused = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
+        return wasRefused && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);
     }
 
-    private byte[] RecordOf(HttpContext context, CapturedResponse captured)
+    private byte[] RecordOf(EndpointRun run)
     {
-        List<KeyValuePair<string, string>> headers = [];
-        foreach ((string name, StringValues values) in context.Response.Headers)
-        {
-            if (!IsKept(name)) continue;
-            foreach (string? value in values) headers.Add(new(name, value ?? ""));
-        }
-
         // Trailers say how a body is to be read (in gRPC, whether the call went well): without them it is not the same response.
-        bool isOmitted = captured.IsPassing || context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
-        return new HttpResponseRecord
+        bool isOmitted = run.Captured.IsPassing || run.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
+        byte[] record = new HttpResponseRecord
         {
-            Status = context.Response.StatusCode,
-            Headers = headers,
+            Status = run.Status,
+            Headers = KeptHeaders.Of(run.Context.Response, run.HeadersBefore, options),
             IsBodyOmitted = isOmitted,
-            Body = isOmitted ? default : captured.Body,
+            Body = isOmitted ? default : run.Captured.Body,
         }.Encode();
+        return cipher?.Encrypt(run.Claim.Id, record) ?? record;
     }
 
-    /// <summary>If there is a content encoding at this moment, the endpoint itself has encoded the bytes that are kept (what stands further out
-    /// encodes what we send): they cannot be read without it.</summary>
-    private bool IsKept(string header) =>
-        (options.KeptHeaders.Contains(header) && !NeverKept.Contains(header)) || header.Equals("Content-Encoding", StringComparison.OrdinalIgnoreCase);
-
-    private async Task AnswerAsync(HttpContext context, IdempotencyEntry entry)
+    private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyEntry entry)
     {
         // A store that is down says nothing of an earlier request.
         bool tellsOfEarlier = entry.Answer is not (IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.None);
@@ -225,20 +219,40 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
             return;
         }
 
-        await TellAsync(context, entry).ConfigureAwait(false);
+        await TellAsync(context, id, entry).ConfigureAwait(false);
     }
 
-    private Task TellAsync(HttpContext context, in IdempotencyEntry entry)
+    private Task TellAsync(HttpContext context, IdempotencyId id, in IdempotencyEntry entry)
     {
         if (entry.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown))
             return IdempotencyProblems.AnswerAsync(context, options, entry);
         if (entry is { Answer: IdempotencyAnswer.Replayed, Kind: IdempotencyPayloadKind.DoneWithoutResult })
             return IdempotencyProblems.NotKeptAsync(context, options);
-        HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? HttpResponseRecord.Decode(entry.Content) : null;
+        HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? ReadRecord(id, entry.Content) : null;
         if (record is { IsBodyOmitted: true }) return IdempotencyProblems.NotKeptAsync(context, options);
-        if (record is not null) return IdempotencyProblems.ReplayAsync(context, record);
+        if (record is not null && KeptHeaders.ToReplay(record, options) is { } headers) return IdempotencyProblems.ReplayAsync(context, record, headers);
+        if (entry.Kind == IdempotencyPayloadKind.HttpResponse) return IdempotencyProblems.UnreadableAsync(context, options);
         return entry.Answer == IdempotencyAnswer.OutcomeUnknown
             ? IdempotencyProblems.AnswerAsync(context, options, entry)
             : IdempotencyProblems.UnreadableAsync(context, options);
+    }
+
+    /// <summary>Null when it is none, or cannot be read here.</summary>
+    private HttpResponseRecord? ReadRecord(IdempotencyId id, ReadOnlyMemory<byte> content)
+    {
+        if (!PayloadCipher.IsEncrypted(content.Span)) return HttpResponseRecord.Decode(content);
+        return cipher?.TryDecrypt(id, content.Span) is { } record ? HttpResponseRecord.Decode(record) : null;
+    }
+
+    /// <summary>One execution of an endpoint under a key.</summary>
+    private sealed record EndpointRun(
+        HttpContext Context, IdempotencyClaim Claim, CapturedResponse Captured, AbortWatch Watch, Dictionary<string, StringValues> HeadersBefore)
+    {
+        internal IdempotencyFeature Feature { get; } = new(Claim);
+
+        internal int Status => Context.Response.StatusCode;
+
+        /// <summary>True when it is known that no code of the endpoint ran: its parameters could not be bound.</summary>
+        internal bool WasNotBegun => !Feature.HasBegun && BeginningWatch.Watches(Context.GetEndpoint());
     }
 }

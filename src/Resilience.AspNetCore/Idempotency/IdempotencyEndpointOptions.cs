@@ -64,19 +64,36 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     public Func<HttpContext, ReadOnlyMemory<byte>, Fingerprint>? FingerprintFor { get; set; }
 
     /// <summary>Response headers that are kept and replayed.</summary>
-    /// <remarks>Never kept, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message. Always kept:
-    /// the <c>Content-Encoding</c> of an endpoint that encodes its body itself.</remarks>
+    /// <remarks>Never kept nor replayed, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message; a record
+    /// that has one is not what was written, and is answered as unreadable. Not kept either: what the response had before the endpoint ran. Always
+    /// kept: the <c>Content-Encoding</c> of an endpoint that encodes its body itself.</remarks>
     public ISet<string> KeptHeaders { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
     {
         "Content-Type", "Content-Language", "Content-Disposition", "Location", "ETag", "Last-Modified", "Link", "Deprecation", "Sunset",
+        "Content-Security-Policy", "Content-Security-Policy-Report-Only", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy",
+        "Permissions-Policy", "Cross-Origin-Embedder-Policy", "Cross-Origin-Opener-Policy", "Cross-Origin-Resource-Policy",
     };
+
+    /// <summary>Whether responses are encrypted before they are stored, with the keys of the application's data protection
+    /// (<c>services.AddDataProtection()</c>, which must be there; keep its keys where all nodes find them). Default false. Responses that were stored in
+    /// the clear before are still read. What cannot be decrypted (its key was revoked) is answered as unreadable, and not executed again.</summary>
+    public bool EncryptsResponses { get; set; }
+
+    /// <summary>Whether an endpoint that streams its response is cancelled when its client leaves. Default false: what has begun runs to its end.</summary>
+    /// <remarks>Request timeouts (<c>WithRequestTimeout</c>, the default policy) always cancel. A client that leaves never cancels an endpoint that
+    /// does not stream: its outcome is what the client comes back for.</remarks>
+    public bool CancelStreamsOfClientsThatLeft { get; set; }
 
     /// <summary>What is done with the key for a status, where that shall differ from the defaults.</summary>
     /// <remarks>
-    /// Defaults: 401, 403, 407, 408, 412, 421, 425, 429 and 5xx release (5xx after the point of no return: keep as unknown); everything else
-    /// is kept.
+    /// Defaults: 401, 403, 407, 408, 412, 421, 425, 429, 501, 503 and 505 release; every other 5xx holds, because what was to be done may have been
+    /// done; everything else is kept. After the point of no return 5xx is kept as unknown, and the rest is kept.
     /// </remarks>
     public IDictionary<int, IdempotencyDisposition> Statuses { get; } = new Dictionary<int, IdempotencyDisposition>();
+
+    /// <summary>What is done with the key when the endpoint throws. Default <see cref="IdempotencyOutcomes.Default"/>: released only where nothing can
+    /// have been done, held otherwise; kept as unknown after the point of no return. (An exception cannot be replayed: keep means unknown here.)</summary>
+    public IdempotencyOutcomes Outcomes { get; set; } = IdempotencyOutcomes.Default;
 
     /// <summary>The beginning of the <c>type</c> of problem answers; a name such as <c>key-reused</c> follows. Default
     /// <c>urn:resilience:idempotency:</c>; give it the address of your documentation.</summary>
@@ -96,6 +113,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         check.Number(nameof(MaxRequestBodyBytes), MaxRequestBodyBytes, 0, 1 << 30);
         check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
         check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
+        check.Require(Outcomes is not null, nameof(Outcomes), null, "a table");
         foreach ((int status, IdempotencyDisposition disposition) in Statuses)
         {
             check.Require(status is >= 200 and <= 599, nameof(Statuses), status, "statuses from 200 to 599");
@@ -121,6 +139,9 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             MaxRequestBodyBytes = MaxRequestBodyBytes,
             MaxResponseBodyBytes = MaxResponseBodyBytes,
             FingerprintFor = FingerprintFor,
+            EncryptsResponses = EncryptsResponses,
+            CancelStreamsOfClientsThatLeft = CancelStreamsOfClientsThatLeft,
+            Outcomes = Outcomes,
             ProblemTypeBase = ProblemTypeBase,
         };
         foreach (string header in FingerprintHeaders) copy.FingerprintHeaders.Add(header);
@@ -133,10 +154,11 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)
     {
         if (Statuses.TryGetValue(status, out IdempotencyDisposition chosen)) return chosen;
-        if (status >= 500) return isPastPointOfNoReturn ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Release;
+        if (status >= 500 && isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
+        if (status >= 500) return status is 501 or 503 or 505 ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
         bool mayPass = status is 401 or 403 or 407 or 408 or 412 or 421 or 425 or 429;
         return mayPass && !isPastPointOfNoReturn ? IdempotencyDisposition.Release : IdempotencyDisposition.Keep;
     }
 
-    private static bool IsToken(string? name) => !string.IsNullOrEmpty(name) && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c));
+    internal static bool IsToken(string? name) => !string.IsNullOrEmpty(name) && name.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c));
 }

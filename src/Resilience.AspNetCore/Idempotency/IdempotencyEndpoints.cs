@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,8 +26,12 @@ namespace Resilience
         {
             IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
             IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
-            return new(gates.Get(options.Gate), options);
+            return new(gates.Get(options.Gate), options, options.EncryptsResponses ? CipherOf(services) : null);
         }
+
+        private static PayloadCipher CipherOf(IServiceProvider services) => new(
+            services.GetService<IDataProtectionProvider>()
+            ?? throw new InvalidOperationException("responses are to be encrypted, and there is no data protection: say builder.Services.AddDataProtection()"));
 
         /// <summary>Protects a request, or answers that the service made a mistake.</summary>
         internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpoint> find, Func<HttpContext, Task> next)
@@ -96,6 +101,7 @@ namespace Microsoft.AspNetCore.Builder
                 throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
             builder.Add(endpoint =>
             {
+                BeginningWatch.AddTo(endpoint);
                 endpoint.Metadata.Add(new IdempotencyEndpoints.Metadata(endpoint.ApplicationServices, configure));
                 foreach (int status in IdempotencyProblems.Statuses)
                     endpoint.Metadata.Add(new ProducesResponseTypeMetadata(status, typeof(Mvc.ProblemDetails), ["application/problem+json"]));
@@ -128,7 +134,8 @@ namespace Microsoft.AspNetCore.Builder
             ArgumentNullException.ThrowIfNull(app);
             Func<HttpContext, bool> applies = appliesTo ?? (context => context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not null);
             IServiceProvider services = app.ApplicationServices;
-            IdempotencyMiddlewares all = services.GetService<IdempotencyMiddlewares>() ?? throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
+            IdempotencyMiddlewares all = services.GetService<IdempotencyMiddlewares>()
+                ?? throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
             all.Add(app, hasOwnCondition: appliesTo is not null);
             Lazy<IdempotencyEndpoint> common = new(() => IdempotencyEndpoints.ProtectionOf(services, null));
             return app.Use(next => context =>

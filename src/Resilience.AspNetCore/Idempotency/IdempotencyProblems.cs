@@ -98,11 +98,11 @@ internal static class IdempotencyProblems
             "Nothing was carried out. Repeat the request later with the same key.", isRetryable: true, retryAfter: entry.RetryAfter),
     };
 
-    internal static async Task ReplayAsync(HttpContext context, HttpResponseRecord record)
+    internal static async Task ReplayAsync(HttpContext context, HttpResponseRecord record, IReadOnlyList<KeyValuePair<string, string>> headers)
     {
         HttpResponse response = context.Response;
         response.StatusCode = record.Status;
-        foreach (IGrouping<string, KeyValuePair<string, string>> header in record.Headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
+        foreach (IGrouping<string, KeyValuePair<string, string>> header in headers.GroupBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
             response.Headers[header.Key] = header.Select(h => h.Value).ToArray();
         response.Headers[ReplayedHeader] = "true";
         response.Headers.CacheControl = "no-store";

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http;
@@ -52,7 +53,8 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
     private IEnumerable<OptionProblem> FindProblems(Endpoint endpoint, IdempotencyEndpointOptions common, IServiceProvider services)
     {
         if (endpoint.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not { } metadata) return [];
-        if (endpoint.Metadata.GetMetadata<IHttpMethodMetadata>() is { HttpMethods: { Count: > 0 } methods } && methods.All(IdempotencyEndpoint.IsSafe)) return [];
+        IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
+        if (methods.Count > 0 && methods.All(IdempotencyEndpoint.IsSafe)) return [];
         string name = NameOf(endpoint);
         try
         {
@@ -73,6 +75,8 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
             yield return new(name, nameof(options.Gate), $"'{options.Gate}'", $"one that is registered: {known}");
         }
 
+        if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)
+            yield return new(name, nameof(options.EncryptsResponses), "true", "false, or services.AddDataProtection() must be said");
         if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
         if (!HasAuthentication(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
             yield return new(name, nameof(options.ScopeFor), "null", $"set, because anybody can call it: {IdempotencyEndpoint.ScopeMissing}");

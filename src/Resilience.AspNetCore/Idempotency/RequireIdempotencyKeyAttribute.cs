@@ -15,7 +15,7 @@ public interface IIdempotencyKeyMetadata
 /// <remarks>The attribute of an action goes before that of its controller. A resource filter: it stands before model binding, after
 /// authorization. Needs <c>services.AddIdempotency()</c>.</remarks>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
-public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IOrderedFilter
+public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IAsyncActionFilter, IOrderedFilter
 {
     /// <summary>Whether a request without a key is refused. Default true.</summary>
     public bool IsRequired { get; set; } = true;
@@ -53,6 +53,23 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
         if (!hasRun) context.Result = new EmptyResult();
 
         IdempotencyEndpoint Find() => IdempotencyEndpoints.ProtectionOf(context.HttpContext.RequestServices, nearest);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Notes whether the action runs: a request that was refused before (its parameters could not be bound) does not use its key up.</remarks>
+    public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(next);
+        bool wasRefused = false;
+        try
+        {
+            wasRefused = (await next().ConfigureAwait(false)).Canceled;
+        }
+        finally
+        {
+            if (!wasRefused) BeginningWatch.Begin(context.HttpContext);
+        }
     }
 
     /// <summary>The application's options with what this says of them.</summary>

@@ -61,7 +61,10 @@ internal sealed class IdempotencyRegistrations(IServiceCollection services)
             // A store that was registered as a service beside the one that was named would take its place in silence.
             int stores = gate.Stores + services.Count(s => IsForeignStore(s, gate));
             if (stores > 1)
-                yield return new(gate.Title, "the store", $"named {stores} times", "named once; another store belongs behind a gate of its own, AddIdempotency(\"orders\")");
+            {
+                yield return new(
+                    gate.Title, "the store", $"named {stores} times", "named once; another store belongs behind a gate of its own, AddIdempotency(\"orders\")");
+            }
         }
     }
 

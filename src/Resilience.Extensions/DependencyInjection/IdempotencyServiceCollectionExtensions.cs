@@ -104,7 +104,8 @@ public static class IdempotencyServiceCollectionExtensions
 
     private static IdempotencyRegistrations RegistrationsOf(IServiceCollection services)
     {
-        if (services.LastOrDefault(s => s.ServiceType == typeof(IdempotencyRegistrations))?.ImplementationInstance is IdempotencyRegistrations known) return known;
+        ServiceDescriptor? former = services.LastOrDefault(s => s.ServiceType == typeof(IdempotencyRegistrations));
+        if (former?.ImplementationInstance is IdempotencyRegistrations known) return known;
         IdempotencyRegistrations made = new(services);
         services.AddSingleton(made);
         services.AddSingleton(provider => new IdempotencyGates(made, provider));
