@@ -6,7 +6,7 @@ namespace Resilience;
 /// <summary>The bottom of every chain: run the delegate once, catch once, classify once.</summary>
 internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments) : PolicyLink<T>
 {
-    private readonly Func<T, Verdict>? _resultRule = classifier.BindResult<T>();
+    private readonly Func<T, Classification>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
@@ -24,7 +24,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
             return new(EndedWith(error, context));
         }
 
-        if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result));
+        if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result, context));
         return call.IsTask ? AwaitTaskAsync(running.AsTask(), context) : AwaitAsync(running, context);
     }
 
@@ -33,7 +33,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     {
         try
         {
-            return EndedWith(await running.ConfigureAwait(false));
+            return EndedWith(await running.ConfigureAwait(false), context);
         }
         catch (Exception error)
         {
@@ -46,8 +46,8 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private async ValueTask<Outcome<T>> AwaitTaskAsync(Task<T> running, ResilienceContext context)
     {
         await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (running.IsCompletedSuccessfully) return EndedWith(running.Result);
-        return EndedWith(running.Exception?.InnerException ?? CancellationOf(running), context);
+        if (running.IsCompletedSuccessfully) return EndedWith(running.Result, context);
+        return EndedWith(ErrorOf(running.Exception) ?? CancellationOf(running), context);
     }
 
     /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
@@ -66,6 +66,8 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         return outcome;
     }
 
+    private static Exception? ErrorOf(AggregateException? all) => all is { InnerExceptions.Count: > 1 } ? new SeveralErrors(all) : all?.InnerException;
+
     private static Exception CancellationOf(Task<T> cancelled)
     {
         try
@@ -79,18 +81,26 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         }
     }
 
-    private Outcome<T> EndedWith(T result)
+    private Outcome<T> EndedWith(T result, ResilienceContext context)
     {
-        Verdict verdict = _resultRule is null ? Verdict.Success : _resultRule(result);
+        if (_resultRule is not null) return Judged(result, context);
+        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, Verdict.Success, null);
+        return new(result, null, Verdict.Success, OutcomeMarks.None);
+    }
+
+    private Outcome<T> Judged(T result, ResilienceContext context)
+    {
+        Classification judged = _resultRule!(result);
         if (instruments.Attempts.Enabled)
-            instruments.CountAttempt(pipelineName, verdict, verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
-        return new(result, null, verdict, false);
+            instruments.CountAttempt(pipelineName, judged.Verdict, judged.Verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
+        if (judged.RetryAfter is { } wait) context.SaidRetryAfter = wait;
+        return new(result, null, judged.Verdict, judged.EffectiveMarks);
     }
 
     private Outcome<T> EndedWith(Exception error, ResilienceContext context)
     {
-        Verdict verdict = classifier.Classify(error, context.CancellationToken.IsCancellationRequested);
-        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, verdict, classifier.ErrorTypeOf(error));
-        return new(default, error, verdict, RetryMark.IsSet(error));
+        Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.CancellationToken);
+        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, outcome.Verdict, classifier.ErrorTypeOf(outcome.Error));
+        return outcome;
     }
 }

@@ -284,13 +284,13 @@ internal sealed class VoidTaskStateCall<TState> : Call<Nothing>
         slot = this;
     }
 
-    internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(new ValueTask(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing()));
+    internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing());
 }
 
 /// <summary>Gives a result to tasks that have none.</summary>
 internal static class VoidTask
 {
-    internal static InvalidOperationException Missing() => new("The delegate returned null instead of a task.");
+    internal static InvalidOperationException Missing() => ProgramError.Make("The delegate returned null instead of a task.");
 
     internal static ValueTask<Nothing> WithNothing(ValueTask running)
     {
@@ -299,12 +299,30 @@ internal static class VoidTask
         return default;
     }
 
+    internal static ValueTask<Nothing> WithNothing(Task running) => running.IsCompletedSuccessfully ? default : AwaitAsync(running);
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<Nothing> AwaitAsync(ValueTask running)
     {
         await running.ConfigureAwait(false);
         return default;
     }
+
+    /// <summary>Awaiting a task throws the first of its exceptions; whoever judges it must hear of all.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<Nothing> AwaitAsync(Task running)
+    {
+        await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (running.Exception is { InnerExceptions.Count: > 1 } several) throw new SeveralErrors(several);
+        running.GetAwaiter().GetResult();
+        return default;
+    }
+}
+
+/// <summary>Carries all exceptions of a task to where they are judged; nobody else sees it.</summary>
+internal sealed class SeveralErrors(AggregateException all) : Exception
+{
+    internal AggregateException All => all;
 }
 
 /// <summary>A call whose delegate sees the context. Not pooled: user code may keep what it saw, and must then be told so.</summary>

@@ -72,8 +72,9 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
 
         ValueTask<Outcome<T>> running = head.ExecuteAsync(call);
         if (!running.IsCompletedSuccessfully) return AwaitAsync(running, call);
+        Outcome<T> outcome = running.Result;
         call.Release(ref slot); // the call has not left this thread, so the slot is still the one it was taken from
-        return running;
+        return new(outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, cancellationToken) : outcome);
     }
 
     /// <summary>Runs the call and answers with its result, or throws what it ended with.</summary>
@@ -94,7 +95,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
             call.Release(ref slot);
         }
 
-        return outcome.HasResult ? new(outcome.RawValue!) : new(new EndedWithoutResult(outcome), 0);
+        return outcome.HasResult ? new(outcome.RawValue!) : new(new EndedWithoutResult(Cancelled.PutBack(outcome, cancellationToken)), 0);
     }
 
     /// <summary>As above, for a call with options. They are put in before the call begins: the clock of the deadline is ours.</summary>
@@ -115,6 +116,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
+        if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
         call.Release(ref CallPool.At(SpareSlot));
         return outcome;
     }
@@ -123,7 +125,12 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     private async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        call?.Release(ref CallPool.At(SpareSlot));
+        if (call is not null)
+        {
+            if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
+            call.Release(ref CallPool.At(SpareSlot));
+        }
+
         return outcome.GetValueOrThrow();
     }
 
@@ -140,6 +147,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
         call.IsTraced = false;
+        if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
         call.Release(ref CallPool.At(SpareSlot));
         if (span is null && !site.Instruments.CallsAreMeasured) return outcome;
 
@@ -167,7 +175,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     private Outcome<T> CancelledBeforeStart(Call<T> call, CancellationToken cancellationToken)
     {
         call.Release(ref CallPool.At(SpareSlot));
-        return new(default, new OperationCanceledException(cancellationToken), Verdict.Ignored, false);
+        return new(default, new OperationCanceledException(cancellationToken), Verdict.Ignored, OutcomeMarks.None);
     }
 
     /// <summary>A finished task that throws once, when it is awaited, and not before: half the price of an async method that throws.</summary>

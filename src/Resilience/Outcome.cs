@@ -8,7 +8,7 @@ namespace Resilience;
 public static class Outcome
 {
     /// <summary>A result that counts as a success.</summary>
-    public static Outcome<T> Success<T>(T value) => new(value, null, Verdict.Success, false);
+    public static Outcome<T> Success<T>(T value) => new(value, null, Verdict.Success, OutcomeMarks.None);
 
     /// <summary>A result with a verdict of its own: a 503 is a result and still a failure.</summary>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="verdict"/> is <see cref="Verdict.None"/>,
@@ -17,7 +17,27 @@ public static class Outcome
     {
         if (verdict is Verdict.None or Verdict.Rejected or > Verdict.Rejected)
             throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "A result is a Success, a Failure or Ignored.");
-        return new(value, null, verdict, false);
+        return new(value, null, verdict, OutcomeMarks.None);
+    }
+
+    /// <summary>A result that was judged: a verdict with what goes with it.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The verdict is <see cref="Verdict.None"/> or <see cref="Verdict.Rejected"/>.</exception>
+    public static Outcome<T> Result<T>(T value, Classification classification)
+    {
+        if (classification.Verdict is Verdict.None or Verdict.Rejected)
+            throw new ArgumentOutOfRangeException(nameof(classification), classification.Verdict, "A result is a Success, a Failure or Ignored.");
+        return new(value, null, classification.Verdict, classification.EffectiveMarks & ~OutcomeMarks.SaysWhen);
+    }
+
+    /// <summary>An exception as data, judged: a verdict with what goes with it. A time to come back is not kept: the exception carries it.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The verdict is <see cref="Verdict.None"/> or <see cref="Verdict.Success"/>.</exception>
+    public static Outcome<T> Failure<T>(Exception exception, Classification classification)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        if (classification.Verdict is Verdict.None or Verdict.Success)
+            throw new ArgumentOutOfRangeException(nameof(classification), classification.Verdict, "An exception is a Failure, Ignored or Rejected.");
+        return new(default, exception, classification.Verdict, classification.EffectiveMarks & ~OutcomeMarks.SaysWhen);
     }
 
     /// <summary>An exception as data, by default a <see cref="Verdict.Failure"/>.</summary>
@@ -29,7 +49,7 @@ public static class Outcome
         ArgumentNullException.ThrowIfNull(exception);
         if (verdict is Verdict.None or Verdict.Success or > Verdict.Rejected)
             throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "An exception is a Failure, Ignored or Rejected.");
-        return new(default, exception, verdict, false);
+        return new(default, exception, verdict, OutcomeMarks.None);
     }
 
     /// <summary>A refusal by a policy. No exception is created unless somebody throws it.</summary>
@@ -37,7 +57,7 @@ public static class Outcome
     public static Outcome<T> Rejected<T>(Refusal refusal)
     {
         ArgumentNullException.ThrowIfNull(refusal);
-        return new(default, refusal, Verdict.Rejected, false);
+        return new(default, refusal, Verdict.Rejected, OutcomeMarks.None);
     }
 }
 
@@ -49,15 +69,15 @@ public readonly struct Outcome<T>
     private readonly T? _value;
     private readonly object? _error; // null, an Exception, or a Refusal whose exception is made only when somebody asks
     private readonly Verdict _verdict;
-    private readonly bool _doNotRetry;
+    private readonly OutcomeMarks _marks;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal Outcome(T? value, object? error, Verdict verdict, bool doNotRetry)
+    internal Outcome(T? value, object? error, Verdict verdict, OutcomeMarks marks)
     {
         _value = value;
         _error = error;
         _verdict = verdict;
-        _doNotRetry = doNotRetry;
+        _marks = marks;
     }
 
     /// <summary>How the call ended.</summary>
@@ -70,7 +90,17 @@ public readonly struct Outcome<T>
     public bool HasResult => _error is null && _verdict != Verdict.None;
 
     /// <summary>True when a layer below has spent its retry budget or its deadline, so that nobody above should retry either.</summary>
-    public bool DoNotRetry => _doNotRetry;
+    public bool DoNotRetry => (_marks & OutcomeMarks.DoNotRetry) != 0;
+
+    /// <summary>Whether a failure speaks against the health of the dependency; see <see cref="Classification.Counts"/>.</summary>
+    public bool Counts => (_marks & OutcomeMarks.NotCounted) == 0;
+
+    /// <summary>Whether trying again may help; see <see cref="Classification.MayRepeat"/>. <see cref="DoNotRetry"/> is another thing: a layer
+    /// below has tried often enough.</summary>
+    public bool MayRepeat => (_marks & OutcomeMarks.Permanent) == 0;
+
+    /// <summary>Whether it is known that nothing was done; see <see cref="Classification.NotApplied"/>.</summary>
+    public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
     /// <summary>The refusal, where a policy of ours made one.</summary>
     public Refusal? Refusal => _error as Refusal;
@@ -113,14 +143,14 @@ public readonly struct Outcome<T>
         if (_verdict == Verdict.None || verdict is Verdict.None or > Verdict.Rejected
             || (_error is null ? verdict == Verdict.Rejected : verdict == Verdict.Success))
             throw new ArgumentOutOfRangeException(nameof(verdict), verdict, $"An ending that was {_verdict} cannot become {verdict}.");
-        return new(_value, _error, verdict, _doNotRetry);
+        return new(_value, _error, verdict, _marks);
     }
 
     /// <summary>The same ending, marked so that no retry above repeats it.</summary>
     public Outcome<T> MarkedDoNotRetry()
     {
         if (_error is Exception exception) RetryMark.Set(exception);
-        return new(_value, _error, _verdict, true);
+        return new(_value, _error, _verdict, _marks | OutcomeMarks.DoNotRetry);
     }
 
     /// <inheritdoc/>
@@ -136,6 +166,8 @@ public readonly struct Outcome<T>
 
     internal T? RawValue => _value;
 
+    internal OutcomeMarks Marks => _marks;
+
     /// <summary>Throws away a result that nobody will see.</summary>
     internal void Discard()
     {
@@ -149,7 +181,7 @@ public readonly struct Outcome<T>
         {
             case Refusal refusal:
                 ResilienceException refused = refusal.ToException();
-                if (_doNotRetry) RetryMark.Set(refused);
+                if (DoNotRetry) RetryMark.Set(refused);
                 throw refused;
             case Exception exception:
                 ExceptionDispatchInfo.Throw(exception);

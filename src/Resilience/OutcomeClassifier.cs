@@ -1,50 +1,46 @@
 using System.Collections.Immutable;
-using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>Decides, once per attempt, what an ending means. Immutable and thread-safe; each method returns a new classifier.</summary>
+/// <summary>Decides, once per attempt, what an outcome means. Immutable and thread-safe; each method returns a new classifier.</summary>
 /// <remarks>
-/// <para>Rules are asked in the order in which they were added; the first that answers wins. Then the defaults speak:</para>
+/// <para>First of all: where the caller's token is cancelled, an exception is <see cref="Verdict.Ignored"/>, whatever it is. Then three layers of rules
+/// are asked, in this order wherever they were written:</para>
+/// <list type="number">
+/// <item>the user's rules, in the order in which they were added; the first that answers wins;</item>
+/// <item>tables of transports (<see cref="Table"/>), such as that of HTTP;</item>
+/// <item>the defaults.</item>
+/// </list>
+/// <para>An exception that only wraps others (<see cref="AggregateException"/>, <see cref="System.Reflection.TargetInvocationException"/>, an
+/// exception of an object-relational mapper around one of the database) is judged by what it wraps where no rule is for the wrapper. The defaults:</para>
 /// <list type="bullet">
 /// <item>a result is a <see cref="Verdict.Success"/>;</item>
-/// <item>an <see cref="OperationCanceledException"/> while the call's own token is cancelled is <see cref="Verdict.Ignored"/>
-/// (a policy that cancelled the token itself, such as a timeout, turns it into what it means); otherwise it is a
-/// <see cref="Verdict.Failure"/>: somebody below timed out;</item>
 /// <item>a <see cref="ResilienceException"/> from a pipeline inside the delegate, or another exception that
 /// <see cref="ICarriesRefusal">carries a refusal</see>, is <see cref="Verdict.Rejected"/>;</item>
-/// <item>errors of the program, not of the dependency (<see cref="ArgumentException"/>, <see cref="NotSupportedException"/>,
+/// <item>an <see cref="HttpRequestException"/> with a status is judged by it: 408, 429 and 5xx but for 501, 505 and 511 are a
+/// <see cref="Verdict.Failure"/> (429 one that is not counted), other statuses <see cref="Verdict.Ignored"/>;</item>
+/// <item>errors of the program or of its surroundings (<see cref="ArgumentException"/>, <see cref="NotSupportedException"/>,
 /// <see cref="NotImplementedException"/>, <see cref="NullReferenceException"/>, <see cref="InvalidCastException"/>,
-/// <see cref="IndexOutOfRangeException"/>, <see cref="ObjectDisposedException"/>) are <see cref="Verdict.Ignored"/>;</item>
-/// <item>every other exception is a <see cref="Verdict.Failure"/>.</item>
+/// <see cref="IndexOutOfRangeException"/>, <see cref="ObjectDisposedException"/>, <see cref="FormatException"/>, <see cref="KeyNotFoundException"/>,
+/// a delegate that returned null instead of a task, certificates, credentials, missing files) are <see cref="Verdict.Ignored"/>;</item>
+/// <item>every other exception is a <see cref="Verdict.Failure"/>; the page on verdicts has the table.</item>
 /// </list>
-/// <para>A rule that throws, or answers with <see cref="Verdict.None"/> or an impossible verdict, is passed over and counted in
+/// <para>A rule that throws, or answers with <see cref="Verdict.None"/> or a verdict that its kind of outcome cannot have, is passed over and counted in
 /// <c>resilience.callback.errors</c>: a broken rule never breaks a call.</para>
 /// </remarks>
 public sealed class OutcomeClassifier
 {
-    /// <summary>The defaults alone.</summary>
-    public static OutcomeClassifier Default { get; } = new([], [], [], [], []);
+    private readonly RuleLayer _own;
+    private readonly ImmutableArray<RuleLayer> _tables;
 
-    private readonly ImmutableArray<Func<Exception, Verdict?>> _exceptionRules;
-    private readonly ImmutableArray<(Type Result, Delegate Rule)> _resultRules;
-    private readonly ImmutableArray<(Type Result, Delegate Name)> _resultNames;
-    private readonly ImmutableArray<(Type Result, Delegate RetryAfter)> _retryAfters;
-    private readonly ImmutableArray<Func<Exception, string?>> _exceptionNames;
-
-    private OutcomeClassifier(
-        ImmutableArray<Func<Exception, Verdict?>> exceptionRules,
-        ImmutableArray<(Type, Delegate)> resultRules,
-        ImmutableArray<(Type, Delegate)> resultNames,
-        ImmutableArray<(Type, Delegate)> retryAfters,
-        ImmutableArray<Func<Exception, string?>> exceptionNames)
+    private OutcomeClassifier(RuleLayer own, ImmutableArray<RuleLayer> tables)
     {
-        _exceptionNames = exceptionNames;
-        _exceptionRules = exceptionRules;
-        _resultRules = resultRules;
-        _resultNames = resultNames;
-        _retryAfters = retryAfters;
+        _own = own;
+        _tables = tables;
     }
+
+    /// <summary>The defaults alone.</summary>
+    public static OutcomeClassifier Default { get; } = new(RuleLayer.Empty, []);
 
     /// <summary>Exceptions of this type (or derived) get this verdict.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The verdict is not one that an exception can have.</exception>
@@ -53,33 +49,64 @@ public sealed class OutcomeClassifier
     {
         if (!FitsException(verdict))
             throw new ArgumentOutOfRangeException(nameof(verdict), verdict, "An exception is a Failure, Ignored or Rejected.");
-        return OnException(exception => exception is TException ? verdict : null);
+        return On<TException>((Classification)verdict);
+    }
+
+    /// <summary>Exceptions of this type (or derived) are classified so.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The verdict is not one that an exception can have.</exception>
+    public OutcomeClassifier On<TException>(Classification classification)
+        where TException : Exception
+    {
+        if (!FitsException(classification.Verdict))
+            throw new ArgumentOutOfRangeException(nameof(classification), classification.Verdict, "An exception is a Failure, Ignored or Rejected.");
+        return OnException(exception => exception is TException ? classification : null);
     }
 
     /// <summary>Exceptions of this type (or derived) are judged by the rule; null leaves them to the next rule.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    [System.Runtime.CompilerServices.OverloadResolutionPriority(1)]
     public OutcomeClassifier On<TException>(Func<TException, Verdict?> rule)
+        where TException : Exception
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        return OnException(exception => exception is TException typed && rule(typed) is { } verdict ? verdict : default(Classification?));
+    }
+
+    /// <summary>Exceptions of this type (or derived) are classified by the rule; null leaves them to the next rule.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    public OutcomeClassifier On<TException>(Func<TException, Classification?> rule)
         where TException : Exception
     {
         ArgumentNullException.ThrowIfNull(rule);
         return OnException(exception => exception is TException typed ? rule(typed) : null);
     }
 
-    /// <summary>Results of exactly this type are judged by the rule; null leaves them to the next rule.</summary>
+    /// <summary>Results of this type are judged by the rule; null leaves them to the next rule. A rule for a derived type is asked before one for
+    /// the type of the call, and that before one for a base type or an interface.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    [System.Runtime.CompilerServices.OverloadResolutionPriority(1)]
     public OutcomeClassifier OnResult<T>(Func<T, Verdict?> rule)
     {
         ArgumentNullException.ThrowIfNull(rule);
-        return new(_exceptionRules, _resultRules.Add((typeof(T), rule)), _resultNames, _retryAfters, _exceptionNames);
+        return OnResult<T>(result => rule(result) is { } verdict ? (Classification)verdict : default(Classification?));
     }
 
-    /// <summary>Gives bad results of exactly this type a short name of few distinct values ("503"): <c>error.type</c> in telemetry and
-    /// <see cref="RetryScheduled.Reason"/>. Null leaves it to "result". The last such rule counts.</summary>
+    /// <summary>Results of this type are classified by the rule; null leaves them to the next rule. A rule for a derived type is asked before one
+    /// for the type of the call, and that before one for a base type or an interface.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rule"/> is null.</exception>
+    public OutcomeClassifier OnResult<T>(Func<T, Classification?> rule)
+    {
+        ArgumentNullException.ThrowIfNull(rule);
+        return new(_own with { Results = _own.Results.Add(new VerdictRule<T>(rule)) }, _tables);
+    }
+
+    /// <summary>Gives bad results of this type a short name of few distinct values ("503"): <c>error.type</c> in telemetry and
+    /// <see cref="RetryScheduled.Reason"/>. Of several such rules the last is asked first; null leaves it to the one before, then to "result".</summary>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     public OutcomeClassifier NameResult<T>(Func<T, string?> name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return new(_exceptionRules, _resultRules, _resultNames.Add((typeof(T), name)), _retryAfters, _exceptionNames);
+        return new(_own with { Names = _own.Names.Add(new NameRule<T>(name)) }, _tables);
     }
 
     /// <summary>Gives exceptions of this type (or derived) a short name of few distinct values ("connection_error"): <c>error.type</c> in
@@ -89,60 +116,67 @@ public sealed class OutcomeClassifier
         where TException : Exception
     {
         ArgumentNullException.ThrowIfNull(name);
-        return new(
-            _exceptionRules, _resultRules, _resultNames, _retryAfters, _exceptionNames.Add(exception => exception is TException typed ? name(typed) : null));
+        return new(_own with { ExceptionNames = _own.ExceptionNames.Add(exception => exception is TException typed ? name(typed) : null) }, _tables);
     }
 
-    /// <summary>Reads from bad results of exactly this type when it is worth trying again, measured from now on the pipeline's time. Every
+    /// <summary>Reads from bad results of this type when it is worth trying again, measured from now on the pipeline's time. Every
     /// retry honors it; one beyond <see cref="RetryOptions.MaxRetryAfter"/> ends the call. Null, zero or a negative span: the result does not say. The last
     /// such rule counts.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="retryAfter"/> is null.</exception>
     public OutcomeClassifier RetryAfterResult<T>(Func<T, TimeProvider, TimeSpan?> retryAfter)
     {
         ArgumentNullException.ThrowIfNull(retryAfter);
-        return new(_exceptionRules, _resultRules, _resultNames, _retryAfters.Add((typeof(T), retryAfter)), _exceptionNames);
+        return new(_own with { RetryAfters = _own.RetryAfters.Add(new RetryAfterRule<T>(retryAfter)) }, _tables);
     }
 
-    /// <summary>The number of its rules: "default", or "2 rules for exceptions and 1 for results, then default".</summary>
-    public override string ToString() => _exceptionRules.Length + _resultRules.Length == 0
-        ? "default"
-        : string.Create(
-            CultureInfo.InvariantCulture, $"{_exceptionRules.Length} rules for exceptions and {_resultRules.Length} for results, then default");
+    /// <summary>Adds the rules of a transport, for the authors of such tables: they are asked after all rules of the user and before the defaults,
+    /// wherever either was written. A table of the same name is replaced.</summary>
+    /// <param name="name">What <see cref="ToString"/> and the pipeline's description call it.</param>
+    /// <param name="rules">Adds the rules to an empty classifier.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="rules"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="name"/> is null or empty.</exception>
+    public OutcomeClassifier Table(string name, Func<OutcomeClassifier, OutcomeClassifier> rules)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(rules);
+        OutcomeClassifier made = rules(Default) ?? throw new ArgumentException("The rules are null.", nameof(rules));
+        RuleLayer[] added = [made._own with { Name = name }, .. made._tables];
+        return new(_own, [.. _tables.Where(t => added.All(a => a.Name != t.Name)), .. added.Where(a => !a.IsEmpty)]);
+    }
 
-    private OutcomeClassifier OnException(Func<Exception, Verdict?> rule) =>
-        new(_exceptionRules.Add(rule), _resultRules, _resultNames, _retryAfters, _exceptionNames);
+    /// <summary>The layers and the number of their rules: "default", or "2 rules for exceptions and 1 for results, then HTTP: 1 rule for exceptions
+    /// and 1 for results, then default".</summary>
+    public override string ToString() =>
+        string.Join(", then ", Layers.Where(l => l.Exceptions.Length + l.Results.Length > 0).Select(l => l.ToString()).Append("default"));
 
-    /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the token that the delegate received cancelled?</summary>
+    /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the caller's token cancelled?</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
-    public Verdict Classify(Exception exception, bool callCancelled)
+    public Verdict Classify(Exception exception, bool callCancelled) => Judge(exception, callCancelled).Verdict;
+
+    /// <summary>Judges one exception, with all that the rules say of it. <paramref name="callCancelled"/>: was the caller's token cancelled?</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public Classification Judge(Exception exception, bool callCancelled)
     {
         ArgumentNullException.ThrowIfNull(exception);
 
         // Our caller's withdrawal is nobody's failure; no rule may turn it into one.
-        if (callCancelled && exception is OperationCanceledException) return Verdict.Ignored;
-
-        foreach (Func<Exception, Verdict?> rule in _exceptionRules)
-        {
-            if (Ask(rule, exception) is { } verdict && FitsException(verdict)) return verdict;
-        }
-
-        return exception switch
-        {
-            ResilienceException or ICarriesRefusal { Refusal: not null } => Verdict.Rejected,
-            ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException
-                or InvalidCastException or IndexOutOfRangeException or ObjectDisposedException => Verdict.Ignored,
-            _ => Verdict.Failure,
-        };
+        return callCancelled ? Verdict.Ignored : DefaultVerdicts.Judge(exception, this);
     }
+
+    /// <summary>What the rules, ours and the user's, say of exactly this exception; null: none is for it.</summary>
+    internal Classification? AskRules(Exception exception) => AskLayer(_own, exception) ?? AskTables(exception);
 
     /// <summary>The low-cardinality name of what went wrong; null when nothing did.</summary>
     internal string? ErrorTypeOf(object? error)
     {
         if (error is Exception exception)
         {
-            foreach (Func<Exception, string?> rule in _exceptionNames)
+            foreach (RuleLayer layer in Layers)
             {
-                if (Ask(rule, exception) is { } name) return name;
+                foreach (Func<Exception, string?> rule in layer.ExceptionNames)
+                {
+                    if (Ask(rule, exception) is { } name) return name;
+                }
             }
         }
 
@@ -150,15 +184,17 @@ public sealed class OutcomeClassifier
     }
 
     /// <summary>The rules for one result type folded into one, or null when results of this type always succeed.</summary>
-    internal Func<T, Verdict>? BindResult<T>()
+    internal Func<T, Classification>? BindResult<T>()
     {
-        Func<T, Verdict?>[] rules = [.. _resultRules.Where(r => r.Result == typeof(T)).Select(r => (Func<T, Verdict?>)r.Rule)];
+        Func<T, Classification?>[] rules = [.. ResultRule.For<T>(Layers.Select(static l => l.Results)).Select(static r => r.BindVerdict<T>())];
         if (rules.Length == 0) return null;
         return result =>
         {
-            foreach (Func<T, Verdict?> rule in rules)
+            foreach (Func<T, Classification?> rule in rules)
             {
-                if (Ask(rule, result) is { } verdict && verdict is Verdict.Success or Verdict.Failure or Verdict.Ignored) return verdict;
+                if (Ask(rule, result) is not { } answer) continue;
+                if (FitsResult(answer.Verdict)) return answer;
+                Safely.Report("classifier", Impossible(answer.Verdict, "a result"));
             }
 
             return Verdict.Success;
@@ -168,17 +204,61 @@ public sealed class OutcomeClassifier
     /// <summary>The name of a bad result of this type, or null when no rule names such results.</summary>
     internal Func<T, string?>? BindName<T>()
     {
-        if (_resultNames.LastOrDefault(r => r.Result == typeof(T)).Name is not Func<T, string?> name) return null;
-        return result => Ask(name, result);
+        Func<T, string?>[] rules = [.. ResultRule.For<T>(Layers.Select(static l => l.Names), lastFirst: true).Select(static r => r.BindName<T>())];
+        if (rules.Length == 0) return null;
+        return result =>
+        {
+            foreach (Func<T, string?> rule in rules)
+            {
+                if (Ask(rule, result) is { } name) return name;
+            }
+
+            return null;
+        };
     }
 
     /// <summary>When a bad result of this type says to come back, or null when no rule reads that.</summary>
     internal Func<T, TimeProvider, TimeSpan?>? BindRetryAfter<T>()
     {
-        if (_retryAfters.LastOrDefault(r => r.Result == typeof(T)).RetryAfter is not Func<T, TimeProvider, TimeSpan?> read) return null;
-        return (result, time) => Ask(static asked => asked.read(asked.result, asked.time), (read, result, time)) is { } span && span >= TimeSpan.Zero
-            ? span
-            : null;
+        Func<T, TimeProvider, (bool Speaks, TimeSpan? Wait)>[] rules =
+            [.. ResultRule.For<T>(Layers.Select(static l => l.RetryAfters), lastFirst: true).Select(static r => r.BindRetryAfter<T>())];
+        if (rules.Length == 0) return null;
+        return (result, time) =>
+        {
+            foreach (Func<T, TimeProvider, (bool Speaks, TimeSpan? Wait)> read in rules)
+            {
+                (bool speaks, TimeSpan? wait) = AskWhen(read, result, time);
+                if (speaks) return wait is { } span && span >= TimeSpan.Zero ? span : null;
+            }
+
+            return null;
+        };
+    }
+
+    private IEnumerable<RuleLayer> Layers => _tables.Prepend(_own);
+
+    private OutcomeClassifier OnException(Func<Exception, Classification?> rule) => new(_own with { Exceptions = _own.Exceptions.Add(rule) }, _tables);
+
+    private Classification? AskTables(Exception exception)
+    {
+        foreach (RuleLayer table in _tables)
+        {
+            if (AskLayer(table, exception) is { } answer) return answer;
+        }
+
+        return null;
+    }
+
+    private static Classification? AskLayer(RuleLayer layer, Exception exception)
+    {
+        foreach (Func<Exception, Classification?> rule in layer.Exceptions)
+        {
+            if (Ask(rule, exception) is not { } answer) continue;
+            if (FitsException(answer.Verdict)) return answer;
+            Safely.Report("classifier", Impossible(answer.Verdict, "an exception"));
+        }
+
+        return null;
     }
 
     private static TAnswer? Ask<TArg, TAnswer>(Func<TArg, TAnswer?> rule, TArg argument)
@@ -194,5 +274,23 @@ public sealed class OutcomeClassifier
         }
     }
 
+    /// <summary>A reader that throws has spoken: the result does not say.</summary>
+    private static (bool Speaks, TimeSpan? Wait) AskWhen<T>(Func<T, TimeProvider, (bool Speaks, TimeSpan? Wait)> read, T result, TimeProvider time)
+    {
+        try
+        {
+            return read(result, time);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("classifier", error);
+            return (true, null);
+        }
+    }
+
+    private static InvalidOperationException Impossible(Verdict verdict, string of) => new($"A rule answered {verdict}, which {of} cannot be.");
+
     private static bool FitsException(Verdict verdict) => verdict is Verdict.Failure or Verdict.Ignored or Verdict.Rejected;
+
+    private static bool FitsResult(Verdict verdict) => verdict is Verdict.Success or Verdict.Failure or Verdict.Ignored;
 }

@@ -11,12 +11,16 @@ namespace Resilience;
 public abstract class ResilienceContext
 {
     private CancellationToken _cancellationToken;
+    private CancellationToken _callers;
     private CallSite _site = CallSite.None;
     private string? _operation;
     private long _deadlineMs = Clock.Never;
     private int _attempt;
     private bool _ended;
     private string? _objection;
+    private AttemptRemarks _remarks;
+    private long _beganMs; // means something only with the remark HasBegun
+    private long _saidWaitTicks; // means something only where an outcome is marked SaysWhen
     private Dictionary<object, object?>? _properties;
     private ResilienceContext? _counter; // of a copy: the copy that counts the attempts of all copies; null: nobody runs beside us
     private int _counted; // the last number given out, where this is that copy
@@ -89,16 +93,19 @@ public abstract class ResilienceContext
         (_properties ??= [])[property] = value;
     }
 
-    /// <summary>Says that this attempt must not be repeated: the deed may have been done, or cannot be done again. For the delegate, or
-    /// a policy inside the retry. Counts for this attempt only.</summary>
+    /// <summary>Says that this attempt must not be repeated: the operation may have been carried out, or cannot be sent again. For the delegate,
+    /// or a policy inside the retry. Counts for this attempt only.</summary>
     /// <param name="reason">Why, in a few words; shown in <see cref="RetryDenied.Detail"/>.</param>
+    /// <param name="unlessNotApplied">Whether the attempt may be repeated after all when it is known that nothing was done
+    /// (<see cref="Classification.NotApplied"/>, <see cref="ReportNotApplied"/>). Default false.</param>
     /// <exception cref="ArgumentException"><paramref name="reason"/> is null or empty.</exception>
     /// <exception cref="ObjectDisposedException">The call has ended.</exception>
-    public void ForbidRetry(string reason)
+    public void ForbidRetry(string reason, bool unlessNotApplied = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(reason);
         if (_ended) ThrowEnded<int>();
         _objection = reason;
+        _remarks = unlessNotApplied ? _remarks | AttemptRemarks.ObjectionYields : _remarks & ~AttemptRemarks.ObjectionYields;
     }
 
     /// <summary>Takes back what <see cref="ForbidRetry"/> said of this attempt: a delegate that forbids before it sends, because it may
@@ -110,11 +117,76 @@ public abstract class ResilienceContext
         _objection = null;
     }
 
-    /// <summary>Why the attempt that has ended must not be repeated; null when nobody objects.</summary>
+    /// <summary>Says that this attempt did nothing, because it was seen: nothing was sent, or the receiver said so. If it ends with an exception that
+    /// is a failure, the outcome is <see cref="Outcome{T}.NotApplied"/>. For the delegate. Counts for this attempt only.</summary>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public void ReportNotApplied()
+    {
+        if (_ended) ThrowEnded<int>();
+        _remarks |= AttemptRemarks.NotApplied;
+    }
+
+    /// <summary>Why the attempt that has ended must not be repeated, whatever it did; null when nobody objects.</summary>
     internal string? RetryObjection
     {
         get => _objection;
         set => _objection = value;
+    }
+
+    /// <summary>Why the attempt that has ended must not be repeated; null when nobody objects, or only if something was done and it was not.</summary>
+    internal string? ObjectionTo(bool isNotApplied) => isNotApplied && (_remarks & AttemptRemarks.ObjectionYields) != 0 ? null : _objection;
+
+    /// <summary>Another attempt begins: what was said of the one before no longer counts.</summary>
+    internal void ForgetAttempt()
+    {
+        _objection = null;
+        _remarks &= AttemptRemarks.HasBegun;
+    }
+
+    /// <summary>The attempt under way began only now, not with the limits around it.</summary>
+    internal void MarkBegun()
+    {
+        _beganMs = _site.Clock.NowMs;
+        _remarks |= AttemptRemarks.HasBegun;
+    }
+
+    /// <summary>Whether the attempt had at least half of the time of a limit of this length that was due then.</summary>
+    internal bool HadHalfOf(long dueAtMs, long lengthMs)
+    {
+        long had = (_remarks & AttemptRemarks.HasBegun) == 0 ? lengthMs : Math.Min(lengthMs, dueAtMs - _beganMs);
+        return had >= lengthMs - had;
+    }
+
+    /// <summary>The token of the caller of the pipeline, whatever policies have put in its place.</summary>
+    internal CancellationToken CallersToken => _callers;
+
+    /// <summary>The caller's token is cancelled, and what the delegate was given hangs on it, though it may not have heard yet.</summary>
+    internal bool HasCallerLeft =>
+        _callers.IsCancellationRequested
+        && (_cancellationToken == _callers
+            || (InnermostTimeout is TimeoutSource source && source.Token == _cancellationToken && source.HangsOn(_callers)));
+
+    /// <summary>What the delegate saw of the attempt that has ended with an exception; asked once.</summary>
+    internal OutcomeMarks TakeReport()
+    {
+        if ((_remarks & AttemptRemarks.NotApplied) == 0) return OutcomeMarks.None;
+        _remarks &= ~AttemptRemarks.NotApplied;
+        return OutcomeMarks.NotApplied;
+    }
+
+    /// <summary>What was said of an attempt to a copy of this context is said of the call's.</summary>
+    internal void TakeRemarks(ResilienceContext copy)
+    {
+        _objection = copy._objection;
+        _remarks = (copy._remarks & ~AttemptRemarks.HasBegun) | (_remarks & AttemptRemarks.HasBegun);
+        _saidWaitTicks = copy._saidWaitTicks;
+    }
+
+    /// <summary>When to come back, as the rule said that judged the attempt which has ended.</summary>
+    internal TimeSpan SaidRetryAfter
+    {
+        get => new(_saidWaitTicks);
+        set => _saidWaitTicks = value.Ticks;
     }
 
     internal Clock Clock => _site.Clock;
@@ -143,7 +215,7 @@ public abstract class ResilienceContext
     internal void Begin(CallSite site, CancellationToken cancellationToken)
     {
         if (!ReferenceEquals(_site, site)) _site = site;
-        if (cancellationToken.CanBeCanceled) _cancellationToken = cancellationToken;
+        if (cancellationToken.CanBeCanceled) _cancellationToken = _callers = cancellationToken;
     }
 
     internal void Describe(in CallOptions options, CallSite site)
@@ -157,9 +229,11 @@ public abstract class ResilienceContext
     private protected void Wipe()
     {
         _cancellationToken = default;
+        _callers = default;
         _deadlineMs = Clock.Never;
         _attempt = 0;
         _objection = null;
+        _remarks = AttemptRemarks.None;
         _properties = null;
         InnermostTimeout = null;
         CreditedAccount = null;
@@ -188,7 +262,7 @@ public abstract class ResilienceContext
     internal ResilienceContext ForkAttempt(ResilienceContext? first)
     {
         ResilienceContext copy = Fork();
-        copy._objection = null;
+        copy.ForgetAttempt();
         if (first is not null)
         {
             copy._counter = first._counter;
@@ -223,6 +297,8 @@ public abstract class ResilienceContext
         _attempt = counted > 0 ? counted : int.MaxValue;
         _properties = ended._properties;
         _objection = objection;
+        _remarks &= AttemptRemarks.HasBegun; // what remains of the objections of all stands for good
+        _saidWaitTicks = ended._saidWaitTicks;
     }
 
     /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
@@ -233,6 +309,22 @@ public abstract class ResilienceContext
     [DoesNotReturn]
     private static TResult ThrowEnded<TResult>() =>
         throw new ObjectDisposedException(nameof(ResilienceContext), "The call that this context belonged to has ended.");
+}
+
+/// <summary>What was said of the attempt under way, beside the objection to a repeat.</summary>
+[Flags]
+internal enum AttemptRemarks : byte
+{
+    None = 0,
+
+    /// <summary>The objection counts only if something may have been done.</summary>
+    ObjectionYields = 1,
+
+    /// <summary>Nothing was done.</summary>
+    NotApplied = 2,
+
+    /// <summary>When the attempt began is known.</summary>
+    HasBegun = 4,
 }
 
 /// <summary>What all calls of one pipeline have in common.</summary>

@@ -82,8 +82,9 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, token)) : AwaitAsync(running, context, token);
     }
 
-    private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, CancellationToken token) => outcome.Verdict != Verdict.None
-        ? outcome
+    private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, CancellationToken token) =>
+        outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, token) // the policy may have put another token in
+        : outcome.Verdict != Verdict.None ? outcome
         : Caught(
             new InvalidOperationException(
                 "A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
@@ -106,6 +107,6 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
     private Outcome<T> Caught(Exception error, ResilienceContext context, CancellationToken token)
     {
         context.CancellationToken = token;
-        return Outcome.Failure<T>(error, classifier.Classify(error, token.IsCancellationRequested));
+        return AttemptJudge.Of<T>(error, context, classifier, token);
     }
 }

@@ -26,6 +26,9 @@ public sealed record HttpSettings
     /// <inheritdoc cref="HttpResilienceOptions.MaxAuthorities"/>
     public int? MaxAuthorities { get; set; }
 
+    /// <inheritdoc cref="HttpResilienceOptions.ThrottlingCounts"/>
+    public bool? ThrottlingCounts { get; set; }
+
     /// <inheritdoc cref="HttpResilienceOptions.BufferResponses"/>
     public bool? BufferResponses { get; set; }
 
@@ -49,6 +52,7 @@ public sealed record HttpSettings
         ApplyPolicies(options);
         foreach (string code in AcceptedWarnings ?? []) options.AcceptedWarnings.Add(code);
         if (MaxAuthorities is { } maxAuthorities) options.MaxAuthorities = maxAuthorities;
+        if (ThrottlingCounts is { } throttling) options.ThrottlingCounts = throttling;
         if (BufferResponses is { } buffer) options.BufferResponses = buffer;
         if (MaxBufferedResponseBytes is { } maxBuffered) options.MaxBufferedResponseBytes = maxBuffered;
         if (ReadIdleTimeout is { } idle) options.ReadIdleTimeout = idle;
@@ -87,11 +91,11 @@ public sealed record HttpSettings
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings)
-        && (MaxAuthorities, BufferResponses, MaxBufferedResponseBytes, BufferRequestBytes, DeadlineHeader)
-            == (other.MaxAuthorities, other.BufferResponses, other.MaxBufferedResponseBytes, other.BufferRequestBytes, other.DeadlineHeader);
+        && (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, BufferRequestBytes, DeadlineHeader)
+            == (other.MaxAuthorities, other.ThrottlingCounts, other.BufferResponses, other.MaxBufferedResponseBytes, other.BufferRequestBytes, other.DeadlineHeader);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(
         (TotalTimeout, AttemptTimeout, ReadIdleTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
-        (MaxAuthorities, BufferResponses, MaxBufferedResponseBytes), (BufferRequestBytes, DeadlineHeader));
+        (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes), (BufferRequestBytes, DeadlineHeader));
 }

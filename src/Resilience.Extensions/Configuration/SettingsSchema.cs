@@ -195,6 +195,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         .. Policies.Where(k =>
             k.Name is not (nameof(PipelineSettings.AbandonAttemptAfter) or nameof(PipelineSettings.Hedging) or nameof(PipelineSettings.Chaos))),
         Whole(nameof(HttpSettings.MaxAuthorities), 1, 100_000, "How many authorities may have circuits, budgets and limits of their own. Default 1000."),
+        Flag(nameof(HttpSettings.ThrottlingCounts), "Whether 429 counts against the circuit. Default false: the server is well and asks for patience."),
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
         Span(nameof(HttpSettings.ReadIdleTimeout), "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes."),

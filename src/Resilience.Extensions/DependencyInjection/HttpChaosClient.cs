@@ -11,8 +11,9 @@ internal sealed class HttpChaosClient
     internal HttpChaosClient(IServiceProvider services, string client, Action<ChaosOptions> configure)
     {
         ILogger logger = ContainerSetup.Logger(services);
-        ResiliencePipelineBuilder<HttpResponseMessage> builder = new() { Classifier = HttpClassifier.Default };
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = new();
         ContainerSetup.Apply(builder, services, logger);
+        builder.Classify(rules => rules.Http());
         builder.Name = $"{client}-chaos";
         ChaosOptions options = new ChaosOptions().UseHttpFaults();
         configure(options);

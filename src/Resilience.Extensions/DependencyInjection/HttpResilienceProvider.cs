@@ -128,6 +128,9 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             builder =>
             {
                 ContainerSetup.Apply(builder, _services, logger);
+
+                // A classifier that was set for all pipelines knows nothing of HTTP: the table stands behind its rules.
+                builder.Classify(rules => rules.Http(options.ThrottlingCounts));
                 custom(builder, _services);
             },
             options,

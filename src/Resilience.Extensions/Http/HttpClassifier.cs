@@ -1,33 +1,46 @@
 using System.Globalization;
 using System.Net;
-using System.Security.Authentication;
 
 namespace Resilience;
 
-/// <summary>What answers and errors of HTTP mean.</summary>
+/// <summary>What answers and errors of HTTP mean: the table between the user's rules and the defaults.</summary>
 /// <remarks>
-/// A status is a <see cref="Verdict.Failure"/> if a later attempt may fare better: 408, 429 and 5xx but for 501, 505 and 511; and 409 if
+/// <para>A status is a <see cref="Verdict.Failure"/> if a later attempt may fare better: 408, 429 and 5xx but for 501, 505 and 511; and 409 if
 /// it says that the first attempt with the same idempotency key is still under way. Other errors of the caller (4xx, and the
-/// three above) are <see cref="Verdict.Ignored"/>, and so is every status from 400 on with <c>X-Should-Retry: false</c>; everything below 400 a <see cref="Verdict.Success"/>. Exceptions are judged by
-/// <see cref="HttpRequestException.HttpRequestError"/>: certificates, credentials and limits of configuration do not heal.
+/// three above) are <see cref="Verdict.Ignored"/>, everything below 400 a <see cref="Verdict.Success"/>. 429 and such a 409 are not counted:
+/// the server is well and asks for patience. <c>X-Should-Retry</c> and <c>Stripe-Should-Retry</c> override: <c>true</c> makes an error
+/// a failure, <c>false</c> keeps it from being repeated.</para>
+/// <para>Exceptions are judged by the defaults of <see cref="OutcomeClassifier"/>, by <see cref="HttpRequestException.StatusCode"/> or
+/// <see cref="HttpRequestException.HttpRequestError"/>: certificates, credentials and limits of configuration do not heal.</para>
 /// </remarks>
 public static class HttpClassifier
 {
+    private const string TableName = "HTTP";
+
     /// <summary>Set on an attempt's message when its 409 may pass.</summary>
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
     private static readonly string[] MillisecondHeaders = ["retry-after-ms", "x-ms-retry-after-ms"];
 
-    /// <summary>By which servers say so: those of ours and the OpenAI and Anthropic services, and Stripe.</summary>
-    private static readonly string[] DoNotRetryHeaders = ["X-Should-Retry", "Stripe-Should-Retry"];
+    /// <summary>By which servers say whether to come back: those of ours and the OpenAI and Anthropic services, and Stripe.</summary>
+    private static readonly string[] ShouldRetryHeaders = ["X-Should-Retry", "Stripe-Should-Retry"];
 
-    /// <summary>The rules above, with names of statuses and the reading of <c>Retry-After</c>.</summary>
-    public static OutcomeClassifier Default { get; } = OutcomeClassifier.Default
-        .OnResult<HttpResponseMessage>(static response => VerdictOf(response))
-        .On<HttpRequestException>(static exception => VerdictOf(exception))
-        .NameResult<HttpResponseMessage>(static response => ((int)response.StatusCode).ToString(CultureInfo.InvariantCulture))
-        .NameException<HttpRequestException>(static exception => NameOf(exception))
-        .RetryAfterResult<HttpResponseMessage>(ReadRetryAfter);
+    /// <summary>The table above alone, with names of statuses and the reading of <c>Retry-After</c>.</summary>
+    public static OutcomeClassifier Default { get; } = OutcomeClassifier.Default.Http();
+
+    /// <summary>Adds the table to rules of your own, which are asked before it wherever they are written.</summary>
+    /// <param name="rules">The rules.</param>
+    /// <param name="throttlingCounts">Whether 429 speaks against the health of the server, so that breakers count it. Default false.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="rules"/> is null.</exception>
+    public static OutcomeClassifier Http(this OutcomeClassifier rules, bool throttlingCounts = false)
+    {
+        ArgumentNullException.ThrowIfNull(rules);
+        return rules.Table(TableName, table => (throttlingCounts ? table.On<HttpRequestException>(ThrottlingAsFailure) : table)
+            .OnResult<HttpResponseMessage>(throttlingCounts ? JudgeCounting : Judge)
+            .NameResult<HttpResponseMessage>(static response => ((int)response.StatusCode).ToString(CultureInfo.InvariantCulture))
+            .NameException<HttpRequestException>(static exception => NameOf(exception))
+            .RetryAfterResult<HttpResponseMessage>(ReadRetryAfter));
+    }
 
     /// <summary>Whether a status means that a later attempt may fare better.</summary>
     public static bool IsTransient(HttpStatusCode status) => (int)status is 408 or 429 or (>= 500 and not (501 or 505 or 511));
@@ -77,32 +90,41 @@ public static class HttpClassifier
         return milliseconds < int.MaxValue * 1000.0 ? TimeSpan.FromMilliseconds(Math.Ceiling(milliseconds)) : TimeSpan.MaxValue;
     }
 
-    private static Verdict VerdictOf(HttpResponseMessage response)
+    private static Classification? Judge(HttpResponseMessage response)
     {
         int status = (int)response.StatusCode;
         if (status < 400) return Verdict.Success;
-        if (SaysDoNotRetry(response)) return Verdict.Ignored;
-        if (status == 409) return response.RequestMessage is { } request && request.Options.TryGetValue(IsInFlight, out bool mayPass) && mayPass
-            ? Verdict.Failure
-            : Verdict.Ignored;
-        return IsTransient(response.StatusCode) ? Verdict.Failure : Verdict.Ignored;
+        Classification byStatus = OfError(response, status);
+        return SaidOf(response) switch
+        {
+            true => byStatus.Verdict == Verdict.Failure ? byStatus : new Classification(Verdict.Failure) { Counts = false },
+            false => byStatus with { MayRepeat = false }, // a mistake in its configuration, say
+            null => byStatus,
+        };
     }
 
-    /// <summary>The server knows that a later attempt fares no better (a mistake in its configuration, say).</summary>
-    private static bool SaysDoNotRetry(HttpResponseMessage response) =>
-        DoNotRetryHeaders.Any(name => response.Headers.NonValidated.TryGetValues(name, out System.Net.Http.Headers.HeaderStringValues said)
-            && said.ToString().Trim().Equals("false", StringComparison.OrdinalIgnoreCase));
-
-    private static Verdict? VerdictOf(HttpRequestException exception) => exception switch
+    private static bool? SaidOf(HttpResponseMessage response)
     {
-        HttpResilienceException { Refusal: not null } => Verdict.Rejected,
-        { StatusCode: { } status } => IsTransient(status) ? Verdict.Failure : Verdict.Ignored,
-        { HttpRequestError: HttpRequestError.SecureConnectionError } => HasAuthenticationError(exception) ? Verdict.Ignored : Verdict.Failure,
+        foreach (string name in ShouldRetryHeaders)
         {
-            HttpRequestError: HttpRequestError.UserAuthenticationError or HttpRequestError.ConfigurationLimitExceeded
-            or HttpRequestError.VersionNegotiationError or HttpRequestError.ExtendedConnectNotSupported
-        } => Verdict.Ignored,
-        _ => Verdict.Failure,
+            if (!response.Headers.NonValidated.TryGetValues(name, out System.Net.Http.Headers.HeaderStringValues values)) continue;
+            if (bool.TryParse(values.ToString().Trim(), out bool said)) return said;
+        }
+
+        return null;
+    }
+
+    private static Classification? JudgeCounting(HttpResponseMessage response) =>
+        response.StatusCode == HttpStatusCode.TooManyRequests ? Judge(response)!.Value with { Counts = true } : Judge(response);
+
+    private static Classification? ThrottlingAsFailure(HttpRequestException exception) =>
+        exception.StatusCode == HttpStatusCode.TooManyRequests ? Verdict.Failure : default(Classification?);
+
+    private static Classification OfError(HttpResponseMessage response, int status) => status switch
+    {
+        429 => Classification.Throttled(),
+        409 when response.RequestMessage is { } request && request.Options.TryGetValue(IsInFlight, out bool mayPass) && mayPass => Classification.Throttled(),
+        _ => IsTransient(response.StatusCode) ? Verdict.Failure : Verdict.Ignored,
     };
 
     /// <summary>As the framework's own metrics name them.</summary>
@@ -121,15 +143,4 @@ public static class HttpClassifier
         HttpRequestError.ConfigurationLimitExceeded => "configuration_limit_exceeded",
         _ => exception.StatusCode is { } status ? ((int)status).ToString(CultureInfo.InvariantCulture) : null,
     };
-
-    /// <summary>A certificate that does not fit, not a handshake that was cut off.</summary>
-    private static bool HasAuthenticationError(Exception exception)
-    {
-        for (Exception? inner = exception.InnerException; inner is not null; inner = inner.InnerException)
-        {
-            if (inner is AuthenticationException) return true;
-        }
-
-        return false;
-    }
 }

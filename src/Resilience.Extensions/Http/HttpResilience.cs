@@ -24,7 +24,7 @@ public sealed class HttpResilience
         Name = name;
         _options = options;
         _build = build;
-        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build);
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
         Overflow = new("*", builder.Build());
         Time = builder.TimeProvider;
         TotalTimeout = FindTotal();
@@ -103,8 +103,8 @@ public sealed class HttpResilience
         lock (_changing)
         {
             // The first one checks for all: they differ in nothing but their names.
-            Overflow.Pipeline.Update(NewBuilder(Overflow.Name, build));
-            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build));
+            Overflow.Pipeline.Update(NewBuilder(Overflow.Name, build, options));
+            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build, options));
             _build = build;
             TotalTimeout = FindTotal();
             IsHedged = Hedges(Overflow.Pipeline.Describe().Policies);
@@ -140,6 +140,7 @@ public sealed class HttpResilience
         StandardResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure) => builder =>
         {
             configure?.Invoke(builder);
+            builder.Classify(rules => rules.Http(options.ThrottlingCounts)); // also where a classifier was set that knows nothing of it
             options.AddTo(builder);
         };
 
@@ -165,7 +166,7 @@ public sealed class HttpResilience
             if (_authorities.TryGetValue(key, out HttpAuthority? raced)) return raced;
             if (_authorities.Count >= _options.MaxAuthorities && !Forget()) return Overflow;
             string name = key.ToString();
-            HttpAuthority made = new(name, NewBuilder(name, _build).Build());
+            HttpAuthority made = new(name, NewBuilder(name, _build, _options).Build());
             made.Touch(Time.GetTimestamp());
             _authorities[key] = made;
             return made;
@@ -190,14 +191,16 @@ public sealed class HttpResilience
         return true;
     }
 
-    private ResiliencePipelineBuilder<HttpResponseMessage> NewBuilder(string authority, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
+    private ResiliencePipelineBuilder<HttpResponseMessage> NewBuilder(
+        string authority, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build, HttpResilienceOptions options)
     {
         ResiliencePipelineBuilder<HttpResponseMessage> builder = new()
         {
             Name = Name.Length == 0 ? authority : $"{Name}/{authority}",
-            Classifier = HttpClassifier.Default,
+            Classifier = OutcomeClassifier.Default.Http(options.ThrottlingCounts),
         };
         build(builder);
+        if (options.Classify is { } rules) builder.Classify(rules);
         return builder;
     }
 }

@@ -16,6 +16,14 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// authority. A constant makes one for the whole client. A throw or null means the empty text.</summary>
     public Func<HttpRequestMessage, string?>? PartitionBy { get; set; }
 
+    /// <summary>Rules of yours on what answers and errors mean, asked before the table of HTTP (<see cref="HttpClassifier"/>). Default null: none. Runs
+    /// once for each authority.</summary>
+    public Func<OutcomeClassifier, OutcomeClassifier>? Classify { get; set; }
+
+    /// <summary>Whether 429 speaks against the health of the server, so that circuit breakers count it. Default false: it is well and asks for
+    /// patience. It is repeated either way.</summary>
+    public bool ThrottlingCounts { get; set; }
+
     /// <summary>Whether the body is read inside the attempt, so that an answer that breaks off is retried and counts against the
     /// circuit, and the attempt timeout covers the body too. Not for streams. Default false.</summary>
     public bool BufferResponses { get; set; }

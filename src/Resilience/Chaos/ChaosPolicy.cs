@@ -155,7 +155,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
     }
 
     private Outcome<T> Failed<T>(Exception error, ResilienceContext context) =>
-        new(default, error, _environment.Classifier.Classify(error, context.CancellationToken.IsCancellationRequested), RetryMark.IsSet(error));
+        AttemptJudge.Of<T>(error, context, _environment.Classifier, context.CancellationToken);
 
     private sealed record FormerSwitch(ChaosPolicy Policy, bool Follows);
 
@@ -163,7 +163,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
     {
         private readonly ChaosSwitch _switch = policy._switch;
         private readonly Func<ResilienceContext, T>? _result = policy._results.GetValueOrDefault(typeof(T)) as Func<ResilienceContext, T>;
-        private readonly Func<T, Verdict>? _resultRule = policy._environment.Classifier.BindResult<T>();
+        private readonly Func<T, Classification>? _resultRule = policy._environment.Classifier.BindResult<T>();
         private readonly Func<T, string?>? _nameOf = policy._environment.Classifier.BindName<T>();
 
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) =>
@@ -220,7 +220,9 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
             {
                 if (!TryMakeResult(context, out T? result)) return false;
                 Tell(ChaosKind.Result, number, context);
-                replaced = new(result, null, _resultRule?.Invoke(result!) ?? Verdict.Success, false);
+                Classification judged = _resultRule?.Invoke(result!) ?? Verdict.Success;
+                if (judged.RetryAfter is { } wait) context.SaidRetryAfter = wait;
+                replaced = new(result, null, judged.Verdict, judged.EffectiveMarks);
             }
 
             CountAttempt(replaced);

@@ -24,6 +24,7 @@ internal sealed class BreakerSettings
     internal required long RampMs { get; init; } // 0: no ramp
     internal required double RampFrom { get; init; }
     internal required bool IsDryRun { get; init; }
+    internal required Func<AttemptResult, bool>? ShouldCount { get; init; }
 
     /// <summary>What the windows look like: two settings with the same shape can share them.</summary>
     internal required (long BucketMs, int Buckets, int Calls) Shape { get; init; }
@@ -72,6 +73,7 @@ internal sealed class BreakerSettings
             RampMs = Clock.ToMs(options.RampDuration),
             RampFrom = options.RampFrom,
             IsDryRun = options.DryRun,
+            ShouldCount = options.ShouldCount,
             Shape = shape,
             Failures = needsFailures ? Carry(former?.Failures, former, shape, era, nowMs) : null,
             SlowCalls = needsSlow ? Carry(former?.SlowCalls, former, shape, era, nowMs) : null,

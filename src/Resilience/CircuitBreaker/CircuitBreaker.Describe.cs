@@ -17,6 +17,9 @@ public sealed partial class CircuitBreaker
         }
     }
 
+    /// <summary>The user's word on which failures count; null: all.</summary>
+    internal Func<AttemptResult, bool>? ShouldCount => Volatile.Read(ref _settings).ShouldCount;
+
     internal PolicyDescription Describe(string policyName) => Describe(policyName, Volatile.Read(ref _settings));
 
     internal static PolicyDescription Describe(string policyName, BreakerSettings s)
@@ -32,6 +35,7 @@ public sealed partial class CircuitBreaker
         Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
         if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");
         if (s.IsDryRun) Add("dry run", $"yes");
+        PolicyDescription.AddIfOwn(options, "should count", s.ShouldCount);
         return new(policyName, PolicyRole.CircuitBreaker)
         {
             Options = options,

@@ -68,6 +68,11 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false.</summary>
     public bool DryRun { get; set; }
 
+    /// <summary>Asked of each failure that would be counted; can only say no: then the call says nothing about the dependency, as if it had been
+    /// ignored. An exception means yes. Runs on the thread of the call. Default null: every failure counts that the classifier lets count.
+    /// Calls of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/> and <see cref="CircuitBreaker.Exit"/> by hand do not ask it.</summary>
+    public Func<AttemptResult, bool>? ShouldCount { get; set; }
+
     /// <summary>Hears of each change of state, once, in order, after it has happened. What it throws is counted and swallowed. For
     /// a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent{TBuilder}(TBuilder, Action{ResilienceEvent})"/> hears
     /// the same.</summary>

@@ -58,7 +58,9 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
     {
-        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => BreakerPassage.Through(breaker, environment, next, context);
+        private readonly BreakerPassage<T> _passage = new(environment, next);
+
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => _passage.Through(breaker, context);
     }
 }
 
@@ -100,41 +102,62 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
 
     private sealed class Link<T>(PartitionedBreakerPolicy policy, PolicyLink<T> next) : PolicyLink<T>
     {
-        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) =>
-            BreakerPassage.Through(policy.BreakerFor(context), policy._environment, next, context);
+        private readonly BreakerPassage<T> _passage = new(policy._environment, next);
+
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => _passage.Through(policy.BreakerFor(context), context);
     }
 }
 
-internal static class BreakerPassage
+/// <summary>How calls of one result type pass a breaker, whichever it is.</summary>
+internal sealed class BreakerPassage<T>(PolicyEnvironment environment, PolicyLink<T> next)
 {
-    internal static ValueTask<Outcome<T>> Through<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next, ResilienceContext context)
+    private readonly AttemptReader<T> _reader = new(environment.Classifier, environment.TimeProvider);
+
+    internal ValueTask<Outcome<T>> Through(CircuitBreaker breaker, ResilienceContext context)
     {
         CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal);
         if (entry >= CircuitEntry.AdmittedInDryRun)
         {
             CircuitBreakerTelemetry.Refused(environment, entry, refusal, context);
-            if (entry != CircuitEntry.AdmittedInDryRun) return new(new Outcome<T>(default, refusal!, Verdict.Rejected, false));
+            if (entry != CircuitEntry.AdmittedInDryRun) return new(new Outcome<T>(default, refusal!, Verdict.Rejected, OutcomeMarks.None));
         }
 
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, breaker, environment, permit);
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, breaker, permit, context);
         Outcome<T> outcome = running.Result;
-        Exit(breaker, environment, permit, outcome.Verdict);
+        Exit(breaker, permit, outcome, context);
         return new(outcome);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<Outcome<T>> AwaitAsync<T>(
-        ValueTask<Outcome<T>> running, CircuitBreaker breaker, PolicyEnvironment environment, CircuitPermit permit)
+    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, CircuitBreaker breaker, CircuitPermit permit, ResilienceContext context)
     {
         Outcome<T> outcome = await running.ConfigureAwait(false);
-        Exit(breaker, environment, permit, outcome.Verdict);
+        Exit(breaker, permit, outcome, context);
         return outcome;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Exit(CircuitBreaker breaker, PolicyEnvironment environment, CircuitPermit permit, Verdict verdict)
+    private void Exit(CircuitBreaker breaker, CircuitPermit permit, in Outcome<T> outcome, ResilienceContext context)
     {
+        Verdict verdict = outcome.Verdict;
+        if (verdict == Verdict.Failure && !Counts(breaker, outcome, context)) verdict = Verdict.Ignored; // it says nothing of the dependency
         if (breaker.Exit(permit, verdict) == CircuitExit.Stale) CircuitBreakerTelemetry.Stale(environment);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool Counts(CircuitBreaker breaker, in Outcome<T> outcome, ResilienceContext context)
+    {
+        if (!outcome.Counts) return false;
+        if (breaker.ShouldCount is not { } ask) return true;
+        try
+        {
+            return ask(_reader.Read(outcome, context.Attempt, context));
+        }
+        catch (Exception error)
+        {
+            Safely.Report("circuit breaker ShouldCount", error);
+            return true;
+        }
     }
 }

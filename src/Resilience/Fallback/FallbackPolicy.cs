@@ -95,7 +95,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
     {
         FallbackTelemetry.Used(environment, replaced.Verdict, source, age, context);
         if (!replaced.HasResult || !ReferenceEquals(replaced.RawValue, value)) replaced.Discard();
-        return new(value, null, Verdict.Success, false);
+        return new(value, null, Verdict.Success, OutcomeMarks.None);
     }
 }
 

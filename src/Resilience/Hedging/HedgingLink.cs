@@ -6,7 +6,7 @@ namespace Resilience;
 /// race begins only when the first attempt suspends or ends badly.</summary>
 internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) : PolicyLink<T>
 {
-    private readonly Func<T, string?>? _nameOf = policy.Environment.Classifier.BindName<T>();
+    private readonly AttemptReader<T> _reader = new(policy.Environment.Classifier, policy.Environment.TimeProvider);
 
     internal HedgingPolicy Policy => policy;
 
@@ -25,7 +25,7 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
                 first.End();
                 context.Rejoin(first.Context, first.Context, first.Context.RetryObjection);
                 if (isOursToCredit && outcome.Verdict == Verdict.Success) policy.Budget.RecordCall();
-                return new(outcome);
+                return new(outcome.Error is null ? outcome : Cancelled.PutBack(outcome, context.CancellationToken));
             }
 
             running = new(outcome);
@@ -42,8 +42,9 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
         return attempt;
     }
 
-    internal string ReasonOf(in Outcome<T> outcome) =>
-        policy.Environment.Classifier.ErrorTypeOf(outcome.Error) ?? (outcome.HasResult ? _nameOf?.Invoke(outcome.RawValue!) : null) ?? "result";
+    internal string ReasonOf(in Outcome<T> outcome) => _reader.ReasonOf(outcome);
+
+    internal AttemptResult Read(in Outcome<T> outcome, int number, ResilienceContext context) => _reader.Read(outcome, number, context);
 }
 
 /// <summary>One attempt: its own copy of the context, its own token, and its task once it has not ended at once.</summary>
@@ -57,15 +58,20 @@ internal struct HedgedAttempt<T>
         Context = context;
         _source = source;
         Running = null!;
+        Number = 0;
     }
 
     internal Task<Outcome<T>> Running { get; set; }
+
+    /// <summary>Which of the race it is, 0 for the first.</summary>
+    internal int Number { get; set; }
 
     /// <param name="call">The context of the call, which no attempt touches.</param>
     /// <param name="first">The copy of the first attempt, which counts for all; null if this is the first.</param>
     internal static HedgedAttempt<T> Begin(ResilienceContext call, ResilienceContext? first)
     {
         ResilienceContext own = call.ForkAttempt(first);
+        if (first is not null) own.MarkBegun();
         TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
         source.LinkTo(call.InnermostTimeout as TimeoutSource, call.CancellationToken);
 
@@ -120,6 +126,9 @@ internal sealed class HedgedRace<T>
     private string? _objection; // of any attempt that has ended
     private string _reason = Slow;
     private bool _isMarked;
+    private long _beganMs; // the attempt that began last
+    private long _notBeforeMs; // asked for by a failure that asked for patience
+    private bool _isPatient; // since the attempt that began last
 
     private const string Slow = "slow";
 
@@ -141,7 +150,9 @@ internal sealed class HedgedRace<T>
             int ended = FindEnded();
             if (ended < 0 && !IsDue(out long delayMs))
             {
+                if (_running.Count == 0 && delayMs == Clock.Never) return KeptAndCredited(isOursToCredit);
                 await WaitAsync(delayMs).ConfigureAwait(false);
+                if (_running.Count == 0 && _call.CancellationToken.IsCancellationRequested) return CancelledWhileWaiting();
                 ended = FindEnded();
             }
 
@@ -150,13 +161,30 @@ internal sealed class HedgedRace<T>
             if (move == HedgingMove.Wait) continue;
             if (move == HedgingMove.EndWithKept) outcome = Kept();
             if (isOursToCredit && outcome.Verdict is Verdict.Success or Verdict.Failure) _policy.Budget.RecordCall();
-            return outcome;
+            return outcome.Error is null ? outcome : Cancelled.PutBack(outcome, _call.CancellationToken);
         }
     }
 
-    private void Admit(in HedgedAttempt<T> attempt)
+    private Outcome<T> KeptAndCredited(bool isOursToCredit)
     {
+        Outcome<T> kept = Kept();
+        if (isOursToCredit && kept.Verdict == Verdict.Failure) _policy.Budget.RecordCall();
+        return kept;
+    }
+
+    private Outcome<T> CancelledWhileWaiting()
+    {
+        Outcome<T> kept = Kept();
+        kept.Discard();
+        return Cancelled.WhileWaiting(kept, _policy.Environment.PolicyName, _call.CancellationToken);
+    }
+
+    private void Admit(HedgedAttempt<T> attempt)
+    {
+        attempt.Number = _state.Started;
         _running.Add(attempt);
+        _isPatient = false;
+        _beganMs = _call.Clock.NowMs;
         _state = HedgingRules.OnStarted(_state);
     }
 
@@ -183,16 +211,23 @@ internal sealed class HedgedRace<T>
         delayMs = Clock.Never;
         if (!_rules.MayStart(_state)) return false;
         delayMs = _policy.DelayMs(_call);
+        if (_isPatient && delayMs != Clock.Never) delayMs = Math.Max(0, Math.Max(_beganMs + delayMs, _notBeforeMs) - _call.Clock.NowMs);
         if (delayMs == 0) return true;
         if (delayMs != Clock.Never && _call.DeadlineMs != Clock.Never && _call.Clock.NowMs + delayMs >= _call.DeadlineMs) delayMs = Clock.Never;
         return false;
     }
 
-    /// <summary>Every wake starts an attempt, closes the race or ends it: so the wait always begins when an attempt has begun.</summary>
+    /// <summary>Every wake starts an attempt, closes the race or ends it: so the wait always begins when an attempt has begun, unless one that
+    /// has ended asks for patience.</summary>
     private Task WaitAsync(long delayMs)
     {
+        if (_running.Count == 0) return PatientlyAsync(TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider, _call.CancellationToken);
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
         return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider);
+
+        // Nobody runs whose end could wake us.
+        static async Task PatientlyAsync(TimeSpan delay, TimeProvider time, CancellationToken token) =>
+            await Task.Delay(delay, time, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The timer is gone before the call goes on, whichever of the two comes first.
         static async Task UntilAsync(Task any, TimeSpan delay, TimeProvider time)
@@ -208,9 +243,10 @@ internal sealed class HedgedRace<T>
         HedgedAttempt<T> attempt = _running[index];
         _running.RemoveAt(index);
         outcome = attempt.Running.Result;
+        HedgingWeight weight = outcome.Verdict is Verdict.Failure or Verdict.Rejected ? Weigh(outcome, attempt) : HedgingWeight.Usual;
         attempt.End();
-        _objection ??= attempt.Context.RetryObjection;
-        (_state, HedgingMove move) = _rules.OnEnded(_state, outcome.Verdict);
+        _objection ??= attempt.Context.ObjectionTo(outcome.NotApplied);
+        (_state, HedgingMove move) = _rules.OnEnded(_state, outcome.Verdict, weight);
         if (move == HedgingMove.EndWithThis)
         {
             Finish(attempt.Context);
@@ -224,6 +260,18 @@ internal sealed class HedgedRace<T>
         }
 
         return move;
+    }
+
+    /// <summary>What a failure asks for. A refusal says when it may be worth trying again, and that is no reason to wait for another way.</summary>
+    private HedgingWeight Weigh(in Outcome<T> outcome, in HedgedAttempt<T> attempt)
+    {
+        if (!outcome.MayRepeat || AttemptJudge.IsCutAround(outcome, _call)) return HedgingWeight.Final;
+        AttemptResult seen = _link.Read(outcome, attempt.Number, attempt.Context);
+        if (!_policy.IsAllowed(seen)) return HedgingWeight.Final;
+        if (outcome.Verdict == Verdict.Rejected || (seen.Counts && seen.RetryAfter is not { Ticks: > 0 })) return HedgingWeight.Usual;
+        _isPatient = true;
+        if (seen.RetryAfter is { } wait) _notBeforeMs = Math.Max(_notBeforeMs, Clock.After(_call.Clock.NowMs, wait));
+        return HedgingWeight.Patient;
     }
 
     private HedgingMove OnDelay(out Outcome<T> outcome)

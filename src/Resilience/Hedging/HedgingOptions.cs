@@ -26,6 +26,10 @@ public sealed class HedgingOptions : PolicyOptions
     /// </summary>
     public Func<ResilienceContext, int, bool>? Route { get; set; }
 
+    /// <summary>Asked of each attempt that failed, or that a policy of ours refused, before another one is started because of it; can only say no: then
+    /// it is the answer of the call, and the attempts under way are cancelled. An exception means no. Default null: every failure.</summary>
+    public Func<AttemptResult, bool>? ShouldHedge { get; set; }
+
     /// <summary>The account that hedges are paid from, as retries are. Default null: the policy opens one of its own (20 % of the calls,
     /// and 10 a second).</summary>
     /// <remarks>Set the same budget for the retries and hedges of everything that calls one dependency;

@@ -8,6 +8,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
     private readonly TimeSpan _delay;
     private readonly Func<ResilienceContext, TimeSpan?>? _delayFor;
     private readonly Func<ResilienceContext, int, bool>? _route;
+    private readonly Func<AttemptResult, bool>? _shouldHedge;
     private readonly bool _ownsBudget; // so that an update may hand it on
     private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
 
@@ -19,6 +20,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         _delay = options.Delay;
         _delayFor = options.DelayFor;
         _route = options.Route;
+        _shouldHedge = options.ShouldHedge;
         _ownsBudget = options.Budget is null;
         if (options.Budget is { } shared)
         {
@@ -58,6 +60,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         ];
         if (_delayFor is not null) options.Add(new(nameof(HedgingOptions.DelayFor), "yes"));
         if (_route is not null) options.Add(new(nameof(HedgingOptions.Route), "yes"));
+        PolicyDescription.AddIfOwn(options, nameof(HedgingOptions.ShouldHedge), _shouldHedge);
         return new(Environment.PolicyName, PolicyRole.Hedging)
         {
             MaxAttempts = Rules.MaxAttempts,
@@ -93,6 +96,21 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         }
 
         return Clock.ToMs(_delay);
+    }
+
+    /// <summary>Whether the user lets another attempt start because of this one.</summary>
+    internal bool IsAllowed(in AttemptResult attempt)
+    {
+        if (_shouldHedge is null) return true;
+        try
+        {
+            return _shouldHedge(attempt);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("hedging ShouldHedge", error);
+            return false;
+        }
     }
 
     /// <summary>Lets the user choose the way of a hedge. True when it is another one.</summary>

@@ -3,8 +3,9 @@ namespace Resilience;
 /// <summary>When the next attempt of a race starts, and what ends the race. Pure: no time, no tasks, no user code.</summary>
 /// <remarks>
 /// <code>
-///                      Success, Ignored ────────────────────────────► EndWithThis (the others are cancelled)
+///                      Success, Ignored, final failure ─────────────► EndWithThis (the others are cancelled)
 ///  an attempt ended ── Failure ──── an attempt is left ─────────────► Start
+///                      Failure that asks for patience ──────────────► Wait for the delay, where an attempt is left
 ///                      Rejected ─── an attempt is left ─────────────► StartElsewhere (only on another route)
 ///                      otherwise ── others are under way ───────────► Wait
 ///                                 └ nobody is ──────────────────────► EndWithKept
@@ -23,13 +24,17 @@ internal readonly struct HedgingRules(int maxAttempts)
     internal static HedgingState OnStarted(HedgingState state) => state with { Started = state.Started + 1, Running = state.Running + 1 };
 
     /// <summary>An attempt ended.</summary>
-    internal (HedgingState Next, HedgingMove Move) OnEnded(HedgingState state, Verdict verdict)
+    /// <param name="state">Where the race stood.</param>
+    /// <param name="verdict">How it ended.</param>
+    /// <param name="weight">What a failure asks for.</param>
+    internal (HedgingState Next, HedgingMove Move) OnEnded(HedgingState state, Verdict verdict, HedgingWeight weight = HedgingWeight.Usual)
     {
         HedgingState next = state with { Running = state.Running - 1 };
         return verdict switch
         {
             Verdict.Success or Verdict.Ignored => (next with { IsClosed = true }, HedgingMove.EndWithThis),
-            Verdict.Failure when MayStart(next) => (next, HedgingMove.Start),
+            Verdict.Failure or Verdict.Rejected when weight == HedgingWeight.Final => (next with { IsClosed = true }, HedgingMove.EndWithThis),
+            Verdict.Failure when MayStart(next) => (next, weight == HedgingWeight.Patient ? HedgingMove.Wait : HedgingMove.Start),
             Verdict.Rejected when MayStart(next) => (next, HedgingMove.StartElsewhere),
             _ => (next, Rest(next)),
         };
@@ -53,6 +58,19 @@ internal readonly struct HedgingRules(int maxAttempts)
 /// <param name="Running">Attempts under way.</param>
 /// <param name="IsClosed">Nothing starts any more.</param>
 internal readonly record struct HedgingState(int Started, int Running, bool IsClosed);
+
+/// <summary>What a failure asks for.</summary>
+internal enum HedgingWeight
+{
+    /// <summary>The next attempt now.</summary>
+    Usual,
+
+    /// <summary>Patience: it is throttled, or says when to come back. The next attempt comes when the delay is over.</summary>
+    Patient,
+
+    /// <summary>Nothing: trying again would not help, or the user does not want it. It is the answer.</summary>
+    Final,
+}
 
 /// <summary>What the race does next.</summary>
 internal enum HedgingMove

@@ -25,8 +25,10 @@ public sealed class GuardedIdempotencyStore : IIdempotencyStore
 
     /// <summary>Counts as failures only what says that the store is ill: unavailable, full. A damaged record, a missing table and a mistake
     /// of the caller do not open a circuit.</summary>
-    public static OutcomeClassifier Classifier { get; } = OutcomeClassifier.Default.On<IdempotencyStoreException>(
-        failed => failed.Fault is IdempotencyStoreFault.Corrupt or IdempotencyStoreFault.Misconfigured ? Verdict.Ignored : Verdict.Failure);
+    public static OutcomeClassifier Classifier { get; } = OutcomeClassifier.Default.Table(
+        "idempotency store",
+        static table => table.On<IdempotencyStoreException>(
+            static failed => failed.Fault is IdempotencyStoreFault.Corrupt or IdempotencyStoreFault.Misconfigured ? Verdict.Ignored : Verdict.Failure));
 
     /// <summary>The store behind the pipeline.</summary>
     internal IIdempotencyStore Inner => _inner;

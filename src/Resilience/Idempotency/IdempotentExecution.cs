@@ -45,7 +45,7 @@ internal sealed class IdempotentExecution<T>
         }
         catch (OperationCanceledException left)
         {
-            return Outcome.Failure<T>(left, Verdict.Ignored);
+            return Cancelled.PutBack(Outcome.Failure<T>(left, Verdict.Ignored), caller);
         }
 
         if (entry.Claim is not { } claim) return AnswerOf(id, entry);
@@ -57,7 +57,7 @@ internal sealed class IdempotentExecution<T>
             claim.LeaseLost, _options.IgnoreCallersCancellation ? CancellationToken.None : caller))
         {
             if (claim.TookOver && _reconcile is not null && await ReconcileAsync(claim, stop.Token).ConfigureAwait(false) is { } reconciled) return reconciled;
-            outcome = await execute(state, claim, stop.Token).ConfigureAwait(false);
+            outcome = Cancelled.PutBack(await execute(state, claim, stop.Token).ConfigureAwait(false), caller);
         }
 
         return await FinishAsync(claim, outcome).ConfigureAwait(false);

@@ -87,16 +87,17 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             }
             catch (OperationCanceledException cancelled)
             {
-                return new(default, cancelled, Verdict.Ignored, false);
+                return new(default, cancelled, Verdict.Ignored, OutcomeMarks.None);
             }
 
             // Let in at the moment at which it was cancelled: nobody wants it any more, so the next in line gets the place.
             if (context.CancellationToken.IsCancellationRequested)
             {
                 limit.Release();
-                return new(default, new OperationCanceledException(context.CancellationToken), Verdict.Ignored, false);
+                return new(default, new OperationCanceledException(context.CancellationToken), Verdict.Ignored, OutcomeMarks.None);
             }
 
+            context.MarkBegun();
             bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
             Leave(isCounted);
@@ -120,7 +121,7 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
         private Outcome<T> Refuse(LimitRefusal refusal, ResilienceContext context)
         {
             ConcurrencyLimitTelemetry.Refused(environment, refusal, context);
-            return new(default, refusal, Verdict.Rejected, false);
+            return new(default, refusal, Verdict.Rejected, OutcomeMarks.None);
         }
     }
 }

@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>Says in a sentence why an attempt is not repeated. Asked only when somebody listens.</summary>
 internal static class RetryExplanation
 {
-    internal static string Of(in RetryAttempt attempt, RetryDenial denial, string ending, string? objection, RetryPolicy policy, int most, TimeSpan delay)
+    internal static string Of(in AttemptResult attempt, RetryDenial denial, string ending, string? objection, RetryPolicy policy, int most, TimeSpan delay)
     {
         string pipeline = attempt.Context.PipelineName, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
         DateTime now = policy.TimeProvider.GetUtcNow().UtcDateTime;
@@ -13,7 +13,7 @@ internal static class RetryExplanation
             + Why(attempt, denial, objection, policy, most, delay) + "; the caller gets this ending.";
     }
 
-    private static string Why(in RetryAttempt attempt, RetryDenial denial, string? objection, RetryPolicy policy, int most, TimeSpan delay) => denial switch
+    private static string Why(in AttemptResult attempt, RetryDenial denial, string? objection, RetryPolicy policy, int most, TimeSpan delay) => denial switch
     {
         RetryDenial.Attempts => Text($"all {most + 1L} attempts are used up"),
         RetryDenial.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
@@ -21,6 +21,7 @@ internal static class RetryExplanation
             $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Context)} away"),
         RetryDenial.RetryAfter => Text(
             $"a wait of {PolicyDescription.Format(delay)} was asked for, and {nameof(RetryOptions.MaxRetryAfter)} allows {PolicyDescription.Format(policy.MaxRetryAfter)}"),
+        RetryDenial.Permanent => "the classifier says that trying again would not help",
         RetryDenial.Budget => Text($"the budget is spent, {policy.Budget.Balance:0.##} of a retry is left until calls and time refill it ({policy.Budget})"),
         _ => objection ?? "ShouldRetry said no",
     };

@@ -6,8 +6,7 @@ namespace Resilience;
 internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : PolicyLink<T>
 {
     private readonly RetryBudget _budget = policy.Budget;
-    private readonly Func<T, string?>? _nameOf = policy.Classifier.BindName<T>();
-    private readonly Func<T, TimeProvider, TimeSpan?>? _retryAfterOf = policy.Classifier.BindRetryAfter<T>();
+    private readonly AttemptReader<T> _reader = new(policy.Classifier, policy.TimeProvider);
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -28,16 +27,18 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         TimeSpan previous = TimeSpan.Zero;
         for (int number = 0; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
         {
-            RetryDecision decision = policy.Decide(Seen(outcome, number, context), outcome.DoNotRetry, previous);
+            if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
+            RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
             if (decision.Denial is { } denial)
                 return denial is RetryDenial.Budget or RetryDenial.Deadline or RetryDenial.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
 
             outcome.Discard();
             await WaitAsync(decision, context).ConfigureAwait(false);
-            if (context.CancellationToken.IsCancellationRequested) return CancelledAfter(outcome, context.CancellationToken);
+            if (context.CancellationToken.IsCancellationRequested) return Cancelled.WhileWaiting(outcome, policy.Name, context.CancellationToken);
 
             previous = decision.Delay;
-            context.RetryObjection = null;
+            context.ForgetAttempt();
+            context.MarkBegun();
             context.TakeNumber();
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
         }
@@ -55,29 +56,10 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         outcome.Verdict == Verdict.Failure
         || (outcome.Verdict == Verdict.Rejected && policy.WaitsForRejections && outcome.RetryAfter is not null);
 
-    private RetryAttempt Seen(in Outcome<T> outcome, int number, ResilienceContext context) => outcome.HasResult
-        ? new(
-            number,
-            outcome.Verdict,
-            null,
-            outcome.RawValue,
-            _nameOf?.Invoke(outcome.RawValue!),
-            _retryAfterOf?.Invoke(outcome.RawValue!, policy.TimeProvider),
-            context)
-        : new(number, outcome.Verdict, outcome.Error, null, null, outcome.RetryAfter, context);
-
     private Task WaitAsync(in RetryDecision decision, ResilienceContext context) =>
         decision.Delay <= TimeSpan.Zero || context.CancellationToken.IsCancellationRequested
             ? Task.CompletedTask
             : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.TimeProvider, context.CancellationToken);
-
-    private Outcome<T> CancelledAfter(in Outcome<T> failed, CancellationToken token)
-    {
-        Exception lastFailure = failed.Exception
-            ?? new InvalidOperationException($"The last attempt ended with a result ({typeof(T)}) that counts as a failure.");
-        OperationCanceledException cancelled = new($"{policy.Name}: cancelled while waiting to try again.", lastFailure, token);
-        return Outcome.Failure<T>(cancelled, Verdict.Ignored);
-    }
 }
 
 /// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>

@@ -47,7 +47,7 @@ public sealed class RetryOptions : PolicyOptions
 
     /// <summary>Reads from a failure when the server wants us back; zero means at once. Null, a negative span or an exception leave it to what
     /// the outcome itself carries, then to the backoff.</summary>
-    public Func<RetryAttempt, TimeSpan?>? RetryAfter { get; set; }
+    public Func<AttemptResult, TimeSpan?>? RetryAfter { get; set; }
 
     /// <summary>The longest wait that a server can ask for, from zero to a day. Default 1 min. A wish beyond it is never cut: the failure is
     /// not repeated (<see cref="RetryDenial.RetryAfter"/>), and the caller gets it.</summary>
@@ -63,7 +63,7 @@ public sealed class RetryOptions : PolicyOptions
 
     /// <summary>Asked before each retry of a failure; can only say no. An exception means no. Default null: every failure is
     /// retried.</summary>
-    public Func<RetryAttempt, bool>? ShouldRetry { get; set; }
+    public Func<AttemptResult, bool>? ShouldRetry { get; set; }
 
     /// <summary>Whether to wait for a policy of ours that refused and said for how long (an open circuit). Default false: refusing fast
     /// is its purpose.</summary>
@@ -74,7 +74,7 @@ public sealed class RetryOptions : PolicyOptions
 
     /// <summary>Called before each wait with the attempt that failed and the wait to come. What it throws is counted and
     /// swallowed.</summary>
-    public Action<RetryAttempt, TimeSpan>? OnRetry { get; set; }
+    public Action<AttemptResult, TimeSpan>? OnRetry { get; set; }
 
     /// <inheritdoc/>
     protected internal override string Kind => "retry";
@@ -117,6 +117,9 @@ public enum RetryDenial
 
     /// <summary>The wait that was asked for is longer than <see cref="RetryOptions.MaxRetryAfter"/>.</summary>
     RetryAfter,
+
+    /// <summary>The classifier said that trying again would not help (<see cref="Classification.MayRepeat"/>).</summary>
+    Permanent,
 }
 
 /// <summary>An attempt failed and will be repeated after a wait.</summary>

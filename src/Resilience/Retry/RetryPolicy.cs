@@ -10,12 +10,12 @@ public sealed class RetryPolicy : ResiliencePolicy
     private readonly int _maxRetries;
     private readonly Backoff _backoff;
     private readonly RetryRule[] _rules;
-    private readonly Func<RetryAttempt, TimeSpan?>? _retryAfter;
+    private readonly Func<AttemptResult, TimeSpan?>? _retryAfter;
     private readonly TimeSpan _maxRetryAfter;
     private readonly double _retryAfterJitter;
     private readonly bool _backoffIsMinimum;
-    private readonly Func<RetryAttempt, bool>? _shouldRetry;
-    private readonly Action<RetryAttempt, TimeSpan>? _onRetry;
+    private readonly Func<AttemptResult, bool>? _shouldRetry;
+    private readonly Action<AttemptResult, TimeSpan>? _onRetry;
     private readonly bool _ownsBudget; // so that an update may hand it on
     private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
 
@@ -118,10 +118,11 @@ public sealed class RetryPolicy : ResiliencePolicy
     }
 
     /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
-    internal RetryDecision Decide(in RetryAttempt attempt, bool isMarked, TimeSpan previous)
+    internal RetryDecision Decide(in AttemptResult attempt, bool isMarked, TimeSpan previous)
     {
         if (isMarked) return Deny(attempt, RetryDenial.Marked);
-        if (attempt.Context.RetryObjection is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
+        if (!attempt.MayRepeat) return Deny(attempt, RetryDenial.Permanent);
+        if (attempt.Context.ObjectionTo(attempt.NotApplied) is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
         int most = rule?.MaxRetries ?? _maxRetries;
         if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
@@ -141,7 +142,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         return new(delay, askedFor, null);
     }
 
-    private RetryRule? RuleFor(in RetryAttempt attempt)
+    private RetryRule? RuleFor(in AttemptResult attempt)
     {
         foreach (RetryRule rule in _rules)
         {
@@ -151,7 +152,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         return null;
     }
 
-    private bool IsAllowed(in RetryAttempt attempt)
+    private bool IsAllowed(in AttemptResult attempt)
     {
         if (_shouldRetry is null) return true;
         try
@@ -167,10 +168,10 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     /// <summary>The wait that is asked for. A delegate may say zero and means at once; a server that says zero, or a date that has passed,
     /// has said nothing.</summary>
-    private TimeSpan? AskedFor(in RetryAttempt attempt) =>
+    private TimeSpan? AskedFor(in AttemptResult attempt) =>
         AskedByDelegate(attempt) ?? (attempt.RetryAfter is { } said && said > TimeSpan.Zero ? said : null);
 
-    private (TimeSpan Delay, bool AskedFor) DelayAfter(in RetryAttempt attempt, TimeSpan? asked, Backoff backoff, TimeSpan previous)
+    private (TimeSpan Delay, bool AskedFor) DelayAfter(in AttemptResult attempt, TimeSpan? asked, Backoff backoff, TimeSpan previous)
     {
         if (asked is not { } least) return (Computed(attempt, backoff, previous), false);
         TimeSpan computed = _backoffIsMinimum ? Computed(attempt, backoff, previous) : TimeSpan.Zero;
@@ -197,7 +198,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     }
 
     /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>
-    private TimeSpan Computed(in RetryAttempt attempt, Backoff backoff, TimeSpan previous)
+    private TimeSpan Computed(in AttemptResult attempt, Backoff backoff, TimeSpan previous)
     {
         try
         {
@@ -210,7 +211,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private TimeSpan? AskedByDelegate(in RetryAttempt attempt)
+    private TimeSpan? AskedByDelegate(in AttemptResult attempt)
     {
         if (_retryAfter is null) return null;
         try
@@ -224,7 +225,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in RetryAttempt attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
+    private RetryDecision Deny(in AttemptResult attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
     {
         _telemetry.CountDenied(attempt.Context.PipelineName, Name, denial);
         if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, most, delay));
@@ -241,10 +242,10 @@ public sealed class RetryPolicy : ResiliencePolicy
         return new(default, false, denial);
     }
 
-    private string Explain(in RetryAttempt attempt, RetryDenial denial, string? detail, int most, TimeSpan delay) =>
+    private string Explain(in AttemptResult attempt, RetryDenial denial, string? detail, int most, TimeSpan delay) =>
         RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay);
 
-    private void Announce(in RetryAttempt attempt, TimeSpan delay, bool askedFor)
+    private void Announce(in AttemptResult attempt, TimeSpan delay, bool askedFor)
     {
         string reason = ReasonOf(attempt);
         _telemetry.CountRetry(attempt.Context.PipelineName, Name, reason, delay);
@@ -268,7 +269,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private string ReasonOf(in RetryAttempt attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
+    private string ReasonOf(in AttemptResult attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
 
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 

@@ -4,9 +4,9 @@ namespace Resilience;
 /// <see cref="RetryOptions.Rules"/> that matches wins.</summary>
 public sealed class RetryRule
 {
-    private readonly Func<RetryAttempt, bool> _matches;
+    private readonly Func<AttemptResult, bool> _matches;
 
-    private RetryRule(Func<RetryAttempt, bool> matches, int? maxRetries, Backoff? backoff)
+    private RetryRule(Func<AttemptResult, bool> matches, int? maxRetries, Backoff? backoff)
     {
         if (maxRetries is { } given && given < RetryOptions.Unlimited)
             throw new ArgumentOutOfRangeException(nameof(maxRetries), given, "0 or more, or RetryOptions.Unlimited.");
@@ -36,13 +36,13 @@ public sealed class RetryRule
     /// call count, whatever they were for.</param>
     /// <param name="backoff">Null for the options' own.</param>
     /// <exception cref="ArgumentNullException"><paramref name="matches"/> is null.</exception>
-    public static RetryRule When(Func<RetryAttempt, bool> matches, int? maxRetries = null, Backoff? backoff = null)
+    public static RetryRule When(Func<AttemptResult, bool> matches, int? maxRetries = null, Backoff? backoff = null)
     {
         ArgumentNullException.ThrowIfNull(matches);
         return new(matches, maxRetries, backoff);
     }
 
-    internal bool Matches(in RetryAttempt attempt)
+    internal bool Matches(in AttemptResult attempt)
     {
         try
         {

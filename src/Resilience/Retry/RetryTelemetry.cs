@@ -67,6 +67,7 @@ internal sealed class RetryTelemetry
         RetryDenial.Marked => "marked",
         RetryDenial.Deadline => "deadline",
         RetryDenial.RetryAfter => "retry_after",
+        RetryDenial.Permanent => "permanent",
         _ => "budget",
     };
 

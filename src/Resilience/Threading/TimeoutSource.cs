@@ -35,6 +35,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     private int _endedFromOutside;
     private TimeoutSource? _child;
     private TimeoutSource? _parent;
+    private TimeoutSource? _around; // where we do not hang below it but registered on a token
     private CancellationTokenRegistration _registration;
 
     internal TimeoutSource(TimeoutScanner? scanner, bool isPooled, CancellationTokenSource? source = null)
@@ -53,6 +54,49 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
 
     /// <summary>Where the scanner keeps it.</summary>
     internal int Index { get; set; } = -1;
+
+    /// <summary>Whose limit it is, how long that is, when it is due, and whether it is the caller's own deadline: for whoever is told of the end and
+    /// asks by whom. Set by the owner before anybody can ask.</summary>
+    internal void Describe(string limitName, TimeSpan length, long dueAtMs, bool isCallersDeadline)
+    {
+        if (!ReferenceEquals(LimitName, limitName)) LimitName = limitName;
+        LimitLength = length;
+        DueAtMs = dueAtMs;
+        IsCallersDeadline = isCallersDeadline;
+    }
+
+    internal string LimitName { get; private set; } = "";
+
+    internal TimeSpan LimitLength { get; private set; }
+
+    internal long DueAtMs { get; private set; }
+
+    internal bool IsCallersDeadline { get; private set; }
+
+    /// <summary>Whether its own deadline came, and not the end of what is around it.</summary>
+    private bool HasFired => _scanner is null
+        ? _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0
+        : Volatile.Read(ref _due) == Fired;
+
+    /// <summary>Of this limit and those around it the outermost whose time was up; null when none was. Asked within the call alone.</summary>
+    internal TimeoutSource? FindCut()
+    {
+        TimeoutSource? cut = null;
+        for (TimeoutSource? source = this; source is not null; source = source._parent ?? source._around)
+        {
+            if (source.HasFired) cut = source;
+        }
+
+        return cut;
+    }
+
+    /// <summary>Whether the end of this token ends us, through sources of ours alone: it may not have reached us yet.</summary>
+    internal bool HangsOn(CancellationToken token)
+    {
+        TimeoutSource top = this;
+        while (top._parent is { } parent) top = parent;
+        return top._registration.Token == token;
+    }
 
     /// <summary>Starts the time. Only the owner calls it, on an idle source.</summary>
     internal void Arm(long dueMs, TimeSpan timeout)
@@ -81,6 +125,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
             return;
         }
 
+        _around = around;
         _registration = outer.UnsafeRegister(static state => ((TimeoutSource)state!).EndFromOutside(), this);
     }
 
@@ -142,6 +187,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         {
             isFree = _registration.Unregister(); // false: the callback runs or has run
             _registration = default;
+            _around = null;
         }
 
         return isFree;

@@ -98,6 +98,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
 
         TimeoutSource source = TimeoutPool.Rent(clock, timeout);
+        source.Describe(_environment.PolicyName, timeout, due, isCallers);
         source.Arm(Math.Max(1, due), timeout);
         source.LinkTo(around as TimeoutSource, outer);
         armed = new(source, around, outerDeadline, timeout, isCallers, outer);
@@ -116,15 +117,36 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         if (isReusable) TimeoutPool.Return(armed.Source);
         else TimeoutPool.Drop(armed.Source);
 
-        // A real answer that came late is still the answer; and if those around us ended the call, the end is theirs.
-        return fired && outcome.Error is OperationCanceledException cancelled && !armed.Outer.IsCancellationRequested
-            ? TimedOut<T>(context, armed, cancelled, isAbandoned: false)
-            : outcome;
+        // A real answer that came late is still the answer.
+        return outcome.Error is null ? outcome : FinishBadly(context, armed, outcome, fired);
     }
+
+    private Outcome<T> FinishBadly<T>(ResilienceContext context, in Armed armed, in Outcome<T> outcome, bool fired)
+    {
+        if (outcome.Error is TimedOutException { CutBy: { } cutBy } cut && ReferenceEquals(cutBy, armed.Source)) return TimedOut(context, armed, outcome, cut);
+
+        // If those around us ended the call, the end is theirs, and they shall find their token in it.
+        if (armed.Outer.IsCancellationRequested) return Cancelled.PutBack(outcome, armed.Outer);
+        return fired && outcome.Error is OperationCanceledException cancelled ? TimedOut<T>(context, armed, cancelled, isAbandoned: false) : outcome;
+    }
+
+    private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, in Outcome<T> outcome, TimedOutException cut)
+    {
+        Tell(context, armed, isAbandoned: false);
+        return new(default, cut, VerdictOf(armed), outcome.Marks);
+    }
+
+    private static Verdict VerdictOf(in Armed armed) => armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure;
 
     /// <summary>Our own limit is a failure of what it limits; a deadline that the caller set says nothing about the dependency, and
     /// must not open a circuit that others share.</summary>
     private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
+    {
+        Tell(context, armed, isAbandoned);
+        return new(default, new TimedOutException(_environment.PolicyName, armed.Timeout, cause), VerdictOf(armed), OutcomeMarks.None);
+    }
+
+    private void Tell(ResilienceContext context, in Armed armed, bool isAbandoned)
     {
         TimeSpan timeout = armed.Timeout;
         string reason = isAbandoned ? "abandoned" : armed.IsCallersDeadline ? "deadline" : "timeout";
@@ -146,8 +168,6 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 Operation = context.Operation,
             });
         }
-
-        return new(default, new TimedOutException(_environment.PolicyName, timeout, cause), armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure, false);
     }
 
     private void Tell(Activity span, string reason, TimeSpan timeout)
@@ -188,7 +208,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
         private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, in Armed armed, Outcome<T> outcome)
         {
-            context.RetryObjection = own.RetryObjection;
+            context.TakeRemarks(own);
             Outcome<T> finished = policy.Finish(own, armed, outcome);
             own.EndCopy();
             return finished;
@@ -204,7 +224,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 return FinishCopy(context, own, armed, await running.ConfigureAwait(false));
             }
 
-            context.RetryObjection = own.RetryObjection;
+            context.TakeRemarks(own);
 
             // Nobody waits for it any more; when it ends, what it brings is thrown away. Its source was cancelled: never used again.
             _ = running.ContinueWith(
@@ -213,7 +233,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             TimeoutPool.Drop(armed.Source);
             return isOurs
                 ? policy.TimedOut<T>(own, armed, null, isAbandoned: true)
-                : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, false);
+                : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, OutcomeMarks.None);
         }
 
         private async Task PatienceAsync(TimeProvider time, CancellationToken told, CancellationToken ended)

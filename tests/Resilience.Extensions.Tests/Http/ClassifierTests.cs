@@ -8,7 +8,7 @@ namespace Resilience.Tests.Http;
 /// <summary>What statuses and errors mean, as tables.</summary>
 public sealed class ClassifierTests
 {
-    private static Verdict VerdictOf(HttpResponseMessage response) => HttpClassifier.Default.BindResult<HttpResponseMessage>()!(response);
+    private static Verdict VerdictOf(HttpResponseMessage response) => HttpClassifier.Default.BindResult<HttpResponseMessage>()!(response).Verdict;
 
     private static Verdict VerdictOf(Exception exception) => HttpClassifier.Default.Classify(exception, false);
 

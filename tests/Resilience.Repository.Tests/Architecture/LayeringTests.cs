@@ -192,7 +192,7 @@ public sealed class LayeringTests
 internal static class References
 {
     internal static IReadOnlyList<MetadataReference> Framework { get; } =
-        All(name => name.StartsWith("System.", StringComparison.Ordinal) || name is "mscorlib.dll" or "netstandard.dll" or "Microsoft.CSharp.dll");
+        All(name => name.StartsWith("System.", StringComparison.Ordinal) || name is "mscorlib.dll" or "netstandard.dll" or "Microsoft.CSharp.dll" or "Microsoft.Win32.Primitives.dll");
 
     /// <summary>The same with our packages and those that they build on.</summary>
     internal static IReadOnlyList<MetadataReference> Packages { get; } =

@@ -141,8 +141,8 @@ public sealed class EndsAndWordsTests
     public void Rules_about_results_are_passed_over_when_they_say_what_a_result_cannot_be()
     {
         OutcomeClassifier.Default.Classify(new ObjectDisposedException("x"), false).Should().Be(Verdict.Ignored);
-        Func<int, Verdict> rule = OutcomeClassifier.Default.OnResult<int>(n => n == 1 ? Verdict.Rejected : null).OnResult<int>(n => n < 3 ? Verdict.Ignored : null).BindResult<int>()!;
-        (rule(1), rule(2), rule(3)).Should().Be((Verdict.Ignored, Verdict.Ignored, Verdict.Success));
+        Func<int, Classification> rule = OutcomeClassifier.Default.OnResult<int>(n => n == 1 ? Verdict.Rejected : null).OnResult<int>(n => n < 3 ? Verdict.Ignored : null).BindResult<int>()!;
+        (rule(1).Verdict, rule(2).Verdict, rule(3).Verdict).Should().Be((Verdict.Ignored, Verdict.Ignored, Verdict.Success));
         OutcomeClassifier.Default.On<IOException>(_ => Verdict.Success).Classify(new IOException(), false).Should().Be(Verdict.Failure, "an exception is no success");
         Func<int, TimeProvider, TimeSpan?> read = OutcomeClassifier.Default.RetryAfterResult<int>((n, _) => n == 0 ? null : TimeSpan.FromSeconds(n)).BindRetryAfter<int>()!;
         (read(0, TimeProvider.System), read(-1, TimeProvider.System), read(5, TimeProvider.System)).Should().Be((null, null, TimeSpan.FromSeconds(5)));

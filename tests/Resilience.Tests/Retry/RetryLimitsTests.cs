@@ -238,7 +238,7 @@ public class RetryLimitsTests
             throw new IOException("failed while the caller left");
         }, cancel.Token);
         outcome.Verdict.Should().Be(Verdict.Ignored);
-        outcome.Exception!.InnerException.Should().BeOfType<IOException>();
+        outcome.Exception.Should().BeOfType<IOException>("the caller gets what the attempt ended with");
         (attempts, _time.Timers, budget.Balance).Should().Be((1, 0, 10));
         _events.Should().BeEmpty();
     }

@@ -168,7 +168,7 @@ public class RetryPipelineTests
     [Fact]
     public async Task Delegates_see_the_failure()
     {
-        List<RetryAttempt> seen = [];
+        List<AttemptResult> seen = [];
         ResiliencePipeline pipeline = Pipeline(AtOnce(o => o.OnRetry = (a, _) => seen.Add(a)), null, OutcomeClassifier.Default.OnResult<int>(v => v < 0 ? Verdict.Failure : null));
         int number = 0;
         await pipeline.ExecuteAsync(_ => number++ switch { 0 => throw new IOException(), 1 => new ValueTask<int>(-5), _ => new ValueTask<int>(1) });
@@ -310,7 +310,7 @@ public class RetryPipelineTests
         RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
         ContextCall<int, int> context = new((_, _) => new(0), 0);
         context.Begin(new CallSite("", Clock.For(_time), CallInstruments.For(ResilienceTelemetry.Meter)), default);
-        RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, new IOException(), null, null, null, context), false, Second);
+        RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, OutcomeMarks.None, new IOException(), null, null, null, context), false, Second);
         decision.Denial.Should().Be(denial);
         decision.Delay.Should().Be(denial is null ? Second * 5 : TimeSpan.Zero);
     }

@@ -18,6 +18,9 @@ public sealed class TimedOutException : TimeoutException
         Timeout = timeout;
     }
 
+    /// <summary>What cut the attempt, where it is known at the bottom of the chain already; the policy that owns it takes the exception up.</summary>
+    internal object? CutBy { get; init; }
+
     /// <summary>The timeout policy.</summary>
     public string PolicyName { get; }
 

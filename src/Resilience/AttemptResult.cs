@@ -1,0 +1,96 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Resilience;
+
+/// <summary>An attempt that ended badly, as the predicates of policies see it (<see cref="RetryOptions.ShouldRetry"/>,
+/// <see cref="CircuitBreakerOptions.ShouldCount"/>, <see cref="HedgingOptions.ShouldHedge"/> and others). Made on the failure path only.</summary>
+public readonly struct AttemptResult
+{
+    private readonly OutcomeMarks _marks;
+
+    internal AttemptResult(
+        int number, Verdict verdict, OutcomeMarks marks, object? error, object? result, string? resultName, TimeSpan? retryAfter, ResilienceContext context)
+    {
+        Number = number;
+        Verdict = verdict;
+        _marks = marks;
+        Error = error;
+        Result = result;
+        ResultName = resultName;
+        RetryAfter = retryAfter;
+        Context = context;
+    }
+
+    /// <summary>Which attempt of this retry (or of this race of hedges) it was, 0 for the first; for a breaker, which attempt of the call.</summary>
+    public int Number { get; }
+
+    /// <summary><see cref="Verdict.Failure"/>, or <see cref="Verdict.Rejected"/> where the policy goes on after a refusal.</summary>
+    public Verdict Verdict { get; }
+
+    /// <summary>Whether the classifier lets it speak against the health of the dependency; see <see cref="Classification.Counts"/>.</summary>
+    public bool Counts => (_marks & OutcomeMarks.NotCounted) == 0;
+
+    /// <summary>Whether the classifier lets it be repeated; see <see cref="Classification.MayRepeat"/>.</summary>
+    public bool MayRepeat => (_marks & OutcomeMarks.Permanent) == 0;
+
+    /// <summary>Whether it is known that nothing was done; see <see cref="Classification.NotApplied"/>.</summary>
+    public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
+
+    /// <summary>What the attempt threw; null when it ended with a result. For a refusal the exception is made by this call.</summary>
+    public Exception? Exception => Error as Exception ?? (Error as Refusal)?.ToException();
+
+    /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It may be disposed after the predicate: do
+    /// not keep it.</summary>
+    public object? Result { get; }
+
+    /// <summary>What the ending itself, or the rule that judged it, says about when to come back; null when nothing is said.</summary>
+    public TimeSpan? RetryAfter { get; }
+
+    /// <summary>The call: its operation, its properties and the time it has left. Do not keep it.</summary>
+    public ResilienceContext Context { get; }
+
+    internal object? Error { get; }
+
+    internal string? ResultName { get; }
+
+    internal OutcomeMarks Marks => _marks;
+
+    /// <summary>The result, if there is one of this type.</summary>
+    public bool TryGetResult<T>([MaybeNullWhen(false)] out T result)
+    {
+        if (Error is null && Result is T typed)
+        {
+            result = typed;
+            return true;
+        }
+
+        result = default;
+        return false;
+    }
+}
+
+/// <summary>How a policy makes an <see cref="AttemptResult"/> of the outcomes of one result type: the readers of results are bound once.</summary>
+internal sealed class AttemptReader<T>(OutcomeClassifier classifier, TimeProvider time)
+{
+    private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
+    private readonly Func<T, TimeProvider, TimeSpan?>? _retryAfterOf = classifier.BindRetryAfter<T>();
+
+    internal AttemptResult Read(in Outcome<T> outcome, int number, ResilienceContext context)
+    {
+        TimeSpan? said = (outcome.Marks & OutcomeMarks.SaysWhen) != 0 ? context.SaidRetryAfter : null;
+        return outcome.HasResult
+            ? new(
+                number,
+                outcome.Verdict,
+                outcome.Marks,
+                null,
+                outcome.RawValue,
+                _nameOf?.Invoke(outcome.RawValue!),
+                said ?? _retryAfterOf?.Invoke(outcome.RawValue!, time),
+                context)
+            : new(number, outcome.Verdict, outcome.Marks, outcome.Error, null, null, said ?? outcome.RetryAfter, context);
+    }
+
+    internal string ReasonOf(in Outcome<T> outcome) =>
+        classifier.ErrorTypeOf(outcome.Error) ?? (outcome.HasResult ? _nameOf?.Invoke(outcome.RawValue!) : null) ?? "result";
+}

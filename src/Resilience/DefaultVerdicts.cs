@@ -1,0 +1,149 @@
+using System.Data.Common;
+using System.Net.Sockets;
+using System.Reflection;
+using System.Security.Authentication;
+
+namespace Resilience;
+
+/// <summary>What exceptions mean where no rule speaks: cancellation, sockets, files, HTTP errors, databases, errors of the program. The type of
+/// an exception alone never proves that nothing was done.</summary>
+internal static class DefaultVerdicts
+{
+    private const int DeepestWrapping = 16;
+
+    private static readonly Classification NotTheirHealth = new(Verdict.Failure) { Counts = false };
+
+    /// <summary>The rules, then the same for what a wrapper wraps, then the defaults.</summary>
+    internal static Classification Judge(Exception exception, OutcomeClassifier rules, int depth = 0) =>
+        rules.AskRules(exception)
+        ?? (depth < DeepestWrapping ? Opened(exception, rules, depth + 1) : null)
+        ?? OfBare(exception);
+
+    private static Classification? Opened(Exception exception, OutcomeClassifier rules, int depth) => exception switch
+    {
+        AggregateException { InnerExceptions: [.., { } last] } several => several.InnerExceptions.Count > 1 && IsReportOfRetries(several)
+            ? Judge(last, rules, depth) with { MayRepeat = false }
+            : OfAll(several, rules, depth),
+        TargetInvocationException { InnerException: { } inner } => Judge(inner, rules, depth),
+        TypeInitializationException { InnerException: { } inner } => Judge(inner, rules, depth),
+        { InnerException: { } inner } when IsNamed(exception, "Microsoft.EntityFrameworkCore.DbUpdateException") => Judge(inner, rules, depth),
+        _ => null,
+    };
+
+    /// <summary>All of one verdict: that. It counts if one does, is repeated if all may be, and was not applied if none was. Of several verdicts:
+    /// the defaults, which call an unknown exception a failure.</summary>
+    private static Classification? OfAll(AggregateException several, OutcomeClassifier rules, int depth)
+    {
+        Classification all = Judge(several.InnerExceptions[0], rules, depth);
+        for (int i = 1; i < several.InnerExceptions.Count; i++)
+        {
+            Classification one = Judge(several.InnerExceptions[i], rules, depth);
+            if (one.Verdict != all.Verdict) return null;
+            all = all with
+            {
+                Counts = all.Counts || one.Counts,
+                MayRepeat = all.MayRepeat && one.MayRepeat,
+                NotApplied = all.NotApplied && one.NotApplied,
+                RetryAfter = one.RetryAfter > all.RetryAfter || all.RetryAfter is null ? one.RetryAfter : all.RetryAfter,
+            };
+        }
+
+        return all;
+    }
+
+    /// <summary>How Azure.Core, System.ClientModel and Kiota end when their own retries have come to nothing.</summary>
+    private static bool IsReportOfRetries(AggregateException several) =>
+        several.Message.StartsWith("Retry failed after ", StringComparison.OrdinalIgnoreCase)
+        || several.Message.StartsWith("Too many retries performed", StringComparison.OrdinalIgnoreCase);
+
+    private static Classification OfBare(Exception exception) => exception switch
+    {
+        ResilienceException or ICarriesRefusal { Refusal: not null } => Verdict.Rejected,
+        OperationCanceledException or TimeoutException => Verdict.Failure,
+        HttpRequestException http => HttpVerdicts.Of(http),
+        SocketException socket => OfSocket(socket.SocketErrorCode),
+        IOException io => OfFile(io),
+        AuthenticationException or UnauthorizedAccessException => Verdict.Ignored,
+        DbException => Verdict.Failure, // IsTransient says so too, or says nothing: most providers never set it
+        ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException or InvalidCastException
+            or IndexOutOfRangeException or ObjectDisposedException or FormatException or KeyNotFoundException => Verdict.Ignored,
+        InvalidOperationException { Source: { } source } when source.StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal) => Verdict.Ignored,
+        InvalidOperationException when ProgramError.Is(exception) => Verdict.Ignored,
+        _ => IsRefusalOfPolly(exception) ? Verdict.Rejected : Verdict.Failure,
+    };
+
+    internal static Classification OfSocket(SocketError error) => error switch
+    {
+        // We are ill, not they.
+        SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable or SocketError.AddressNotAvailable or SocketError.ProcessLimit => NotTheirHealth,
+        SocketError.AccessDenied or SocketError.AddressAlreadyInUse or SocketError.AddressFamilyNotSupported or SocketError.ProtocolNotSupported
+            or SocketError.ProtocolFamilyNotSupported or SocketError.ProtocolOption or SocketError.ProtocolType or SocketError.OperationNotSupported
+            or SocketError.SocketNotSupported or SocketError.InvalidArgument or SocketError.Fault or SocketError.NotSocket or SocketError.MessageSize
+            or SocketError.DestinationAddressRequired or SocketError.VersionNotSupported or SocketError.NotInitialized
+            or SocketError.AlreadyInProgress or SocketError.IsConnected or SocketError.TypeNotFound => Verdict.Ignored,
+        _ => Verdict.Failure,
+    };
+
+    private static Classification OfFile(IOException io)
+    {
+        if (io is FileNotFoundException or DirectoryNotFoundException or PathTooLongException or DriveNotFoundException) return Verdict.Ignored;
+        if (SocketInside(io) is { } socket) return OfSocket(socket.SocketErrorCode);
+        if (IoErrors.IsInUse(io.HResult)) return NotTheirHealth;
+        return IoErrors.IsDiskFull(io.HResult) ? Classification.Permanent : Verdict.Failure;
+    }
+
+    internal static SocketException? SocketInside(Exception exception)
+    {
+        Exception? inner = exception.InnerException;
+        for (int depth = 0; inner is not null && depth < DeepestWrapping; depth++, inner = inner.InnerException)
+        {
+            if (inner is SocketException socket) return socket;
+        }
+
+        return null;
+    }
+
+    /// <summary>All but the one that says that its own time was up, which is a failure as ours is.</summary>
+    private static bool IsRefusalOfPolly(Exception exception) =>
+        IsNamed(exception, "Polly.ExecutionRejectedException") && !IsNamed(exception, "Polly.Timeout.TimeoutRejectedException");
+
+    /// <summary>Types of packages that the core does not know are known by name; so are those derived from them.</summary>
+    private static bool IsNamed(Exception exception, string fullName)
+    {
+        for (Type? type = exception.GetType(); type is not null && type != typeof(Exception); type = type.BaseType)
+        {
+            if (type.FullName == fullName) return true;
+        }
+
+        return false;
+    }
+}
+
+/// <summary>Errors of files by number. On Windows an HRESULT; elsewhere the framework puts the system's own number there.</summary>
+internal static class IoErrors
+{
+    internal const int SharingViolation = unchecked((int)0x80070020);
+    internal const int LockViolation = unchecked((int)0x80070021);
+    internal const int HandleDiskFull = unchecked((int)0x80070027);
+    internal const int DiskFull = unchecked((int)0x80070070);
+
+    private static readonly int TryAgain = OperatingSystem.IsMacOS() || OperatingSystem.IsFreeBSD() ? 35 : 11; // EAGAIN
+    private const int NoSpace = 28; // ENOSPC
+
+    internal static bool IsInUse(int hresult) =>
+        hresult is SharingViolation or LockViolation || (!OperatingSystem.IsWindows() && hresult == TryAgain);
+
+    internal static bool IsDiskFull(int hresult) =>
+        hresult is DiskFull or HandleDiskFull || (!OperatingSystem.IsWindows() && hresult == NoSpace);
+}
+
+/// <summary>Errors of the code that uses us which have to be told from others of their type: a delegate that returned null instead of a task.</summary>
+internal static class ProgramError
+{
+    private static readonly object Mark = typeof(ProgramError);
+
+    internal static InvalidOperationException Make(string message) => new(message) { Data = { [Mark] = true } };
+
+    internal static bool Is(Exception exception) =>
+        exception.GetType() == typeof(InvalidOperationException) && exception.Data.Contains(Mark);
+}

@@ -1,0 +1,24 @@
+namespace Resilience;
+
+/// <summary>What an <see cref="Outcome{T}"/> says beside its verdict. Nobody reads it before the verdict is a <see cref="Verdict.Failure"/>.</summary>
+[Flags]
+internal enum OutcomeMarks : byte
+{
+    /// <summary>A failure counts, may be repeated, and whether anything was done is unknown.</summary>
+    None = 0,
+
+    /// <summary>A layer below has spent its budget or its deadline: no retry above repeats it. Travels with a thrown exception.</summary>
+    DoNotRetry = 1,
+
+    /// <summary>Says nothing about the health of the dependency.</summary>
+    NotCounted = 2,
+
+    /// <summary>Trying again would not help.</summary>
+    Permanent = 4,
+
+    /// <summary>It is known that nothing was done.</summary>
+    NotApplied = 8,
+
+    /// <summary>When to come back stands in the context of the call.</summary>
+    SaysWhen = 16,
+}
