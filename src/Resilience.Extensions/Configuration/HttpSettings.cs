@@ -29,6 +29,15 @@ public sealed record HttpSettings
     /// <inheritdoc cref="HttpResilienceOptions.ThrottlingCounts"/>
     public bool? ThrottlingCounts { get; set; }
 
+    /// <inheritdoc cref="HttpResilienceOptions.MaxNamedAuthorities"/>
+    public int? MaxNamedAuthorities { get; set; }
+
+    /// <summary>Which requests the server is meant to hold open. Null: as the code says, by default none.</summary>
+    public LongPollSettings? LongPolls { get; set; }
+
+    /// <inheritdoc cref="HttpResilienceOptions.HoldPlaceForStreams"/>
+    public bool? HoldPlaceForStreams { get; set; }
+
     /// <inheritdoc cref="HttpResilienceOptions.BufferResponses"/>
     public bool? BufferResponses { get; set; }
 
@@ -53,6 +62,9 @@ public sealed record HttpSettings
         foreach (string code in AcceptedWarnings ?? []) options.AcceptedWarnings.Add(code);
         if (MaxAuthorities is { } maxAuthorities) options.MaxAuthorities = maxAuthorities;
         if (ThrottlingCounts is { } throttling) options.ThrottlingCounts = throttling;
+        if (MaxNamedAuthorities is { } maxNamed) options.MaxNamedAuthorities = maxNamed;
+        LongPolls?.ApplyTo(options.LongPolls);
+        if (HoldPlaceForStreams is { } hold) options.HoldPlaceForStreams = hold;
         if (BufferResponses is { } buffer) options.BufferResponses = buffer;
         if (MaxBufferedResponseBytes is { } maxBuffered) options.MaxBufferedResponseBytes = maxBuffered;
         if (ReadIdleTimeout is { } idle) options.ReadIdleTimeout = idle;
@@ -90,6 +102,8 @@ public sealed record HttpSettings
         && Retry == other.Retry
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
+        && (MaxNamedAuthorities, HoldPlaceForStreams) == (other.MaxNamedAuthorities, other.HoldPlaceForStreams)
+        && LongPolls == other.LongPolls
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings)
         && (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, BufferRequestBytes, DeadlineHeader)
             == (other.MaxAuthorities, other.ThrottlingCounts, other.BufferResponses, other.MaxBufferedResponseBytes, other.BufferRequestBytes, other.DeadlineHeader);
@@ -97,5 +111,5 @@ public sealed record HttpSettings
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(
         (TotalTimeout, AttemptTimeout, ReadIdleTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
-        (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes), (BufferRequestBytes, DeadlineHeader));
+        (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, MaxNamedAuthorities, HoldPlaceForStreams, LongPolls), (BufferRequestBytes, DeadlineHeader));
 }

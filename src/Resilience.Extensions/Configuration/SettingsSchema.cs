@@ -196,6 +196,16 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             k.Name is not (nameof(PipelineSettings.AbandonAttemptAfter) or nameof(PipelineSettings.Hedging) or nameof(PipelineSettings.Chaos))),
         Whole(nameof(HttpSettings.MaxAuthorities), 1, 100_000, "How many authorities may have circuits, budgets and limits of their own. Default 1000."),
         Flag(nameof(HttpSettings.ThrottlingCounts), "Whether 429 counts against the circuit. Default false: the server is well and asks for patience."),
+        Whole(nameof(HttpSettings.MaxNamedAuthorities), 0, 100_000,
+            "How many authorities are told apart in telemetry and logs; the others are called 'other' there. Default 50."),
+        Part(nameof(HttpSettings.LongPolls), new(
+            "Requests that the server is meant to hold open: the timeouts of the pipeline do not hold for them, and their own is no failure.",
+            [
+                new(nameof(LongPollSettings.Paths), SettingKind.Names, "Paths that begin with a slash, each with all that lies below it, such as /chat."),
+                Span(nameof(LongPollSettings.Timeout), "The time that such a request has, from 1 ms to a day. Default: as long as the server likes."),
+            ])),
+        Flag(nameof(HttpSettings.HoldPlaceForStreams),
+            "Whether the place of the concurrency limit is kept until the end of a body that is read as a stream. Default false."),
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
         Span(nameof(HttpSettings.ReadIdleTimeout), "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes."),

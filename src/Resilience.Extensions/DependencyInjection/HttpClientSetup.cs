@@ -27,7 +27,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     /// <summary>The handler around the attempts. Defaults and the client's own registration both lead here; the second finds it done.</summary>
     internal void AddResilience(HttpMessageHandlerBuilder chain)
     {
-        if (!provider.TryGetResilience(NameOf(chain), out HttpResilience? resilience)) return;
+        if (provider.Find(NameOf(chain)) is not { } resilience) return;
         if (!chain.AdditionalHandlers.Any(h => h is ResilienceHttpHandler known && known.Resilience == resilience))
             chain.AdditionalHandlers.Add(new ResilienceHttpHandler(resilience));
     }
@@ -77,9 +77,15 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     /// <summary>A client that gives up before its pipeline does makes the pipeline's times a fiction.</summary>
     private void CheckTimeout(string client, HttpClient made)
     {
-        if (made.Timeout == Timeout.InfiniteTimeSpan || !provider.TryGetResilience(client, out HttpResilience? resilience)) return;
-        if (resilience.TotalTimeout is not { } total || made.Timeout > total) return;
-        if (made.Timeout == DefaultClientTimeout) made.Timeout = Timeout.InfiniteTimeSpan; // nobody said it; the pipeline ends the call
+        if (provider.Find(client) is not { } resilience) return;
+        resilience.ClientBufferBytes = made.MaxResponseContentBufferSize; // what we buffer, the client does not look at again
+        if (made.Timeout == Timeout.InfiniteTimeSpan || resilience.TotalTimeout is not { } total || made.Timeout > total) return;
+        if (made.Timeout == DefaultClientTimeout)
+        {
+            // Nobody said it, and the pipeline ends the call. It bounded the reading of the body too: from now on we do.
+            made.Timeout = Timeout.InfiniteTimeSpan;
+            resilience.BoundsBodies = true;
+        }
         else if (_logger is not null && _warned.TryAdd(client, true)) ResilienceLog.ClientTimeoutTooShort(_logger, client, made.Timeout, total);
     }
 }

@@ -36,24 +36,36 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     /// <exception cref="InvalidOperationException">The client has it twice.</exception>
     /// <exception cref="OptionsValidationException">Its options or its configuration are wrong: everything, in one message.</exception>
     /// <exception cref="ObjectDisposedException">The container has been disposed of.</exception>
-    public HttpResilience GetResilience(string client) => TryGetResilience(client, out HttpResilience? found)
-        ? found
-        : throw new KeyNotFoundException($"The HttpClient '{client}' has no resilience: neither AddStandardResilience nor AddResilience was said.");
+    public HttpResilience GetResilience(string client) => Find(client) ?? throw new KeyNotFoundException($"The HttpClient '{client}' has no resilience: neither AddStandardResilience nor AddResilience was said.");
 
-    /// <summary>As <see cref="GetResilience"/>, with false for a client without resilience.</summary>
+    /// <summary>As <see cref="GetResilience"/>, with false for a client without resilience, and when the container has been disposed of: a host that
+    /// stops is no error of who asks.</summary>
     public bool TryGetResilience(string client, [NotNullWhen(true)] out HttpResilience? resilience)
     {
-        ArgumentNullException.ThrowIfNull(client);
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
-        if (!_made.TryGetValue(client, out resilience))
+        try
         {
-            lock (_gate)
-            {
-                if (!_made.TryGetValue(client, out resilience)) _made[client] = resilience = Make(client);
-            }
+            resilience = Find(client);
+        }
+        catch (ObjectDisposedException)
+        {
+            resilience = null;
         }
 
         return resilience is not null;
+    }
+
+    /// <summary>Null for a client without resilience. It never says so because the container is gone: a client that is made then must not come out
+    /// without its pipeline.</summary>
+    internal HttpResilience? Find(string client)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        if (_made.TryGetValue(client, out HttpResilience? resilience)) return resilience;
+        lock (_gate)
+        {
+            if (!_made.TryGetValue(client, out resilience)) _made[client] = resilience = Make(client);
+            return resilience;
+        }
     }
 
     /// <summary>Ends the listening to configuration.</summary>
@@ -85,7 +97,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             List<string> problems = [];
             try
             {
-                TryGetResilience(client, out _);
+                Find(client);
                 KeyOptionsOf(client);
             }
             catch (OptionsValidationException wrong)

@@ -77,17 +77,19 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     /// <inheritdoc cref="GetPipeline(string)"/>
     public ResiliencePipeline<T> GetPipeline<T>(string name) => (ResiliencePipeline<T>)Get(name, typeof(T));
 
-    /// <summary>As <see cref="GetPipeline(string)"/>, with false for a name that is not registered.</summary>
+    /// <summary>As <see cref="GetPipeline(string)"/>, with false for a name that is not registered, and when the container has been disposed of: a
+    /// host that stops is no error of who asks.</summary>
     public bool TryGetPipeline(string name, [NotNullWhen(true)] out ResiliencePipeline? pipeline)
     {
-        pipeline = (ResiliencePipeline?)Find(name, null);
+        pipeline = (ResiliencePipeline?)TryFind(name, null);
         return pipeline is not null;
     }
 
-    /// <summary>As <see cref="GetPipeline{T}(string)"/>, with false for a name that is not registered for this type.</summary>
+    /// <summary>As <see cref="GetPipeline{T}(string)"/>, with false for a name that is not registered for this type, and when the container has been
+    /// disposed of.</summary>
     public bool TryGetPipeline<T>(string name, [NotNullWhen(true)] out ResiliencePipeline<T>? pipeline)
     {
-        pipeline = (ResiliencePipeline<T>?)Find(name, typeof(T));
+        pipeline = (ResiliencePipeline<T>?)TryFind(name, typeof(T));
         return pipeline is not null;
     }
 
@@ -132,6 +134,19 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 
     private object Get(string name, Type? result) => Find(name, result) ?? throw new KeyNotFoundException(
         $"No pipeline '{name}'{(result is null ? "" : $" for {result}")} is registered; known are: {string.Join(", ", Names.Order(StringComparer.Ordinal))}.");
+
+    /// <summary>The services that a pipeline is built from may go before the provider does.</summary>
+    private object? TryFind(string name, Type? result)
+    {
+        try
+        {
+            return Find(name, result);
+        }
+        catch (ObjectDisposedException)
+        {
+            return null;
+        }
+    }
 
     private object? Find(string name, Type? result)
     {

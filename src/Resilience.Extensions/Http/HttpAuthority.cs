@@ -9,9 +9,10 @@ public sealed class HttpAuthority
 {
     private long _lastUsed;
 
-    internal HttpAuthority(string name, ResiliencePipeline<HttpResponseMessage> pipeline)
+    internal HttpAuthority(string name, string shownName, ResiliencePipeline<HttpResponseMessage> pipeline)
     {
         Name = name;
+        ShownName = shownName;
         Pipeline = pipeline;
     }
 
@@ -33,6 +34,9 @@ public sealed class HttpAuthority
 
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    /// <summary>What it is called in telemetry and logs; see <see cref="HttpResilienceOptions.MaxNamedAuthorities"/>.</summary>
+    internal string ShownName { get; }
 
     /// <summary>On the line of <see cref="TimeProvider.GetTimestamp"/>. A stamp that is lost in a race costs nothing.</summary>
     internal long LastUsed => Volatile.Read(ref _lastUsed);
@@ -69,7 +73,8 @@ internal readonly record struct AuthorityKey(string Scheme, string Host, int Por
 
     internal static AuthorityKey Of(string partition) => new("", partition, -1);
 
-    public override string ToString() => Scheme.Length == 0 ? Host : $"{Scheme}://{Host}{(IsDefaultPort ? "" : FormattableString.Invariant($":{Port}"))}";
+    public override string ToString() => Scheme.Length == 0 ? Host : $"{Scheme}://{Host}{(IsUsualPort ? "" : FormattableString.Invariant($":{Port}"))}";
 
-    private bool IsDefaultPort => (Scheme, Port) is ("http", 80) or ("https", 443);
+    /// <summary>Also none: the schemes of service discovery (<c>https+http</c>) have no usual port.</summary>
+    private bool IsUsualPort => Port < 0 || (Scheme, Port) is ("http", 80) or ("https", 443);
 }

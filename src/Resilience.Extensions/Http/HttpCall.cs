@@ -17,6 +17,8 @@ internal sealed class HttpCall
     private readonly bool _isSynchronous;
     private readonly string? _repeatObjection; // why a failed attempt that was sent must not be repeated; null when it may
     private readonly bool _isSafeByKey; // repeated only because it carries a key
+    private readonly bool _isLongPoll; // the server is meant to hold it
+    private readonly long _begun;
     private RequestBody _body;
     private HttpAuthority? _authority; // from the beginning of the call on
     private CancellationToken _callers;
@@ -32,9 +34,11 @@ internal sealed class HttpCall
         _options = resilience.Options;
         _request = request;
         _overrides = overrides;
+        _begun = resilience.Time.GetTimestamp();
         _isSynchronous = isSynchronous;
         _body = request.Content is { } content ? RequestBody.Of(content, overrides) : RequestBody.None;
         _repeatObjection = ObjectionTo(request, overrides, _options);
+        _isLongPoll = overrides?.IsLongPoll ?? _options.LongPolls.IsOne(request);
         _isSafeByKey = _repeatObjection is null && overrides?.IsRepeatable is null && !IsIdempotent(request.Method);
     }
 
@@ -45,7 +49,7 @@ internal sealed class HttpCall
             _body = await RequestBody.BufferedAsync(_body, _options.BufferRequestBytes, cancellationToken).ConfigureAwait(false);
 
         HttpAuthority authority = _authority = _resilience.Find(_request, _options);
-        CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = _overrides?.ToProperties() };
+        CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
         Outcome<HttpResponseMessage> outcome = await authority.Pipeline
             .TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, cancellationToken).ConfigureAwait(false);
         return Finish(outcome, authority);
@@ -88,9 +92,10 @@ internal sealed class HttpCall
         HttpResponseMessage? response = null;
         try
         {
-            response = _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
+            response = _isLongPoll && _options.LongPolls.Timeout is { } most ? await PollAsync(message, most, token).ConfigureAwait(false)
+                : _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
             response.RequestMessage ??= message;
-            await ReadAsync(response, token).ConfigureAwait(false);
+            await ResponseBody.ReadAsync(response, _request, _resilience, _overrides, context, _begun).ConfigureAwait(false);
         }
         catch (Exception error)
         {
@@ -170,15 +175,18 @@ internal sealed class HttpCall
         return message;
     }
 
-    private async ValueTask ReadAsync(HttpResponseMessage response, CancellationToken token)
+    /// <summary>A long poll has a time of its own. That it is up is no failure of the server, so it ends within the attempt, where that can be told.</summary>
+    private async ValueTask<HttpResponseMessage> PollAsync(HttpRequestMessage message, TimeSpan most, CancellationToken token)
     {
-        if (_overrides?.BufferResponse ?? _options.BufferResponses)
+        using CancellationTokenSource end = new(most, _resilience.Time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(end.Token, token);
+        try
         {
-            await response.Content.LoadIntoBufferAsync(_options.MaxBufferedResponseBytes, token).ConfigureAwait(false);
+            return _isSynchronous ? _handler.SendAttempt(message, either.Token) : await _handler.SendAttemptAsync(message, either.Token).ConfigureAwait(false);
         }
-        else if ((_overrides?.ReadIdleTimeout ?? _options.ReadIdleTimeout) is { } idle && idle > TimeSpan.Zero)
+        catch (OperationCanceledException cut) when (end.IsCancellationRequested && !token.IsCancellationRequested)
         {
-            response.Content = new IdleReadContent(response.Content, idle, _resilience.Time);
+            throw new TimedOutException(HttpClassifier.LongPollPolicy, most, cut);
         }
     }
 

@@ -20,6 +20,9 @@ public static class HttpClassifier
     /// <summary>Set on an attempt's message when its 409 may pass.</summary>
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
+    /// <summary>Who is said to have ended a long poll whose own time was up.</summary>
+    internal const string LongPollPolicy = "long-poll";
+
     private static readonly string[] MillisecondHeaders = ["retry-after-ms", "x-ms-retry-after-ms"];
 
     /// <summary>By which servers say whether to come back: those of ours and the OpenAI and Anthropic services, and Stripe.</summary>
@@ -37,6 +40,7 @@ public static class HttpClassifier
         ArgumentNullException.ThrowIfNull(rules);
         return rules.Table(TableName, table => (throttlingCounts ? table.On<HttpRequestException>(ThrottlingAsFailure) : table)
             .OnResult<HttpResponseMessage>(throttlingCounts ? JudgeCounting : Judge)
+            .On<TimedOutException>(static exception => exception.PolicyName == LongPollPolicy ? Verdict.Ignored : null)
             .NameResult<HttpResponseMessage>(static response => ((int)response.StatusCode).ToString(CultureInfo.InvariantCulture))
             .NameException<HttpRequestException>(static exception => NameOf(exception))
             .RetryAfterResult<HttpResponseMessage>(ReadRetryAfter));

@@ -12,6 +12,10 @@ public sealed class HttpRequestOverrides
     /// addresses are passed over. Circuits, budgets and limits stay those of the request's authority.</summary>
     public static readonly ResilienceProperty<Uri> AttemptUri = new("http attempt uri");
 
+    /// <summary>True in the context of a request that is a long poll (<see cref="HttpResilienceOptions.LongPolls"/>, <see cref="IsLongPoll"/>): for
+    /// <see cref="TimeoutOptions.TimeoutFor"/> in a pipeline of your own.</summary>
+    public static readonly ResilienceProperty<bool> LongPoll = new("http long poll");
+
     private static readonly ResilienceProperty<HttpRequestOverrides> Property = new("http overrides");
 
     /// <summary>The time for the whole call, instead of <see cref="StandardResilienceOptions.TotalTimeout"/>; 1 ms to a day.</summary>
@@ -19,6 +23,10 @@ public sealed class HttpRequestOverrides
 
     /// <summary>The time for each attempt, instead of <see cref="StandardResilienceOptions.AttemptTimeout"/>; 1 ms to a day.</summary>
     public TimeSpan? AttemptTimeout { get; set; }
+
+    /// <summary>Whether the server is meant to hold this request open, instead of what <see cref="HttpResilienceOptions.LongPolls"/> says. Times that are
+    /// set here hold also for a long poll.</summary>
+    public bool? IsLongPoll { get; set; }
 
     /// <summary>Retries at the most: can only be fewer than the client allows. 0: none.</summary>
     public int? MaxRetries { get; set; }
@@ -41,7 +49,23 @@ public sealed class HttpRequestOverrides
     /// <summary>True: the request goes straight through, once, without any policy.</summary>
     public bool DisableResilience { get; set; }
 
-    internal CallProperties ToProperties() => new CallProperties().With(Property, this);
+    /// <summary>What travels with the call; null when there is nothing to say.</summary>
+    internal static CallProperties? ToProperties(HttpRequestOverrides? overrides, bool isLongPoll)
+    {
+        if (overrides is null && !isLongPoll) return null;
+        CallProperties properties = new();
+        if (overrides is not null) properties.With(Property, overrides);
+        return isLongPoll ? properties.With(LongPoll, true) : properties;
+    }
+
+    /// <summary>The total time of this call, where it is not that of the client.</summary>
+    internal static TimeSpan? TotalFor(ResilienceContext context) => Of(context)?.TotalTimeout ?? LongestFor(context);
+
+    /// <summary>The time of an attempt of this call, where it is not that of the client.</summary>
+    internal static TimeSpan? AttemptFor(ResilienceContext context) => Of(context)?.AttemptTimeout ?? LongestFor(context);
+
+    /// <summary>A long poll has a time of its own, which is kept inside the attempt.</summary>
+    private static TimeSpan? LongestFor(ResilienceContext context) => context.TryGet(LongPoll, out bool isOne) && isOne ? OptionsCheck.LongestSpan : null;
 
     internal static HttpRequestOverrides? Of(ResilienceContext context) => context.TryGet(Property, out HttpRequestOverrides? found) ? found : null;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
@@ -17,6 +18,14 @@ public sealed class HttpResilience
     private HttpResilienceOptions _options;
     private long _lookAgainAt = long.MinValue;
 
+    // The pattern checks and describes. No request passes it, so its policies make no metric series; the first request that finds no place gets
+    // a pipeline that is seen.
+    private readonly HttpAuthority _pattern;
+    private readonly string? _meterText;
+    private readonly HashSet<string> _shown = new(StringComparer.Ordinal); // names that telemetry knows; they stay, as series do
+    private volatile HttpAuthority _overflow;
+    private long _clientBufferBytes = long.MaxValue;
+
     private HttpResilience(string name, HttpResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
     {
         ArgumentNullException.ThrowIfNull(name);
@@ -25,10 +34,11 @@ public sealed class HttpResilience
         _options = options;
         _build = build;
         ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
-        Overflow = new("*", builder.Build());
         Time = builder.TimeProvider;
-        TotalTimeout = FindTotal();
-        IsHedged = Hedges(Overflow.Pipeline.Describe().Policies);
+        _meterText = builder.MeterFactory is { } meters ? meters.GetType().Name : null;
+        builder.MeterFactory = Unheard.Meters;
+        _pattern = _overflow = new("*", "*", builder.Build());
+        Look();
     }
 
     /// <summary>The standard pipeline, with or without changes.</summary>
@@ -70,10 +80,18 @@ public sealed class HttpResilience
     public IReadOnlyList<HttpAuthority> Authorities => [.. _authorities.Values];
 
     /// <summary>What authorities share that found no place; see <see cref="HttpResilienceOptions.MaxAuthorities"/>.</summary>
-    public HttpAuthority Overflow { get; }
+    public HttpAuthority Overflow => _overflow;
 
     /// <summary>The policies, their options and the findings about their order.</summary>
-    public PipelineDescription Describe() => Overflow.Pipeline.Describe() with { Name = Name };
+    public PipelineDescription Describe()
+    {
+        PipelineDescription described = _pattern.Pipeline.Describe();
+        return described with
+        {
+            Name = Name,
+            Settings = [.. described.Settings.Select(s => s.Key == "meter" ? new(s.Key, _meterText ?? "of the process") : s)],
+        };
+    }
 
     /// <summary>The authority of this address, known from now on.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="uri"/> is null.</exception>
@@ -103,11 +121,13 @@ public sealed class HttpResilience
         lock (_changing)
         {
             // The first one checks for all: they differ in nothing but their names.
-            Overflow.Pipeline.Update(NewBuilder(Overflow.Name, build, options));
-            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.Name, build, options));
+            ResiliencePipelineBuilder<HttpResponseMessage> pattern = NewBuilder(_pattern.ShownName, build, options);
+            pattern.MeterFactory = Unheard.Meters;
+            _pattern.Pipeline.Update(pattern);
+            if (_overflow != _pattern) _overflow.Pipeline.Update(NewBuilder(_overflow.ShownName, build, options));
+            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.ShownName, build, options));
             _build = build;
-            TotalTimeout = FindTotal();
-            IsHedged = Hedges(Overflow.Pipeline.Describe().Policies);
+            Look();
             Volatile.Write(ref _options, options);
         }
     }
@@ -120,19 +140,43 @@ public sealed class HttpResilience
     /// <summary>Whether attempts may run beside each other.</summary>
     internal bool IsHedged { get; private set; }
 
+    /// <summary>Whether a limit counts who is under way, so that a place may be kept until the end of a body.</summary>
+    internal bool HasPlaces { get; private set; }
+
+    /// <summary>Whether the client's own timeout was lifted, which bounded the reading of bodies too.</summary>
+    internal bool BoundsBodies { get; set; }
+
+    /// <summary>The largest body that the client would read into memory (<see cref="HttpClient.MaxResponseContentBufferSize"/>), where it is known.</summary>
+    internal long ClientBufferBytes
+    {
+        get => Volatile.Read(ref _clientBufferBytes);
+        set => Volatile.Write(ref _clientBufferBytes, value);
+    }
+
     internal HttpResilienceOptions Options => Volatile.Read(ref _options);
 
     internal HttpAuthority Find(HttpRequestMessage request, HttpResilienceOptions options)
     {
         if (options.PartitionBy is { } partition) return Find(AuthorityKey.Of(Partition(partition, request)));
-        return request.RequestUri is { IsAbsoluteUri: true } uri ? Find(AuthorityKey.Of(uri)) : Overflow; // the inner handler will say what is wrong
+        return request.RequestUri is { IsAbsoluteUri: true } uri ? Find(AuthorityKey.Of(uri)) : Shared(); // the inner handler will say what is wrong
     }
+
+    private void Look()
+    {
+        TotalTimeout = FindTotal();
+        IReadOnlyList<PolicyDescription> policies = _pattern.Pipeline.Describe().Policies;
+        IsHedged = Hedges(policies);
+        HasPlaces = Limits(policies);
+    }
+
+    private static bool Limits(IReadOnlyList<PolicyDescription> policies) =>
+        policies.Any(p => p.Role is PolicyRole.ConcurrencyLimit or PolicyRole.RateLimit || Limits(p.Inner));
 
     private static bool Hedges(IReadOnlyList<PolicyDescription> policies) =>
         policies.Any(p => p is { Role: PolicyRole.Hedging, MaxAttempts: not 1 } || Hedges(p.Inner));
 
     private TimeSpan? FindTotal() =>
-        Overflow.Pipeline.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is { Role: PolicyRole.Timeout } outermost
+        _pattern.Pipeline.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Timeout or PolicyRole.Retry) is { Role: PolicyRole.Timeout } outermost
             ? outermost.Timeout
             : null;
 
@@ -164,14 +208,31 @@ public sealed class HttpResilience
         lock (_changing)
         {
             if (_authorities.TryGetValue(key, out HttpAuthority? raced)) return raced;
-            if (_authorities.Count >= _options.MaxAuthorities && !Forget()) return Overflow;
-            string name = key.ToString();
-            HttpAuthority made = new(name, NewBuilder(name, _build, _options).Build());
+            if (_authorities.Count >= _options.MaxAuthorities && !Forget()) return Shared();
+            string name = key.ToString(), shown = ShownName(name);
+            HttpAuthority made = new(name, shown, NewBuilder(shown, _build, _options).Build());
             made.Touch(Time.GetTimestamp());
             _authorities[key] = made;
             return made;
         }
     }
+
+    /// <summary>What all share that find no place, made when the first one comes. What an operator did to the pattern before stays done.</summary>
+    private HttpAuthority Shared()
+    {
+        if (_overflow != _pattern) return _overflow;
+        lock (_changing)
+        {
+            if (_overflow != _pattern) return _overflow;
+            HttpAuthority made = new(_pattern.Name, _pattern.ShownName, NewBuilder(_pattern.ShownName, _build, _options).Build());
+            if (_pattern.CircuitBreaker?.State == CircuitState.Isolated) made.CircuitBreaker?.Isolate();
+            return _overflow = made;
+        }
+    }
+
+    /// <summary>A metric series lives as long as the process: there is one for each of the first authorities, and one for all others.</summary>
+    private string ShownName(string name) =>
+        _shown.Contains(name) || (_shown.Count < _options.MaxNamedAuthorities && _shown.Add(name)) ? name : "other";
 
     /// <summary>Makes room: the least used tenth of those that nothing would be lost with.</summary>
     private bool Forget()
@@ -202,5 +263,21 @@ public sealed class HttpResilience
         build(builder);
         if (options.Classify is { } rules) builder.Classify(rules);
         return builder;
+    }
+
+    /// <summary>Meters that nobody hears: instruments of a meter that has been disposed of are never published.</summary>
+    private sealed class Unheard : IMeterFactory
+    {
+        internal static readonly Unheard Meters = new();
+
+        private readonly Meter _meter = new("Resilience.Unheard");
+
+        private Unheard() => _meter.Dispose();
+
+        public Meter Create(MeterOptions options) => _meter;
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -12,6 +12,11 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// there are none, further authorities share <see cref="HttpResilience.Overflow"/>.</summary>
     public int MaxAuthorities { get; set; } = 1000;
 
+    /// <summary>How many authorities are told apart in telemetry and logs, 0 to 100,000. Default 50. Each further one keeps a circuit, a budget and a
+    /// limit of its own, but is counted and logged as <c>client/other</c>: hosts that are called once do not make metric series for ever. Exceptions
+    /// name all of them.</summary>
+    public int MaxNamedAuthorities { get; set; } = 50;
+
     /// <summary>What shares a circuit, a budget and a limit: requests for which this gives the same text. Default null: those to the same
     /// authority. A constant makes one for the whole client. A throw or null means the empty text.</summary>
     public Func<HttpRequestMessage, string?>? PartitionBy { get; set; }
@@ -24,8 +29,18 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// patience. It is repeated either way.</summary>
     public bool ThrottlingCounts { get; set; }
 
+    /// <summary>Which requests are meant to be held open by the server, and how long. Default: none.</summary>
+    public LongPollOptions LongPolls { get; } = new();
+
+    /// <summary>Whether the place of a concurrency limit is kept until the end of the body also where the body is read as a stream
+    /// (<see cref="HttpCompletionOption.ResponseHeadersRead"/>, <c>GetStreamAsync</c>). Default false: a stream gives it back when its reading
+    /// begins. Bodies that <see cref="HttpClient"/> reads into memory keep it to their end in any case. A response that is disposed of, that breaks
+    /// off, or that is lost without being disposed of gives it back.</summary>
+    public bool HoldPlaceForStreams { get; set; }
+
     /// <summary>Whether the body is read inside the attempt, so that an answer that breaks off is retried and counts against the
-    /// circuit, and the attempt timeout covers the body too. Not for streams. Default false.</summary>
+    /// circuit, and the attempt timeout covers the body too. It leaves alone what has no end of its own: an upgraded connection (101, CONNECT) and
+    /// event streams. Default false.</summary>
     public bool BufferResponses { get; set; }
 
     /// <summary>The largest body that is buffered, 1 to 2,147,483,647 bytes. Default 10 MiB. A larger one ends the call: it is neither
@@ -33,7 +48,9 @@ public abstract class HttpResilienceOptions : PolicyOptions
     public long MaxBufferedResponseBytes { get; set; } = 10 * 1024 * 1024;
 
     /// <summary>How long a body may be silent while somebody reads it, 1 ms to a day; then the read fails with an
-    /// <see cref="IOException"/>. Default null: as long as it likes. It cuts no stream that keeps talking.</summary>
+    /// <see cref="IOException"/>. It cuts no stream that keeps talking, and no upgraded connection (101, CONNECT). Default null: as long as it likes,
+    /// except where the pipeline has lifted <see cref="HttpClient.Timeout"/>: there a body that is no event stream may be silent for as long as
+    /// the total timeout.</summary>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
     /// <summary>Request bodies up to this size that can be sent only once are read into memory first, so that they can be repeated. 0 to
@@ -53,6 +70,8 @@ public abstract class HttpResilienceOptions : PolicyOptions
     {
         ArgumentNullException.ThrowIfNull(check);
         check.Number(nameof(MaxAuthorities), MaxAuthorities, 1, 100_000);
+        check.Number(nameof(MaxNamedAuthorities), MaxNamedAuthorities, 0, 100_000);
+        LongPolls.Check(check);
         check.Require(
             MaxBufferedResponseBytes is >= 1 and <= int.MaxValue, nameof(MaxBufferedResponseBytes), MaxBufferedResponseBytes, "from 1 to 2147483647");
         if (ReadIdleTimeout is { } idle) check.Span(nameof(ReadIdleTimeout), idle, TimeSpan.FromMilliseconds(1));

@@ -2,18 +2,44 @@ using System.Net;
 
 namespace Resilience;
 
-/// <summary>The body of an answer, whose reads fail when the server is silent for too long.</summary>
+/// <summary>What bounds the reading of a body after its attempt has ended, and what it still keeps.</summary>
+/// <param name="Time">The clock of the pipeline.</param>
+/// <param name="Idle">How long a read may take; null: as long as it likes.</param>
+/// <param name="ReadBy">On the line of <see cref="TimeProvider.GetTimestamp"/>: by when a body must have been read that is read into memory as a whole;
+/// null: no bound.</param>
+/// <param name="Hold">Places that are kept; null: none.</param>
+/// <param name="HoldsForStreams">Whether they are kept also while the body is read as a stream.</param>
+internal sealed record BodyBounds(TimeProvider Time, TimeSpan? Idle, long? ReadBy, PlaceHold? Hold, bool HoldsForStreams)
+{
+    /// <summary>The time of the whole call, for the message.</summary>
+    internal TimeSpan Total { get; init; }
+
+    /// <summary>The time that is left for reading into memory; null: no bound.</summary>
+    internal TimeSpan? Left
+    {
+        get
+        {
+            if (ReadBy is not { } end) return null;
+            TimeSpan left = Time.GetElapsedTime(Time.GetTimestamp(), end);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+}
+
+/// <summary>The body of a response after its headers: reads fail when the server is silent for too long, reading it into memory as a whole ends with
+/// the time of the call, and the places of limits are given back at its end.</summary>
 internal sealed class IdleReadContent : HttpContent
 {
-    private readonly HttpContent _original;
-    private readonly TimeSpan _idle;
-    private readonly TimeProvider _time;
+    /// <summary>What <see cref="HttpClient"/> reads whole bodies into is a stream of its own, and nobody else's.</summary>
+    private static readonly System.Reflection.Assembly HttpAssembly = typeof(HttpContent).Assembly;
 
-    internal IdleReadContent(HttpContent original, TimeSpan idle, TimeProvider time)
+    private readonly HttpContent _original;
+    private readonly BodyBounds _bounds;
+
+    internal IdleReadContent(HttpContent original, BodyBounds bounds)
     {
         _original = original;
-        _idle = idle;
-        _time = time;
+        _bounds = bounds;
         foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in original.Headers.NonValidated)
         {
             foreach (string value in values) Headers.TryAddWithoutValidation(name, value);
@@ -22,25 +48,22 @@ internal sealed class IdleReadContent : HttpContent
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        await using Stream body = await CreateContentReadStreamAsync(cancellationToken).ConfigureAwait(false);
-        await body.CopyToAsync(stream, cancellationToken).ConfigureAwait(false);
+        await using IdleReadStream body = new(await _original.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), _bounds);
+        await body.CopyWholeAsync(stream, 81920, cancellationToken).ConfigureAwait(false);
     }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken)
-    {
-        using Stream body = CreateContentReadStream(cancellationToken);
-        body.CopyTo(stream);
-    }
+    protected override void SerializeToStream(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
+        SerializeToStreamAsync(stream, context, cancellationToken).GetAwaiter().GetResult();
 
     protected override async Task<Stream> CreateContentReadStreamAsync(CancellationToken cancellationToken) =>
-        new IdleReadStream(await _original.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), _idle, _time);
+        new IdleReadStream(await _original.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false), _bounds);
 
     protected override Task<Stream> CreateContentReadStreamAsync() => CreateContentReadStreamAsync(CancellationToken.None);
 
     protected override Stream CreateContentReadStream(CancellationToken cancellationToken) =>
-        new IdleReadStream(_original.ReadAsStream(cancellationToken), _idle, _time);
+        new IdleReadStream(_original.ReadAsStream(cancellationToken), _bounds);
 
     protected override bool TryComputeLength(out long length)
     {
@@ -51,12 +74,20 @@ internal sealed class IdleReadContent : HttpContent
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing) _original.Dispose();
+        if (disposing)
+        {
+            _original.Dispose();
+            _bounds.Hold?.Dispose();
+        }
+
         base.Dispose(disposing);
     }
 
-    private sealed class IdleReadStream(Stream body, TimeSpan idle, TimeProvider time) : Stream
+    private sealed class IdleReadStream(Stream body, BodyBounds bounds) : Stream
     {
+        private CancellationToken _whole; // of reading into memory as a whole
+        private bool _isWhole;
+
         public override bool CanRead => true;
 
         public override bool CanSeek => false;
@@ -71,24 +102,59 @@ internal sealed class IdleReadContent : HttpContent
             set => throw new NotSupportedException();
         }
 
+        /// <summary>Into a buffer of the client's own: the whole body, within the time of the call, and in its place.</summary>
+        internal async Task CopyWholeAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            TimeSpan? left = bounds.Left;
+            using CancellationTokenSource end = left is { } time ? new(time, bounds.Time) : new();
+            (_isWhole, _whole) = (true, end.Token);
+            try
+            {
+                await base.CopyToAsync(destination, bufferSize, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                (_isWhole, _whole) = (false, default);
+                bounds.Hold?.Dispose();
+            }
+        }
+
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            ArgumentNullException.ThrowIfNull(destination);
+            return destination.GetType().Assembly == HttpAssembly
+                ? CopyWholeAsync(destination, bufferSize, cancellationToken)
+                : base.CopyToAsync(destination, bufferSize, cancellationToken);
+        }
+
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            ValueTask<int> reading;
-            using CancellationTokenSource silence = new(idle, time);
-            using (CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, cancellationToken))
+            if (!_isWhole && !bounds.HoldsForStreams) bounds.Hold?.Dispose();
+            if (_isWhole && _whole.IsCancellationRequested) throw BrokenOff("total-timeout", null);
+            using CancellationTokenSource? silence = bounds.Idle is { } idle ? new(idle, bounds.Time) : null;
+            using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence?.Token ?? default, _whole, cancellationToken);
+            int read;
+            try
             {
-                reading = body.ReadAsync(buffer, either.Token);
-                if (reading.IsCompletedSuccessfully) return reading.Result;
-                try
-                {
-                    return await reading.ConfigureAwait(false);
-                }
-                catch (Exception cut) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-                {
-                    TimedOutException timedOut = new("read-idle-timeout", idle, cut);
-                    throw new IOException($"The answer broke off: {timedOut.Message}", timedOut);
-                }
+                read = await body.ReadAsync(buffer, either.Token).ConfigureAwait(false);
             }
+            catch (Exception cut)
+            {
+                bounds.Hold?.Dispose();
+                if (cancellationToken.IsCancellationRequested) throw;
+                if (_whole.IsCancellationRequested) throw BrokenOff("total-timeout", cut);
+                if (silence is { IsCancellationRequested: true }) throw BrokenOff("read-idle-timeout", cut);
+                throw;
+            }
+
+            if (read == 0 && buffer.Length > 0) bounds.Hold?.Dispose();
+            return read;
+        }
+
+        private IOException BrokenOff(string policy, Exception? cut)
+        {
+            TimedOutException timedOut = new(policy, policy == "read-idle-timeout" ? bounds.Idle!.Value : bounds.Total, cut);
+            return new($"The response broke off: {timedOut.Message}", timedOut);
         }
 
         public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
@@ -109,13 +175,19 @@ internal sealed class IdleReadContent : HttpContent
 
         protected override void Dispose(bool disposing)
         {
-            if (disposing) body.Dispose();
+            if (disposing)
+            {
+                body.Dispose();
+                bounds.Hold?.Dispose();
+            }
+
             base.Dispose(disposing);
         }
 
         public override async ValueTask DisposeAsync()
         {
             await body.DisposeAsync().ConfigureAwait(false);
+            bounds.Hold?.Dispose();
             await base.DisposeAsync().ConfigureAwait(false);
         }
     }

@@ -79,7 +79,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
             {
                 Name = TotalTimeoutName,
                 Timeout = total,
-                TimeoutFor = static context => HttpRequestOverrides.Of(context)?.TotalTimeout,
+                TimeoutFor = static context => HttpRequestOverrides.TotalFor(context),
             });
         }
 
@@ -92,7 +92,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
             {
                 Name = AttemptTimeoutName,
                 Timeout = attempt,
-                TimeoutFor = static context => HttpRequestOverrides.Of(context)?.AttemptTimeout,
+                TimeoutFor = static context => HttpRequestOverrides.AttemptFor(context),
             });
         }
     }

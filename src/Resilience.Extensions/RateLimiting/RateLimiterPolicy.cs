@@ -109,7 +109,8 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
             Outcome<T> outcome = lease.IsAcquired
                 ? await next.ExecuteAsync(context).ConfigureAwait(false)
                 : Outcome.Rejected<T>(policy.Refuse(lease, context));
-            Leases.GiveBack(lease);
+            bool isKept = outcome.HasResult && context.TryGet(PlaceHold.Property, out PlaceHold? hold) && hold.TryAdd(() => Leases.GiveBack(lease));
+            if (!isKept) Leases.GiveBack(lease);
             return outcome;
         }
     }

@@ -67,9 +67,9 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             if (!limit.TryEnter()) return EnterAndGoOnAsync(limit.EnterAsync(context), context);
             bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, isCounted);
+            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, isCounted, context);
             Outcome<T> outcome = running.Result;
-            Leave(isCounted);
+            Leave(isCounted, outcome, context);
             return new(outcome);
         }
 
@@ -100,17 +100,25 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             context.MarkBegun();
             bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
-            Leave(isCounted);
+            Leave(isCounted, outcome, context);
             return outcome;
         }
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, bool isCounted)
+        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, bool isCounted, ResilienceContext context)
         {
             Outcome<T> outcome = await running.ConfigureAwait(false);
-            Leave(isCounted);
+            Leave(isCounted, outcome, context);
             return outcome;
         }
+
+        /// <summary>The place is given back, or left to a result that is still in use.</summary>
+        private void Leave(bool isCounted, in Outcome<T> outcome, ResilienceContext context)
+        {
+            if (!outcome.HasResult || !context.TryGet(PlaceHold.Property, out PlaceHold? hold) || !TryLeaveTo(hold, isCounted)) Leave(isCounted);
+        }
+
+        private bool TryLeaveTo(PlaceHold hold, bool isCounted) => hold.TryAdd(() => Leave(isCounted));
 
         private void Leave(bool isCounted)
         {

@@ -78,12 +78,19 @@ internal sealed class RetryTelemetry
 
     private List<Measurement<double>> Measure()
     {
-        List<Measurement<double>> measured = [];
+        Dictionary<(string? Policy, string? Pipeline), double> balances = [];
         foreach (RetryBudget budget in _budgets.Alive())
         {
-            TagList tags = new() { { ResilienceTelemetry.PolicyTag, budget.Name } };
-            if (budget.PipelineName is { } pipeline) tags.Add(ResilienceTelemetry.PipelineTag, pipeline);
-            measured.Add(new(budget.Balance, tags));
+            (string?, string?) owner = (budget.Name, budget.PipelineName);
+            balances[owner] = balances.GetValueOrDefault(owner) + budget.Balance; // two of one name are one series
+        }
+
+        List<Measurement<double>> measured = [];
+        foreach (((string? policy, string? pipeline), double balance) in balances)
+        {
+            TagList tags = new() { { ResilienceTelemetry.PolicyTag, policy } };
+            if (pipeline is not null) tags.Add(ResilienceTelemetry.PipelineTag, pipeline);
+            measured.Add(new(balance, tags));
         }
 
         return measured;

@@ -7,6 +7,8 @@ public sealed partial class ComparisonTests
 {
     [Theory]
     [InlineData("docs/moving-from-microsoft-http-resilience.md", 35)]
+    [InlineData("docs/moving-from-polly.md", 20)]
+    [InlineData("docs/http-client.md", 12)]
     [InlineData("docs/idempotency/faults-elsewhere.md", 35)]
     [InlineData("docs/idempotency/behaviours.md", 120)]
     [InlineData("docs/verification.md", 35)]

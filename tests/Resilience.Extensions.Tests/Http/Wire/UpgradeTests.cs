@@ -45,7 +45,8 @@ public sealed class UpgradeTests
             },
             version == "2.0" ? HttpProtocols.Http2 : HttpProtocols.Http1,
             readsBodies: false);
-        using HttpMessageInvoker invoker = new(new ResilienceHttpHandler(HttpKit.Standard(time), new SocketsHttpHandler()));
+        HttpResilience resilience = HttpKit.Standard(time, o => (o.ReadIdleTimeout, o.BufferResponses) = (TimeSpan.FromSeconds(10), true));
+        using HttpMessageInvoker invoker = new(new ResilienceHttpHandler(resilience, new SocketsHttpHandler()));
         using ClientWebSocket client = new();
         client.Options.HttpVersion = new(version);
         client.Options.HttpVersionPolicy = HttpVersionPolicy.RequestVersionExact;

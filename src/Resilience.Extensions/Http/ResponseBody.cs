@@ -1,0 +1,54 @@
+using System.Net;
+
+namespace Resilience;
+
+/// <summary>What becomes of the body of a response whose headers have come: it is read within the attempt, bounded, or left alone.</summary>
+internal static class ResponseBody
+{
+    /// <summary>The connection has become something else, which both sides read and write: a WebSocket, a tunnel.</summary>
+    internal static bool IsUpgraded(HttpRequestMessage request, HttpResponseMessage response) =>
+        response.StatusCode == HttpStatusCode.SwitchingProtocols || (request.Method == HttpMethod.Connect && response.IsSuccessStatusCode);
+
+    /// <summary>A body that has no end of its own, and may be silent for long.</summary>
+    internal static bool IsEventStream(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType is { } type
+        && (type.Equals("text/event-stream", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("multipart/x-mixed-replace", StringComparison.OrdinalIgnoreCase)
+            || type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Whether there is no body, so that nothing need be kept or bounded.</summary>
+    internal static bool IsEmpty(HttpRequestMessage request, HttpResponseMessage response) =>
+        request.Method == HttpMethod.Head || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified
+        || response.Content.Headers.ContentLength == 0;
+
+    /// <summary>Has the attempt end with a response whose body is treated as the options say.</summary>
+    /// <param name="response">What came.</param>
+    /// <param name="request">The caller's request.</param>
+    /// <param name="resilience">What the client shares.</param>
+    /// <param name="overrides">What the request wants otherwise.</param>
+    /// <param name="context">The attempt.</param>
+    /// <param name="callStart">When the call began.</param>
+    internal static async ValueTask ReadAsync(
+        HttpResponseMessage response, HttpRequestMessage request, HttpResilience resilience, HttpRequestOverrides? overrides, ResilienceContext context, long callStart)
+    {
+        if (IsUpgraded(request, response)) return;
+        HttpResilienceOptions options = resilience.Options;
+        bool isStream = IsEventStream(response);
+        if (overrides?.BufferResponse ?? (options.BufferResponses && !isStream))
+        {
+            long most = Math.Min(options.MaxBufferedResponseBytes, resilience.ClientBufferBytes);
+            await response.Content.LoadIntoBufferAsync(most, context.CancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        if (IsEmpty(request, response)) return;
+        TimeSpan? total = resilience.BoundsBodies ? overrides?.TotalTimeout ?? resilience.TotalTimeout : null;
+        TimeSpan? idle = overrides?.ReadIdleTimeout ?? options.ReadIdleTimeout ?? (isStream ? null : total);
+        if (idle <= TimeSpan.Zero) idle = null;
+        PlaceHold? hold = resilience.HasPlaces ? new() : null;
+        if (idle is null && total is null && hold is null) return;
+        if (hold is not null) context.Set(PlaceHold.Property, hold);
+        long? readBy = total is { } all ? callStart + (long)(all.TotalSeconds * resilience.Time.TimestampFrequency) : null;
+        BodyBounds bounds = new(resilience.Time, idle, readBy, hold, options.HoldPlaceForStreams) { Total = total ?? default };
+        response.Content = new IdleReadContent(response.Content, bounds);
+    }
+}
