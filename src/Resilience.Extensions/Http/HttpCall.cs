@@ -95,7 +95,8 @@ internal sealed class HttpCall
             response = _isLongPoll && _options.LongPolls.Timeout is { } most ? await PollAsync(message, most, token).ConfigureAwait(false)
                 : _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
             response.RequestMessage ??= message;
-            await ResponseBody.ReadAsync(response, _request, _resilience, _overrides, context, _begun).ConfigureAwait(false);
+            long from = _isLongPoll ? _resilience.Time.GetTimestamp() : _begun;
+            await ResponseBody.ReadAsync(response, _request, _resilience, _overrides, context, from).ConfigureAwait(false);
         }
         catch (Exception error)
         {

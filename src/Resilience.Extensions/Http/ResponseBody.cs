@@ -5,6 +5,9 @@ namespace Resilience;
 /// <summary>What becomes of the body of a response whose headers have come: it is read within the attempt, bounded, or left alone.</summary>
 internal static class ResponseBody
 {
+    /// <summary>What a client has by default: it holds where the total was taken away after it had been lifted.</summary>
+    private static readonly TimeSpan LiftedTimeout = TimeSpan.FromSeconds(100);
+
     /// <summary>The connection has become something else, which both sides read and write: a WebSocket, a tunnel.</summary>
     internal static bool IsUpgraded(HttpRequestMessage request, HttpResponseMessage response) =>
         response.StatusCode == HttpStatusCode.SwitchingProtocols || (request.Method == HttpMethod.Connect && response.IsSuccessStatusCode);
@@ -26,9 +29,9 @@ internal static class ResponseBody
     /// <param name="resilience">What the client shares.</param>
     /// <param name="overrides">What the request wants otherwise.</param>
     /// <param name="context">The attempt.</param>
-    /// <param name="callStart">When the call began.</param>
+    /// <param name="start">From when on the total counts for the body: when the call began, or when the headers of a long poll came.</param>
     internal static async ValueTask ReadAsync(
-        HttpResponseMessage response, HttpRequestMessage request, HttpResilience resilience, HttpRequestOverrides? overrides, ResilienceContext context, long callStart)
+        HttpResponseMessage response, HttpRequestMessage request, HttpResilience resilience, HttpRequestOverrides? overrides, ResilienceContext context, long start)
     {
         if (IsUpgraded(request, response)) return;
         HttpResilienceOptions options = resilience.Options;
@@ -41,13 +44,13 @@ internal static class ResponseBody
         }
 
         if (IsEmpty(request, response)) return;
-        TimeSpan? total = resilience.BoundsBodies ? overrides?.TotalTimeout ?? resilience.TotalTimeout : null;
+        TimeSpan? total = resilience.BoundsBodies ? overrides?.TotalTimeout ?? resilience.TotalTimeout ?? LiftedTimeout : null;
         TimeSpan? idle = overrides?.ReadIdleTimeout ?? options.ReadIdleTimeout ?? (isStream ? null : total);
         if (idle <= TimeSpan.Zero) idle = null;
         PlaceHold? hold = resilience.HasPlaces ? new() : null;
         if (idle is null && total is null && hold is null) return;
         if (hold is not null) context.Set(PlaceHold.Property, hold);
-        long? readBy = total is { } all ? callStart + (long)(all.TotalSeconds * resilience.Time.TimestampFrequency) : null;
+        long? readBy = total is { } all ? start + (long)(all.TotalSeconds * resilience.Time.TimestampFrequency) : null;
         BodyBounds bounds = new(resilience.Time, idle, readBy, hold, options.HoldPlaceForStreams) { Total = total ?? default };
         response.Content = new IdleReadContent(response.Content, bounds);
     }

@@ -477,6 +477,8 @@ public sealed class PollyDifferencesTests
         internal TimeSpan Set { get; set; }
 
         public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Set;
+
+        public override long GetTimestamp() => base.GetUtcNow().UtcTicks;
     }
 
     private sealed class Levels : TelemetryListener

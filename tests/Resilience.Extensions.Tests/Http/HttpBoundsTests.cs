@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Http.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
@@ -127,6 +129,33 @@ public sealed class HttpBoundsTests
         await using ServiceProvider services = Container(
             new ScriptedHandler((_, _) => new TrackedResponse(HttpStatusCode.OK, new('x', 1001))), o => o.BufferResponses = true, c => c.MaxResponseContentBufferSize = 1000);
         await Create(services).Invoking(c => c.GetStringAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
+    }
+
+    [Fact]
+    public async Task The_factory_logs_the_call_once_and_each_attempt_next_to_the_wire()
+    {
+        FakeLogCollector log = new();
+        await using ServiceProvider services = Container(
+            new ScriptedHandler(HttpStatusCode.BadGateway, HttpStatusCode.OK), o => o.Retry!.BaseDelay = TimeSpan.Zero,
+            more: s => s.AddLogging(l => l.AddProvider(new FakeLoggerProvider(log))));
+        (await Create(services).GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.OK);
+        string[] ended = [.. log.GetSnapshot().Where(r => r.Id.Name is "RequestPipelineEnd" or "RequestEnd").Select(r => $"{r.Category!.Split('.')[^1]}: {r.StructuredState!.First(p => p.Key == "StatusCode").Value}")];
+        ended.Should().Equal("ClientHandler: 502", "ClientHandler: 200", "LogicalHandler: 200");
+    }
+
+    [Fact]
+    public async Task The_response_names_the_attempt_that_it_answers_with_the_callers_headers_and_options()
+    {
+        HttpClient client = HttpKit.Client(HttpKit.Standard(_time), new ScriptedHandler(HttpStatusCode.BadGateway, HttpStatusCode.OK));
+        HttpRequestMessage request = HttpKit.Request(HttpMethod.Get);
+        HttpRequestOptionsKey<string> tenant = new("tenant");
+        request.Options.Set(tenant, "acme");
+        request.Headers.Add("X-Tenant", "acme");
+        using HttpResponseMessage response = await client.SendAsync(request);
+        response.RequestMessage!.RequestUri.Should().Be(HttpKit.Address);
+        response.RequestMessage.Headers.GetValues("X-Tenant").Should().Equal("acme");
+        response.RequestMessage.Options.TryGetValue(tenant, out string? found).Should().BeTrue();
+        found.Should().Be("acme");
     }
 
     // ---- the place of a limit
@@ -290,6 +319,33 @@ public sealed class HttpBoundsTests
 
         network.Count.Should().Be(3);
         resilience.For(new("https://hub.test")).CircuitBreaker!.State.Should().Be(CircuitState.Closed);
+    }
+
+    /// <summary>Where the timeout of the client was lifted, the total bounds the body of a long poll from its headers on.</summary>
+    [Fact]
+    public async Task The_body_of_a_poll_that_was_held_for_longer_than_the_total_is_read_all_the_same()
+    {
+        Body body = new();
+        TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously), answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        ScriptedHandler network = new(async (_, _, _) =>
+        {
+            arrived.SetResult();
+            await answer.Task;
+            return body.Response();
+        });
+        await using ServiceProvider services = Container(network, o =>
+        {
+            o.TotalTimeout = TimeSpan.FromMinutes(2);
+            o.LongPolls.Paths.Add("/orders");
+        });
+        Task<string> poll = Create(services).GetStringAsync(HttpKit.Address);
+        await arrived.Task.WaitAsync(Patience);
+        _time.Advance(TimeSpan.FromMinutes(10));
+        answer.SetResult();
+        await body.IsReadAgainAsync(1);
+        body.Give([(byte)'x']);
+        body.Give([]);
+        (await poll.WaitAsync(Patience)).Should().Be("x");
     }
 
     [Theory]
