@@ -190,7 +190,11 @@ public sealed class PollyDifferencesTests
         HashSet<TimeSpan> there = [], here = [];
         PollyPipeline polly = new PollyPipelineBuilder { TimeProvider = new AtOnce() }.AddRetry(new RetryStrategyOptions
         {
-            MaxRetryAttempts = 12, Delay = Second, BackoffType = DelayBackoffType.Exponential, UseJitter = true, MaxDelay = Second * 2,
+            MaxRetryAttempts = 12,
+            Delay = Second,
+            BackoffType = DelayBackoffType.Exponential,
+            UseJitter = true,
+            MaxDelay = Second * 2,
             OnRetry = a => { if (a.AttemptNumber > 6) there.Add(a.RetryDelay); return default; },
         }).Build();
         ResiliencePipeline ours = new ResiliencePipelineBuilder { TimeProvider = new AtOnce() }.AddRetry(o =>
