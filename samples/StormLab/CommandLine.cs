@@ -64,7 +64,7 @@ public sealed partial class CommandLine
             text.Append(CultureInfo.InvariantCulture, $"  {option.Name + " " + option.Value,-34} {option.Help}\n{"",-37}{option.Allowed}\n");
         text.Append("  --tuning DOCS                      the pictures and numbers of docs/tuning.md, made again\n");
         text.Append("  --help\n\nOptions from --retry to --limit change the \"configured\" side; --set reaches both. Times: 250ms, 1.5s, 2m, 1h.\n");
-        text.Append("Findings such as RES008 are errors, as in configuration, unless accepted: --set configured:AcceptedWarnings:0=RES008\nScenarios:\n");
+        text.Append("Findings such as RES008 are logged, as in configuration, unless accepted: --set configured:AcceptedWarnings:0=RES008\nScenarios:\n");
         foreach (Scenario scenario in Scenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {scenario.Name,-11} {scenario.Story}\n");
         return text.ToString();
     }

@@ -46,7 +46,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         {
             resilience = Find(client);
         }
-        catch (ObjectDisposedException)
+        catch (ObjectDisposedException) when (_isDisposed || ContainerSetup.IsGone(_services))
         {
             resilience = null;
         }

@@ -142,7 +142,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         {
             return Find(name, result);
         }
-        catch (ObjectDisposedException)
+        catch (ObjectDisposedException) when (_isDisposed || ContainerSetup.IsGone(_services))
         {
             return null;
         }

@@ -32,6 +32,20 @@ internal static class ContainerSetup
     internal static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
 
+    /// <summary>Whether the container has been disposed of; what somebody else disposed of is another matter.</summary>
+    internal static bool IsGone(IServiceProvider services)
+    {
+        try
+        {
+            services.GetService<TimeProvider>();
+            return false;
+        }
+        catch (ObjectDisposedException)
+        {
+            return true;
+        }
+    }
+
     internal static ReloadTelemetry Reloads(IServiceProvider services) => new(services.GetService<IMeterFactory>());
 
     /// <summary>Those who come to listen while the container lives hear this pipeline too.</summary>

@@ -245,6 +245,37 @@ public sealed class HttpBoundsTests
         resilience.For(HttpKit.Address).ConcurrencyLimit!.Running.Should().Be(0);
     }
 
+    /// <summary>The limiter of the framework counts the same, and so does a limit around a hedge or a retry of a pipeline of one's own.</summary>
+    [Theory]
+    [InlineData("limiter")]
+    [InlineData("outside the retry")]
+    [InlineData("hedged")]
+    public async Task Every_limit_of_any_pipeline_counts_bodies_that_are_being_read(string what)
+    {
+        using System.Threading.RateLimiting.ConcurrencyLimiter limiter = new(new() { PermitLimit = 1 });
+        Body body = new();
+        HttpResilience resilience = HttpResilience.Custom(p =>
+        {
+            p.TimeProvider = _time;
+            if (what == "limiter") p.AddRetry(o => o.BaseDelay = TimeSpan.Zero).AddRateLimiter(limiter);
+            if (what == "outside the retry") p.AddConcurrencyLimit(1).AddRetry(o => o.BaseDelay = TimeSpan.Zero);
+            if (what == "hedged") p.AddHedging(o => o.Delay = TimeSpan.FromSeconds(5)).AddConcurrencyLimit(1);
+        });
+        HttpClient client = HttpKit.Client(resilience, new ScriptedHandler((n, _) => n == 0 && what != "hedged" ? new TrackedResponse(HttpStatusCode.BadGateway) : body.Response()));
+        Task<string> first = client.GetStringAsync(HttpKit.Address);
+        await body.IsReadAgainAsync(1);
+        await client.Invoking(c => c.GetStringAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>();
+        Running().Should().Be(1);
+        body.Give([(byte)'x']);
+        body.Give([]);
+        (await first.WaitAsync(Patience)).Should().Be("x");
+        Running().Should().Be(0);
+
+        long Running() => what == "limiter"
+            ? 1 - limiter.GetStatistics()!.CurrentAvailablePermits
+            : resilience.For(HttpKit.Address).ConcurrencyLimit!.Running;
+    }
+
     private HttpResilience Limited(int most, Action<StandardResilienceOptions>? configure = null) => HttpKit.Standard(_time, o =>
     {
         o.ConcurrencyLimit = new() { MaxConcurrent = most };
@@ -446,10 +477,12 @@ public sealed class HttpBoundsTests
         PlaceHold hold = new();
         int given = 0;
         hold.TryAdd(() => given++).Should().BeTrue();
+        hold.TryAdd(() => throw new InvalidOperationException("swallowed")).Should().BeTrue();
+        hold.TryAdd(() => given += 10).Should().BeTrue("a place that cannot be given back keeps no other");
         hold.Dispose();
         hold.Dispose();
         hold.TryAdd(() => given++).Should().BeFalse();
-        given.Should().Be(1);
+        given.Should().Be(11);
     }
 
     /// <summary>The walk over the kind: each Try… method of a type that can be disposed of stands in the test above.</summary>
