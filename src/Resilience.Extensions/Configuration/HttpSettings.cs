@@ -47,6 +47,9 @@ public sealed record HttpSettings
     /// <inheritdoc cref="HttpResilienceOptions.ReadIdleTimeout"/>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
+    /// <inheritdoc cref="HttpResilienceOptions.ReplayBufferBytes"/>
+    public int? ReplayBufferBytes { get; set; }
+
     /// <inheritdoc cref="HttpResilienceOptions.BufferRequestBytes"/>
     public int? BufferRequestBytes { get; set; }
 
@@ -68,6 +71,7 @@ public sealed record HttpSettings
         if (BufferResponses is { } buffer) options.BufferResponses = buffer;
         if (MaxBufferedResponseBytes is { } maxBuffered) options.MaxBufferedResponseBytes = maxBuffered;
         if (ReadIdleTimeout is { } idle) options.ReadIdleTimeout = idle;
+        if (ReplayBufferBytes is { } replayBytes) options.ReplayBufferBytes = replayBytes;
         if (BufferRequestBytes is { } requestBytes) options.BufferRequestBytes = requestBytes;
         if (DeadlineHeader is { } header) options.DeadlineHeader = header;
     }
@@ -105,11 +109,13 @@ public sealed record HttpSettings
         && (MaxNamedAuthorities, HoldPlaceForStreams) == (other.MaxNamedAuthorities, other.HoldPlaceForStreams)
         && LongPolls == other.LongPolls
         && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings)
-        && (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, BufferRequestBytes, DeadlineHeader)
-            == (other.MaxAuthorities, other.ThrottlingCounts, other.BufferResponses, other.MaxBufferedResponseBytes, other.BufferRequestBytes, other.DeadlineHeader);
+        && (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, ReplayBufferBytes, BufferRequestBytes, DeadlineHeader)
+            == (other.MaxAuthorities, other.ThrottlingCounts, other.BufferResponses, other.MaxBufferedResponseBytes, other.ReplayBufferBytes,
+                other.BufferRequestBytes, other.DeadlineHeader);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(
         (TotalTimeout, AttemptTimeout, ReadIdleTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
-        (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, MaxNamedAuthorities, HoldPlaceForStreams, LongPolls), (BufferRequestBytes, DeadlineHeader));
+        (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, MaxNamedAuthorities, HoldPlaceForStreams, LongPolls),
+        (ReplayBufferBytes, BufferRequestBytes, DeadlineHeader));
 }

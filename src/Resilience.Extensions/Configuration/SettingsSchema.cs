@@ -209,6 +209,8 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
         Span(nameof(HttpSettings.ReadIdleTimeout), "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes."),
+        Whole(nameof(HttpSettings.ReplayBufferBytes), 0, int.MaxValue,
+            "Bytes kept of request bodies that could not be sent again otherwise, while they are sent. Default 65536."),
         Whole(nameof(HttpSettings.BufferRequestBytes), 0, int.MaxValue,
             "One-shot request bodies up to this size are read into memory so that they can be repeated. Default 0."),
         new(nameof(HttpSettings.DeadlineHeader), SettingKind.Text, "A request header that carries the milliseconds left for the attempt. Default: none."),

@@ -22,6 +22,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
         string client = name ?? Options.DefaultName;
         options.HttpClientActions.Add(made => CheckTimeout(client, made));
         options.HttpMessageHandlerBuilderActions.Add(GuardRedirects);
+        options.HttpMessageHandlerBuilderActions.Add(AddWitness);
     }
 
     /// <summary>The handler around the attempts. Defaults and the client's own registration both lead here; the second finds it done.</summary>
@@ -72,6 +73,13 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
 
         SwitchedOff.AddOrUpdate(chain.PrimaryHandler, this);
         chain.AdditionalHandlers.Add(new SafeRedirectHandler(options.HeaderName, most));
+    }
+
+    /// <summary>The innermost handler: what it sees go down is what the transport gets.</summary>
+    private static void AddWitness(HttpMessageHandlerBuilder chain)
+    {
+        if (chain.AdditionalHandlers.Any(h => h is ResilienceHttpHandler) && !chain.AdditionalHandlers.Any(h => h is TransportWitness))
+            chain.AdditionalHandlers.Add(new TransportWitness());
     }
 
     /// <summary>A client that gives up before its pipeline does makes the pipeline's times a fiction.</summary>

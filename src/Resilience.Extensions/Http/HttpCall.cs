@@ -7,10 +7,10 @@ namespace Resilience;
 /// the ending into what callers of <see cref="HttpClient"/> expect.</summary>
 internal sealed class HttpCall
 {
+    private const string OnlyOnce = "its content can be sent only once";
     private const string UnkeyedPost = $"POST without {IdempotencyKeyOptions.DefaultHeader} is not repeated";
 
     private readonly ResilienceHttpHandler _handler;
-    private readonly HttpResilience _resilience;
     private readonly HttpResilienceOptions _options;
     private readonly HttpRequestMessage _request;
     private readonly HttpRequestOverrides? _overrides;
@@ -19,41 +19,52 @@ internal sealed class HttpCall
     private readonly bool _isSafeByKey; // repeated only because it carries a key
     private readonly bool _isLongPoll; // the server is meant to hold it
     private readonly long _begun;
-    private RequestBody _body;
+    private RequestBody? _body; // of the content, if there is one
     private HttpAuthority? _authority; // from the beginning of the call on
     private CancellationToken _callers;
-    private AttemptContent? _content; // of the attempt that was made last
-    private HttpAttempt[]? _history; // since the first failure; replaced as a whole, because an attempt that was left alone may still add its end
-    private long _lastEnd;
+    private WatchedContent? _content; // of the attempt that was made last
+    private Past? _past; // since the first failure; replaced as a whole, because an attempt that was left alone may still add its end
 
-    internal HttpCall(
-        ResilienceHttpHandler handler, HttpResilience resilience, HttpRequestMessage request, HttpRequestOverrides? overrides, bool isSynchronous)
+    internal HttpCall(ResilienceHttpHandler handler, HttpRequestMessage request, HttpRequestOverrides? overrides, bool isSynchronous)
     {
         _handler = handler;
-        _resilience = resilience;
-        _options = resilience.Options;
+        _options = handler.Resilience.Options;
         _request = request;
         _overrides = overrides;
-        _begun = resilience.Time.GetTimestamp();
+        _begun = handler.Resilience.Time.GetTimestamp();
         _isSynchronous = isSynchronous;
-        _body = request.Content is { } content ? RequestBody.Of(content, overrides) : RequestBody.None;
         _repeatObjection = ObjectionTo(request, overrides, _options);
         _isLongPoll = overrides?.IsLongPoll ?? _options.LongPolls.IsOne(request);
         _isSafeByKey = _repeatObjection is null && overrides?.IsRepeatable is null && !IsIdempotent(request.Method);
+        if (request.Content is { } content) _body = BodyOf(content);
     }
+
+    private HttpResilience Resilience => _handler.Resilience;
+
+    private HttpAttempt[]? History => _past?.Attempts;
 
     internal async Task<HttpResponseMessage> RunAsync(CancellationToken cancellationToken)
     {
         _callers = cancellationToken;
-        if (_options.BufferRequestBytes > 0 && !_body.IsReplayable)
-            _body = await RequestBody.BufferedAsync(_body, _options.BufferRequestBytes, cancellationToken).ConfigureAwait(false);
+        if (_options.BufferRequestBytes > 0 && _body is { IsReplayable: false })
+        {
+            _body = BodyOf(await ReadAhead.LoadAsync(_request.Content!, _options.BufferRequestBytes, cancellationToken).ConfigureAwait(false));
+        }
 
-        HttpAuthority authority = _authority = _resilience.Find(_request, _options);
+        HttpAuthority authority = _authority = Resilience.Find(_request, _options);
         CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
         Outcome<HttpResponseMessage> outcome = await authority.Pipeline
             .TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, cancellationToken).ConfigureAwait(false);
         return Finish(outcome, authority);
     }
+
+    /// <summary>What is sent once in any case is not kept.</summary>
+    private RequestBody BodyOf(HttpContent content) => RequestBody.Of(
+        content,
+        isCallers: ReferenceEquals(content, _request.Content),
+        _handler.Rules,
+        isPromised: _overrides is { ReplayContent: true },
+        most: _repeatObjection is null && _overrides?.MaxRetries != 0 ? _overrides?.ReplayBufferBytes ?? _options.ReplayBufferBytes : 0);
 
     /// <summary>What is safe to repeat by RFC 9110, or because a key says so, or because the caller does.</summary>
     private static string? ObjectionTo(HttpRequestMessage request, HttpRequestOverrides? overrides, HttpResilienceOptions options)
@@ -76,18 +87,21 @@ internal sealed class HttpCall
         CancellationToken token = context.CancellationToken;
 
         // A hedge runs beside the attempt before it, and both send what is in memory. What is read from a source is not hedged.
-        if (_content is { } former && (!_resilience.IsHedged || former.IsOver || !_body.IsShareable)) await WaitForAsync(former, token).ConfigureAwait(false);
-        AttemptContent? content = _content = _body.ForAttempt(_callers, token);
-        HttpRequestMessage message = NewMessage(content, context);
+        bool isHedged = Resilience.IsHedged, isShareable = _body is null or { IsShareable: true };
+        if (_content is { } former && (!isHedged || former.IsOver || !isShareable)) await WaitForAsync(former, token).ConfigureAwait(false);
+        WatchedContent? content = _content = NewContent(token);
+        AttemptMessage message = NewMessage(content, context);
+        Uri? address = message.RequestUri;
+        int strangers = _handler.Witness?.Strangers ?? 0;
         if (number == 0) HttpTelemetry.DescribeOperation(_request);
         else ResendCount.Set(number);
 
-        // Said before: an attempt that somebody walks away from may never come to say it after.
-        string? objection = ObjectionAfter(number, message, wasSent: true, bodyHasBegun: true);
-        if (_resilience.IsHedged && !_body.IsShareable) objection ??= "its content cannot be sent by two attempts at once";
-        bool isForbidden = Forbid(context, objection, false);
-        using CancellationTokenRegistration registration = content?.StopWith(token) ?? default;
-        long start = _resilience.Time.GetTimestamp();
+        // Said before: an attempt that somebody walks away from may never come to say it after. What is kept while it is sent takes it back.
+        string? objection = ObjectionAfter(number, message, wasSent: true, bodyHasBegun: false);
+        bool isForbidden = Forbid(context, objection ?? ObjectionToBody(isHedged), false);
+        if (isForbidden && objection is null) _body!.Watch(context);
+        using CancellationTokenRegistration registration = (content as AttemptContent)?.StopWith(token) ?? default;
+        long start = Resilience.Time.GetTimestamp();
         _authority!.Touch(start);
         HttpResponseMessage? response = null;
         try
@@ -95,27 +109,38 @@ internal sealed class HttpCall
             response = _isLongPoll && _options.LongPolls.Timeout is { } most ? await PollAsync(message, most, token).ConfigureAwait(false)
                 : _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
             response.RequestMessage ??= message;
-            long from = _isLongPoll ? _resilience.Time.GetTimestamp() : _begun;
-            await ResponseBody.ReadAsync(response, _request, _resilience, _overrides, context, from).ConfigureAwait(false);
+            long from = _isLongPoll ? Resilience.Time.GetTimestamp() : _begun;
+            await ResponseBody.ReadAsync(response, _request, Resilience, _overrides, context, from).ConfigureAwait(false);
         }
         catch (Exception error)
         {
+            bool wasSent = response is not null || !_handler.Rules.ProveUnsent(message, content, address, _handler.Witness, strangers, error);
             response?.Dispose();
-            content?.IsOver = true;
-            Forbid(context, ObjectionAfter(number, message, !HttpClassifier.IsSafeBeforeSend(error), content is { HasBegun: true }), isForbidden);
+            if (!wasSent) context.ReportNotApplied();
+            End(context, content, ObjectionAfter(number, message, wasSent, content is { HasBegun: true }), isForbidden);
             RecordFailure(number, start, null, NameOf(error, token));
             throw;
         }
 
-        content?.IsOver = true;
-        Forbid(context, ObjectionAfter(number, message, wasSent: true, content is { HasBegun: true }), isForbidden);
+        End(context, content, ObjectionAfter(number, message, wasSent: true, content is { HasBegun: true }), isForbidden);
         if ((int)response.StatusCode >= 400 || number > 0) Look(response, message, number, start);
         return response;
     }
 
-    private bool MayHaveEmptyBody() =>
-        _request.Method == HttpMethod.Post || _request.Method == HttpMethod.Put || _request.Method == HttpMethod.Patch
-        || (_repeatObjection is not null && _request.Method != HttpMethod.Connect);
+    private void End(ResilienceContext context, WatchedContent? content, string? objection, bool wasForbidden)
+    {
+        _body?.Unwatch();
+        content?.IsOver = true;
+        Forbid(context, objection, wasForbidden);
+    }
+
+    private WatchedContent? NewContent(CancellationToken token) =>
+        _body is not null ? _body.ForAttempt(_request.Content!, _callers, token) : MayHaveEmptyBody(_request.Method) ? new EmptyContent() : null;
+
+    /// <summary>The methods for which SocketsHttpHandler writes <c>Content-Length: 0</c> where there is no content: there an empty content
+    /// looks the same on the wire.</summary>
+    private static bool MayHaveEmptyBody(HttpMethod method) => !(method == HttpMethod.Get || method == HttpMethod.Head || method == HttpMethod.Options
+        || method == HttpMethod.Delete || method == HttpMethod.Connect || method == HttpMethod.Trace || method == HttpMethod.Query);
 
     private static bool Forbid(ResilienceContext context, string? objection, bool wasForbidden)
     {
@@ -126,33 +151,39 @@ internal sealed class HttpCall
 
     private string? ObjectionAfter(int number, HttpRequestMessage message, bool wasSent, bool bodyHasBegun)
     {
-        if (wasSent && _repeatObjection is not null) return _repeatObjection;
+        if (_repeatObjection is not null && (wasSent || _overrides is { IsRepeatable: false })) return _repeatObjection; // the caller's "never" is never
         if (_isSafeByKey && message.Options.TryGetValue(SafeRedirectHandler.HasLostKey, out bool hasLostKey) && hasLostKey)
             return "it was redirected to another origin, which did not get the key";
-        if (bodyHasBegun && !_body.IsReplayable) return "its content can be sent only once";
+        if (bodyHasBegun && _body is { IsReplayable: false }) return OnlyOnce;
         return _overrides?.MaxRetries is { } most && number >= most ? "the caller allows no more retries" : null;
     }
 
+    /// <summary>What stands against another attempt as long as this one is sending the content.</summary>
+    private string? ObjectionToBody(bool isHedged) => _body switch
+    {
+        null => null,
+        { IsReplayable: false } => OnlyOnce,
+        { IsShareable: false } when isHedged => "its content cannot be sent by two attempts at once",
+        _ => null,
+    };
+
     /// <summary>The former attempt may still be reading the caller's content.</summary>
-    private static async ValueTask WaitForAsync(AttemptContent former, CancellationToken token)
+    private static async ValueTask WaitForAsync(WatchedContent former, CancellationToken token)
     {
         Task drained = former.CloseAsync();
         if (!drained.IsCompleted) await drained.WaitAsync(token).ConfigureAwait(false);
     }
 
-    private HttpRequestMessage NewMessage(AttemptContent? content, ResilienceContext context)
+    private AttemptMessage NewMessage(WatchedContent? content, ResilienceContext context)
     {
         bool isElsewhere = context.TryGet(HttpRequestOverrides.AttemptUri, out Uri? other) && other is { IsAbsoluteUri: true };
-        HttpRequestMessage message = new(_request.Method, isElsewhere ? other : _request.RequestUri)
+        AttemptMessage message = new(_request.Method, isElsewhere ? other : _request.RequestUri)
         {
             Version = _request.Version,
             VersionPolicy = _request.VersionPolicy,
             Content = content,
         };
 
-        // Where a connection is closed without an answer, SocketsHttpHandler sends requests again of which no body was begun, whatever their
-        // method, and no budget knows of it. An empty body is one, and on the wire the same as none where a body is customary.
-        if (content is null && MayHaveEmptyBody()) message.Content = new ByteArrayContent([]);
         foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in _request.Headers.NonValidated)
         {
             if (values.Count == 1) message.Headers.TryAddWithoutValidation(name, values.ToString());
@@ -179,7 +210,7 @@ internal sealed class HttpCall
     /// <summary>A long poll has a time of its own. That it is up is no failure of the server, so it ends within the attempt, where that can be told.</summary>
     private async ValueTask<HttpResponseMessage> PollAsync(HttpRequestMessage message, TimeSpan most, CancellationToken token)
     {
-        using CancellationTokenSource end = new(most, _resilience.Time);
+        using CancellationTokenSource end = new(most, Resilience.Time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(end.Token, token);
         try
         {
@@ -208,13 +239,16 @@ internal sealed class HttpCall
 
     private void RecordFailure(int number, long start, HttpStatusCode? status, string? error)
     {
-        long end = _resilience.Time.GetTimestamp();
-        TimeSpan delay = number == 0 || start < _lastEnd ? TimeSpan.Zero : _resilience.Time.GetElapsedTime(_lastEnd, start);
-        _lastEnd = end;
-        HttpAttempt attempt = new(number, status, error, delay, _resilience.Time.GetElapsedTime(start, end));
-        HttpAttempt[]? seen;
-        do seen = _history;
-        while (Interlocked.CompareExchange(ref _history, [.. seen ?? [], attempt], seen) != seen);
+        long end = Resilience.Time.GetTimestamp();
+        TimeSpan elapsed = Resilience.Time.GetElapsedTime(start, end);
+        Past? seen, next;
+        do
+        {
+            seen = Volatile.Read(ref _past);
+            TimeSpan delay = number == 0 || seen is null || start < seen.End ? TimeSpan.Zero : Resilience.Time.GetElapsedTime(seen.End, start);
+            next = new([.. seen?.Attempts ?? [], new(number, status, error, delay, elapsed)], end);
+        }
+        while (Interlocked.CompareExchange(ref _past, next, seen) != seen);
     }
 
     private string NameOf(Exception error, CancellationToken token) => error switch
@@ -229,7 +263,7 @@ internal sealed class HttpCall
         if (outcome.TryGetValue(out HttpResponseMessage? response))
         {
             // The one attempt of a call that was answered with, say, 404 tells nothing that the answer does not.
-            if (_history is not null && (_history.Length > 1 || HttpClassifier.IsTransient(response.StatusCode))) HttpAttempts.Remember(response, _history);
+            if (History is not null && (History.Length > 1 || HttpClassifier.IsTransient(response.StatusCode))) HttpAttempts.Remember(response, History);
             return response;
         }
 
@@ -237,23 +271,28 @@ internal sealed class HttpCall
         if (error is ResilienceException or TimedOutException)
         {
             Exception translated = new HttpResilienceException(
-                MessageOf(error, authority), error, (error as ResilienceException)?.Refusal, outcome.RetryAfter, _history ?? []);
+                MessageOf(error, authority), error, (error as ResilienceException)?.Refusal, outcome.RetryAfter, History ?? []);
             if (outcome.DoNotRetry) _ = Outcome.Failure<HttpResponseMessage>(translated).MarkedDoNotRetry(); // the mark goes with the exception
             error = translated;
         }
 
-        if (_history is not null) HttpAttempts.Remember(error, _history);
+        if (History is not null) HttpAttempts.Remember(error, History);
         return Outcome.Failure<HttpResponseMessage>(error).GetValueOrThrow();
     }
 
     private string MessageOf(Exception error, HttpAuthority authority)
     {
-        string history = _history switch
+        string history = History switch
         {
             null => "nothing was sent",
             [HttpAttempt only] => $"1 attempt: {only}",
-            _ => $"{_history.Length} attempts: {string.Join<HttpAttempt>("; ", _history)}",
+            _ => $"{History.Length} attempts: {string.Join<HttpAttempt>("; ", History)}",
         };
         return $"{_request.Method} {authority.Name}: {error.Message} ({history})";
     }
+
+    /// <summary>What came of the attempts so far.</summary>
+    /// <param name="Attempts">Those of a call of which one failed.</param>
+    /// <param name="End">When the last one ended.</param>
+    private sealed record Past(HttpAttempt[] Attempts, long End);
 }

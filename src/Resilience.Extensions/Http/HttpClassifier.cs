@@ -49,24 +49,20 @@ public static class HttpClassifier
     /// <summary>Whether a status means that a later attempt may fare better.</summary>
     public static bool IsTransient(HttpStatusCode status) => (int)status is 408 or 429 or (>= 500 and not (501 or 505 or 511));
 
-    /// <summary>Whether this exception says that the request cannot have reached the server's application, so that sending it again does
-    /// no harm whatever its method: no name, no connection, no tunnel, no TLS session.</summary>
-    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
-    public static bool IsSafeBeforeSend(Exception exception)
+    /// <summary>Whether this exception says, by its type, that no connection came about: no name, no connection, no tunnel, no TLS session.</summary>
+    /// <remarks>It proves nothing. The connection may have been the second one, to which a redirect led after the server had executed the
+    /// request, and an inner handler may throw what it likes. <see cref="SendRules.ProveUnsent"/> has the proof.</remarks>
+    internal static bool SaysNoConnection(Exception exception) => exception switch
     {
-        ArgumentNullException.ThrowIfNull(exception);
-        return exception switch
-        {
-            HttpRequestException { StatusCode: not null } => false,
-            HttpRequestException http => http.HttpRequestError
-                is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
-                or HttpRequestError.ProxyTunnelError or HttpRequestError.SecureConnectionError,
+        HttpRequestException { StatusCode: not null } => false,
+        HttpRequestException http => http.HttpRequestError
+            is HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+            or HttpRequestError.ProxyTunnelError or HttpRequestError.SecureConnectionError,
 
-            // How SocketsHttpHandler says that ConnectTimeout has passed. HttpClient.Timeout looks alike but carries a cancellation inside.
-            OperationCanceledException { InnerException: TimeoutException timeout } => timeout.InnerException is not OperationCanceledException,
-            _ => false,
-        };
-    }
+        // How SocketsHttpHandler says that ConnectTimeout has passed. HttpClient.Timeout looks alike but carries a cancellation inside.
+        OperationCanceledException { InnerException: TimeoutException timeout } => timeout.InnerException is not OperationCanceledException,
+        _ => false,
+    };
 
     /// <summary>When the response says to come back, measured on the given clock: <c>retry-after-ms</c> or <c>x-ms-retry-after-ms</c> (Azure,
     /// OpenAI), or else <c>Retry-After</c> in seconds or as a date. Null when nothing is said that can be read; zero, and a date that has

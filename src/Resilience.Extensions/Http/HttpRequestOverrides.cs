@@ -31,11 +31,15 @@ public sealed class HttpRequestOverrides
     /// <summary>Retries at the most: can only be fewer than the client allows. 0: none.</summary>
     public int? MaxRetries { get; set; }
 
-    /// <summary>True: repeating this request does no harm although its method does not say so. False: it is never repeated.</summary>
+    /// <summary>True: repeating this request does no harm although its method does not say so. False: it is never repeated, also when
+    /// nothing was sent.</summary>
     public bool? IsRepeatable { get; set; }
 
     /// <summary>True: the content gives the same bytes each time it is asked, although its type does not say so.</summary>
     public bool ReplayContent { get; set; }
+
+    /// <summary>As <see cref="HttpResilienceOptions.ReplayBufferBytes"/>; 0 or less: none are kept.</summary>
+    public int? ReplayBufferBytes { get; set; }
 
     /// <inheritdoc cref="HttpResilienceOptions.BufferResponses"/>
     public bool? BufferResponse { get; set; }

@@ -53,8 +53,17 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// the total timeout.</summary>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
-    /// <summary>Request bodies up to this size that can be sent only once are read into memory first, so that they can be repeated. 0 to
-    /// 2,147,483,647 bytes. Default 0: never.</summary>
+    /// <summary>How many bytes are kept, while the first attempt sends them, of a request body that could not be sent again otherwise, or
+    /// whose source may have changed by then: contents that write by code of their own, JSON that is computed while it is written,
+    /// streams. 0 to 2,147,483,647 bytes; 0: none are kept. Default 65,536.</summary>
+    /// <remarks>Nothing is read ahead and nothing waits. A body that ends within the bound is repeated with the same bytes, and may be
+    /// hedged from then on; of one that is longer, or that is cut off while it is sent, nothing is kept, and it is sent once unless its
+    /// stream can be rewound. Memory is taken as the bytes come, and only for requests that may be repeated.</remarks>
+    public int ReplayBufferBytes { get; set; } = 64 * 1024;
+
+    /// <summary>Request bodies up to this size that can be sent only once are read into memory before the first attempt, so that they can
+    /// be repeated and hedged from the beginning; not for live sources. 0 to 2,147,483,647 bytes. Default 0: never.</summary>
+    /// <remarks>Memory is taken as the bytes come. Applies to streams, and to other contents that know their length.</remarks>
     public int BufferRequestBytes { get; set; }
 
     /// <summary>The name of a request header that carries the milliseconds that are left for the attempt, for servers that give up in
@@ -75,6 +84,7 @@ public abstract class HttpResilienceOptions : PolicyOptions
         check.Require(
             MaxBufferedResponseBytes is >= 1 and <= int.MaxValue, nameof(MaxBufferedResponseBytes), MaxBufferedResponseBytes, "from 1 to 2147483647");
         if (ReadIdleTimeout is { } idle) check.Span(nameof(ReadIdleTimeout), idle, TimeSpan.FromMilliseconds(1));
+        check.Number(nameof(ReplayBufferBytes), ReplayBufferBytes, 0);
         check.Number(nameof(BufferRequestBytes), BufferRequestBytes, 0);
         check.Require(DeadlineHeader is null || HeaderText.IsName(DeadlineHeader), nameof(DeadlineHeader), DeadlineHeader, "the name of a header, or null");
         check.Require(HeaderText.IsName(IdempotencyHeader), nameof(IdempotencyHeader), IdempotencyHeader, "the name of a header");

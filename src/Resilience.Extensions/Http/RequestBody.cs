@@ -1,137 +1,149 @@
-using System.Net.Http.Json;
-
 namespace Resilience;
 
-/// <summary>Whether and how the caller's content can be sent more than once.</summary>
-internal readonly struct RequestBody
+/// <summary>What the attempts of a call have in common of the caller's content: whether and how it can be sent more than once.</summary>
+internal abstract class RequestBody
 {
-    private readonly HttpContent? _content;
-    private readonly bool _readsSource;
+    private static readonly RequestBody Memory = new MemoryBody(null);
 
-    private RequestBody(HttpContent? content, bool isReplayable, bool readsSource)
+    /// <summary>True when each sending from now on gives the same bytes as the first.</summary>
+    internal abstract bool IsReplayable { get; }
+
+    /// <summary>True when several attempts can send it at the same time.</summary>
+    internal abstract bool IsShareable { get; }
+
+    /// <param name="content">The caller's content, or what was made of it.</param>
+    /// <param name="isCallers">Whether it is the caller's own.</param>
+    /// <param name="rules">What is believed of it.</param>
+    /// <param name="isPromised">Whether the caller says that it gives the same bytes each time.</param>
+    /// <param name="most">How many bytes are kept of what a content writes that could not be sent again; 0: none.</param>
+    internal static RequestBody Of(HttpContent content, bool isCallers, SendRules rules, bool isPromised, int most)
     {
-        _content = content;
-        IsReplayable = isReplayable;
-        _readsSource = readsSource;
+        List<RewindableStream>? streams = null;
+        return rules.KindOf(content, ref streams) switch
+        {
+            ContentKind.InMemory => isCallers ? Memory : new MemoryBody(content),
+            ContentKind.Rewindable => new SourceBody(content, rules, isPromised, streams, most),
+            _ => new SourceBody(content, rules, isPromised, null, most),
+        };
     }
 
-    /// <summary>True when each sending gives the same bytes; also when there is no content.</summary>
-    internal bool IsReplayable { get; }
+    /// <summary>The content of one attempt.</summary>
+    /// <param name="content">The caller's content.</param>
+    /// <param name="callers">The caller's token, which outlives the attempt.</param>
+    /// <param name="attempt">The token of the attempt.</param>
+    internal abstract AttemptContent ForAttempt(HttpContent content, CancellationToken callers, CancellationToken attempt);
 
-    /// <summary>True when several attempts can send it at the same time; also when there is no content.</summary>
-    internal bool IsShareable => !_readsSource;
-
-    internal static RequestBody None => new(null, true, false);
-
-    internal static RequestBody Of(HttpContent content, HttpRequestOverrides? overrides)
+    /// <summary>Calls back once, when the body has become replayable and shareable while an attempt sends it; not if it is so already.</summary>
+    internal virtual void Watch(ResilienceContext attempt)
     {
-        bool isInMemory = IsInMemory(content);
-        return new(content, isInMemory || overrides is { ReplayContent: true } || CanRewind(content), !isInMemory);
     }
 
-    /// <summary>Reads a content that can be sent only once into memory, if it fits.</summary>
-    internal static async ValueTask<RequestBody> BufferedAsync(RequestBody body, int most, CancellationToken cancellationToken)
+    /// <summary>The attempt has ended: it is not called back any more.</summary>
+    internal virtual void Unwatch()
     {
-        HttpContent content = body._content!;
-        if (content.Headers.ContentLength is { } length)
-        {
-            if (length > most) return body;
-            await content.LoadIntoBufferAsync(most, cancellationToken).ConfigureAwait(false);
-            return new(content, true, false);
-        }
-
-        // Only a stream can be asked for a part of it; other contents push all they have, and might have too much.
-        if (content is not StreamContent) return body;
-        Stream source = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
-        byte[] begin = new byte[most + 1L];
-        int read = await source.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
-        bool isAll = read <= most;
-        HttpContent buffered = isAll
-            ? new ByteArrayContent(begin, 0, read)
-            : new StreamContent(new PrefixedStream(begin.AsMemory(0, read), source));
-        foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in content.Headers.NonValidated)
-        {
-            foreach (string value in values) buffered.Headers.TryAddWithoutValidation(name, value);
-        }
-
-        return new(buffered, isAll, !isAll);
     }
 
-    internal AttemptContent? ForAttempt(CancellationToken callers, CancellationToken attempt) =>
-        _content is null ? null : new(_content, _readsSource, callers, attempt);
-
-    private static bool IsInMemory(HttpContent content) => content switch
+    /// <summary>What is in memory: one for all, because there is nothing to remember.</summary>
+    /// <param name="loaded">What was made of the caller's content; null: that itself.</param>
+    private sealed class MemoryBody(HttpContent? loaded) : RequestBody
     {
-        ByteArrayContent or ReadOnlyMemoryContent or JsonContent => true, // with their descendants: strings, forms
-        MultipartContent parts => parts.All(IsInMemory),
-        _ => false,
-    };
+        internal override bool IsReplayable => true;
 
-    private static bool CanRewind(HttpContent content)
+        internal override bool IsShareable => true;
+
+        internal override AttemptContent ForAttempt(HttpContent content, CancellationToken callers, CancellationToken attempt) =>
+            new MemoryContent(loaded ?? content, callers);
+    }
+}
+
+/// <summary>A content whose bytes come from somewhere: a stream, or code that writes them.</summary>
+internal sealed class SourceBody : RequestBody
+{
+    private readonly SendRules _rules;
+    private readonly bool _isPromised;
+    private readonly List<RewindableStream>? _streams; // of a content that rewinds them
+    private readonly int _most;
+    private readonly Lock _gate = new(); // between the end of the sending and that of the attempt
+    private int _sendings;
+    private ResilienceContext? _watching;
+    private volatile KeptBytes? _kept;
+
+    internal SourceBody(HttpContent content, SendRules rules, bool isPromised, List<RewindableStream>? streams, int most)
     {
-        switch (content)
+        Content = content;
+        _rules = rules;
+        _isPromised = isPromised;
+        _streams = streams;
+        _most = most;
+    }
+
+    /// <summary>The caller's content.</summary>
+    internal HttpContent Content { get; }
+
+    /// <summary>All that the first sending wrote, once it has ended within the bound.</summary>
+    internal ReadOnlyMemory<byte>? Kept => _kept?.Bytes;
+
+    internal override bool IsReplayable =>
+        _isPromised || _kept is not null || (_streams is not null && _streams.TrueForAll(static stream => stream.IsUnchanged));
+
+    internal override bool IsShareable => _kept is not null;
+
+    internal override AttemptContent ForAttempt(HttpContent content, CancellationToken callers, CancellationToken attempt) =>
+        new SourceContent(this, callers, attempt);
+
+    /// <summary>A sending of the source itself begins: the first one may be kept. A later one gives what is left, which is not the body.</summary>
+    /// <returns>What to write to in place of the stream; null: the stream itself.</returns>
+    internal ReplayBuffer? BeginSending(Stream stream)
+    {
+        int sending = Interlocked.Increment(ref _sendings);
+        if (_streams is not null)
         {
-            case StreamContent:
-                try
-                {
-                    return content.ReadAsStream().CanSeek; // a view of the caller's stream: nothing is read
-                }
-                catch (Exception)
-                {
-                    return false; // the sending will say what is wrong with it
-                }
+            foreach (RewindableStream source in _streams) source.Rewind();
+        }
 
-            case MultipartContent parts:
-                return parts.All(part => IsInMemory(part) || CanRewind(part));
-            default:
-                return false;
+        return _rules.IsFirst(sending) && _most > 0 && !(Content.Headers.ContentLength > _most) ? new(stream, this, _most) : null;
+    }
+
+    /// <summary>A sending has ended within the bound.</summary>
+    internal void Keep(ReadOnlyMemory<byte> bytes, bool wasStopped, bool hasFailed)
+    {
+        if (!_rules.IsWhole(wasStopped, hasFailed, Content.Headers.ContentLength, bytes.Length)) return;
+        _kept = new(bytes);
+        lock (_gate)
+        {
+            if (_watching is { } attempt) Allow(attempt);
+            _watching = null;
         }
     }
 
-    /// <summary>What was read already, then the rest.</summary>
-    private sealed class PrefixedStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
+    internal override void Watch(ResilienceContext attempt)
     {
-        private ReadOnlyMemory<byte> _begin = begin;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
+        lock (_gate)
         {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
+            if (_kept is null) _watching = attempt;
+            else Allow(attempt);
         }
+    }
 
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+    internal override void Unwatch()
+    {
+        lock (_gate) _watching = null;
+    }
 
-        public override int Read(Span<byte> buffer)
+    private static void Allow(ResilienceContext attempt)
+    {
+        try
         {
-            if (_begin.IsEmpty) return rest.Read(buffer);
-            int count = Math.Min(buffer.Length, _begin.Length);
-            _begin.Span[..count].CopyTo(buffer);
-            _begin = _begin[count..];
-            return count;
+            attempt.AllowRetry();
         }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-            _begin.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : new(Read(buffer.Span));
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override void Flush()
+        catch (ObjectDisposedException)
         {
+            // Its call has walked away from it.
         }
+    }
 
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    private sealed class KeptBytes(ReadOnlyMemory<byte> bytes)
+    {
+        internal ReadOnlyMemory<byte> Bytes { get; } = bytes;
     }
 }

@@ -4,8 +4,8 @@ namespace Resilience;
 /// be thrown away and made anew with the same <see cref="HttpResilience"/>.</summary>
 /// <remarks>
 /// <para>Each attempt sends a fresh copy of the request; the caller's message and content are neither changed nor disposed of. What is
-/// not safe to repeat is not repeated: unsafe methods without an idempotency key, contents that can be read only once, unless nothing
-/// was sent.</para>
+/// not safe to repeat is not repeated: unsafe methods without an idempotency key, contents that can be read only once, unless it was seen
+/// that nothing was sent.</para>
 /// <para>The synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/> works; its thread is blocked while it waits between attempts.</para>
 /// </remarks>
 /// <example><code>
@@ -14,6 +14,9 @@ namespace Resilience;
 /// </code></example>
 public sealed class ResilienceHttpHandler : DelegatingHandler
 {
+    private TransportWitness? _witness;
+    private volatile bool _hasLooked;
+
     /// <summary>A handler whose inner handler is set later, as <c>IHttpClientFactory</c> does.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="resilience"/> is null.</exception>
     public ResilienceHttpHandler(HttpResilience resilience)
@@ -41,7 +44,7 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
         HttpRequestOverrides? overrides = OverridesOf(request);
         return overrides is { DisableResilience: true }
             ? base.SendAsync(request, cancellationToken)
-            : new HttpCall(this, Resilience, request, overrides, isSynchronous: false).RunAsync(cancellationToken);
+            : new HttpCall(this, request, overrides, isSynchronous: false).RunAsync(cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -51,7 +54,27 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
         HttpRequestOverrides? overrides = OverridesOf(request);
         return overrides is { DisableResilience: true }
             ? base.Send(request, cancellationToken)
-            : new HttpCall(this, Resilience, request, overrides, isSynchronous: true).RunAsync(cancellationToken).GetAwaiter().GetResult();
+            : new HttpCall(this, request, overrides, isSynchronous: true).RunAsync(cancellationToken).GetAwaiter().GetResult();
+    }
+
+    /// <summary>What is believed of attempts and contents.</summary>
+    internal SendRules Rules { get; init; } = SendRules.Default;
+
+    /// <summary>Sees what passes to the transport; null in a chain that was built by hand. A chain that has begun to send does not change.</summary>
+    internal TransportWitness? Witness
+    {
+        get
+        {
+            if (!_hasLooked)
+            {
+                HttpMessageHandler? inner = InnerHandler;
+                while (inner is DelegatingHandler and not TransportWitness) inner = ((DelegatingHandler)inner).InnerHandler;
+                _witness = inner as TransportWitness;
+                _hasLooked = true; // volatile: after the witness
+            }
+
+            return _witness;
+        }
     }
 
     internal Task<HttpResponseMessage> SendAttemptAsync(HttpRequestMessage attempt, CancellationToken cancellationToken) =>

@@ -57,9 +57,9 @@ public sealed class ClassifierTests
     {
         HttpRequestException exception = new(error, "x");
         VerdictOf(exception).Should().Be(expected);
-        HttpClassifier.IsSafeBeforeSend(exception).Should().Be(isBefore);
+        HttpClassifier.SaysNoConnection(exception).Should().Be(isBefore);
         HttpClassifier.Default.ErrorTypeOf(exception).Should().Be(name ?? typeof(HttpRequestException).FullName);
-        HttpClassifier.IsSafeBeforeSend(new HttpRequestException(error, "x", null, HttpStatusCode.BadGateway)).Should().BeFalse("there was an answer");
+        HttpClassifier.SaysNoConnection(new HttpRequestException(error, "x", null, HttpStatusCode.BadGateway)).Should().BeFalse("there was an answer");
     }
 
     [Fact]
@@ -73,12 +73,11 @@ public sealed class ClassifierTests
     [Fact]
     public void A_timeout_of_the_connection_comes_before_the_request_and_one_of_the_client_perhaps_not()
     {
-        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new TimeoutException())).Should().BeTrue();
-        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new TimeoutException("y", new OperationCanceledException()))).Should().BeFalse();
-        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException("x", new IOException())).Should().BeFalse();
-        HttpClassifier.IsSafeBeforeSend(new OperationCanceledException()).Should().BeFalse();
-        HttpClassifier.IsSafeBeforeSend(new TimeoutException()).Should().BeFalse();
-        FluentActions.Invoking(() => HttpClassifier.IsSafeBeforeSend(null!)).Should().Throw<ArgumentNullException>();
+        HttpClassifier.SaysNoConnection(new OperationCanceledException("x", new TimeoutException())).Should().BeTrue();
+        HttpClassifier.SaysNoConnection(new OperationCanceledException("x", new TimeoutException("y", new OperationCanceledException()))).Should().BeFalse();
+        HttpClassifier.SaysNoConnection(new OperationCanceledException("x", new IOException())).Should().BeFalse();
+        HttpClassifier.SaysNoConnection(new OperationCanceledException()).Should().BeFalse();
+        HttpClassifier.SaysNoConnection(new TimeoutException()).Should().BeFalse();
     }
 
     [Fact]

@@ -18,6 +18,9 @@ internal sealed class ScriptedHandler(Func<int, HttpRequestMessage, Cancellation
     {
     }
 
+    /// <summary>False: connects first, and fails before it reads.</summary>
+    internal bool ReadsBodies { get; init; } = true;
+
     internal int Count => Volatile.Read(ref _count);
 
     internal ConcurrentQueue<Seen> Requests { get; } = [];
@@ -29,7 +32,7 @@ internal sealed class ScriptedHandler(Func<int, HttpRequestMessage, Cancellation
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         int number = Interlocked.Increment(ref _count) - 1;
-        string? body = request.Content is null ? null : await request.Content.ReadAsStringAsync(cancellationToken);
+        string? body = request.Content is null || !ReadsBodies ? null : await request.Content.ReadAsStringAsync(cancellationToken);
         Requests.Enqueue(new(
             request.Method, request.RequestUri!, request.Version, request.VersionPolicy,
             request.Headers.ToDictionary(h => h.Key, h => string.Join(",", h.Value)), body, request));

@@ -105,7 +105,8 @@ public sealed class HedgingWireTests
         TaskCompletionSource release = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using WireServer server = await WireServer.StartAsync((_, _) => release.Task);
         Task<HttpResponseMessage> sending = Client().SendAsync(
-            Request(HttpMethod.Put, server.Address, content: new StreamContent(new MemoryStream([1, 2, 3]))));
+            Request(HttpMethod.Put, server.Address, content: new StreamContent(new MemoryStream([1, 2, 3])))
+                .WithResilience(o => o.ReplayBufferBytes = 2));
         await server.WaitForAsync(1);
         _time.Advance(Delay);
         await _denied.Task.WaitAsync(TimeSpan.FromSeconds(30));

@@ -125,7 +125,8 @@ public sealed class MicrosoftFaultTests
         foreach (HttpContent content in contents)
         {
             int before = server.Count;
-            using HttpResponseMessage response = await Client().PutAsync(server.Address, content);
+            using HttpRequestMessage request = new(HttpMethod.Put, server.Address) { Content = content };
+            using HttpResponseMessage response = await Client().SendAsync(request.WithResilience(o => o.ReplayBufferBytes = 2));
             response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
             server.Count.Should().Be(before + 1);
         }

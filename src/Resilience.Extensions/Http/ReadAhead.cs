@@ -1,0 +1,103 @@
+using System.Net.Http.Headers;
+
+namespace Resilience;
+
+/// <summary>Reads a content into memory before it is sent, for <see cref="HttpResilienceOptions.BufferRequestBytes"/>.</summary>
+internal static class ReadAhead
+{
+    private const int Smallest = 4096;
+
+    /// <summary>A content with the same bytes: in memory if it fits, otherwise one that begins with what was read.</summary>
+    /// <param name="content">The caller's content, which can be sent only once.</param>
+    /// <param name="most">The bound, 1 or more.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    internal static async ValueTask<HttpContent> LoadAsync(HttpContent content, int most, CancellationToken cancellationToken)
+    {
+        if (content.Headers.ContentLength is { } length)
+        {
+            if (length <= most) await content.LoadIntoBufferAsync(most, cancellationToken).ConfigureAwait(false);
+            return content;
+        }
+
+        // Only a stream can be asked for a part of it; other contents push all they have, and might have too much.
+        if (content is not StreamContent) return content;
+        Stream source = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        (ReadOnlyMemory<byte> begin, bool isAll) = await ReadAsync(source, most, cancellationToken).ConfigureAwait(false);
+        HttpContent loaded = isAll ? new ReadOnlyMemoryContent(begin) : new StreamContent(new PrefixedStream(begin, source));
+        foreach ((string name, HeaderStringValues values) in content.Headers.NonValidated)
+        {
+            foreach (string value in values) loaded.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        return loaded;
+    }
+
+    /// <summary>Reads to the end, or one byte more than the bound. The memory grows with what comes.</summary>
+    private static async ValueTask<(ReadOnlyMemory<byte> Bytes, bool IsAll)> ReadAsync(Stream source, int most, CancellationToken cancellationToken)
+    {
+        byte[] bytes = new byte[(int)Math.Min(Smallest, most + 1L)];
+        int count = 0;
+        while (count <= most)
+        {
+            if (count == bytes.Length)
+            {
+                long room = Math.Min(Math.Min(2L * bytes.Length, most + 1L), Array.MaxLength);
+                if (room == count) break;
+                Array.Resize(ref bytes, (int)room);
+            }
+
+            int read = await source.ReadAsync(bytes.AsMemory(count), cancellationToken).ConfigureAwait(false);
+            if (read == 0) return (bytes.AsMemory(0, count), true);
+            count += read;
+        }
+
+        return (bytes.AsMemory(0, count), false);
+    }
+
+    /// <summary>What was read already, then the rest.</summary>
+    private sealed class PrefixedStream(ReadOnlyMemory<byte> begin, Stream rest) : Stream
+    {
+        private ReadOnlyMemory<byte> _begin = begin;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            if (_begin.IsEmpty) return rest.Read(buffer);
+            int count = Math.Min(buffer.Length, _begin.Length);
+            _begin.Span[..count].CopyTo(buffer);
+            _begin = _begin[count..];
+            return count;
+        }
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _begin.IsEmpty ? rest.ReadAsync(buffer, cancellationToken) : new(Read(buffer.Span));
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

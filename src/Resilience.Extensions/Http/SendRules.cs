@@ -1,0 +1,54 @@
+namespace Resilience;
+
+/// <summary>What is believed of an attempt and of a content. Tests put rules in its place that believe too much, and must find them.</summary>
+internal abstract class SendRules
+{
+    internal static SendRules Default { get; } = new Strict();
+
+    /// <summary>Whether it was seen that nothing of the attempt was sent; then nothing of it will be. When in doubt it was sent.</summary>
+    /// <remarks>
+    /// The type of the error is the least of it. No sending of the content has begun (a request without content has an empty one of ours,
+    /// where the method may be unsafe), so no server has got it; what passed the witness above the transport, if there is one, ended
+    /// without a connection; and the address is the one that was asked. A server that is asked by headers alone, before the content
+    /// (<c>Expect: 100-continue</c>), may have acted on them.
+    /// </remarks>
+    /// <param name="message">The attempt.</param>
+    /// <param name="content">The content that it was given; null: nothing can be proved.</param>
+    /// <param name="asked">The address that it was given.</param>
+    /// <param name="witness">What stands above the transport; null if nobody does.</param>
+    /// <param name="strangers">How many strangers had passed the witness when the attempt began.</param>
+    /// <param name="error">What the attempt ended with.</param>
+    internal bool ProveUnsent(
+        AttemptMessage message, WatchedContent? content, Uri? asked, TransportWitness? witness, int strangers, Exception error)
+    {
+        if (content is null || !HttpClassifier.SaysNoConnection(error) || message.Headers.ExpectContinue == true) return false;
+        bool isContentOurs = ReferenceEquals(message.Content, content), hasWitness = witness is not null;
+        return (isContentOurs || hasWitness) // nobody saw what became of a content that an inner handler put in the place of ours
+            && IsUnbegun(content)
+            && HadNoStrangers(witness, strangers)
+            && PassedUnsent(message, out Task<HttpResponseMessage>? pass)
+            && KeptAddress(message, asked, isContentOurs, hasWitness)
+            && message.TryClose(pass);
+    }
+
+    /// <summary>What is known of a content before it is sent.</summary>
+    internal virtual ContentKind KindOf(HttpContent content, ref List<RewindableStream>? streams) => ContentKinds.Of(content, ref streams);
+
+    /// <summary>Whether what a sending wrote is the body. A later sending of a source gives what is left of it.</summary>
+    internal virtual bool IsFirst(int sending) => sending == 1;
+
+    /// <summary>Whether what was written is all. A content may end politely in the middle when it is stopped or cannot write.</summary>
+    internal virtual bool IsWhole(bool wasStopped, bool hasFailed, long? promised, int count) =>
+        !wasStopped && !hasFailed && (promised is null || promised == count);
+
+    protected virtual bool IsUnbegun(WatchedContent content) => content.TryCloseUnbegun();
+
+    protected virtual bool HadNoStrangers(TransportWitness? witness, int before) => witness is null || witness.Strangers == before;
+
+    protected virtual bool PassedUnsent(AttemptMessage message, out Task<HttpResponseMessage>? pass) => message.PassedUnsent(out pass);
+
+    protected virtual bool KeptAddress(AttemptMessage message, Uri? asked, bool isContentOurs, bool hasWitness) =>
+        message.KeptAddress(asked, isContentOurs, hasWitness);
+
+    private sealed class Strict : SendRules;
+}

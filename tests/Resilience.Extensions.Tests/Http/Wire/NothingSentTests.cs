@@ -1,0 +1,496 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Http;
+
+namespace Resilience.Tests.Http.Wire;
+
+/// <summary>"Nothing was sent" is seen at the bottom of the chain of handlers, never taken from the type of an error. A real server counts
+/// what it executed, for every way in which a send can end: errors × places in the chain × methods × keys × chains, redirects into the
+/// void among them.</summary>
+public sealed class NothingSentTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly string UnknownHost = $"http://{new string('x', 64)}.invalid/"; // too long a label: no server is asked
+    private static readonly string[] Unsafe = ["POST", "PATCH", "CHARGE"];
+
+    public enum Chain
+    {
+        /// <summary>Built by hand: no witness above the transport.</summary>
+        Hand,
+
+        /// <summary>As <c>IHttpClientFactory</c> builds it.</summary>
+        Factory,
+
+        /// <summary>By hand, with hedging in place of the retry.</summary>
+        Hedged,
+    }
+
+    /// <summary>Where an inner handler ends with an error of its own.</summary>
+    public enum Place
+    {
+        /// <summary>Before it passes anything on.</summary>
+        Before,
+
+        /// <summary>After the answer has come.</summary>
+        After,
+
+        /// <summary>It sends a copy, with a copy of the content if there is one.</summary>
+        AfterCopy,
+
+        /// <summary>It sends a copy with a content of its own.</summary>
+        AfterCopyWithoutContent,
+
+        /// <summary>It puts a content of its own into the message.</summary>
+        AfterOtherContent,
+
+        /// <summary>Without waiting for what it passed on, once the server has it.</summary>
+        Beside,
+
+        /// <summary>It sends a second time after the answer; the second one finds nobody.</summary>
+        Again,
+
+        /// <summary>It sends the message through another client.</summary>
+        Elsewhere,
+    }
+
+    public static readonly Func<Exception>[] Errors =
+    [
+        () => new HttpRequestException(HttpRequestError.NameResolutionError),
+        () => new HttpRequestException(HttpRequestError.ConnectionError),
+        () => new HttpRequestException(HttpRequestError.ProxyTunnelError),
+        () => new HttpRequestException(HttpRequestError.SecureConnectionError, "tls", new IOException("reset")),
+        () => new TaskCanceledException("a connect timeout, or a handler of the user's", new TimeoutException()),
+        () => new TaskCanceledException("HttpClient.Timeout", new TimeoutException("x", new TaskCanceledException())),
+        () => new HttpRequestException(HttpRequestError.ResponseEnded),
+        () => new HttpRequestException("unknown", new SocketException((int)SocketError.ConnectionRefused)),
+        () => new TimeoutException(),
+        () => new IOException(),
+    ];
+
+    private const int SayNoConnection = 5; // the first of the errors
+
+    [Fact]
+    public async Task A_post_that_was_executed_and_redirected_into_the_void_is_executed_once()
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        foreach (Chain chain in Enum.GetValues<Chain>())
+        {
+            using Clients clients = new(chain, server, null, SendRules.Default);
+            foreach (Case one in Redirects(server)) (await server.ExecutionsOfAsync(clients, one)).Should().Be(1, "{0} by {1}", one, chain);
+        }
+    }
+
+    [Theory]
+    [InlineData(Chain.Hand)]
+    [InlineData(Chain.Factory)]
+    public async Task A_timeout_of_an_inner_handler_after_a_post_was_sent_is_no_connect_timeout(Chain chain)
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        Inner inner = Handler(Place.After, () => new TaskCanceledException("x", new TimeoutException()), server);
+        using Clients clients = new(chain, server, inner, SendRules.Default);
+        (await server.ExecutionsOfAsync(clients, new("POST", true, false, false, 0, ""))).Should().Be(1);
+        clients.Attempts.Should().Be(1);
+    }
+
+    [Fact]
+    public async Task However_an_inner_handler_ends_an_unsafe_request_without_a_key_is_executed_at_most_once()
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        (await ViolationsAsync(server, SendRules.Default)).Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData("the type of the error alone")]
+    [InlineData("a body that has begun is ignored")]
+    [InlineData("another address is ignored")]
+    [InlineData("what passed the witness is ignored")]
+    [InlineData("copies of the message are ignored")]
+    public async Task A_planted_belief_is_found(string belief)
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        List<string> found = await ViolationsAsync(server, new Credulous(belief), stopAtFirst: true);
+        found.Should().NotBeEmpty("{0}", belief);
+    }
+
+    [Theory]
+    [InlineData("POST", true)]
+    [InlineData("POST", false)]
+    [InlineData("PATCH", true)]
+    [InlineData("CHARGE", false)]
+    public async Task What_found_nobody_is_tried_again_also_without_a_key_and_not_if_the_caller_says_never(string method, bool hasBody)
+    {
+        foreach (Chain chain in Enum.GetValues<Chain>())
+        {
+            foreach (string at in (string[])[(await RawServer.RefusingAsync()).ToString(), UnknownHost])
+            {
+                using Clients clients = new(chain, null, null, SendRules.Default);
+                Case one = new(method, hasBody, IsKeyed: false, IsSynchronous: false, 0, at);
+                await clients.SendAsync(new(at), one, "1");
+                clients.Attempts.Should().Be(4, "{0} by {1}", one, chain);
+                await clients.SendAsync(new(at), one, "2", r => r.WithResilience(o => o.IsRepeatable = false));
+                clients.Attempts.Should().Be(5, "{0} by {1}, and the caller said never", one, chain);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("GET")]
+    [InlineData("HEAD")]
+    [InlineData("DELETE")]
+    [InlineData("OPTIONS")]
+    public async Task The_callers_never_wins_over_everything_and_leaves_no_trace_on_the_wire(string method)
+    {
+        Uri nobody = await RawServer.RefusingAsync();
+        using Clients clients = new(Chain.Hand, null, null, SendRules.Default);
+        await clients.SendAsync(nobody, new(method, false, false, false, 0, ""), "1", r => r.WithResilience(o => o.IsRepeatable = false));
+        clients.Attempts.Should().Be(1);
+
+        await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200));
+        await clients.SendAsync(server.Address, new(method, false, false, false, 0, ""), "2", r => r.WithResilience(o => o.IsRepeatable = false));
+        using HttpClient plain = new();
+        using HttpRequestMessage request = new(new(method), server.Address);
+        await plain.SendAsync(request);
+        server.Requests[0].Headers.Keys.Where(h => !h.StartsWith("X-", StringComparison.Ordinal)).Should().BeEquivalentTo(server.Requests[1].Headers.Keys);
+        server.Requests[0].Headers.Should().NotContainKey("Content-Length");
+    }
+
+    [Theory]
+    [InlineData("PUT")]
+    [InlineData("PATCH")]
+    [InlineData("CHARGE")]
+    public async Task An_empty_content_looks_the_same_on_the_wire_where_it_is_given(string method)
+    {
+        await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200));
+        using Clients clients = new(Chain.Hand, null, null, SendRules.Default);
+        await clients.SendAsync(server.Address, new(method, false, false, false, 0, ""), "1");
+        using HttpClient plain = new();
+        using HttpRequestMessage request = new(new(method), server.Address);
+        await plain.SendAsync(request);
+        server.Requests[0].Headers.Keys.Where(h => !h.StartsWith("X-", StringComparison.Ordinal)).Should().BeEquivalentTo(server.Requests[1].Headers.Keys);
+        server.Requests[0].Headers["Content-Length"].Should().Be(server.Requests[1].Headers["Content-Length"]);
+    }
+
+    [Fact]
+    public async Task A_connect_timeout_of_the_transport_is_tried_again()
+    {
+        using Clients clients = new(Chain.Factory, null, null, SendRules.Default, sockets =>
+        {
+            sockets.ConnectTimeout = TimeSpan.FromMilliseconds(20);
+            sockets.ConnectCallback = async (_, token) =>
+            {
+                await Task.Delay(Timeout.Infinite, token);
+                throw new InvalidOperationException("cannot be");
+            };
+        });
+        await clients.SendAsync(new("http://127.0.0.1/"), new("POST", true, false, false, 0, ""), "1");
+        clients.Attempts.Should().Be(4);
+    }
+
+    [Fact]
+    public async Task A_message_that_was_proved_unsent_does_not_pass_later_beside_its_repetition()
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        TaskCompletionSource isOver = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        List<Task> late = [];
+        int calls = 0;
+        using Clients clients = new(
+            Chain.Factory, server, async (message, send, token) =>
+            {
+                if (calls++ > 0) return await send(message, token);
+                late.Add(SendLaterAsync());
+                throw new HttpRequestException(HttpRequestError.ConnectionError);
+
+                async Task SendLaterAsync()
+                {
+                    await isOver.Task;
+                    using HttpResponseMessage response = await send(message, token);
+                }
+            },
+            SendRules.Default);
+        (await server.ExecutionsOfAsync(clients, new("POST", true, false, false, 0, ""))).Should().Be(1);
+        isOver.SetResult();
+        await FluentActions.Awaiting(() => late.Single().WaitAsync(Patience)).Should().ThrowAsync<OperationCanceledException>();
+        server.Total.Should().Be(1);
+    }
+
+    private static async Task<List<string>> ViolationsAsync(CountingServer server, SendRules rules, bool stopAtFirst = false)
+    {
+        List<string> found = [];
+        foreach (Chain chain in (Chain[])[Chain.Factory, Chain.Hand, Chain.Hedged])
+        {
+            foreach (Place place in Enum.GetValues<Place>())
+            {
+                for (int error = 0; error < Errors.Length; error++)
+                {
+                    using Clients clients = new(chain, server, Handler(place, Errors[error], server), rules);
+                    foreach (Case one in Cases(rotate: error + (int)place))
+                    {
+                        // Who builds a chain by hand and copies a request without what we gave it leaves nothing to be seen.
+                        if (chain != Chain.Factory && place == Place.AfterCopyWithoutContent) continue;
+                        if (place == Place.Elsewhere && !one.HasBody) continue;
+                        int before = clients.Attempts, executed = await server.ExecutionsOfAsync(clients, one), attempts = clients.Attempts - before;
+                        int most = one.IsKeyed || IsSafe(one.Method) ? 4 * 2 : 1;
+                        if (executed > most) found.Add($"{chain}, {place}, {error}, {one}: executed {executed} times in {attempts} attempts");
+                        if (place == Place.Before && error < SayNoConnection && attempts != 4)
+                            found.Add($"{chain}, {place}, {error}, {one}: nothing was sent, and there were {attempts} attempts");
+                        if (stopAtFirst && found.Count > 0) return found;
+                    }
+                }
+            }
+
+            using Clients other = new(chain, server, Handler(Place.AfterOtherContent, null, server), rules);
+            foreach (Case one in Redirects(server).Where(r => r.To == server.Nobody.ToString()))
+            {
+                if (await server.ExecutionsOfAsync(other, one) > 1) found.Add($"{chain}, other content, {one}");
+                if (stopAtFirst && found.Count > 0) return found;
+            }
+        }
+
+        return found;
+    }
+
+    private static bool IsSafe(string method) => !Unsafe.Contains(method);
+
+    /// <summary>A part of all combinations, another part for each error and place: every pair of them meets.</summary>
+    private static IEnumerable<Case> Cases(int rotate)
+    {
+        string method = Unsafe[rotate % 3];
+        yield return new(method, HasBody: true, IsKeyed: false, IsSynchronous: rotate % 2 == 0, 0, "");
+        yield return new(method, HasBody: false, IsKeyed: false, IsSynchronous: rotate % 2 == 1, 0, "");
+        yield return new(method, HasBody: rotate % 2 == 0, IsKeyed: true, IsSynchronous: rotate % 4 == 0, 0, "");
+        yield return new("PUT", HasBody: rotate % 2 == 1, IsKeyed: false, IsSynchronous: rotate % 4 == 1, 0, "");
+    }
+
+    private static IEnumerable<Case> Redirects(CountingServer server)
+    {
+        int number = 0;
+        foreach (int status in (int[])[301, 302, 303, 307, 308])
+        {
+            foreach (string to in (string[])[server.Nobody.ToString(), UnknownHost])
+            {
+                foreach (bool hasBody in (bool[])[true, false])
+                {
+                    yield return new(Unsafe[number % 3], hasBody, IsKeyed: false, IsSynchronous: number % 5 == 0, status, to);
+                    number++;
+                }
+            }
+        }
+    }
+
+    private static Inner Handler(Place place, Func<Exception>? error, CountingServer server) => async (message, send, token) =>
+    {
+        switch (place)
+        {
+            case Place.After:
+                (await send(message, token)).Dispose();
+                break;
+            case Place.AfterCopy:
+            case Place.AfterCopyWithoutContent:
+                using (HttpRequestMessage copy = new(message.Method, message.RequestUri))
+                {
+                    foreach (KeyValuePair<string, IEnumerable<string>> header in message.Headers)
+                        copy.Headers.TryAddWithoutValidation(header.Key, header.Value);
+                    if (place == Place.AfterCopyWithoutContent) copy.Content = new StringContent("of the handler's own");
+                    else if (message.Content is not null) copy.Content = new ByteArrayContent(await message.Content.ReadAsByteArrayAsync(token));
+                    (await send(copy, token)).Dispose();
+                }
+
+                break;
+            case Place.AfterOtherContent:
+                message.Content = new StringContent("of the handler's own");
+                HttpResponseMessage answer = await send(message, token);
+                if (error is null) return answer;
+                answer.Dispose();
+                break;
+            case Place.Beside:
+                int before = server.Total;
+                Task<HttpResponseMessage> sending = send(message, token);
+                await server.WhenMoreThanAsync(before);
+                _ = sending.ContinueWith(s => s.IsCompletedSuccessfully ? s.Result : null, TaskScheduler.Default);
+                break;
+            case Place.Again:
+                (await send(message, token)).Dispose();
+                message.RequestUri = server.Nobody;
+                return await send(message, token);
+            case Place.Elsewhere:
+                using (HttpRequestMessage copy = new(message.Method, message.RequestUri) { Content = message.Content })
+                {
+                    copy.Headers.Add("X-Call", message.Headers.GetValues("X-Call"));
+                    (await server.Other.SendAsync(copy, token)).Dispose();
+                }
+
+                break;
+        }
+
+        throw error!();
+    };
+
+    private delegate Task<HttpResponseMessage> Inner(
+        HttpRequestMessage message, Func<HttpRequestMessage, CancellationToken, Task<HttpResponseMessage>> send, CancellationToken token);
+
+    private sealed record Case(string Method, bool HasBody, bool IsKeyed, bool IsSynchronous, int Status, string To);
+
+    /// <summary>One client over one chain, which counts the attempts.</summary>
+    private sealed class Clients : IDisposable
+    {
+        private readonly HttpMessageInvoker _client;
+        private int _attempts;
+
+        internal Clients(Chain chain, CountingServer? server, Inner? inner, SendRules rules, Action<SocketsHttpHandler>? configure = null)
+        {
+            SocketsHttpHandler sockets = server?.Shared ?? new SocketsHttpHandler { UseProxy = false };
+            configure?.Invoke(sockets);
+            Counting counting = new(this, inner);
+            HttpMessageHandler bottom = new Borrowed(sockets);
+            counting.InnerHandler = chain == Chain.Factory ? new TransportWitness { InnerHandler = bottom } : bottom;
+            HttpResilience resilience = chain == Chain.Hedged
+                ? HttpResilience.Custom(b => b.AddHedging(o => (o.Delay, o.MaxAttempts, o.Budget) = (TimeSpan.FromMinutes(10), 4, RetryBudget.Unlimited)))
+                : HttpKit.Standard(TimeProvider.System, o =>
+                {
+                    o.CircuitBreaker = null;
+                    o.Retry!.Budget = RetryBudget.Unlimited;
+                });
+            _client = new(new ResilienceHttpHandler(resilience, counting) { Rules = rules });
+        }
+
+        internal int Attempts => Volatile.Read(ref _attempts);
+
+        internal async Task SendAsync(Uri address, Case one, string call, Action<HttpRequestMessage>? configure = null)
+        {
+            using HttpRequestMessage request = new(new(one.Method), address);
+            if (one.HasBody) request.Content = new StringContent("pay");
+            if (one.IsKeyed) request.Headers.Add("Idempotency-Key", call);
+            request.Headers.Add("X-Call", call);
+            if (one.Status > 0) request.Headers.Add("X-Redirect", $"{one.Status} {one.To}");
+            configure?.Invoke(request);
+            try
+            {
+                using HttpResponseMessage response = one.IsSynchronous
+                    ? await Task.Run(() => _client.Send(request, default)).WaitAsync(Patience)
+                    : await _client.SendAsync(request, default).WaitAsync(Patience);
+            }
+            catch (Exception error) when (error is HttpRequestException or OperationCanceledException or TimeoutException or IOException)
+            {
+                // The server has counted.
+            }
+        }
+
+        public void Dispose() => _client.Dispose();
+
+        private sealed class Counting(Clients clients, Inner? inner) : DelegatingHandler
+        {
+            protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+            {
+                Interlocked.Increment(ref clients._attempts);
+                return inner is null ? base.SendAsync(request, cancellationToken) : inner(request, base.SendAsync, cancellationToken);
+            }
+
+            protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+            {
+                Interlocked.Increment(ref clients._attempts);
+                return inner is null
+                    ? base.Send(request, cancellationToken)
+                    : inner(request, (message, token) => Task.Run(() => base.Send(message, token), CancellationToken.None), cancellationToken)
+                        .GetAwaiter().GetResult();
+            }
+        }
+
+        /// <summary>All clients share the connections.</summary>
+        private sealed class Borrowed(HttpMessageHandler shared) : HttpMessageHandler
+        {
+            private readonly HttpMessageInvoker _shared = new(shared, disposeHandler: false);
+
+            protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+                _shared.SendAsync(request, cancellationToken);
+
+            protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken) =>
+                _shared.Send(request, cancellationToken);
+        }
+    }
+
+    /// <summary>Counts what it executes for each call, and redirects where it is told to.</summary>
+    private sealed class CountingServer : IAsyncDisposable
+    {
+        private readonly ConcurrentDictionary<string, int> _executions = [];
+        private readonly WireServer _server;
+        private int _calls;
+        private int _total;
+        private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        private CountingServer(Func<CountingServer, Task<WireServer>> start, Uri nobody)
+        {
+            Nobody = nobody;
+            _server = start(this).GetAwaiter().GetResult();
+        }
+
+        /// <summary>Where nobody listens.</summary>
+        internal Uri Nobody { get; }
+
+        internal SocketsHttpHandler Shared { get; } = new() { UseProxy = false };
+
+        internal HttpClient Other { get; } = new();
+
+        internal int Total => Volatile.Read(ref _total);
+
+        internal static async Task<CountingServer> StartAsync() =>
+            new(server => WireServer.StartAsync((_, c) => server.AnswerAsync(c)), await RawServer.RefusingAsync());
+
+        /// <summary>Makes a call, and says how often it was executed.</summary>
+        internal async Task<int> ExecutionsOfAsync(Clients clients, Case one)
+        {
+            string call = Interlocked.Increment(ref _calls).ToString(CultureInfo.InvariantCulture);
+            await clients.SendAsync(_server.Address, one, call);
+            await _server.WhenIdleAsync();
+            return _executions.GetValueOrDefault(call);
+        }
+
+        internal async Task WhenMoreThanAsync(int before)
+        {
+            while (true)
+            {
+                Task more = Volatile.Read(ref _more).Task;
+                if (Total > before) return;
+                await more.WaitAsync(Patience);
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            Shared.Dispose();
+            Other.Dispose();
+            await _server.DisposeAsync();
+        }
+
+        private Task AnswerAsync(HttpContext context)
+        {
+            string call = context.Request.Headers["X-Call"].ToString();
+            _executions.AddOrUpdate(call, 1, (_, n) => n + 1);
+            Interlocked.Increment(ref _total);
+            Interlocked.Exchange(ref _more, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+            if (context.Request.Headers["X-Redirect"].ToString() is not { Length: > 0 } told) return Task.CompletedTask;
+            context.Response.StatusCode = int.Parse(told[..3], CultureInfo.InvariantCulture);
+            context.Response.Headers.Location = told[4..];
+            return Task.CompletedTask;
+        }
+    }
+
+    /// <summary>Believes too much, in one way.</summary>
+    private sealed class Credulous(string belief) : SendRules
+    {
+        private bool IsTypeOnly => belief.StartsWith("the type", StringComparison.Ordinal);
+
+        protected override bool IsUnbegun(WatchedContent content) =>
+            IsTypeOnly || belief.StartsWith("a body", StringComparison.Ordinal) || base.IsUnbegun(content);
+
+        protected override bool HadNoStrangers(TransportWitness? witness, int before) =>
+            IsTypeOnly || belief.StartsWith("copies", StringComparison.Ordinal) || base.HadNoStrangers(witness, before);
+
+        protected override bool PassedUnsent(AttemptMessage message, out Task<HttpResponseMessage>? pass) =>
+            base.PassedUnsent(message, out pass) || IsTypeOnly || belief.StartsWith("what passed", StringComparison.Ordinal);
+
+        protected override bool KeptAddress(AttemptMessage message, Uri? asked, bool isContentOurs, bool hasWitness) =>
+            IsTypeOnly || belief.StartsWith("another", StringComparison.Ordinal) || base.KeptAddress(message, asked, isContentOurs, hasWitness);
+    }
+}
