@@ -1,3 +1,4 @@
+using CsCheck;
 using System.Security.Claims;
 using System.Text;
 using Microsoft.AspNetCore.Builder;
@@ -94,6 +95,101 @@ public sealed class TargetTests
         Meetings((user, authority) => user.FindFirst("sub") is null ? null : IdempotencyScope.Of(user, authority)).Should().NotBeEmpty("clients have none");
         Meetings((user, authority) => authority + user.Claims.First().Value).Should().NotBeEmpty("kinds of claims meet");
         Meetings((user, authority) => $"{authority} {user.Claims.First().Type} {user.Claims.First().Value}").Should().NotBeEmpty("issuers and tenants meet");
+    }
+
+    /// <summary>The key that a service behind us receives for each caller who chose the same key.</summary>
+    private static async Task<List<string>> DownstreamAsync(Func<string, IdempotencyKey> inboundOf)
+    {
+        List<string> keys = [];
+        foreach ((string _, ClaimsPrincipal user, string? authority) in Callers())
+        {
+            using HttpMessageInvoker client = new(new IdempotencyKeyHandler(
+                new() { FromInbound = _ => inboundOf(IdempotencyScope.Of(user, authority)!) }, new Downstream(keys)));
+            using HttpRequestMessage request = new(HttpMethod.Post, "https://bank.example/charges");
+            using HttpResponseMessage response = await client.SendAsync(request, default);
+        }
+
+        return keys;
+    }
+
+    private sealed class Downstream(List<string> keys) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            keys.Add(request.Headers.GetValues("Idempotency-Key").Single());
+            return Task.FromResult(new HttpResponseMessage());
+        }
+    }
+
+    [Fact]
+    public async Task One_key_of_all_callers_is_as_many_keys_downstream_and_each_is_the_same_again()
+    {
+        List<string> keys = await DownstreamAsync(scope => new(scope, "order-1"));
+
+        keys.Should().OnlyHaveUniqueItems().And.HaveCount(Callers().Count());
+        (await DownstreamAsync(scope => new(scope, "order-1"))).Should().Equal(keys);
+        (await DownstreamAsync(scope => new("planted: taken out of its scope", "order-1"))).Distinct().Should().ContainSingle("the check finds a key without its scope");
+    }
+
+    [Fact]
+    public async Task The_same_key_of_two_users_becomes_two_keys_downstream_and_a_repetition_the_same()
+    {
+        List<string> keys = [];
+        IHttpContextAccessor? accessor = null;
+        await using Shop shop = await Shop.OpenAsync(
+            app =>
+            {
+                accessor = app.Services.GetRequiredService<IHttpContextAccessor>();
+                app.MapPost("/do", async () =>
+                {
+                    using HttpMessageInvoker client = new(new IdempotencyKeyHandler(new() { FromInbound = _ => accessor.HttpContext?.GetIdempotencyKey() }, new Downstream(keys)));
+                    using HttpRequestMessage request = new(HttpMethod.Post, "https://bank.example/charges");
+                    using HttpResponseMessage response = await client.SendAsync(request, default);
+                    return Results.StatusCode(503);
+                }).RequireIdempotencyKey();
+            },
+            services: s => s.AddHttpContextAccessor());
+        foreach (string user in (string[])["ann", "bob", "ann"]) await shop.SendAsync("/do", "order-1", user: user);
+
+        keys.Should().HaveCount(3);
+        keys[1].Should().NotBe(keys[0]);
+        keys[2].Should().Be(keys[0], "the key was released by the 503, and the repetition of the whole repeats its parts");
+    }
+
+    [Fact]
+    public async Task Keys_that_our_client_sends_are_those_that_our_server_reads()
+    {
+        Gen<string> values = Gen.OneOf(
+            Gen.String[Gen.Char["\"\\;,=a1 \t\u00ff"], 1, 12], Gen.String[Gen.Char[' ', '~'], 1, 20].Select(s => $"\"{s}\""));
+        foreach (string value in (string[])["order 7", "\"order 7\"", "\"\"", new('k', 255), new('k', 256), $"\"{new string('k', 256)}\"", .. Many(values)])
+        {
+            if (value.Contains("\";", StringComparison.Ordinal)) continue; // parameters are the caller's: the server alone looks at them
+            bool isRead = IdempotencyKeyHeader.TryParse(value, true, out string key, out _) && key.Length <= IdempotencyKey.MaxLength;
+            using HttpMessageInvoker client = new(new IdempotencyKeyHandler(null, new Downstream([])));
+            using HttpRequestMessage request = new(HttpMethod.Post, "https://bank.example/");
+            if (!request.Headers.TryAddWithoutValidation("Idempotency-Key", value)) continue;
+            bool isSent = true;
+            try
+            {
+                using HttpResponseMessage response = await client.SendAsync(request, default);
+            }
+            catch (ArgumentException)
+            {
+                isSent = false;
+            }
+
+            isSent.Should().Be(isRead, "of {0}", value);
+        }
+
+        static List<string> Many(Gen<string> values)
+        {
+            List<string> all = [];
+            Check.Sample(values, v =>
+            {
+                lock (all) all.Add(v);
+            }, iter: 3000);
+            return all;
+        }
     }
 
     [Fact]

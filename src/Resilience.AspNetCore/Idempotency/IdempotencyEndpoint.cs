@@ -54,7 +54,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
 
         IdempotencyId id = key.ToId();
         IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
-        if (entry.Claim is { } claim) await ExecuteAsync(context, claim, next).ConfigureAwait(false);
+        if (entry.Claim is { } claim) await ExecuteAsync(context, claim, key, next).ConfigureAwait(false);
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
 
@@ -94,7 +94,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         return null;
     }
 
-    private async Task ExecuteAsync(HttpContext context, IdempotencyClaim claim, Func<HttpContext, Task> next)
+    private async Task ExecuteAsync(HttpContext context, IdempotencyClaim claim, IdempotencyKey key, Func<HttpContext, Task> next)
     {
         IHttpResponseBodyFeature inner = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         CancellationToken aborted = context.RequestAborted;
@@ -102,7 +102,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         using CapturedResponse captured = new(context, inner, options.MaxResponseBodyBytes);
         using EndpointStop stop = new(context, claim, options.CancelStreamsOfClientsThatLeft ? captured : null);
         using AbortWatch watch = new(context.Features);
-        EndpointRun run = new(context, claim, captured, watch, KeptHeaders.Before(context.Response));
+        EndpointRun run = new(context, claim, key, captured, watch, KeptHeaders.Before(context.Response));
         context.Features.Set<IHttpResponseBodyFeature>(captured);
         context.Features.Set(run.Feature);
         context.RequestAborted = stop.Token;
@@ -246,9 +246,10 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
 
     /// <summary>One execution of an endpoint under a key.</summary>
     private sealed record EndpointRun(
-        HttpContext Context, IdempotencyClaim Claim, CapturedResponse Captured, AbortWatch Watch, Dictionary<string, StringValues> HeadersBefore)
+        HttpContext Context, IdempotencyClaim Claim, IdempotencyKey Key, CapturedResponse Captured, AbortWatch Watch,
+        Dictionary<string, StringValues> HeadersBefore)
     {
-        internal IdempotencyFeature Feature { get; } = new(Claim);
+        internal IdempotencyFeature Feature { get; } = new(Claim, Key);
 
         internal int Status => Context.Response.StatusCode;
 

@@ -163,5 +163,14 @@ namespace Microsoft.AspNetCore.Http
             ArgumentNullException.ThrowIfNull(context);
             return context.Features.Get<IdempotencyFeature>()?.Claim;
         }
+
+        /// <summary>The key of this request with its scope, to derive keys of further calls from (<c>IdempotencyKeyOptions.FromInbound</c>). Null when it is
+        /// not protected by a key.</summary>
+        /// <exception cref="ArgumentNullException"><paramref name="context"/> is null.</exception>
+        public static IdempotencyKey? GetIdempotencyKey(this HttpContext context)
+        {
+            ArgumentNullException.ThrowIfNull(context);
+            return context.Features.Get<IdempotencyFeature>()?.Key;
+        }
     }
 }

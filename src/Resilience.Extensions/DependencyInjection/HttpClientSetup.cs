@@ -14,6 +14,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     private static readonly ConditionalWeakTable<HttpMessageHandler, object> SwitchedOff = [];
 
     private readonly ILogger? _logger = loggers?.CreateLogger(ResilienceLog.Category);
+    private readonly ConcurrentDictionary<string, KeysOfOneCall> _watches = new(StringComparer.Ordinal); // of a client, whose handlers change
     private readonly ConcurrentDictionary<string, bool> _warned = new(StringComparer.Ordinal);
 
     /// <summary>Comes after everything that was said to the client, so it sees the timeout and the primary handler that will be used.</summary>
@@ -38,8 +39,13 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     {
         if (chain.AdditionalHandlers.Any(h => h is IdempotencyKeyHandler) || provider.KeyOptionsOf(NameOf(chain)) is not { } options) return;
         int attempts = chain.AdditionalHandlers.ToList().FindIndex(h => h is ResilienceHttpHandler);
-        chain.AdditionalHandlers.Insert(attempts < 0 ? chain.AdditionalHandlers.Count : attempts, new IdempotencyKeyHandler(options));
+        chain.AdditionalHandlers.Insert(attempts < 0 ? chain.AdditionalHandlers.Count : attempts, new IdempotencyKeyHandler(options)
+        {
+            Watch = _logger is null ? null : _watches.GetOrAdd(NameOf(chain), WatchOf, _logger),
+        });
     }
+
+    private static KeysOfOneCall WatchOf(string client, ILogger logger) => new(() => ResilienceLog.KeysOfOneCallDiffer(logger, client));
 
     private static string NameOf(HttpMessageHandlerBuilder chain) => chain.Name ?? Options.DefaultName;
 

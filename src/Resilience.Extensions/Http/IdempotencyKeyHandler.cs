@@ -1,6 +1,4 @@
 using System.Buffers.Text;
-using System.Security.Cryptography;
-using System.Text;
 
 namespace Resilience;
 
@@ -8,8 +6,6 @@ namespace Resilience;
 /// <see cref="ResilienceHttpHandler"/>, so all attempts carry the same key.</summary>
 public sealed class IdempotencyKeyHandler : DelegatingHandler
 {
-    private const int Longest = 255;
-
     private readonly IdempotencyKeyOptions _options;
 
     /// <summary>A handler whose inner handler is set later.</summary>
@@ -29,13 +25,15 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
         _options.ThrowIfInvalid();
     }
 
+    /// <summary>Looks for keys that are given below somebody else's retry; null: nobody would hear of it.</summary>
+    internal KeysOfOneCall? Watch { get; init; }
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The key that the caller set, or that was generated, cannot be one.</exception>
-    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-    {
-        GiveKey(request);
-        return base.SendAsync(request, cancellationToken);
-    }
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+        GiveKey(request) is { } key && Watch is not null && KeysOfOneCall.CallOf(request) is { } call
+            ? SendWatchedAsync(request, call, key, cancellationToken)
+            : base.SendAsync(request, cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The key that the caller set, or that was generated, cannot be one.</exception>
@@ -45,44 +43,60 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
         return base.Send(request, cancellationToken);
     }
 
-    private void GiveKey(HttpRequestMessage request)
+    private async Task<HttpResponseMessage> SendWatchedAsync(HttpRequestMessage request, string call, string key, CancellationToken cancellationToken)
+    {
+        Watch!.Sends(call, key);
+        bool mayBeRepeated = true;
+        try
+        {
+            HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+            mayBeRepeated = response.StatusCode == System.Net.HttpStatusCode.Conflict || HttpClassifier.IsTransient(response.StatusCode);
+            return response;
+        }
+        finally
+        {
+            if (mayBeRepeated) Watch.Failed(call, key);
+        }
+    }
+
+    /// <returns>The key that the request was given; null when it has its own, or none.</returns>
+    private string? GiveKey(HttpRequestMessage request)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (request.Headers.NonValidated.TryGetValues(_options.HeaderName, out System.Net.Http.Headers.HeaderStringValues own))
         {
-            if (own.Count != 1) throw new ArgumentException($"The request has {own.Count} values of {_options.HeaderName}; a deed has one key.");
-            Check(own.ToString(), "The request's");
-            return;
+            if (own.Count != 1) throw new ArgumentException($"The request has {own.Count} values of {_options.HeaderName}; an operation has one key.");
+            if (!IdempotencyKeyText.IsSent(own.ToString())) throw NoKey("The request's", own.ToString());
+            return null;
         }
 
-        if (!_options.Methods.Contains(request.Method)) return;
-        if (_options.Hosts.Count > 0 && !(request.RequestUri is { IsAbsoluteUri: true } uri && _options.Hosts.Contains(uri.Host))) return;
-        if (NewKey(request) is not { } key) return;
-        Check(key, "The generated");
-        request.Headers.TryAddWithoutValidation(_options.HeaderName, _options.IsQuoted ? Quote(key) : key);
+        if (!_options.Methods.Contains(request.Method)) return null;
+        if (_options.Hosts.Count > 0 && !(request.RequestUri is { IsAbsoluteUri: true } uri && _options.Hosts.Contains(uri.Host))) return null;
+        if (NewKey(request) is not { } key) return null;
+        if (!IdempotencyKeyText.IsKey(key)) throw NoKey("The generated", key);
+        request.Headers.TryAddWithoutValidation(
+            _options.HeaderName, _options.IsQuoted || !IdempotencyKeyText.IsBare(key) ? IdempotencyKeyText.Quoted(key) : key);
+        return key;
     }
 
     private string? NewKey(HttpRequestMessage request)
     {
-        if (_options.FromInbound?.Invoke(request) is { Length: > 0 } inbound) return Derive(inbound, request);
+        if (_options.FromInbound?.Invoke(request) is { } inbound) return Derive(inbound, request);
         return _options.Generate is { } generate ? generate(request) : Guid.NewGuid().ToString("D");
     }
 
-    /// <summary>Not the inbound key itself: two deeds of ours would share it, and whoever sees ours would know our caller's.</summary>
-    private static string Derive(string inbound, HttpRequestMessage request)
+    /// <summary>From the inbound key and its scope: the same key of two callers is two keys. Not the inbound key itself: two calls of ours would share
+    /// it, and whoever sees ours would know our caller's.</summary>
+    private static string Derive(IdempotencyKey inbound, HttpRequestMessage request)
     {
         string? operation = request.Options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides) ? overrides.Operation : null;
-        string deed = $"{inbound}\n{request.Method}\n{request.RequestUri}\n{operation}";
-        return Base64Url.EncodeToString(SHA256.HashData(Encoding.UTF8.GetBytes(deed)));
+        string? address = request.RequestUri is { IsAbsoluteUri: true } uri
+            ? uri.GetComponents(UriComponents.HttpRequestUrl, UriFormat.UriEscaped)
+            : request.RequestUri?.OriginalString;
+        return Base64Url.EncodeToString(Fingerprint.Of(inbound.ToId().ToHex(), request.Method.Method, address, operation).ToArray());
     }
 
-    private static string Quote(string key) =>
-        $"\"{key.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
-
-    private void Check(string key, string whose)
-    {
-        if (key.Length is >= 1 and <= Longest && key.All(c => c is > ' ' and < '\x7f')) return;
-        throw new ArgumentException(
-            $"{whose} {_options.HeaderName} cannot be a key: it must be 1 to {Longest} visible ASCII characters, and has {key.Length} characters.");
-    }
+    private ArgumentException NoKey(string whose, string key) => new(
+        $"{whose} {_options.HeaderName} cannot be a key: it must be 1 to {IdempotencyKey.MaxLength} visible ASCII characters and blanks, in quotes if there is "
+        + $"a blank, a quote, a backslash, a comma or a semicolon among them, and has {key.Length} characters.");
 }

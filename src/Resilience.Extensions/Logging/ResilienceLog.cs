@@ -89,6 +89,11 @@ internal static partial class ResilienceLog
         + "switch AllowAutoRedirect off", EventName = "RedirectsNotGuarded")]
     internal static partial void RedirectsNotGuarded(ILogger logger, string client);
 
+    [LoggerMessage(
+        29, LogLevel.Warning, "{Client}: a request like one that had just failed was given another idempotency key, so a retry above this client may have "
+        + "it carried out twice; switch that retry off, or let it set one key for each call", EventName = "KeysOfOneCallDiffer")]
+    internal static partial void KeysOfOneCallDiffer(ILogger logger, string client);
+
     [LoggerMessage(EventId = 30, Message = "{Gate}: record {Id} was answered with {Answer}, attempt {Attempt}", EventName = "IdempotencyAnswered")]
     internal static partial void IdempotencyAnswered(
         ILogger logger, LogLevel level, Exception? error, string gate, string id, IdempotencyAnswer answer, int attempt);

@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http;
@@ -80,6 +83,22 @@ public sealed class IdempotencyKeyTests
         network.Values(Header).Should().Equal("\"a\\\"b\\\\c\"");
     }
 
+    [Theory]
+    [InlineData("order 7", "\"order 7\"")]
+    [InlineData("a,b", "\"a,b\"")]
+    [InlineData("a\"b", "\"a\\\"b\"")]
+    [InlineData("order-7", "order-7")]
+    public async Task A_key_that_cannot_be_sent_bare_is_sent_in_quotes(string key, string sent)
+    {
+        ScriptedHandler network = new(HttpStatusCode.OK);
+        HttpClient client = Client(network, o => o.Generate = _ => key);
+        await client.PostAsync(HttpKit.Address, null);
+        HttpRequestMessage own = HttpKit.Request(HttpMethod.Post);
+        own.Headers.TryAddWithoutValidation(Header, sent);
+        await client.SendAsync(own);
+        network.Values(Header).Should().Equal(sent, sent);
+    }
+
     [Fact]
     public async Task Hosts_that_are_not_on_the_list_get_no_key()
     {
@@ -94,19 +113,21 @@ public sealed class IdempotencyKeyTests
     public async Task A_derived_key_is_the_same_for_the_same_deed_of_the_same_inbound_request_and_tells_nothing_of_the_inbound_key()
     {
         ScriptedHandler network = new(HttpStatusCode.OK);
-        string? inbound = "in-1";
+        IdempotencyKey? inbound = new("ann", "in-1");
         HttpClient client = Client(network, o => o.FromInbound = _ => inbound);
         await client.PostAsync(HttpKit.Address, null);
         await client.PostAsync(HttpKit.Address, null);
         await client.PostAsync("https://api.example.test/other", null);
         await client.SendAsync(HttpKit.Request(HttpMethod.Post).WithResilience(o => o.Operation = "second"));
-        inbound = "in-2";
+        inbound = new("ann", "in-2");
+        await client.PostAsync(HttpKit.Address, null);
+        inbound = new("bob", "in-1");
         await client.PostAsync(HttpKit.Address, null);
         inbound = null;
         await client.PostAsync(HttpKit.Address, null);
         string[] keys = network.Values(Header);
         keys[0].Should().Be(keys[1]).And.HaveLength(43).And.NotContain("in-1");
-        keys.Distinct().Should().HaveCount(5);
+        keys.Distinct().Should().HaveCount(6, "bob's in-1 is not ann's");
     }
 
     [Theory]
@@ -237,6 +258,42 @@ public sealed class IdempotencyKeyTests
         using HttpMessageInvoker client = new(new SafeRedirectHandler(network, maxRedirects: 7));
         (await client.SendAsync(HttpKit.Request(HttpMethod.Get), default)).StatusCode.Should().Be(HttpStatusCode.Found);
         network.Count.Should().Be(8);
+    }
+
+    /// <summary>How often it is told that keys were given below another's retry, which sends this message three times, or three like it.</summary>
+    private static async Task<int> TellingsAsync(
+        Func<HttpRequestMessage> next, HttpStatusCode first = HttpStatusCode.BadGateway, bool isOneSpan = true, Action<IdempotencyKeyOptions>? configure = null)
+    {
+        FakeLogCollector log = new();
+        ScriptedHandler network = new((n, _) => new TrackedResponse(n == 0 ? first : HttpStatusCode.OK));
+        ServiceCollection services = new();
+        services.AddLogging(l => l.AddProvider(new FakeLoggerProvider(log)));
+        services.AddHttpClient("sdk").AddIdempotencyKey(configure).ConfigurePrimaryHttpMessageHandler(() => network);
+        await using ServiceProvider container = services.BuildServiceProvider();
+        using HttpMessageInvoker client = new(container.GetRequiredService<IHttpMessageHandlerFactory>().CreateHandler("sdk"));
+        using Activity call = new Activity("call").Start();
+        for (int attempt = 0; attempt < 3; attempt++)
+        {
+            using Activity? own = isOneSpan ? null : new Activity("attempt").Start();
+            (await client.SendAsync(next(), default)).Dispose();
+        }
+
+        return log.GetSnapshot().Count(r => r.Id.Name == "KeysOfOneCallDiffer");
+    }
+
+    [Fact]
+    public async Task Two_keys_of_one_call_are_told_once()
+    {
+        static HttpRequestMessage New() => HttpKit.Request(HttpMethod.Post);
+        HttpRequestMessage one = New();
+
+        (await TellingsAsync(New)).Should().Be(1, "an SDK that makes a message for each attempt");
+        (await TellingsAsync(() => one)).Should().Be(0, "the same message keeps its key");
+        (await TellingsAsync(New, HttpStatusCode.OK)).Should().Be(0, "nothing had failed");
+        (await TellingsAsync(New, isOneSpan: false)).Should().Be(0, "these are three calls");
+        (await TellingsAsync(New, configure: o => o.FromInbound = _ => new IdempotencyKey("ann", "k"))).Should().Be(0, "a derived key is the same again");
+        int n = 0;
+        (await TellingsAsync(() => HttpKit.Request(n++ % 2 == 0 ? HttpMethod.Post : HttpMethod.Patch))).Should().Be(1, "the third is like the first");
     }
 
     [Fact]

@@ -67,14 +67,22 @@ public sealed class ReadmeEndpointTests
         using HttpClient client = new() { BaseAddress = new(shop.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
 
         List<(HttpStatusCode Status, string Body, bool IsReplayed)> answers = [];
-        foreach (string key in (string[])["k1", "k1", "k2"])
+        foreach (string key in (string[])["k1", "k1", "k2"]) answers.Add(await AskAsync(client, path, key));
+
+        answers.Should().Equal((HttpStatusCode.OK, "charged", false), (HttpStatusCode.OK, "charged", true), (HttpStatusCode.OK, "charged", false));
+    }
+
+    /// <summary>Asks again where the store was too slow for its default bound, as a busy machine makes it: nothing was carried out then.</summary>
+    private static async Task<(HttpStatusCode Status, string Body, bool IsReplayed)> AskAsync(HttpClient client, string path, string key)
+    {
+        for (int left = 60; ; left--)
         {
             using HttpRequestMessage request = new(HttpMethod.Post, path);
             request.Headers.Add("Idempotency-Key", key);
             using HttpResponseMessage answer = await client.SendAsync(request);
-            answers.Add((answer.StatusCode, await answer.Content.ReadAsStringAsync(), answer.Headers.Contains("Idempotent-Replayed")));
+            if (left == 0 || answer.Headers.RetryAfter?.Delta is not { } wait)
+                return (answer.StatusCode, await answer.Content.ReadAsStringAsync(), answer.Headers.Contains("Idempotent-Replayed"));
+            await Task.Delay(wait);
         }
-
-        answers.Should().Equal((HttpStatusCode.OK, "charged", false), (HttpStatusCode.OK, "charged", true), (HttpStatusCode.OK, "charged", false));
     }
 }

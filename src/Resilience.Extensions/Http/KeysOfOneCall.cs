@@ -1,0 +1,37 @@
+using System.Diagnostics;
+
+namespace Resilience;
+
+/// <summary>Finds that keys are given below somebody else's retry: a request of the same span, method and address follows one that has failed, and
+/// both were given keys of their own. Tells it once. Remembers a few failures, the latest; thread-safe.</summary>
+/// <remarks>A span may send two like requests on purpose; so it is a hint in the log and nothing is decided by it.</remarks>
+internal sealed class KeysOfOneCall(Action tell)
+{
+    private const int Most = 64;
+
+    private readonly Failure?[] _failures = new Failure?[Most];
+    private int _next;
+    private int _hasTold;
+
+    /// <summary>What a request is compared by; null outside of any span.</summary>
+    internal static string? CallOf(HttpRequestMessage request) =>
+        Activity.Current?.Id is { } span ? $"{span}\n{request.Method}\n{request.RequestUri}" : null;
+
+    /// <summary>A request of this call is sent under this key.</summary>
+    internal void Sends(string call, string key)
+    {
+        if (Volatile.Read(ref _hasTold) != 0) return;
+        foreach (ref Failure? slot in _failures.AsSpan())
+        {
+            if (Volatile.Read(ref slot) is not { } failure || failure.Call != call || failure.Key == key) continue;
+            if (Interlocked.Exchange(ref _hasTold, 1) == 0) tell();
+            return;
+        }
+    }
+
+    /// <summary>It has failed so that somebody may repeat it.</summary>
+    internal void Failed(string call, string key) =>
+        Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Most], new(call, key));
+
+    private sealed record Failure(string Call, string Key);
+}
