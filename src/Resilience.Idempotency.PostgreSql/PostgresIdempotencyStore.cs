@@ -1,4 +1,5 @@
 using System.Data;
+using System.Data.Common;
 using Npgsql;
 
 namespace Resilience;
@@ -7,11 +8,11 @@ namespace Resilience;
 /// <remarks>
 /// <para>Every operation is one round trip on a connection from the data source, which stays the caller's. Nothing is kept in a session, so a
 /// pooler that lends connections for a transaction is no obstacle. The clock is the server's. Ask the primary, never a standby.</para>
-/// <para>Two operations also take a transaction of the caller: the deed and the record of it are then committed together, or neither is. A
-/// second caller waits, inside <see cref="TryAcquireAsync(NpgsqlTransaction, AcquireRequest, CancellationToken)"/>, until the first commits or
-/// rolls back; set <c>lock_timeout</c> to bound that. An exception leaves the transaction unusable, as any error of PostgreSQL does.</para>
+/// <para>Two operations also take a transaction of the caller: the operation and the record of it are then committed together, or neither is.
+/// While such a transaction is open, others who ask for its id are told that it is in flight, at once; an advisory lock of the transaction tells
+/// them. An exception leaves the transaction unusable, as any error of PostgreSQL does.</para>
 /// </remarks>
-public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposable
+public sealed class PostgresIdempotencyStore : IIdempotencyStore, ITransactionalIdempotencyStore, IAsyncDisposable
 {
     private const int MostRounds = 5;
     private const int MostPurgedAtOnce = 1000;
@@ -139,6 +140,56 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
     }
 
     /// <inheritdoc/>
+    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
+        DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken) =>
+        TryAcquireAsync(Own(transaction), request, cancellationToken);
+
+    /// <inheritdoc/>
+    ValueTask<bool> ITransactionalIdempotencyStore.CompleteAsync(
+        DbTransaction transaction,
+        IdempotencyId id,
+        long fence,
+        IdempotencyEnding ending,
+        ReadOnlyMemory<byte> payload,
+        TimeSpan retention,
+        CancellationToken cancellationToken) => CompleteAsync(Own(transaction), id, fence, ending, payload, retention, cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<CommitResolution> ResolveAsync(IdempotencyId id, Guid nonce, TimeSpan wait, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckLease(wait);
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        over.CancelAfter(wait);
+        try
+        {
+            return await AskAsync(
+                null,
+                async batch =>
+                {
+                    byte[] key = id.ToArray();
+                    Add(batch, "SELECT pg_advisory_xact_lock($1)", Value(LockOf(key)));
+                    Add(batch, _sql.WasCommitted, Value(key), Value(nonce));
+                    NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, over.Token).ConfigureAwait(false);
+                    await using (reader.ConfigureAwait(false))
+                    {
+                        await reader.NextResultAsync(over.Token).ConfigureAwait(false);
+                        bool isThere = await reader.ReadAsync(over.Token).ConfigureAwait(false);
+                        return isThere && !reader.IsDBNull(0) && reader.GetBoolean(0) ? CommitResolution.Committed : CommitResolution.RolledBack;
+                    }
+                },
+                over.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return CommitResolution.Unknown;
+        }
+        catch (IdempotencyStoreException away) when (away.IsTransient)
+        {
+            return CommitResolution.Unknown;
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default)
     {
         byte[] key = id.ToArray();
@@ -188,10 +239,11 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
     private async ValueTask<AcquireAnswer> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
     {
         IdempotencyStoreArguments.Check(request);
-        for (int round = 1; ; round++)
+        for (int number = 1; ; number++)
         {
+            int round = number;
             (AcquireAnswer answer, bool isFinal) =
-                await AskAsync(transaction, batch => ClaimOnceAsync(batch, request, cancellationToken), cancellationToken).ConfigureAwait(false);
+                await AskAsync(transaction, batch => ClaimOnceAsync(batch, request, round == 1, cancellationToken), cancellationToken).ConfigureAwait(false);
 
             // Again: the row changed its mind between the two statements, because a moment passed; or the claim waited so long for
             // others that much of its lease is gone, and the same nonce begins it anew.
@@ -200,14 +252,15 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
     }
 
     /// <summary>The claim and, for when it is refused, the look at the row: one round trip.</summary>
-    private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
+    private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(
+        NpgsqlBatch batch, AcquireRequest request, bool isFirst, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray(), fingerprint = request.Fingerprint.ToArray();
         TimeSpan retention = request.Retention > request.Lease ? request.Retention : request.Lease;
-        Add(
-            batch, _sql.Acquire, Value(id), Value(fingerprint), Value(request.Nonce), Value(Micros(request.Lease)), Value(Micros(retention)),
-            Value(request.MaxAttempts));
-        Add(batch, _sql.Explain, Value(id), Value(fingerprint));
+        NpgsqlParameter[] asked = [Value(id), Value(fingerprint), Value(request.Nonce), Value(Micros(request.Lease)), Value(Micros(retention))];
+        if (isFirst) Add(batch, _sql.Begin, [.. asked, Value(LockOf(id))]);
+        else Add(batch, _sql.Acquire, [.. asked, Value(request.MaxAttempts), Value(LockOf(id))]);
+        Add(batch, _sql.Explain, Value(id), Value(fingerprint), Value(request.Nonce));
         NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
@@ -234,8 +287,12 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
         short state = ending == IdempotencyEnding.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
         return await AskAsync(
                 transaction,
-                batch => ChangeAsync(
-                    batch, _sql.Complete, cancellationToken, Value(key), Value(fence), Value(state), Value(payload), Value(Micros(retention))),
+                batch =>
+                {
+                    if (transaction is not null) Add(batch, _sql.TakeLock, Value(LockOf(key)));
+                    return ChangeAsync(
+                        batch, _sql.Complete, cancellationToken, Value(key), Value(fence), Value(state), Value(payload), Value(Micros(retention)));
+                },
                 cancellationToken).ConfigureAwait(false)
             || await AskAsync(transaction, batch => WasDoneAsync(batch, key, fence, state, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
@@ -322,7 +379,7 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
         NpgsqlBatch batch = _source.CreateBatch();
         await using (batch.ConfigureAwait(false))
         {
-            Add(batch, "SELECT to_regclass($1) IS NOT NULL", Value(_sql.Table));
+            Add(batch, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'expires_day')", Value(_sql.Table));
             return await batch.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
         }
     }
@@ -347,6 +404,16 @@ public sealed class PostgresIdempotencyStore : IIdempotencyStore, IAsyncDisposab
     }
 
     private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
+
+    /// <summary>64 bits of the id. That two ids share them costs one of them a claim that is told to come back, no more.</summary>
+    private static long LockOf(byte[] id) => System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(id);
+
+    private static NpgsqlTransaction Own(DbTransaction transaction)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        return transaction as NpgsqlTransaction
+            ?? throw new ArgumentException($"A {transaction.GetType()} is no transaction of PostgreSQL.", nameof(transaction));
+    }
 
     private static long Micros(TimeSpan span) => span.Ticks / TimeSpan.TicksPerMicrosecond;
 }

@@ -19,6 +19,7 @@ internal static class PostgresRow
         if (state == Released || !row.GetBoolean(4)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
         if (!row.GetBoolean(3)) return (AcquireAnswer.Mismatch, true);
         if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7)), true);
+        if (IsTrue(row, 8)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false); // our own: the reply was lost
         TimeSpan left = Left(row, 5);
         if (left > TimeSpan.Zero) return (AcquireAnswer.InFlight(fence, left), true);
         return row.GetInt32(2) >= request.MaxAttempts ? (AcquireAnswer.Abandoned, true) : (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);

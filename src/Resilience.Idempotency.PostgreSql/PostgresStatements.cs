@@ -11,29 +11,43 @@ internal sealed class PostgresStatements
     private const string Clock = "(SELECT clock_timestamp() AS now OFFSET 0)";
     private const string Micros = "(extract(epoch FROM c.now) * 1000000)::bigint";
 
+    /// <summary>Whether nobody's transaction is at this id; held until the transaction ends. Not flattened, so asked once.</summary>
+    private static string LockOf(string number) => $"(SELECT pg_try_advisory_xact_lock({number}) AS is_free OFFSET 0)";
+
     internal PostgresStatements(string schema, string table)
     {
         Table = $"\"{schema}\".\"{table}\"";
         Create = Creation(schema, table);
 
+        // Most claims are of a new key: this is all there is to them. What is there already is neither locked nor written; Explain looks at it.
+        Begin = $"""
+            INSERT INTO {Table} (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
+            SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, {Day(After("$5"))}
+              FROM {Clock} AS c, {LockOf("$6")} AS l
+             WHERE l.is_free
+            ON CONFLICT (id) DO NOTHING
+            RETURNING fence, attempt, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
+            """;
+
         // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
         // A duplicate, of which a plain look shows that it will be refused, comes to no conflict: that would lock the row, which is a
         // write and waits for the disk. If the look was wrong by now, Explain says so, and we ask again.
         Acquire = $"""
-            INSERT INTO {Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at)
-            SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now
-              FROM {Clock} AS c
-             WHERE NOT EXISTS (
+            INSERT INTO {Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
+            SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, {Day(After("$5"))}
+              FROM {Clock} AS c, {LockOf("$7")} AS l
+             WHERE l.is_free AND NOT EXISTS (
                    SELECT 1 FROM {Table} AS s
                     WHERE s.id = $1 AND s.expires_at > c.now
                       AND (s.state IN (2, 4) OR (s.state = 1 AND s.lease_until > c.now AND s.nonce <> $3)))
             ON CONFLICT (id) DO UPDATE
-               SET (state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, payload) = (
+               SET (state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day, payload) = (
                    SELECT 1::smallint,
                           CASE WHEN d.live AND r.nonce = EXCLUDED.nonce THEN r.fence ELSE GREATEST(r.fence + 1, d.micros) END,
                           CASE WHEN NOT d.live THEN 1 WHEN r.nonce = EXCLUDED.nonce THEN r.attempt ELSE r.attempt + 1 END,
                           EXCLUDED.nonce, EXCLUDED.fingerprint, d.lease_until, d.expires_at,
                           CASE WHEN d.live THEN r.begun_at ELSE d.now END,
+                          {Day("d.expires_at")},
                           NULL::bytea
                      FROM (SELECT c.now, {Micros} AS micros, {After("$4")} AS lease_until, {After("$5")} AS expires_at,
                                   r.state = 1 AND r.expires_at > c.now AS live
@@ -50,24 +64,28 @@ internal sealed class PostgresStatements
             SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
                    (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
                    AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
-                   CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END
+                   CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END,
+                   r.state = 1 AND r.nonce = $3
               FROM {Table} AS r CROSS JOIN {Clock} AS c
              WHERE r.id = $1
             """;
 
         Renew = $"""
             UPDATE {Table} AS r
-               SET (lease_until, expires_at) = (SELECT {After("$3")}, GREATEST(r.expires_at, {After("$3")}) FROM {Clock} AS c)
+               SET (lease_until, expires_at, expires_day) = (
+                   SELECT {After("$3")}, GREATEST(r.expires_at, {After("$3")}), {Day($"GREATEST(r.expires_at, {After("$3")})")} FROM {Clock} AS c)
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
         Complete = $"""
             UPDATE {Table} AS r
-               SET state = $3, payload = $4, nonce = NULL, lease_until = NULL, expires_at = (SELECT {After("$5")} FROM {Clock} AS c)
+               SET state = $3, payload = $4, lease_until = NULL,
+                   (expires_at, expires_day) = (SELECT {After("$5")}, {Day(After("$5"))} FROM {Clock} AS c)
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
         Release = $"""
             UPDATE {Table} AS r
-               SET state = 3, payload = NULL, nonce = NULL, lease_until = NULL, expires_at = clock_timestamp() + interval '60 seconds'
+               SET state = 3, payload = NULL, nonce = NULL, lease_until = NULL,
+                   (expires_at, expires_day) = (SELECT {After("60000000")}, {Day(After("60000000"))} FROM {Clock} AS c)
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
         WasDone = $"SELECT 1 FROM {Table} AS r WHERE r.id = $1 AND r.fence = $2 AND r.state = $3";
@@ -78,12 +96,15 @@ internal sealed class PostgresStatements
              WHERE r.id = $1
             """;
 
-        // The clock as a scalar subquery, so that the index on expires_at serves; USING and not IN, so that no plan runs the limit twice.
+        // Who asks after a lost COMMIT waits for the transaction that may still be committing: a plain look would show the state before it.
+        WasCommitted = $"SELECT r.state IN (2, 4) AND r.nonce = $2 FROM {Table} AS r WHERE r.id = $1 FOR UPDATE";
+
+        // The day as a scalar subquery, so that the index on it serves; USING and not IN, so that no plan runs the limit twice.
         Purge = $"""
             WITH gone AS (
                 SELECT g.id FROM {Table} AS g
-                 WHERE g.expires_at <= (SELECT clock_timestamp())
-                 ORDER BY g.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+                 WHERE g.expires_day <= (SELECT {Day("clock_timestamp()")}) AND g.expires_at <= (SELECT clock_timestamp())
+                 ORDER BY g.expires_day LIMIT $1 FOR UPDATE SKIP LOCKED)
             DELETE FROM {Table} AS r USING gone WHERE r.id = gone.id
             """;
     }
@@ -93,7 +114,14 @@ internal sealed class PostgresStatements
 
     internal IReadOnlyList<string> Create { get; }
 
+    internal string Begin { get; }
+
     internal string Acquire { get; }
+
+    /// <summary>Says to others that a transaction is at this id. If another one is, they hear it from that one.</summary>
+    internal string TakeLock { get; } = "SELECT pg_try_advisory_xact_lock($1)";
+
+    internal string WasCommitted { get; }
 
     internal string Explain { get; }
 
@@ -111,6 +139,10 @@ internal sealed class PostgresStatements
 
     private static string After(string span) => $"c.now + {span} * interval '1 microsecond'";
 
+    /// <summary>The day of a moment, counted from 1970. It is indexed in place of the moment: it seldom changes when a record is completed, and then
+    /// PostgreSQL need not touch any index.</summary>
+    private static string Day(string moment) => $"floor(extract(epoch FROM {moment}) / 86400)::integer";
+
     private static List<string> Creation(string schema, string table)
     {
         List<string> script = [];
@@ -126,10 +158,15 @@ internal sealed class PostgresStatements
                 lease_until timestamptz CHECK (state <> 1 OR lease_until IS NOT NULL), -- in progress: then others may take over
                 expires_at  timestamptz NOT NULL, -- from here on the row means nothing and may be deleted
                 begun_at    timestamptz NOT NULL, -- when it was claimed first
-                payload     bytea       CHECK (state NOT IN (2, 4) OR payload IS NOT NULL) -- what duplicates receive
-            )
+                payload     bytea       CHECK (state NOT IN (2, 4) OR payload IS NOT NULL), -- what duplicates receive
+                expires_day integer     NOT NULL DEFAULT 0 -- the day of expires_at since 1970, for purging; 0 where an older version wrote the row
+            ) WITH (fillfactor = 80)
             """);
-        script.Add($"CREATE INDEX IF NOT EXISTS \"{table}_expires_at\" ON \"{schema}\".\"{table}\" (expires_at)");
+
+        // A table of an older version; its processes go on working beside ours.
+        script.Add($"ALTER TABLE \"{schema}\".\"{table}\" ADD COLUMN IF NOT EXISTS expires_day integer NOT NULL DEFAULT 0");
+        script.Add($"CREATE INDEX IF NOT EXISTS \"{table}_expires_day\" ON \"{schema}\".\"{table}\" (expires_day)");
+        script.Add($"DROP INDEX IF EXISTS \"{schema}\".\"{table}_expires_at\"");
         return script;
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Data.Sqlite;
 
@@ -12,14 +13,19 @@ namespace Resilience;
 /// <para>SQLite writes one at a time. Operations that arrive while others are being written are written together with the next commit, so the
 /// disk is told once for all of them. They run on a thread of the pool, as SQLite knows no other way to wait. Thread-safe.</para>
 /// </remarks>
-public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
+public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAsyncDisposable
 {
     private const int MostTogether = 1000;
 
+    private static readonly List<SqliteConnection> LeftBehind = [];
+
     private readonly ConcurrentQueue<SqliteOperation> _queue = new();
+    private readonly ConcurrentDictionary<IdempotencyId, SqliteTransaction> _inTransactions = new();
     private readonly SqliteIdempotencyOptions _options;
     private readonly SqliteRecords _records;
     private readonly Lock _connecting = new(); // held while the connection is in use, so that disposing waits
+    private readonly string? _path; // null for a database in memory, and for one that is named by a URI
+    private DateTime _born;
     private SqliteConnection? _connection;
     private int _isDraining;
     private bool _isDisposed;
@@ -35,7 +41,10 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
         options.ThrowIfInvalid();
         _options = options;
         _records = new(options, timeProvider ?? TimeProvider.System);
-        Traits = new() { Name = "sqlite", IsShared = true, IsDurable = true, MaxPayloadBytes = options.MaxPayloadBytes };
+        SqliteConnectionStringBuilder where = new(options.ConnectionString);
+        bool isFile = where.Mode != SqliteOpenMode.Memory && where.DataSource != ":memory:" && !where.DataSource.Contains("mode=memory", StringComparison.Ordinal);
+        if (isFile && !where.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)) _path = Path.GetFullPath(where.DataSource);
+        Traits = new() { Name = "sqlite", IsShared = isFile, IsDurable = isFile, MaxPayloadBytes = options.MaxPayloadBytes };
     }
 
     /// <summary>Creates the store with the default options.</summary>
@@ -55,7 +64,56 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request);
-        return RunAsync(db => _records.Acquire(db, request), cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<AcquireAnswer>(cancellationToken);
+        return IsInTransaction(request.Id) ? new(AcquireAnswer.InFlight(0, TimeSpan.Zero)) : AcquireAsync(request, cancellationToken);
+    }
+
+    private async ValueTask<AcquireAnswer> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    {
+        SqliteOperation<AcquireAnswer> writing = Enqueue(db => _records.Acquire(db, request), cancellationToken);
+        try
+        {
+            return await writing.Task.WaitAsync(_options.BusyTimeout / 2, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception slow) when (slow is TimeoutException || (slow is IdempotencyStoreException busy && SqliteErrors.IsBusy(busy)))
+        {
+            // Somebody's transaction has the file. Who reads need not wait for it: if this claim is refused anyway, that is the answer.
+            AcquireAnswer? refused = await Task.Run(() => LookWithoutWaiting(request), CancellationToken.None).ConfigureAwait(false);
+            return refused is { } answer && writing.TryWithdraw() ? answer : await writing.Task.ConfigureAwait(false);
+        }
+    }
+
+    private AcquireAnswer? LookWithoutWaiting(in AcquireRequest request)
+    {
+        try
+        {
+            using SqliteConnection connection = new(new SqliteConnectionStringBuilder(_options.ConnectionString) { Pooling = false }.ConnectionString);
+            connection.Open();
+            using SqliteTransaction transaction = connection.BeginTransaction(deferred: true);
+            using SqliteSession session = new(connection, transaction);
+            return _records.Look(session, request);
+        }
+        catch (SqliteException failed)
+        {
+            throw SqliteErrors.Translate(failed);
+        }
+    }
+
+    /// <summary>True while a transaction of this process has claimed or completed the id.</summary>
+    private bool IsInTransaction(IdempotencyId id)
+    {
+        if (_inTransactions.IsEmpty || !_inTransactions.TryGetValue(id, out SqliteTransaction? transaction)) return false;
+        if (transaction.Connection is not null) return true;
+        _inTransactions.TryRemove(new(id, transaction));
+        return false;
+    }
+
+    private void Remember(IdempotencyId id, SqliteTransaction transaction)
+    {
+        // Those that have ended are forgotten here: there is no event that would tell.
+        foreach (KeyValuePair<IdempotencyId, SqliteTransaction> one in _inTransactions)
+            if (one.Value.Connection is null) _inTransactions.TryRemove(one);
+        _inTransactions[id] = transaction;
     }
 
     /// <inheritdoc/>
@@ -103,7 +161,9 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     public AcquireAnswer TryAcquire(SqliteTransaction transaction, AcquireRequest request)
     {
         IdempotencyStoreArguments.Check(request);
-        return InTransaction(transaction, db => _records.Acquire(db, request));
+        AcquireAnswer answer = InTransaction(transaction, db => _records.Acquire(db, request));
+        if (answer.Status == AcquireStatus.Acquired) Remember(request.Id, transaction);
+        return answer;
     }
 
     /// <summary>Completes within a transaction of yours; see <see cref="TryAcquire"/>.</summary>
@@ -114,7 +174,48 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
         TimeSpan retention)
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
-        return InTransaction(transaction, db => _records.Complete(db, id, fence, ending, payload.ToArray(), retention));
+        bool isKept = InTransaction(transaction, db => _records.Complete(db, id, fence, ending, payload.ToArray(), retention));
+        if (isKept) Remember(id, transaction);
+        return isKept;
+    }
+
+    /// <inheritdoc/>
+    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
+        DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(TryAcquire(Own(transaction), request));
+    }
+
+    /// <inheritdoc/>
+    ValueTask<bool> ITransactionalIdempotencyStore.CompleteAsync(
+        DbTransaction transaction,
+        IdempotencyId id,
+        long fence,
+        IdempotencyEnding ending,
+        ReadOnlyMemory<byte> payload,
+        TimeSpan retention,
+        CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return new(Complete(Own(transaction), id, fence, ending, payload, retention));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<CommitResolution> ResolveAsync(IdempotencyId id, Guid nonce, TimeSpan wait, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.CheckLease(wait);
+        try
+        {
+            // Whoever gets the file to itself has waited for the transaction in doubt.
+            return await RunAsync(db => _records.WasCommitted(db, id, nonce), cancellationToken).AsTask().WaitAsync(wait, cancellationToken).ConfigureAwait(false)
+                ? CommitResolution.Committed
+                : CommitResolution.RolledBack;
+        }
+        catch (Exception away) when (away is TimeoutException or IdempotencyStoreException { IsTransient: true })
+        {
+            return CommitResolution.Unknown;
+        }
     }
 
     /// <summary>Closes the file, after what is being written.</summary>
@@ -128,6 +229,12 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
         }
 
         return default;
+    }
+
+    private static SqliteTransaction Own(DbTransaction transaction)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        return transaction as SqliteTransaction ?? throw new ArgumentException($"A {transaction.GetType()} is no transaction of SQLite.", nameof(transaction));
     }
 
     private static TAnswer InTransaction<TAnswer>(SqliteTransaction transaction, Func<SqliteSession, TAnswer> act)
@@ -148,12 +255,17 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     private ValueTask<TAnswer> RunAsync<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TAnswer>(cancellationToken);
+        return new(Enqueue(act, cancellationToken).Task);
+    }
+
+    private SqliteOperation<TAnswer> Enqueue<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken)
+    {
         SqliteOperation<TAnswer> operation = new(act, cancellationToken);
         _queue.Enqueue(operation);
 
         // Pairs with the exchange in Drain: either we start it, or the one who runs sees what we have put in.
         if (Interlocked.Exchange(ref _isDraining, 1) == 0) ThreadPool.UnsafeQueueUserWorkItem(static store => store.Drain(), this, preferLocal: false);
-        return new(operation.Task);
+        return operation;
     }
 
     private void Drain()
@@ -189,7 +301,12 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
                 SqliteConnection connection = Connect();
                 using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
                 using SqliteSession session = new(connection, transaction);
-                foreach (SqliteOperation operation in batch) operation.Run(session);
+                foreach (SqliteOperation operation in batch)
+                {
+                    // Who left while we waited for the file is not begun.
+                    if (!operation.IsWithdrawn() && operation.TryBegin()) operation.Run(session);
+                }
+
                 transaction.Commit();
             }
             catch (Exception error)
@@ -207,7 +324,12 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     private SqliteConnection Connect()
     {
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        if (_connection is not null) return _connection;
+        if (_connection is not null)
+        {
+            CheckThatItIsTheSameFile();
+            return _connection;
+        }
+
         SqliteConnection connection = new(new SqliteConnectionStringBuilder(_options.ConnectionString)
         {
             Pooling = false,
@@ -217,7 +339,13 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
         {
             connection.Open();
             Execute(connection, $"PRAGMA busy_timeout={(long)_options.BusyTimeout.TotalMilliseconds}");
-            Execute(connection, "PRAGMA journal_mode=WAL");
+            string journal = Ask(connection, "PRAGMA journal_mode=WAL");
+            if (Traits.IsDurable && journal != "wal")
+            {
+                throw new IdempotencyStoreException(
+                    IdempotencyStoreFault.Misconfigured, $"SQLite: the journal mode of {_options.ConnectionString} is {journal}, but must be wal.");
+            }
+
             Execute(connection, $"PRAGMA synchronous={(_options.SurvivesPowerFailure ? "FULL" : "NORMAL")}");
             if (_options.CreateTable) Execute(connection, Schema);
         }
@@ -227,7 +355,28 @@ public sealed class SqliteIdempotencyStore : IIdempotencyStore, IAsyncDisposable
             throw;
         }
 
+        if (_path is not null) _born = File.GetCreationTimeUtc(_path);
         return _connection = connection;
+    }
+
+    /// <summary>Who deletes or replaces a file that is open leaves us with one that no other process sees: both would execute.</summary>
+    private void CheckThatItIsTheSameFile()
+    {
+        if (_path is null || (File.Exists(_path) && File.GetCreationTimeUtc(_path) == _born)) return;
+
+        // Not closed, and never collected: SQLite would delete the log that lies beside the new file under the old name.
+        lock (LeftBehind) LeftBehind.Add(_connection!);
+        _connection = null;
+        throw new IdempotencyStoreException(
+            IdempotencyStoreFault.Misconfigured, $"SQLite: the file {_path} was deleted or replaced while it was in use. What it held is lost; it is opened anew.");
+    }
+
+    [SuppressMessage("Security", "CA2100", Justification = "A constant.")]
+    private static string Ask(SqliteConnection connection, string statement)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = statement;
+        return command.ExecuteScalar() as string ?? "";
     }
 
     [SuppressMessage("Security", "CA2100", Justification = "Made of constants and of a table name that was checked.")]

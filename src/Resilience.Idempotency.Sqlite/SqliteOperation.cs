@@ -6,6 +6,9 @@ internal abstract class SqliteOperation
     /// <summary>True when the caller left before it was begun.</summary>
     internal abstract bool IsWithdrawn();
 
+    /// <summary>True for the first of two: it is begun, or it is withdrawn.</summary>
+    internal abstract bool TryBegin();
+
     /// <summary>Does it, within a transaction. Errors of SQLite come out and undo the whole transaction; other ones are this operation's own.</summary>
     internal abstract void Run(SqliteSession session);
 
@@ -18,6 +21,7 @@ internal sealed class SqliteOperation<TAnswer>(Func<SqliteSession, TAnswer> act,
 {
     private readonly TaskCompletionSource<TAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TAnswer? _answer;
+    private int _isTaken;
     private Exception? _own;
 
     internal Task<TAnswer> Task => _done.Task;
@@ -26,6 +30,16 @@ internal sealed class SqliteOperation<TAnswer>(Func<SqliteSession, TAnswer> act,
     {
         if (!cancellationToken.IsCancellationRequested) return false;
         _done.TrySetCanceled(cancellationToken);
+        return true;
+    }
+
+    internal override bool TryBegin() => Interlocked.Exchange(ref _isTaken, 1) == 0;
+
+    /// <summary>Takes it back. False when it was begun already: then it has an answer.</summary>
+    internal bool TryWithdraw()
+    {
+        if (!TryBegin()) return false;
+        _done.TrySetCanceled(CancellationToken.None);
         return true;
     }
 

@@ -75,6 +75,21 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
         return IdempotencyRules.AnswerOf(status, record, next, payload, now);
     }
 
+    /// <summary>The answer to a claim that is refused as things are; null when it would be granted.</summary>
+    internal AcquireAnswer? Look(SqliteSession session, in AcquireRequest request)
+    {
+        IdempotencyRecord record = Read(session, _select, request.Id, out byte[] payload);
+        long now = Now;
+        AcquireStatus status = IdempotencyRules.Acquire(record, request, now, out IdempotencyRecord next);
+        return status == AcquireStatus.Acquired ? null : IdempotencyRules.AnswerOf(status, record, next, payload, now);
+    }
+
+    internal bool WasCommitted(SqliteSession session, IdempotencyId id, Guid nonce)
+    {
+        IdempotencyRecord record = Read(session, _selectWithoutPayload, id, out _);
+        return record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.Indeterminate && record.Nonce == nonce;
+    }
+
     internal bool Renew(SqliteSession session, IdempotencyId id, long fence, TimeSpan lease)
     {
         IdempotencyRecord record = Read(session, _selectWithoutPayload, id, out _);
@@ -149,13 +164,16 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
 /// <summary>What SQLite's error codes mean for a store.</summary>
 internal static class SqliteErrors
 {
+    /// <summary>Another connection has the file: BUSY or LOCKED.</summary>
+    internal static bool IsBusy(IdempotencyStoreException error) => error.InnerException is SqliteException { SqliteErrorCode: 5 or 6 };
+
     internal static IdempotencyStoreException Translate(SqliteException error)
     {
         IdempotencyStoreFault fault = error.SqliteErrorCode switch
         {
             13 => IdempotencyStoreFault.Full,
-            11 or 26 => IdempotencyStoreFault.Corrupt, // CORRUPT, NOTADB
-            1 or 3 or 8 or 14 or 23 => IdempotencyStoreFault.Misconfigured, // no such table, no right, read-only, cannot be opened
+            11 => IdempotencyStoreFault.Corrupt,
+            1 or 3 or 8 or 14 or 23 or 26 => IdempotencyStoreFault.Misconfigured, // no such table, no right, read-only, cannot be opened, no database
             _ => IdempotencyStoreFault.Unavailable, // BUSY, LOCKED, IOERR and the rest
         };
         return new(fault, $"SQLite: {error.Message}", error);

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
@@ -33,11 +34,12 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <summary>Under this property a pipeline's delegate finds the claim in its context.</summary>
     public static readonly ResilienceProperty<IdempotencyClaim> Property = new("idempotency claim");
 
-    private const int Open = 0, Ended = 1;
+    private const int Open = 0, Ended = 1, InTransaction = 2;
 
     private readonly IdempotencyGate _gate;
     private CancellationTokenSource? _lostSource; // made when somebody asks for its token
     private int _ended;
+    private IdempotencyEntry _endInTransaction;
     private int _isLost;
     private volatile bool _isPastPointOfNoReturn;
 
@@ -104,7 +106,13 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     internal Exception? WhyUnprotected { get; init; }
 
     /// <summary>True from the moment on at which its owner began to complete, release or hold it.</summary>
-    internal bool HasEnded => Volatile.Read(ref _ended) == Ended;
+    internal bool HasEnded => Volatile.Read(ref _ended) != Open;
+
+    /// <summary>True after <see cref="CompleteInAsync"/>, until it is said what became of the transaction.</summary>
+    public bool IsInTransaction => Volatile.Read(ref _ended) == InTransaction;
+
+    /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>
+    public Guid Nonce { get; init; }
 
     /// <summary>The keeper's notes about this claim; it alone touches them, under its lock.</summary>
     internal LeaseNotes Lease;
@@ -147,6 +155,44 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         return _gate.CompleteAsync(this, IdempotencyEnding.Indeterminate, kind, content);
     }
 
+    /// <summary>Records in a transaction of yours that the operation is done: its rows and the record are committed together, or neither is. Make it
+    /// the last statement, commit, and then call <see cref="Committed"/>.</summary>
+    /// <param name="transaction">An open transaction on the database of the store.</param>
+    /// <param name="kind">What the content is.</param>
+    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the operation was done, without it.</param>
+    /// <param name="cancellationToken">Ends the wait; roll back then.</param>
+    /// <returns>Kept, when you may commit; lost, when another claim took the place of this one: roll back.</returns>
+    /// <remarks>From here on the claim is not renewed. After a rollback end it as any other claim: release, lapse or hold. Without a word it is
+    /// held when it is disposed of. When the commit ends with an error, ask <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>.</remarks>
+    /// <exception cref="InvalidOperationException">The claim was ended before, or is without protection.</exception>
+    /// <exception cref="NotSupportedException">The store has no transactions.</exception>
+    /// <exception cref="IdempotencyStoreException">The store did not take it: roll back. The claim stays open.</exception>
+    public async ValueTask<IdempotencyFinish> CompleteInAsync(
+        DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(transaction);
+        if (Volatile.Read(ref _ended) != Open) throw AlreadyEnded();
+        IdempotencyEntry end = await _gate.CompleteInAsync(this, transaction, kind, content, cancellationToken).ConfigureAwait(false);
+        if (end.Answer == IdempotencyAnswer.None)
+        {
+            if (Interlocked.CompareExchange(ref _ended, Ended, Open) == Open) _gate.EndInTransaction(this, default);
+            return IdempotencyFinish.Lost;
+        }
+
+        _endInTransaction = end;
+        if (Interlocked.CompareExchange(ref _ended, InTransaction, Open) != Open) throw AlreadyEnded();
+        return IdempotencyFinish.Kept;
+    }
+
+    /// <summary>Says that the transaction of <see cref="CompleteInAsync"/> was committed: those who wait in this process receive the outcome.</summary>
+    /// <exception cref="InvalidOperationException">The claim was not completed in a transaction, or its end was told before.</exception>
+    public void Committed()
+    {
+        if (Interlocked.CompareExchange(ref _ended, Ended, InTransaction) != InTransaction)
+            throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
+        _gate.EndInTransaction(this, _endInTransaction);
+    }
+
     /// <summary>Gives the key back: nothing was done, the next may begin at once.</summary>
     /// <remarks>If this claim took over from a lapsed one (<see cref="TookOver"/>), what became of that one stays unknown: the key is given back
     /// as by <see cref="LapseAsync"/>.</remarks>
@@ -177,7 +223,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <summary>Holds the claim if it was not ended.</summary>
     public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _ended, Ended) == Open) _gate.Hold(this);
+        if (Interlocked.Exchange(ref _ended, Ended) != Ended) _gate.Hold(this);
         return default;
     }
 
@@ -203,6 +249,8 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     private void End()
     {
-        if (Interlocked.Exchange(ref _ended, Ended) != Open) throw new InvalidOperationException("This claim was completed, released or held before.");
+        if (Interlocked.Exchange(ref _ended, Ended) == Ended) throw AlreadyEnded();
     }
+
+    private static InvalidOperationException AlreadyEnded() => new("This claim was completed, released or held before.");
 }

@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Resilience;
 
 /// <content>How claims end.</content>
@@ -11,10 +13,7 @@ public sealed partial class IdempotencyGate
         IdempotencyEntry end = default;
         try
         {
-            // What was done stays done even if its result is too large to keep.
-            if (IdempotencyPayload.Overhead + (long)content.Length > _store.Traits.MaxPayloadBytes)
-                (kind, content) = (IdempotencyPayloadKind.DoneWithoutResult, default);
-            byte[] payload = IdempotencyPayload.Encode(kind, content.Span);
+            byte[] payload = Frame(ref kind, content.Span);
             end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
                 finish = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
@@ -34,6 +33,56 @@ public sealed partial class IdempotencyGate
         }
 
         return finish;
+    }
+
+    /// <summary>Records an outcome in the caller's transaction. The lease is renewed no more: the row is locked, and a renewal would wait for the very
+    /// transaction that it is to protect.</summary>
+    /// <returns>What duplicates receive once it is committed; none when the claim is lost.</returns>
+    internal async ValueTask<IdempotencyEntry> CompleteInAsync(
+        IdempotencyClaim claim, DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        IIdempotencyStore store = (Store as GuardedIdempotencyStore)?.Inner ?? Store;
+        if (store is not ITransactionalIdempotencyStore transactional)
+            throw new NotSupportedException($"The store '{Store.Traits.Name}' has no transactions. Those of PostgreSQL and SQLite have.");
+        if (!claim.IsProtected) throw new InvalidOperationException("The claim is without protection: there is no record that could be completed.");
+        byte[] payload = Frame(ref kind, content.Span);
+        bool isKept;
+        _keeper.Remove(claim);
+        try
+        {
+            isKept = await transactional.CompleteAsync(
+                transaction, claim.Id, claim.Fence, IdempotencyEnding.Completed, payload, _options.Retention, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            _keeper.Add(claim); // it was not completed, and its owner decides what becomes of it
+            throw;
+        }
+
+        return isKept ? IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, kind, payload.AsMemory(IdempotencyPayload.Overhead)) : default;
+    }
+
+    /// <summary>Ends a claim that was completed in a transaction.</summary>
+    /// <param name="claim">The claim.</param>
+    /// <param name="end">What those who wait here receive: the outcome when it was committed; none when that is not known, so that they ask.</param>
+    internal void EndInTransaction(IdempotencyClaim claim, in IdempotencyEntry end)
+    {
+        try
+        {
+            IdempotencyTelemetry.Ended(_environment, end.Answer == IdempotencyAnswer.Replayed ? "completed" : "held");
+        }
+        finally
+        {
+            CloseClaim(claim, end);
+        }
+    }
+
+    /// <summary>What was done stays done even if its result is too large to keep.</summary>
+    private byte[] Frame(ref IdempotencyPayloadKind kind, ReadOnlySpan<byte> content)
+    {
+        if (IdempotencyPayload.Overhead + (long)content.Length <= _store.Traits.MaxPayloadBytes) return IdempotencyPayload.Encode(kind, content);
+        kind = IdempotencyPayloadKind.DoneWithoutResult;
+        return IdempotencyPayload.Encode(kind, default);
     }
 
     internal ValueTask<IdempotencyFinish> ReleaseAsync(IdempotencyClaim claim) => GiveBackAsync(claim, claim.Attempt, "released");
@@ -87,7 +136,7 @@ public sealed partial class IdempotencyGate
             if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(HintFor(seen.RetryAfter));
             long asked = _clock.NowMs;
             AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint)).ConfigureAwait(false);
-            if (answer.Status != AcquireStatus.Acquired) return Settle(id, null, answer, asked);
+            if (answer.Status != AcquireStatus.Acquired) return Settle(id, null, answer, asked, default);
 
             // It expired in this very moment; we came to look, not to do.
             await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);

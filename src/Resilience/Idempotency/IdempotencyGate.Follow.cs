@@ -36,9 +36,10 @@ public sealed partial class IdempotencyGate
     /// <param name="left">The rest of the lease.</param>
     private TimeSpan HintFor(TimeSpan left)
     {
+        if (left <= TimeSpan.Zero) return LeastRetryAfter; // somebody is about to begin, or holds it in a transaction
         TimeSpan elapsed = _options.Lease - left, hint = elapsed < LongestHint ? elapsed : LongestHint;
         if (hint < LeastRetryAfter) hint = LeastRetryAfter;
-        return left > TimeSpan.Zero && left < hint ? left : hint;
+        return left < hint ? left : hint;
     }
 
     /// <summary>The outcome of the first; none when it gave up; null when this one may not wait (any longer).</summary>

@@ -121,17 +121,18 @@ public sealed partial class IdempotencyGate : IDisposable
         if (acquiring.IsCompletedSuccessfully)
         {
             AcquireAnswer answer = acquiring.Result;
-            if (answer.Status != AcquireStatus.InFlight) return new(Settle(id, flight, answer, asked));
+            if (answer.Status != AcquireStatus.InFlight) return new(Settle(id, flight, answer, asked, request.Nonce));
             acquiring = new(answer);
         }
 
-        return LeadSlowlyAsync(id, flight, acquiring, asked, waitUntil, cancellationToken);
+        return LeadSlowlyAsync(request, flight, acquiring, asked, waitUntil, cancellationToken);
     }
 
     private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
-        IdempotencyId id, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
+        AcquireRequest request, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
     {
         // Whatever is thrown here, and whenever: the flight ends, or nobody in this process could ever begin again.
+        IdempotencyId id = request.Id;
         Task<AcquireAnswer> asking = acquiring.AsTask();
         bool isSettled = false;
         try
@@ -142,12 +143,13 @@ public sealed partial class IdempotencyGate : IDisposable
                 if (answer.Status != AcquireStatus.InFlight || _clock.NowMs >= waitUntil)
                 {
                     isSettled = true;
-                    return Settle(id, flight, answer, asked);
+                    return Settle(id, flight, answer, asked, request.Nonce);
                 }
 
                 await WaitForOtherProcessAsync(id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
                 asked = _clock.NowMs;
-                asking = _store.AcquireAsync(RequestFor(id, flight.Fingerprint)).AsTask();
+                request = RequestFor(id, flight.Fingerprint);
+                asking = _store.AcquireAsync(request).AsTask();
             }
         }
         catch (IdempotencyStoreException failed)
@@ -222,13 +224,13 @@ public sealed partial class IdempotencyGate : IDisposable
     }
 
     /// <summary>Turns the store's answer into ours, and tells it to those who follow.</summary>
-    private IdempotencyEntry Settle(IdempotencyId id, Flight? flight, in AcquireAnswer answer, long asked)
+    private IdempotencyEntry Settle(IdempotencyId id, Flight? flight, in AcquireAnswer answer, long asked, Guid nonce)
     {
         IdempotencyEntry entry;
         switch (answer.Status)
         {
             case AcquireStatus.Acquired:
-                IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, answer.Fence, answer.Attempt, asked);
+                IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, answer.Fence, answer.Attempt, asked) { Nonce = nonce };
                 flight?.Own();
                 _keeper.Add(claim);
                 return IdempotencyEntry.Of(claim);

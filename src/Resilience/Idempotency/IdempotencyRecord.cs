@@ -13,7 +13,7 @@ public readonly record struct IdempotencyRecord
     /// <summary>How often the deed was begun.</summary>
     public int Attempt { get; init; }
 
-    /// <summary>The nonce of the claim, while it is in progress.</summary>
+    /// <summary>The nonce of the claim, while it is in progress and after it was completed; empty when it was released.</summary>
     public Guid Nonce { get; init; }
 
     /// <summary>What was asked for.</summary>

@@ -66,7 +66,7 @@ public static class IdempotencyRules
         in IdempotencyRecord record, long fence, IdempotencyEnding ending, TimeSpan retention, long now, out IdempotencyRecord next, out bool changed)
     {
         IdempotencyRecordState state = StateOf(ending);
-        next = record with { State = state, Nonce = default, LeaseUntil = 0, ExpiresAt = Later(now, retention) };
+        next = record with { State = state, LeaseUntil = 0, ExpiresAt = Later(now, retention) }; // the nonce stays: see CommitResolution
         changed = IsHeld(record, fence);
         return changed || (record.State == state && record.Fence == fence);
     }

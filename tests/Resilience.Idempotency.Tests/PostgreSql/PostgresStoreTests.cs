@@ -59,7 +59,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         AcquireAnswer claim = await store.TryAcquireAsync(Ask(NewId()));
         claim.Status.Should().Be(AcquireStatus.Acquired);
         await FaultOf(async () => await new PostgresIdempotencyStore(source, new() { Schema = "theirs" }).EnsureCreatedAsync(), IdempotencyStoreFault.Misconfigured);
-        await server.ExecuteAsync("REVOKE UPDATE ON by_hand.records FROM app");
+        await server.ExecuteAsync("REVOKE INSERT ON by_hand.records FROM app");
         await FaultOf(async () => await store.TryAcquireAsync(Ask(NewId())), IdempotencyStoreFault.Misconfigured);
     }
 

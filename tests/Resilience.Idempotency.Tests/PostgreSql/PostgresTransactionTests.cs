@@ -33,34 +33,23 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
 
     private async Task<long> DeedsAsync(IdempotencyId id) => (long)(await server.AskAsync($"SELECT count(*) FROM deeds WHERE id = '\\x{id.ToHex()}'"))!;
 
-    private async Task UntilSomebodyWaitsAsync(int count = 1)
-    {
-        long start = TimeProvider.System.GetTimestamp();
-        while ((long)(await server.AskAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))! < count)
-        {
-            TimeProvider.System.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(20));
-            await Task.Delay(5);
-        }
-    }
-
     [Fact]
-    public async Task Committed_both_are_there_and_who_waited_receives_the_result()
+    public async Task Committed_both_are_there_and_who_asks_meanwhile_hears_that_it_is_in_flight()
     {
         IdempotencyId id = NewId();
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
         AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
         (claim.Status, claim.Attempt).Should().Be((AcquireStatus.Acquired, 1));
-        Task<AcquireAnswer> second = Store.TryAcquireAsync(Ask(id)).AsTask();
-        await UntilSomebodyWaitsAsync();
-        second.IsCompleted.Should().BeFalse();
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "nobody waits for a transaction");
         (await Store.PeekAsync(id)).Should().Be(default(PeekAnswer), "nothing is known before the commit");
         await DoAsync(transaction, id);
         (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
         (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
         await transaction.CommitAsync();
 
-        AcquireAnswer answer = await second;
+        AcquireAnswer answer = await Store.TryAcquireAsync(Ask(id));
         answer.Status.Should().Be(AcquireStatus.Completed);
         answer.Payload.ToArray().Should().Equal(7);
         (await DeedsAsync(id)).Should().Be(1);
@@ -68,26 +57,18 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     }
 
     [Fact]
-    public async Task Rolled_back_neither_is_there_and_who_waited_gets_a_whole_claim()
+    public async Task Rolled_back_neither_is_there_and_the_next_gets_a_whole_claim()
     {
         IdempotencyId id = NewId();
-        TimeSpan lease = TimeSpan.FromSeconds(1);
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
         AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
         await DoAsync(transaction, id);
         await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
-        Task<AcquireAnswer> second = Store.TryAcquireAsync(Ask(id, lease)).AsTask();
-        await UntilSomebodyWaitsAsync();
-
-        // The second one's statement began before: until the server's clock is past the lease that it would have had from there.
-        IdempotencyId marker = NewId();
-        await Store.TryAcquireAsync(Ask(marker, lease));
-        while ((await Store.PeekAsync(marker)).State != IdempotencyState.Lapsed) await Task.Delay(10);
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
         await transaction.RollbackAsync();
-        AcquireAnswer answer = await second;
+        AcquireAnswer answer = await Store.TryAcquireAsync(Ask(id));
         (answer.Status, answer.Attempt).Should().Be((AcquireStatus.Acquired, 1));
-        (await Store.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress, "the lease is counted from the grant, not from the question");
         (await DeedsAsync(id)).Should().Be(0);
     }
 
@@ -101,6 +82,7 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
             await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
             await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
             AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
+            while (claim.Status == AcquireStatus.InFlight) claim = await Store.TryAcquireAsync(transaction, Ask(id));
             if (claim.Status == AcquireStatus.Completed) Interlocked.Increment(ref completed);
             if (claim.Status != AcquireStatus.Acquired) return;
             await DoAsync(transaction, id);
@@ -127,30 +109,51 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     }
 
     [Fact]
-    public async Task A_bounded_wait_ends_as_unavailable()
+    public async Task At_a_stricter_level_who_meets_an_open_transaction_is_told_so_and_keeps_its_own()
     {
         IdempotencyId id = NewId();
         await using NpgsqlConnection first = await _source.OpenConnectionAsync(), second = await _source.OpenConnectionAsync();
-        await using NpgsqlTransaction holder = await first.BeginTransactionAsync(), waiter = await second.BeginTransactionAsync();
+        await using NpgsqlTransaction holder = await first.BeginTransactionAsync(), other = await second.BeginTransactionAsync(IsolationLevel.RepeatableRead);
         await Store.TryAcquireAsync(holder, Ask(id));
-        await using (NpgsqlCommand bound = new("SET LOCAL lock_timeout = '50ms'", second, waiter)) await bound.ExecuteNonQueryAsync();
-        await FluentActions.Awaiting(async () => await Store.TryAcquireAsync(waiter, Ask(id))).Should().ThrowAsync<IdempotencyStoreException>()
-            .Where(e => e.Fault == IdempotencyStoreFault.Unavailable);
+        (await Store.TryAcquireAsync(other, Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
+        await DoAsync(other, id);
+        await holder.CommitAsync();
+        await other.CommitAsync();
+        (await DeedsAsync(id)).Should().Be(1);
     }
 
     [Fact]
-    public async Task At_a_stricter_level_who_lost_is_told_to_begin_anew()
+    public async Task A_duplicate_that_meets_an_open_transaction_after_the_lease_has_ended_is_told_that_it_is_in_flight()
     {
         IdempotencyId id = NewId();
-        await using NpgsqlConnection first = await _source.OpenConnectionAsync(), second = await _source.OpenConnectionAsync();
-        await using NpgsqlTransaction holder = await first.BeginTransactionAsync(), waiter = await second.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        await Store.TryAcquireAsync(holder, Ask(id));
-        Task<AcquireAnswer> waiting = Store.TryAcquireAsync(waiter, Ask(id)).AsTask();
-        await UntilSomebodyWaitsAsync();
-        await holder.CommitAsync();
-        await FluentActions.Awaiting(() => waiting).Should().ThrowAsync<IdempotencyStoreException>().Where(e => e.IsTransient);
-        await waiter.RollbackAsync();
-        await using NpgsqlTransaction anew = await second.BeginTransactionAsync(IsolationLevel.RepeatableRead);
-        (await Store.TryAcquireAsync(anew, Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
+        AcquireAnswer claim = await Store.TryAcquireAsync(Ask(id, TimeSpan.FromMilliseconds(1)));
+        await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
+        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        while ((await Store.PeekAsync(id)).State != IdempotencyState.Lapsed) await Task.Delay(1);
+
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "the row is locked, and nobody waits for it");
+
+        await transaction.CommitAsync();
+        (await Store.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(7);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_commit_in_doubt_is_waited_for_and_answered_truly(bool commits)
+    {
+        IdempotencyId id = NewId();
+        AcquireRequest request = Ask(id);
+        AcquireAnswer claim = await Store.TryAcquireAsync(request);
+        await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
+        await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
+        (await Store.ResolveAsync(id, request.Nonce, TimeSpan.FromMilliseconds(100))).Should().Be(CommitResolution.Unknown, "it is still open");
+        Task<CommitResolution> resolving = Store.ResolveAsync(id, request.Nonce, TimeSpan.FromSeconds(30)).AsTask();
+        await (commits ? transaction.CommitAsync() : transaction.RollbackAsync());
+
+        (await resolving).Should().Be(commits ? CommitResolution.Committed : CommitResolution.RolledBack);
+        (await Store.ResolveAsync(id, Guid.NewGuid(), TimeSpan.FromSeconds(30))).Should().Be(CommitResolution.RolledBack, "another claim's record is no commit of this one");
     }
 }

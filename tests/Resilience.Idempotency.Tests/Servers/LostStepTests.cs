@@ -48,6 +48,8 @@ internal static class LostStep
         string answered = "";
         await untilAsked(async () => answered = await ask());
 
+        if (step == "take over") now = (await witness.PeekAsync(id)).Fence; // PostgreSQL looks before it takes over, and then it was the look that got lost
+
         answered.Should().Be(step switch
         {
             "acquire" => $"Acquired {now} 1 ",

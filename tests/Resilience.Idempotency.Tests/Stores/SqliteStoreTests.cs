@@ -170,7 +170,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         await using SqliteIdempotencyStore empty = new(new SqliteIdempotencyOptions { ConnectionString = "Data Source=:memory:", CreateTable = false });
         await using SqliteIdempotencyStore nowhere = new("Data Source=/no/such/folder/keys.db");
 
-        (await Ask(garbage)).Should().Be(IdempotencyStoreFault.Corrupt);
+        (await Ask(garbage)).Should().Be(IdempotencyStoreFault.Misconfigured);
         (await Ask(empty)).Should().Be(IdempotencyStoreFault.Misconfigured);
         (await Ask(nowhere)).Should().Be(IdempotencyStoreFault.Misconfigured);
         File.Delete(path);

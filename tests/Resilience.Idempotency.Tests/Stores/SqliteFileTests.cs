@@ -1,0 +1,57 @@
+namespace Resilience.Idempotency.Tests.Stores;
+
+/// <summary>What is said of the file, and what happens when it is not what it was.</summary>
+public sealed class SqliteFileTests : IDisposable
+{
+    private readonly string _file = Path.Combine(Path.GetTempPath(), $"file-{Guid.NewGuid():N}.db");
+
+    [Theory]
+    [InlineData("Data Source=:memory:", false)]
+    [InlineData("Data Source=keys;Mode=Memory;Cache=Shared", false)]
+    [InlineData("Data Source=file:keys?mode=memory", false)]
+    [InlineData("Data Source=keys.db", true)]
+    public void Only_a_file_is_durable_and_shared(string connectionString, bool isFile)
+    {
+        SqliteIdempotencyStore store = new(connectionString);
+        (store.Traits.IsDurable, store.Traits.IsShared).Should().Be((isFile, isFile));
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_database_is_a_mistake_and_no_record_that_cannot_be_read()
+    {
+        await File.WriteAllTextAsync(_file, new string('x', 8192));
+        await using SqliteIdempotencyStore store = new($"Data Source={_file}");
+        (await store.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
+            .Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_file_that_was_deleted_while_in_use_is_noticed_before_anything_is_executed(bool isReplaced)
+    {
+        await using SqliteIdempotencyStore first = new($"Data Source={_file}"), second = new($"Data Source={_file}");
+        AcquireRequest request = Ask();
+        (await first.TryAcquireAsync(request)).Status.Should().Be(AcquireStatus.Acquired);
+        foreach (string part in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(part);
+        if (isReplaced) (await second.TryAcquireAsync(request with { Nonce = Guid.NewGuid() })).Status.Should().Be(AcquireStatus.Acquired);
+
+        (await first.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
+            .WithMessage("*deleted or replaced*").Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+
+        // From here on both see the same file.
+        AcquireRequest shared = Ask();
+        (await first.TryAcquireAsync(shared)).Status.Should().Be(AcquireStatus.Acquired);
+        (await second.TryAcquireAsync(shared with { Nonce = Guid.NewGuid() })).Status.Should().Be(AcquireStatus.InFlight);
+    }
+
+    public void Dispose()
+    {
+        foreach (string file in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(file);
+    }
+
+    private static AcquireRequest Ask() => new()
+    {
+        Id = Kit.NewId(), Nonce = Guid.NewGuid(), Lease = TimeSpan.FromMinutes(1), Retention = TimeSpan.FromMinutes(1), MaxAttempts = 3,
+    };
+}
