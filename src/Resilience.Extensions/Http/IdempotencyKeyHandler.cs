@@ -4,8 +4,13 @@ namespace Resilience;
 
 /// <summary>Gives each request one idempotency key, on the caller's own message. It stands outside the
 /// <see cref="ResilienceHttpHandler"/>, so all attempts carry the same key.</summary>
+/// <remarks>The same message keeps its key when it is sent again, and so does a copy that an outer retry makes of it, with its headers or its
+/// options. An SDK that builds a new message for each try, from what it holds itself, gets a new key for each: switch its retry off.</remarks>
 public sealed class IdempotencyKeyHandler : DelegatingHandler
 {
+    /// <summary>Travels with the options of a request, so that a copy which an outer retry makes without our header gets the same key.</summary>
+    private static readonly HttpRequestOptionsKey<GivenKey> Given = new("Resilience.GivenKey");
+
     private readonly IdempotencyKeyOptions _options;
 
     /// <summary>A handler whose inner handler is set later.</summary>
@@ -72,10 +77,17 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
 
         if (!_options.Methods.Contains(request.Method)) return null;
         if (_options.Hosts.Count > 0 && !(request.RequestUri is { IsAbsoluteUri: true } uri && _options.Hosts.Contains(uri.Host))) return null;
+        if (request.Options.TryGetValue(Given, out GivenKey? given) && given.IsOf(request, _options.HeaderName))
+        {
+            request.Headers.TryAddWithoutValidation(_options.HeaderName, given.Value);
+            return null;
+        }
+
         if (NewKey(request) is not { } key) return null;
         if (!IdempotencyKeyText.IsKey(key)) throw NoKey("The generated", key);
-        request.Headers.TryAddWithoutValidation(
-            _options.HeaderName, _options.IsQuoted || !IdempotencyKeyText.IsBare(key) ? IdempotencyKeyText.Quoted(key) : key);
+        string value = _options.IsQuoted || !IdempotencyKeyText.IsBare(key) ? IdempotencyKeyText.Quoted(key) : key;
+        request.Headers.TryAddWithoutValidation(_options.HeaderName, value);
+        request.Options.Set(Given, new(_options.HeaderName, value, request.Method, request.RequestUri));
         return key;
     }
 
@@ -99,4 +111,10 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
     private ArgumentException NoKey(string whose, string key) => new(
         $"{whose} {_options.HeaderName} cannot be a key: it must be 1 to {IdempotencyKey.MaxLength} visible ASCII characters and blanks, in quotes if there is "
         + $"a blank, a quote, a backslash, a comma or a semicolon among them, and has {key.Length} characters.");
+
+    /// <summary>A key, and what it was given to: a copy for another method or address is another operation.</summary>
+    private sealed record GivenKey(string Header, string Value, HttpMethod Method, Uri? Address)
+    {
+        internal bool IsOf(HttpRequestMessage request, string header) => Header == header && Method == request.Method && Address == request.RequestUri;
+    }
 }

@@ -37,6 +37,35 @@ public sealed class IdempotencyKeyTests
         network.Values(Header)[^1].Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("the message", 1)]
+    [InlineData("its headers", 1)]
+    [InlineData("its options", 1)]
+    [InlineData("its options, for another address", 2)]
+    [InlineData("nothing", 2)]
+    public async Task A_message_that_an_outer_retry_sends_again_or_copies_keeps_its_key(string copied, int keys)
+    {
+        ScriptedHandler network = new(HttpStatusCode.OK);
+        IdempotencyKeyHandler handler = new(new(), new ResilienceHttpHandler(HttpKit.Standard(_time), network));
+        using HttpMessageInvoker client = new(handler);
+        HttpRequestMessage first = HttpKit.Request(HttpMethod.Post, new StringContent("pay"));
+        await client.SendAsync(first, default);
+        HttpRequestMessage second = copied == "the message" ? first : HttpKit.Request(HttpMethod.Post, new StringContent("pay"));
+        if (copied.EndsWith("another address", StringComparison.Ordinal)) second.RequestUri = new(HttpKit.Address, "/other");
+        if (copied == "its headers")
+        {
+            foreach (KeyValuePair<string, IEnumerable<string>> header in first.Headers) second.Headers.TryAddWithoutValidation(header.Key, header.Value);
+        }
+
+        if (copied.StartsWith("its options", StringComparison.Ordinal))
+        {
+            foreach (KeyValuePair<string, object?> option in first.Options) ((IDictionary<string, object?>)second.Options)[option.Key] = option.Value;
+        }
+
+        await client.SendAsync(second, default);
+        network.Values(Header).Should().HaveCount(2).And.Subject.Distinct().Should().HaveCount(keys);
+    }
+
     [Fact]
     public async Task The_callers_own_key_is_kept_and_one_that_cannot_be_a_key_is_refused_before_anything_is_sent()
     {

@@ -36,6 +36,28 @@ public sealed class ForeignClientsTests
     }
 
     [Fact]
+    public async Task A_post_of_refit_with_a_key_is_repeated_with_equal_bytes_after_a_lost_reply()
+    {
+        await using WireServer server = await WireServer.StartAsync((n, c) =>
+        {
+            if (n == 0)
+            {
+                c.Abort();
+                return Task.CompletedTask;
+            }
+
+            c.Response.ContentType = "application/json";
+            return Microsoft.AspNetCore.Http.HttpResponseWritingExtensions.WriteAsync(c.Response, """{ "item": "lamp", "cents": 1 }""");
+        });
+        await using ServiceProvider services = new ServiceCollection().AddRefitGeneratedClient<IShopApi>()
+            .ConfigureHttpClient(c => c.BaseAddress = server.Address).AddIdempotencyKey().AddStandardResilience(Fast).Services.BuildServiceProvider();
+        (await services.GetRequiredService<IShopApi>().BuyAsync(new("lamp", 1))).Item.Should().Be("lamp");
+        server.Requests.Should().HaveCount(2);
+        server.Requests[1].Body.Should().Equal(server.Requests[0].Body).And.NotBeEmpty();
+        server.Requests.Select(r => r.Headers["Idempotency-Key"]).Distinct().Should().ContainSingle();
+    }
+
+    [Fact]
     public async Task A_plain_named_client_is_retried()
     {
         await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 204));
