@@ -33,7 +33,7 @@ public class Candidates_for_timeouts
     public bool Pooled_source_and_one_scanner()
     {
         TimeoutSource source = TimeoutPool.Rent(Clock.System, Timeout);
-        source.Arm(Clock.System.NowMs + 30_000, Timeout);
+        source.Arm(Clock.System.NowMs + 30_000);
         bool cancelled = source.Token.IsCancellationRequested;
         source.Disarm(out bool reusable);
         if (reusable) TimeoutPool.Return(source);

@@ -223,17 +223,17 @@ internal sealed class HedgedRace<T>
     {
         if (_running.Count == 0) return PatientlyAsync(TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider, _call.CancellationToken);
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
-        return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider);
+        return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.Clock);
 
         // Nobody runs whose end could wake us.
         static async Task PatientlyAsync(TimeSpan delay, TimeProvider time, CancellationToken token) =>
             await Task.Delay(delay, time, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The timer is gone before the call goes on, whichever of the two comes first.
-        static async Task UntilAsync(Task any, TimeSpan delay, TimeProvider time)
+        static async Task UntilAsync(Task any, TimeSpan delay, Clock clock)
         {
             TaskCompletionSource isOver = new();
-            using ITimer timer = time.CreateTimer(static over => ((TaskCompletionSource)over!).TrySetResult(), isOver, delay, Timeout.InfiniteTimeSpan);
+            using ITimer timer = clock.CreateTimer(static over => ((TaskCompletionSource)over!).TrySetResult(), isOver, delay, Timeout.InfiniteTimeSpan);
             await Task.WhenAny(any, isOver.Task).ConfigureAwait(false);
         }
     }

@@ -78,7 +78,7 @@ internal sealed class LeaseKeeper : IDisposable
             Link(claim);
             if (_isTicking || _isDisposed) return;
             _isTicking = true;
-            _timer ??= CreateTimer();
+            _timer ??= _clock.CreateTimer(static state => ((LeaseKeeper)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             _timer.Change(_tick, _tick);
         }
     }
@@ -101,16 +101,6 @@ internal sealed class LeaseKeeper : IDisposable
         }
 
         timer?.Dispose();
-    }
-
-    /// <summary>The timer must not carry the first caller's context (his principal, his trace) for ever.</summary>
-    private ITimer CreateTimer()
-    {
-        if (ExecutionContext.IsFlowSuppressed()) return Create();
-        using (ExecutionContext.SuppressFlow()) return Create();
-
-        ITimer Create() => _clock.Provider.CreateTimer(
-            static state => ((LeaseKeeper)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     private void Tick()
@@ -146,8 +136,26 @@ internal sealed class LeaseKeeper : IDisposable
             }
         }
 
-        foreach (IdempotencyClaim claim in lost ?? []) _lost(claim);
-        foreach (IdempotencyClaim claim in renew ?? []) _ = RenewAsync(claim, now);
+        foreach (IdempotencyClaim claim in lost ?? []) Apart(new TellLost(this, claim));
+        foreach (IdempotencyClaim claim in renew ?? []) Apart(new Renewal(this, claim, now));
+    }
+
+    /// <summary>Each by itself: a store, or who hears of a loss, may hold up the thread, and the other leases run on. On a user's time it happens in the
+    /// timer, as everything does.</summary>
+    private void Apart(IThreadPoolWorkItem work)
+    {
+        if (_clock.IsSystem) _clock.Post(work);
+        else work.Execute();
+    }
+
+    private sealed class TellLost(LeaseKeeper keeper, IdempotencyClaim claim) : IThreadPoolWorkItem
+    {
+        public void Execute() => keeper._lost(claim);
+    }
+
+    private sealed class Renewal(LeaseKeeper keeper, IdempotencyClaim claim, long asked) : IThreadPoolWorkItem
+    {
+        public void Execute() => _ = keeper.RenewAsync(claim, asked);
     }
 
     private async Task RenewAsync(IdempotencyClaim claim, long asked)

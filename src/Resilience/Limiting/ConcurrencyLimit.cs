@@ -166,7 +166,7 @@ public sealed class ConcurrencyLimit
                 admitted.Node = null;
             }
 
-            admitted.TrySetResult(null);
+            admitted.Admit();
         }
     }
 
@@ -195,17 +195,32 @@ public sealed class ConcurrencyLimit
     private async ValueTask<LimitRefusal?> AwaitTurnAsync(Waiter waiter, TimeSpan wait, CancellationToken cancellationToken)
     {
         bool isCounted = ConcurrencyLimitTelemetry.Queued(_environment);
-        long start = _environment.TimeProvider.GetTimestamp();
+        long start = _environment.Clock.Timestamp;
         try
         {
-            using ITimer timer = _environment.TimeProvider.CreateTimer(static w => ((Waiter)w!).GiveUp(), waiter, wait, Timeout.InfiniteTimeSpan);
+            using ITimer? timer = StartTimer(waiter, wait);
             using CancellationTokenRegistration cancelled = cancellationToken.UnsafeRegister(static (w, token) => ((Waiter)w!).Cancel(token), waiter);
             return await waiter.Task.ConfigureAwait(false);
         }
         finally
         {
             if (isCounted) ConcurrencyLimitTelemetry.LeftQueue(_environment);
-            ConcurrencyLimitTelemetry.Waited(_environment, _environment.TimeProvider.GetElapsedTime(start));
+            ConcurrencyLimitTelemetry.Waited(_environment, _environment.Clock.ElapsedSince(start));
+        }
+    }
+
+    /// <summary>Without a timer nothing would end the wait, so it ends at once.</summary>
+    private ITimer? StartTimer(Waiter waiter, TimeSpan wait)
+    {
+        try
+        {
+            return _environment.Clock.CreateTimer(static w => ((Waiter)w!).GiveUp(), waiter, wait, Timeout.InfiniteTimeSpan);
+        }
+        catch (Exception error)
+        {
+            Safely.Report("time provider", error);
+            waiter.GiveUp();
+            return null;
         }
     }
 
@@ -248,19 +263,36 @@ public sealed class ConcurrencyLimit
         return options.Name ?? options.Kind;
     }
 
-    /// <summary>A caller who waits. Whoever takes it out of the queue, under the lock, is the one who completes it.</summary>
-    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRefusal?>(TaskCreationOptions.RunContinuationsAsynchronously)
+    /// <summary>A caller who waits. Whoever takes it out of the queue, under the lock, is the one who says how the wait ended. It goes on elsewhere:
+    /// not in the release of another call, nor in a timer, nor in a cancellation.</summary>
+    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRefusal?>, IThreadPoolWorkItem
     {
-        internal LinkedListNode<Waiter>? Node;
+        private LimitRefusal? _refusal;
+        private CancellationToken _cancelled; // not the default: it was
+
+        internal LinkedListNode<Waiter>? Node { get; set; }
+
+        /// <summary>The lock is not held.</summary>
+        internal void Admit() => limit._environment.Clock.Hop(this);
 
         internal void GiveUp()
         {
-            if (limit.TryLeaveQueue(this)) TrySetResult(limit._waited);
+            if (!limit.TryLeaveQueue(this)) return;
+            _refusal = limit._waited;
+            limit._environment.Clock.Post(this);
         }
 
         internal void Cancel(CancellationToken token)
         {
-            if (limit.TryLeaveQueue(this)) TrySetCanceled(token);
+            if (!limit.TryLeaveQueue(this)) return;
+            _cancelled = token;
+            limit._environment.Clock.Post(this);
+        }
+
+        void IThreadPoolWorkItem.Execute()
+        {
+            if (_cancelled.CanBeCanceled) TrySetCanceled(_cancelled);
+            else TrySetResult(_refusal);
         }
     }
 }

@@ -59,7 +59,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
     private Task WaitAsync(in RetryDecision decision, ResilienceContext context) =>
         decision.Delay <= TimeSpan.Zero || context.CancellationToken.IsCancellationRequested
             ? Task.CompletedTask
-            : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.TimeProvider, context.CancellationToken);
+            : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.Clock, context.CancellationToken);
 }
 
 /// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>
@@ -69,22 +69,17 @@ internal static class RetryWait
 
     /// <summary>Waits at least as long as said. A timer measures with the coarse clock and may be a tick early: a wait that a server
     /// asked for is checked against the fine one.</summary>
-    internal static Task ForAsync(TimeSpan delay, bool isExact, TimeProvider time, CancellationToken cancellationToken) =>
-        isExact ? ForExactlyAsync(delay, time, cancellationToken) : QuietlyAsync(delay, time, cancellationToken);
+    internal static Task ForAsync(TimeSpan delay, bool isExact, Clock clock, CancellationToken cancellationToken) =>
+        isExact ? ForExactlyAsync(delay, clock, cancellationToken) : ClockWait.ForAsync(clock, delay, cancellationToken);
 
-    private static async Task ForExactlyAsync(TimeSpan delay, TimeProvider time, CancellationToken cancellationToken)
+    private static async Task ForExactlyAsync(TimeSpan delay, Clock clock, CancellationToken cancellationToken)
     {
-        long start = time.GetTimestamp();
+        long start = clock.Timestamp;
         TimeSpan left = delay;
         for (int round = 0; left > TimeSpan.Zero && round < MostRounds && !cancellationToken.IsCancellationRequested; round++)
         {
-            await QuietlyAsync(left, time, cancellationToken).ConfigureAwait(false);
-            left = delay - time.GetElapsedTime(start);
+            await ClockWait.ForAsync(clock, left, cancellationToken).ConfigureAwait(false);
+            left = delay - clock.ElapsedSince(start);
         }
     }
-
-    /// <summary>Timers count whole milliseconds and cut fractions off, so we round up.</summary>
-    private static async Task QuietlyAsync(TimeSpan delay, TimeProvider time, CancellationToken cancellationToken) =>
-        await Task.Delay(TimeSpan.FromMilliseconds(Clock.ToMs(delay)), time, cancellationToken)
-            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 }

@@ -70,6 +70,8 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     internal TimeProvider TimeProvider => _environment.TimeProvider;
 
+    internal Clock Clock => _environment.Clock;
+
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
     internal string Name => _environment.PolicyName;

@@ -31,6 +31,16 @@ public static class ResilienceTelemetry
     internal static readonly Counter<long> CallbackErrors = Meter.CreateCounter<long>(
         "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
 
+    private static readonly Histogram<double> TimerLateness = Meter.CreateHistogram(
+        "resilience.timer.lateness", "s", "How much later than due timeouts, waits and renewals were told whom they concern.", null,
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] });
+
+    /// <summary>Something that was due is told now.</summary>
+    internal static void WasLate(long ms, bool isTimeout)
+    {
+        if (TimerLateness.Enabled) TimerLateness.Record(ms / 1000.0, new KeyValuePair<string, object?>("resilience.timer.kind", isTimeout ? "timeout" : "wait"));
+    }
+
     internal static void CallbackFailed(string callback, Exception error)
     {
         if (CallbackErrors.Enabled)

@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>Gives out timeout sources and takes them back: a few for each thread, and a bounded pool for all.</summary>
 internal static class TimeoutPool
 {
-    /// <summary>Shorter timeouts get a timer of their own: the scanner comes by only so often.</summary>
+    /// <summary>Shorter timeouts stand in the heap of the dispatcher: the scanner comes by only so often.</summary>
     internal static readonly TimeSpan ShortestCoarse = TimeSpan.FromMilliseconds(TimeoutScanner.LongestSleepMs);
 
     private const int PerThread = 8;

@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>Fires the timeout sources that are due: one timer for all of them instead of one for each call.</summary>
+/// <summary>Fires the timeout sources that are due: one timer for all of them instead of one for each call. Whom it concerns is told by the clock's
+/// <see cref="Dispatcher"/>: a look itself runs no code of users.</summary>
 /// <remarks>
 /// <para>
 /// Every source that it serves has at least <see cref="LongestSleepMs"/> to run when it is armed. So after a look at all
@@ -41,18 +42,7 @@ internal sealed class TimeoutScanner
     internal TimeoutScanner(Clock clock)
     {
         _clock = clock;
-
-        // The timer must not keep the execution context of the call that happened to come first.
-        bool flows = !ExecutionContext.IsFlowSuppressed();
-        if (flows) ExecutionContext.SuppressFlow();
-        try
-        {
-            _timer = clock.Provider.CreateTimer(static scanner => ((TimeoutScanner)scanner!).Look(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        }
-        finally
-        {
-            if (flows) ExecutionContext.RestoreFlow();
-        }
+        _timer = clock.CreateOwnTimer(static scanner => ((TimeoutScanner)scanner!).Look(), this);
     }
 
     /// <summary>How many sources it knows.</summary>
@@ -143,13 +133,13 @@ internal sealed class TimeoutScanner
         for (int i = 0; i < table.Length; i++)
         {
             if (Volatile.Read(ref table[i]) is not { } source) continue;
+            long due = source.DueMs;
             if (source.TryFire(now))
             {
-                ThreadPool.UnsafeQueueUserWorkItem(source, preferLocal: false);
+                _clock.Post(source, due);
                 continue;
             }
 
-            long due = source.DueMs;
             if (due > 0 && due < earliest) earliest = due;
         }
 

@@ -7,8 +7,8 @@ namespace Resilience;
 /// <code>
 /// _due   0: idle     n: armed, due at n ms on the clock     -1: fired, for good
 ///
-///          Arm                 TryFire (scanner)
-///   idle ───────► armed(n) ──────────────────────► fired ──► Execute: cancels on the thread pool
+///          Arm                 TryFire (scanner, dispatcher)
+///   idle ───────► armed(n) ──────────────────────► fired ──► Execute: cancels, on a worker of the dispatcher
 ///     ▲              │
 ///     └──────────────┘
 ///          Disarm
@@ -23,13 +23,13 @@ namespace Resilience;
 /// (<see cref="_child"/>), which passes its own end on.
 /// </para>
 /// </remarks>
-internal sealed class TimeoutSource : IThreadPoolWorkItem
+internal sealed class TimeoutSource : TimedWork
 {
     private const long Idle = 0;
     private const long Fired = -1;
 
     private readonly CancellationTokenSource _source;
-    private readonly TimeoutScanner? _scanner; // null: a timer of its own
+    private readonly TimeoutScanner? _scanner; // null: the heap of the dispatcher, or with a user's clock a timer of its own
     private readonly bool _isPooled;
     private long _due;
     private int _endedFromOutside;
@@ -74,7 +74,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     internal bool IsCallersDeadline { get; private set; }
 
     /// <summary>Whether its own deadline came, and not the end of what is around it.</summary>
-    private bool HasFired => _scanner is null
+    private bool HasFired => !_isPooled
         ? _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0
         : Volatile.Read(ref _due) == Fired;
 
@@ -99,12 +99,14 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     }
 
     /// <summary>Starts the time. Only the owner calls it, on an idle source.</summary>
-    internal void Arm(long dueMs, TimeSpan timeout)
+    internal void Arm(long dueMs)
     {
         Debug.Assert(dueMs > 0, "Zero means idle.");
+        if (!_isPooled) return; // the timer of a user's clock runs since it was made
         if (_scanner is null)
         {
-            if (_isPooled) _source.CancelAfter(timeout);
+            Volatile.Write(ref _due, dueMs);
+            Dispatcher.System.Arm(this, dueMs);
             return;
         }
 
@@ -129,10 +131,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         _registration = outer.UnsafeRegister(static state => ((TimeoutSource)state!).EndFromOutside(), this);
     }
 
-    /// <summary>A source with a timer of its own is ended by that timer, which knows of no child: its children register on the token.</summary>
+    /// <summary>A source with the timer of a user's clock is ended by that timer, which knows of no child: its children register on the token.</summary>
     private bool TryAdopt(TimeoutSource child)
     {
-        if (_scanner is null) return false;
+        if (!_isPooled) return false;
 
         // Full fence: the child is visible before we look whether we have ended; pairs with the exchange in PassOn, which
         // comes after the cancellation. So either the thread that ends us finds the child, or we find the end here.
@@ -149,9 +151,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     internal bool Disarm(out bool isReusable)
     {
         isReusable = LeaveOuter();
-        if (_scanner is null)
+        if (!_isPooled)
         {
-            isReusable = StopOwnTimer(isReusable);
+            StopOwnTimer(isReusable);
+            isReusable = false;
             return _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0;
         }
 
@@ -159,6 +162,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
 
         // Pairs with TryFire: the deadline is taken back by us or has fired, never both.
         bool fired = due == Fired || Interlocked.CompareExchange(ref _due, Idle, due) != due;
+        if (_scanner is null && !fired) Dispatcher.System.Disarm(this); // before it is used again: in the heap it stands once
 
         // A child that hangs here still belongs to a part of the call that outlives us: our next life must not end it.
         // Acquire is enough: who hung it there has handed the call on to us since. TryReset drops what users left registered.
@@ -166,12 +170,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         return fired;
     }
 
-    private bool StopOwnTimer(bool isFree)
+    private void StopOwnTimer(bool isFree)
     {
-        if (_isPooled) return _source.TryReset() && isFree; // TryReset answers false when the timer has fired
         if (isFree) _source.Dispose();
-        else if (!_source.IsCancellationRequested) _source.CancelAfter(Timeout.InfiniteTimeSpan); // somebody is about to cancel it: it must stay alive for him
-        return false;
+        else if (!_source.IsCancellationRequested) _source.CancelAfter(Timeout.InfiniteTimeSpan); // somebody is about to cancel it: it must stay alive for that
     }
 
     private bool LeaveOuter()
@@ -193,8 +195,9 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         return isFree;
     }
 
-    /// <summary>The scanner's half of the race. The caller queues the source, which then cancels itself where user callbacks disturb nobody.</summary>
-    internal bool TryFire(long nowMs)
+    /// <summary>The half of the race of the scanner or the dispatcher. The caller queues the source, which then cancels itself where user callbacks
+    /// disturb nobody.</summary>
+    internal override bool TryFire(long nowMs)
     {
         long due = Volatile.Read(ref _due);
         return due > 0 && nowMs >= due && Interlocked.CompareExchange(ref _due, Fired, due) == due;
@@ -203,10 +206,10 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
     /// <summary>When it is due; 0 when it is idle, -1 when it has fired.</summary>
     internal long DueMs => Volatile.Read(ref _due);
 
-    void IThreadPoolWorkItem.Execute() => Cancel();
+    public override void Execute() => Cancel();
 
-    /// <summary>The owner ends it. Its token is cancelled when this returns; who registered on the token hears of it on the thread pool, and
-    /// on a user's clock here.</summary>
+    /// <summary>The owner ends it. Its token is cancelled, and whoever registered on it hears of it, on a worker of the dispatcher at once after this; on
+    /// a user's clock here.</summary>
     internal void End()
     {
         if (!_isPooled)
@@ -216,12 +219,7 @@ internal sealed class TimeoutSource : IThreadPoolWorkItem
         }
 
         Volatile.Write(ref _endedFromOutside, 1); // release: as in EndFromOutside
-        _ = _source.CancelAsync().ContinueWith(
-            static cancelled => Safely.Report("cancellation callback", cancelled.Exception!.InnerException!),
-            CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false); // the child
+        Dispatcher.System.Post(this, Clock.System.NowMs);
     }
 
     /// <summary>What is around us goes on without us. The source must not be used again.</summary>

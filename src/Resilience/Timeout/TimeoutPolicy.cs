@@ -99,7 +99,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
         TimeoutSource source = TimeoutPool.Rent(clock, timeout);
         source.Describe(_environment.PolicyName, timeout, due, isCallers);
-        source.Arm(Math.Max(1, due), timeout);
+        source.Arm(Math.Max(1, due));
         source.LinkTo(around as TimeoutSource, outer);
         armed = new(source, around, outerDeadline, timeout, isCallers, outer);
         if (due < outerDeadline) context.DeadlineMs = due;
@@ -217,7 +217,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext context, ResilienceContext own, Armed armed)
         {
             using CancellationTokenSource ended = new();
-            Task patience = PatienceAsync(own.TimeProvider, armed.Source.Token, ended.Token);
+            Task patience = PatienceAsync(own.Clock, armed.Source.Token, ended.Token);
             if (await Task.WhenAny(running, patience).ConfigureAwait(false) == running)
             {
                 await ended.CancelAsync().ConfigureAwait(false);
@@ -236,13 +236,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, OutcomeMarks.None);
         }
 
-        private async Task PatienceAsync(TimeProvider time, CancellationToken told, CancellationToken ended)
+        /// <summary>It goes on inside of the cancellation, but only to wait: then what waits for it goes on elsewhere.</summary>
+        private async Task PatienceAsync(Clock clock, CancellationToken told, CancellationToken ended)
         {
-            TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            TaskCompletionSource heard = new();
             using CancellationTokenRegistration onTold = told.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetResult(), heard);
-            using CancellationTokenRegistration onEnded = ended.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetCanceled(), heard);
-            await heard.Task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await Task.Delay(grace, time, ended).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            using CancellationTokenRegistration onEnded = ended.UnsafeRegister(static s => ((TaskCompletionSource)s!).TrySetResult(), heard);
+            await heard.Task.ConfigureAwait(false);
+            await (grace > TimeSpan.Zero ? ClockWait.ForAsync(clock, grace, ended) : ClockWait.HopAsync(clock)).ConfigureAwait(false);
         }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class Everything
         {
             await all.AWholePipelineAsync();
             await all.RetriesAsync();
+            await WaitsAsync();
             await all.BreakersAsync();
             await all.LimitsAsync();
             await all.RateLimitersAsync();
@@ -49,6 +50,17 @@ internal sealed class Everything
             .AddTimeout(TimeSpan.FromSeconds(10)).AddRateLimiter(limiter).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(2).AddTimeout(TimeSpan.FromSeconds(2)).Build();
         _alive.Add(pipeline);
         (await pipeline.ExecuteAsync(_ => new ValueTask<int>(5))).Should().Be(5);
+    }
+
+    /// <summary>On the system's time: what is due on another is not ours to measure.</summary>
+    private static async Task WaitsAsync()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "waits" }.AddRetry(o =>
+        {
+            (o.MaxRetries, o.BaseDelay, o.Jitter) = (1, TimeSpan.FromMilliseconds(1), BackoffJitter.None);
+            (o.BackoffKind, o.Budget) = (BackoffKind.Constant, RetryBudget.Unlimited);
+        }).Build();
+        await pipeline.TryExecuteAsync(static _ => ValueTask.FromException<int>(new IOException()));
     }
 
     private async Task RetriesAsync()

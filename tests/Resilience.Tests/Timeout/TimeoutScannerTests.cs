@@ -23,7 +23,7 @@ public sealed class TimeoutScannerTests
         return source;
     }
 
-    private void Arm(TimeoutSource source, int ms) => source.Arm(_clock.NowMs + ms, TimeSpan.FromMilliseconds(ms));
+    private void Arm(TimeoutSource source, int ms) => source.Arm(_clock.NowMs + ms);
 
     /// <summary>Moves the clock in small steps: in one leap a timer that sets itself anew rings only once.</summary>
     private void Pass(int ms)
@@ -125,14 +125,14 @@ public sealed class TimeoutScannerTests
             _scanner = new(Clock.For(_time));
             _source = new(_scanner, isPooled: true);
             _scanner.TryRegister(_source);
-            _source.Arm(Clock.Never - 1, TimeSpan.FromSeconds(1));
+            _source.Arm(Clock.Never - 1);
             _source.Disarm(out _);
             for (int i = 1; i < TimeoutScanner.IdleLooksBeforeStop; i++) _scanner.Look();
         }
 
         public bool IsLost => _source.DueMs > 0 && !(_scanner.IsRunning && _time.IsSet);
 
-        public void Arm() => _source.Arm(Clock.Never - 1, TimeSpan.FromSeconds(1));
+        public void Arm() => _source.Arm(Clock.Never - 1);
 
         public void StopIfIdle() => _scanner.Look();
     }

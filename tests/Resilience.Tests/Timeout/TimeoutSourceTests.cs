@@ -24,7 +24,7 @@ public sealed class TimeoutSourceTests
 
         public CancellationToken Token => _source.Token;
 
-        public void Arm() => _source.Arm(1, TimeSpan.FromSeconds(1));
+        public void Arm() => _source.Arm(1);
 
         public bool Disarm(out bool reusable) => _source.Disarm(out reusable);
 
@@ -96,8 +96,8 @@ public sealed class TimeoutSourceTests
         {
             outer = new(TimeoutScanner.System, isPooled: true);
             inner = new(TimeoutScanner.System, isPooled: true);
-            outer.Arm(1, TimeSpan.FromSeconds(1));
-            inner.Arm(long.MaxValue - 5, TimeSpan.FromSeconds(1));
+            outer.Arm(1);
+            inner.Arm(long.MaxValue - 5);
         }, (thread, round) =>
         {
             if (thread == 0)
@@ -130,7 +130,7 @@ public sealed class TimeoutSourceTests
         {
             outer = new(TimeoutScanner.System, isPooled: true);
             inner = new(TimeoutScanner.System, isPooled: true);
-            outer.Arm(1, TimeSpan.FromSeconds(1));
+            outer.Arm(1);
         }, (thread, _) =>
         {
             if (thread == 0) inner.LinkTo(outer, outer.Token);
@@ -142,7 +142,7 @@ public sealed class TimeoutSourceTests
     public void Two_children_at_once_are_both_ended()
     {
         TimeoutSource outer = new(TimeoutScanner.System, isPooled: true), first = new(TimeoutScanner.System, isPooled: true), second = new(TimeoutScanner.System, isPooled: true);
-        outer.Arm(1, TimeSpan.FromSeconds(1));
+        outer.Arm(1);
         first.LinkTo(outer, outer.Token);
         second.LinkTo(outer, outer.Token);
         outer.TryFire(5).Should().BeTrue();
@@ -155,7 +155,7 @@ public sealed class TimeoutSourceTests
     public void A_source_below_which_a_part_of_the_call_still_runs_is_not_used_again()
     {
         TimeoutSource outer = new(TimeoutScanner.System, isPooled: true), left = new(TimeoutScanner.System, isPooled: true);
-        outer.Arm(long.MaxValue - 5, TimeSpan.FromSeconds(1));
+        outer.Arm(long.MaxValue - 5);
         left.LinkTo(outer, outer.Token);
         outer.Disarm(out bool reusable).Should().BeFalse();
         reusable.Should().BeFalse("its next life would end the one that was left behind");
