@@ -8,15 +8,16 @@ namespace Resilience.Testing;
 /// dependencies and load, and <see cref="RunAsync"/>. After the given time no more load comes in, and the calls that are under way may end.
 /// </para>
 /// <para>
-/// Everything runs on one thread, from one timer to the next. Code that leaves that thread (a cancelled <c>Task.Delay</c>, a channel, a queue of
-/// waiters, <c>Task.Run</c>) is waited for before time moves on. The order of such steps is the seed's alone where the process has a thread pool of
-/// one worker (<c>ThreadPoolMinThreads</c> and <c>ThreadPoolMaxThreads</c> = 1 in the project); elsewhere <see cref="SimulationReport.IsExact"/>
-/// says whether there were any. Code that waits for real time, real input or a lock held by another call does not belong into a simulation.
+/// Everything runs on one thread, from one timer to the next, and so do the continuations of policies. Code of yours that leaves that thread for the
+/// thread pool (a cancelled <c>Task.Delay</c>, a channel, <c>Task.Run</c>) is noticed when it is queued there: from then on
+/// <see cref="SimulationReport.IsExact"/> is false, and time moves on only when the pool has nothing left to do. The order of such steps is the seed's
+/// alone where the process has a thread pool of one worker (<c>ThreadPoolMinThreads</c> and <c>ThreadPoolMaxThreads</c> = 1 in the project). A pool that is
+/// never idle ends the run with an error (see <see cref="Watchdog"/>). Code that waits for real time, real input or a lock held by another call does not
+/// belong into a simulation.
 /// </para>
 /// </remarks>
 public sealed partial class Simulation
 {
-    private readonly AsyncLocal<Simulation?> _here;
     private readonly Timeline _timeline = new();
     private readonly List<SimulatedDependency> _dependencies = [];
     private readonly List<string>? _trace;
@@ -27,8 +28,12 @@ public sealed partial class Simulation
     private long _started, _succeeded, _failed, _refused, _arrivals, _events;
     private int _underWay;
     private int _elsewhere; // threads other than ours that run our code now
-    private long _hops;
+    private long _left; // how often our code was queued in the thread pool, or came to another thread in another way
+    private long _settled; // of these, how many are over
+    private bool _isWatched; // we hear of what is queued in the pool
     private int _thread;
+    private long _asked;
+    private int _others = int.MaxValue; // workers of the pool that are active without us: the least that we saw, and ourselves
     private bool _hasBegun, _isOver;
     private TimeSpan _duration, _patience;
 
@@ -42,7 +47,6 @@ public sealed partial class Simulation
         _loadRandomness = Randomness.Seeded(seed ^ 0x10AD);
         Time = new(Randomness.Seeded(seed ^ 0x7135));
         _trace = keepTrace ? [] : null;
-        _here = new(Moved);
     }
 
     /// <summary>What everything random follows from.</summary>
@@ -56,6 +60,12 @@ public sealed partial class Simulation
 
     /// <summary>How often the report takes stock. More than 0; default 1 second.</summary>
     public TimeSpan Interval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long, in real time, steps that left the thread of the simulation may take to end before the run fails: it never lets time move on while
+    /// one may
+    /// be under way. More than 0; default a minute. The thread pool must come to rest in that time, so run such simulations when nothing else uses
+    /// it.</summary>
+    public TimeSpan Watchdog { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Lets a pipeline live in this world: its time, its chance, and its events in the trace.</summary>
     public TBuilder Attach<TBuilder>(TBuilder builder)
@@ -105,16 +115,20 @@ public sealed partial class Simulation
     /// <param name="duration">How long load comes in.</param>
     /// <param name="patience">How long, in virtual time, calls that are still under way may take to end; what has not ended by then is
     /// reported as <see cref="SimulationReport.Stuck"/>. Default: an hour.</param>
-    /// <exception cref="InvalidOperationException">A simulation runs once.</exception>
+    /// <exception cref="InvalidOperationException">A simulation runs once. Or, as the end of the run: code of the simulation did not come back from the
+    /// thread pool within the <see cref="Watchdog"/>.</exception>
     public Task<SimulationReport> RunAsync(TimeSpan duration, TimeSpan? patience = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(duration, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(Interval, TimeSpan.Zero, nameof(Interval));
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(Watchdog, TimeSpan.Zero, nameof(Watchdog));
         if (_hasBegun) throw new InvalidOperationException("A simulation runs once: make another one.");
         _hasBegun = true;
         _duration = duration;
         _patience = duration + (patience ?? TimeSpan.FromHours(1));
-        ThreadPool.UnsafeQueueUserWorkItem(static s => s.Pump(), this, preferLocal: false);
+        PoolWatch.Begin();
+        _asked = TimeProvider.System.GetTimestamp();
+        ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
         return _ended.Task;
     }
 
@@ -139,28 +153,43 @@ public sealed partial class Simulation
         }
     }
 
+    /// <summary>A worker of the pool may learn only with its next round that there is a listener, so we try.</summary>
+    private void Start()
+    {
+        _isWatched = PoolWatch.Hears();
+        _others = Math.Min(_others, ActiveWorkers());
+        TimeSpan since = TimeProvider.System.GetElapsedTime(_asked);
+        if (since > TimeSpan.FromSeconds(1) || (_isWatched && since > TimeSpan.FromMilliseconds(5))) Pump();
+        else ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
+    }
+
     /// <summary>Nothing runs unless it is run from here.</summary>
     private void Pump()
     {
         _thread = Environment.CurrentManagedThreadId;
+        bool stepsAside = false;
         try
         {
-            _here.Value = this;
+            PoolWatch.Here = this;
             while (true)
             {
-                if (IsAlone && ThreadPool.PendingWorkItemCount > 0)
+                do
                 {
-                    // We are the pool's only worker: step aside, so that what was queued runs before time moves on.
-                    _hops++;
-                    ThreadPool.UnsafeQueueUserWorkItem(static s => s.Pump(), this, preferLocal: false);
-                    return;
-                }
+                    if (IsAlone && ThreadPool.PendingWorkItemCount > 0)
+                    {
+                        // We are the pool's only worker: step aside, so that what was queued runs before time moves on.
+                        stepsAside = true;
+                        return;
+                    }
 
-                Settle();
+                    Settle();
+                }
+                while (Time.TryRunContinuations());
+
                 if (!_isOver && Time.Elapsed < _duration && Time.TryFireNext(_duration)) continue;
                 _isOver = true;
                 Time.MoveTo(_duration);
-                if (Volatile.Read(ref _underWay) == 0 || !FireOneMore()) break;
+                if (Volatile.Read(ref _underWay) == 0 || !Time.TryFireNext(_patience)) break;
             }
 
             _ended.TrySetResult(Report());
@@ -171,7 +200,9 @@ public sealed partial class Simulation
         }
         finally
         {
-            _here.Value = null;
+            PoolWatch.Here = null;
+            if (stepsAside) ThreadPool.UnsafeQueueUserWorkItem(static s => s.Pump(), this, preferLocal: false); // when it is nobody's code any more
+            else PoolWatch.End();
         }
     }
 
@@ -184,38 +215,69 @@ public sealed partial class Simulation
         }
     }
 
-    /// <summary>After the load has ended: one more timer. Without any, somebody may be waiting for a step that another thread has yet to make.</summary>
-    private bool FireOneMore()
-    {
-        if (Time.TryFireNext(_patience)) return true;
-        if (IsAlone || Time.ArmedTimers > 0) return false;
-        long hops = Volatile.Read(ref _hops);
-        SpinWait.SpinUntil(() => Volatile.Read(ref _hops) != hops || Volatile.Read(ref _underWay) == 0, TimeSpan.FromSeconds(1));
-        return Volatile.Read(ref _hops) != hops;
-    }
-
-    /// <summary>Waits until no other thread runs code of ours, nor is about to.</summary>
+    /// <summary>Waits until nothing of ours is in the thread pool. Costs a look at a number as long as nothing has gone there.</summary>
     private void Settle()
     {
         if (IsAlone) return;
+        if (_isWatched && Volatile.Read(ref _left) == _settled && Volatile.Read(ref _elsewhere) == 0) return;
+        long start = TimeProvider.System.GetTimestamp();
         SpinWait spin = default;
-        for (int looks = 0; Volatile.Read(ref _elsewhere) > 0 || (ThreadPool.PendingWorkItemCount > 0 && looks < 1000); looks++)
+        while (true)
         {
-            spin.SpinOnce(sleep1Threshold: -1);
-            if (ThreadPool.PendingWorkItemCount == 0 && Volatile.Read(ref _elsewhere) == 0) Thread.SpinWait(500); // taken from the queue, not yet begun
+            long left = Volatile.Read(ref _left); // before the look: what is queued later is another round
+            if (Volatile.Read(ref _elsewhere) == 0 && IsPoolAtRest() && Volatile.Read(ref _elsewhere) == 0)
+            {
+                _settled = left;
+                return;
+            }
+
+            if (TimeProvider.System.GetElapsedTime(start) > Watchdog)
+            {
+                throw new InvalidOperationException(
+                    $"Code of the simulation has been in the thread pool for {Watchdog.TotalSeconds:0.#} s of real time, or something else keeps the pool "
+                    + "busy. Time does not move on while a step may be under way.");
+            }
+
+            spin.SpinOnce();
         }
     }
 
-    /// <summary>Our execution context has come to a thread or left it: that is how we know of code that runs elsewhere.</summary>
-    private void Moved(AsyncLocalValueChangedArgs<Simulation?> change)
+    /// <summary>Nothing is queued, and no more workers are active than were before our code ran.</summary>
+    /// <remarks>
+    /// An item is queued until a worker takes it, and the worker counts as active from before it takes it until it finds nothing more. So what is in neither
+    /// count at
+    /// a time is not in the pool at that time. The two counts are read one after the other; between them an item may end that has queued another
+    /// before: then the number of completed items has changed, and we look again later. A test host blocks some workers for good: they were active before.
+    /// </remarks>
+    private bool IsPoolAtRest()
     {
-        if (!change.ThreadContextChanged || Environment.CurrentManagedThreadId == _thread) return;
-        if (change.CurrentValue is not null && change.PreviousValue is null)
+        long completed = ThreadPool.CompletedWorkItemCount;
+        if (ThreadPool.PendingWorkItemCount > 0) return false;
+        int active = ActiveWorkers();
+        _others = Math.Min(_others, active);
+        return active == _others && ThreadPool.PendingWorkItemCount == 0 && ThreadPool.CompletedWorkItemCount == completed;
+    }
+
+    private static int ActiveWorkers()
+    {
+        ThreadPool.GetMaxThreads(out int most, out _);
+        ThreadPool.GetAvailableThreads(out int free, out _);
+        return most - free;
+    }
+
+    /// <summary>Our code is queued in the thread pool, on whatever thread.</summary>
+    internal void Leaves() => Interlocked.Increment(ref _left);
+
+    /// <summary>Our execution context has come to a thread or left it: that is how we know of code that runs elsewhere.</summary>
+    internal void Moved(bool comes)
+    {
+        if (Environment.CurrentManagedThreadId == _thread) return;
+        if (comes)
         {
             Interlocked.Increment(ref _elsewhere);
-            Interlocked.Increment(ref _hops);
+            Interlocked.Increment(ref _left);
         }
-        else if (change.CurrentValue is null && change.PreviousValue is not null)
+        else
         {
             Interlocked.Decrement(ref _elsewhere);
         }
@@ -258,7 +320,7 @@ public sealed partial class Simulation
                 Events = _events,
                 Stuck = _underWay,
                 TimersLeft = Time.ArmedTimers,
-                IsExact = IsAlone || _hops == 0,
+                IsExact = IsAlone || Volatile.Read(ref _left) == 0,
                 Endings = _timeline.Endings,
                 Latencies = _timeline.Latencies,
                 Timeline = _timeline.Intervals,

@@ -6,12 +6,13 @@ namespace Resilience.Testing;
 /// stepped apart from the monotonic one, as administrators and time servers do.</para>
 /// <para>Thread-safe. Callbacks run on the simulation's thread, in the execution context in which their timer was made.</para>
 /// </remarks>
-public sealed class VirtualTime : TimeProvider
+public sealed class VirtualTime : TimeProvider, IContinuationRunner
 {
     private static readonly DateTimeOffset WallClockAtStart = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly Lock _gate = new(); // no callback runs under it
     private readonly PriorityQueue<(VirtualTimer Timer, long Arming), (long Due, double Tie)> _queue = new();
+    private readonly Queue<IThreadPoolWorkItem> _continuations = new();
     private readonly Randomness _ties;
     private long _now;
     private long _wallOffset;
@@ -41,6 +42,27 @@ public sealed class VirtualTime : TimeProvider
 
     /// <summary>Somebody sets the wall clock, forwards or backwards. The monotonic clock and the timers know nothing of it.</summary>
     public void StepWallClock(TimeSpan by) => Interlocked.Add(ref _wallOffset, by.Ticks);
+
+    /// <summary>Continuations of policies run on the simulation's thread, in the order in which they came, before time moves on.</summary>
+    void IContinuationRunner.Enqueue(IThreadPoolWorkItem work)
+    {
+        lock (_gate) _continuations.Enqueue(work);
+    }
+
+    /// <summary>Runs what has been queued, and what that queues. False when there was nothing.</summary>
+    internal bool TryRunContinuations()
+    {
+        for (bool any = false; ; any = true)
+        {
+            IThreadPoolWorkItem? next;
+            lock (_gate)
+            {
+                if (!_continuations.TryDequeue(out next)) return any;
+            }
+
+            next.Execute();
+        }
+    }
 
     /// <inheritdoc/>
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
