@@ -31,6 +31,33 @@ public sealed class ParserTests
         key.Should().Be(expected);
     }
 
+    /// <summary>Bare items of each kind (RFC 9651, section 3.3), at their bounds.</summary>
+    [Theory]
+    [InlineData("1", "0", "-0", "-999999999999999", "1.5", "-123456789012.123")]
+    [InlineData("\"\"", "\"a b\"", "\"\\\"\\\\\"")]
+    [InlineData("a", "*a", "A/b:c", "a!#$%&'*+-.^_`|~")]
+    [InlineData(":cHJldGVuZA==:", "::")]
+    [InlineData("?0", "?1")]
+    [InlineData("@1659578233", "@-1")]
+    [InlineData("%\"\"", "%\"a b\"", "%\"f%c3%bc\"")]
+    public void What_is_a_parameter(params string[] items)
+    {
+        foreach (string item in items) Parse($"\"abc\";a={item};b", out _).Should().BeTrue(item);
+    }
+
+    [Theory]
+    [InlineData("", "-", "--1", "1.", ".1", "1.1234", "1234567890123.1", "1234567890123456", "1.2.3", "0x1")]
+    [InlineData("\"", "\"a", "\"\\x\"", "\"\\")]
+    [InlineData("a@", "!a", "/a", "_a", "a b", "(1 2)", "1a", "a=b")]
+    [InlineData(":", ":a", ":a b:", ":!:", ":_-:", ":a:")]
+    [InlineData("?", "?2", "?true", "?01")]
+    [InlineData("@", "@1.5", "@a", "@@1")]
+    [InlineData("%", "%a", "%\"", "%\"%\"", "%\"%C3%BC\"", "%\"%c3\"", "%\"%zz\"")]
+    public void What_is_no_parameter(params string[] items)
+    {
+        foreach (string item in items) Parse($"\"abc\";a={item}", out _).Should().BeFalse(item);
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("")]

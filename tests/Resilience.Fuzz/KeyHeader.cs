@@ -8,7 +8,7 @@ internal static partial class KeyHeader
 {
     internal static Oracle Make(Planted planted) => new(
         "header", bytes => Check(Encoding.Latin1.GetString(bytes), planted),
-        ["\"", "\\\"", "\\\\", "\\", ";", ";a", ";a=1", ";a=\"x\"", "; d=?1", ",", " ", "\t", "\0", "=", "key", "\"key\"", "\u00ff", "*", ":"]);
+        ["\"", "\\\"", "\\\\", "\\", ";", ";a", ";a=1", ";a=\"x\"", "; d=?1", ",", " ", "\t", "\0", "=", "key", "\"key\"", "\u00ff", "*", ":", ";a=:YQ==:", ";a=%\"%c3%bc\"", ";a=-1.5", ";a=@1"]);
 
     private static void Check(string value, Planted planted)
     {
@@ -42,8 +42,22 @@ internal static partial class KeyHeader
     private static string? Expected(string text)
     {
         if (Bare().IsMatch(text)) return text;
-        if (Field().Match(text) is not { Success: true } match) return null;
+        if (Field().Match(text) is not { Success: true } match || !match.Groups["shown"].Captures.All(c => IsUtf8(c.Value))) return null;
         return Escape().Replace(match.Groups["key"].Value, "$1");
+    }
+
+    private static bool IsUtf8(string shown)
+    {
+        string bytes = Hex().Replace(shown, m => ((char)Convert.ToByte(m.Groups[1].Value, 16)).ToString());
+        try
+        {
+            new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true).GetCharCount(Encoding.Latin1.GetBytes(bytes));
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
     }
 
     private static string Show(string? key) => key is null ? "nothing" : $"'{key}'";
@@ -55,9 +69,12 @@ internal static partial class KeyHeader
     private static partial Regex Bare();
 
     [GeneratedRegex(
-        """\A"(?<key>(?:[ !#-\[\]-~]|\\["\\])+)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|[A-Za-z0-9!\#$%&'*+\-.^_`|~:/=?@]+))?)*\z""",
+        """\A"(?<key>(?:[ !#-\[\]-~]|\\["\\])+)"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:"(?:[ !#-\[\]-~]|\\["\\])*"|-?(?:[0-9]{1,12}\.[0-9]{1,3}|[0-9]{1,15})|@-?[0-9]{1,15}|\?[01]|:(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?:|(?<shown>%"(?:[ !#$&-~]|%[0-9a-f]{2})*")|[A-Za-z*][A-Za-z0-9!\#$%&'*+\-.^_`|~:/]*))?)*\z""",
         RegexOptions.Singleline)]
     private static partial Regex Field();
+
+    [GeneratedRegex("%([0-9a-f]{2})")]
+    private static partial Regex Hex();
 
     [GeneratedRegex(@"\\(.)")]
     private static partial Regex Escape();

@@ -104,26 +104,82 @@ public static class IdempotencyKeyHeader
         static bool IsInKey(char c) => char.IsAsciiDigit(c) || c is '_' or '-' or '.';
     }
 
+    /// <summary>RFC 9651, section 3.3: one bare item, of whichever of the seven kinds, and nothing that only looks like one.</summary>
     private static bool ReadItem(ref ReadOnlySpan<char> text)
     {
         text = text[1..];
-        int length = 0;
-        if (!text.IsEmpty && text[0] == '"')
+        int length = text.IsEmpty ? 0 : text[0] switch
         {
-            for (length = 1; length < text.Length && text[length] != '"'; length++)
-            {
-                if (text[length] == '\\') length++;
-            }
-
-            if (length >= text.Length) return false;
-            length++;
-        }
-        else
-        {
-            while (length < text.Length && (char.IsAsciiLetterOrDigit(text[length]) || "!#$%&'*+-.^_`|~:/=?@".Contains(text[length]))) length++;
-        }
-
+            '"' => LengthOfString(text),
+            '-' or (>= '0' and <= '9') => LengthOfNumber(text, mayBeDecimal: true),
+            '@' => text.Length > 1 && LengthOfNumber(text[1..], mayBeDecimal: false) is > 0 and int date ? date + 1 : 0,
+            '?' => text.Length > 1 && text[1] is '0' or '1' ? 2 : 0,
+            ':' => LengthOfBytes(text),
+            '%' => LengthOfDisplayString(text),
+            '*' or (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') => LengthOfToken(text),
+            _ => 0,
+        };
         text = text[length..];
         return length > 0;
+    }
+
+    private static int LengthOfString(ReadOnlySpan<char> text)
+    {
+        for (int i = 1; i < text.Length; i++)
+        {
+            if (text[i] == '"') return i + 1;
+            if (text[i] == '\\' && (++i == text.Length || text[i] is not ('"' or '\\'))) return 0;
+            if (text[i] is < ' ' or > '~') return 0;
+        }
+
+        return 0;
+    }
+
+    /// <summary>At most 15 digits; a decimal has 1 to 12 before its point, and 1 to 3 behind it.</summary>
+    private static int LengthOfNumber(ReadOnlySpan<char> text, bool mayBeDecimal)
+    {
+        int sign = text.StartsWith("-") ? 1 : 0, whole = Digits(text[sign..]), end = sign + whole;
+        if (whole is 0 or > 15) return 0;
+        if (!mayBeDecimal || end == text.Length || text[end] != '.') return end;
+        int fraction = Digits(text[(end + 1)..]);
+        return whole <= 12 && fraction is >= 1 and <= 3 ? end + 1 + fraction : 0;
+    }
+
+    private static int Digits(ReadOnlySpan<char> text) => text.IndexOfAnyExceptInRange('0', '9') is >= 0 and int end ? end : text.Length;
+
+    private static int LengthOfToken(ReadOnlySpan<char> text)
+    {
+        int length = 1;
+        while (length < text.Length && (char.IsAsciiLetterOrDigit(text[length]) || "!#$%&'*+-.^_`|~:/".Contains(text[length]))) length++;
+        return length;
+    }
+
+    private static int LengthOfBytes(ReadOnlySpan<char> text)
+    {
+        int length = text[1..].IndexOf(':');
+        return length >= 0 && System.Buffers.Text.Base64.IsValid(text.Slice(1, length)) && !text.Slice(1, length).ContainsAny(" \t\r\n") ? length + 2 : 0;
+    }
+
+    /// <summary>Its escapes, lower-case hexadecimal, are UTF-8.</summary>
+    private static int LengthOfDisplayString(ReadOnlySpan<char> text)
+    {
+        if (text.Length < 3 || text[1] != '"') return 0;
+        List<byte> bytes = [];
+        for (int i = 2; i < text.Length; i++)
+        {
+            if (text[i] == '"') return System.Text.Unicode.Utf8.IsValid(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(bytes)) ? i + 1 : 0;
+            if (text[i] is < ' ' or > '~') return 0;
+            if (text[i] != '%')
+            {
+                bytes.Add((byte)text[i]);
+                continue;
+            }
+
+            if (i + 2 >= text.Length || !char.IsAsciiHexDigitLower(text[i + 1]) || !char.IsAsciiHexDigitLower(text[i + 2])) return 0;
+            bytes.Add(Convert.ToByte(text.Slice(i + 1, 2).ToString(), 16));
+            i += 2;
+        }
+
+        return 0;
     }
 }
