@@ -105,6 +105,18 @@ public sealed class EqualBytesTests
         }
     }
 
+    [Theory]
+    [InlineData(5, 2)]
+    [InlineData(Bound + 1, 1)]
+    public async Task A_one_way_stream_is_kept_by_the_synchronous_send_too(int length, int attempts)
+    {
+        await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 200));
+        using HttpClient client = HttpKit.Client(HttpKit.Standard(new FakeTimeProvider(), o => o.ReplayBufferBytes = Bound), new SocketsHttpHandler());
+        using HttpRequestMessage request = new(HttpMethod.Put, server.Address) { Content = new StreamContent(new OneWayStream(new byte[length])) };
+        using HttpResponseMessage response = await Task.Run(() => client.Send(request)).WaitAsync(Patience);
+        server.Requests.Should().HaveCount(attempts).And.OnlyContain(r => r.Body.Length == length);
+    }
+
     [Fact]
     public async Task A_lazy_sequence_of_which_the_items_are_used_up_is_sent_again_whole()
     {

@@ -173,6 +173,15 @@ public sealed class NothingSentTests
     }
 
     [Fact]
+    public async Task A_server_that_is_asked_by_headers_alone_may_have_acted()
+    {
+        Uri nobody = await RawServer.RefusingAsync();
+        using Clients clients = new(Chain.Factory, null, null, SendRules.Default);
+        await clients.SendAsync(nobody, new("POST", true, false, false, 0, ""), "1", r => r.Headers.ExpectContinue = true);
+        clients.Attempts.Should().Be(1);
+    }
+
+    [Fact]
     public async Task A_connect_timeout_of_the_transport_is_tried_again()
     {
         using Clients clients = new(Chain.Factory, null, null, SendRules.Default, sockets =>
