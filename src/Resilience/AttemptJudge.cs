@@ -16,7 +16,7 @@ internal static class AttemptJudge
             error = several.All.InnerExceptions[0]; // what awaiting the task throws
         }
 
-        OutcomeMarks marks = context.TakeReport() | (RetryMark.IsSet(error) ? OutcomeMarks.DoNotRetry : OutcomeMarks.None);
+        OutcomeMarks marks = context.TakeReport() | (context.IsMarked(error) ? OutcomeMarks.DoNotRetry : OutcomeMarks.None);
         if (token.IsCancellationRequested || context.HasCallerLeft) return OfCancelled<T>(error, context, marks, token);
         Classification classification = classifier.Judge(judged, callCancelled: false);
         if (classification.Verdict != Verdict.Failure) marks &= OutcomeMarks.DoNotRetry;
@@ -39,5 +39,5 @@ internal static class AttemptJudge
 
     /// <summary>An attempt was cut by a limit around the policy that asks: going on is not for it to decide.</summary>
     internal static bool IsCutAround<T>(in Outcome<T> outcome, ResilienceContext context) =>
-        outcome.Error is TimedOutException { CutBy: not null } && context.CancellationToken.IsCancellationRequested;
+        outcome.Error is TimedOutException { CutBy: not null } && context.Token.IsCancellationRequested;
 }

@@ -1,10 +1,10 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
 /// <summary>The bottom of every chain: run the delegate once, catch once, classify once.</summary>
-internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments) : PolicyLink<T>
+/// <remarks>Where a policy of the pipeline repeats calls, it carries marks: it listens to the calls that the delegate makes.</remarks>
+internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments, bool carriesMarks = false) : PolicyLink<T>
 {
     private readonly Func<T, Classification>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
@@ -17,7 +17,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         ValueTask<T> running;
         try
         {
-            running = call.Invoke();
+            running = carriesMarks ? InvokeAround(call) : call.Invoke();
         }
         catch (Exception error)
         {
@@ -26,6 +26,22 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
 
         if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result, context));
         return call.IsTask ? AwaitTaskAsync(running.AsTask(), context) : AwaitAsync(running, context);
+    }
+
+    /// <summary>Calls that begin while the delegate is being invoked are inside this one.</summary>
+    private static ValueTask<T> InvokeAround(Call<T> call)
+    {
+        ResilienceContext? around = CallScope.Current;
+        call.BeginScope(around);
+        CallScope.Current = call;
+        try
+        {
+            return call.Invoke();
+        }
+        finally
+        {
+            CallScope.Current = around;
+        }
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
@@ -53,16 +69,16 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
     private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
-        int number = context.Attempt;
-        using Activity? span = ResilienceTelemetry.Source.StartActivity(ResilienceTelemetry.AttemptSpanName);
+        int number = context.AttemptNumber;
+        using Span span = Span.Start(ResilienceTelemetry.AttemptSpanName);
         Outcome<T> outcome = await RunAsync(context).ConfigureAwait(false);
-        if (span is not { IsAllDataRequested: true }) return outcome;
-        span.SetTag(ResilienceTelemetry.PipelineTag, pipelineName);
-        span.SetTag(ResilienceTelemetry.AttemptTag, number);
-        span.SetTag(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict));
+        if (!span.IsRecorded) return outcome;
+        span.Tag(ResilienceTelemetry.PipelineTag, pipelineName);
+        span.Tag(ResilienceTelemetry.AttemptTag, number);
+        span.Tag(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict));
         if (outcome.Verdict == Verdict.Success) return outcome;
-        span.SetTag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
-        span.SetStatus(ActivityStatusCode.Error);
+        span.Tag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
+        span.Fail();
         return outcome;
     }
 
@@ -99,7 +115,8 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
 
     private Outcome<T> EndedWith(Exception error, ResilienceContext context)
     {
-        Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.CancellationToken);
+        if (context.HasEnded) return new(default, ResilienceContext.Ended(), Verdict.Ignored, OutcomeMarks.None); // a policy let it go on too late
+        Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.Token);
         if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, outcome.Verdict, classifier.ErrorTypeOf(outcome.Error));
         return outcome;
     }

@@ -18,7 +18,7 @@ public readonly struct AttemptResult
         Result = result;
         ResultName = resultName;
         RetryAfter = retryAfter;
-        Context = context;
+        Call = context;
     }
 
     /// <summary>Which attempt of this retry (or of this race of hedges) it was, 0 for the first; for a breaker, which attempt of the call.</summary>
@@ -37,7 +37,7 @@ public readonly struct AttemptResult
     public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
     /// <summary>What the attempt threw; null when it ended with a result. For a refusal the exception is made by this call.</summary>
-    public Exception? Exception => Error as Exception ?? (Error as Refusal)?.ToException();
+    public Exception? Exception => Error as Exception ?? (Error is Refusal refusal ? Safely.ToException(refusal) : null);
 
     /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It may be disposed after the predicate: do
     /// not keep it.</summary>
@@ -47,7 +47,9 @@ public readonly struct AttemptResult
     public TimeSpan? RetryAfter { get; }
 
     /// <summary>The call: its operation, its properties and the time it has left. Do not keep it.</summary>
-    public ResilienceContext Context { get; }
+    public ResilienceContext Context => Call.Shown();
+
+    internal ResilienceContext Call { get; }
 
     internal object? Error { get; }
 

@@ -16,6 +16,20 @@ internal abstract class Call<T> : ResilienceContext
     /// <summary>True when <see cref="Invoke"/> wraps a <see cref="Task"/>, which can be asked for its exception without a throw.</summary>
     internal virtual bool IsTask => false;
 
+    /// <summary>The call has ended. It becomes the spare of the thread, unless code that is not ours has seen it, and may have kept it.</summary>
+    private protected void Recycle(ref ResilienceContext? slot)
+    {
+        if (IsShown)
+        {
+            End();
+            return;
+        }
+
+        Wipe();
+        if (slot is not null) slot.Park();
+        slot = this;
+    }
+
     /// <summary>The call has ended: forget everything, and become the spare of the thread whose slot this is.</summary>
     internal abstract void Release(ref ResilienceContext? slot);
 }
@@ -78,9 +92,7 @@ internal sealed class DelegateCall<T> : Call<T>
     internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override ValueTask<T> Invoke() => _callback!(CancellationToken);
@@ -115,9 +127,7 @@ internal sealed class TaskDelegateCall<T> : Call<T>
     internal override void Release(ref ResilienceContext? slot)
     {
         _callback = null;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override bool IsTask => true;
@@ -157,9 +167,7 @@ internal sealed class StateCall<TState, T> : Call<T>
     {
         _callback = null;
         _state = default;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override ValueTask<T> Invoke() => _callback!(_state!, CancellationToken);
@@ -197,9 +205,7 @@ internal sealed class TaskStateCall<TState, T> : Call<T>
     {
         _callback = null;
         _state = default;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override bool IsTask => true;
@@ -239,9 +245,7 @@ internal sealed class VoidStateCall<TState> : Call<Nothing>
     {
         _callback = null;
         _state = default;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(_callback!(_state!, CancellationToken));
@@ -279,9 +283,7 @@ internal sealed class VoidTaskStateCall<TState> : Call<Nothing>
     {
         _callback = null;
         _state = default;
-        Wipe();
-        if (slot is not null) slot.Park();
-        slot = this;
+        Recycle(ref slot);
     }
 
     internal override ValueTask<Nothing> Invoke() => VoidTask.WithNothing(_callback!(_state!, CancellationToken) ?? throw VoidTask.Missing());

@@ -27,8 +27,8 @@ internal static class Cancelled
     {
         Type type = cancelled.GetType();
         OperationCanceledException renamed =
-            type == typeof(OperationCanceledException) ? new(cancelled.Message, cancelled.InnerException, token)
-            : type == typeof(TaskCanceledException) ? new TaskCanceledException(cancelled.Message, cancelled.InnerException, token)
+            type == typeof(OperationCanceledException) ? new(Safely.MessageOf(cancelled), cancelled.InnerException, token)
+            : type == typeof(TaskCanceledException) ? new TaskCanceledException(Safely.MessageOf(cancelled), cancelled.InnerException, token)
             : new("The call was cancelled.", cancelled, token);
         if (renamed.InnerException == cancelled) return renamed;
         if (cancelled.StackTrace is { } trace) ExceptionDispatchInfo.SetRemoteStackTrace(renamed, trace);

@@ -115,7 +115,16 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, Call<T> call)
     {
-        Outcome<T> outcome = await running.ConfigureAwait(false);
+        Outcome<T> outcome;
+        try
+        {
+            outcome = await running.ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            return Broken(error);
+        }
+
         if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
         call.Release(ref CallPool.At(SpareSlot));
         return outcome;
@@ -124,32 +133,60 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<T> AwaitValueAsync(ValueTask<Outcome<T>> running, Call<T>? call)
     {
-        Outcome<T> outcome = await running.ConfigureAwait(false);
-        if (call is not null)
+        Outcome<T> outcome;
+        try
         {
-            if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
-            call.Release(ref CallPool.At(SpareSlot));
+            outcome = await running.ConfigureAwait(false);
+            if (call is not null)
+            {
+                if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
+                call.Release(ref CallPool.At(SpareSlot));
+            }
+        }
+        catch (Exception error)
+        {
+            outcome = Broken(error);
         }
 
         return outcome.GetValueOrThrow();
+    }
+
+    private async ValueTask<Outcome<T>> EndingOfAsync(Call<T> call)
+    {
+        try
+        {
+            return await head.ExecuteAsync(call).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            return Broken(error);
+        }
+    }
+
+    /// <summary>A link never throws, so this is not reached. If one did, the call would have an ending all the same, it would be counted, and
+    /// the call object would not be used again.</summary>
+    private static Outcome<T> Broken(Exception error)
+    {
+        Safely.Report("link", error);
+        return new(default, error, Verdict.Failure, OutcomeMarks.None);
     }
 
     /// <summary>The path that is taken when somebody listens: a span and two measurements around the same chain.</summary>
     private async ValueTask<Outcome<T>> ObserveAsync(Call<T> call)
     {
         string pipelineName = site.PipelineName;
-        TimeProvider time = site.Clock.Provider;
+        TimeProvider time = site.Clock.Time;
         string? operation = call.Operation;
-        using Activity? span = ResilienceTelemetry.Source.StartActivity(pipelineName.Length == 0 ? "resilience" : pipelineName);
-        call.IsTraced = span is { IsAllDataRequested: true };
+        using Span span = Span.Start(pipelineName.Length == 0 ? "resilience" : pipelineName);
+        call.IsTraced = span.IsRecorded;
         long start = time.GetTimestamp();
-        Outcome<T> outcome = await head.ExecuteAsync(call).ConfigureAwait(false);
+        Outcome<T> outcome = await EndingOfAsync(call).ConfigureAwait(false);
         double seconds = time.GetElapsedTime(start).TotalSeconds;
         int attempts = call.Attempt + 1;
         call.IsTraced = false;
         if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
         call.Release(ref CallPool.At(SpareSlot));
-        if (span is null && !site.Instruments.CallsAreMeasured) return outcome;
+        if (!span.Exists && !site.Instruments.CallsAreMeasured) return outcome;
 
         string? errorType = outcome.Verdict == Verdict.Success ? null
             : classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result";
@@ -162,13 +199,10 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         if (errorType is not null) tags.Add(ResilienceTelemetry.ErrorTypeTag, errorType);
         site.Instruments.Duration.Record(seconds, tags);
         site.Instruments.AttemptsOfCall.Record(attempts, tags);
-        if (span is not null)
-        {
-            foreach (KeyValuePair<string, object?> tag in tags) span.SetTag(tag.Key, tag.Value);
-            span.SetTag("resilience.attempts", attempts);
-            if (errorType is not null) span.SetStatus(ActivityStatusCode.Error);
-        }
-
+        if (!span.Exists) return outcome;
+        foreach (KeyValuePair<string, object?> tag in tags) span.Tag(tag.Key, tag.Value);
+        span.Tag("resilience.attempts", attempts);
+        if (errorType is not null) span.Fail();
         return outcome;
     }
 

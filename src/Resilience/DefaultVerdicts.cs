@@ -53,12 +53,13 @@ internal static class DefaultVerdicts
 
     /// <summary>How Azure.Core, System.ClientModel and Kiota end when their own retries have come to nothing.</summary>
     private static bool IsReportOfRetries(AggregateException several) =>
-        several.Message.StartsWith("Retry failed after ", StringComparison.OrdinalIgnoreCase)
-        || several.Message.StartsWith("Too many retries performed", StringComparison.OrdinalIgnoreCase);
+        Safely.MessageOf(several).StartsWith("Retry failed after ", StringComparison.OrdinalIgnoreCase)
+        || Safely.MessageOf(several).StartsWith("Too many retries performed", StringComparison.OrdinalIgnoreCase);
 
     private static Classification OfBare(Exception exception) => exception switch
     {
-        ResilienceException or ICarriesRefusal { Refusal: not null } => Verdict.Rejected,
+        ResilienceException => Verdict.Rejected,
+        ICarriesRefusal carrier when Safely.RefusalOf(carrier) is not null => Verdict.Rejected,
         OperationCanceledException or TimeoutException => Verdict.Failure,
         HttpRequestException http => HttpVerdicts.Of(http),
         SocketException socket => OfSocket(socket.SocketErrorCode),

@@ -106,15 +106,10 @@ public readonly struct Outcome<T>
     public Refusal? Refusal => _error as Refusal;
 
     /// <summary>The exception, or null when there is a result. For a refusal the exception is created by this call, anew each time.</summary>
-    public Exception? Exception => _error as Exception ?? (_error as Refusal)?.ToException();
+    public Exception? Exception => _error as Exception ?? (_error is Refusal refusal ? Safely.ToException(refusal) : null);
 
     /// <summary>When it may be worth trying again, where a policy or the exception knows it.</summary>
-    public TimeSpan? RetryAfter => _error switch
-    {
-        Refusal refusal => refusal.RetryAfter,
-        ICarriesRefusal exception => exception.RetryAfter,
-        _ => null,
-    };
+    public TimeSpan? RetryAfter => Safely.RetryAfterOf(_error);
 
     /// <summary>The result.</summary>
     /// <exception cref="InvalidOperationException">There is no result; the exception, if any, is the inner exception.</exception>
@@ -147,18 +142,16 @@ public readonly struct Outcome<T>
     }
 
     /// <summary>The same ending, marked so that no retry above repeats it.</summary>
-    public Outcome<T> MarkedDoNotRetry()
-    {
-        if (_error is Exception exception) RetryMark.Set(exception);
-        return new(_value, _error, _verdict, _marks | OutcomeMarks.DoNotRetry);
-    }
+    /// <remarks>The mark is on the outcome, never on the exception, which other calls may throw as well. It goes up through the pipeline, and to
+    /// the pipeline around whose delegate called this one, whatever form the failure takes on the way.</remarks>
+    public Outcome<T> MarkedDoNotRetry() => new(_value, _error, _verdict, _marks | OutcomeMarks.DoNotRetry);
 
     /// <inheritdoc/>
     public override string ToString() => _error switch
     {
         null => _verdict == Verdict.None ? "no outcome" : $"{_verdict}: {_value}",
-        Refusal refusal => $"{_verdict}: {refusal.Reason}",
-        Exception exception => $"{_verdict}: {exception.GetType().Name}: {exception.Message}",
+        Refusal refusal => $"{_verdict}: {Safely.ReasonOf(refusal)}",
+        Exception exception => $"{_verdict}: {exception.GetType().Name}: {Safely.MessageOf(exception)}",
         _ => _verdict.ToString(),
     };
 
@@ -171,7 +164,21 @@ public readonly struct Outcome<T>
     /// <summary>Throws away a result that nobody will see.</summary>
     internal void Discard()
     {
-        if (_error is null && _value is IDisposable disposable) Safely.Dispose(disposable);
+        if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
+    }
+
+    /// <summary>The same, unless it is the very object that another ending brings: a delegate may return the same one each time.</summary>
+    internal void DiscardUnless(in Outcome<T> kept)
+    {
+        if (typeof(T).IsValueType || !ReferenceEquals(_value, kept._value)) Discard();
+    }
+
+    /// <summary>Throws away at once what holds a connection, which others may need while the call waits. Such a result is made anew each time.</summary>
+    internal bool DiscardIfHeld()
+    {
+        if (_error is not null || _value is not System.Net.Http.HttpResponseMessage) return false;
+        Discard();
+        return true;
     }
 
     [DoesNotReturn]
@@ -180,9 +187,7 @@ public readonly struct Outcome<T>
         switch (_error)
         {
             case Refusal refusal:
-                ResilienceException refused = refusal.ToException();
-                if (DoNotRetry) RetryMark.Set(refused);
-                throw refused;
+                throw Safely.ToException(refusal);
             case Exception exception:
                 ExceptionDispatchInfo.Throw(exception);
                 break;

@@ -24,7 +24,7 @@ internal static class PipelineOrder
     /// <summary>Things with a memory that stand twice in one chain: each call then counts twice.</summary>
     internal static IEnumerable<PipelineWarning> CheckShared(IEnumerable<ResiliencePolicy> policies)
     {
-        (PolicyDescription Policy, object? State)[] flat = [.. Flatten(policies).Select(p => (p.Describe(), p.State))];
+        (PolicyDescription Policy, object? State)[] flat = [.. Flatten(policies).Select(p => (p.DescribeSafely(), p.StateSafely()))];
         for (int outer = 0; outer < flat.Length; outer++)
         {
             for (int inner = outer + 1; inner < flat.Length; inner++)

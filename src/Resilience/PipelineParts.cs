@@ -22,23 +22,50 @@ internal sealed class PipelineParts(
 
     internal IReadOnlyList<ResiliencePolicy> Policies => policies;
 
-    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.Describe())], warnings) { Settings = settings };
+    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.DescribeSafely())], warnings) { Settings = settings };
 
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments)), _site, classifier);
+    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments, CarriesMarks)), _site, classifier);
+
+    /// <summary>A policy may repeat what the delegate does, so it matters whether a call inside has given up.</summary>
+    private bool CarriesMarks => policies.Any(static policy => policy.HonorsMarks);
+
+    /// <summary>False when a policy does not let itself be bound to this type of result: then the chain answers each call with what the
+    /// policy threw, as <see cref="Verdict.Ignored"/>, because it says nothing about the dependency.</summary>
+    internal bool TryMakeChain<T>(out Chain<T> made)
+    {
+        try
+        {
+            made = MakeChain<T>();
+            return true;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("policy Bind", error);
+            made = new(new UnboundLink<T>(error), _site, classifier);
+            return false;
+        }
+    }
+
+    /// <summary>Stands for a chain that could not be bound.</summary>
+    private sealed class UnboundLink<T>(Exception error) : PolicyLink<T>
+    {
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => new(Outcome.Failure<T>(error, Verdict.Ignored));
+    }
 
     /// <summary>Everything was found in order: the policies are put in use.</summary>
     internal void TakeEffect()
     {
         foreach (ResiliencePolicy policy in policies)
         {
-            try
-            {
-                policy.TakeEffect();
-            }
-            catch (Exception error)
-            {
-                Safely.Report("policy TakeEffect", error);
-            }
+            Safely.Ask(
+                "policy TakeEffect",
+                static p =>
+                {
+                    p.TakeEffect();
+                    return true;
+                },
+                policy,
+                false);
         }
 
         foreach (PolicyEnvironment environment in environments) environment.ForgetFormer();
@@ -63,7 +90,7 @@ internal sealed class PipelineParts(
         for (int i = 0; i < policies.Length; i++)
         {
             if (policies[i] is NestedPipelinePolicy nested) nested.Inner.Collect(states);
-            else if (policies[i].State is { } state) states.Add(new(names[i], state));
+            else if (policies[i].StateSafely() is { } state) states.Add(new(names[i], state));
         }
     }
 
@@ -84,9 +111,11 @@ internal sealed class PipelineParts(
         PolicyLink<T> next = bottom;
         for (int i = policies.Length - 1; i >= 0; i--)
         {
-            PolicyLink<T> link = policies[i].Bind(next)
+            bool isOurs = policies[i].NeverThrows;
+            string who = isOurs ? names[i] : $"{names[i]} ({policies[i].GetType().Name})";
+            PolicyLink<T> link = policies[i].Bind(isOurs ? next : new SeamLink<T>(next, who))
                 ?? throw new InvalidOperationException($"The policy {policies[i].GetType()} bound itself to null.");
-            next = policies[i].NeverThrows ? link : new GuardLink<T>(link, classifier);
+            next = isOurs ? link : new GuardLink<T>(link, classifier, who);
         }
 
         return next;
@@ -100,6 +129,8 @@ internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string pol
     internal PipelineParts Inner => inner();
 
     internal override bool NeverThrows => true;
+
+    internal override bool HonorsMarks => true; // an update may bring a retry
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
         onlyFor is null || onlyFor == typeof(T)

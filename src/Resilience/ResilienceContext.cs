@@ -4,15 +4,15 @@ namespace Resilience;
 
 /// <summary>The one object that travels with a call, down to the delegate and up again.</summary>
 /// <remarks>
-/// It belongs to one call and to one policy at a time, so it needs no synchronisation, and it is reused: keep nothing of it
-/// after the call has ended. A context that was shown to a delegate (the overloads with <see cref="CallOptions"/>) is not
-/// reused, and throws <see cref="ObjectDisposedException"/> when touched after its call.
+/// It belongs to one call and to one policy at a time, so it needs no synchronisation: a policy that lets a part of the call run beside
+/// others, or does not wait for it, gives that part a <see cref="Fork"/>. A context that was shown to a policy or a delegate of yours
+/// throws <see cref="ObjectDisposedException"/> when it is touched after its call; what only ours have seen is used again.
 /// </remarks>
 public abstract class ResilienceContext
 {
     private CancellationToken _cancellationToken;
     private CancellationToken _callers;
-    private CallSite _site = CallSite.None;
+    private CallSite _site = CallSite.None; // null in a spare, which must not keep the clock and the meter of a pipeline alive
     private string? _operation;
     private long _deadlineMs = Clock.Never;
     private int _attempt;
@@ -22,8 +22,11 @@ public abstract class ResilienceContext
     private long _beganMs; // means something only with the remark HasBegun
     private long _saidWaitTicks; // means something only where an outcome is marked SaysWhen
     private Dictionary<object, object?>? _properties;
-    private ResilienceContext? _counter; // of a copy: the copy that counts the attempts of all copies; null: nobody runs beside us
-    private int _counted; // the last number given out, where this is that copy
+    private bool _sharesProperties; // with a fork: whoever sets one copies them first
+    private ResilienceContext? _counter; // the fork that counts the attempts of all; null: there has been none
+    private int _counted; // the last number given out, where this is that fork
+    private byte _isRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
+    private CallScope? _scope; // null until there is a call around this one, or inside
 
     private protected ResilienceContext()
     {
@@ -51,6 +54,12 @@ public abstract class ResilienceContext
     /// <summary>The name of the pipeline, empty if it has none.</summary>
     public string PipelineName => _ended ? ThrowEnded<string>() : _site.PipelineName;
 
+    /// <summary>As <see cref="PipelineName"/>, for links of ours, which may come up late: never throws.</summary>
+    internal string NameOfPipeline => _site.PipelineName;
+
+    /// <summary>As <see cref="Operation"/>, likewise.</summary>
+    internal string? NameOfOperation => _operation;
+
     /// <summary>What the caller says it is doing, for telemetry and for keyed policies; null if it did not say.</summary>
     public string? Operation => _ended ? ThrowEnded<string?>() : _operation;
 
@@ -64,9 +73,12 @@ public abstract class ResilienceContext
         get
         {
             if (_ended) ThrowEnded<int>();
-            return _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _site.Clock.NowMs));
+            return TimeLeft;
         }
     }
+
+    /// <summary>As <see cref="RemainingTime"/>, for links of ours, which may come up late: never throws.</summary>
+    internal TimeSpan? TimeLeft => _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _site.Clock.NowMs));
 
     /// <summary>Gets something that travels with the call.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
@@ -90,7 +102,17 @@ public abstract class ResilienceContext
     {
         ArgumentNullException.ThrowIfNull(property);
         if (_ended) ThrowEnded<int>();
-        (_properties ??= [])[property] = value;
+        if (_properties is null)
+        {
+            _properties = [];
+        }
+        else if (_sharesProperties)
+        {
+            _properties = new(_properties);
+            _sharesProperties = false;
+        }
+
+        _properties[property] = value;
     }
 
     /// <summary>Says that this attempt must not be repeated: the operation may have been carried out, or cannot be sent again. For the delegate,
@@ -208,13 +230,23 @@ public abstract class ResilienceContext
     /// <summary>The account that this call has been credited to, or will be, so that policies that share it credit it once.</summary>
     internal object? CreditedAccount { get; set; }
 
-    /// <summary>Set on a copy: it must never be reused, because a delegate that somebody walked away from may still hold it.</summary>
-    internal bool IsAbandoned { get; set; }
+    /// <summary>Code that is not ours has it in its hands, and may keep it: it serves no other call.</summary>
+    internal bool IsShown { get; private set; }
 
-    /// <summary>A pooled context mostly comes back to the pipeline it served before: then there is nothing to write.</summary>
+    /// <summary>The call is over; nothing more may begin in its name.</summary>
+    internal bool HasEnded => _ended;
+
+    /// <summary>The token for links of ours, which may come up late through a policy that did not wait for them: never throws, and is cancelled
+    /// when the call has ended.</summary>
+    internal CancellationToken Token
+    {
+        get => _cancellationToken;
+        set => _cancellationToken = value;
+    }
+
     internal void Begin(CallSite site, CancellationToken cancellationToken)
     {
-        if (!ReferenceEquals(_site, site)) _site = site;
+        _site = site;
         if (cancellationToken.CanBeCanceled) _cancellationToken = _callers = cancellationToken;
     }
 
@@ -235,46 +267,138 @@ public abstract class ResilienceContext
         _objection = null;
         _remarks = AttemptRemarks.None;
         _properties = null;
+        _sharesProperties = false;
         InnermostTimeout = null;
         CreditedAccount = null;
+        _counter = null;
+        _scope = null;
+        _site = null!;
     }
 
-    private protected void End() => _ended = true;
+    /// <summary>What still runs in the name of this call finds it cancelled, out of time, and without the timeouts around it, which serve
+    /// others by now.</summary>
+    private protected void End()
+    {
+        _ended = true;
+        _cancellationToken = new(canceled: true);
+        _deadlineMs = 0;
+        InnermostTimeout = null;
+    }
 
-    /// <summary>A copy for a part of the call that may outlive it or run beside it. It is never pooled.</summary>
+    /// <summary>What code gets that touches a call after its end.</summary>
+    internal static ObjectDisposedException Ended() => new(nameof(ResilienceContext), "The call that this context belonged to has ended.");
+
+    // ---- code that is not ours
+
+    /// <summary>The context, for a callback of the user's.</summary>
+    internal ResilienceContext Shown()
+    {
+        IsShown = true;
+        return this;
+    }
+
+    /// <summary>A policy that is not ours lets the call go on with this fork. False while what it let go on before is under way.</summary>
+    internal bool TryRun() => Interlocked.CompareExchange(ref _isRunning, (byte)1, (byte)0) == 0;
+
+    /// <summary>What it let go on has ended.</summary>
+    internal void HasRun() => Volatile.Write(ref _isRunning, (byte)0); // release: what the run wrote is visible to whoever finds it over
+
+    /// <summary>True while something runs with this fork.</summary>
+    internal bool IsRunning => Volatile.Read(ref _isRunning) != 0;
+
+    // ---- calls inside calls
+
+    /// <summary>An attempt begins, and with it perhaps a call inside the one whose delegate runs on this thread.</summary>
+    internal void BeginScope(ResilienceContext? around)
+    {
+        if (_scope is { } scope) scope.Clear();
+        else if (around is not null && _attempt == 0) _scope = new(around._scope ??= new(null));
+    }
+
+    /// <summary>True when a call inside has given up on what came up.</summary>
+    internal bool IsMarked(Exception error) => _scope is { } scope && scope.Has(error);
+
+    /// <summary>This call gives up on what it ends with: the call around need not repeat it either.</summary>
+    internal void TellAround(object? error)
+    {
+        if (error is not null) _scope?.Around?.Add(error);
+    }
+
+    // ---- forks
+
+    /// <summary>A copy of the context for a part of the call that runs beside others, or that nobody may wait for. Pass it to
+    /// <c>next.ExecuteAsync</c> instead of this one, and <see cref="Join"/> the fork whose ending counts.</summary>
     /// <remarks>
-    /// Whoever lets a copy outlive the call gives it a token of its own that is not pooled (as the timeout that walks away does):
-    /// the tokens around belong to other calls as soon as this one has ended.
+    /// The fork is the same call (same delegate, operation, deadline and pipeline) with a token, properties and an attempt number of its own,
+    /// which are those of this context to begin with. A part that may be left behind gets a token of its own
+    /// (<see cref="CancellationTokenSource.CreateLinkedTokenSource(CancellationToken)"/> from this context's), which the policy cancels when the fork
+    /// has lost: the tokens of the timeouts around serve other calls when this one has ended.
     /// </remarks>
-    internal ResilienceContext Fork()
+    /// <param name="isNewAttempt">True: the fork is another attempt and gets the next number of the call. False (default): it goes on
+    /// with the attempt of this context.</param>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public ResilienceContext Fork(bool isNewAttempt = false)
     {
-        ResilienceContext copy = (ResilienceContext)MemberwiseClone();
-        copy.IsAbandoned = true;
-        if (_properties is { } properties) copy._properties = new(properties);
-        return copy;
+        if (_ended) ThrowEnded<int>();
+        ResilienceContext fork = Copy();
+        if (!isNewAttempt) return fork;
+        fork.ForgetAttempt();
+        fork.MarkBegun();
+        fork.TakeNumber();
+        return fork;
     }
 
-    /// <summary>The part of the call that a copy was made for has ended.</summary>
-    internal void EndCopy() => _ended = true;
-
-    /// <summary>A copy for one of several attempts that run beside each other. Their numbers are those of the whole call.</summary>
-    /// <param name="first">The copy of the first of them, which counts for all; null if this is the first.</param>
-    internal ResilienceContext ForkAttempt(ResilienceContext? first)
+    /// <summary>As <see cref="Fork"/>, for links of ours: never throws.</summary>
+    internal ResilienceContext Copy()
     {
-        ResilienceContext copy = Fork();
-        copy.ForgetAttempt();
-        if (first is not null)
+        if (_properties is not null) _sharesProperties = true;
+        ResilienceContext fork = (ResilienceContext)MemberwiseClone();
+        fork._isRunning = 0;
+        if (_counter is null)
         {
-            copy._counter = first._counter;
-        }
-        else if (_counter is null)
-        {
-            copy._counter = copy;
-            copy._counted = _attempt;
+            fork._counted = _attempt;
+            _counter = fork._counter = fork;
         }
 
-        return copy;
+        return fork;
     }
+
+    /// <summary>The part of the call that a fork was made for has ended, and its ending counts: this context takes up what the fork has
+    /// learnt. That is the number of attempts made so far (by all forks), the properties, and what <see cref="ForbidRetry"/> said.</summary>
+    /// <param name="fork">A fork of this context, whose run has ended. It is not to be used again.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="fork"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="fork"/> is not a fork of this call.</exception>
+    /// <exception cref="ObjectDisposedException">The call has ended, or the fork was joined before.</exception>
+    public void Join(ResilienceContext fork)
+    {
+        ArgumentNullException.ThrowIfNull(fork);
+        if (_ended || fork._ended) ThrowEnded<int>();
+        if (fork == this || _counter is null || fork._counter != _counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
+        Take(fork);
+        fork.EndFork();
+    }
+
+    /// <summary>As <see cref="Join"/>, for links of ours: of a fork that may have been ended already.</summary>
+    internal void Take(ResilienceContext fork)
+    {
+        _properties = fork._properties;
+        _sharesProperties = fork._sharesProperties;
+        JoinUnfinished(fork);
+    }
+
+    /// <summary>As <see cref="Join"/>, for a fork that nobody waits for any more: its properties are still its own, because it may be writing
+    /// them at this moment.</summary>
+    internal void JoinUnfinished(ResilienceContext fork)
+    {
+        // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
+        int counted = Volatile.Read(ref _counter!._counted);
+        _attempt = counted >= 0 ? counted : int.MaxValue;
+        TakeRemarks(fork);
+        CreditedAccount = fork.CreditedAccount;
+    }
+
+    /// <summary>The part of the call that a fork was made for has ended, and its ending does not count.</summary>
+    internal void EndFork() => End();
 
     /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>
     internal int TakeNumber()
@@ -286,20 +410,8 @@ public abstract class ResilienceContext
         return _attempt = next > 0 ? next : int.MaxValue;
     }
 
-    /// <summary>The number of the attempt that a copy was made for, also after it has ended.</summary>
-    internal int AttemptOfCopy => _attempt;
-
-    /// <summary>Attempts that ran beside each other are over: the call goes on from the one that counts.</summary>
-    internal void Rejoin(ResilienceContext first, ResilienceContext ended, string? objection)
-    {
-        // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
-        int counted = Volatile.Read(ref first._counter!._counted);
-        _attempt = counted > 0 ? counted : int.MaxValue;
-        _properties = ended._properties;
-        _objection = objection;
-        _remarks &= AttemptRemarks.HasBegun; // what remains of the objections of all stands for good
-        _saidWaitTicks = ended._saidWaitTicks;
-    }
+    /// <summary>As <see cref="Attempt"/>, also after the end.</summary>
+    internal int AttemptNumber => _attempt;
 
     /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
     internal virtual void Park()
@@ -307,8 +419,7 @@ public abstract class ResilienceContext
     }
 
     [DoesNotReturn]
-    private static TResult ThrowEnded<TResult>() =>
-        throw new ObjectDisposedException(nameof(ResilienceContext), "The call that this context belonged to has ended.");
+    private static TResult ThrowEnded<TResult>() => throw Ended();
 }
 
 /// <summary>What was said of the attempt under way, beside the objection to a repeat.</summary>

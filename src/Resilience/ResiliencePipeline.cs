@@ -79,7 +79,8 @@ public sealed partial class ResiliencePipeline
             if (id < seen.Length && seen[id] is { } raced) return Unsafe.As<Chain<T>>(raced);
 
             // Read after the chains (acquire above): if an update came between, its chains are not ours and the exchange fails.
-            Chain<T> made = Parts.MakeChain<T>();
+            PipelineParts parts = Parts;
+            if (!parts.TryMakeChain(out Chain<T> made)) return made; // for this call; the next one tries again
             Chain?[] grown = new Chain?[Math.Max(seen.Length, id + 1)];
             seen.CopyTo(grown, 0);
             grown[id] = made;

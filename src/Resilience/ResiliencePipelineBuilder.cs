@@ -76,7 +76,7 @@ public abstract class ResiliencePipelineBuilderBase
 
         IReadOnlyList<PipelineWarning> warnings =
         [
-            .. PipelineOrder.Check([.. policies.Select(p => p.Describe())])
+            .. PipelineOrder.Check([.. policies.Select(p => p.DescribeSafely())])
                 .Concat(PipelineOrder.CheckShared(policies)).Where(w => !AcceptedWarnings.Contains(w.Code)),
         ];
         PipelineWarning[] errors = [.. warnings.Where(w => TreatWarningsAsErrors || (TreatContradictionsAsErrors && w.IsContradiction))];

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Resilience;
 
 /// <summary>A policy: something that stands around a call. The base of our own and of yours.</summary>
@@ -24,6 +22,16 @@ public abstract class ResiliencePolicy
     protected internal virtual void TakeEffect()
     {
     }
+
+    /// <summary>What <see cref="Describe"/> says; where it throws or says nothing, what can be said of any policy.</summary>
+    internal PolicyDescription DescribeSafely() =>
+        Safely.Ask("policy Describe", static policy => policy.Describe(), this, null!) ?? new(GetType().Name, PolicyRole.Other);
+
+    /// <summary>The <see cref="State"/>; null also where it throws.</summary>
+    internal object? StateSafely() => Safely.Ask("policy State", static policy => policy.State, this, null);
+
+    /// <summary>True when it matters to this policy whether a call inside has given up on what it ended with; true for all that we did not write.</summary>
+    internal virtual bool HonorsMarks => !NeverThrows;
 
     /// <summary>True for links of which we have made sure that they never throw; others are guarded.</summary>
     internal virtual bool NeverThrows => false;
@@ -59,54 +67,5 @@ public abstract class SimplePolicy : ResiliencePolicy
     private sealed class Passage<T>(SimplePolicy policy, PolicyLink<T> next) : PolicyLink<T>
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => policy.ExecuteAsync(next, context);
-    }
-}
-
-/// <summary>Stands before links that we did not write and keeps for them the promise that a link never throws.</summary>
-internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier classifier) : PolicyLink<T>
-{
-    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
-    {
-        // A policy may replace the token and then throw before it puts the old one back: we remember it.
-        CancellationToken token = context.CancellationToken;
-        ValueTask<Outcome<T>> running;
-        try
-        {
-            running = guarded.ExecuteAsync(context);
-        }
-        catch (Exception error)
-        {
-            return new(Caught(error, context, token));
-        }
-
-        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, token)) : AwaitAsync(running, context, token);
-    }
-
-    private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, CancellationToken token) =>
-        outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, token) // the policy may have put another token in
-        : outcome.Verdict != Verdict.None ? outcome
-        : Caught(
-            new InvalidOperationException(
-                "A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
-            context,
-            token);
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, CancellationToken token)
-    {
-        try
-        {
-            return Checked(await running.ConfigureAwait(false), context, token);
-        }
-        catch (Exception error)
-        {
-            return Caught(error, context, token);
-        }
-    }
-
-    private Outcome<T> Caught(Exception error, ResilienceContext context, CancellationToken token)
-    {
-        context.CancellationToken = token;
-        return AttemptJudge.Of<T>(error, context, classifier, token);
     }
 }

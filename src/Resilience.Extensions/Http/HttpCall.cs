@@ -272,7 +272,6 @@ internal sealed class HttpCall
         {
             Exception translated = new HttpResilienceException(
                 MessageOf(error, authority), error, (error as ResilienceException)?.Refusal, outcome.RetryAfter, History ?? []);
-            if (outcome.DoNotRetry) _ = Outcome.Failure<HttpResponseMessage>(translated).MarkedDoNotRetry(); // the mark goes with the exception
             error = translated;
         }
 

@@ -11,8 +11,18 @@ internal static class HttpTelemetry
     private static readonly Counter<long> CallbackErrors = Meter.CreateCounter<long>(
         "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
 
-    internal static void CallbackFailed(string callback, Exception error) =>
-        CallbackErrors.Add(1, new("resilience.callback", callback), new KeyValuePair<string, object?>("error.type", error.GetType().FullName));
+    /// <summary>Counts an error of code that is not ours. Never throws, not even when who listens to the count does.</summary>
+    internal static void CallbackFailed(string callback, Exception error)
+    {
+        try
+        {
+            CallbackErrors.Add(1, new("resilience.callback", callback), new KeyValuePair<string, object?>("error.type", error.GetType().FullName));
+        }
+        catch (Exception)
+        {
+            // The listener of the errors is itself in error: there is nobody left to tell.
+        }
+    }
 
     /// <summary>Says on the span of the whole operation whom it asks; the spans of the attempts are its children.</summary>
     internal static void DescribeOperation(HttpRequestMessage request)

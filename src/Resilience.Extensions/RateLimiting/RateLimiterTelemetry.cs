@@ -18,11 +18,41 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
 
     internal bool MeasuresWaits => _wait.Enabled;
 
-    internal void Waited(TimeSpan time) => _wait.Record(
+    internal void Waited(TimeSpan time) => Measure(time, Record);
+
+    internal void Refused(RateLimitRefusal refusal) => Measure(refusal, Count);
+
+    /// <summary>What a listener throws is counted and swallowed: the lease must not be lost to it.</summary>
+    private void Measure<TArgument>(TArgument argument, Action<TArgument> measure)
+    {
+        try
+        {
+            measure(argument);
+        }
+        catch (Exception error)
+        {
+            CountError(error);
+        }
+    }
+
+    private void CountError(Exception error)
+    {
+        try
+        {
+            environment.Meter.CreateCounter<long>("resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.").Add(
+                1, new("resilience.callback", "meter listener"), new KeyValuePair<string, object?>("error.type", error.GetType().FullName));
+        }
+        catch (Exception)
+        {
+            // The listener of the errors is itself in error: there is nobody left to tell.
+        }
+    }
+
+    private void Record(TimeSpan time) => _wait.Record(
         time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),
         new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
 
-    internal void Refused(RateLimitRefusal refusal)
+    private void Count(RateLimitRefusal refusal)
     {
         if (_rejections.Enabled)
         {

@@ -35,7 +35,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         _pending = former is null ? null : new(former, former._isOnAtStart != options.IsOn || !isSameSwitch);
         _state = isSameSwitch
             ? former!._state
-            : new(options.Switch ?? new(environment.Clock), (long)(environment.Randomness.NextDouble() * (1L << 53)));
+            : new(options.Switch ?? new(environment.Clock), (long)(Safely.Draw(environment.Randomness, 0) * (1L << 53)));
         _switch = _state.Switch;
         IsShared = options.Switch is not null;
         _seed = options.Seed ?? _state.DrawnSeed;
@@ -122,7 +122,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         if (_filter is null) return true;
         try
         {
-            return _filter(context);
+            return _filter(context); // asked for every call: it gets the context itself, and must not keep it
         }
         catch (Exception error)
         {
@@ -140,7 +140,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         {
             try
             {
-                made = make(context);
+                made = make(context.Shown());
                 if (made is null && kind == ChaosKind.Fault) return null;
             }
             catch (Exception error)
@@ -155,7 +155,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
     }
 
     private Outcome<T> Failed<T>(Exception error, ResilienceContext context) =>
-        AttemptJudge.Of<T>(error, context, _environment.Classifier, context.CancellationToken);
+        AttemptJudge.Of<T>(error, context, _environment.Classifier, context.Token);
 
     private sealed record FormerSwitch(ChaosPolicy Policy, bool Follows);
 
@@ -183,7 +183,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                 if (decision.Behaviour && policy._behaviour is { } behaviour)
                 {
                     Tell(ChaosKind.Behaviour, number, context);
-                    await behaviour(context).ConfigureAwait(false);
+                    await behaviour(context.Shown()).ConfigureAwait(false);
                 }
 
                 if (decision.Latency) await WaitAsync(decision.LatencyShare, number, context).ConfigureAwait(false);
@@ -203,7 +203,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         {
             TimeSpan latency = ChaosRules.LatencyOf(policy._latency, policy._maxLatency, share);
             ChaosTelemetry.Injected(policy._environment, ChaosKind.Latency, number, latency, context);
-            return Task.Delay(latency, context.TimeProvider, context.CancellationToken);
+            return Task.Delay(latency, context.Clock.Time, context.Token);
         }
 
         /// <summary>The ending in the place of the call, counted as an attempt like the real one that it stands for.</summary>
@@ -235,7 +235,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
             if (_result is null) return false; // nothing to give to calls of this type
             try
             {
-                result = _result(context);
+                result = _result(context.Shown());
                 return true;
             }
             catch (Exception error)

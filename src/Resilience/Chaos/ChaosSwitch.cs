@@ -127,7 +127,7 @@ public sealed class ChaosSwitch
             long now = _clock.NowMs;
             run = _run is { } running && now < running.EndsMs
                 ? running with { EndsMs = endsMs }
-                : new(++_runs, now, _clock.Provider.GetUtcNow(), endsMs, _rates);
+                : new(++_runs, now, _clock.Time.GetUtcNow(), endsMs, _rates);
             Volatile.Write(ref _run, run); // release: pairs with the acquire in Run
         }
 

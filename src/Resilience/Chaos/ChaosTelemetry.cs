@@ -6,14 +6,14 @@ namespace Resilience;
 /// <summary>The instruments of chaos.</summary>
 internal sealed class ChaosTelemetry
 {
-    private readonly Counter<long> _injections;
+    private readonly SafeCounter<long> _injections;
 
-    private ChaosTelemetry(Meter meter) => _injections = meter.CreateCounter<long>(
-        "resilience.chaos.injections", "{injection}", "What chaos policies did to calls, by kind.");
+    private ChaosTelemetry(Meter meter) => _injections = SafeInstruments.Counter<long>(
+            meter, "resilience.chaos.injections", "{injection}", "What chaos policies did to calls, by kind.");
 
     internal static void Injected(PolicyEnvironment environment, ChaosKind kind, long number, TimeSpan? latency, ResilienceContext context)
     {
-        Counter<long> injections = environment.Instruments(static m => new ChaosTelemetry(m))._injections;
+        SafeCounter<long> injections = environment.Instruments(static m => new ChaosTelemetry(m))._injections;
         if (injections.Enabled)
         {
             injections.Add(1, new TagList
@@ -24,14 +24,13 @@ internal sealed class ChaosTelemetry
             });
         }
 
-        SpanEvents.Find()?.AddEvent(new ActivityEvent(
-            "resilience.chaos",
-            tags: new ActivityTagsCollection { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { KindTag, NameOf(kind) } }));
+        if (SpanEvents.Find() is { } span)
+            SpanEvents.Add(span, "resilience.chaos", new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { KindTag, NameOf(kind) } });
         if (environment.HasListeners)
         {
-            environment.Publish(new ChaosInjected(environment.PipelineName, environment.PolicyName, kind, number, latency, context.Attempt)
+            environment.Publish(new ChaosInjected(environment.PipelineName, environment.PolicyName, kind, number, latency, context.AttemptNumber)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
     }

@@ -101,19 +101,7 @@ public sealed partial class CircuitBreaker
     }
 
     /// <summary>The generator may be the user's: if it throws or leaves [0, 1), the break is not shortened.</summary>
-    private double Chance()
-    {
-        try
-        {
-            double chance = _environment.Randomness.NextDouble();
-            return chance is >= 0 and < 1 ? chance : 0;
-        }
-        catch (Exception error)
-        {
-            Safely.Report("randomness", error);
-            return 0;
-        }
-    }
+    private double Chance() => Safely.Draw(_environment.Randomness, 0);
 
     private void CloseAfterProbing(Era era, BreakerSettings settings)
     {

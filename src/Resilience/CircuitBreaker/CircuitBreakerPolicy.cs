@@ -91,7 +91,7 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
     {
         try
         {
-            return _breakers.Get(_keyOf(context) ?? "");
+            return _breakers.Get(_keyOf(context.Shown()) ?? "");
         }
         catch (Exception error)
         {

@@ -4,30 +4,33 @@ using System.Diagnostics.Metrics;
 namespace Resilience;
 
 /// <summary>The breaker's instruments.</summary>
-internal sealed class CircuitBreakerTelemetry
+internal sealed class CircuitBreakerTelemetry : IObserved
 {
     private const string FromTag = "resilience.circuit_breaker.from", ToTag = "resilience.circuit_breaker.to", StateTag = "resilience.circuit_breaker.state";
 
     private static readonly CircuitState[] States = Enum.GetValues<CircuitState>();
 
-    private readonly Counter<long> _transitions;
-    private readonly Counter<long> _rejections;
-    private readonly Counter<long> _staleResults;
-    private readonly Counter<long> _slowCalls;
+    private readonly SafeCounter<long> _transitions;
+    private readonly SafeCounter<long> _rejections;
+    private readonly SafeCounter<long> _staleResults;
+    private readonly SafeCounter<long> _slowCalls;
     private readonly WatchList<CircuitBreaker> _breakers = new();
     private readonly WatchList<CircuitBreakerPartitions> _partitions = new();
 
     private CircuitBreakerTelemetry(Meter meter)
     {
-        _transitions = meter.CreateCounter<long>(
-            "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
-        _rejections = meter.CreateCounter<long>(
-            "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
-        _staleResults = meter.CreateCounter<long>(
-            "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
-        _slowCalls = meter.CreateCounter<long>("resilience.circuit_breaker.slow_calls", "{call}", "Calls that took as long as the slow-call threshold.");
-        meter.CreateObservableGauge("resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
+        _transitions = SafeInstruments.Counter<long>(
+            meter, "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
+        _rejections = SafeInstruments.Counter<long>(
+            meter, "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
+        _staleResults = SafeInstruments.Counter<long>(
+            meter, "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
+        _slowCalls = SafeInstruments.Counter<long>(
+            meter, "resilience.circuit_breaker.slow_calls", "{call}", "Calls that took as long as the slow-call threshold.");
     }
+
+    public void Observe(Meter meter) => SafeInstruments.Gauge(
+        meter, "resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
 
@@ -50,7 +53,7 @@ internal sealed class CircuitBreakerTelemetry
         tags.Add(FromTag, NameOf(from.State));
         tags.Add(ToTag, NameOf(to.State));
         if (to.State == CircuitState.Open) tags.Add(ResilienceTelemetry.ExplanationTag, to.Cause.ToString());
-        span.AddEvent(new("resilience.circuit_breaker.transition", tags: tags));
+        SpanEvents.Add(span, "resilience.circuit_breaker.transition", tags);
     }
 
     internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal, ResilienceContext context)
@@ -70,7 +73,7 @@ internal sealed class CircuitBreakerTelemetry
         {
             environment.Publish(new CircuitRefused(environment.PipelineName, environment.PolicyName, entry, refusal)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
 
@@ -81,11 +84,13 @@ internal sealed class CircuitBreakerTelemetry
 
     internal static void Slow(PolicyEnvironment environment) => Count(Of(environment)._slowCalls, environment);
 
-    private static void Count(Counter<long> counter, PolicyEnvironment environment)
+    private static void Count(SafeCounter<long> counter, PolicyEnvironment environment)
     {
         if (!counter.Enabled) return;
-        counter.Add(1, new(ResilienceTelemetry.PipelineTag, environment.PipelineName),
-            new KeyValuePair<string, object?>(ResilienceTelemetry.PolicyTag, environment.PolicyName));
+        counter.Add(1, new TagList
+        {
+            { ResilienceTelemetry.PipelineTag, environment.PipelineName }, { ResilienceTelemetry.PolicyTag, environment.PolicyName },
+        });
     }
 
     /// <summary>Counts the circuit by its state as long as it is alive, once, under the names under which its transitions are counted.</summary>

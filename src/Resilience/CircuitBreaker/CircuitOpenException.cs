@@ -29,7 +29,7 @@ public sealed class CircuitRefusal : Refusal
         _key = key;
         _settings = settings;
         _clock = environment.Clock;
-        _since = environment.TimeProvider.GetUtcNow();
+        _since = environment.Clock.Time.GetUtcNow();
         _untilClockMs = untilClockMs;
     }
 
@@ -52,7 +52,7 @@ public sealed class CircuitRefusal : Refusal
     {
         get
         {
-            DateTimeOffset now = _clock.Provider.GetUtcNow();
+            DateTimeOffset now = _clock.Time.GetUtcNow();
             string circuit = $"{Who}: the circuit{(_key is null ? "" : $" of '{_key}'")}", since = Moment(_since, now);
             string until = Ahead(_untilClockMs == Clock.Never ? TimeSpan.MaxValue : Left, now);
             return State switch

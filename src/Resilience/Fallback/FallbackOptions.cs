@@ -51,14 +51,16 @@ public readonly struct FallbackArguments<T>
     internal FallbackArguments(Outcome<T> outcome, ResilienceContext context)
     {
         Outcome = outcome;
-        Context = context;
+        Call = context;
     }
 
     /// <summary>The failure or refusal.</summary>
     public Outcome<T> Outcome { get; }
 
     /// <summary>The call; a substitute call honours its token.</summary>
-    public ResilienceContext Context { get; }
+    public ResilienceContext Context => Call.Shown();
+
+    private ResilienceContext Call { get; }
 }
 
 /// <summary>Where a substitute came from.</summary>

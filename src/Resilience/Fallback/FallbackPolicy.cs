@@ -75,7 +75,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
             return Substitute(outcome, last!, FallbackSource.LastGood, age, context);
 
         // A caller who has left needs no substitute call; a value that lies ready costs nothing.
-        if (_call is not null && !context.CancellationToken.IsCancellationRequested)
+        if (_call is not null && !context.Token.IsCancellationRequested)
         {
             try
             {
@@ -104,10 +104,10 @@ internal sealed class FallbackTelemetry
 {
     private const string SourceTag = "resilience.fallback.source";
 
-    private readonly Counter<long> _fallbacks;
+    private readonly SafeCounter<long> _fallbacks;
 
-    private FallbackTelemetry(Meter meter) => _fallbacks = meter.CreateCounter<long>(
-        "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
+    private FallbackTelemetry(Meter meter) => _fallbacks = SafeInstruments.Counter<long>(
+            meter, "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
 
     internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error, ResilienceContext context)
     {
@@ -116,14 +116,14 @@ internal sealed class FallbackTelemetry
         {
             environment.Publish(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
     }
 
     internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
-        Counter<long> fallbacks = environment.Instruments(static m => new FallbackTelemetry(m))._fallbacks;
+        SafeCounter<long> fallbacks = environment.Instruments(static m => new FallbackTelemetry(m))._fallbacks;
         if (fallbacks.Enabled)
         {
             fallbacks.Add(1, new TagList
@@ -139,7 +139,7 @@ internal sealed class FallbackTelemetry
         {
             environment.Publish(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
 
@@ -147,7 +147,7 @@ internal sealed class FallbackTelemetry
         ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
         tags.Add(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced));
         tags.Add(SourceTag, NameOf(source));
-        span.AddEvent(new("resilience.fallback", tags: tags));
+        SpanEvents.Add(span, "resilience.fallback", tags);
     }
 
     private static string NameOf(FallbackSource source) => source switch

@@ -101,7 +101,7 @@ public sealed class LastGood<T>
     {
         try
         {
-            return _keyOf!(context);
+            return _keyOf!(context.Shown());
         }
         catch (Exception error)
         {

@@ -15,7 +15,7 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
         // Each call is one deposit, whoever makes it: a retry around us or inside us may share the account.
         bool isOursToCredit = !ReferenceEquals(context.CreditedAccount, policy.Budget);
         context.CreditedAccount = policy.Budget;
-        HedgedAttempt<T> first = HedgedAttempt<T>.Begin(context, null);
+        HedgedAttempt<T> first = HedgedAttempt<T>.Begin(context, isFirst: true);
         ValueTask<Outcome<T>> running = next.ExecuteAsync(first.Context);
         if (running.IsCompletedSuccessfully)
         {
@@ -23,9 +23,9 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
             if (outcome.Verdict is Verdict.Success or Verdict.Ignored)
             {
                 first.End();
-                context.Rejoin(first.Context, first.Context, first.Context.RetryObjection);
+                context.Take(first.Context);
                 if (isOursToCredit && outcome.Verdict == Verdict.Success) policy.Budget.RecordCall();
-                return new(outcome.Error is null ? outcome : Cancelled.PutBack(outcome, context.CancellationToken));
+                return new(outcome.Error is null ? outcome : Cancelled.PutBack(outcome, context.Token));
             }
 
             running = new(outcome);
@@ -67,17 +67,18 @@ internal struct HedgedAttempt<T>
     internal int Number { get; set; }
 
     /// <param name="call">The context of the call, which no attempt touches.</param>
-    /// <param name="first">The copy of the first attempt, which counts for all; null if this is the first.</param>
-    internal static HedgedAttempt<T> Begin(ResilienceContext call, ResilienceContext? first)
+    /// <param name="isFirst">The first attempt goes on with the time of the call; others begin now.</param>
+    internal static HedgedAttempt<T> Begin(ResilienceContext call, bool isFirst)
     {
-        ResilienceContext own = call.ForkAttempt(first);
-        if (first is not null) own.MarkBegun();
+        ResilienceContext own = call.Copy();
+        own.ForgetAttempt();
+        if (!isFirst) own.MarkBegun();
         TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
-        source.LinkTo(call.InnermostTimeout as TimeoutSource, call.CancellationToken);
+        source.LinkTo(call.InnermostTimeout as TimeoutSource, call.Token);
 
         // Without a timeout around us a timeout inside must see that, because it then ends the call at the caller's deadline.
         if (own.InnermostTimeout is not null) own.InnermostTimeout = source;
-        own.CancellationToken = source.Token;
+        own.Token = source.Token;
         return new(own, source);
     }
 
@@ -87,27 +88,32 @@ internal struct HedgedAttempt<T>
         _source.Disarm(out bool isReusable);
         if (isReusable) TimeoutPool.Return(_source);
         else TimeoutPool.Drop(_source);
-        Context.EndCopy();
+        Context.EndFork();
     }
 
     /// <summary>It has lost. It is cancelled and left alone: nothing around it belongs to it any more, and what it brings is thrown
     /// away.</summary>
-    internal readonly void Abandon()
+    internal readonly void Abandon(in Outcome<T> returned)
     {
         _source.End();
         _source.Leave();
         TimeoutPool.Drop(_source);
         _ = Running.ContinueWith(
-            static (lost, context) =>
+            static (lost, state) =>
             {
-                lost.Result.Discard(); // an ending is data: the task of a link never faults
-                ((ResilienceContext)context!).EndCopy();
+                Loser loser = (Loser)state!;
+                lost.Result.DiscardUnless(loser.Returned); // an ending is data: the task of a link never faults
+                loser.Context.EndFork();
             },
-            Context,
+            new Loser(Context, returned),
             CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
     }
+
+    /// <param name="Context">Its copy.</param>
+    /// <param name="Returned">What the caller got: where a delegate returns the same object each time, it must not be disposed of.</param>
+    private sealed record Loser(ResilienceContext Context, Outcome<T> Returned);
 }
 
 /// <summary>The attempts of one call. One flow of control owns it: it waits for an ending or for the delay, asks the rules, acts.</summary>
@@ -221,7 +227,7 @@ internal sealed class HedgedRace<T>
     /// has ended asks for patience.</summary>
     private Task WaitAsync(long delayMs)
     {
-        if (_running.Count == 0) return PatientlyAsync(TimeSpan.FromMilliseconds(delayMs), _call.TimeProvider, _call.CancellationToken);
+        if (_running.Count == 0) return PatientlyAsync(TimeSpan.FromMilliseconds(delayMs), _call.Clock.Time, _call.Token);
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
         return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.Clock);
 
@@ -249,9 +255,9 @@ internal sealed class HedgedRace<T>
         (_state, HedgingMove move) = _rules.OnEnded(_state, outcome.Verdict, weight);
         if (move == HedgingMove.EndWithThis)
         {
-            Finish(attempt.Context);
+            Finish(attempt.Context, outcome);
             if (outcome.IsSuccess && attempt.Context != _first)
-                _policy.Telemetry.Won(_policy.Environment, _call, attempt.Context.AttemptOfCopy, _running.Count);
+                _policy.Telemetry.Won(_policy.Environment, _call, attempt.Context.AttemptNumber, _running.Count);
         }
         else
         {
@@ -285,14 +291,14 @@ internal sealed class HedgedRace<T>
     {
         _isMarked |= outcome.DoNotRetry;
         if (outcome.Verdict == Verdict.Rejected && _kept.Verdict == Verdict.Failure) return; // a real failure says more
-        _kept.Discard();
+        _kept.DiscardUnless(outcome);
         (_kept, _keptCopy) = (outcome, copy);
     }
 
     private HedgingMove Start(bool elsewhereOnly)
     {
         if (MayNot(out HedgeDenial? denial, out string? detail)) return Deny(denial, detail);
-        HedgedAttempt<T> attempt = HedgedAttempt<T>.Begin(_call, _first);
+        HedgedAttempt<T> attempt = HedgedAttempt<T>.Begin(_call, isFirst: false);
         bool isElsewhere = _policy.RoutesElsewhere(attempt.Context, _state.Started);
         if ((elsewhereOnly && !isElsewhere) || !_policy.Budget.TryWithdraw())
         {
@@ -313,7 +319,7 @@ internal sealed class HedgedRace<T>
             : _isMarked ? HedgeDenial.Marked
             : _call.Clock.NowMs >= _call.DeadlineMs ? HedgeDenial.Deadline
             : null;
-        return denial is not null || _call.CancellationToken.IsCancellationRequested;
+        return denial is not null || _call.Token.IsCancellationRequested;
     }
 
     private HedgingMove Deny(HedgeDenial? denial, string? detail)
@@ -330,15 +336,19 @@ internal sealed class HedgedRace<T>
 
     private Outcome<T> Kept()
     {
-        Finish(_keptCopy!);
-        return _denial is HedgeDenial.Budget or HedgeDenial.Deadline && _kept.Verdict == Verdict.Failure ? _kept.MarkedDoNotRetry() : _kept;
+        Finish(_keptCopy!, _kept);
+        if (_denial is HedgeDenial.Budget or HedgeDenial.Deadline && _kept.Verdict == Verdict.Failure) _kept = _kept.MarkedDoNotRetry();
+        if (_kept.DoNotRetry) _call.TellAround(_kept.Error);
+        return _kept;
     }
 
     /// <summary>The race is over: the losers go, and the call takes up what the attempt that counts has left.</summary>
-    private void Finish(ResilienceContext ended)
+    private void Finish(ResilienceContext ended, in Outcome<T> returned)
     {
-        foreach (HedgedAttempt<T> lost in _running) lost.Abandon();
-        if (ended != _keptCopy) _kept.Discard();
-        _call.Rejoin(_first, ended, _objection);
+        foreach (HedgedAttempt<T> lost in _running) lost.Abandon(returned);
+        if (ended != _keptCopy) _kept.DiscardUnless(returned);
+        _call.Take(ended);
+        _call.ForgetAttempt(); // what remains of the objections of all stands for good
+        _call.RetryObjection = _objection;
     }
 }

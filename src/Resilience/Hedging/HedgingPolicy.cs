@@ -50,6 +50,8 @@ internal sealed class HedgingPolicy : ResiliencePolicy
 
     internal override bool NeverThrows => true;
 
+    internal override bool HonorsMarks => true;
+
     public override PolicyDescription Describe()
     {
         List<KeyValuePair<string, string>> options =
@@ -86,7 +88,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         if (_delayFor is null) return Clock.ToMs(_delay);
         try
         {
-            if (_delayFor(context) is not { } own) return Clock.ToMs(_delay);
+            if (_delayFor(context.Shown()) is not { } own) return Clock.ToMs(_delay);
             if (HedgingOptions.IsDelay(own)) return Clock.ToMs(own);
             Safely.Report("hedging DelayFor", new InvalidOperationException("The answer is out of range."));
         }

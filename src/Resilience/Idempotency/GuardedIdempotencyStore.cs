@@ -80,7 +80,8 @@ public sealed class GuardedIdempotencyStore : IIdempotencyStore
         }
         catch (Exception refused) when (refused is ResilienceException or TimeoutException)
         {
-            throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {refused.Message}", refused);
+            throw new IdempotencyStoreException(
+                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {Safely.MessageOf(refused)}", refused);
         }
     }
 }

@@ -45,7 +45,7 @@ public sealed partial class IdempotencyGate : IDisposable
         _options = (options ?? new()).Copy();
         _options.ThrowIfInvalid();
         _clock = Clock.For(timeProvider ?? TimeProvider.System);
-        _time = _clock.Provider;
+        _time = _clock.Time;
         Name = _options.Name ?? _options.Kind;
         Store = store ?? new InMemoryIdempotencyStore(timeProvider: _time);
         _environment = new(
@@ -190,7 +190,7 @@ public sealed partial class IdempotencyGate : IDisposable
         {
             long end = Math.Min(leaseEnd, waitUntil), left = end - _clock.NowMs;
             if (left <= 0) return;
-            double pause = Math.Min(left, pauseMs * (0.5 + _environment.Randomness.NextDouble()));
+            double pause = Math.Min(left, pauseMs * (0.5 + Safely.Draw(_environment.Randomness, 0.5)));
             await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(1, pause)), _time, cancellationToken).ConfigureAwait(false);
             pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
             try

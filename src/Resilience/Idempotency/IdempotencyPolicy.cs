@@ -42,10 +42,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private IdempotencyKey? KeyOf(ResilienceContext context) =>
-        options.KeyFor is { } find ? find(context) : context.TryGet(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
+        options.KeyFor is { } find ? find(context.Shown()) : context.TryGet(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
 
     private Fingerprint FingerprintOf(ResilienceContext context) =>
-        options.FingerprintFor is { } find ? find(context) : context.TryGet(Fingerprint.Property, out Fingerprint fingerprint) ? fingerprint : default;
+        options.FingerprintFor is { } find ? find(context.Shown()) : context.TryGet(Fingerprint.Property, out Fingerprint fingerprint) ? fingerprint : default;
 
     private sealed class Link<T>(IdempotencyPolicy policy, PolicyLink<T> next, IdempotentExecution<T> execution) : PolicyLink<T>
     {
@@ -65,7 +65,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
                 return new(Outcome.Failure<T>(error, Verdict.Ignored));
             }
 
-            return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.CancellationToken);
+            return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.Token);
         }
 
         private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) =>
@@ -73,12 +73,12 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
         private static async ValueTask<Outcome<T>> GoOn((PolicyLink<T> Next, ResilienceContext Context) call, IdempotencyClaim claim, CancellationToken stop)
         {
-            CancellationToken outer = call.Context.CancellationToken;
-            call.Context.CancellationToken = stop;
+            CancellationToken outer = call.Context.Token;
+            call.Context.Token = stop;
             call.Context.Set(IdempotencyClaim.Property, claim);
             Outcome<T> outcome = await call.Next.ExecuteAsync(call.Context).ConfigureAwait(false);
-            call.Context.CancellationToken = outer;
-            claim.WasRepeated = call.Context.Attempt > 0;
+            call.Context.Token = outer;
+            claim.WasRepeated = call.Context.AttemptNumber > 0;
             return outcome;
         }
     }
@@ -87,7 +87,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
     private IdempotencyRefusal RefuseWithoutKey()
     {
-        IdempotencyRefusal refusal = new(environment.PipelineName, environment.PolicyName, IdempotencyRefusalReason.KeyMissing, environment.TimeProvider);
+        IdempotencyRefusal refusal = new(environment.PipelineName, environment.PolicyName, IdempotencyRefusalReason.KeyMissing, environment.Clock.Time);
         IdempotencyTelemetry.Refused(environment, refusal);
         return refusal;
     }

@@ -74,7 +74,7 @@ public sealed class IdempotencyRefusal : Refusal
         IdempotencyRefusalReason.OutcomeUnknown => $"the call (record {Id}) was begun before and nobody knows how it ended",
         IdempotencyRefusalReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
         IdempotencyRefusalReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
-        IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({Cause?.Message})",
+        IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({(Cause is null ? "" : Safely.MessageOf(Cause))})",
         _ => $"the claim (record {Id}) was lost while the call ran",
     };
 

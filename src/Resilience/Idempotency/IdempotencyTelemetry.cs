@@ -51,27 +51,27 @@ internal sealed class IdempotencyTelemetry
 
     private static readonly double[] Seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-    private readonly Counter<long> _answers;
-    private readonly Counter<long> _takeovers;
-    private readonly Counter<long> _endings;
-    private readonly Counter<long> _lost;
-    private readonly UpDownCounter<long> _waiting;
-    private readonly Counter<long> _rejections;
-    private readonly Histogram<double> _storeDuration;
+    private readonly SafeCounter<long> _answers;
+    private readonly SafeCounter<long> _takeovers;
+    private readonly SafeCounter<long> _endings;
+    private readonly SafeCounter<long> _lost;
+    private readonly SafeUpDownCounter<long> _waiting;
+    private readonly SafeCounter<long> _rejections;
+    private readonly SafeHistogram<double> _storeDuration;
 
     private IdempotencyTelemetry(Meter meter)
     {
-        _answers = meter.CreateCounter<long>("resilience.idempotency.answers", "{call}", "Calls that asked to begin a deed, by answer.");
-        _takeovers = meter.CreateCounter<long>(
-            "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
-        _endings = meter.CreateCounter<long>("resilience.idempotency.endings", "{claim}", "Claims that ended, by how.");
-        _lost = meter.CreateCounter<long>("resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
-        _rejections = meter.CreateCounter<long>(
-            "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
-        _waiting = meter.CreateUpDownCounter<long>("resilience.idempotency.waiting", "{call}", "Duplicates that wait for the first.");
-        _storeDuration = meter.CreateHistogram(
-            "resilience.idempotency.store.duration", "s", "Time that a store took to answer, by operation.", null,
-            new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
+        _answers = SafeInstruments.Counter<long>(meter, "resilience.idempotency.answers", "{call}", "Calls that asked to begin a deed, by answer.");
+        _takeovers = SafeInstruments.Counter<long>(
+            meter, "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
+        _endings = SafeInstruments.Counter<long>(meter, "resilience.idempotency.endings", "{claim}", "Claims that ended, by how.");
+        _lost = SafeInstruments.Counter<long>(meter, "resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
+        _rejections = SafeInstruments.Counter<long>(
+            meter, "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
+        _waiting = SafeInstruments.UpDownCounter<long>(meter, "resilience.idempotency.waiting", "{call}", "Duplicates that wait for the first.");
+        _storeDuration = SafeInstruments.Histogram(
+            meter, "resilience.idempotency.store.duration", "s", "Time that a store took to answer, by operation.",
+            Seconds);
     }
 
     private static IdempotencyTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new IdempotencyTelemetry(m));
@@ -80,7 +80,7 @@ internal sealed class IdempotencyTelemetry
 
     internal static void StoreAnswered(PolicyEnvironment environment, string store, string operation, TimeSpan took, string? error)
     {
-        Histogram<double> duration = Of(environment)._storeDuration;
+        SafeHistogram<double> duration = Of(environment)._storeDuration;
         if (!duration.Enabled) return;
         TagList tags = new()
         {
@@ -97,7 +97,7 @@ internal sealed class IdempotencyTelemetry
         IdempotencyTelemetry own = Of(environment);
         int attempt = entry.Claim?.Attempt ?? 0;
         if (own._answers.Enabled) own._answers.Add(1, Tags(environment, AnswerTag, NameOf(entry.Answer)));
-        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tag(environment));
+        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tags(environment));
         if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt) { Error = entry.Error });
         if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, AnswerTag, NameOf(entry.Answer));
     }
@@ -107,12 +107,12 @@ internal sealed class IdempotencyTelemetry
         ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
         tags.Add(tag, value);
         tags.Add("resilience.idempotency.id", id.ToString());
-        span.AddEvent(new(name, tags: tags));
+        SpanEvents.Add(span, name, tags);
     }
 
     internal static void Refused(PolicyEnvironment environment, IdempotencyRefusal refusal)
     {
-        Counter<long> rejections = Of(environment)._rejections;
+        SafeCounter<long> rejections = Of(environment)._rejections;
         string reason = NameOf(refusal.Why);
         if (rejections.Enabled)
         {
@@ -130,7 +130,7 @@ internal sealed class IdempotencyTelemetry
 
     internal static void Ended(PolicyEnvironment environment, string how)
     {
-        Counter<long> endings = Of(environment)._endings;
+        SafeCounter<long> endings = Of(environment)._endings;
         if (endings.Enabled) endings.Add(1, Tags(environment, EndingTag, how));
     }
 
@@ -147,37 +147,31 @@ internal sealed class IdempotencyTelemetry
     internal static void Lost(PolicyEnvironment environment, IdempotencyClaim claim)
     {
         Activity? keepers = Activity.Current;
-        if (claim.Span is { IsStopped: false } span) Activity.Current = span;
-        try
-        {
-            TellLost(environment, claim);
-        }
-        finally
-        {
-            Activity.Current = keepers;
-        }
+        if (claim.Span is { IsStopped: false } span) Span.MakeCurrent(span);
+        TellLost(environment, claim);
+        Span.MakeCurrent(keepers);
     }
 
     private static void TellLost(PolicyEnvironment environment, IdempotencyClaim claim)
     {
-        Counter<long> lost = Of(environment)._lost;
-        if (lost.Enabled) lost.Add(1, Tag(environment));
+        SafeCounter<long> lost = Of(environment)._lost;
+        if (lost.Enabled) lost.Add(1, Tags(environment));
         if (environment.HasListeners) environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence));
     }
 
     /// <summary>True when somebody heard it: who was not counted on the way in is not counted on the way out.</summary>
     internal static bool BeginsToWait(PolicyEnvironment environment)
     {
-        UpDownCounter<long> waiting = Of(environment)._waiting;
+        SafeUpDownCounter<long> waiting = Of(environment)._waiting;
         if (!waiting.Enabled) return false;
-        waiting.Add(1, Tag(environment));
+        waiting.Add(1, Tags(environment));
         return true;
     }
 
     internal static void HasWaited(PolicyEnvironment environment) =>
-        Of(environment)._waiting.Add(-1, Tag(environment));
+        Of(environment)._waiting.Add(-1, Tags(environment));
 
-    private static KeyValuePair<string, object?> Tag(PolicyEnvironment environment) => new(ResilienceTelemetry.PolicyTag, environment.PolicyName);
+    private static TagList Tags(PolicyEnvironment environment) => new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName } };
 
     private static TagList Tags(PolicyEnvironment environment, string name, string value) =>
         new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { name, value } };

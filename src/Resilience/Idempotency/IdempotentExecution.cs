@@ -141,7 +141,7 @@ internal sealed class IdempotentExecution<T>
     private static byte[] ErrorOf(in Outcome<T> outcome)
     {
         Exception? error = outcome.Exception;
-        return Encoding.UTF8.GetBytes(error is null ? "result\n" : $"{error.GetType().FullName}\n{error.Message}");
+        return Encoding.UTF8.GetBytes(error is null ? "result\n" : $"{error.GetType().FullName}\n{Safely.MessageOf(error)}");
     }
 
     private Outcome<T> AnswerOf(IdempotencyId id, in IdempotencyEntry entry) => (entry.Answer, entry.Kind) switch

@@ -37,9 +37,9 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
 
         // The monotonic clock, begun at the wall clock's time: a wall clock that is set neither ends leases nor turns fences back, and
         // the fences of the next process are larger.
-        _startTimestamp = _clock.Provider.GetTimestamp();
+        _startTimestamp = _clock.Time.GetTimestamp();
         _startMs = _clock.NowMs;
-        _startMicroseconds = (_clock.Provider.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
+        _startMicroseconds = (_clock.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
         for (int i = 0; i < Shards; i++) _shards[i] = new();
 
         // Whoever chooses keys does not know it, so he cannot choose them for one bucket.
@@ -61,7 +61,7 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
 
     private long Now => _startMicroseconds + (_clock.IsSystem
         ? (_clock.NowMs - _startMs) * 1000
-        : _clock.Provider.GetElapsedTime(_startTimestamp).Ticks / TimeSpan.TicksPerMicrosecond);
+        : _clock.Time.GetElapsedTime(_startTimestamp).Ticks / TimeSpan.TicksPerMicrosecond);
 
     private bool IsFull => Count >= _options.MaxRecords || Bytes >= _options.MaxBytes;
 

@@ -100,7 +100,7 @@ internal sealed class LeaseKeeper : IDisposable
             timer = _timer;
         }
 
-        timer?.Dispose();
+        Safely.Dispose(timer);
     }
 
     private void Tick()
@@ -213,5 +213,5 @@ internal sealed class LeaseKeeper : IDisposable
     }
 
     /// <summary>A third of the lease later, a tenth more or less, so that claims that began together do not renew together.</summary>
-    private long NextRenewal(long granted) => granted + (long)(_leaseMs / 3.0 * (0.9 + (0.2 * _randomness.NextDouble())));
+    private long NextRenewal(long granted) => granted + (long)(_leaseMs / 3.0 * (0.9 + (0.2 * Safely.Draw(_randomness, 0))));
 }

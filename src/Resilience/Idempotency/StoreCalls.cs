@@ -34,7 +34,7 @@ internal sealed class StoreCalls : IDisposable
         _store = guarded?.Inner ?? store;
         _options = options;
         _environment = environment;
-        _time = environment.TimeProvider;
+        _time = environment.Clock.Time;
         Traits = store.Traits;
         _once = Build(guarded?.Pipeline, null);
         _claiming = Build(guarded?.Pipeline, NewRetry());
@@ -210,10 +210,10 @@ internal sealed class StoreCalls : IDisposable
     private IdempotencyStoreException ErrorOf(string operation, TimeSpan bound, Exception? error, IdempotencyStoreException? said)
     {
         if (error is IdempotencyStoreException own) return own;
-        string told = said is null ? "" : $" Before that it said: {said.Message}";
+        string told = said is null ? "" : $" Before that it said: {Safely.MessageOf(said)}";
         string what = error is TimeoutException
             ? $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms."
-            : $"is not asked to {operation}: {error?.Message ?? "the answer was judged to be a failure"}";
+            : $"is not asked to {operation}: {(error is null ? "the answer was judged to be a failure" : Safely.MessageOf(error))}";
         return new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", error is TimeoutException && said is not null ? said : error);
     }
 
@@ -270,7 +270,7 @@ internal sealed class StoreCalls : IDisposable
             // that cannot be asked.
             error = other.GetType().FullName;
             IdempotencyStoreException failed = new(
-                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' failed to {operation}: {other.Message}", other);
+                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' failed to {operation}: {Safely.MessageOf(other)}", other);
             notes?.Failed(failed, isInDoubt: true);
             throw failed;
         }
@@ -308,7 +308,7 @@ internal sealed class StoreCalls : IDisposable
                 }
                 catch (IdempotencyStoreException failed) when (failed.IsTransient && _time.GetElapsedTime(start) < _options.MaxExecution)
                 {
-                    await Task.Delay(ceiling * (0.5 + (0.5 * _environment.Randomness.NextDouble())), _time, _disposed.Token).ConfigureAwait(false);
+                    await Task.Delay(ceiling * (0.5 + (0.5 * Safely.Draw(_environment.Randomness, 1))), _time, _disposed.Token).ConfigureAwait(false);
                 }
             }
         }

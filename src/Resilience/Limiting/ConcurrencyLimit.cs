@@ -127,18 +127,26 @@ public sealed class ConcurrencyLimit
         if (TryEnter()) return default;
         Queueing queueing = Volatile.Read(ref _queueing);
         if (queueing.MaxQueued == 0) return new(_full);
-        TimeSpan wait = context.RemainingTime is { } left && left < queueing.MaxWait ? left : queueing.MaxWait;
-        return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.CancellationToken);
+        TimeSpan wait = context.TimeLeft is { } left && left < queueing.MaxWait ? left : queueing.MaxWait;
+        return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.Token);
     }
 
     /// <summary>Gives a place back; the first of those who wait gets it.</summary>
     /// <exception cref="InvalidOperationException">Nobody holds a place: one was given back twice.</exception>
     public void Release()
     {
+        if (!TryRelease()) throw GivenBackTwice();
+    }
+
+    internal InvalidOperationException GivenBackTwice() => new($"{Name}: a place was given back twice.");
+
+    /// <summary>As <see cref="Release"/>; false when nobody holds a place.</summary>
+    internal bool TryRelease()
+    {
         LimitWord seen = new(Volatile.Read(ref _word));
         while (true)
         {
-            if (seen.Running == 0) throw new InvalidOperationException($"{Name}: a place was given back twice.");
+            if (seen.Running == 0) return false;
 
             // Full fence: what we did in our place is visible before the place is free.
             long found = Interlocked.CompareExchange(ref _word, seen.Left.Bits, seen.Bits);
@@ -147,6 +155,7 @@ public sealed class ConcurrencyLimit
         }
 
         if (seen.HasWaiting) AdmitWaiting();
+        return true;
     }
 
     /// <summary>Lets in as many of those who wait as there are places. Their continuations run elsewhere, after the lock.</summary>

@@ -91,10 +91,10 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             }
 
             // Let in at the moment at which it was cancelled: nobody wants it any more, so the next in line gets the place.
-            if (context.CancellationToken.IsCancellationRequested)
+            if (context.Token.IsCancellationRequested)
             {
-                limit.Release();
-                return new(default, new OperationCanceledException(context.CancellationToken), Verdict.Ignored, OutcomeMarks.None);
+                GiveBack();
+                return new(default, new OperationCanceledException(context.Token), Verdict.Ignored, OutcomeMarks.None);
             }
 
             context.MarkBegun();
@@ -122,8 +122,14 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 
         private void Leave(bool isCounted)
         {
-            limit.Release();
+            GiveBack();
             if (isCounted) ConcurrencyLimitTelemetry.Left(environment);
+        }
+
+        /// <summary>Who shares the limit may have given back a place that was not his: ours is gone then, and that must not cost the call.</summary>
+        private void GiveBack()
+        {
+            if (!limit.TryRelease()) Safely.Report("concurrency limit release", limit.GivenBackTwice());
         }
 
         private Outcome<T> Refuse(LimitRefusal refusal, ResilienceContext context)

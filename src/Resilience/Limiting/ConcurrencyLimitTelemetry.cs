@@ -4,24 +4,26 @@ using System.Diagnostics.Metrics;
 namespace Resilience;
 
 /// <summary>The limit's instruments.</summary>
-internal sealed class ConcurrencyLimitTelemetry
+internal sealed class ConcurrencyLimitTelemetry : IObserved
 {
-    private readonly UpDownCounter<long> _running;
-    private readonly UpDownCounter<long> _waiting;
-    private readonly Histogram<double> _wait;
-    private readonly Counter<long> _rejections;
+    private readonly SafeUpDownCounter<long> _running;
+    private readonly SafeUpDownCounter<long> _waiting;
+    private readonly SafeHistogram<double> _wait;
+    private readonly SafeCounter<long> _rejections;
     private readonly WatchList<ConcurrencyLimit> _limits = new();
 
     private ConcurrencyLimitTelemetry(Meter meter)
     {
-        _running = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
-        _waiting = meter.CreateUpDownCounter<long>("resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
-        _wait = meter.CreateHistogram(
-            "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.", null,
-            new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
-        _rejections = meter.CreateCounter<long>("resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
-        meter.CreateObservableGauge("resilience.concurrency_limit.limit", Measure, "{call}", "Calls that may run at once now.");
+        _running = SafeInstruments.UpDownCounter<long>(meter, "resilience.concurrency_limit.running", "{call}", "Calls that hold a place.");
+        _waiting = SafeInstruments.UpDownCounter<long>(meter, "resilience.concurrency_limit.waiting", "{call}", "Calls that wait for a place.");
+        _wait = SafeInstruments.Histogram(
+            meter, "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.",
+            [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]);
+        _rejections = SafeInstruments.Counter<long>(meter, "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
     }
+
+    public void Observe(Meter meter) =>
+        SafeInstruments.Gauge(meter, "resilience.concurrency_limit.limit", Measure, "{call}", "Calls that may run at once now.");
 
     private static ConcurrencyLimitTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new ConcurrencyLimitTelemetry(m));
 
@@ -36,7 +38,7 @@ internal sealed class ConcurrencyLimitTelemetry
 
     internal static void LeftQueue(PolicyEnvironment environment) => Of(environment)._waiting.Add(-1, TagsOf(environment));
 
-    private static bool Add(UpDownCounter<long> calls, PolicyEnvironment environment)
+    private static bool Add(SafeUpDownCounter<long> calls, PolicyEnvironment environment)
     {
         if (!calls.Enabled) return false;
         calls.Add(1, TagsOf(environment));
@@ -45,13 +47,13 @@ internal sealed class ConcurrencyLimitTelemetry
 
     internal static void Waited(PolicyEnvironment environment, TimeSpan time)
     {
-        Histogram<double> wait = Of(environment)._wait;
+        SafeHistogram<double> wait = Of(environment)._wait;
         if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
     }
 
     internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
     {
-        Counter<long> rejections = Of(environment)._rejections;
+        SafeCounter<long> rejections = Of(environment)._rejections;
         if (rejections.Enabled)
         {
             TagList tags = TagsOf(environment);
@@ -63,7 +65,7 @@ internal sealed class ConcurrencyLimitTelemetry
         {
             environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
 

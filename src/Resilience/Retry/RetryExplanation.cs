@@ -7,8 +7,8 @@ internal static class RetryExplanation
 {
     internal static string Of(in AttemptResult attempt, RetryDenial denial, string ending, string? objection, RetryPolicy policy, int most, TimeSpan delay)
     {
-        string pipeline = attempt.Context.PipelineName, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
-        DateTime now = policy.TimeProvider.GetUtcNow().UtcDateTime;
+        string pipeline = attempt.Call.NameOfPipeline, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
+        DateTime now = policy.Time.GetUtcNow().UtcDateTime;
         return Text($"{who}: attempt {attempt.Number + 1} ended at {now:HH:mm:ss'Z'} ({ending}) and is not repeated because ")
             + Why(attempt, denial, objection, policy, most, delay) + "; the caller gets this ending.";
     }
@@ -18,7 +18,7 @@ internal static class RetryExplanation
         RetryDenial.Attempts => Text($"all {most + 1L} attempts are used up"),
         RetryDenial.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
         RetryDenial.Deadline => Text(
-            $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Context)} away"),
+            $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Call)} away"),
         RetryDenial.RetryAfter => Text(
             $"a wait of {PolicyDescription.Format(delay)} was asked for, and {nameof(RetryOptions.MaxRetryAfter)} allows {PolicyDescription.Format(policy.MaxRetryAfter)}"),
         RetryDenial.Permanent => "the classifier says that trying again would not help",
@@ -26,7 +26,7 @@ internal static class RetryExplanation
         _ => objection ?? "ShouldRetry said no",
     };
 
-    private static string Left(ResilienceContext context) => PolicyDescription.Format(context.RemainingTime ?? TimeSpan.Zero);
+    private static string Left(ResilienceContext context) => PolicyDescription.Format(context.TimeLeft ?? TimeSpan.Zero);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -29,21 +29,33 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         {
             if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
-            if (decision.Denial is { } denial)
-                return denial is RetryDenial.Budget or RetryDenial.Deadline or RetryDenial.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
+            if (decision.Denial is { } denial) return Denied(outcome, denial, context);
 
-            outcome.Discard();
+            bool isFree = outcome.DiscardIfHeld();
             await WaitAsync(decision, context).ConfigureAwait(false);
-            if (context.CancellationToken.IsCancellationRequested) return Cancelled.WhileWaiting(outcome, policy.Name, context.CancellationToken);
+            if (context.Token.IsCancellationRequested)
+            {
+                if (!isFree) outcome.Discard();
+                return Cancelled.WhileWaiting(outcome, policy.Name, context.Token);
+            }
 
             previous = decision.Delay;
             context.ForgetAttempt();
             context.MarkBegun();
             context.TakeNumber();
+            Outcome<T> former = outcome;
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
+            if (!isFree) former.DiscardUnless(outcome);
         }
 
         return outcome;
+    }
+
+    private static Outcome<T> Denied(in Outcome<T> outcome, RetryDenial denial, ResilienceContext context)
+    {
+        Outcome<T> last = denial is RetryDenial.Budget or RetryDenial.Deadline or RetryDenial.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
+        if (last.DoNotRetry) context.TellAround(last.Error);
+        return last;
     }
 
     /// <summary>A hedging inside or outside that shares the account makes the deposit itself.</summary>
@@ -57,9 +69,9 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         || (outcome.Verdict == Verdict.Rejected && policy.WaitsForRejections && outcome.RetryAfter is not null);
 
     private Task WaitAsync(in RetryDecision decision, ResilienceContext context) =>
-        decision.Delay <= TimeSpan.Zero || context.CancellationToken.IsCancellationRequested
+        decision.Delay <= TimeSpan.Zero || context.Token.IsCancellationRequested
             ? Task.CompletedTask
-            : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.Clock, context.CancellationToken);
+            : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.Clock, context.Token);
 }
 
 /// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>

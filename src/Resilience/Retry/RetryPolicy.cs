@@ -72,11 +72,15 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     internal Clock Clock => _environment.Clock;
 
+    internal TimeProvider Time => _environment.Clock.Time;
+
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
     internal string Name => _environment.PolicyName;
 
     internal override bool NeverThrows => true;
+
+    internal override bool HonorsMarks => true;
 
     /// <inheritdoc/>
     public override PolicyDescription Describe()
@@ -124,7 +128,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     {
         if (isMarked) return Deny(attempt, RetryDenial.Marked);
         if (!attempt.MayRepeat) return Deny(attempt, RetryDenial.Permanent);
-        if (attempt.Context.ObjectionTo(attempt.NotApplied) is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
+        if (attempt.Call.ObjectionTo(attempt.NotApplied) is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
         int most = rule?.MaxRetries ?? _maxRetries;
         if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
@@ -133,12 +137,12 @@ public sealed class RetryPolicy : ResiliencePolicy
         TimeSpan? asked = AskedFor(attempt);
         if (asked > _maxRetryAfter) return Deny(attempt, RetryDenial.RetryAfter, delay: asked.Value);
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, asked, rule?.Backoff ?? _backoff, previous);
-        ResilienceContext context = attempt.Context;
+        ResilienceContext context = attempt.Call;
         if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
             return Deny(attempt, RetryDenial.Deadline, delay: delay);
 
         // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
-        if (context.CancellationToken.IsCancellationRequested) return new(delay, askedFor, null);
+        if (context.Token.IsCancellationRequested) return new(delay, askedFor, null);
         if (!Budget.TryWithdraw()) return Deny(attempt, RetryDenial.Budget);
         Announce(attempt, delay, askedFor);
         return new(delay, askedFor, null);
@@ -177,7 +181,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     {
         if (asked is not { } least) return (Computed(attempt, backoff, previous), false);
         TimeSpan computed = _backoffIsMinimum ? Computed(attempt, backoff, previous) : TimeSpan.Zero;
-        return computed > least ? (computed, false) : (least + Spread(least, attempt.Context), true);
+        return computed > least ? (computed, false) : (least + Spread(least, attempt.Call), true);
     }
 
     /// <summary>What is added to a wait that was asked for: all clients of a server were told the same. It takes at most half of the time
@@ -185,18 +189,9 @@ public sealed class RetryPolicy : ResiliencePolicy
     private TimeSpan Spread(TimeSpan least, ResilienceContext context)
     {
         double most = least.Ticks * _retryAfterJitter;
-        if (context.RemainingTime is { } left) most = Math.Min(most, (left - least).Ticks / 2.0);
+        if (context.TimeLeft is { } left) most = Math.Min(most, (left - least).Ticks / 2.0);
         if (!(most >= 1)) return TimeSpan.Zero;
-        try
-        {
-            double drawn = most * _environment.Randomness.NextDouble();
-            return drawn >= 0 ? new((long)Math.Min(drawn, most)) : TimeSpan.Zero;
-        }
-        catch (Exception error)
-        {
-            Safely.Report("randomness", error);
-            return new((long)most);
-        }
+        return new((long)(most * Safely.Share(_environment.Randomness)));
     }
 
     /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>
@@ -229,15 +224,15 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private RetryDecision Deny(in AttemptResult attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
     {
-        _telemetry.CountDenied(attempt.Context.PipelineName, Name, denial);
+        _telemetry.CountDenied(attempt.Call.NameOfPipeline, Name, denial);
         if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, most, delay));
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryDenied(attempt.Context.PipelineName, Name, attempt.Number, denial, ReasonOf(attempt))
+            _environment.Publish(new RetryDenied(attempt.Call.NameOfPipeline, Name, attempt.Number, denial, ReasonOf(attempt))
             {
                 Detail = detail,
                 Explanation = Explain(attempt, denial, detail, most, delay),
-                Operation = attempt.Context.Operation,
+                Operation = attempt.Call.NameOfOperation,
             });
         }
 
@@ -250,13 +245,13 @@ public sealed class RetryPolicy : ResiliencePolicy
     private void Announce(in AttemptResult attempt, TimeSpan delay, bool askedFor)
     {
         string reason = ReasonOf(attempt);
-        _telemetry.CountRetry(attempt.Context.PipelineName, Name, reason, delay);
+        _telemetry.CountRetry(attempt.Call.NameOfPipeline, Name, reason, delay);
         if (SpanEvents.Find() is { } span) RetryTelemetry.TellRetry(span, Name, reason, delay);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryScheduled(attempt.Context.PipelineName, Name, attempt.Number, delay, reason, askedFor)
+            _environment.Publish(new RetryScheduled(attempt.Call.NameOfPipeline, Name, attempt.Number, delay, reason, askedFor)
             {
-                Operation = attempt.Context.Operation,
+                Operation = attempt.Call.NameOfOperation,
             });
         }
 

@@ -4,23 +4,24 @@ using System.Diagnostics.Metrics;
 namespace Resilience;
 
 /// <summary>The instruments of retries and their budgets.</summary>
-internal sealed class RetryTelemetry
+internal sealed class RetryTelemetry : IObserved
 {
-    private readonly Counter<long> _retries;
-    private readonly Counter<long> _denied;
-    private readonly Histogram<double> _delay;
+    private readonly SafeCounter<long> _retries;
+    private readonly SafeCounter<long> _denied;
+    private readonly SafeHistogram<double> _delay;
     private readonly WatchList<RetryBudget> _budgets = new();
 
     private RetryTelemetry(Meter meter)
     {
-        _retries = meter.CreateCounter<long>("resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
-        _denied = meter.CreateCounter<long>("resilience.retry.denied", "{retry}", "Failures that were not retried, by reason.");
-        _delay = meter.CreateHistogram(
-            "resilience.retry.delay", "s", "Waits before retries.", null,
-            new InstrumentAdvice<double> { HistogramBucketBoundaries = [0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60] });
-        meter.CreateObservableGauge(
-            "resilience.retry.budget.balance", Measure, "{retry}", "Retries that could start at once, for each budget that has a name.");
+        _retries = SafeInstruments.Counter<long>(meter, "resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
+        _denied = SafeInstruments.Counter<long>(meter, "resilience.retry.denied", "{retry}", "Failures that were not retried, by reason.");
+        _delay = SafeInstruments.Histogram(
+            meter, "resilience.retry.delay", "s", "Waits before retries.",
+            [0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]);
     }
+
+    public void Observe(Meter meter) => SafeInstruments.Gauge(
+        meter, "resilience.retry.budget.balance", Measure, "{retry}", "Retries that could start at once, for each budget that has a name.");
 
     internal static RetryTelemetry For(Meter meter) => MeterInstruments<RetryTelemetry>.For(meter, static m => new(m));
 
@@ -49,7 +50,7 @@ internal sealed class RetryTelemetry
         ActivityTagsCollection tags = SpanEvents.Tags(policy);
         tags.Add(ResilienceTelemetry.ReasonTag, reason);
         tags.Add("resilience.retry.delay", delay.TotalSeconds);
-        span.AddEvent(new("resilience.retry", tags: tags));
+        SpanEvents.Add(span, "resilience.retry", tags);
     }
 
     internal static void TellDenied(Activity span, string policy, RetryDenial denial, string explanation)
@@ -57,7 +58,7 @@ internal sealed class RetryTelemetry
         ActivityTagsCollection tags = SpanEvents.Tags(policy);
         tags.Add(ResilienceTelemetry.ReasonTag, NameOf(denial));
         tags.Add(ResilienceTelemetry.ExplanationTag, explanation);
-        span.AddEvent(new("resilience.retry.denied", tags: tags));
+        SpanEvents.Add(span, "resilience.retry.denied", tags);
     }
 
     private static string NameOf(RetryDenial denial) => denial switch

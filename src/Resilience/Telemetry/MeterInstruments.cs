@@ -15,13 +15,19 @@ internal static class MeterInstruments<TInstruments>
     {
         if (Made.TryGetValue(meter, out object? known)) return Unsafe.As<TInstruments>(known);
 
-        // Locked so that no instrument is made twice: listeners would hear each of them.
-        lock (Made)
-        {
-            if (!Made.TryGetValue(meter, out known)) Made.Add(meter, known = make(meter));
-            return Unsafe.As<TInstruments>(known);
-        }
+        // Not under a lock: listeners are told of each instrument while it is made. Two threads that come at once make the same
+        // instruments, because a meter gives the same one for the same name; what is observed is made by the one whose object stays.
+        TInstruments made = make(meter);
+        if (!Made.TryAdd(meter, made)) return Unsafe.As<TInstruments>(Made.GetValue(meter, _ => made));
+        (made as IObserved)?.Observe(meter);
+        return made;
     }
+}
+
+/// <summary>Instruments that are asked instead of told: a meter does not give the same one twice, so they are made once.</summary>
+internal interface IObserved
+{
+    void Observe(Meter meter);
 }
 
 /// <summary>The instruments of calls, whatever their policies.</summary>
@@ -29,19 +35,16 @@ internal sealed class CallInstruments
 {
     private static readonly double[] Seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-    internal readonly Histogram<double> Duration;
-    internal readonly Histogram<int> AttemptsOfCall;
-    internal readonly Counter<long> Attempts;
+    internal readonly SafeHistogram<double> Duration;
+    internal readonly SafeHistogram<int> AttemptsOfCall;
+    internal readonly SafeCounter<long> Attempts;
 
     private CallInstruments(Meter meter)
     {
-        Duration = meter.CreateHistogram(
-            "resilience.call.duration", "s", "Time of a call, all attempts and waits together.", null,
-            new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds });
-        AttemptsOfCall = meter.CreateHistogram(
-            "resilience.call.attempts", "{attempt}", "Attempts that a call took: its amplification.", null,
-            new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 3, 4, 5, 8, 13] });
-        Attempts = meter.CreateCounter<long>("resilience.attempts", "{attempt}", "Attempts made, by verdict.");
+        Duration = SafeInstruments.Histogram(meter, "resilience.call.duration", "s", "Time of a call, all attempts and waits together.", Seconds);
+        AttemptsOfCall = SafeInstruments.Histogram(
+            meter, "resilience.call.attempts", "{attempt}", "Attempts that a call took: its amplification.", [1, 2, 3, 4, 5, 8, 13]);
+        Attempts = SafeInstruments.Counter<long>(meter, "resilience.attempts", "{attempt}", "Attempts made, by verdict.");
     }
 
     internal static CallInstruments For(Meter meter) => MeterInstruments<CallInstruments>.For(meter, static m => new(m));

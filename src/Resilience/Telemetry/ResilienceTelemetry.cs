@@ -26,29 +26,39 @@ public static class ResilienceTelemetry
     internal const string ErrorTypeTag = "error.type";
 
     internal static readonly Meter Meter = new(MeterName, "0.1.0");
-    internal static readonly ActivitySource Source = new(ActivitySourceName, "0.1.0");
+    internal static readonly ActivitySource Source = Span.MakeSource(ActivitySourceName, "0.1.0");
 
-    internal static readonly Counter<long> CallbackErrors = Meter.CreateCounter<long>(
-        "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
+    internal static readonly SafeCounter<long> CallbackErrors = SafeInstruments.Counter<long>(
+        Meter, "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
 
-    private static readonly Histogram<double> TimerLateness = Meter.CreateHistogram(
-        "resilience.timer.lateness", "s", "How much later than due timeouts, waits and renewals were told whom they concern.", null,
-        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] });
+    private static readonly SafeHistogram<double> TimerLateness = SafeInstruments.Histogram<double>(
+        Meter, "resilience.timer.lateness", "s", "How much later than due timeouts, waits and renewals were told whom they concern.",
+        [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]);
 
     /// <summary>Something that was due is told now.</summary>
     internal static void WasLate(long ms, bool isTimeout)
     {
-        if (TimerLateness.Enabled) TimerLateness.Record(ms / 1000.0, new KeyValuePair<string, object?>("resilience.timer.kind", isTimeout ? "timeout" : "wait"));
+        if (TimerLateness.Enabled) TimerLateness.Record(ms / 1000.0, new TagList { { "resilience.timer.kind", isTimeout ? "timeout" : "wait" } });
     }
 
+    [ThreadStatic]
+    private static bool IsTelling; // who listens to the errors may throw as well: that is not told, or it would go on for ever
+
+    /// <summary>Call <see cref="Safely.Report"/>, which never throws.</summary>
     internal static void CallbackFailed(string callback, Exception error)
     {
-        if (CallbackErrors.Enabled)
-            CallbackErrors.Add(1, new(CallbackTag, callback), new(ErrorTypeTag, error.GetType().FullName));
-        SpanEvents.Find()?.AddEvent(new("resilience.callback.error", tags: new()
+        if (IsTelling) return;
+        IsTelling = true;
+        try
         {
-            { CallbackTag, callback }, { ErrorTypeTag, error.GetType().FullName },
-        }));
+            string? type = error.GetType().FullName;
+            if (CallbackErrors.Enabled) CallbackErrors.Add(1, new TagList { { CallbackTag, callback }, { ErrorTypeTag, type } });
+            if (SpanEvents.Find() is { } span) SpanEvents.Add(span, "resilience.callback.error", new() { { CallbackTag, callback }, { ErrorTypeTag, type } });
+        }
+        finally
+        {
+            IsTelling = false;
+        }
     }
 
     /// <summary>The meter of a container, or the one of the process.</summary>

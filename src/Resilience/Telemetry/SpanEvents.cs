@@ -12,14 +12,27 @@ internal static class SpanEvents
     /// <summary>The current span if it wants to know; null otherwise.</summary>
     internal static Activity? Find() => Activity.Current is { IsAllDataRequested: true } span ? span : null;
 
+    /// <summary>Writes an event on a span. What goes wrong is counted and swallowed.</summary>
+    internal static void Add(Activity? span, string name, ActivityTagsCollection? tags)
+    {
+        try
+        {
+            span?.AddEvent(new(name, tags: tags));
+        }
+        catch (Exception error)
+        {
+            Safely.Report(Span.Listener, error);
+        }
+    }
+
     /// <summary>A policy said no: which, why in one word and in one sentence.</summary>
     internal static void AddRefusal(string policy, string reason, Refusal? refusal)
     {
         if (Find() is not { } span) return;
         ActivityTagsCollection tags = Tags(policy);
         tags.Add(ResilienceTelemetry.ReasonTag, reason);
-        if (refusal is not null) tags.Add(ResilienceTelemetry.ExplanationTag, refusal.Reason);
-        span.AddEvent(new(Refused, tags: tags));
+        if (refusal is not null) tags.Add(ResilienceTelemetry.ExplanationTag, Safely.ReasonOf(refusal));
+        Add(span, Refused, tags);
     }
 
     internal static ActivityTagsCollection Tags(string policy) => new() { { ResilienceTelemetry.PolicyTag, policy } };

@@ -15,6 +15,7 @@ internal sealed class Clock
     internal const long Never = long.MaxValue;
 
     private readonly TimeProvider _provider;
+    private readonly TimeProvider _time; // the same, and it does not throw
     private readonly bool _isSystem;
     private readonly long _frequency; // of the user's provider, in ticks a second
     private ProviderLine _line = new(0, long.MinValue);
@@ -27,11 +28,16 @@ internal sealed class Clock
         _isSystem = ReferenceEquals(provider, TimeProvider.System);
         _frequency = provider.TimestampFrequency;
         if (_frequency <= 0) throw new ArgumentException($"The TimeProvider says that its timestamps advance {_frequency} times a second.", nameof(provider));
+        _time = _isSystem ? provider : new SafeTime(provider);
     }
 
     internal static Clock For(TimeProvider provider) => ReferenceEquals(provider, TimeProvider.System) ? System : new(provider);
 
+    /// <summary>What the user gave, for the user's eyes. Policies use <see cref="Time"/>.</summary>
     internal TimeProvider Provider => _provider;
+
+    /// <summary>The provider, and whatever it throws is counted and answered all the same.</summary>
+    internal TimeProvider Time => _time;
 
     internal bool IsSystem => _isSystem;
 
@@ -118,7 +124,7 @@ internal sealed class Clock
         if (flows) ExecutionContext.SuppressFlow();
         try
         {
-            return _provider.CreateTimer(callback, state, dueTime, period);
+            return _time.CreateTimer(callback, state, dueTime, period);
         }
         finally
         {

@@ -1,13 +1,104 @@
 namespace Resilience;
 
-/// <summary>Runs user code that must not break ours: what it throws is counted, never passed on.</summary>
+/// <summary>Runs code that is not ours and must not break ours: what it throws is counted, never passed on, and there is an answer all the same.</summary>
+/// <remarks>
+/// Links are written without <c>finally</c> because a link never throws. This class, <see cref="SafeCounter{T}"/> and its like, <see cref="Span"/>
+/// and <see cref="SafeTime"/> keep that promise at its sources: whatever is a user's or a listener's is called through them.
+/// </remarks>
 internal static class Safely
 {
-    internal static void Dispose(IDisposable disposable)
+    /// <summary>Counts an error of code that is not ours. Never throws, not even when who listens to the count does.</summary>
+    internal static void Report(string callback, Exception error)
     {
         try
         {
-            disposable.Dispose();
+            ResilienceTelemetry.CallbackFailed(callback, error);
+        }
+        catch (Exception)
+        {
+            // The listener of the errors is itself in error: there is nobody left to tell.
+        }
+    }
+
+    /// <summary>Asks a user's function; what it throws is counted, and the answer is the default.</summary>
+    internal static TAnswer Ask<TArgument, TAnswer>(string callback, Func<TArgument, TAnswer> ask, TArgument argument, TAnswer byDefault)
+    {
+        try
+        {
+            return ask(argument);
+        }
+        catch (Exception error)
+        {
+            Report(callback, error);
+            return byDefault;
+        }
+    }
+
+    /// <summary>The next number, from 0 to 1 and less than 1. The generator may be the user's: if it throws or leaves that range, the answer is
+    /// the default.</summary>
+    internal static double Draw(Randomness randomness, double byDefault)
+    {
+        try
+        {
+            double drawn = randomness.NextDouble();
+            return drawn is >= 0 and < 1 ? drawn : byDefault;
+        }
+        catch (Exception error)
+        {
+            Report("randomness", error);
+            return byDefault;
+        }
+    }
+
+    /// <summary>A share from nothing to the whole (1). A generator that leaves that range is held inside; the whole when it throws.</summary>
+    internal static double Share(Randomness randomness)
+    {
+        double drawn = Ask("randomness", static r => r.NextDouble(), randomness, 1);
+        return drawn >= 0 ? Math.Min(drawn, 1) : 0;
+    }
+
+    /// <summary>The refusal that a user's exception carries; null when it carries none, or cannot say.</summary>
+    internal static Refusal? RefusalOf(ICarriesRefusal exception) => Ask("refusal", static e => e.Refusal, exception, null);
+
+    /// <summary>When it may be worth trying again; null when nobody knows, or says a negative span.</summary>
+    internal static TimeSpan? RetryAfterOf(object? error)
+    {
+        TimeSpan? asked = error switch
+        {
+            Refusal refusal => Ask("refusal", static r => r.RetryAfter, refusal, null),
+            ICarriesRefusal exception => Ask("refusal", static e => e.RetryAfter, exception, null),
+            _ => null,
+        };
+        return asked < TimeSpan.Zero ? null : asked;
+    }
+
+    /// <summary>The sentence of a refusal, which may be a user's.</summary>
+    internal static string ReasonOf(Refusal refusal) => Ask("refusal", static r => r.Reason, refusal, null) ?? $"{refusal.PolicyName} refused the call.";
+
+    /// <summary>The exception of a refusal, which may be a user's.</summary>
+    internal static ResilienceException ToException(Refusal refusal) =>
+        Ask("refusal", static r => r.ToException(), refusal, null) ?? new ResilienceException($"{refusal.PolicyName} refused the call.");
+
+    /// <summary>The message of an exception, whose class may be a user's.</summary>
+    internal static string MessageOf(Exception exception) => Ask("exception message", static e => e.Message, exception, null) ?? exception.GetType().Name;
+
+    /// <summary>Disposes of a result that nobody will see. What is only <see cref="IAsyncDisposable"/> is disposed of beside the call, which does
+    /// not wait for it.</summary>
+    internal static void Dispose(object? result)
+    {
+        try
+        {
+            switch (result)
+            {
+                case IDisposable disposable:
+                    disposable.Dispose();
+                    break;
+                case IAsyncDisposable disposable:
+                    ValueTask disposing = disposable.DisposeAsync();
+                    if (disposing.IsCompletedSuccessfully) disposing.GetAwaiter().GetResult();
+                    else _ = AwaitAsync(disposing);
+                    break;
+            }
         }
         catch (Exception error)
         {
@@ -15,5 +106,15 @@ internal static class Safely
         }
     }
 
-    internal static void Report(string callback, Exception error) => ResilienceTelemetry.CallbackFailed(callback, error);
+    private static async Task AwaitAsync(ValueTask disposing)
+    {
+        try
+        {
+            await disposing.ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            Report("dispose", error);
+        }
+    }
 }

@@ -22,7 +22,7 @@ internal static class TimeoutPool
     /// <summary>An idle source for a timeout of this length on this clock.</summary>
     internal static TimeoutSource Rent(Clock clock, TimeSpan timeout)
     {
-        if (!clock.IsSystem) return MakeForProvider(clock.Provider, timeout);
+        if (!clock.IsSystem) return MakeForProvider(clock.Time, timeout);
         bool isExact = timeout < ShortestCoarse;
         Spares mine = Mine ??= new();
         return isExact ? mine.Exact.TryPop() ?? Shareable(SharedExact) ?? MakeExact() : mine.Coarse.TryPop() ?? Shareable(SharedCoarse) ?? MakeCoarse();

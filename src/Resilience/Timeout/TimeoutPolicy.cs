@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
@@ -8,7 +6,7 @@ namespace Resilience;
 internal sealed class TimeoutPolicy : ResiliencePolicy
 {
     private readonly PolicyEnvironment _environment;
-    private readonly Counter<long> _timeouts;
+    private readonly TimeoutTelemetry _telemetry;
     private readonly TimeSpan _timeout;
     private readonly long _timeoutMs;
     private readonly Func<ResilienceContext, TimeSpan?>? _timeoutFor;
@@ -17,8 +15,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     internal TimeoutPolicy(TimeoutOptions options, PolicyEnvironment environment)
     {
         _environment = environment;
-        _timeouts = MeterInstruments<Counter<long>>.For(environment.Meter, static meter => meter.CreateCounter<long>(
-            "resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended, by reason."));
+        _telemetry = TimeoutTelemetry.For(environment.Meter);
         _timeout = options.Timeout;
         _timeoutMs = Clock.ToMs(options.Timeout);
         _timeoutFor = options.TimeoutFor;
@@ -42,7 +39,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         try
         {
-            if (_timeoutFor!(context) is not { } own) return _timeout;
+            if (_timeoutFor!(context.Shown()) is not { } own) return _timeout;
             if (own >= TimeoutOptions.Shortest && own <= OptionsCheck.LongestSpan) return own;
             Safely.Report("timeout for call", new InvalidOperationException("The answer is out of range."));
             return _timeout;
@@ -79,7 +76,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
 
         long outerDeadline = context.DeadlineMs;
-        CancellationToken outer = context.CancellationToken;
+        CancellationToken outer = context.Token;
         if (outerDeadline <= now)
         {
             armed = new(null!, null, outerDeadline, timeout, isCallersDeadline: true, outer);
@@ -104,13 +101,13 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         armed = new(source, around, outerDeadline, timeout, isCallers, outer);
         if (due < outerDeadline) context.DeadlineMs = due;
         context.InnermostTimeout = source;
-        context.CancellationToken = source.Token;
+        context.Token = source.Token;
         return true;
     }
 
     private Outcome<T> Finish<T>(ResilienceContext context, in Armed armed, Outcome<T> outcome)
     {
-        context.CancellationToken = armed.Outer;
+        context.Token = armed.Outer;
         context.InnermostTimeout = armed.Around;
         context.DeadlineMs = armed.OuterDeadlineMs;
         bool fired = armed.Source.Disarm(out bool isReusable);
@@ -150,32 +147,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         TimeSpan timeout = armed.Timeout;
         string reason = isAbandoned ? "abandoned" : armed.IsCallersDeadline ? "deadline" : "timeout";
-        if (_timeouts.Enabled)
-        {
-            _timeouts.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, _environment.PipelineName },
-                { ResilienceTelemetry.PolicyTag, _environment.PolicyName },
-                { ResilienceTelemetry.ReasonTag, reason },
-            });
-        }
-
-        if (SpanEvents.Find() is { } span) Tell(span, reason, timeout);
+        _telemetry.Ended(_environment, reason, timeout);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.Attempt, isAbandoned)
+            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.AttemptNumber, isAbandoned)
             {
-                Operation = context.Operation,
+                Operation = context.NameOfOperation,
             });
         }
-    }
-
-    private void Tell(Activity span, string reason, TimeSpan timeout)
-    {
-        ActivityTagsCollection tags = SpanEvents.Tags(_environment.PolicyName);
-        tags.Add(ResilienceTelemetry.ReasonTag, reason);
-        tags.Add("resilience.timeout.limit", timeout.TotalSeconds);
-        span.AddEvent(new("resilience.timeout", tags: tags));
     }
 
     private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : PolicyLink<T>
@@ -198,7 +177,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
-            ResilienceContext own = context.Fork();
+            ResilienceContext own = context.Copy();
             if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
             return running.IsCompletedSuccessfully
@@ -208,9 +187,9 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
         private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, in Armed armed, Outcome<T> outcome)
         {
-            context.TakeRemarks(own);
             Outcome<T> finished = policy.Finish(own, armed, outcome);
-            own.EndCopy();
+            context.Take(own);
+            own.EndFork();
             return finished;
         }
 
@@ -224,7 +203,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 return FinishCopy(context, own, armed, await running.ConfigureAwait(false));
             }
 
-            context.TakeRemarks(own);
+            context.JoinUnfinished(own);
 
             // Nobody waits for it any more; when it ends, what it brings is thrown away. Its source was cancelled: never used again.
             _ = running.ContinueWith(

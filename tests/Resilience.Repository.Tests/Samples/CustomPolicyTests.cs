@@ -33,6 +33,33 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public async Task Who_walks_away_with_a_fork_gets_the_answer_or_leaves_a_call_that_harms_nobody(bool comesInTime)
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
+            .AddPolicy(new WalkAway(TimeSpan.FromSeconds(1))).AddRetry(o => o.BaseDelay = TimeSpan.Zero).Build();
+        TaskCompletionSource<int> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int runs = 0;
+        CancellationToken seen = default;
+        Task<Outcome<int>> call = pipeline.TryExecuteAsync(token =>
+        {
+            runs++;
+            seen = token;
+            return new ValueTask<int>(answer.Task);
+        }).AsTask();
+        if (comesInTime) answer.SetResult(1);
+        else _time.Advance(TimeSpan.FromSeconds(1));
+        Outcome<int> outcome = await call.WaitAsync(TimeSpan.FromSeconds(30));
+        if (comesInTime) outcome.Value.Should().Be(1);
+        else outcome.Exception.Should().BeOfType<TimeoutException>();
+        seen.IsCancellationRequested.Should().BeTrue();
+        answer.TrySetException(new IOException());
+        (await pipeline.ExecuteAsync(_ => new ValueTask<int>(2))).Should().Be(2);
+        runs.Should().Be(1, "what was left behind is cancelled, and not repeated");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public async Task A_pause_refuses_calls_until_it_is_over(bool simple)
     {
         PauseSwitch pause = MakeSwitch();

@@ -209,7 +209,7 @@ public sealed class TimeoutTests
         List<string> reported = [];
         errors.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument == ResilienceTelemetry.CallbackErrors) listener.EnableMeasurementEvents(instrument);
+            if (instrument == ResilienceTelemetry.CallbackErrors.Instrument) listener.EnableMeasurementEvents(instrument);
         };
         errors.SetMeasurementEventCallback<long>((_, _, tags, _) =>
         {

@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>Stands before links that we did not write, keeps for them the promise that a link never throws, and keeps the call out of their
+/// hands: they get a fork, which ends when they have answered.</summary>
+/// <remarks>
+/// So a policy that keeps the context, changes its token, or does not wait for what it started (the race against a delay that everybody writes
+/// first) harms nobody, not even the call that it served: what it left behind finds an ended context, stops at the next step, and is told of in
+/// <c>resilience.callback.errors</c>. Together with <see cref="SeamLink{T}"/>, which stands behind the same policy.
+/// </remarks>
+internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier classifier, string policyName) : PolicyLink<T>
+{
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        ResilienceContext fork = context.Copy();
+        ValueTask<Outcome<T>> running;
+        try
+        {
+            running = guarded.ExecuteAsync(fork);
+        }
+        catch (Exception error)
+        {
+            return new(Caught(error, context, fork));
+        }
+
+        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, fork)) : AwaitAsync(running, context, fork);
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, ResilienceContext fork)
+    {
+        try
+        {
+            return Checked(await running.ConfigureAwait(false), context, fork);
+        }
+        catch (Exception error)
+        {
+            return Caught(error, context, fork);
+        }
+    }
+
+    private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, ResilienceContext fork)
+    {
+        if (outcome.Verdict == Verdict.None)
+        {
+            return Caught(
+                new InvalidOperationException(
+                    "A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
+                context,
+                fork);
+        }
+
+        Join(context, fork);
+        if (outcome.DoNotRetry) context.TellAround(outcome.Error);
+        return outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, context.Token) : outcome; // the policy may have put another token in
+    }
+
+    private Outcome<T> Caught(Exception error, ResilienceContext context, ResilienceContext fork)
+    {
+        Join(context, fork);
+        return AttemptJudge.Of<T>(error, context, classifier, context.Token);
+    }
+
+    /// <summary>The call goes on without the policy. Whatever the policy has left running is cut off.</summary>
+    private void Join(ResilienceContext context, ResilienceContext fork)
+    {
+        if (fork.IsRunning)
+        {
+            context.JoinUnfinished(fork);
+            fork.EndFork();
+            SeamLink.Tell(policyName, "It answered before what it had let go on has ended. Let a fork go on (context.Fork), and join the one that counts.");
+            return;
+        }
+
+        context.Take(fork);
+        fork.EndFork();
+    }
+}
+
+/// <summary>Stands behind a policy that we did not write: lets the call go on if the call is still there, and once at a time.</summary>
+internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : PolicyLink<T>
+{
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        if (context.HasEnded) return new(Refused(ResilienceContext.Ended(), "It let a call go on that had ended."));
+        if (context is not Call<T>) return new(Refused(new ArgumentException("This is the context of a call of another type."), "It mixed up two calls."));
+        if (!context.TryRun())
+        {
+            const string Twice = "It let a call go on twice at once with one context. Let forks go on (context.Fork), and join the one that counts.";
+            return new(Refused(new InvalidOperationException(Twice), Twice));
+        }
+
+        ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
+        context.HasRun();
+        return running;
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private static async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context)
+    {
+        Outcome<T> outcome = await running.ConfigureAwait(false);
+        context.HasRun();
+        return outcome;
+    }
+
+    private Outcome<T> Refused(Exception error, string fault)
+    {
+        SeamLink.Tell(policyName, fault);
+        return new(default, error, Verdict.Ignored, OutcomeMarks.None);
+    }
+}
+
+/// <summary>Says what a policy did wrong.</summary>
+internal static class SeamLink
+{
+    /// <summary>Counted under the name of the policy.</summary>
+    internal static void Tell(string policyName, string fault) => Safely.Report($"policy {policyName}", new InvalidOperationException(fault));
+}

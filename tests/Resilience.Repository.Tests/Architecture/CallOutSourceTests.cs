@@ -1,0 +1,130 @@
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Resilience.Tests.Architecture;
+
+/// <summary>"A link never throws" is kept at its sources: what is a listener's or a user's is called in a few places, which catch. This reads the
+/// sources of the core for calls anywhere else.</summary>
+public sealed class CallOutSourceTests
+{
+    /// <summary>What may throw because it runs code of others, by the type that has the member (null: any), and the files that may call it.</summary>
+    private static readonly (string Type, string Member, string[] Homes)[] CallOuts =
+    [
+        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.Metrics.UpDownCounter<T>", "Add", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.Metrics.Gauge<T>", "Record", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.Metrics.Meter", "Create*", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.ActivitySource", ".ctor", ["Telemetry/Span.cs"]),
+        ("System.Diagnostics.ActivitySource", "*Activity", ["Telemetry/Span.cs"]),
+        ("System.Diagnostics.Activity", "*", ["Telemetry/Span.cs", "Telemetry/SpanEvents.cs"]),
+        ("System.TimeProvider", "GetTimestamp", ["Threading/SafeTime.cs", "Threading/Clock.cs"]),
+        ("System.TimeProvider", "GetUtcNow", ["Threading/SafeTime.cs"]),
+        ("System.TimeProvider", "CreateTimer", ["Threading/SafeTime.cs"]),
+        ("Resilience.Randomness", "NextDouble", ["Threading/Safely.cs", "Retry/Backoff.cs"]), // Backoff: RetryPolicy.Computed guards it
+        ("Resilience.ICarriesRefusal", "Refusal", ["Threading/Safely.cs"]),
+        ("Resilience.ICarriesRefusal", "RetryAfter", ["Threading/Safely.cs"]),
+        ("Resilience.Refusal", "ToException", ["Threading/Safely.cs"]),
+        ("Resilience.Refusal", "RetryAfter", ["Threading/Safely.cs", "ResilienceException.cs"]), // there inside of ToException
+        ("Resilience.Refusal", "Reason", ["Threading/Safely.cs", "ResilienceException.cs", "Refusal.cs"]),
+        ("System.Exception", "Message", ["Threading/Safely.cs"]),
+        ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "TakeEffect", ["PipelineParts.cs"]),
+        ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
+        ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
+    ];
+
+    /// <summary>Of an <c>Activity</c> these only read.</summary>
+    private static readonly string[] Reads = ["IsAllDataRequested", "IsStopped", "Source", "Parent", "OperationName"];
+
+    /// <summary>Time that has been made safe before: these ask it under the name of the class that is not.</summary>
+    private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time"];
+
+    private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources)
+    {
+        const string Usings = """
+            global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
+            global using System.Threading; global using System.Threading.Tasks;
+            """;
+        SyntaxTree[] trees = [.. sources.Append(("Usings.cs", Usings)).Select(s => CSharpSyntaxTree.ParseText(s.Item2, path: s.Item1))];
+        CSharpCompilation compilation = CSharpCompilation.Create("CallOuts", trees, References.Framework, new(OutputKind.DynamicallyLinkedLibrary));
+        List<string> found = [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(d => $"not read: {d}")];
+        foreach (SyntaxTree tree in trees)
+        {
+            SemanticModel model = compilation.GetSemanticModel(tree);
+            foreach (ExpressionSyntax expression in tree.GetRoot().DescendantNodes().OfType<ExpressionSyntax>())
+            {
+                if (expression is not (MemberAccessExpressionSyntax or MemberBindingExpressionSyntax or BaseObjectCreationExpressionSyntax)) continue;
+                if (model.GetSymbolInfo(expression).Symbol is not { ContainingType: { } owner } member) continue;
+                if (Home(owner, member) is not { } homes || homes.Contains(tree.FilePath) || IsSafeTime(expression, owner)) continue;
+                found.Add($"{tree.FilePath}: {owner.Name}.{member.Name} is called outside of {string.Join(", ", homes)}");
+            }
+        }
+
+        return [.. found.Distinct()];
+    }
+
+    private static string[]? Home(INamedTypeSymbol owner, ISymbol member)
+    {
+        string type = owner.OriginalDefinition.ToDisplayString();
+        if (type == "System.Diagnostics.Activity" && (member.IsStatic || Reads.Contains(member.Name))) return null;
+        return CallOuts.FirstOrDefault(c => c.Type == type && Matches(c.Member, member.Name)).Homes;
+    }
+
+    private static bool Matches(string pattern, string name) => pattern switch
+    {
+        ['*', .. string end] => name.EndsWith(end, StringComparison.Ordinal),
+        [.. string start, '*'] => name.StartsWith(start, StringComparison.Ordinal),
+        _ => pattern == name,
+    };
+
+    /// <summary>Also a class of ours may be asked for what it inherits, and the system's own time does not throw.</summary>
+    private static bool IsSafeTime(ExpressionSyntax expression, INamedTypeSymbol owner)
+    {
+        if (owner.Name is not "TimeProvider" || expression is not MemberAccessExpressionSyntax access) return false;
+        string asked = access.Expression.ToString();
+        return asked is "TimeProvider.System" or "System" || SafeTimes.Any(safe => asked == safe || asked.EndsWith($".{safe}", StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<(string File, string Text)> Sources()
+    {
+        string root = Path.Combine(Repository.Root, "src", "Resilience");
+        return Repository.Files("src/Resilience", "*.cs").Select(f => (Path.GetRelativePath(root, f).Replace('\\', '/'), File.ReadAllText(f)));
+    }
+
+    [Fact]
+    public void What_runs_code_of_others_is_called_only_where_it_is_caught() => Unguarded(Sources()).Should().BeEmpty();
+
+    private static readonly (string Call, string Argument)[] Planted =
+    [
+        ("counter.Add(1);", "System.Diagnostics.Metrics.Counter<long> counter"),
+        ("counter.Add(-1);", "System.Diagnostics.Metrics.UpDownCounter<long> counter"),
+        ("times.Record(1);", "System.Diagnostics.Metrics.Histogram<double> times"),
+        ("meter.CreateCounter<long>(\"x\");", "System.Diagnostics.Metrics.Meter meter"),
+        ("source.StartActivity(\"x\");", "System.Diagnostics.ActivitySource source"),
+        ("_ = new System.Diagnostics.ActivitySource(\"x\");", "int nothing"),
+        ("span.SetTag(\"x\", 1);", "System.Diagnostics.Activity span"),
+        ("span?.AddEvent(default);", "System.Diagnostics.Activity? span"),
+        ("provider.GetTimestamp();", "TimeProvider provider"),
+        ("environment.TimeProvider.GetUtcNow();", "PolicyEnvironment environment"),
+        ("chance.NextDouble();", "Randomness chance"),
+        ("_ = carrier.RetryAfter;", "ICarriesRefusal carrier"),
+        ("refusal.ToException();", "Refusal refusal"),
+        ("_ = refusal.Reason;", "Refusal refusal"),
+        ("_ = error.Message;", "Exception error"),
+        ("policy.Describe();", "ResiliencePolicy policy"),
+        ("result.Dispose();", "IDisposable result"),
+    ];
+
+    [Fact]
+    public void A_planted_call_of_each_sort_is_found()
+    {
+        IEnumerable<(string, string)> planted = Planted.Select((p, i) => ($"Limiting/Planted{i}.cs", $$"""
+            #nullable enable
+            namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
+            """));
+        Unguarded(Sources().Concat(planted)).Select(found => found.Split(':')[0]).Should().BeEquivalentTo(Planted.Select((_, i) => $"Limiting/Planted{i}.cs"));
+    }
+}
