@@ -1,6 +1,6 @@
-using CsCheck;
 using System.Security.Claims;
 using System.Text;
+using CsCheck;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;

@@ -20,7 +20,10 @@ internal sealed class IdempotencyRegistration(string name)
         static pipeline => pipeline.AddCircuitBreaker(new CircuitBreakerOptions
         {
             // A store that hangs is too slow to fill a window: ten failures in a row count as well, however long they take.
-            MinimumCalls = 20, ConsecutiveFailures = 10, BreakDuration = TimeSpan.FromSeconds(1), MaxBreakDuration = TimeSpan.FromSeconds(15),
+            MinimumCalls = 20,
+            ConsecutiveFailures = 10,
+            BreakDuration = TimeSpan.FromSeconds(1),
+            MaxBreakDuration = TimeSpan.FromSeconds(15),
         });
 
     /// <summary>How it is called in messages.</summary>
