@@ -1,0 +1,305 @@
+using System.Net;
+using System.Reflection;
+using Microsoft.Extensions.DependencyInjection;
+using Resilience.Tests.Http;
+
+namespace Resilience.Tests.Hooks;
+
+/// <summary>Every public hook, set in every place where it may be set, changes something. The hooks are found by reflection: a new one without an entry
+/// here fails, and so does a place that lets one fall on the floor.</summary>
+public sealed class HookTests
+{
+    /// <summary>What happened to a call: what there was of it with and without the hook must differ.</summary>
+    private sealed class Trace
+    {
+        public int Attempts;
+        public int Heard;
+        public string End = "";
+        public int Failures;
+        public List<string> Reasons { get; } = [];
+
+        public string Effect => $"{Attempts} attempts, {End}, {Failures} counted, {Heard} heard, {string.Join(' ', Reasons)}";
+    }
+
+    /// <summary>A call ends thrice so, then well.</summary>
+    private enum Script
+    {
+        Throws,
+        NotFound,
+        Unavailable,
+    }
+
+    /// <summary>A hook, on a builder and on the options of the standard pipeline (null: it cannot be set there).</summary>
+    private sealed record Hook(string Member, Script Script, Action<ResiliencePipelineBuilderBase, Trace, bool> OnBuilder, Action<StandardResilienceOptions, Trace, bool>? OnStandard);
+
+    private static readonly Hook[] Hooks =
+    [
+        Retry("ShouldRetry", (o, _) => o.ShouldRetry = _ => false),
+        Retry("RetryAfter", (o, _) => o.RetryAfter = _ => TimeSpan.FromDays(1)),
+        Retry("OnRetry", (o, t) => o.OnRetry = (_, _) => t.Heard++),
+        Breaker("ShouldCount", (o, _) => o.ShouldCount = _ => false),
+        Breaker("OnChange", (o, t) => (o.OnChange, o.FailureRatio, o.MinimumCalls) = (_ => t.Heard++, 0.01, 1)),
+        Hedging("ShouldHedge", (o, _) => o.ShouldHedge = _ => false),
+        Hedging("DelayFor", (o, _) => o.DelayFor = _ => TimeSpan.Zero, r => r.On<IOException>(Classification.Throttled())), // waits for the delay
+        Hedging("Route", (o, t) => o.Route = (_, _) => Count(t, true)),
+        new("TimeoutOptions.TimeoutFor", Script.Throws, (b, t, on) => b.AddTimeout(new TimeoutOptions
+        {
+            Timeout = TimeSpan.FromMinutes(1), TimeoutFor = on ? _ => Count<TimeSpan?>(t, TimeSpan.FromMinutes(2)) : null,
+        }), null),
+        Rules("On(Verdict)", Script.Throws, (r, _) => r.On<IOException>(Verdict.Ignored)),
+        Rules("On(Classification)", Script.Throws, (r, _) => r.On<IOException>(Classification.Permanent)),
+        Rules("On(Func`2)", Script.Throws, (r, _) => r.On<IOException>(_ => Verdict.Ignored).On<IOException>(_ => Classification.Permanent)),
+        Rules("OnResult(Func`2)", Script.NotFound, (r, _) => r.OnResult<HttpResponseMessage>(x => x.StatusCode == HttpStatusCode.NotFound ? Verdict.Failure : null)),
+        Rules("OnResult(Func`2)", Script.NotFound, (r, _) => r.OnResult<object>(_ => Classification.Untouched)),
+        Rules("NameResult(Func`2)", Script.Unavailable, (r, t) => Bad(r).NameResult<HttpResponseMessage>(_ => Count(t, "bad"))),
+        Rules("NameException(Func`2)", Script.Throws, (r, t) => r.NameException<IOException>(_ => Count(t, "cable"))),
+        Rules("RetryAfterResult(Func`3)", Script.Unavailable, (r, _) => Bad(r).RetryAfterResult<HttpResponseMessage>((_, _) => TimeSpan.FromDays(1))),
+        Rules("Table(String,Func`2)", Script.Throws, (r, _) => r.Table("mine", t => t.On<IOException>(Verdict.Ignored))),
+        new("Builder.Classify", Script.Throws, (b, _, on) => Base(b, on, x => x.Classify(r => r.On<IOException>(Verdict.Ignored))), null),
+        new("Builder.OnEvent", Script.Throws, (b, t, on) => Base(b, on, x => x.OnEvent(_ => t.Heard++)), null),
+        new("HttpResilienceOptions.Classify", Script.Throws, (_, _, _) => { }, (o, _, on) => o.Classify = on ? r => r.On<IOException>(Verdict.Ignored) : null),
+        new("HttpResilienceOptions.PartitionBy", Script.Throws, (_, _, _) => { }, (o, t, on) => o.PartitionBy = on ? _ => Count(t, "all") : null),
+    ];
+
+    /// <summary>Hooks of policies that are not about verdicts have suites of their own, which set each of them.</summary>
+    private static readonly string[] SuitesOfTheirOwn =
+        ["ChaosOptions", "FallbackOptions`1", "Idempotency", "RateLimiterOptions", "InMemoryIdempotencyOptions"];
+
+    private static OutcomeClassifier Bad(OutcomeClassifier rules) => rules.OnResult<HttpResponseMessage>(r => (int)r.StatusCode >= 500 ? Verdict.Failure : null);
+
+    private static T Count<T>(Trace trace, T answer)
+    {
+        trace.Heard++;
+        return answer;
+    }
+
+    private static void AtOnce(RetryOptions options) => (options.BaseDelay, options.Budget, options.Jitter) = (TimeSpan.Zero, RetryBudget.Unlimited, BackoffJitter.None);
+
+    private static ResiliencePipelineBuilderBase Base(ResiliencePipelineBuilderBase builder, bool isOn, Action<ResiliencePipelineBuilderBase> set)
+    {
+        builder.AddRetry(AtOnce).AddCircuitBreaker(o => o.MinimumCalls = 1000);
+        if (isOn) set(builder);
+        return builder;
+    }
+
+    private static Hook Retry(string member, Action<RetryOptions, Trace> set) => new(
+        $"RetryOptions.{member}",
+        Script.Throws,
+        (b, t, on) => b.AddRetry(o =>
+        {
+            AtOnce(o);
+            if (on) set(o, t);
+        }),
+        (o, t, on) =>
+        {
+            if (on) set(o.Retry!, t);
+        });
+
+    private static Hook Breaker(string member, Action<CircuitBreakerOptions, Trace> set) => new(
+        $"CircuitBreakerOptions.{member}",
+        Script.Throws,
+        (b, t, on) => b.AddRetry(AtOnce).AddCircuitBreaker(o =>
+        {
+            o.MinimumCalls = 1000;
+            if (on) set(o, t);
+        }),
+        (o, t, on) =>
+        {
+            if (on) set(o.CircuitBreaker!, t);
+        });
+
+    private static Hook Hedging(string member, Action<HedgingOptions, Trace> set, Func<OutcomeClassifier, OutcomeClassifier>? rules = null) => new(
+        $"HedgingOptions.{member}",
+        Script.Throws,
+        (b, t, on) => b.Classify(rules ?? (r => r)).AddHedging(o =>
+        {
+            (o.Delay, o.MaxAttempts, o.Budget) = (Timeout.InfiniteTimeSpan, 4, RetryBudget.Unlimited);
+            if (on) set(o, t);
+        }),
+        null);
+
+    private static Hook Rules(string member, Script script, Func<OutcomeClassifier, Trace, OutcomeClassifier> rules) => new(
+        $"OutcomeClassifier.{member}",
+        script,
+        (b, t, on) =>
+        {
+            // After the policies, as people do: the place among the words of the builder must not matter.
+            b.AddRetry(AtOnce).AddCircuitBreaker(o => o.MinimumCalls = 1000).Classify(script == Script.Unavailable ? Bad : r => r);
+            if (on) b.Classify(r => rules(r, t));
+        },
+        (o, t, on) => o.Classify = on ? r => rules(r, t) : null);
+
+    private delegate Task Place(Hook hook, bool isOn, Trace trace);
+
+    private static readonly (string Name, Place Run, bool IsHttp, bool IsStandard)[] Places =
+    [
+        ("core pipeline", (h, on, t) => CallAsync(Built(new ResiliencePipelineBuilder(), h, on, t).Build(), h, t), false, false),
+        ("generic pipeline", (h, on, t) => CallAsync(Built(new ResiliencePipelineBuilder<HttpResponseMessage>(), h, on, t).Build(), h, t), false, false),
+        ("AddPipeline", (h, on, t) => InContainerAsync(r => r.AddPipeline("p", b => Built(b, h, on, t)), h, t), false, false),
+        ("ConfigureAllPipelines", (h, on, t) => InContainerAsync(r => r.ConfigureAllPipelines(b => Built(b, h, on, t)).AddPipeline("p", _ => { }), h, t), false, false),
+        ("AddResilience", (h, on, t) => OverHttpAsync(c => c.AddResilience(b => Built(b, h, on, t)), null, h, t), true, false),
+        ("hedged AddResilience", (h, on, t) => OverHttpAsync(
+            c => c.AddResilience(b => Built(b.AddHedging(o => o.MaxAttempts = 1), h, on, t)), null, h, t), true, false),
+        ("ConfigureAllPipelines, AddResilience", (h, on, t) => OverHttpAsync(
+            c => c.AddResilience(_ => { }), b => Built(b, h, on, t), h, t), true, false),
+        ("AddStandardResilience", (h, on, t) => OverHttpAsync(c => c.AddStandardResilience(o => OnStandard(o, h, on, t)), null, h, t), true, true),
+        ("HttpResilience.Standard", async (h, on, t) =>
+        {
+            StandardResilienceOptions options = new();
+            OnStandard(options, h, on, t);
+            HttpResilience resilience = HttpResilience.Standard(options, "x", b => Listen(b, t));
+            await SendAsync(new HttpClient(new ResilienceHttpHandler(resilience, Network(h, t))), t);
+            t.Failures = FailuresOf(resilience);
+        }, true, true),
+    ];
+
+    public static TheoryData<int> AllHooks() => [.. Enumerable.Range(0, Hooks.Length)];
+
+    [Theory]
+    [MemberData(nameof(AllHooks))]
+    public async Task A_hook_changes_something_in_each_place_where_it_may_be_set(int index)
+    {
+        Hook hook = Hooks[index];
+        int places = 0;
+        foreach ((string name, Place run, bool isHttp, bool isStandard) in Places)
+        {
+            if (isStandard ? hook.OnStandard is null : hook.Member.StartsWith("HttpResilienceOptions", StringComparison.Ordinal)) continue;
+            places++;
+            (await DiffersAsync(run, hook)).Should().BeTrue("{0} is heard by {1} (HTTP: {2})", hook.Member, name, isHttp);
+        }
+
+        places.Should().BeGreaterThan(0);
+    }
+
+    private static async Task<bool> DiffersAsync(Place run, Hook hook)
+    {
+        Trace without = new(), with = new();
+        await run(hook, false, without);
+        await run(hook, true, with);
+        return without.Effect != with.Effect;
+    }
+
+    /// <summary>A place that forgets the hook, and a hook that nobody asks: the check sees both.</summary>
+    [Fact]
+    public async Task A_place_that_lets_a_hook_fall_and_a_hook_that_nobody_asks_are_found()
+    {
+        (await DiffersAsync((h, _, t) => CallAsync(Built(new ResiliencePipelineBuilder(), h, false, t).Build(), h, t), Hooks[0])).Should().BeFalse();
+        Hook deaf = Rules("On(Verdict)", Script.Throws, (r, _) => r.On<FormatException>(Verdict.Ignored));
+        (await DiffersAsync(Places[0].Run, deaf)).Should().BeFalse();
+        Missing([typeof(PlantedOptions)]).Should().ContainSingle().Which.Should().Be("PlantedOptions.Unheard");
+    }
+
+#pragma warning disable CA1812 // looked at by reflection
+    private sealed class PlantedOptions : PolicyOptions
+    {
+        public Func<int>? Unheard { get; set; }
+
+        protected internal override string Kind => "planted";
+
+        protected internal override void Check(OptionsCheck check)
+        {
+        }
+    }
+#pragma warning restore CA1812
+
+    [Fact]
+    public void No_public_hook_is_without_an_entry() =>
+        Missing([.. typeof(ResiliencePipeline).Assembly.GetExportedTypes(), .. typeof(HttpResilience).Assembly.GetExportedTypes()]).Should().BeEmpty();
+
+    private static string[] Missing(Type[] types)
+    {
+        IEnumerable<string> options = types.Where(t => t.IsAssignableTo(typeof(PolicyOptions))).SelectMany(t => t.GetProperties()
+            .Where(p => p.SetMethod is { IsPublic: true } && p.PropertyType.IsAssignableTo(typeof(Delegate)) && p.DeclaringType == t)
+            .Select(p => $"{t.Name}.{p.Name}"));
+        IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
+            .Where(m => m.ReturnType == t).Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
+        return [.. options.Concat(rules).Distinct().Except(Hooks.Select(h => h.Member))
+            .Where(m => !SuitesOfTheirOwn.Any(s => m.StartsWith(s, StringComparison.Ordinal)))];
+    }
+
+    private static TBuilder Built<TBuilder>(TBuilder builder, Hook hook, bool isOn, Trace trace)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        hook.OnBuilder(builder, trace, isOn);
+        Listen(builder, trace);
+        return builder;
+    }
+
+    private static void OnStandard(StandardResilienceOptions options, Hook hook, bool isOn, Trace trace)
+    {
+        AtOnce(options.Retry!);
+        options.CircuitBreaker!.MinimumCalls = 1000;
+        hook.OnStandard!(options, trace, isOn);
+    }
+
+    private static void Listen(ResiliencePipelineBuilderBase builder, Trace trace) =>
+        builder.OnEvent(e => trace.Reasons.Add(e is RetryScheduled scheduled ? scheduled.Reason : e.GetType().Name));
+
+    private static HttpResponseMessage Answer(Hook hook, Trace trace)
+    {
+        if (++trace.Attempts > 2) return new(HttpStatusCode.OK);
+        return hook.Script switch
+        {
+            Script.Throws => throw new IOException("the cable"),
+            Script.NotFound => new(HttpStatusCode.NotFound),
+            _ => new(HttpStatusCode.ServiceUnavailable),
+        };
+    }
+
+    private static ScriptedHandler Network(Hook hook, Trace trace) => new((_, _) => Answer(hook, trace));
+
+    private static async Task CallAsync(ResiliencePipeline pipeline, Hook hook, Trace trace)
+    {
+        Outcome<HttpResponseMessage> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<HttpResponseMessage>(Answer(hook, trace)));
+        End(outcome, pipeline.Find<CircuitBreaker>(), trace);
+    }
+
+    private static async Task CallAsync(ResiliencePipeline<HttpResponseMessage> pipeline, Hook hook, Trace trace)
+    {
+        Outcome<HttpResponseMessage> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<HttpResponseMessage>(Answer(hook, trace)));
+        End(outcome, pipeline.Find<CircuitBreaker>(), trace);
+    }
+
+    private static void End(Outcome<HttpResponseMessage> outcome, CircuitBreaker? breaker, Trace trace)
+    {
+        trace.End = outcome.TryGetValue(out HttpResponseMessage? response) ? $"{(int)response.StatusCode} {outcome.Verdict}" : $"{outcome.Exception!.GetType().Name} {outcome.Verdict}";
+        trace.Failures = breaker?.TakeSnapshot().Failures ?? 0;
+    }
+
+    private static async Task InContainerAsync(Action<IResilienceBuilder> register, Hook hook, Trace trace)
+    {
+        ServiceCollection services = new();
+        register(services.AddResilience());
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        await CallAsync(provider.GetRequiredService<ResiliencePipelineProvider>().GetPipeline("p"), hook, trace);
+    }
+
+    private static async Task OverHttpAsync(Action<IHttpClientBuilder> register, Action<ResiliencePipelineBuilderBase>? all, Hook hook, Trace trace)
+    {
+        ServiceCollection services = new();
+        if (all is not null) services.AddResilience().ConfigureAllPipelines(all);
+        IHttpClientBuilder client = services.AddHttpClient("c").ConfigurePrimaryHttpMessageHandler(() => Network(hook, trace));
+        register(client);
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        await SendAsync(provider.GetRequiredService<IHttpClientFactory>().CreateClient("c"), trace);
+        trace.Failures = FailuresOf(provider.GetRequiredService<HttpResilienceProvider>().GetResilience("c"));
+    }
+
+    private static int FailuresOf(HttpResilience resilience) => resilience.Authorities.Sum(a => a.Pipeline.Find<CircuitBreaker>()?.TakeSnapshot().Failures ?? 0);
+
+    private static async Task SendAsync(HttpClient client, Trace trace)
+    {
+        using (client)
+        {
+            try
+            {
+                using HttpResponseMessage response = await client.GetAsync(HttpKit.Address);
+                trace.End = $"{(int)response.StatusCode}";
+            }
+            catch (Exception error)
+            {
+                trace.End = error.GetType().Name;
+            }
+        }
+    }
+}
