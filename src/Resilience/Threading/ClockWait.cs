@@ -64,7 +64,7 @@ internal sealed class ClockWait : TaskCompletionSource, IThreadPoolWorkItem
 
     private void LetGo()
     {
-        _timer?.Dispose();
+        Safely.Dispose(_timer);
         _cancelled.Unregister(); // does not wait: the callback may be running
     }
 }
