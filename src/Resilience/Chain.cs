@@ -5,7 +5,17 @@ using System.Threading.Tasks.Sources;
 namespace Resilience;
 
 /// <summary>Base of the chains of one pipeline, one for each result type that has passed.</summary>
-internal abstract class Chain;
+internal abstract class Chain
+{
+    /// <summary>The chain of the same result type through other policies.</summary>
+    internal abstract Chain MadeBy(IChainMaker maker);
+}
+
+/// <summary>Makes chains of the policies of a pipeline.</summary>
+internal interface IChainMaker
+{
+    Chain<T> MakeChain<T>();
+}
 
 /// <summary>The links of a pipeline closed over one result type, and the way in and out of them.</summary>
 internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassifier classifier) : Chain
@@ -14,6 +24,8 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     internal readonly int SpareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
 
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
+
+    internal override Chain MadeBy(IChainMaker maker) => maker.MakeChain<T>();
 
     internal ValueTask<T> Run(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken)
     {

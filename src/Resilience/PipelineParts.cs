@@ -1,6 +1,9 @@
+using System.Runtime.CompilerServices;
+
 namespace Resilience;
 
-/// <summary>What a pipeline is made of, whatever the type of its calls. Immutable: an update puts other parts in its place.</summary>
+/// <summary>One generation of a pipeline: the policies, and the chains bound from them so far. An update puts another generation in its
+/// place; nothing but the chains is ever added to this one.</summary>
 internal sealed class PipelineParts(
     string name,
     ResiliencePolicy[] policies,
@@ -10,9 +13,11 @@ internal sealed class PipelineParts(
     CallInstruments instruments,
     OutcomeClassifier classifier,
     IReadOnlyList<KeyValuePair<string, string>> settings,
-    IReadOnlyList<PipelineWarning> warnings)
+    IReadOnlyList<PipelineWarning> warnings) : IChainMaker
 {
+    private readonly ResiliencePolicy[] _policies = policies;
     private readonly CallSite _site = new(name, clock, instruments);
+    private Chain?[] _chains = []; // by the number of the result type; grows, and is replaced as a whole
 
     internal string Name => name;
 
@@ -20,14 +25,14 @@ internal sealed class PipelineParts(
 
     internal IReadOnlyList<PipelineWarning> Warnings => warnings;
 
-    internal IReadOnlyList<ResiliencePolicy> Policies => policies;
+    internal IReadOnlyList<ResiliencePolicy> Policies => _policies;
 
-    internal PipelineDescription Describe() => new(name, [.. policies.Select(p => p.DescribeSafely())], warnings) { Settings = settings };
+    internal PipelineDescription Describe() => new(name, [.. _policies.Select(p => p.DescribeSafely())], warnings) { Settings = settings };
 
-    internal Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments, CarriesMarks)), _site, classifier);
+    public Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments, CarriesMarks)), _site, classifier);
 
     /// <summary>A policy may repeat what the delegate does, so it matters whether a call inside has given up.</summary>
-    private bool CarriesMarks => policies.Any(static policy => policy.HonorsMarks);
+    private bool CarriesMarks => _policies.Any(static policy => policy.HonorsMarks);
 
     /// <summary>False when a policy does not let itself be bound to this type of result: then the chain answers each call with what the
     /// policy threw, as <see cref="Verdict.Ignored"/>, because it says nothing about the dependency.</summary>
@@ -52,30 +57,71 @@ internal sealed class PipelineParts(
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => new(Outcome.Failure<T>(error, Verdict.Ignored));
     }
 
-    /// <summary>Everything was found in order: the policies are put in use.</summary>
-    internal void TakeEffect()
+    /// <summary>The chain for calls of this result type.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Chain<T> ChainFor<T>()
     {
-        foreach (ResiliencePolicy policy in policies)
-        {
-            Safely.Ask(
-                "policy TakeEffect",
-                static p =>
-                {
-                    p.TakeEffect();
-                    return true;
-                },
-                policy,
-                false);
-        }
+        // Acquire: pairs with the exchange in AddChain; a chain that we see is fully built.
+        Chain?[] chains = Volatile.Read(ref _chains);
+        int id = ResultType<T>.Id;
+        return (uint)id < (uint)chains.Length && chains[id] is { } chain ? Unsafe.As<Chain<T>>(chain) : AddChain<T>(id);
+    }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Chain<T> AddChain<T>(int id)
+    {
+        while (true)
+        {
+            Chain?[] seen = Volatile.Read(ref _chains);
+            if (id < seen.Length && seen[id] is { } raced) return Unsafe.As<Chain<T>>(raced);
+            if (!TryMakeChain(out Chain<T> made)) return made; // for this call; the next one tries again
+            Chain?[] grown = new Chain?[Math.Max(seen.Length, id + 1)];
+            seen.CopyTo(grown, 0);
+            grown[id] = made;
+
+            // Full fence: the chain is whole before it can be found. The arrays only ever grow, so the one that we saw cannot come back.
+            if (Interlocked.CompareExchange(ref _chains, grown, seen) == seen) return made;
+        }
+    }
+
+    /// <summary>Binds a chain for each result type that has passed through the former parts: a policy that cannot be bound is found before
+    /// anything has changed. Nobody else knows these parts yet.</summary>
+    internal void BindAsIn(PipelineParts former)
+    {
+        Chain?[] seen = Volatile.Read(ref former._chains);
+        _chains = Array.ConvertAll(seen, chain => chain?.MadeBy(this));
+    }
+
+    /// <summary>Code of the user runs while an update is made ready; it may not update the same pipeline, whose state would be handed on twice.</summary>
+    internal static void RequireSame(PipelineParts former, PipelineParts present)
+    {
+        if (!ReferenceEquals(former, present))
+            throw new InvalidOperationException($"The pipeline '{present.Name}' was updated by what its update has called; the outer one has changed nothing.");
+    }
+
+    /// <summary>Everything was found in order: the policies are put in use, then those that they replace are let go.</summary>
+    internal void TakeEffect(PipelineParts? former)
+    {
+        ReadOnlySpan<ResiliencePolicy> before = former is null ? [] : former._policies;
+        foreach (ResiliencePolicy policy in Without(_policies, before)) policy.Enter();
+        foreach (ResiliencePolicy policy in Without(before, _policies)) policy.Leave();
         foreach (PolicyEnvironment environment in environments) environment.ForgetFormer();
+    }
+
+    /// <summary>Those of the one list that do not stand in the other, each once.</summary>
+    private static HashSet<ResiliencePolicy> Without(ReadOnlySpan<ResiliencePolicy> policies, ReadOnlySpan<ResiliencePolicy> others)
+    {
+        HashSet<ResiliencePolicy> left = new(ReferenceEqualityComparer.Instance);
+        foreach (ResiliencePolicy policy in policies) left.Add(policy);
+        foreach (ResiliencePolicy policy in others) left.Remove(policy);
+        return left;
     }
 
     /// <summary>The policy of this name; a pipeline inside is looked at as one policy.</summary>
     internal ResiliencePolicy? Find(string policyName)
     {
         int index = Array.IndexOf(names, policyName);
-        return index < 0 ? null : policies[index];
+        return index < 0 ? null : _policies[index];
     }
 
     internal List<PolicyState> States()
@@ -87,10 +133,10 @@ internal sealed class PipelineParts(
 
     private void Collect(List<PolicyState> states)
     {
-        for (int i = 0; i < policies.Length; i++)
+        for (int i = 0; i < _policies.Length; i++)
         {
-            if (policies[i] is NestedPipelinePolicy nested) nested.Inner.Collect(states);
-            else if (policies[i].StateSafely() is { } state) states.Add(new(names[i], state));
+            if (_policies[i] is NestedPipelinePolicy nested) nested.Inner.Collect(states);
+            else if (_policies[i].StateSafely() is { } state) states.Add(new(names[i], state));
         }
     }
 
@@ -109,12 +155,12 @@ internal sealed class PipelineParts(
     internal PolicyLink<T> Bind<T>(PolicyLink<T> bottom)
     {
         PolicyLink<T> next = bottom;
-        for (int i = policies.Length - 1; i >= 0; i--)
+        for (int i = _policies.Length - 1; i >= 0; i--)
         {
-            bool isOurs = policies[i].NeverThrows;
-            string who = isOurs ? names[i] : $"{names[i]} ({policies[i].GetType().Name})";
-            PolicyLink<T> link = policies[i].Bind(isOurs ? next : new SeamLink<T>(next, who))
-                ?? throw new InvalidOperationException($"The policy {policies[i].GetType()} bound itself to null.");
+            bool isOurs = _policies[i].NeverThrows;
+            string who = isOurs ? names[i] : $"{names[i]} ({_policies[i].GetType().Name})";
+            PolicyLink<T> link = _policies[i].Bind(isOurs ? next : new SeamLink<T>(next, who))
+                ?? throw new InvalidOperationException($"The policy {_policies[i].GetType()} bound itself to null.");
             next = isOurs ? link : new GuardLink<T>(link, classifier, who);
         }
 
@@ -134,7 +180,7 @@ internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string pol
 
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) =>
         onlyFor is null || onlyFor == typeof(T)
-            ? new Link<T>(inner, next)
+            ? new Link<T>(inner, next, isForAny: onlyFor is null)
             : throw new InvalidOperationException($"The pipeline '{Inner.Name}' is for results of type {onlyFor}, and cannot be used for {typeof(T)}.");
 
     public override PolicyDescription Describe() => new(policyName, PolicyRole.Pipeline) { Inner = Inner.Describe().Policies };
@@ -146,28 +192,32 @@ internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string pol
         private readonly PolicyLink<T> _bottom;
         private Bound _bound;
 
-        internal Link(Func<PipelineParts> inner, PolicyLink<T> bottom)
+        internal Link(Func<PipelineParts> inner, PolicyLink<T> bottom, bool isForAny)
         {
             _inner = inner;
             _bottom = bottom;
             PipelineParts parts = inner();
             _bound = new(parts, parts.Bind(bottom));
+            if (isForAny) parts.ChainFor<T>(); // so that the inner pipeline refuses an update which could not be bound here
         }
 
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             Bound bound = Volatile.Read(ref _bound);
             PipelineParts parts = _inner();
-            if (!ReferenceEquals(bound.Parts, parts)) bound = Rebind(parts);
+            if (!ReferenceEquals(bound.Parts, parts)) bound = Rebind(bound, parts);
             return bound.Head.ExecuteAsync(context);
         }
 
-        private Bound Rebind(PipelineParts parts)
+        private Bound Rebind(Bound seen, PipelineParts parts)
         {
             try
             {
                 Bound bound = new(parts, parts.Bind(_bottom));
-                Volatile.Write(ref _bound, bound);
+
+                // Full fence: the links are whole before they can be found. A thread that has slept over a further update does not put
+                // its older links in the place of newer ones; every call compares, so the newest parts are bound at last.
+                Interlocked.CompareExchange(ref _bound, bound, seen);
                 return bound;
             }
             catch (Exception error) // from a policy that we did not write; a link never throws

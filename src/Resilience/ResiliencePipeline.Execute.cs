@@ -181,14 +181,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.Run(callback, cancellationToken);
+        return Chain.Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.Run(callback, cancellationToken);
+        return Chain.Run(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -197,14 +197,14 @@ public sealed partial class ResiliencePipeline<T>
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.Run(callback, state, cancellationToken);
+        return Chain.Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.Run(callback, state, cancellationToken);
+        return Chain.Run(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
@@ -212,7 +212,7 @@ public sealed partial class ResiliencePipeline<T>
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return Chain.RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -220,14 +220,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRun(callback, cancellationToken);
+        return Chain.TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRun(callback, cancellationToken);
+        return Chain.TryRun(callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -236,7 +236,7 @@ public sealed partial class ResiliencePipeline<T>
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRun(callback, state, cancellationToken);
+        return Chain.TryRun(callback, state, cancellationToken);
     }
 
     /// <inheritdoc
@@ -245,6 +245,6 @@ public sealed partial class ResiliencePipeline<T>
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return _chain.TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return Chain.TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
     }
 }

@@ -9,14 +9,13 @@ public sealed partial class ResiliencePipeline
     /// <summary>No policies: calls pass straight through, still classified and observed.</summary>
     public static ResiliencePipeline Empty { get; } = new ResiliencePipelineBuilder().Build();
 
-    private readonly Lock _updating = new(); // one update at a time; calls never touch it
+    private readonly object _updating = new(); // one update at a time, calls never touch it; a monitor, which the schedule tests can stop at
     private PipelineParts _parts;
-    private Chain?[] _chains = [];
 
     internal ResiliencePipeline(PipelineParts parts)
     {
         _parts = parts;
-        parts.TakeEffect();
+        parts.TakeEffect(null);
     }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
@@ -39,54 +38,37 @@ public sealed partial class ResiliencePipeline
     /// <summary>Changes the policies of this living pipeline to those of the builder. State passes from each policy to the new one of the
     /// same name and kind: circuits stay open, budgets spent, places taken.</summary>
     /// <remarks>
-    /// Everything is checked first; if anything is wrong nothing has changed. Calls that are under way end by the old policies. A
-    /// name given to the builder is the pipeline's from now on. Thread-safe: updates happen one after the other.
+    /// Everything is checked first, and bound for the result types that have passed; if anything is wrong nothing has changed. Then the
+    /// pipeline changes in one step: each call goes by the old policies or by the new, and one that begins after this method has returned
+    /// goes by the new. Calls that are under way end by the old. A name given to the builder is the pipeline's from now on. Thread-safe:
+    /// updates happen one after the other.
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of the builder has updated this very pipeline.</exception>
     public void Update(ResiliencePipelineBuilder builder)
     {
         ArgumentNullException.ThrowIfNull(builder);
         lock (_updating)
         {
-            PipelineParts next = builder.BuildFrom(_parts);
-            next.TakeEffect();
+            PipelineParts former = _parts;
+            PipelineParts next = builder.BuildFrom(former);
+            next.BindAsIn(former);
+            PipelineParts.RequireSame(former, _parts);
+            next.TakeEffect(former);
 
-            // Parts first, chains second: who sees the emptied chains sees the new parts and binds those.
+            // Release: the parts are whole before a call can find them. The one step of the update: chains live in the parts they were
+            // bound from, so a first call that still builds on the former parts leaves its chain there.
             Volatile.Write(ref _parts, next);
-            Interlocked.Exchange(ref _chains, []);
         }
     }
 
+    // Acquire: pairs with the release in Update.
     internal PipelineParts Parts => Volatile.Read(ref _parts);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Chain<T> ChainFor<T>()
-    {
-        // Acquire: pairs with the exchange in MakeChain; a chain that we see is fully built.
-        Chain?[] chains = Volatile.Read(ref _chains);
-        int id = ResultType<T>.Id;
-        return (uint)id < (uint)chains.Length && chains[id] is { } chain ? Unsafe.As<Chain<T>>(chain) : MakeChain<T>(id);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private Chain<T> MakeChain<T>(int id)
-    {
-        while (true)
-        {
-            Chain?[] seen = Volatile.Read(ref _chains);
-            if (id < seen.Length && seen[id] is { } raced) return Unsafe.As<Chain<T>>(raced);
-
-            // Read after the chains (acquire above): if an update came between, its chains are not ours and the exchange fails.
-            PipelineParts parts = Parts;
-            if (!parts.TryMakeChain(out Chain<T> made)) return made; // for this call; the next one tries again
-            Chain?[] grown = new Chain?[Math.Max(seen.Length, id + 1)];
-            seen.CopyTo(grown, 0);
-            grown[id] = made;
-            if (Interlocked.CompareExchange(ref _chains, grown, seen) == seen) return made;
-        }
-    }
+    private Chain<T> ChainFor<T>() => Parts.ChainFor<T>();
 }
 
 /// <summary>A pipeline for calls of one result type: what a policy that needs to know the type (a fallback value) is built for.</summary>
@@ -94,15 +76,13 @@ public sealed partial class ResiliencePipeline
 /// <remarks>Thread-safe; build one, keep it, share it.</remarks>
 public sealed partial class ResiliencePipeline<T>
 {
-    private readonly Lock _updating = new(); // one update at a time; calls never touch it
-    private PipelineParts _parts;
-    private Chain<T> _chain;
+    private readonly object _updating = new(); // as in ResiliencePipeline
+    private Generation _live;
 
     internal ResiliencePipeline(PipelineParts parts)
     {
-        _parts = parts;
-        _chain = parts.MakeChain<T>();
-        parts.TakeEffect();
+        _live = new(parts, parts.MakeChain<T>());
+        parts.TakeEffect(null);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.Name"/>
@@ -127,15 +107,25 @@ public sealed partial class ResiliencePipeline<T>
         ArgumentNullException.ThrowIfNull(builder);
         lock (_updating)
         {
-            PipelineParts next = builder.BuildFrom(_parts);
-            Chain<T> chain = next.MakeChain<T>();
-            next.TakeEffect();
-            Volatile.Write(ref _parts, next);
-            Volatile.Write(ref _chain, chain); // release: the links are whole before a call can find them
+            PipelineParts former = Parts;
+            PipelineParts next = builder.BuildFrom(former);
+            Generation generation = new(next, next.MakeChain<T>());
+            PipelineParts.RequireSame(former, Parts);
+            next.TakeEffect(former);
+            Volatile.Write(ref _live, generation); // release: the links are whole before a call can find them
         }
     }
 
-    internal PipelineParts Parts => Volatile.Read(ref _parts);
+    internal PipelineParts Parts => Volatile.Read(ref _live).Parts;
+
+    private Chain<T> Chain => Volatile.Read(ref _live).Chain;
+
+    /// <summary>The parts and their chain behind one reference, so that nobody sees the one without the other.</summary>
+    private sealed class Generation(PipelineParts parts, Chain<T> chain)
+    {
+        internal readonly PipelineParts Parts = parts;
+        internal readonly Chain<T> Chain = chain;
+    }
 }
 
 /// <summary>The object by which people see and control a policy.</summary>

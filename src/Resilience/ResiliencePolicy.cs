@@ -7,6 +7,8 @@ namespace Resilience;
 /// </remarks>
 public abstract class ResiliencePolicy
 {
+    private int _pipelines; // that it stands in, and those that were forgotten without an update
+
     /// <summary>Makes the link that stands before <paramref name="next"/>. Called once for each result type, possibly more than once when calls race.</summary>
     protected internal abstract PolicyLink<T> Bind<T>(PolicyLink<T> next);
 
@@ -18,9 +20,42 @@ public abstract class ResiliencePolicy
     public virtual object? State => null;
 
     /// <summary>Called once when the policy is put in use: after everything in the pipeline was found in order. A policy that takes over
-    /// the state of <see cref="PolicyEnvironment.Former"/> gives it its new options here. Must not throw.</summary>
+    /// the state of <see cref="PolicyEnvironment.Former"/> gives it its new options here, and takes hold of what outlives it (a listener,
+    /// a timer). Must not throw.</summary>
+    /// <remarks>A policy that stands in several pipelines is put in use by the first of them. An update that keeps it does not call
+    /// this again.</remarks>
     protected internal virtual void TakeEffect()
     {
+    }
+
+    /// <summary>Called once when an update has left the policy out, after the policies of the update have taken effect: lets go of what
+    /// <see cref="TakeEffect"/> took hold of. Calls that are under way may still pass. Must not throw.</summary>
+    /// <remarks>A policy that stands in several pipelines retires with the last of them. A pipeline that is only forgotten retires
+    /// nothing: hold what outlives you weakly.</remarks>
+    protected internal virtual void Retire()
+    {
+    }
+
+    internal void Enter()
+    {
+        if (Interlocked.Increment(ref _pipelines) == 1) Tell("policy TakeEffect", static policy => policy.TakeEffect());
+    }
+
+    internal void Leave()
+    {
+        if (Interlocked.Decrement(ref _pipelines) == 0) Tell("policy Retire", static policy => policy.Retire());
+    }
+
+    private void Tell(string what, Action<ResiliencePolicy> tell)
+    {
+        try
+        {
+            tell(this);
+        }
+        catch (Exception error)
+        {
+            Safely.Report(what, error);
+        }
     }
 
     /// <summary>What <see cref="Describe"/> says; where it throws or says nothing, what can be said of any policy.</summary>

@@ -50,6 +50,9 @@ public sealed record CircuitBreakerSettings
     /// <inheritdoc cref="CircuitBreakerOptions.BreakDecay"/>
     public TimeSpan? BreakDecay { get; set; }
 
+    /// <inheritdoc cref="CircuitBreakerOptions.BreakFollowsRetryAfter"/>
+    public bool? BreakFollowsRetryAfter { get; set; }
+
     /// <inheritdoc cref="CircuitBreakerOptions.Probes"/>
     public int? Probes { get; set; }
 
@@ -87,6 +90,7 @@ public sealed record CircuitBreakerSettings
         if (MaxBreakDuration is { } maxBreak) options.MaxBreakDuration = maxBreak;
         if (BreakJitter is { } jitter) options.BreakJitter = jitter;
         if (BreakDecay is { } decay) options.BreakDecay = decay;
+        if (BreakFollowsRetryAfter is { } follows) options.BreakFollowsRetryAfter = follows;
         if (Probes is { } probes) options.Probes = probes;
         if (SuccessThreshold is { } success) options.SuccessThreshold = success;
         if (ProbeLease is { } lease) options.ProbeLease = lease;

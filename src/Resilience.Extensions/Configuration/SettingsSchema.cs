@@ -114,6 +114,8 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Number(nameof(CircuitBreakerSettings.BreakJitter), 0, 1, "The share of the break that chance may take away. Default 0.2."),
             Span(nameof(CircuitBreakerSettings.BreakDecay),
                 "Each such span of health takes back one step of the growth, from 1 ms to a day. Default 00:01:00."),
+            Flag(nameof(CircuitBreakerSettings.BreakFollowsRetryAfter),
+                "The break lasts as long as the failure that opened the circuit has asked for, at most MaxBreakDuration. Default false."),
             Whole(nameof(CircuitBreakerSettings.Probes), 1, 1000, "How many probes may be out at once when the circuit is half open. Default 1."),
             Whole(nameof(CircuitBreakerSettings.SuccessThreshold), 1, 1000,
                 "How many probes must succeed before the circuit closes. Default: as many as Probes."),

@@ -83,13 +83,15 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
     {
         FormerSwitch? pending = _pending;
         _pending = null; // lets go of the former policy
-        pending?.Policy._switch.Detach(pending.Policy);
+        pending?.Policy._switch.Detach(pending.Policy); // before the switch is turned: the former policy does not tell of it
         _switch.Attach(this);
         bool follows = pending?.Follows ?? true;
         if (follows && _isOnAtStart && !_switch.IsOn) _switch.TurnOn();
         else if (follows && pending is not null && !_isOnAtStart && !IsShared && _switch.IsOn) _switch.TurnOff();
         else if (_switch.IsOn) Switched(_switch.Run);
     }
+
+    protected internal override void Retire() => _switch.Detach(this);
 
     public void Switched(ChaosRun? run)
     {

@@ -19,23 +19,23 @@ internal static class BreakerRules
     /// <summary>May a call enter a half-open circuit? At most <c>Probes</c> are out at once, and never more than could still be needed.</summary>
     internal static (ProbeEntry Answer, ProbeWord Next) Enter(ProbeWord word, long nowMs, BreakerSettings settings)
     {
-        if (word.IsGivenUp || (word.Out > 0 && nowMs >= word.LeaseMs)) return (ProbeEntry.Lost, word);
+        if (word.IsGivenUp || (word.Out > 0 && nowMs - word.SentMs >= settings.ProbeLeaseMs)) return (ProbeEntry.Lost, word);
         bool free = word.Out < settings.Probes && word.Good + word.Out < settings.SuccessThreshold;
-        return free ? (ProbeEntry.Send, new(nowMs + settings.ProbeLeaseMs, word.Out + 1, word.Good)) : (ProbeEntry.Taken, word);
+        return free ? (ProbeEntry.Send, new(nowMs, word.Out + 1, word.Good)) : (ProbeEntry.Taken, word);
     }
 
     /// <summary>The first word of a half-open era: the call that began it is its first probe.</summary>
-    internal static ProbeWord FirstProbe(long nowMs, BreakerSettings settings) => new(nowMs + settings.ProbeLeaseMs, 1, 0);
+    internal static ProbeWord FirstProbe(long nowMs) => new(nowMs, 1, 0);
 
     /// <summary>A probe came back well. True when it was the last that was needed.</summary>
     internal static (bool Closes, ProbeWord Next) Succeed(ProbeWord word, BreakerSettings settings)
     {
         int good = Math.Min(word.Good + 1, ProbeWord.Most);
-        return (good >= settings.SuccessThreshold, new(word.LeaseMs, Math.Max(0, word.Out - 1), good));
+        return (good >= settings.SuccessThreshold, new(word.SentMs, Math.Max(0, word.Out - 1), good));
     }
 
     /// <summary>A probe came back without news (cancelled, refused further down): its place is free again.</summary>
-    internal static ProbeWord Release(ProbeWord word) => new(word.LeaseMs, Math.Max(0, word.Out - 1), word.Good);
+    internal static ProbeWord Release(ProbeWord word) => new(word.SentMs, Math.Max(0, word.Out - 1), word.Good);
 
     /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since; no more than it
     /// takes to reach the cap.</summary>
@@ -49,6 +49,9 @@ internal static class BreakerRules
         double capped = Math.Min(grown, settings.MaxBreakMs); // an overflow to infinity is capped like any other
         return Math.Max(1, (long)Math.Ceiling(capped * (1 - (settings.BreakJitter * random))));
     }
+
+    /// <summary>The break, made longer if the dependency has asked for it, but not beyond the cap.</summary>
+    internal static long Followed(long breakMs, long askedMs, BreakerSettings settings) => Math.Max(breakMs, Math.Min(askedMs, settings.MaxBreakMs));
 
     /// <summary>Is the share of bad calls too large, given enough calls to judge?</summary>
     internal static bool IsTooMany(int calls, int bad, int minimum, double ratio) =>

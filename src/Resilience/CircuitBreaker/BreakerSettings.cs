@@ -25,6 +25,11 @@ internal sealed class BreakerSettings
     internal required double RampFrom { get; init; }
     internal required bool IsDryRun { get; init; }
     internal required Func<AttemptResult, bool>? ShouldCount { get; init; }
+    internal required bool FollowsRetryAfter { get; init; }
+    internal required Action<CircuitChanged>? OnChange { get; init; }
+
+    /// <summary>Grows by one with each update.</summary>
+    internal required int Version { get; init; }
 
     /// <summary>What the windows look like: two settings with the same shape can share them.</summary>
     internal required (long BucketMs, int Buckets, int Calls) Shape { get; init; }
@@ -35,6 +40,12 @@ internal sealed class BreakerSettings
     /// <summary>Calls and slow calls; null when the rule is off.</summary>
     internal FailureWindow? SlowCalls { get; private init; }
 
+    /// <summary>What <see cref="Failures"/> has brought along from windows of other shapes.</summary>
+    private WindowPast? PastFailures { get; init; }
+
+    /// <inheritdoc cref="PastFailures"/>
+    private WindowPast? PastSlowCalls { get; init; }
+
     internal bool WatchesDuration => SlowCallMs > 0;
 
     /// <summary>A run of failures this long has opened the circuit, whoever comes to say so; unreachable when no plain rule for runs is on.</summary>
@@ -42,6 +53,21 @@ internal sealed class BreakerSettings
 
     /// <summary>The number of the window's slot at this time in this era. Over calls, the era's base alone.</summary>
     internal uint Slot(Era era, long nowMs) => Shape.Calls > 0 ? era.SlotBase : (uint)(nowMs / Shape.BucketMs) + era.SlotBase;
+
+    /// <summary>The calls and the failures in the window.</summary>
+    internal (int Calls, int Bad) SumOfFailures(Era era, long nowMs) => Sum(Failures, PastFailures, era, nowMs);
+
+    /// <summary>The calls and the slow ones in the window.</summary>
+    internal (int Calls, int Bad) SumOfSlowCalls(Era era, long nowMs) => Sum(SlowCalls, PastSlowCalls, era, nowMs);
+
+    private (int Calls, int Bad) Sum(FailureWindow? window, WindowPast? past, Era era, long nowMs)
+    {
+        if (window is null) return default;
+        (int calls, int bad) = window.Sum(Slot(era, nowMs));
+        if (past is null) return (calls, bad);
+        (int pastCalls, int pastBad) = past.Sum(era, nowMs, Shape.BucketMs * Shape.Buckets);
+        return (calls + pastCalls, bad + pastBad);
+    }
 
     /// <summary>How far the next era's slots lie beyond this era's: further than any window reaches back.</summary>
     internal const uint SlotStride = 64;
@@ -51,13 +77,17 @@ internal sealed class BreakerSettings
         (long, int, int) shape = ShapeOf(options);
         bool needsFailures = options.FailureRatio is not null;
         bool needsSlow = options.SlowCallThreshold is not null;
+        (FailureWindow? failures, WindowPast? pastFailures) =
+            needsFailures ? Carry(former?.Failures, former?.PastFailures, former, shape, era, nowMs) : default;
+        (FailureWindow? slow, WindowPast? pastSlow) =
+            needsSlow ? Carry(former?.SlowCalls, former?.PastSlowCalls, former, shape, era, nowMs) : default;
         return new()
         {
             FailureRatio = options.FailureRatio ?? double.PositiveInfinity,
             MinimumCalls = options.MinimumCalls,
             ConsecutiveFailures = options.ConsecutiveFailures ?? 0,
             ConsecutiveWithinMs = options.ConsecutiveFailuresWithin is { } within ? Clock.ToMs(within) : Clock.Never,
-            SlowCallMs = options.SlowCallThreshold is { } slow ? Clock.ToMs(slow) : 0,
+            SlowCallMs = options.SlowCallThreshold is { } threshold ? Clock.ToMs(threshold) : 0,
             SlowCallRatio = options.SlowCallRatio,
             BreakMs = Clock.ToMs(options.BreakDuration),
             BreakGrowth = options.BreakGrowth,
@@ -75,8 +105,13 @@ internal sealed class BreakerSettings
             IsDryRun = options.DryRun,
             ShouldCount = options.ShouldCount,
             Shape = shape,
-            Failures = needsFailures ? Carry(former?.Failures, former, shape, era, nowMs) : null,
-            SlowCalls = needsSlow ? Carry(former?.SlowCalls, former, shape, era, nowMs) : null,
+            FollowsRetryAfter = options.BreakFollowsRetryAfter,
+            OnChange = options.OnChange,
+            Version = former is null ? 0 : former.Version + 1,
+            Failures = failures,
+            PastFailures = pastFailures,
+            SlowCalls = slow,
+            PastSlowCalls = pastSlow,
         };
     }
 
@@ -87,15 +122,52 @@ internal sealed class BreakerSettings
         return (Math.Max(1, (windowMs + options.Buckets - 1) / options.Buckets), options.Buckets, 0);
     }
 
-    /// <summary>The same window if the shape is the same; otherwise a new one that begins with the sums of the old.</summary>
-    private static FailureWindow Carry(FailureWindow? window, BreakerSettings? former, (long BucketMs, int Buckets, int Calls) shape, Era? era, long nowMs)
+    /// <summary>The same window if the shape is the same; otherwise a new one that knows what the old one knew. A rule that was off begins
+    /// with nothing.</summary>
+    private static (FailureWindow Window, WindowPast? Past) Carry(
+        FailureWindow? window, WindowPast? past, BreakerSettings? former, (long BucketMs, int Buckets, int Calls) shape, Era? era, long nowMs)
     {
-        if (window is not null && former!.Shape == shape) return window;
-        FailureWindow made = shape.Calls > 0 ? FailureWindow.OverCalls(shape.Calls, shape.Buckets) : FailureWindow.OverTime(shape.Buckets);
-        if (window is null || era is null) return made;
-        (int calls, int bad) = window.Sum(former!.Slot(era, nowMs));
-        uint slot = shape.Calls > 0 ? era.SlotBase : (uint)(nowMs / shape.BucketMs) + era.SlotBase;
-        made.Seed(slot, calls, bad);
-        return made;
+        if (window is not null && former!.Shape == shape) return (window, past);
+        if (shape.Calls > 0)
+        {
+            FailureWindow overCalls = FailureWindow.OverCalls(shape.Calls, shape.Buckets);
+            if (window is null || era is null) return (overCalls, null);
+            int most = former!.Shape.Calls > 0 ? Math.Min(shape.Calls, former.Shape.Calls) : shape.Calls; // what was forgotten does not come back
+            Fill(overCalls, most, era.SlotBase, Known(window, past, former.Shape, era, nowMs));
+            return (overCalls, null);
+        }
+
+        FailureWindow made = FailureWindow.OverTime(shape.Buckets, nowMs);
+        if (window is null || era is null) return (made, null);
+        return (made, former!.Shape.Calls > 0
+            ? WindowPast.OfCalls(window, era, nowMs)
+            : WindowPast.Of(window, former.Shape.BucketMs, past, era, nowMs, shape.BucketMs, shape.BucketMs * shape.Buckets));
+    }
+
+    /// <summary>The counts of a window, from the oldest to the youngest.</summary>
+    private static List<(int Calls, int Bad)> Known(
+        FailureWindow window, WindowPast? past, (long BucketMs, int Buckets, int Calls) shape, Era era, long nowMs)
+    {
+        if (shape.Calls == 0)
+        {
+            long windowMs = shape.BucketMs * shape.Buckets;
+            return [.. WindowPast.Known(window, shape.BucketMs, past, era, nowMs).Where(s => nowMs - s.EndMs < windowMs).Select(s => (s.Calls, s.Bad))];
+        }
+
+        uint head = era.SlotBase + (uint)window.Head;
+        return [.. Enumerable.Range(0, window.Ring).Select(back => head - (uint)(window.Ring - 1 - back)).Select(slot => window.SumOf(slot, slot))];
+    }
+
+    /// <summary>Counts the youngest, as many as the window holds.</summary>
+    private static void Fill(FailureWindow window, int most, uint slotBase, List<(int Calls, int Bad)> known)
+    {
+        int first = known.Count, room = most;
+        while (first > 0 && room > 0) room -= known[--first].Calls;
+        for (int i = first; i < known.Count; i++)
+        {
+            (int calls, int bad) = known[i];
+            int kept = i == first && room < 0 ? calls + room : calls; // of the oldest that has room, a part
+            window.Fill(slotBase, kept, kept == calls ? bad : (int)Math.Round((double)bad * kept / calls));
+        }
     }
 }

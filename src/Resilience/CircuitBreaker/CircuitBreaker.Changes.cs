@@ -21,19 +21,32 @@ public sealed partial class CircuitBreaker
     }
 
     /// <summary>Closes the circuit by hand and forgets its past: counts, run of failures, growth of the break. No ramp.</summary>
+    /// <remarks>A circuit that is closed forgets the same, in a new epoch; that is no change of state, so it is neither told nor counted.</remarks>
     public void Close()
     {
         while (true)
         {
             Era era = Volatile.Read(ref _era);
-            Era next = Next(era, CircuitState.Closed, NowMs, 0, -1, default);
+            if (era.State == CircuitState.Closed && era.Run.IsFull(Volatile.Read(ref _settings).FullRun))
+            {
+                // It has opened, and its thread is about to say so; do it for him, so that the opening is told before the closing.
+                OpenAfterRun(era, Volatile.Read(ref _settings));
+                continue;
+            }
+
+            Era next = Next(era, CircuitState.Closed, NowMs, 0, -1, new(TripRule.ByHand, 0, 0));
             if (TryChange(era, next)) return;
         }
     }
 
-    /// <summary>Changes the options of a living breaker. State, counts, growth and permits that are out are kept; a window of
-    /// another shape begins with the sums of the old one.</summary>
-    /// <remarks>Calls that are counted at this very moment may still be judged by the old options. A break under way keeps its end.</remarks>
+    /// <summary>Changes the options of a living breaker, all but the name, in one step. State, counts, growth and permits that are out are
+    /// kept, and what was counted keeps its age.</summary>
+    /// <remarks>
+    /// A call that is counted at this very moment may still be judged by the old options; it is counted in any case. A break and a ramp
+    /// under way keep their end; a lease of probes does not. Failures in a row that reach a lower limit open the circuit at once, and probes
+    /// that reach a lower threshold close it; other rules are asked when the next failure or slow call is counted, or found under way. A
+    /// rule that was off begins with nothing.
+    /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
     public void Update(CircuitBreakerOptions options)
@@ -43,20 +56,50 @@ public sealed partial class CircuitBreaker
         while (true)
         {
             BreakerSettings former = Volatile.Read(ref _settings);
-            BreakerSettings next = BreakerSettings.From(options, former, Volatile.Read(ref _era), NowMs);
+            Era era = Volatile.Read(ref _era);
+            if (era.State == CircuitState.Closed && era.Run.IsFull(former.FullRun))
+            {
+                OpenAfterRun(era, former); // by the old options it has opened; a higher limit does not undo that
+                continue;
+            }
 
-            // Release: publishes the new settings; pairs with the reads of _settings. The last of two racing updates wins whole.
-            if (Interlocked.CompareExchange(ref _settings, next, former) == former) break;
+            // Options are read once, and whole: the last of two racing updates wins with all of them.
+            BreakerSettings next = BreakerSettings.From(options, former, era, NowMs);
+            if (former.ConsecutiveFailures == 0) era.Run.TryEnd(int.MaxValue); // nobody has ended the run while the rule was off
+
+            // Release: publishes the new settings; pairs with the reads of _settings.
+            if (Interlocked.CompareExchange(ref _settings, next, former) != former) continue;
+            Settle(next);
+            return;
         }
+    }
 
-        Volatile.Write(ref _onChange, options.OnChange);
+    /// <summary>What has been counted may be enough by the new options: that changes the circuit now, not when somebody comes.</summary>
+    private void Settle(BreakerSettings settings)
+    {
+        Era era = Volatile.Read(ref _era);
+        if (era.State == CircuitState.Closed && era.Run.IsFull(settings.FullRun))
+            OpenAfterRun(era, settings);
+        else if (era.State == CircuitState.HalfOpen && new ProbeWord(Volatile.Read(ref era.Probes)).Good >= settings.SuccessThreshold)
+            CloseAfterProbing(era, settings);
     }
 
     /// <summary>As <see cref="Update"/>, and events go to the listeners of another environment from now on.</summary>
     internal void Adopt(CircuitBreakerOptions options, PolicyEnvironment environment)
     {
         Update(options);
-        Volatile.Write(ref _environment, environment); // release: the environment is whole before a change can be told to it
+
+        // Full fence: the environment is whole before a change can be told to it.
+        PolicyEnvironment former = Interlocked.Exchange(ref _environment, environment);
+        if (ReferenceEquals(former.Meter, environment.Meter)) return; // it is counted there already, under the names of the environment it has
+        CircuitBreakerTelemetry.Unwatch(former, this);
+        CircuitBreakerTelemetry.Watch(environment, this);
+    }
+
+    /// <summary>An update has left its policy out: it is counted no more, unless another policy has adopted it.</summary>
+    internal void Abandon(PolicyEnvironment environment)
+    {
+        if (ReferenceEquals(Volatile.Read(ref _environment), environment)) CircuitBreakerTelemetry.Unwatch(environment, this);
     }
 
     /// <summary>A moment's view of the breaker, for people and dashboards. Changes nothing.</summary>
@@ -65,18 +108,17 @@ public sealed partial class CircuitBreaker
         Era era = Volatile.Read(ref _era);
         BreakerSettings settings = Volatile.Read(ref _settings);
         long now = NowMs;
-        uint slot = settings.Slot(era, now);
         bool isClosed = era.State == CircuitState.Closed;
-        (int calls, int failures) = isClosed && settings.Failures is { } window ? window.Sum(slot) : (0, 0);
-        (int timed, int slow) = isClosed && settings.SlowCalls is { } slowWindow ? slowWindow.Sum(slot) : (0, 0);
+        (int calls, int failures) = isClosed ? settings.SumOfFailures(era, now) : (0, 0);
+        (int timed, int slow) = isClosed ? settings.SumOfSlowCalls(era, now) : (0, 0);
         ProbeWord probes = new(era.State == CircuitState.HalfOpen ? Volatile.Read(ref era.Probes) : 0);
         return new(BreakerRules.Seen(era.State, era.UntilMs, now), era.Epoch)
         {
             Calls = Math.Max(calls, timed),
             Failures = failures,
             SlowCalls = slow,
-            OverdueCalls = isClosed ? era.InFlight?.Overdue(now) ?? 0 : 0,
-            ConsecutiveFailures = isClosed ? era.Run.Length : 0,
+            OverdueCalls = isClosed && settings.WatchesDuration ? Volatile.Read(ref era.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0 : 0,
+            ConsecutiveFailures = isClosed && settings.ConsecutiveFailures > 0 ? era.Run.Length : 0,
             ProbesOut = probes.Out,
             ProbesSucceeded = probes.Good,
             InState = TimeSpan.FromMilliseconds(Math.Max(0, now - era.SinceMs)),
@@ -94,7 +136,8 @@ public sealed partial class CircuitBreaker
         long now = NowMs;
         long healthy = era.State == CircuitState.Closed ? now - era.SinceMs : 0;
         int level = BreakerRules.NextLevel(era.Level, healthy, settings);
-        long until = now + BreakerRules.BreakMs(level, settings, Chance());
+        long breakMs = BreakerRules.BreakMs(level, settings, Chance());
+        long until = now + BreakerRules.Followed(breakMs, era.AskedUntil(settings, cause.Rule) - now, settings);
 
         // If another thread changed the era first, its reason stands and ours belongs to the past.
         return TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
@@ -116,7 +159,7 @@ public sealed partial class CircuitBreaker
         long refusedUntil = state switch
         {
             CircuitState.Open => _originMs + until,
-            CircuitState.HalfOpen => _originMs + probes.LeaseMs,
+            CircuitState.HalfOpen => _originMs + probes.SentMs + Volatile.Read(ref _settings).ProbeLeaseMs,
             CircuitState.Closed => _originMs + until, // when the ramp is over
             _ => Clock.Never,
         };
@@ -157,7 +200,7 @@ public sealed partial class CircuitBreaker
             {
                 _delivered = next;
                 told.Successor = null; // only the deliverer walks this way: a call that hangs keeps its own era alive, not all that follow
-                Tell(told, next);
+                if (told.State != CircuitState.Closed || next.State != CircuitState.Closed) Tell(told, next); // closing what is closed changes no state
                 told = next;
             }
 
@@ -171,7 +214,7 @@ public sealed partial class CircuitBreaker
     private void Tell(Era from, Era to)
     {
         CircuitBreakerTelemetry.Changed(_environment, from, to);
-        Action<CircuitChanged>? listener = Volatile.Read(ref _onChange);
+        Action<CircuitChanged>? listener = Volatile.Read(ref _settings).OnChange;
         if (listener is null && !_environment.HasAnyListener) return;
 
         TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
@@ -221,7 +264,7 @@ public sealed record CircuitSnapshot(CircuitState State, long Epoch)
     /// <summary>The rest of the break; zero when it is over and nobody has probed yet; null when the circuit is not open.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>What opened the circuit, or had opened it before it closed.</summary>
+    /// <summary>What opened the circuit, or had opened it before it closed; <see cref="TripRule.ByHand"/> when it was closed by hand.</summary>
     public TripCause Cause { get; init; }
 
     /// <summary>What refused callers are told; null when nobody is refused.</summary>

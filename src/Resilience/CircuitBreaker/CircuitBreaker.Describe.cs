@@ -7,14 +7,18 @@ public sealed partial class CircuitBreaker
 {
     /// <summary>True when nothing would be lost by forgetting this breaker but counts of a healthy dependency: it is closed, and has
     /// not opened of late.</summary>
-    public bool IsForgettable
+    public bool IsForgettable => CallsIfForgettable(_clock.NowMs) is not null;
+
+    /// <summary>How many calls its window holds, if nothing else would be lost by forgetting it; otherwise null.</summary>
+    /// <param name="clockMs">A reading of its clock: one for all that are asked.</param>
+    internal int? CallsIfForgettable(long clockMs)
     {
-        get
-        {
-            Era era = Volatile.Read(ref _era);
-            return era.State == CircuitState.Closed
-                && BreakerRules.NextLevel(era.Level, NowMs - era.SinceMs, Volatile.Read(ref _settings)) == 0;
-        }
+        Era era = Volatile.Read(ref _era);
+        BreakerSettings settings = Volatile.Read(ref _settings);
+        long now = Math.Max(0, clockMs - _originMs);
+        bool isHealthy = era.State == CircuitState.Closed && !era.Run.IsFull(settings.FullRun)
+            && BreakerRules.NextLevel(era.Level, now - era.SinceMs, settings) == 0;
+        return isHealthy ? Math.Max(settings.SumOfFailures(era, now).Calls, settings.SumOfSlowCalls(era, now).Calls) : null;
     }
 
     /// <summary>The user's word on which failures count; null: all.</summary>
@@ -31,6 +35,7 @@ public sealed partial class CircuitBreaker
         if (s.ConsecutiveFailures > 0) Add("consecutive failures", $"{s.ConsecutiveFailures} within {Show(s.ConsecutiveWithinMs)}");
         if (s.SlowCallMs > 0) Add("slow calls", $"{s.SlowCallRatio} of at least {s.MinimumCalls} calls in {window} over {Show(s.SlowCallMs)}");
         Add("break", $"{Show(s.BreakMs)} × {s.BreakGrowth} up to {Show(s.MaxBreakMs)}, less up to {s.BreakJitter:P0} by chance");
+        if (s.FollowsRetryAfter) Add("break follows Retry-After", $"yes");
         Add("forgiven after", $"{Show(s.BreakDecayMs)}");
         Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
         if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");

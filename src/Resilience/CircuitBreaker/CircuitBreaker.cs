@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
-/// <summary>A circuit breaker, usable alone: ask with <see cref="TryEnter(out CircuitPermit)"/>, report with <see cref="Exit"/>.</summary>
+/// <summary>A circuit breaker, usable alone: ask with <see cref="TryEnter(out CircuitPermit)"/>, report with
+/// <see cref="Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>
 /// <para>
 /// Lock-free and thread-safe. Entering, leaving and being refused allocate nothing; a change of state allocates one small
@@ -27,7 +28,6 @@ public sealed partial class CircuitBreaker
     // Read by every call, written when something changes.
     private Era _era;
     private BreakerSettings _settings;
-    private Action<CircuitChanged>? _onChange;
 
     /// <summary>Makes a breaker to be used alone or shared between pipelines.</summary>
     /// <param name="options">Read once; later changes to the object have no effect, use <see cref="Update"/>.</param>
@@ -54,7 +54,6 @@ public sealed partial class CircuitBreaker
         _environment = environment;
         _clock = environment.Clock;
         _originMs = _clock.NowMs;
-        _onChange = options.OnChange;
         _settings = BreakerSettings.From(options, null, null, 0);
         _era = _delivered = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
     }
@@ -75,13 +74,14 @@ public sealed partial class CircuitBreaker
             return era.State switch
             {
                 CircuitState.Open => BreakerRules.Seen(era.State, era.UntilMs, NowMs),
-                CircuitState.Closed when era.Run.Length >= Volatile.Read(ref _settings).FullRun => CircuitState.Open,
+                CircuitState.Closed when era.Run.IsFull(Volatile.Read(ref _settings).FullRun) => CircuitState.Open,
                 _ => era.State,
             };
         }
     }
 
-    /// <summary>Asks to make a call. If the answer is one of the <c>Admitted…</c>, report its end with <see cref="Exit"/>, exactly once.</summary>
+    /// <summary>Asks to make a call. If the answer is one of the <c>Admitted…</c>, report its end with
+    /// <see cref="Exit(CircuitPermit, Verdict)"/>, exactly once.</summary>
     public CircuitEntry TryEnter(out CircuitPermit permit) => TryEnter(out permit, out _);
 
     /// <summary>As <see cref="TryEnter(out CircuitPermit)"/>, and says why if the answer is no.</summary>
@@ -90,7 +90,7 @@ public sealed partial class CircuitBreaker
         // Acquire: pairs with the compare-and-swap in TryChange; the era we see is complete.
         Era era = Volatile.Read(ref _era);
         BreakerSettings settings = Volatile.Read(ref _settings);
-        if (era.State == CircuitState.Closed && era.UntilMs == 0 && !settings.WatchesDuration && era.Run.Length < settings.FullRun)
+        if (era.State == CircuitState.Closed && era.UntilMs == 0 && !settings.WatchesDuration && !era.Run.IsFull(settings.FullRun))
         {
             permit = new(era);
             refusal = null;
@@ -104,23 +104,39 @@ public sealed partial class CircuitBreaker
     /// <param name="permit">The receipt of <see cref="TryEnter(out CircuitPermit)"/>.</param>
     /// <param name="verdict"><see cref="Verdict.Success"/> and <see cref="Verdict.Failure"/> are counted; anything else gives the
     /// permit back and counts nothing.</param>
-    public CircuitExit Exit(CircuitPermit permit, Verdict verdict)
+    public CircuitExit Exit(CircuitPermit permit, Verdict verdict) => Exit(permit, verdict, 0);
+
+    /// <summary>Reports how an admitted call ended, and when the dependency has asked to be called again.</summary>
+    /// <param name="permit">The receipt of <see cref="TryEnter(out CircuitPermit)"/>.</param>
+    /// <param name="verdict">As in the other form.</param>
+    /// <param name="retryAfter">What a failure said, from now on; null or negative: nothing. Used with
+    /// <see cref="CircuitBreakerOptions.BreakFollowsRetryAfter"/> only.</param>
+    public CircuitExit Exit(CircuitPermit permit, Verdict verdict, TimeSpan? retryAfter) =>
+        Exit(permit, verdict, retryAfter is { } asked && asked > TimeSpan.Zero ? Clock.ToMs(asked) : 0);
+
+    /// <summary>Whether it is of use to say when a failure has asked to be called again.</summary>
+    internal bool FollowsRetryAfter => Volatile.Read(ref _settings).FollowsRetryAfter;
+
+    internal CircuitExit Exit(CircuitPermit permit, Verdict verdict, long askedMs)
     {
         Era? era = permit.Era;
         if (era is null) return CircuitExit.Stale;
-        if (permit.StartedMs >= 0) era.InFlight?.End(permit.StartedMs);
+        if (permit.StartedMs >= 0) era.InFlight?.End(permit.RingNumber, permit.StartedMs);
 
         // Acquire: as in TryEnter. If the era ends right after this look, what we do next touches the old era's words only.
         if (era != Volatile.Read(ref _era)) return CircuitExit.Stale;
         if (permit.IsObserver) return CircuitExit.Released;
         bool counts = verdict is Verdict.Success or Verdict.Failure;
-        if (era.State == CircuitState.HalfOpen) return counts ? CountProbe(era, verdict == Verdict.Failure, permit.StartedMs) : ReleaseProbe(era);
+        if (era.State == CircuitState.HalfOpen) return counts ? CountProbe(era, verdict == Verdict.Failure, permit.StartedMs, askedMs) : ReleaseProbe(era);
         if (!counts || era.State != CircuitState.Closed) return CircuitExit.Released;
-        return Count(era, permit.StartedMs, verdict == Verdict.Failure);
+        return Count(era, permit.StartedMs, verdict == Verdict.Failure, askedMs);
     }
 
     /// <summary>A pipeline with listeners uses this breaker: its events go there too.</summary>
     internal void Attach(PolicyEnvironment environment) => _listeners?.Attach(environment);
+
+    /// <summary>The pipeline has left it out.</summary>
+    internal void Detach(PolicyEnvironment environment) => _listeners?.Detach(environment);
 
     private long NowMs => _clock.NowMs - _originMs;
 
@@ -152,10 +168,9 @@ public sealed partial class CircuitBreaker
     {
         if (answer == CircuitEntry.Admitted && settings.WatchesDuration)
         {
-            CallsInFlight inFlight = Volatile.Read(ref era.InFlight)
-                ?? Interlocked.CompareExchange(ref era.InFlight, new(settings.SlowCallMs), null) ?? era.InFlight!;
+            CallsInFlight inFlight = InFlightOf(era, settings);
             inFlight.Begin(now);
-            permit = new(era, now);
+            permit = new(era, now, inFlight.Number);
             return answer;
         }
 
@@ -165,13 +180,29 @@ public sealed partial class CircuitBreaker
             return answer;
         }
 
-        permit = settings.IsDryRun && answer != CircuitEntry.RefusedIsolated ? new(era, isObserver: true) : default;
+        permit = settings.IsDryRun && answer != CircuitEntry.RefusedIsolated ? CircuitPermit.OfObserver(era) : default;
         return permit.Era is null ? answer : CircuitEntry.AdmittedInDryRun;
+    }
+
+    /// <summary>Where calls that begin now are counted. Made by the first call, and made anew by the first that meets another threshold.</summary>
+    private static CallsInFlight InFlightOf(Era era, BreakerSettings settings)
+    {
+        CallsInFlight? seen = Volatile.Read(ref era.InFlight);
+        while (seen is null || (seen.ThresholdMs != settings.SlowCallMs && seen.Version < settings.Version))
+        {
+            // Full fence: the ring is whole before it can be found. A ring of newer settings is never replaced by one of older settings.
+            CallsInFlight made = new(settings.SlowCallMs, settings.Version, seen);
+            CallsInFlight? found = Interlocked.CompareExchange(ref era.InFlight, made, seen);
+            if (ReferenceEquals(found, seen)) return made;
+            seen = found;
+        }
+
+        return seen;
     }
 
     private CircuitEntry? EnterClosed(Era era, BreakerSettings settings, long now)
     {
-        if (era.Run.Length >= settings.FullRun)
+        if (era.Run.IsFull(settings.FullRun))
         {
             OpenAfterRun(era, settings);
             return null;
@@ -192,7 +223,7 @@ public sealed partial class CircuitBreaker
     /// <summary>The winner's call is the first probe of the new era; whoever loses looks again and may find a place as well.</summary>
     private CircuitEntry? BeginProbing(ref Era era, BreakerSettings settings, long now)
     {
-        ProbeWord first = BreakerRules.FirstProbe(now, settings);
+        ProbeWord first = BreakerRules.FirstProbe(now);
         Era next = Next(era, CircuitState.HalfOpen, now, 0, era.Level, era.Cause, first);
         if (!TryChange(era, next)) return null;
         era = next;
@@ -230,13 +261,15 @@ public sealed partial class CircuitBreaker
         }
     }
 
-    private CircuitExit CountProbe(Era era, bool failed, long startedMs)
+    private CircuitExit CountProbe(Era era, bool failed, long startedMs, long askedMs)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
         bool isSlow = startedMs >= 0 && settings.WatchesDuration && NowMs - startedMs >= settings.SlowCallMs;
         if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
         if (failed || isSlow)
         {
+            era.Ask(settings, NowMs, failed ? askedMs : 0);
+
             // Two probes that fail at once: one of them opens the circuit, the other is late.
             return Open(era, settings, new(TripRule.ProbeFailed, 1, 1)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
@@ -249,7 +282,10 @@ public sealed partial class CircuitBreaker
 
             // Full fence: pairs with the one in EnterHalfOpen; exactly one probe finds that it was the last one needed.
             if (Interlocked.CompareExchange(ref era.Probes, next.Bits, word.Bits) != word.Bits) continue;
-            if (closes) CloseAfterProbing(era, settings);
+
+            // The settings of now, as in CountsInRun.
+            BreakerSettings latest = Volatile.Read(ref _settings);
+            if (closes || next.Good >= latest.SuccessThreshold) CloseAfterProbing(era, latest);
             return CircuitExit.Counted;
         }
     }
@@ -267,30 +303,43 @@ public sealed partial class CircuitBreaker
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private CircuitExit Count(Era era, long startedMs, bool failed)
+    private CircuitExit Count(Era era, long startedMs, bool failed, long askedMs)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
+        if (failed && settings.FollowsRetryAfter) era.Ask(settings, NowMs, askedMs);
         if (settings.ConsecutiveFailures > 0 && !CountsInRun(era, settings, failed)) return CircuitExit.Stale;
         if (settings.Failures is { } window) window.Record(settings.Slot(era, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
-        if (failed || startedMs >= 0) Judge(era, settings, startedMs, failed);
+
+        // The settings of now: if they are still those that we counted by, an update comes after our count and its window knows it;
+        // otherwise we judge by the new window, which knows it too. Two failures on both sides of an update do not miss each other.
+        if (failed || startedMs >= 0) Judge(era, Volatile.Read(ref _settings), startedMs, failed);
         return CircuitExit.Counted;
     }
 
     /// <summary>False when the run was full already: the circuit has opened, this result is late.</summary>
     private bool CountsInRun(Era era, BreakerSettings settings, bool failed)
     {
-        int run = 0;
-        bool isInTime = failed
-            ? (run = era.Run.Extend(settings.ConsecutiveFailures, settings.FullRun, settings.ConsecutiveWithinMs, NowMs)) >= 0
-            : era.Run.TryEnd(settings.FullRun);
-        if (!isInTime || run >= settings.ConsecutiveFailures) OpenAfterRun(era, settings);
-        return isInTime;
+        if (!failed)
+        {
+            if (era.Run.TryEnd(settings.FullRun)) return true;
+            OpenAfterRun(era, settings);
+            return false;
+        }
+
+        int run = era.Run.Extend(settings.ConsecutiveFailures, settings.FullRun, settings.ConsecutiveWithinMs, NowMs);
+
+        // The settings of now: an update to a lower limit either finds our failure (Settle), or we find the update here.
+        BreakerSettings latest = Volatile.Read(ref _settings);
+        if (run < 0 || run >= settings.FullRun) OpenAfterRun(era, settings);
+        else if (era.Run.IsFull(latest.FullRun)) OpenAfterRun(era, latest);
+        else if (run >= settings.ConsecutiveFailures) Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
+        return run >= 0;
     }
 
+    /// <summary>The run has reached the limit, unless a success by a higher limit has ended it.</summary>
     private void OpenAfterRun(Era era, BreakerSettings settings)
     {
-        int run = Math.Max(era.Run.Length, settings.ConsecutiveFailures);
-        Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
+        if (era.Run.Seal(settings.FullRun) is not 0 and var run) Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
     }
 
     /// <summary>The rules over the window, asked after something bad was counted (or a duration became known).</summary>
@@ -299,26 +348,25 @@ public sealed partial class CircuitBreaker
         long now = NowMs;
         double share = era.IsRamping ? BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings) : 1;
         int minimum = BreakerRules.Minimum(settings.MinimumCalls, share);
-        uint slot = settings.Slot(era, now);
         if (settings.SlowCalls is { } slow && startedMs >= 0)
         {
             bool isSlow = now - startedMs >= settings.SlowCallMs;
-            slow.Record(slot, isSlow);
+            slow.Record(settings.Slot(era, now), isSlow);
             if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
-            if (isSlow && settings.WatchesDuration && TripsOnSlowCalls(era, settings, slow, slot, minimum, now)) return;
+            if (isSlow && TripsOnSlowCalls(era, settings, minimum, now)) return;
         }
 
-        if (failed && settings.Failures is { } failures)
+        if (failed && settings.Failures is not null)
         {
-            (int calls, int bad) = failures.Sum(slot);
+            (int calls, int bad) = settings.SumOfFailures(era, now);
             if (BreakerRules.IsTooMany(calls, bad, minimum, settings.FailureRatio)) Open(era, settings, new(TripRule.FailureRatio, calls, bad));
         }
     }
 
-    private bool TripsOnSlowCalls(Era era, BreakerSettings settings, FailureWindow slow, uint slot, int minimum, long now)
+    private bool TripsOnSlowCalls(Era era, BreakerSettings settings, int minimum, long now)
     {
-        (int calls, int bad) = slow.Sum(slot);
-        int overdue = era.InFlight?.Overdue(now) ?? 0;
+        (int calls, int bad) = settings.SumOfSlowCalls(era, now);
+        int overdue = Volatile.Read(ref era.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0;
         if (!BreakerRules.IsTooMany(calls + overdue, bad + overdue, minimum, settings.SlowCallRatio)) return false;
         Open(era, settings, new(TripRule.SlowCalls, calls + overdue, bad + overdue));
         return true;
@@ -327,10 +375,11 @@ public sealed partial class CircuitBreaker
     /// <summary>Calls that hang report nothing, so those who come look for them: one caller per slot of time takes the trouble.</summary>
     private bool TripsOnCallsInFlight(Era era, BreakerSettings settings, long now)
     {
-        if (settings.SlowCalls is not { } slow || Volatile.Read(ref era.InFlight) is not { } inFlight || !inFlight.IsTimeToLook(now)) return false;
-        if (inFlight.Overdue(now) == 0) return false;
+        if (Volatile.Read(ref era.InFlight) is null) return false;
+        CallsInFlight inFlight = InFlightOf(era, settings);
+        if (!inFlight.IsTimeToLook(now) || inFlight.Overdue(now, settings.SlowCallMs) == 0) return false;
         double share = era.IsRamping ? BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings) : 1;
-        return TripsOnSlowCalls(era, settings, slow, settings.Slot(era, now), BreakerRules.Minimum(settings.MinimumCalls, share), now);
+        return TripsOnSlowCalls(era, settings, BreakerRules.Minimum(settings.MinimumCalls, share), now);
     }
 
     private static string NameOf(CircuitBreakerOptions options)

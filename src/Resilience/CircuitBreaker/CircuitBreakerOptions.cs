@@ -44,6 +44,10 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>The share of the break that chance may take away, 0 to 1, so that the processes of a fleet do not probe together. Default 0.2.</summary>
     public double BreakJitter { get; set; } = 0.2;
 
+    /// <summary>Whether the break lasts as long as the dependency asks: if the failure that opened the circuit said when to come back
+    /// (<c>Retry-After</c>), the break is no shorter than that, but at most <see cref="MaxBreakDuration"/>. Default false: the time is ours.</summary>
+    public bool BreakFollowsRetryAfter { get; set; }
+
     /// <summary>Each such span of health takes back one step of the growth, 1 ms to a day. Default 1 min.</summary>
     public TimeSpan BreakDecay { get; set; } = TimeSpan.FromMinutes(1);
 
@@ -70,7 +74,8 @@ public sealed class CircuitBreakerOptions : PolicyOptions
 
     /// <summary>Asked of each failure that would be counted; can only say no: then the call says nothing about the dependency, as if it had been
     /// ignored. An exception means yes. Runs on the thread of the call. Default null: every failure counts that the classifier lets count.
-    /// Calls of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/> and <see cref="CircuitBreaker.Exit"/> by hand do not ask it.</summary>
+    /// Calls of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/> and <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/> by hand
+    /// do not ask it.</summary>
     public Func<AttemptResult, bool>? ShouldCount { get; set; }
 
     /// <summary>Hears of each change of state, once, in order, after it has happened. What it throws is counted and swallowed. For
@@ -88,6 +93,9 @@ public sealed class CircuitBreakerOptions : PolicyOptions
         CheckRules(check);
         CheckBreak(check);
     }
+
+    /// <summary>All properties are values or delegates, so this is a whole copy.</summary>
+    internal CircuitBreakerOptions Copy() => (CircuitBreakerOptions)MemberwiseClone();
 
     private void CheckRules(OptionsCheck check)
     {
@@ -140,8 +148,10 @@ public sealed class CircuitBreakerOptions : PolicyOptions
 /// <param name="PolicyName">The breaker.</param>
 /// <param name="From">The state before.</param>
 /// <param name="To">The state now.</param>
-/// <param name="Epoch">The number of the era that began; events come in the order of these numbers, none is left out.</param>
-/// <param name="Cause">What opened the circuit; for a change to half open or closed, what had opened it.</param>
+/// <param name="Epoch">The number of the era that began; events come in the order of these numbers, and no change is left out. A number is
+/// passed over where a closed circuit was closed by hand, which changes no state.</param>
+/// <param name="Cause">What opened the circuit; for a change to half open or closed, what had opened it, or <see cref="TripRule.ByHand"/>
+/// for a closing by hand.</param>
 /// <param name="BreakDuration">For a change to open: how long the break lasts.</param>
 public sealed record CircuitChanged(
     string PipelineName, string PolicyName, CircuitState From, CircuitState To, long Epoch, TripCause Cause, TimeSpan? BreakDuration)

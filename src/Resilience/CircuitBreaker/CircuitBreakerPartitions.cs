@@ -4,10 +4,11 @@ namespace Resilience;
 
 /// <summary>A circuit breaker for each key (authority, shard, tenant), made when the key is first seen, with bounded memory. Thread-safe.</summary>
 /// <remarks>
-/// When the bound is reached, a tenth of the breakers is forgotten: those that are closed and had the fewest calls in their
-/// window. An open, half-open or isolated breaker is never forgotten, nor one that has opened and not yet decayed, unless all
-/// are; then further keys share one breaker, <see cref="Overflow"/>. Keys compare ordinally; who is careful with untrusted
-/// keys maps them to known ones.
+/// When the bound is reached, a new key takes the place of one that nothing is lost by forgetting: of a few that are looked at, round and
+/// round, the one that is closed, has not opened of late, and has had the fewest calls in its window. An open, half-open or isolated
+/// breaker is never forgotten. A key for which no place is found so shares one breaker, <see cref="Overflow"/>, for this call, and is
+/// counted (<see cref="Overflowed"/>): it is guarded, together with all others that found none. Keys compare ordinally; who is careful
+/// with untrusted keys maps them to known ones.
 /// </remarks>
 public sealed class CircuitBreakerPartitions
 {
@@ -15,10 +16,18 @@ public sealed class CircuitBreakerPartitions
     private readonly CircuitListeners _listeners = new();
     private readonly PolicyEnvironment _environment;
     private readonly ConcurrentDictionary<string, CircuitBreaker> _breakers = new(StringComparer.Ordinal);
-    private int _sweeping;
+
+    /// <summary>How many breakers are looked at for a new key when there is no room. All have been looked at after an eighth of a capacity's
+    /// worth of new keys.</summary>
+    private const int LooksPerKey = 8;
+
+    private readonly ConcurrentQueue<KeyValuePair<string, CircuitBreaker>> _turns = []; // what is in the dictionary, in the order in which it is looked at
+    private int _taken; // places: taken before a breaker is added, so that there are never more
+    private long _looks;
+    private long _overflowed;
 
     /// <summary>Makes the set.</summary>
-    /// <param name="options">The options of each breaker; read when a breaker is made.</param>
+    /// <param name="options">The options of each breaker, read once; later changes to the object have no effect.</param>
     /// <param name="capacity">The most breakers kept, 1 or more. Default 1,000.</param>
     /// <param name="timeProvider">Default: the system's.</param>
     /// <param name="randomness">For the jitter of the break. Default: <see cref="Randomness.Shared"/>.</param>
@@ -30,9 +39,9 @@ public sealed class CircuitBreakerPartitions
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
-        options.ThrowIfInvalid();
-        _options = options;
-        _environment = PolicyEnvironment.Standalone(options.Name ?? options.Kind, timeProvider, randomness, _listeners.Forward);
+        _options = options.Copy(); // before the check: what is checked is what is used
+        _options.ThrowIfInvalid();
+        _environment = PolicyEnvironment.Standalone(_options.Name ?? _options.Kind, timeProvider, randomness, _listeners.Forward);
         Capacity = capacity;
         Overflow = Make(null);
         CircuitBreakerTelemetry.Watch(_environment, this);
@@ -44,11 +53,18 @@ public sealed class CircuitBreakerPartitions
     /// <summary>The most breakers kept.</summary>
     public int Capacity { get; }
 
-    /// <summary>How many are kept now; never more than <see cref="Capacity"/> for longer than a racing moment.</summary>
+    /// <summary>How many are kept now, at most <see cref="Capacity"/>.</summary>
     public int Count => _breakers.Count;
 
     /// <summary>Shared by the keys for which there was no room.</summary>
     public CircuitBreaker Overflow { get; }
+
+    /// <summary>How often <see cref="Get"/> has answered with <see cref="Overflow"/> so far. If it grows, the capacity is too small for
+    /// an outage, or the keys are not bounded.</summary>
+    public long Overflowed => Volatile.Read(ref _overflowed);
+
+    /// <summary>How often a breaker was looked at to make room.</summary>
+    internal long Looks => Volatile.Read(ref _looks);
 
     /// <summary>The breaker of a key.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="key"/> is null.</exception>
@@ -63,6 +79,8 @@ public sealed class CircuitBreakerPartitions
 
     internal void Attach(PolicyEnvironment environment) => _listeners.Attach(environment);
 
+    internal void Detach(PolicyEnvironment environment) => _listeners.Detach(environment);
+
     internal PolicyDescription Describe(string policyName)
     {
         PolicyDescription one = Overflow.Describe(policyName);
@@ -71,32 +89,48 @@ public sealed class CircuitBreakerPartitions
 
     private CircuitBreaker Add(string key)
     {
-        if (_breakers.Count >= Capacity && !MakeRoom()) return Overflow;
-        return _breakers.GetOrAdd(key, static (name, set) => set.Make(name), this);
+        if (!TryTakePlace())
+        {
+            Interlocked.Increment(ref _overflowed);
+            return Overflow;
+        }
+
+        CircuitBreaker made = Make(key);
+        CircuitBreaker kept = _breakers.GetOrAdd(key, made);
+        if (ReferenceEquals(kept, made)) _turns.Enqueue(new(key, made));
+        else Interlocked.Decrement(ref _taken); // another thread was first
+        return kept;
     }
 
     private CircuitBreaker Make(string? key) => new(_options, _environment, isChecked: true, key);
 
-    /// <summary>One thread sweeps; others meanwhile use <see cref="Overflow"/> for keys that are new.</summary>
-    private bool MakeRoom()
+    /// <summary>A place that is free, or that of a breaker which is forgotten for it.</summary>
+    private bool TryTakePlace()
     {
-        if (Interlocked.CompareExchange(ref _sweeping, 1, 0) != 0) return false;
-        try
+        // Full fence: the place is ours before anything is put there, so that no race can fill more than there are.
+        if (Interlocked.Increment(ref _taken) <= Capacity) return true;
+        Interlocked.Decrement(ref _taken);
+        return TryForget(_environment.Clock.NowMs);
+    }
+
+    /// <summary>Forgets the least useful of the next few. Those that are looked at are in the hands of this thread alone; a thread that finds
+    /// none meanwhile uses <see cref="Overflow"/>.</summary>
+    private bool TryForget(long nowMs)
+    {
+        KeyValuePair<string, CircuitBreaker> least = default;
+        int fewest = int.MaxValue;
+        for (int i = Math.Min(LooksPerKey, Capacity); i > 0 && _turns.TryDequeue(out KeyValuePair<string, CircuitBreaker> next); i--)
         {
-            (string Key, CircuitBreaker Breaker, int Calls)[] forgettable =
-            [
-                .. _breakers.Where(b => b.Value.IsForgettable)
-                    .Select(b => (b.Key, b.Value, b.Value.TakeSnapshot().Calls))
-                    .OrderBy(b => b.Item3)
-                    .Take(Math.Max(1, Capacity / 10)),
-            ];
-            foreach ((string key, CircuitBreaker breaker, _) in forgettable) _breakers.TryRemove(new(key, breaker));
-            return _breakers.Count < Capacity;
+            Interlocked.Increment(ref _looks);
+            if (next.Value.CallsIfForgettable(nowMs) is { } calls && calls < fewest)
+            {
+                (next, least) = (least, next);
+                fewest = calls;
+            }
+
+            if (next.Value is not null) _turns.Enqueue(next);
         }
-        finally
-        {
-            // Release: the next sweeper sees what we removed.
-            Volatile.Write(ref _sweeping, 0);
-        }
+
+        return least.Value is not null && _breakers.TryRemove(least);
     }
 }

@@ -30,7 +30,6 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
     {
         _breaker = breaker;
         _environment = environment;
-        breaker.Attach(environment);
     }
 
     internal override bool NeverThrows => true;
@@ -54,6 +53,16 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
         {
             CircuitBreakerTelemetry.Watch(_environment, _breaker); // not before: a pipeline that is found wrong has no circuit
         }
+        else
+        {
+            _breaker.Attach(_environment); // not before: an update that is refused is told nothing
+        }
+    }
+
+    protected internal override void Retire()
+    {
+        if (_isOurs) _breaker.Abandon(_environment);
+        else _breaker.Detach(_environment);
     }
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
@@ -76,7 +85,6 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
         _breakers = breakers;
         _keyOf = keyOf;
         _environment = environment;
-        breakers.Attach(environment);
     }
 
     internal override bool NeverThrows => true;
@@ -86,6 +94,10 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
     public override object? State => _breakers;
 
     public override PolicyDescription Describe() => _breakers.Describe(_environment.PolicyName);
+
+    protected internal override void TakeEffect() => _breakers.Attach(_environment);
+
+    protected internal override void Retire() => _breakers.Detach(_environment);
 
     private CircuitBreaker BreakerFor(ResilienceContext context)
     {
@@ -141,8 +153,32 @@ internal sealed class BreakerPassage<T>(PolicyEnvironment environment, PolicyLin
     private void Exit(CircuitBreaker breaker, CircuitPermit permit, in Outcome<T> outcome, ResilienceContext context)
     {
         Verdict verdict = outcome.Verdict;
-        if (verdict == Verdict.Failure && !Counts(breaker, outcome, context)) verdict = Verdict.Ignored; // it says nothing of the dependency
-        if (breaker.Exit(permit, verdict) == CircuitExit.Stale) CircuitBreakerTelemetry.Stale(environment);
+        long asked = 0;
+        if (verdict == Verdict.Failure)
+        {
+            if (!Counts(breaker, outcome, context)) verdict = Verdict.Ignored; // it says nothing of the dependency
+            else if (breaker.FollowsRetryAfter) asked = AskedMs(outcome);
+        }
+
+        if (breaker.Exit(permit, verdict, asked) == CircuitExit.Stale) CircuitBreakerTelemetry.Stale(environment);
+    }
+
+    /// <summary>When the dependency has asked to be called again, in milliseconds from now; 0 when it did not say. Code of the user, so it is
+    /// asked before anything is changed.</summary>
+    private long AskedMs(in Outcome<T> outcome)
+    {
+        try
+        {
+            TimeSpan? asked = outcome.HasResult
+                ? environment.Classifier.BindRetryAfter<T>()?.Invoke(outcome.RawValue!, environment.TimeProvider)
+                : outcome.RetryAfter;
+            return asked is { } span && span > TimeSpan.Zero ? Clock.ToMs(span) : 0;
+        }
+        catch (Exception error)
+        {
+            Safely.Report("circuit breaker RetryAfter", error);
+            return 0;
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

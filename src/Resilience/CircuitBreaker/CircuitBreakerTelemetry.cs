@@ -96,6 +96,8 @@ internal sealed class CircuitBreakerTelemetry : IObserved
     /// <summary>Counts the circuit by its state as long as it is alive, once, under the names under which its transitions are counted.</summary>
     internal static void Watch(PolicyEnvironment environment, CircuitBreaker breaker) => Of(environment)._breakers.Add(breaker);
 
+    internal static void Unwatch(PolicyEnvironment environment, CircuitBreaker breaker) => Of(environment)._breakers.Remove(breaker);
+
     /// <summary>All circuits of the set count as one policy's: keys never make series.</summary>
     internal static void Watch(PolicyEnvironment environment, CircuitBreakerPartitions partitions) => Of(environment)._partitions.Add(partitions);
 

@@ -7,13 +7,23 @@ internal sealed class CircuitListeners
 
     internal void Attach(PolicyEnvironment environment)
     {
-        if (!environment.HasAnyListener) return;
+        if (environment.HasAnyListener) Change(environment, add: true);
+    }
+
+    /// <summary>The policy of this environment was left out by an update.</summary>
+    internal void Detach(PolicyEnvironment environment) => Change(environment, add: false);
+
+    /// <summary>Leaves out the environment and those that are gone; adds it if asked. So it never stands here twice.</summary>
+    private void Change(PolicyEnvironment environment, bool add)
+    {
         while (true)
         {
-            // Acquire and full fence: an array is never changed after it was published here.
+            // Acquire and full fence: an array is never changed after it was published here, and no array is published twice.
             WeakReference<PolicyEnvironment>[] seen = Volatile.Read(ref _environments);
-            WeakReference<PolicyEnvironment>[] next = [.. seen.Where(w => w.TryGetTarget(out _)), new(environment)];
-            if (Interlocked.CompareExchange(ref _environments, next, seen) == seen) return;
+            List<WeakReference<PolicyEnvironment>> next = [.. seen.Where(w => w.TryGetTarget(out PolicyEnvironment? known) && known != environment)];
+            if (add) next.Add(new(environment));
+            WeakReference<PolicyEnvironment>[] made = next.ToArray();
+            if (Interlocked.CompareExchange(ref _environments, made, seen) == seen) return;
         }
     }
 

@@ -41,7 +41,7 @@ public enum CircuitEntry
     RefusedIsolated = 6,
 }
 
-/// <summary>The answer of <see cref="CircuitBreaker.Exit"/>.</summary>
+/// <summary>The answer of <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 public enum CircuitExit
 {
     /// <summary>The result was counted.</summary>
@@ -54,23 +54,40 @@ public enum CircuitExit
     Stale = 2,
 }
 
-/// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit"/>.</summary>
+/// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>
 /// It names the era of the circuit in which it was given; in any later era it counts for nothing, so a late result cannot fool
 /// the breaker. <c>default</c> is a receipt of no era: always <see cref="CircuitExit.Stale"/>.
 /// </remarks>
 public readonly struct CircuitPermit
 {
+    private const int TimeBits = 44;
+
     internal readonly Era? Era;
-    internal readonly long StartedMs; // -1: the breaker does not look at durations
     internal readonly bool IsObserver; // admitted in dry run only
 
-    internal CircuitPermit(Era era, long startedMs = -1, bool isObserver = false)
+    // -1: the breaker does not look at durations. Otherwise the time of the beginning (44 bits), and above it the number of the ring that
+    // counts the call while it is under way (CallsInFlight, 15 bits): in one word, because every call carries a permit.
+    private readonly long _started;
+
+    internal CircuitPermit(Era era, long startedMs = -1, int ringNumber = 0)
     {
         Era = era;
-        StartedMs = startedMs;
-        IsObserver = isObserver;
+        _started = startedMs | ((long)ringNumber << TimeBits);
     }
+
+    private CircuitPermit(Era era, bool isObserver)
+    {
+        Era = era;
+        IsObserver = isObserver;
+        _started = -1;
+    }
+
+    internal static CircuitPermit OfObserver(Era era) => new(era, isObserver: true);
+
+    internal long StartedMs => _started < 0 ? -1 : _started & ((1L << TimeBits) - 1);
+
+    internal int RingNumber => (int)(_started >> TimeBits);
 
     /// <summary>The number of the era: grows by one with each change of state. 0 for <c>default</c>.</summary>
     public long Epoch => Era?.Epoch ?? 0;

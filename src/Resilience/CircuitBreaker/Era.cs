@@ -50,6 +50,9 @@ internal sealed class Era
     /// <summary>Closed, when slow calls are watched: the calls that are under way. Made by the first that needs it.</summary>
     internal CallsInFlight? InFlight;
 
+    /// <summary>When the failure that was counted last has asked to be called again, on the breaker's clock; 0: it did not say.</summary>
+    private long _askedMs;
+
     /// <summary>The era that followed. Written by the thread that made the change, read and cleared by the one that delivers events in order.</summary>
     internal Era? Successor;
 
@@ -70,6 +73,17 @@ internal sealed class Era
         Probes = probes.Bits;
     }
 
+    /// <summary>A failure is about to be counted: what it has asked for stands here before it can open the circuit, whoever carries that out.</summary>
+    internal void Ask(BreakerSettings settings, long nowMs, long askedMs)
+    {
+        // Release: before the count of the failure, which is a full fence. Of failures at the same instant any may be the last.
+        if (settings.FollowsRetryAfter) Volatile.Write(ref _askedMs, askedMs > 0 ? nowMs + Math.Min(askedMs, settings.MaxBreakMs) : 0);
+    }
+
+    /// <summary>Until when the dependency has asked not to be called; 0 when it has not, or does not count.</summary>
+    internal long AskedUntil(BreakerSettings settings, TripRule rule) => settings.FollowsRetryAfter
+        && rule is TripRule.FailureRatio or TripRule.ConsecutiveFailures or TripRule.ProbeFailed ? Volatile.Read(ref _askedMs) : 0;
+
     internal bool IsRamping => State == CircuitState.Closed && UntilMs != 0;
 }
 
@@ -78,30 +92,31 @@ internal sealed class Era
 /// <code>
 ///  63                                       24 23          12 11           0
 /// ┌───────────────────────────────────────────┬──────────────┬──────────────┐
-/// │ lease: ms at which all probes out are lost │     out      │     good     │
+/// │ sent: ms at which the last probe was sent  │     out      │     good     │
 /// │                   40 bits                  │   12 bits    │   12 bits    │
 /// └───────────────────────────────────────────┴──────────────┴──────────────┘
 /// </code>
-/// The lease is that of the probe sent last (now + ProbeLease at its sending). While probes keep coming and going there is
-/// progress; when none has been sent for a whole lease and places are still taken, every probe that is out is older than its
-/// lease, all are given up together, and a new half-open era begins with fresh places. 40 bits of milliseconds are 34 years
-/// from the making of the breaker. A word of zero says that they have been given up: whoever comes next swaps the era.
+/// The probes out are lost a lease after the last one was sent. While probes keep coming and going there is progress; when none has
+/// been sent for a whole lease and places are still taken, every probe that is out is older than its lease, all are given up
+/// together, and a new half-open era begins with fresh places. The lease itself is an option, so an update lengthens or shortens that
+/// of probes that are out. 40 bits of milliseconds are 34 years from the making of the breaker. A word of zero says that they have
+/// been given up: whoever comes next swaps the era.
 /// </remarks>
 internal readonly record struct ProbeWord(long Bits)
 {
     internal const int GoodBits = 12;
     internal const int OutBits = 12;
-    internal const int LeaseBits = 40;
+    internal const int SentBits = 40;
     internal const int Most = (1 << OutBits) - 1;
 
-    internal ProbeWord(long leaseMs, int probesOut, int good)
-        : this((leaseMs << (OutBits + GoodBits)) | ((long)probesOut << GoodBits) | (long)good)
+    internal ProbeWord(long sentMs, int probesOut, int good)
+        : this((sentMs << (OutBits + GoodBits)) | ((long)probesOut << GoodBits) | (long)good)
     {
-        Debug.Assert(leaseMs is >= 0 and < 1L << LeaseBits, "The lease fits its bits.");
+        Debug.Assert(sentMs is >= 0 and < 1L << SentBits, "The time fits its bits.");
         Debug.Assert(probesOut is >= 0 and <= Most && good is >= 0 and <= Most, "The counts fit their bits.");
     }
 
-    /// <summary>All probes out are lost, and a new era is about to begin. No other word has a lease of zero.</summary>
+    /// <summary>All probes out are lost, and a new era is about to begin. No other word was sent at zero: a break of a millisecond comes before.</summary>
     internal static ProbeWord GivenUp => default;
 
     internal bool IsGivenUp => Bits == 0;
@@ -110,5 +125,5 @@ internal readonly record struct ProbeWord(long Bits)
 
     internal int Out => (int)((Bits >> GoodBits) & Most);
 
-    internal long LeaseMs => (long)((ulong)Bits >> (OutBits + GoodBits));
+    internal long SentMs => (long)((ulong)Bits >> (OutBits + GoodBits));
 }

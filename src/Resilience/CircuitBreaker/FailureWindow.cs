@@ -40,18 +40,19 @@ internal sealed class FailureWindow
     private int _head; // the slot being filled, when slots are stretches of calls
     private long[][] _stripes;
 
-    private FailureWindow(int buckets, int callsPerBucket)
+    private FailureWindow(int buckets, int callsPerBucket, long madeMs = 0)
     {
         Debug.Assert(buckets > 0, "A window has at least one bucket.");
         _buckets = buckets;
         _callsPerBucket = callsPerBucket;
+        MadeMs = madeMs;
         int ring = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)buckets + 1);
         _mask = ring - 1;
         _stripes = [new long[ring]];
     }
 
     /// <summary>A window over time: the caller numbers the slots.</summary>
-    internal static FailureWindow OverTime(int buckets) => new(buckets, 0);
+    internal static FailureWindow OverTime(int buckets, long madeMs = 0) => new(buckets, 0, madeMs);
 
     /// <summary>A window over the last <paramref name="calls"/> calls, exact for as many calls as buckets, otherwise up to one bucket more.</summary>
     internal static FailureWindow OverCalls(int calls, int buckets)
@@ -162,12 +163,38 @@ internal sealed class FailureWindow
         return (calls, bad);
     }
 
-    /// <summary>Puts counts of a former window into this one, which nobody else sees yet.</summary>
-    internal void Seed(uint slot, int calls, int bad)
+    /// <summary>Sums up the slots from the first to the last, as far as they are still there; over calls, too.</summary>
+    internal (int Calls, int Bad) SumOf(uint first, uint last)
     {
-        Debug.Assert(_head == 0, "Nobody has counted yet.");
-        long c = Math.Min(calls, CountMask), b = calls > CountMask ? (long)bad * CountMask / calls : bad;
-        _stripes[0][slot & (uint)_mask] = ((long)slot << StampShift) | (b << BadShift) | c;
+        int calls = 0, bad = 0;
+        foreach (long[] ring in Volatile.Read(ref _stripes))
+        {
+            for (int i = 0; i <= _mask; i++)
+            {
+                // Acquire: as in Sum.
+                long bucket = Volatile.Read(ref ring[i]);
+                if ((uint)(bucket >>> StampShift) - first > last - first) continue;
+                calls += (int)(bucket & CountMask);
+                bad += (int)((bucket >> BadShift) & CountMask);
+            }
+        }
+
+        return (calls, bad);
+    }
+
+    /// <summary>The slot being filled, when slots are stretches of calls.</summary>
+    internal int Head => Volatile.Read(ref _head);
+
+    /// <summary>How many slots the ring has room for.</summary>
+    internal int Ring => _mask + 1;
+
+    /// <summary>When the window was made, on the breaker's clock: nothing in it is older.</summary>
+    internal long MadeMs { get; }
+
+    /// <summary>Counts calls of a former window in this one, which nobody else sees yet: the bad ones evenly among them.</summary>
+    internal void Fill(uint slotBase, int calls, int bad)
+    {
+        for (long i = 0; i < calls; i++) Record(slotBase, (i + 1) * bad / calls > i * bad / calls);
     }
 
     /// <summary>How many rings there are now.</summary>

@@ -20,7 +20,7 @@ public enum TripRule
     /// <summary>A probe failed, or succeeded too slowly where slow calls are watched.</summary>
     ProbeFailed,
 
-    /// <summary>A person did it.</summary>
+    /// <summary>A person did it: isolated the circuit, or closed it.</summary>
     ByHand,
 }
 
@@ -38,7 +38,7 @@ public readonly record struct TripCause(TripRule Rule, int Calls, int Bad)
         TripRule.ConsecutiveFailures => string.Create(CultureInfo.InvariantCulture, $"{Bad} calls in a row failed"),
         TripRule.SlowCalls => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls were slow"),
         TripRule.ProbeFailed => "a probe failed or was slow",
-        TripRule.ByHand => "a person opened it",
+        TripRule.ByHand => "a person decided it",
         _ => "of nothing",
     };
 }

@@ -73,9 +73,14 @@ internal sealed class HedgingPolicy : ResiliencePolicy
 
     protected internal override void TakeEffect()
     {
-        if (_pendingBudget is not { } options) return;
-        Budget.Update(options);
+        if (!_ownsBudget) return;
+        Budget.Adopt(_pendingBudget, Environment);
         _pendingBudget = null;
+    }
+
+    protected internal override void Retire()
+    {
+        if (_ownsBudget) Budget.Abandon(Environment);
     }
 
     /// <summary>With one attempt there is nothing to do, so there is no link.</summary>

@@ -11,7 +11,8 @@ namespace Resilience;
 /// </remarks>
 public sealed class ConcurrencyLimit
 {
-    private readonly PolicyEnvironment _environment;
+    private readonly Lock _changing = new(); // one change of the options at a time; runs no user code, and no call touches it
+    private PolicyEnvironment _environment; // changes when the pipeline is updated; the clock stays
     private Queueing _queueing; // who may wait, and how long; replaced as a whole
     private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _queue = [];
@@ -75,8 +76,7 @@ public sealed class ConcurrencyLimit
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
             ArgumentOutOfRangeException.ThrowIfGreaterThan(value, ConcurrencyLimitOptions.Most);
-            (_full, _waited) = MakeRefusals(value);
-            Change(static (word, limit) => word.WithLimit(limit), value);
+            lock (_changing) ChangeLimit(value);
             AdmitWaiting();
         }
     }
@@ -89,8 +89,37 @@ public sealed class ConcurrencyLimit
     {
         ArgumentNullException.ThrowIfNull(options);
         options.ThrowIfInvalid();
-        Volatile.Write(ref _queueing, new(options.MaxQueued, options.MaxWait)); // release: whole before it can be seen
-        Limit = options.MaxConcurrent;
+        (int limit, Queueing queueing) = (options.MaxConcurrent, new(options.MaxQueued, options.MaxWait));
+        lock (_changing)
+        {
+            Volatile.Write(ref _queueing, queueing); // release: whole before it can be seen
+            ChangeLimit(limit);
+        }
+
+        AdmitWaiting();
+    }
+
+    private void ChangeLimit(int limit)
+    {
+        (_full, _waited) = MakeRefusals(limit);
+        Change(static (word, limit) => word.WithLimit(limit), limit);
+    }
+
+    /// <summary>As <see cref="Update"/>, and it goes by the names of another environment from now on.</summary>
+    internal void Adopt(ConcurrencyLimitOptions options, PolicyEnvironment environment)
+    {
+        // Full fence: the environment is whole before a refusal can name it.
+        PolicyEnvironment former = Interlocked.Exchange(ref _environment, environment);
+        Update(options);
+        if (ReferenceEquals(former.Meter, environment.Meter)) return;
+        ConcurrencyLimitTelemetry.Unwatch(former, this);
+        ConcurrencyLimitTelemetry.Watch(environment, this);
+    }
+
+    /// <summary>An update has left its policy out: its limit is shown no more, unless another policy has adopted it.</summary>
+    internal void Abandon(PolicyEnvironment environment)
+    {
+        if (ReferenceEquals(Volatile.Read(ref _environment), environment)) ConcurrencyLimitTelemetry.Unwatch(environment, this);
     }
 
     /// <summary>Takes a place if one is free and nobody waits for it. If true, give it back with <see cref="Release"/>, exactly once.</summary>

@@ -51,13 +51,18 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
     {
         if (_pending is { } options)
         {
-            _limit.Update(options);
+            _limit.Adopt(options, _environment);
             _pending = null;
         }
         else if (_isOurs)
         {
             ConcurrencyLimitTelemetry.Watch(_environment, _limit); // not before: a pipeline that is found wrong has no limit
         }
+    }
+
+    protected internal override void Retire()
+    {
+        if (_isOurs) _limit.Abandon(_environment);
     }
 
     private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>

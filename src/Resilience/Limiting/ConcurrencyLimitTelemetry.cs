@@ -75,6 +75,8 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
     /// <summary>Shows how many it lets in, as long as it is alive.</summary>
     internal static void Watch(PolicyEnvironment environment, ConcurrencyLimit limit) => Of(environment)._limits.Add(limit);
 
+    internal static void Unwatch(PolicyEnvironment environment, ConcurrencyLimit limit) => Of(environment)._limits.Remove(limit);
+
     private List<Measurement<int>> Measure()
     {
         Dictionary<(string Pipeline, string Policy), int> limits = [];

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -21,36 +22,54 @@ public sealed class RetryBudget
 {
     private readonly Clock _clock;
     private Account? _account; // null: unlimited
+    private Names _names; // change when the pipeline is updated
 
     /// <summary>Makes a budget that is used alone or shared between policies.</summary>
     /// <param name="options">Default: <see cref="RetryBudgetOptions"/> as they come. Read once, now.</param>
     /// <param name="timeProvider">Default: the system's.</param>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public RetryBudget(RetryBudgetOptions? options = null, TimeProvider? timeProvider = null)
-        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), options?.Name, null, RetryTelemetry.For(ResilienceTelemetry.Meter))
+        : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), new(options?.Name, null))
     {
+        if (Name is not null) RetryTelemetry.For(ResilienceTelemetry.Meter).Watch(this);
     }
 
-    internal RetryBudget(RetryBudgetOptions options, Clock clock, string? name, string? pipelineName, RetryTelemetry telemetry)
+    internal RetryBudget(RetryBudgetOptions options, Clock clock, Names names)
     {
         options.ThrowIfInvalid();
         _clock = clock;
-        Name = name;
-        PipelineName = pipelineName;
+        _names = names;
         _account = new(new(options), clock.NowMs, null);
-        if (name is not null) telemetry.Watch(this);
     }
 
-    /// <summary>The account that a policy opens for itself.</summary>
+    /// <summary>The account that a policy opens for itself. It is shown once the policy has adopted it, not before.</summary>
     internal static RetryBudget OfPolicy(RetryBudgetOptions options, PolicyEnvironment environment) =>
-        new(options, environment.Clock, environment.PolicyName, environment.PipelineName, RetryTelemetry.For(environment.Meter));
+        new(options, environment.Clock, Names.Of(environment));
+
+    /// <summary>The policy of this environment is put in use: its new options hold, and its names.</summary>
+    internal void Adopt(RetryBudgetOptions? options, PolicyEnvironment environment)
+    {
+        if (options is not null) Update(options);
+
+        // Full fence: the names are whole before a measurement can read them.
+        Meter? former = Interlocked.Exchange(ref _names, Names.Of(environment) with { ShownOn = environment }).ShownOn?.Meter;
+        if (ReferenceEquals(former, environment.Meter)) return;
+        if (former is not null) RetryTelemetry.For(former).Unwatch(this);
+        RetryTelemetry.For(environment.Meter).Watch(this);
+    }
+
+    /// <summary>An update has left its policy out: the balance is shown no more, unless another policy has adopted it.</summary>
+    internal void Abandon(PolicyEnvironment environment)
+    {
+        if (ReferenceEquals(Volatile.Read(ref _names).ShownOn, environment)) RetryTelemetry.For(environment.Meter).Unwatch(this);
+    }
 
     /// <summary>What an account with these options would say of itself.</summary>
     internal static string Describe(RetryBudgetOptions options) => new RetryBudgetRules(options).ToString();
 
     private RetryBudget()
     {
-        Name = "unlimited";
+        _names = new("unlimited", null);
         _clock = Clock.System;
     }
 
@@ -59,10 +78,10 @@ public sealed class RetryBudget
     public static RetryBudget Unlimited { get; } = new();
 
     /// <summary>What telemetry calls it; null: it is not measured.</summary>
-    internal string? Name { get; }
+    internal string? Name => Volatile.Read(ref _names).Policy;
 
     /// <summary>The pipeline that it was made for; null when it was made alone.</summary>
-    internal string? PipelineName { get; }
+    internal string? PipelineName => Volatile.Read(ref _names).Pipeline;
 
     /// <summary>True for <see cref="Unlimited"/>.</summary>
     public bool IsUnlimited => _account is null;
@@ -206,6 +225,17 @@ public sealed class RetryBudget
         // Full fence: publishes the new account whole; pairs with the reads of _account.
         Account? found = Interlocked.CompareExchange(ref _account, opened, closed);
         return ReferenceEquals(found, closed) ? opened : found!;
+    }
+
+    /// <summary>What telemetry calls it.</summary>
+    /// <param name="Policy">The policy, or the name of a budget that was made alone.</param>
+    /// <param name="Pipeline">The pipeline.</param>
+    internal sealed record Names(string? Policy, string? Pipeline)
+    {
+        /// <summary>The environment of the policy that has put it in use.</summary>
+        internal PolicyEnvironment? ShownOn { get; init; }
+
+        internal static Names Of(PolicyEnvironment environment) => new(environment.PolicyName, environment.PipelineName);
     }
 
     /// <summary>Rules and balance from one update to the next.</summary>

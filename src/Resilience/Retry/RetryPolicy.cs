@@ -111,9 +111,15 @@ public sealed class RetryPolicy : ResiliencePolicy
     /// <inheritdoc/>
     protected internal override void TakeEffect()
     {
-        if (_pendingBudget is not { } options) return;
-        Budget.Update(options);
+        if (!_ownsBudget) return;
+        Budget.Adopt(_pendingBudget, _environment);
         _pendingBudget = null;
+    }
+
+    /// <inheritdoc/>
+    protected internal override void Retire()
+    {
+        if (_ownsBudget) Budget.Abandon(_environment);
     }
 
     /// <inheritdoc/>

@@ -75,6 +75,8 @@ internal sealed class RetryTelemetry : IObserved
     /// <summary>Makes the balance visible as long as the budget is alive.</summary>
     internal void Watch(RetryBudget budget) => _budgets.Add(budget);
 
+    internal void Unwatch(RetryBudget budget) => _budgets.Remove(budget);
+
     internal int WatchedCount => _budgets.Count;
 
     private List<Measurement<double>> Measure()

@@ -24,6 +24,12 @@ internal sealed class WatchList<T>
         }
     }
 
+    /// <summary>What has left the pipeline that it was watched for is not looked at any more, though calls under way still know it.</summary>
+    internal void Remove(T one)
+    {
+        lock (_gate) _watched.RemoveAll(w => !w.TryGetTarget(out T? known) || ReferenceEquals(known, one));
+    }
+
     /// <summary>Those that are alive. To be looked at outside the lock: a look may ask a clock that is the user's.</summary>
     internal List<T> Alive()
     {

@@ -6,15 +6,15 @@ public sealed class BreakerPartsTests
     [Fact]
     public void The_probe_word_is_laid_out_as_drawn()
     {
-        (ProbeWord.LeaseBits + ProbeWord.OutBits + ProbeWord.GoodBits).Should().Be(64);
-        foreach (long lease in new[] { 0, 1, (1L << ProbeWord.LeaseBits) - 1 })
+        (ProbeWord.SentBits + ProbeWord.OutBits + ProbeWord.GoodBits).Should().Be(64);
+        foreach (long sent in new[] { 0, 1, (1L << ProbeWord.SentBits) - 1 })
         {
             foreach (int probesOut in new[] { 0, 1, ProbeWord.Most })
             {
                 foreach (int good in new[] { 0, 1, ProbeWord.Most })
                 {
-                    ProbeWord word = new(lease, probesOut, good);
-                    (word.LeaseMs, word.Out, word.Good).Should().Be((lease, probesOut, good));
+                    ProbeWord word = new(sent, probesOut, good);
+                    (word.SentMs, word.Out, word.Good).Should().Be((sent, probesOut, good));
                 }
             }
         }
@@ -177,6 +177,45 @@ public sealed class BreakerPartsTests
         for (int i = 0; i < 10; i++) Fail(breakers.Get($"key {i}"));
         breakers.Get("one more").Should().BeSameAs(breakers.Overflow);
         breakers.Count.Should().Be(10);
+    }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(20_000)]
+    public void When_all_circuits_are_open_a_new_key_looks_at_a_few_of_them(int capacity)
+    {
+        CircuitBreakerPartitions breakers = new(new() { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 }, capacity, new ManualTime());
+        for (int i = 0; i < capacity; i++) Fail(breakers.Get($"key {i}"));
+        for (int i = 0; i < 1000; i++) breakers.Get($"unknown {i}").Should().BeSameAs(breakers.Overflow);
+        breakers.Looks.Should().BeLessThanOrEqualTo(8 * 1000, "it costs the same however many there are");
+        breakers.Overflowed.Should().Be(1000);
+        breakers.Count.Should().Be(capacity);
+    }
+
+    [Fact]
+    public void A_circuit_that_has_become_well_is_found_in_turn_and_its_place_is_taken()
+    {
+        ManualTime time = new();
+        CircuitBreakerPartitions breakers = new(new() { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 }, 100, time);
+        for (int i = 0; i < 100; i++) Fail(breakers.Get($"key {i}"));
+        breakers.Get("key 57").Close();
+        int overflowed = 0;
+        while (ReferenceEquals(breakers.Get("new"), breakers.Overflow)) overflowed++;
+        overflowed.Should().BeLessThan(100 / 8 + 1);
+        breakers.All().Select(b => b.Key).Should().NotContain("key 57").And.Contain("new").And.HaveCount(100);
+        breakers.Get("new").Should().BeSameAs(breakers.Get("new"));
+    }
+
+    [Fact]
+    public void Threads_that_add_keys_never_fill_more_places_than_there_are_and_lose_none()
+    {
+        CircuitBreakerPartitions breakers = new(new(), 50, new ManualTime());
+        Together.Run(4, 200, _ => { }, (thread, round) =>
+        {
+            for (int i = 0; i < 20; i++) breakers.Get($"{round % 7} {i} {thread % 2}").TryEnter(out _);
+        }, _ => breakers.Count.Should().BeLessThanOrEqualTo(50));
+        for (int i = 0; i < 10_000 && breakers.Count < 50; i++) breakers.Get($"more {i}");
+        breakers.Count.Should().Be(50, "no place is lost");
     }
 
     private static void Fail(CircuitBreaker breaker)

@@ -14,6 +14,8 @@ internal interface IBreaker
     void Isolate();
 
     void Close();
+
+    void Update(CircuitBreakerOptions options) => throw new NotSupportedException();
 }
 
 internal sealed class RealBreaker(CircuitBreakerOptions options, TimeProvider time) : IBreaker
@@ -35,11 +37,15 @@ internal sealed class RealBreaker(CircuitBreakerOptions options, TimeProvider ti
     public void Isolate() => Breaker.Isolate();
 
     public void Close() => Breaker.Close();
+
+    public void Update(CircuitBreakerOptions options) => Breaker.Update(options);
 }
 
 /// <summary>The slow twin: the same machine with a lock and plain lists, written from the specification to be read by anyone. The oracle of the behaviour tests.</summary>
-internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvider time) : IBreaker
+internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider time) : IBreaker
 {
+    private CircuitBreakerOptions _options = first;
+
     private sealed record Permit(int Epoch, TimeSpan Started, bool Observer);
 
     private readonly object _gate = new();
@@ -59,7 +65,7 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
 
     public long EpochOf(object permit) => ((Permit)permit).Epoch;
 
-    private int Threshold => options.SuccessThreshold ?? options.Probes;
+    private int Threshold => _options.SuccessThreshold ?? _options.Probes;
 
     public CircuitState State
     {
@@ -74,8 +80,8 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         lock (_gate)
         {
             CircuitEntry entry = Decide();
-            bool watched = entry is CircuitEntry.RefusedOpen or CircuitEntry.RefusedProbesTaken or CircuitEntry.RefusedRamping && options.DryRun;
-            if (watched && options.DryRun) return (CircuitEntry.AdmittedInDryRun, new Permit(_epoch, Now, true));
+            bool watched = entry is CircuitEntry.RefusedOpen or CircuitEntry.RefusedProbesTaken or CircuitEntry.RefusedRamping && _options.DryRun;
+            if (watched && _options.DryRun) return (CircuitEntry.AdmittedInDryRun, new Permit(_epoch, Now, true));
             if (entry >= CircuitEntry.RefusedOpen) return (entry, null);
             Permit permit = new(_epoch, Now, false);
             _out.Add(permit);
@@ -89,7 +95,7 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         if (_state == CircuitState.Isolated) return CircuitEntry.RefusedIsolated;
         if (_state == CircuitState.Closed)
         {
-            if (options.SlowCallThreshold is { } slow && _out.Any(p => p.Epoch == _epoch && Now - p.Started >= slow)) JudgeSlow();
+            if (_options.SlowCallThreshold is { } slow && _out.Any(p => p.Epoch == _epoch && Now - p.Started >= slow)) JudgeSlow();
             if (_state == CircuitState.Closed) return Ramp();
         }
 
@@ -100,13 +106,13 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         }
 
         int probesOut = _out.Count(p => p.Epoch == _epoch);
-        if (probesOut > 0 && Now >= _lastProbe + options.ProbeLease)
+        if (probesOut > 0 && Now >= _lastProbe + _options.ProbeLease)
         {
             Begin(CircuitState.HalfOpen);
             probesOut = 0;
         }
 
-        return probesOut < options.Probes && _good + probesOut < Threshold ? CircuitEntry.AdmittedAsProbe : CircuitEntry.RefusedProbesTaken;
+        return probesOut < _options.Probes && _good + probesOut < Threshold ? CircuitEntry.AdmittedAsProbe : CircuitEntry.RefusedProbesTaken;
     }
 
     private CircuitEntry Ramp()
@@ -117,9 +123,9 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         return unchecked(_rampCount * 2654435769u) < share * 4294967296.0 ? CircuitEntry.Admitted : CircuitEntry.RefusedRamping;
     }
 
-    private double Share() => Now >= _rampEnds ? 1 : options.RampFrom + ((1 - options.RampFrom) * ((Now - _since) / (_rampEnds - _since)));
+    private double Share() => Now >= _rampEnds ? 1 : _options.RampFrom + ((1 - _options.RampFrom) * ((Now - _since) / (_rampEnds - _since)));
 
-    private int Minimum() => Math.Max(1, (int)Math.Ceiling(options.MinimumCalls * Share()));
+    private int Minimum() => Math.Max(1, (int)Math.Ceiling(_options.MinimumCalls * Share()));
 
     public CircuitExit Exit(object? permit, Verdict verdict)
     {
@@ -127,7 +133,7 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         {
             if (permit is not Permit given || !(given.Observer || _out.Remove(given)) || given.Epoch != _epoch) return CircuitExit.Stale;
             if (given.Observer || verdict is not (Verdict.Success or Verdict.Failure)) return CircuitExit.Released;
-            bool slow = options.SlowCallThreshold is { } threshold && Now - given.Started >= threshold;
+            bool slow = _options.SlowCallThreshold is { } threshold && Now - given.Started >= threshold;
             if (_state == CircuitState.HalfOpen)
             {
                 if (verdict == Verdict.Failure || slow) Open(_level + 1);
@@ -144,7 +150,7 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
     private void Count(bool failed, bool slow)
     {
         _calls.Add((Now, failed));
-        if (options.SlowCallThreshold is not null)
+        if (_options.SlowCallThreshold is not null)
         {
             _timed.Add((Now, slow));
             if (!failed) _run.Clear();
@@ -159,14 +165,14 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         }
 
         _run.Add(Now);
-        if (options.ConsecutiveFailures is { } n && _run.Count >= n
-            && (options.ConsecutiveFailuresWithin is not { } within || _run[^1] - _run[^n] <= within))
+        if (_options.ConsecutiveFailures is { } n && _run.Count >= n
+            && (_options.ConsecutiveFailuresWithin is not { } within || _run[^1] - _run[^n] <= within))
         {
             Trip();
             return;
         }
 
-        if (options.FailureRatio is not { } ratio) return;
+        if (_options.FailureRatio is not { } ratio) return;
         List<(TimeSpan At, bool Failed)> window = Window(_calls);
         int bad = window.Count(c => c.Failed);
         if (window.Count >= Minimum() && bad >= ratio * window.Count) Trip();
@@ -175,32 +181,32 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
     private void JudgeSlow()
     {
         List<(TimeSpan At, bool Slow)> window = Window(_timed);
-        int overdue = _out.Count(p => p.Epoch == _epoch && Now - p.Started >= options.SlowCallThreshold);
+        int overdue = _out.Count(p => p.Epoch == _epoch && Now - p.Started >= _options.SlowCallThreshold);
         int calls = window.Count + overdue, bad = window.Count(c => c.Slow) + overdue;
-        if (calls >= Minimum() && bad > 0 && bad >= options.SlowCallRatio * calls) Trip();
+        if (calls >= Minimum() && bad > 0 && bad >= _options.SlowCallRatio * calls) Trip();
     }
 
-    private List<(TimeSpan At, bool)> Window(List<(TimeSpan At, bool)> all) => options.SamplingCalls is { } calls
+    private List<(TimeSpan At, bool)> Window(List<(TimeSpan At, bool)> all) => _options.SamplingCalls is { } calls
         ? [.. all.TakeLast(calls)]
-        : [.. all.Where(c => c.At > Now - options.SamplingDuration)];
+        : [.. all.Where(c => c.At > Now - _options.SamplingDuration)];
 
-    private void Trip() => Open((int)Math.Max(0, _level + 1 - Math.Floor((Now - _since) / options.BreakDecay)));
+    private void Trip() => Open((int)Math.Max(0, _level + 1 - Math.Floor((Now - _since) / _options.BreakDecay)));
 
     private void Open(int level)
     {
         Begin(CircuitState.Open);
         int most = 0;
-        while (options.BreakGrowth > 1 && options.BreakDuration.TotalMilliseconds * Math.Pow(options.BreakGrowth, most) < options.MaxBreakDuration.TotalMilliseconds) most++;
+        while (_options.BreakGrowth > 1 && _options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, most) < _options.MaxBreakDuration.TotalMilliseconds) most++;
         level = Math.Min(level, most);
         _level = level;
-        double ms = Math.Min(options.BreakDuration.TotalMilliseconds * Math.Pow(options.BreakGrowth, level), options.MaxBreakDuration.TotalMilliseconds);
+        double ms = Math.Min(_options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, level), _options.MaxBreakDuration.TotalMilliseconds);
         _until = Now + TimeSpan.FromMilliseconds(Math.Ceiling(ms));
     }
 
     private void CloseAfterProbing()
     {
         Begin(CircuitState.Closed);
-        _rampEnds = Now + options.RampDuration;
+        _rampEnds = Now + _options.RampDuration;
     }
 
     private void Begin(CircuitState state)
@@ -231,6 +237,18 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions options, TimeProvid
         {
             Begin(CircuitState.Closed);
             _level = -1;
+        }
+    }
+
+    public void Update(CircuitBreakerOptions next)
+    {
+        lock (_gate)
+        {
+            if (_options.SamplingCalls is { } calls && _calls.Count > calls) _calls.RemoveRange(0, _calls.Count - calls); // forgotten is forgotten
+            if (_options.ConsecutiveFailures is null) _run.Clear(); // a rule that was off begins with nothing
+            _options = next;
+            if (_state == CircuitState.Closed && _options is { ConsecutiveFailures: { } n, ConsecutiveFailuresWithin: null } && _run.Count >= n) Trip();
+            else if (_state == CircuitState.HalfOpen && _good >= Threshold) CloseAfterProbing();
         }
     }
 }

@@ -12,32 +12,32 @@ public sealed class PureRulesTests
 
     public static TheoryData<long, int, int, long, string, long, int, int> Entries => new()
     {
-        // lease, out, good, now, answer, and the next lease, out, good
+        // sent, out, good, now, answer, and the next sent, out, good; the lease is 100
         { 0, 0, 0, 5, "Lost", 0, 0, 0 }, // given up
-        { 100, 1, 0, 99, "Send", 199, 2, 0 },
-        { 100, 1, 0, 100, "Lost", 100, 1, 0 }, // the lease is over at its very end
-        { 100, 1, 0, 101, "Lost", 100, 1, 0 },
-        { 100, 0, 1, 500, "Send", 600, 1, 1 }, // nobody is out, so nobody is lost
-        { 100, 2, 0, 50, "Taken", 100, 2, 0 }, // all places
-        { 100, 1, 1, 50, "Send", 150, 2, 1 },
-        { 100, 1, 2, 50, "Taken", 100, 1, 2 }, // no more than could still be needed
-        { 100, 0, 2, 50, "Send", 150, 1, 2 },
-        { 100, 0, 3, 50, "Taken", 100, 0, 3 },
+        { 50, 1, 0, 149, "Send", 149, 2, 0 },
+        { 50, 1, 0, 150, "Lost", 50, 1, 0 }, // the lease is over at its very end
+        { 50, 1, 0, 151, "Lost", 50, 1, 0 },
+        { 50, 0, 1, 500, "Send", 500, 1, 1 }, // nobody is out, so nobody is lost
+        { 50, 2, 0, 60, "Taken", 50, 2, 0 }, // all places
+        { 50, 1, 1, 60, "Send", 60, 2, 1 },
+        { 50, 1, 2, 60, "Taken", 50, 1, 2 }, // no more than could still be needed
+        { 50, 0, 2, 60, "Send", 60, 1, 2 },
+        { 50, 0, 3, 60, "Taken", 50, 0, 3 },
     };
 
     [Theory]
     [MemberData(nameof(Entries))]
-    public void Who_may_enter_a_half_open_circuit(long lease, int probesOut, int good, long now, string answer, long nextLease, int nextOut, int nextGood)
+    public void Who_may_enter_a_half_open_circuit(long sent, int probesOut, int good, long now, string answer, long nextSent, int nextOut, int nextGood)
     {
-        (ProbeEntry entry, ProbeWord next) = BreakerRules.Enter(new(lease, probesOut, good), now, Settings());
-        (entry.ToString(), next.LeaseMs, next.Out, next.Good).Should().Be((answer, nextLease, nextOut, nextGood));
+        (ProbeEntry entry, ProbeWord next) = BreakerRules.Enter(new(sent, probesOut, good), now, Settings());
+        (entry.ToString(), next.SentMs, next.Out, next.Good).Should().Be((answer, nextSent, nextOut, nextGood));
     }
 
     [Fact]
     public void What_comes_back_frees_its_place_and_counts_up_to_the_threshold()
     {
         BreakerSettings settings = Settings();
-        BreakerRules.FirstProbe(7, settings).Should().Be(new ProbeWord(107, 1, 0));
+        BreakerRules.FirstProbe(7).Should().Be(new ProbeWord(7, 1, 0));
         BreakerRules.Succeed(new(100, 2, 0), settings).Should().Be((false, new ProbeWord(100, 1, 1)));
         BreakerRules.Succeed(new(100, 2, 1), settings).Should().Be((false, new ProbeWord(100, 1, 2)));
         BreakerRules.Succeed(new(100, 1, 2), settings).Should().Be((true, new ProbeWord(100, 0, 3)));
@@ -149,7 +149,8 @@ public sealed class PureRulesTests
         run.Extend(3, int.MaxValue, 100, 7161).Should().Be(0);
         run.Extend(3, int.MaxValue, 100, 7162).Should().Be(0, "failures of the run before do not count");
         run.Extend(3, int.MaxValue, 100, 7163).Should().Be(3);
-        run.Extend(2, int.MaxValue, 100, 7164).Should().Be(0, "the limit was changed: there are times for another one");
+        run.Extend(2, int.MaxValue, 100, 7164).Should().Be(4, "the limit was lowered, and the times are known all the same");
+        run.Extend(5, int.MaxValue, 100, 7165).Should().Be(5, "it was raised beyond the ring, and they still are");
     }
 
     [Fact]
@@ -188,26 +189,14 @@ public sealed class PureRulesTests
     }
 
     [Fact]
-    public void A_seeded_window_goes_on_from_what_it_was_given()
+    public void A_window_over_calls_that_is_filled_spreads_the_bad_ones_and_goes_on()
     {
-        FailureWindow time = FailureWindow.OverTime(4);
-        time.Seed(10, 100, 25);
-        time.Record(10, true);
-        time.Sum(10).Should().Be((101, 26));
-        time.Sum(14).Should().Be((101, 26), "the slot of now and the four before it");
-        time.Sum(15).Should().Be((0, 0));
-
         FailureWindow calls = FailureWindow.OverCalls(10, 5);
-        calls.Seed(64, 2, 1);
+        calls.Fill(64, 4, 2);
         calls.Record(64, false);
-        calls.Sum(64).Should().Be((3, 1));
-
-        FailureWindow large = FailureWindow.OverTime(4);
-        large.Seed(1, 655_350, 65_535);
-        large.Sum(1).Should().Be((65_535, 6_553), "the ratio is kept where the number does not fit");
-        FailureWindow full = FailureWindow.OverTime(4);
-        full.Seed(1, 65_535, 65_535);
-        full.Sum(1).Should().Be((65_535, 65_535));
+        calls.Sum(64).Should().Be((5, 2));
+        calls.SumOf(64, 64).Should().Be((2, 1));
+        calls.SumOf(65, 65).Should().Be((2, 1));
     }
 
     [Fact]
@@ -270,8 +259,8 @@ public sealed class PureRulesTests
         CallsInFlight calls = new(800); // slots of 100 ms
         calls.Begin(0);
         calls.Begin(99);
-        (calls.Overdue(0), calls.Overdue(799), calls.Overdue(800), calls.Overdue(899)).Should().Be((0, 0, 0, 0));
-        calls.Overdue(900).Should().Be(2, "the whole slot is older than the threshold");
+        (calls.Overdue(0), calls.Overdue(799), calls.Overdue(800), calls.Overdue(898)).Should().Be((0, 0, 0, 0));
+        calls.Overdue(899).Should().Be(2, "the latest of the slot is as old as the threshold");
         calls.Begin(1600); // the slot of the first two is needed again: they move
         calls.Overdue(1600).Should().Be(2);
         calls.Begin(0); // by a clock reading that is two thresholds old

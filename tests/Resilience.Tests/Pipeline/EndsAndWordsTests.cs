@@ -52,7 +52,7 @@ public sealed class EndsAndWordsTests
         (TripRule Rule, int Calls, int Bad, string Text)[] all =
         [
             (TripRule.FailureRatio, 20, 12, "12 of 20 calls failed"), (TripRule.ConsecutiveFailures, 1, 1, "a call failed"), (TripRule.ConsecutiveFailures, 5, 5, "5 calls in a row failed"),
-            (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"), (TripRule.ByHand, 0, 0, "a person opened it"),
+            (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"), (TripRule.ByHand, 0, 0, "a person decided it"),
         ];
         foreach ((TripRule rule, int calls, int bad, string text) in all) new TripCause(rule, calls, bad).ToString().Should().Be(text);
         default(TripCause).ToString().Should().Be("of nothing");

@@ -111,5 +111,6 @@ public class RetryTelemetryTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private WeakReference MakeAndForget() => new(new RetryBudget(new() { Name = "short-lived" }, Clock.For(_time), "short-lived", "gauged", RetryTelemetry.For(ResilienceTelemetry.Meter)));
+    private WeakReference MakeAndForget() => new(
+        new ResiliencePipelineBuilder { Name = "gauged", TimeProvider = _time }.AddRetry(o => o.Name = "short-lived").Build().Find<RetryBudget>()!);
 }

@@ -19,6 +19,12 @@ internal interface ISubject
     void Close();
 
     void Update();
+
+    /// <summary>An update to one failure in a row.</summary>
+    void Lower();
+
+    /// <summary>How many failures in a row open the circuit now.</summary>
+    int Limit { get; }
 }
 
 /// <summary>A permit of either kind of breaker.</summary>
@@ -32,10 +38,10 @@ internal static class Rules
     internal const int LeaseMs = 100;
     internal const int RampMs = 40;
 
-    internal static CircuitBreakerOptions Options(int probes, bool ramps, Action<CircuitChanged>? onChange) => new()
+    internal static CircuitBreakerOptions Options(int probes, bool ramps, Action<CircuitChanged>? onChange, int failures = Failures) => new()
     {
         FailureRatio = null,
-        ConsecutiveFailures = Failures,
+        ConsecutiveFailures = failures,
         BreakDuration = TimeSpan.FromMilliseconds(BreakMs),
         BreakJitter = 0,
         BreakGrowth = 1,
@@ -77,4 +83,8 @@ internal sealed class RealBreaker(ScenarioClock clock, int probes, bool ramps, A
     public void Close() => _breaker.Close();
 
     public void Update() => _breaker.Update(Rules.Options(probes, ramps, onChange));
+
+    public void Lower() => _breaker.Update(Rules.Options(probes, ramps, onChange, 1));
+
+    public int Limit => _breaker.TakeSnapshot().OpensAtConsecutiveFailures!.Value;
 }

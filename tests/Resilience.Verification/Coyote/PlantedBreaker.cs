@@ -90,6 +90,12 @@ internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<Circ
     {
     }
 
+    public void Lower()
+    {
+    }
+
+    public int Limit => Rules.Failures;
+
     private CircuitExit ExitClosed(Reign reign, Verdict verdict)
     {
         if (verdict is not (Verdict.Success or Verdict.Failure)) return CircuitExit.Released;
@@ -145,7 +151,7 @@ internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<Circ
         if (flaw == Flaw.ImpureEffect) onChange(change);
         if (unasked) Interlocked.Exchange(ref _reign, to);
         else if (Interlocked.CompareExchange(ref _reign, to, from) != from) return false;
-        if (flaw != Flaw.ImpureEffect) onChange(change);
+        if (flaw != Flaw.ImpureEffect && change is not { From: CircuitState.Closed, To: CircuitState.Closed }) onChange(change);
         return true;
     }
 

@@ -24,6 +24,7 @@ internal enum Operation
     PastBreak,
     PastLease,
     Update,
+    Lower,
 }
 
 /// <summary>One breaker in one situation, what was done to it, and what it told.</summary>
@@ -70,6 +71,7 @@ internal sealed class Stage
             case Operation.Close: _subject.Close(); break;
             case Operation.PastBreak: _clock.Advance(Rules.BreakMs); break;
             case Operation.PastLease: _clock.Advance(Rules.LeaseMs); break;
+            case Operation.Lower: _subject.Lower(); break;
             default: _subject.Update(); break;
         }
     }
@@ -77,17 +79,21 @@ internal sealed class Stage
     /// <summary>Everything that must hold when all threads are done. Null, or what does not.</summary>
     internal string? Complaint() => EventsAreWhole() ?? ProbesAreFew() ?? ChangesAreEarned() ?? FailuresAreNotLost() ?? NothingIsWedged();
 
+    /// <summary>A number is passed over where a closed circuit was closed by hand: a new era, and no change.</summary>
     private string? EventsAreWhole()
     {
         CircuitState state = CircuitState.Closed;
-        for (int i = 0; i < _events.Count; i++)
+        long epoch = 1, passedOver = 0;
+        foreach (CircuitChanged told in _events)
         {
-            CircuitChanged told = _events[i];
-            if (told.Epoch != i + 2 || told.From != state) return $"event {i + 1} is {told.From} to {told.To}, epoch {told.Epoch}";
-            state = told.To;
+            if (told.Epoch <= epoch || told.From != state || (told.From == told.To && told.To != CircuitState.HalfOpen))
+                return $"an event is {told.From} to {told.To}, epoch {told.Epoch}, after {state}, epoch {epoch}";
+            passedOver += told.Epoch - epoch - 1;
+            (state, epoch) = (told.To, told.Epoch);
         }
 
-        return _subject.Epoch == _events.Count + 1 ? null : $"{_events.Count} events, but the epoch is {_subject.Epoch}";
+        passedOver += _subject.Epoch - epoch;
+        return passedOver <= _operations.Count(o => o == Operation.Close) ? null : $"{_events.Count} events, but the epoch is {_subject.Epoch}";
     }
 
     private string? ProbesAreFew()
@@ -104,13 +110,14 @@ internal sealed class Stage
     /// <summary>Each change has somebody who was entitled to it: a permit of the very era that ended, or a person.</summary>
     private string? ChangesAreEarned()
     {
+        int fewest = _operations.Contains(Operation.Lower) ? 1 : Rules.Failures;
         foreach (CircuitChanged change in _events)
         {
             long ended = change.Epoch - 1;
             bool earned = (change.From, change.To) switch
             {
                 (_, CircuitState.Isolated) => true,
-                (CircuitState.Closed, CircuitState.Open) => _counted.GetValueOrDefault((ended, Verdict.Failure)) >= Rules.Failures,
+                (CircuitState.Closed, CircuitState.Open) => _counted.GetValueOrDefault((ended, Verdict.Failure)) >= fewest,
                 (CircuitState.HalfOpen, CircuitState.Open) => _counted.GetValueOrDefault((ended, Verdict.Failure)) >= 1,
                 (CircuitState.HalfOpen, CircuitState.Closed) =>
                     _counted.GetValueOrDefault((ended, Verdict.Success)) >= _probes || _operations.Contains(Operation.Close),
@@ -127,8 +134,8 @@ internal sealed class Stage
     private string? FailuresAreNotLost()
     {
         long epoch = _subject.Epoch;
-        bool isOver = _counted.GetValueOrDefault((epoch, Verdict.Failure)) >= Rules.Failures && _counted.GetValueOrDefault((epoch, Verdict.Success)) == 0;
-        return isOver ? $"{Rules.Failures} failures were counted in epoch {epoch}, and it goes on" : null;
+        bool isOver = _counted.GetValueOrDefault((epoch, Verdict.Failure)) >= _subject.Limit && _counted.GetValueOrDefault((epoch, Verdict.Success)) == 0;
+        return isOver ? $"{_subject.Limit} failures were counted in epoch {epoch}, and it goes on" : null;
     }
 
     /// <summary>Whatever became of probes: when break, lease and ramp are over, somebody gets in; unless a person forbids it.</summary>

@@ -67,6 +67,82 @@ public sealed class WordScheduleTests(ITestOutputHelper output)
     }, Grain.Atomics);
 
     [CoyoteFact]
+    public void A_ring_of_times_that_grows_meanwhile_loses_none_of_them() => Exhaust(() =>
+    {
+        Held<FailureRun> held = new();
+        int first = 0, second = 0;
+        held.Value.Extend(1, int.MaxValue, 100, 0); // a ring for one
+        Threads.Run(() => first = held.Value.Extend(3, int.MaxValue, 100, 10), () => second = held.Value.Extend(3, int.MaxValue, 100, 20));
+        Specification.Assert(Math.Max(first, second) == 3, "the answers are {0} and {1}", first, second);
+    }, Grain.Atomics);
+
+    [CoyoteFact]
+    public void A_failure_that_meets_a_change_of_the_window_is_in_the_new_one() => Exhaust(() =>
+    {
+        CircuitBreaker breaker = new(OfWindow(1000, 100), new ScenarioClock());
+        Fail(breaker);
+        Threads.Run(() => Fail(breaker), () => breaker.Update(OfWindow(3000, 100)));
+        CircuitSnapshot seen = breaker.TakeSnapshot();
+        Specification.Assert(seen is { Calls: 2, Failures: 2 }, "of two failures {0} are counted", seen.Failures);
+    }, Grain.Atomics);
+
+    [CoyoteFact]
+    public void Failures_on_both_sides_of_a_change_of_the_window_do_not_miss_each_other() => Exhaust(() =>
+    {
+        CircuitBreaker breaker = new(OfWindow(1000, 2), new ScenarioClock());
+        Threads.Run(() => Fail(breaker), () => Fail(breaker), () => breaker.Update(OfWindow(3000, 2)));
+        Specification.Assert(breaker.State == CircuitState.Open, "two failures of two, and it is {0}", breaker.State);
+    }, Grain.Atomics);
+
+    /// <summary>As it was: the new window begins with the sums of the old one, and what is counted in the old one after that is lost.</summary>
+    [CoyoteFact]
+    public void A_window_that_is_replaced_by_its_sums_is_found()
+    {
+        Exploration found = Explorer.Exhaust(
+            () =>
+            {
+                FailureWindow window = FailureWindow.OverTime(2);
+                Threads.Run(
+                    () => Volatile.Read(ref window).Record(7, true),
+                    () =>
+                    {
+                        FailureWindow made = FailureWindow.OverTime(4);
+                        for (int bad = Volatile.Read(ref window).Sum(7).Bad; bad > 0; bad--) made.Record(7, true);
+                        Interlocked.Exchange(ref window, made);
+                    });
+                Specification.Assert(window.Sum(7).Bad == 1, "the failure was lost");
+            },
+            Grain.Volatiles,
+            1000);
+        output.WriteLine($"found after {found.Schedules} schedules");
+        found.Flaw.Should().Contain("the failure was lost");
+    }
+
+    [CoyoteFact]
+    public void A_call_that_meets_a_change_of_the_threshold_is_under_way_once() => Exhaust(() =>
+    {
+        ScenarioClock clock = new();
+        CircuitBreaker breaker = new(OfThreshold(80), clock);
+        breaker.TryEnter(out CircuitPermit before);
+        CircuitPermit during = default;
+        Threads.Run(
+            () => breaker.TryEnter(out during),
+            () =>
+            {
+                breaker.Update(OfThreshold(40));
+                breaker.TryEnter(out CircuitPermit after);
+                breaker.Exit(after, Verdict.Ignored);
+            });
+        clock.Advance(1000);
+        int overdue = breaker.TakeSnapshot().OverdueCalls;
+        Specification.Assert(overdue == 2, "two hang, {0} are overdue", overdue);
+        breaker.Exit(before, Verdict.Ignored);
+        breaker.Exit(during, Verdict.Ignored);
+        overdue = breaker.TakeSnapshot().OverdueCalls;
+        Specification.Assert(overdue == 0, "all have ended, {0} are overdue", overdue);
+    }, Grain.Atomics);
+
+    [CoyoteFact]
     public void Calls_in_flight_are_conserved_while_their_slot_is_taken_over() => Exhaust(() =>
     {
         CallsInFlight calls = new(80); // slots of 10 ms, 16 of them
@@ -120,6 +196,18 @@ public sealed class WordScheduleTests(ITestOutputHelper output)
         Specification.Assert(limit.Running == (entered ? 1 : 0), "entered: {0}, running: {1}", entered, limit.Running);
         Specification.Assert(limit.Limit == 2, "the limit is {0}", limit.Limit);
     });
+
+    private static CircuitBreakerOptions OfWindow(int ms, int minimum) =>
+        new() { FailureRatio = 0.5, MinimumCalls = minimum, SamplingDuration = TimeSpan.FromMilliseconds(ms), BreakJitter = 0 };
+
+    private static CircuitBreakerOptions OfThreshold(int ms) =>
+        new() { SlowCallThreshold = TimeSpan.FromMilliseconds(ms), MinimumCalls = 100, BreakJitter = 0 };
+
+    private static void Fail(CircuitBreaker breaker)
+    {
+        breaker.TryEnter(out CircuitPermit permit);
+        breaker.Exit(permit, Verdict.Failure);
+    }
 
     private static (int Calls, int Bad) CountAndSum(FailureWindow window)
     {
