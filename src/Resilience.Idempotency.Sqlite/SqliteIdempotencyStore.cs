@@ -42,7 +42,8 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAs
         _options = options;
         _records = new(options, timeProvider ?? TimeProvider.System);
         SqliteConnectionStringBuilder where = new(options.ConnectionString);
-        bool isFile = where.Mode != SqliteOpenMode.Memory && where.DataSource != ":memory:" && !where.DataSource.Contains("mode=memory", StringComparison.Ordinal);
+        bool isFile = where.Mode != SqliteOpenMode.Memory && where.DataSource != ":memory:"
+            && !where.DataSource.Contains("mode=memory", StringComparison.Ordinal);
         if (isFile && !where.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)) _path = Path.GetFullPath(where.DataSource);
         Traits = new() { Name = "sqlite", IsShared = isFile, IsDurable = isFile, MaxPayloadBytes = options.MaxPayloadBytes };
     }
@@ -208,7 +209,8 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAs
         try
         {
             // Whoever gets the file to itself has waited for the transaction in doubt.
-            return await RunAsync(db => _records.WasCommitted(db, id, nonce), cancellationToken).AsTask().WaitAsync(wait, cancellationToken).ConfigureAwait(false)
+            return await RunAsync(db => _records.WasCommitted(db, id, nonce), cancellationToken)
+                .AsTask().WaitAsync(wait, cancellationToken).ConfigureAwait(false)
                 ? CommitResolution.Committed
                 : CommitResolution.RolledBack;
         }
@@ -368,7 +370,8 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAs
         lock (LeftBehind) LeftBehind.Add(_connection!);
         _connection = null;
         throw new IdempotencyStoreException(
-            IdempotencyStoreFault.Misconfigured, $"SQLite: the file {_path} was deleted or replaced while it was in use. What it held is lost; it is opened anew.");
+            IdempotencyStoreFault.Misconfigured,
+            $"SQLite: the file {_path} was deleted or replaced while it was in use. What it held is lost; it is opened anew.");
     }
 
     [SuppressMessage("Security", "CA2100", Justification = "A constant.")]

@@ -74,7 +74,7 @@ public sealed class StoppingTests
                 {
                     Interlocked.Increment(ref _executions);
                     _begun.TrySetResult();
-                    await left.Task.WaitAsync(Shop.Patience);
+                    await left.Task.WaitAsync(Shop.Patience, CancellationToken.None);
                     wasCancelled = stop.IsCancellationRequested;
                     return "done";
                 }).RequireIdempotencyKey().WithRequestTimeout(TimeSpan.FromHours(1));
@@ -106,9 +106,9 @@ public sealed class StoppingTests
             }).UseRouting().UseEndpoints(e => e.MapPost("/do", async (HttpContext context, CancellationToken stop) =>
             {
                 context.Features.GetRequiredFeature<IHttpResponseBodyFeature>().DisableBuffering();
-                await context.Response.WriteAsync("one");
+                await context.Response.WriteAsync("one", stop);
                 await context.Response.Body.FlushAsync(stop);
-                await _stopped.Task.WaitAsync(Shop.Patience);
+                await _stopped.Task.WaitAsync(Shop.Patience, CancellationToken.None);
 
                 // Both hear of it at the same moment: the one that was asked for is waited for, the other must not come.
                 if (isAskedFor) await FluentActions.Awaiting(() => Task.Delay(Shop.Patience, stop)).Should().ThrowAsync<OperationCanceledException>();

@@ -12,7 +12,14 @@ namespace Resilience;
 /// <param name="Pipelines">Those that are shown.</param>
 /// <param name="Hidden">How many are not.</param>
 internal sealed record DashboardLayout(
-    long Version, string Title, string Environment, DateTimeOffset Started, DateTimeOffset? MeasuredSince, long IntervalMs, IReadOnlyList<PipelineLayout> Pipelines, int Hidden);
+    long Version,
+    string Title,
+    string Environment,
+    DateTimeOffset Started,
+    DateTimeOffset? MeasuredSince,
+    long IntervalMs,
+    IReadOnlyList<PipelineLayout> Pipelines,
+    int Hidden);
 
 /// <param name="Id">Names the pipeline in states; stays the same while the pipeline lives.</param>
 /// <param name="Name">The name for people.</param>

@@ -28,7 +28,10 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             CircuitState.Isolated => $"Isolated{key}: held open by hand.",
             _ => change.From == CircuitState.HalfOpen ? $"Closed{key}: the probes succeeded." : $"Closed{key}: by hand.",
         };
-        Add(new(0, default, "transition", change.PipelineName, change.PolicyName, text, 1, Words.Of(change.To)) { TraceId = Activity.Current?.TraceId.ToString() });
+        Add(new(0, default, "transition", change.PipelineName, change.PolicyName, text, 1, Words.Of(change.To))
+        {
+            TraceId = Activity.Current?.TraceId.ToString(),
+        });
         Changed?.Invoke();
     }
 
@@ -55,7 +58,11 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             long count = Interlocked.Exchange(ref gathered.Count, 0);
             if (count == 0 || Volatile.Read(ref gathered.Last) is not { } last) continue;
             string shown = kind.StartsWith("refused", StringComparison.Ordinal) ? "rejection" : "note";
-            Add(new(0, default, shown, pipeline, policy, Text(last.Event), count, null) { Group = GroupOf(kind, last.Event), TraceId = last.Trace?.ToString() });
+            Add(new(0, default, shown, pipeline, policy, Text(last.Event), count, null)
+            {
+                Group = GroupOf(kind, last.Event),
+                TraceId = last.Trace?.ToString(),
+            });
         }
     }
 

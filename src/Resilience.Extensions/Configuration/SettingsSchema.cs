@@ -75,7 +75,9 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Span(nameof(RetrySettings.MaxDelay), "No computed wait is longer, from BaseDelay to a day. Default 00:00:05, or BaseDelay if that is longer."),
             Number(nameof(RetrySettings.Factor), 1.01, 1000, "The growth of exponential waits. Default 2."),
             Choice<BackoffJitter>(nameof(RetrySettings.Jitter), "How waits are spread. Default Full."),
-            Span(nameof(RetrySettings.MaxRetryAfter), "The longest wait that a server can ask for, from zero to a day; a longer wish ends the call. Default 00:01:00."),
+            Span(
+                nameof(RetrySettings.MaxRetryAfter),
+                "The longest wait that a server can ask for, from zero to a day; a longer wish ends the call. Default 00:01:00."),
             Number(nameof(RetrySettings.RetryAfterJitter), 0, 1, "What is added to such a wait at most, as a share of it. Default 0.2."),
             Flag(nameof(RetrySettings.BackoffIsMinimum), "Whether the computed wait is the least even if the server asks for less. Default false."),
             Flag(nameof(RetrySettings.WaitForRejections), "Whether to wait for a policy that refused and said for how long. Default false."),

@@ -31,7 +31,12 @@ internal static class ResponseBody
     /// <param name="context">The attempt.</param>
     /// <param name="start">From when on the total counts for the body: when the call began, or when the headers of a long poll came.</param>
     internal static async ValueTask ReadAsync(
-        HttpResponseMessage response, HttpRequestMessage request, HttpResilience resilience, HttpRequestOverrides? overrides, ResilienceContext context, long start)
+        HttpResponseMessage response,
+        HttpRequestMessage request,
+        HttpResilience resilience,
+        HttpRequestOverrides? overrides,
+        ResilienceContext context,
+        long start)
     {
         if (IsUpgraded(request, response)) return;
         HttpResilienceOptions options = resilience.Options;

@@ -16,7 +16,11 @@ public sealed partial class IdempotencyGate
             byte[] payload = Frame(ref kind, content.Span);
             end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
-                finish = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload).ConfigureAwait(false) ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+            {
+                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload).ConfigureAwait(false);
+                finish = isKept ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+            }
+
             if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
             else IdempotencyTelemetry.Ended(_environment, ending == IdempotencyEnding.Completed ? "completed" : "unknown");
         }

@@ -110,7 +110,8 @@ public sealed class IdempotencyOutcomes
         SocketException socket => socket.SocketErrorCode is
             SocketError.ConnectionRefused or SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery,
         HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http => http.HttpRequestError is
-            HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError,
+            HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
+            or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError,
         AggregateException several => several.InnerExceptions.Count > 0 && several.InnerExceptions.All(SaysNothingWasBegun),
         _ => error.InnerException is { } inner && SaysNothingWasBegun(inner),
     };

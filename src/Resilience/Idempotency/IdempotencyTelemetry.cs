@@ -98,7 +98,8 @@ internal sealed class IdempotencyTelemetry
         int attempt = entry.Claim?.Attempt ?? 0;
         if (own._answers.Enabled) own._answers.Add(1, Tags(environment, AnswerTag, NameOf(entry.Answer)));
         if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tags(environment));
-        if (environment.HasListeners) environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt) { Error = entry.Error });
+        if (environment.HasListeners)
+            environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt) { Error = entry.Error });
         if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, AnswerTag, NameOf(entry.Answer));
     }
 

@@ -72,7 +72,8 @@ internal sealed class IdempotentExecution<T>
                 finish = await KeepAsync(claim, outcome).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
-                finish = await (_options.CountsFailures && outcome.Verdict != Verdict.Rejected ? claim.LapseAsync() : claim.ReleaseAsync()).ConfigureAwait(false);
+                bool isCounted = _options.CountsFailures && outcome.Verdict != Verdict.Rejected;
+                finish = await (isCounted ? claim.LapseAsync() : claim.ReleaseAsync()).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Hold when _options.CountsFailures && outcome.Error is not (TimeoutException or OperationCanceledException):
                 finish = await claim.LapseAsync().ConfigureAwait(false);

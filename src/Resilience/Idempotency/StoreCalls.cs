@@ -187,7 +187,11 @@ internal sealed class StoreCalls : IDisposable
         : RunAsync(pipeline, _options.FinishTimeout, "release", (id, fence), static (store, s, token) => store.ReleaseAsync(s.id, s.fence, token));
 
     private ValueTask<TAnswer> RunAsync<TState, TAnswer>(
-        ResiliencePipeline pipeline, TimeSpan bound, string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask) =>
+        ResiliencePipeline pipeline,
+        TimeSpan bound,
+        string operation,
+        TState state,
+        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask) =>
         Traits.IsImmediate
             ? AskAsync(operation, state, ask, null, CancellationToken.None)
             : RunSlowlyAsync(pipeline, bound, operation, state, ask, new());

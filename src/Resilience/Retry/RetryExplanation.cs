@@ -20,13 +20,15 @@ internal static class RetryExplanation
         RetryDenial.Deadline => Text(
             $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Call)} away"),
         RetryDenial.RetryAfter => Text(
-            $"a wait of {PolicyDescription.Format(delay)} was asked for, and {nameof(RetryOptions.MaxRetryAfter)} allows {PolicyDescription.Format(policy.MaxRetryAfter)}"),
+            $"a wait of {Show(delay)} was asked for, and {nameof(policy.MaxRetryAfter)} allows {Show(policy.MaxRetryAfter)}"),
         RetryDenial.Permanent => "the classifier says that trying again would not help",
         RetryDenial.Budget => Text($"the budget is spent, {policy.Budget.Balance:0.##} of a retry is left until calls and time refill it ({policy.Budget})"),
         _ => objection ?? "ShouldRetry said no",
     };
 
     private static string Left(ResilienceContext context) => PolicyDescription.Format(context.TimeLeft ?? TimeSpan.Zero);
+
+    private static string Show(TimeSpan span) => PolicyDescription.Format(span);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -52,6 +52,10 @@ public sealed class SqliteFileTests : IDisposable
 
     private static AcquireRequest Ask() => new()
     {
-        Id = Kit.NewId(), Nonce = Guid.NewGuid(), Lease = TimeSpan.FromMinutes(1), Retention = TimeSpan.FromMinutes(1), MaxAttempts = 3,
+        Id = Kit.NewId(),
+        Nonce = Guid.NewGuid(),
+        Lease = TimeSpan.FromMinutes(1),
+        Retention = TimeSpan.FromMinutes(1),
+        MaxAttempts = 3,
     };
 }

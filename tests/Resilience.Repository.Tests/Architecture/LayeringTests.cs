@@ -24,6 +24,10 @@ public sealed class LayeringTests
     [
         ("Hedging", "RetryBudget"), // one budget for all that is sent again
         ("Hedging", "RetryBudgetOptions"), // and how to set it
+
+        // The gate's way to its store is a pipeline of ours: repeat, guard, bound in time (decision 0026).
+        ("Idempotency", "RetryOptions"), ("Idempotency", "BackoffJitter"), ("Idempotency", "RetryBudget"), ("Idempotency", "RetryBuilderExtensions"),
+        ("Idempotency", "TimeoutOptions"), ("Idempotency", "TimeoutPipelineBuilderExtensions"),
     ];
 
     /// <summary>May a file of the first room use a type of the second?</summary>

@@ -240,7 +240,11 @@ public sealed class CallOutTests
                 .RetryAfterResult<Answer>(static (_, _) => Asked<TimeSpan?>(CallOut.RetryAfterReader, TimeSpan.Zero));
             ResiliencePipelineBuilder<Answer> builder = new()
             {
-                Name = "p", TimeProvider = Time, Randomness = new Chances(), MeterFactory = _meters, Classifier = classifier,
+                Name = "p",
+                TimeProvider = Time,
+                Randomness = new Chances(),
+                MeterFactory = _meters,
+                Classifier = classifier,
             };
             builder.OnEvent(static _ => Pass(CallOut.Event));
             Pipeline = builder
