@@ -8,7 +8,7 @@ namespace Resilience;
 /// others, or does not wait for it, gives that part a <see cref="Fork"/>. A context that was shown to a policy or a delegate of yours
 /// throws <see cref="ObjectDisposedException"/> when it is touched after its call; what only ours have seen is used again.
 /// </remarks>
-public abstract class ResilienceContext
+public abstract partial class ResilienceContext
 {
     private CancellationToken _cancellationToken;
     private CancellationToken _callers;
@@ -324,92 +324,6 @@ public abstract class ResilienceContext
         if (error is not null) _scope?.Around?.Add(error);
     }
 
-    // ---- forks
-
-    /// <summary>A copy of the context for a part of the call that runs beside others, or that nobody may wait for. Pass it to
-    /// <c>next.ExecuteAsync</c> instead of this one, and <see cref="Join"/> the fork whose ending counts.</summary>
-    /// <remarks>
-    /// The fork is the same call (same delegate, operation, deadline and pipeline) with a token, properties and an attempt number of its own,
-    /// which are those of this context to begin with. A part that may be left behind gets a token of its own
-    /// (<see cref="CancellationTokenSource.CreateLinkedTokenSource(CancellationToken)"/> from this context's), which the policy cancels when the fork
-    /// has lost: the tokens of the timeouts around serve other calls when this one has ended.
-    /// </remarks>
-    /// <param name="isNewAttempt">True: the fork is another attempt and gets the next number of the call. False (default): it goes on
-    /// with the attempt of this context.</param>
-    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
-    public ResilienceContext Fork(bool isNewAttempt = false)
-    {
-        if (_ended) ThrowEnded<int>();
-        ResilienceContext fork = Copy();
-        if (!isNewAttempt) return fork;
-        fork.ForgetAttempt();
-        fork.MarkBegun();
-        fork.TakeNumber();
-        return fork;
-    }
-
-    /// <summary>As <see cref="Fork"/>, for links of ours: never throws.</summary>
-    internal ResilienceContext Copy()
-    {
-        if (_properties is not null) _sharesProperties = true;
-        ResilienceContext fork = (ResilienceContext)MemberwiseClone();
-        fork._isRunning = 0;
-        if (_counter is null)
-        {
-            fork._counted = _attempt;
-            _counter = fork._counter = fork;
-        }
-
-        return fork;
-    }
-
-    /// <summary>The part of the call that a fork was made for has ended, and its ending counts: this context takes up what the fork has
-    /// learnt. That is the number of attempts made so far (by all forks), the properties, and what <see cref="ForbidRetry"/> said.</summary>
-    /// <param name="fork">A fork of this context, whose run has ended. It is not to be used again.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="fork"/> is null.</exception>
-    /// <exception cref="ArgumentException"><paramref name="fork"/> is not a fork of this call.</exception>
-    /// <exception cref="ObjectDisposedException">The call has ended, or the fork was joined before.</exception>
-    public void Join(ResilienceContext fork)
-    {
-        ArgumentNullException.ThrowIfNull(fork);
-        if (_ended || fork._ended) ThrowEnded<int>();
-        if (fork == this || _counter is null || fork._counter != _counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
-        Take(fork);
-        fork.EndFork();
-    }
-
-    /// <summary>As <see cref="Join"/>, for links of ours: of a fork that may have been ended already.</summary>
-    internal void Take(ResilienceContext fork)
-    {
-        _properties = fork._properties;
-        _sharesProperties = fork._sharesProperties;
-        JoinUnfinished(fork);
-    }
-
-    /// <summary>As <see cref="Join"/>, for a fork that nobody waits for any more: its properties are still its own, because it may be writing
-    /// them at this moment.</summary>
-    internal void JoinUnfinished(ResilienceContext fork)
-    {
-        // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
-        int counted = Volatile.Read(ref _counter!._counted);
-        _attempt = counted >= 0 ? counted : int.MaxValue;
-        TakeRemarks(fork);
-        CreditedAccount = fork.CreditedAccount;
-    }
-
-    /// <summary>The part of the call that a fork was made for has ended, and its ending does not count.</summary>
-    internal void EndFork() => End();
-
-    /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>
-    internal int TakeNumber()
-    {
-        if (_counter is null) return _attempt < int.MaxValue ? ++_attempt : _attempt;
-
-        // Full fence; retries inside of attempts that run beside each other count here at the same time.
-        int next = Interlocked.Increment(ref _counter._counted);
-        return _attempt = next > 0 ? next : int.MaxValue;
-    }
-
     /// <summary>As <see cref="Attempt"/>, also after the end.</summary>
     internal int AttemptNumber => _attempt;
 
@@ -420,30 +334,4 @@ public abstract class ResilienceContext
 
     [DoesNotReturn]
     private static TResult ThrowEnded<TResult>() => throw Ended();
-}
-
-/// <summary>What was said of the attempt under way, beside the objection to a repeat.</summary>
-[Flags]
-internal enum AttemptRemarks : byte
-{
-    None = 0,
-
-    /// <summary>The objection counts only if something may have been done.</summary>
-    ObjectionYields = 1,
-
-    /// <summary>Nothing was done.</summary>
-    NotApplied = 2,
-
-    /// <summary>When the attempt began is known.</summary>
-    HasBegun = 4,
-}
-
-/// <summary>What all calls of one pipeline have in common.</summary>
-internal sealed class CallSite(string pipelineName, Clock clock, CallInstruments instruments)
-{
-    internal static readonly CallSite None = new("", Clock.System, CallInstruments.For(ResilienceTelemetry.Meter));
-
-    internal readonly string PipelineName = pipelineName;
-    internal readonly Clock Clock = clock;
-    internal readonly CallInstruments Instruments = instruments;
 }

@@ -59,8 +59,21 @@ public abstract class ResiliencePolicy
     }
 
     /// <summary>What <see cref="Describe"/> says; where it throws or says nothing, what can be said of any policy.</summary>
-    internal PolicyDescription DescribeSafely() =>
-        Safely.Ask("policy Describe", static policy => policy.Describe(), this, null!) ?? new(GetType().Name, PolicyRole.Other);
+    internal PolicyDescription DescribeSafely()
+    {
+        try
+        {
+            if (Describe() is { } description) return description;
+            return Undescribed("Describe returned null");
+        }
+        catch (Exception error)
+        {
+            Safely.Report("policy Describe", error);
+            return Undescribed($"Describe threw {error.GetType().Name}");
+        }
+    }
+
+    private PolicyDescription Undescribed(string why) => new(GetType().Name, PolicyRole.Other) { Options = [new("problem", why)] };
 
     /// <summary>The <see cref="State"/>; null also where it throws.</summary>
     internal object? StateSafely() => Safely.Ask("policy State", static policy => policy.State, this, null);

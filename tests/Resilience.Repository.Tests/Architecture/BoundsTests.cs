@@ -60,6 +60,8 @@ public sealed partial class BoundsTests
         ["HttpRequestOverrides.MaxRetries"] = "A_request_can_have_times_of_its_own",
         ["HttpRequestOverrides.ReadIdleTimeout"] = "A_body_that_falls_silent_is_cut_by_the_idle_limit_and_one_that_talks_is_not",
         ["HttpRequestOverrides.TotalTimeout"] = "A_request_can_have_times_of_its_own",
+        ["HttpResilienceOptions.ReplayBufferBytes"] = "What_is_kept_is_bounded_by_the_client_or_by_the_request",
+        ["HttpRequestOverrides.ReplayBufferBytes"] = "What_is_kept_is_bounded_by_the_client_or_by_the_request",
         ["HttpResilienceOptions.BufferRequestBytes"] = "A_one_shot_body_that_fits_is_read_into_memory_when_that_was_asked_for",
         ["HttpResilienceOptions.MaxAuthorities"] = "A_thousand_hosts_take_bounded_memory",
         ["HttpResilienceOptions.MaxBufferedResponseBytes"] = "A_body_that_is_too_large_to_buffer_ends_the_call_and_is_not_retried",

@@ -1,0 +1,17 @@
+namespace Resilience;
+
+/// <summary>What was said of the attempt under way, beside the objection to a repeat.</summary>
+[Flags]
+internal enum AttemptRemarks : byte
+{
+    None = 0,
+
+    /// <summary>The objection counts only if something may have been done.</summary>
+    ObjectionYields = 1,
+
+    /// <summary>Nothing was done.</summary>
+    NotApplied = 2,
+
+    /// <summary>When the attempt began is known.</summary>
+    HasBegun = 4,
+}

@@ -1,0 +1,89 @@
+namespace Resilience;
+
+/// <content>Parts of a call that run beside each other or outlive it.</content>
+public abstract partial class ResilienceContext
+{
+    /// <summary>A copy of the context for a part of the call that runs beside others, or that nobody may wait for. Pass it to
+    /// <c>next.ExecuteAsync</c> instead of this one, and <see cref="Join"/> the fork whose ending counts.</summary>
+    /// <remarks>
+    /// The fork is the same call (same delegate, operation, deadline and pipeline) with a token, properties and an attempt number of its own,
+    /// which are those of this context to begin with. A part that may be left behind gets a token of its own
+    /// (<see cref="CancellationTokenSource.CreateLinkedTokenSource(CancellationToken)"/> from this context's), which the policy cancels when the fork
+    /// has lost: the tokens of the timeouts around serve other calls when this one has ended.
+    /// </remarks>
+    /// <param name="isNewAttempt">True: the fork is another attempt and gets the next number of the call. False (default): it goes on
+    /// with the attempt of this context.</param>
+    /// <exception cref="ObjectDisposedException">The call has ended.</exception>
+    public ResilienceContext Fork(bool isNewAttempt = false)
+    {
+        if (_ended) ThrowEnded<int>();
+        ResilienceContext fork = Copy();
+        if (!isNewAttempt) return fork;
+        fork.ForgetAttempt();
+        fork.MarkBegun();
+        fork.TakeNumber();
+        return fork;
+    }
+
+    /// <summary>As <see cref="Fork"/>, for links of ours: never throws.</summary>
+    internal ResilienceContext Copy()
+    {
+        if (_properties is not null) _sharesProperties = true;
+        ResilienceContext fork = (ResilienceContext)MemberwiseClone();
+        fork._isRunning = 0;
+        if (_counter is null)
+        {
+            fork._counted = _attempt;
+            _counter = fork._counter = fork;
+        }
+
+        return fork;
+    }
+
+    /// <summary>The part of the call that a fork was made for has ended, and its ending counts: this context takes up what the fork has
+    /// learnt. That is the number of attempts made so far (by all forks), the properties, and what <see cref="ForbidRetry"/> said.</summary>
+    /// <param name="fork">A fork of this context, whose run has ended. It is not to be used again.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="fork"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="fork"/> is not a fork of this call.</exception>
+    /// <exception cref="ObjectDisposedException">The call has ended, or the fork was joined before.</exception>
+    public void Join(ResilienceContext fork)
+    {
+        ArgumentNullException.ThrowIfNull(fork);
+        if (_ended || fork._ended) ThrowEnded<int>();
+        if (fork == this || _counter is null || fork._counter != _counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
+        Take(fork);
+        fork.EndFork();
+    }
+
+    /// <summary>As <see cref="Join"/>, for links of ours: of a fork that may have been ended already.</summary>
+    internal void Take(ResilienceContext fork)
+    {
+        _properties = fork._properties;
+        _sharesProperties = fork._sharesProperties;
+        JoinUnfinished(fork);
+    }
+
+    /// <summary>As <see cref="Join"/>, for a fork that nobody waits for any more: its properties are still its own, because it may be writing
+    /// them at this moment.</summary>
+    internal void JoinUnfinished(ResilienceContext fork)
+    {
+        // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
+        int counted = Volatile.Read(ref _counter!._counted);
+        _attempt = counted >= 0 ? counted : int.MaxValue;
+        TakeRemarks(fork);
+        CreditedAccount = fork.CreditedAccount;
+    }
+
+    /// <summary>The part of the call that a fork was made for has ended, and its ending does not count.</summary>
+    internal void EndFork() => End();
+
+    /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>
+    internal int TakeNumber()
+    {
+        if (_counter is null) return _attempt < int.MaxValue ? ++_attempt : _attempt;
+
+        // Full fence; retries inside of attempts that run beside each other count here at the same time.
+        int next = Interlocked.Increment(ref _counter._counted);
+        return _attempt = next > 0 ? next : int.MaxValue;
+    }
+}
