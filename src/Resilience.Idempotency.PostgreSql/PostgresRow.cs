@@ -38,6 +38,22 @@ internal static class PostgresRow
         return left > TimeSpan.Zero ? new(IdempotencyState.InProgress, fence, left) : new(IdempotencyState.Lapsed, fence, TimeSpan.Zero);
     }
 
+    /// <summary>Why a decision changed nothing; null when the row is no record. Not final: as the row is now, it would be changed, unless somebody's
+    /// transaction is at it.</summary>
+    internal static (ResolveAnswer Answer, bool IsFinal)? ExplainResolve(NpgsqlDataReader row, in ResolveRequest request)
+    {
+        if (!IsTrue(row, 4)) return null;
+        short state = row.GetInt16(0);
+        long fence = row.GetInt64(1);
+        bool isLive = row.GetBoolean(2);
+        if (isLive && IsTrue(row, 5)) return (new(ResolveStatus.Resolved, fence), true); // this very decision: the reply was lost
+        if (state == Released || !isLive) return (new(ResolveStatus.Absent, 0), true);
+        if (state == Completed) return (new(ResolveStatus.Completed, fence), true);
+        if (state == InProgress && Left(row, 3) > TimeSpan.Zero) return (new(ResolveStatus.InProgress, fence), true);
+        if (request.Fence != 0 && request.Fence != fence) return (new(ResolveStatus.Changed, fence), true);
+        return (new(ResolveStatus.InProgress, fence), false);
+    }
+
     /// <summary>False also for NULL: where a constraint was dropped, anything can be missing.</summary>
     private static bool IsTrue(NpgsqlDataReader row, int column) => !row.IsDBNull(column) && row.GetBoolean(column);
 

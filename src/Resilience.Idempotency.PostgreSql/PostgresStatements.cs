@@ -88,6 +88,27 @@ internal sealed class PostgresStatements
                    (expires_at, expires_day) = (SELECT {After("60000000")}, {Day(After("60000000"))} FROM {Clock} AS c)
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
+
+        // What is in doubt is looked at again under the lock of the row; the lock of the id says whether somebody's transaction is about to decide.
+        Resolve = $"""
+            UPDATE {Table} AS r
+               SET (state, fence, nonce, payload, lease_until, expires_at, expires_day) = (
+                   SELECT $3::smallint, GREATEST(r.fence + 1, {Micros}), $4::uuid, $5::bytea, NULL::timestamptz, {After("$6")}, {Day(After("$6"))}
+                     FROM {Clock} AS c)
+              FROM {LockOf("$7")} AS l
+             WHERE r.id = $1 AND l.is_free AND ($2 = 0 OR r.fence = $2) AND r.expires_at > clock_timestamp()
+               AND (r.state = 1 AND r.lease_until <= clock_timestamp() OR r.state = 4 AND NOT ($3 = 4 AND r.nonce IS NOT DISTINCT FROM $4::uuid))
+               AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32
+            RETURNING r.fence
+            """;
+        ExplainResolve = $"""
+            SELECT r.state, r.fence, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+                   (r.state IN (2, 3, 4) OR (r.state = 1 AND r.lease_until IS NOT NULL))
+                   AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
+                   r.state = $2 AND r.nonce IS NOT DISTINCT FROM $3::uuid
+              FROM {Table} AS r CROSS JOIN {Clock} AS c
+             WHERE r.id = $1
+            """;
         WasDone = $"SELECT 1 FROM {Table} AS r WHERE r.id = $1 AND r.fence = $2 AND r.state = $3";
         Peek = $"""
             SELECT r.state, r.fence, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
@@ -130,6 +151,10 @@ internal sealed class PostgresStatements
     internal string Complete { get; }
 
     internal string Release { get; }
+
+    internal string Resolve { get; }
+
+    internal string ExplainResolve { get; }
 
     internal string WasDone { get; }
 

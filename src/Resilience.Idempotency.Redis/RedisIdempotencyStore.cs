@@ -12,7 +12,7 @@ namespace Resilience;
 /// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
 /// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
 /// </remarks>
-public sealed class RedisIdempotencyStore : IIdempotencyStore, IAsyncDisposable
+public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
     private readonly RedisIdempotencyOptions _options;
@@ -83,6 +83,24 @@ public sealed class RedisIdempotencyStore : IIdempotencyStore, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         ChangeAsync(RedisScripts.Release, id, [Text(fence)], cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
+        RedisKey key = KeyOf(request.Id);
+        string state = request.Ending switch
+        {
+            IdempotencyEnding.None => RedisReply.Released,
+            IdempotencyEnding.Completed => RedisReply.Completed,
+            _ => RedisReply.Indeterminate,
+        };
+        RedisValue[] values = [Text(request.Fence), state, request.Nonce.ToByteArray(), request.Payload.ToArray(), Micros(request.Retention)];
+        RedisResult result = await RunAsync(RedisScripts.Resolve, key, values, cancellationToken).ConfigureAwait(false);
+        ResolveAnswer answer = RedisReply.Resolve(result) ?? throw RedisErrors.Corrupt(key);
+        if (answer.Status == ResolveStatus.Resolved) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
+        return answer;
+    }
 
     /// <inheritdoc/>
     public async ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)

@@ -7,6 +7,7 @@ namespace Resilience;
 internal static class RedisReply
 {
     internal const string Completed = "2";
+    internal const string Released = "3";
     internal const string Indeterminate = "4";
 
     internal static AcquireAnswer? Acquire(RedisResult result)
@@ -36,6 +37,21 @@ internal static class RedisReply
             Indeterminate => new(IdempotencyState.Indeterminate, Number(parts[1]), TimeSpan.Zero),
             _ => null,
         };
+    }
+
+    internal static ResolveAnswer? Resolve(RedisResult result)
+    {
+        RedisResult[] parts = (RedisResult[]?)result ?? [];
+        ResolveStatus status = parts.Length == 0 ? ResolveStatus.None : (string?)parts[0] switch
+        {
+            "R" => ResolveStatus.Resolved,
+            "N" => ResolveStatus.Absent,
+            "P" => ResolveStatus.InProgress,
+            "C" => ResolveStatus.Completed,
+            "F" => ResolveStatus.Changed,
+            _ => ResolveStatus.None,
+        };
+        return status == ResolveStatus.None ? null : new ResolveAnswer(status, Number(parts[1]));
     }
 
     private static long Number(RedisResult part) => long.Parse((string?)part ?? "", NumberStyles.None, CultureInfo.InvariantCulture);

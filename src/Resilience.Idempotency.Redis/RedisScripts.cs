@@ -13,6 +13,8 @@ internal static class RedisScripts
 
     internal static string Release { get; } = Record + Read("release.lua");
 
+    internal static string Resolve { get; } = Record + Read("resolve.lua");
+
     internal static string Peek { get; } = Record + Read("peek.lua");
 
     internal static string Setup { get; } = Read("setup.lua");

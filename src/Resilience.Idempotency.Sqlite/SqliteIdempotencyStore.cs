@@ -13,7 +13,7 @@ namespace Resilience;
 /// <para>SQLite writes one at a time. Operations that arrive while others are being written are written together with the next commit, so the
 /// disk is told once for all of them. They run on a thread of the pool, as SQLite knows no other way to wait. Thread-safe.</para>
 /// </remarks>
-public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAsyncDisposable
+public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
 {
     private const int MostTogether = 1000;
 
@@ -141,6 +141,15 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IAs
     /// <inheritdoc/>
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         RunAsync(db => _records.Release(db, id, fence), cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
+        if (IsInTransaction(request.Id)) return new(new ResolveAnswer(ResolveStatus.InProgress, 0));
+        byte[] copy = request.Payload.ToArray();
+        return RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>

@@ -114,6 +114,14 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
         return isReleased;
     }
 
+    internal ResolveAnswer Resolve(SqliteSession session, in ResolveRequest request, byte[] payload)
+    {
+        IdempotencyRecord record = Read(session, _selectWithoutPayload, request.Id, out _);
+        ResolveStatus status = IdempotencyRules.Resolve(record, request, Now, out IdempotencyRecord next, out bool changed);
+        if (changed) Write(session, request.Id, next, payload);
+        return IdempotencyRules.AnswerOf(status, next);
+    }
+
     internal PeekAnswer Peek(SqliteSession session, IdempotencyId id) => IdempotencyRules.Peek(Read(session, _selectWithoutPayload, id, out _), Now);
 
     internal int Purge(SqliteSession session, int most) => session.Command(_purge, ("$now", Now), ("$most", most)).ExecuteNonQuery();

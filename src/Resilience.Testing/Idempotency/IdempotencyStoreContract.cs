@@ -18,7 +18,7 @@ public static partial class IdempotencyStoreContract
     /// <summary>All laws.</summary>
     public static IReadOnlyList<IdempotencyStoreLaw> Laws { get; } =
     [
-        .. ClaimLaws(), .. EndingLaws(), .. TimeLaws(), .. RaceLaws(),
+        .. ClaimLaws(), .. EndingLaws(), .. TimeLaws(), .. RaceLaws(), .. ResolutionLaws(),
     ];
 
     /// <summary>Checks all laws, one after the other.</summary>

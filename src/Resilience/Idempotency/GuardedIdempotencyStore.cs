@@ -8,7 +8,7 @@ namespace Resilience;
 /// <see cref="IdempotencyStoreFault.Unavailable"/>, and a claim is not asked for again then. Give the pipeline <see cref="Classifier"/>: what a
 /// store holds is not what it suffers from. Thread-safe as its parts are.
 /// </remarks>
-public sealed class GuardedIdempotencyStore : IIdempotencyStore
+public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
 {
     private readonly IIdempotencyStore _inner;
     private readonly ResiliencePipeline _pipeline;
@@ -70,6 +70,11 @@ public sealed class GuardedIdempotencyStore : IIdempotencyStore
     /// <inheritdoc/>
     public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) =>
         RunAsync((_inner, most), static (s, token) => s._inner.PurgeAsync(s.most, token), cancellationToken);
+
+    /// <inheritdoc/>
+    /// <exception cref="NotSupportedException">The store behind the pipeline cannot do it.</exception>
+    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
+        RunAsync((IdempotencyGate.Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
 
     private async ValueTask<TAnswer> RunAsync<TState, TAnswer>(
         TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask, CancellationToken cancellationToken)

@@ -18,6 +18,18 @@ public readonly record struct IdempotencyId
     /// <exception cref="ArgumentException">There are not exactly 32.</exception>
     public static IdempotencyId FromBytes(ReadOnlySpan<byte> bytes) => new(Bytes32.From(bytes));
 
+    /// <summary>Reads what <see cref="ToHex"/> wrote: 64 hexadecimal digits, in either case.</summary>
+    /// <returns>False when it is something else.</returns>
+    public static bool TryParse(string? text, out IdempotencyId id)
+    {
+        id = default;
+        if (text is not { Length: 2 * Length }) return false;
+        Span<byte> bytes = stackalloc byte[Length];
+        if (Convert.FromHexString(text, bytes, out _, out _) != System.Buffers.OperationStatus.Done) return false;
+        id = FromBytes(bytes);
+        return true;
+    }
+
     /// <summary>Writes the 32 bytes.</summary>
     /// <exception cref="ArgumentException">The destination is too short.</exception>
     public void CopyTo(Span<byte> destination) => _bytes.CopyTo(destination);

@@ -11,6 +11,8 @@ namespace Resilience;
 ///      |  tombstone ends    |   |   |   `-------------> indeterminate -- retention ------> [absent]
 ///   released &lt;--- release --'   |   '-- renew: the lease is longer, the fence the same
 ///                               '------ the lease lapses: still in progress; who acquires now takes over with a new fence
+///
+///   lapsed or indeterminate --- resolve, with a new fence ---> released, completed or indeterminate
 /// </code>
 /// </remarks>
 public static class IdempotencyRules
@@ -78,6 +80,37 @@ public static class IdempotencyRules
         changed = IsHeld(record, fence);
         return changed || (record.State == IdempotencyRecordState.Released && record.Fence == fence);
     }
+
+    /// <summary>Decides what a decision about a record with an unknown outcome does. When it is <see cref="ResolveStatus.Resolved"/> and
+    /// <paramref name="changed"/>, <paramref name="next"/> is the record to write, with the payload of the request.</summary>
+    /// <remarks>The new fence is what shuts a late owner out. The nonce of the decision stays in the record, so that it is known when it comes again.</remarks>
+    public static ResolveStatus Resolve(in IdempotencyRecord record, in ResolveRequest request, long now, out IdempotencyRecord next, out bool changed)
+    {
+        changed = false;
+        next = record;
+        IdempotencyRecordState state = request.Ending == IdempotencyEnding.None ? IdempotencyRecordState.Released : StateOf(request.Ending);
+        if (record.State == state && record.Nonce == request.Nonce && now < record.ExpiresAt) return ResolveStatus.Resolved;
+        if (record.IsAbsent(now)) return ResolveStatus.Absent;
+        if (record.State == IdempotencyRecordState.Completed) return ResolveStatus.Completed;
+        if (record.State == IdempotencyRecordState.InProgress && record.LeaseUntil > now) return ResolveStatus.InProgress;
+        if (request.Fence != 0 && request.Fence != record.Fence) return ResolveStatus.Changed;
+        changed = true;
+        next = record with
+        {
+            State = state,
+            Fence = NextFence(record.Fence, now),
+            Nonce = request.Nonce,
+            LeaseUntil = 0,
+            ExpiresAt = state == IdempotencyRecordState.Released ? now + Tombstone : Later(now, request.Retention),
+        };
+        return ResolveStatus.Resolved;
+    }
+
+    /// <summary>The answer to a decision.</summary>
+    /// <param name="status">What <see cref="Resolve"/> said.</param>
+    /// <param name="next">The record as it is now.</param>
+    public static ResolveAnswer AnswerOf(ResolveStatus status, in IdempotencyRecord next) =>
+        new(status, status == ResolveStatus.Absent ? 0 : next.Fence);
 
     /// <summary>What a look shows.</summary>
     public static PeekAnswer Peek(in IdempotencyRecord record, long now)

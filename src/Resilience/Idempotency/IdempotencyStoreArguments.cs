@@ -32,6 +32,17 @@ public static class IdempotencyStoreArguments
         CheckSpan(retention, nameof(retention), LongestRetention);
     }
 
+    /// <summary>Throws when a decision makes no sense.</summary>
+    /// <exception cref="ArgumentException">The nonce is empty, the ending undefined, the fence negative; a record that is given back has a payload;
+    /// or else the payload is larger than <paramref name="maxPayloadBytes"/>, or the retention not from a microsecond to ten years.</exception>
+    public static void Check(in ResolveRequest request, int maxPayloadBytes)
+    {
+        if (request.Nonce == Guid.Empty) throw new ArgumentException("The nonce is empty.", nameof(request));
+        if (request.Fence < 0) throw new ArgumentOutOfRangeException(nameof(request), request.Fence, "A fence is above zero; 0 stands for any.");
+        if (request.Ending != IdempotencyEnding.None) CheckEnding(request.Ending, request.Payload, request.Retention, maxPayloadBytes);
+        else if (!request.Payload.IsEmpty) throw new ArgumentException("A record that is given back keeps no payload.", nameof(request));
+    }
+
     private static void CheckSpan(TimeSpan span, string name, TimeSpan most)
     {
         if (span.Ticks < TimeSpan.TicksPerMicrosecond || span > most)

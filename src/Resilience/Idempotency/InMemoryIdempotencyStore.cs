@@ -6,7 +6,7 @@ namespace Resilience;
 /// Thread-safe. Records are spread over parts with a lock each, so callers of different keys seldom meet. Expired records are invisible at
 /// once and removed a few at a time by later claims; no timer runs.
 /// </remarks>
-public sealed class InMemoryIdempotencyStore : IIdempotencyStore
+public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
 {
     /// <summary>What a record costs beside its payload: measured at a million keys, rounded up.</summary>
     internal const int RecordBytes = 224;
@@ -137,6 +137,31 @@ public sealed class InMemoryIdempotencyStore : IIdempotencyStore
             slot.Record = next;
             shard.Moved(slot, Span(IdempotencyRules.Tombstone));
             return new(true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    {
+        IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<ResolveAnswer>(cancellationToken);
+        byte[] copy = request.Payload.ToArray();
+        InMemoryShard shard = ShardOf(request.Id, out uint hash);
+        lock (shard.Gate)
+        {
+            if (shard.Find(request.Id, hash) is not { } slot) return new(new ResolveAnswer(ResolveStatus.Absent, 0));
+            long now = Now;
+            ResolveStatus status = IdempotencyRules.Resolve(slot.Record, request, now, out IdempotencyRecord next, out bool changed);
+            if (changed)
+            {
+                Interlocked.Add(ref _payloadBytes, copy.Length - (slot.Payload?.Length ?? 0));
+                slot.Record = next;
+                slot.Payload = copy;
+                if (_options.WhenFull == WhenStoreIsFull.EvictOldestCompleted) slot.Age = Interlocked.Increment(ref _completions);
+                shard.Moved(slot, Span(next.ExpiresAt - now));
+            }
+
+            return new(IdempotencyRules.AnswerOf(status, next));
         }
     }
 

@@ -89,6 +89,14 @@ internal sealed class StoreCalls : IDisposable
         }
     }
 
+    /// <summary>Decides about a record; asked again with the same nonce while there is time.</summary>
+    internal ValueTask<ResolveAnswer> ResolveAsync(in ResolveRequest request)
+    {
+        _ = IdempotencyGate.Resolvable(_store);
+        return RunAsync(
+            _finishing, _options.FinishTimeout, "resolve", request, static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));
+    }
+
     internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
         RunAsync(_once, _options.AcquireTimeout, "peek", id, static (store, asked, token) => store.PeekAsync(asked, token));
 

@@ -59,10 +59,25 @@ public enum Flaw
     ReadsThenWrites,
     ClientsDoNotShare,
     CorruptIsAbsent,
+    ResolvesLiveClaims,
+    ResolvesResults,
+    ResolvesOnlyRecordedDoubts,
+    ResolvesNothing,
+    ResolutionKeepsTheFence,
+    ResolutionForgetsThePayload,
+    ResolutionForgetsTheFingerprint,
+    ResolutionIgnoresItsFence,
+    ResolutionIgnoresItsRetention,
+    ResolutionIsAnUpsert,
+    ResolutionTwiceIsAnother,
+    ResolutionReleasesIntoALapsedClaim,
+    ResolutionTurnsUnknownIntoDone,
+    ResolvesByReadingThenWriting,
+    TakesSenselessResolutions,
 }
 
 /// <summary>A store with one flaw; with none, it is a second implementation of the contract, written without the rules of the first.</summary>
-internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IIdempotencyStore
+internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIdempotencyStore
 {
     private readonly Dictionary<IdempotencyId, Row> _rows = [];
     private readonly HashSet<IdempotencyId> _corrupt = [];
@@ -231,6 +246,59 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IIdempotencySt
             return new(true);
         }
     }
+
+    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    {
+        if (flaw != Flaw.TakesSenselessResolutions) IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
+        ResolveAnswer seen;
+        lock (_rows) seen = Resolve(request, writes: flaw != Flaw.ResolvesByReadingThenWriting);
+        if (flaw != Flaw.ResolvesByReadingThenWriting || seen.Status != ResolveStatus.Resolved) return seen;
+        await Task.Delay(1, CancellationToken.None);
+        lock (_rows) return Write(request, Find(request.Id)!);
+    }
+
+    private ResolveAnswer Resolve(in ResolveRequest request, bool writes)
+    {
+        Row? row = Find(request.Id);
+        char state = StateOf(request.Ending);
+        if (row is not null && row.State == state && row.Nonce == request.Nonce && flaw != Flaw.ResolutionTwiceIsAnother) return new(ResolveStatus.Resolved, row.Fence);
+        if (!IsVisible(row))
+        {
+            if (flaw != Flaw.ResolutionIsAnUpsert) return new(ResolveStatus.Absent, 0);
+            _rows[request.Id] = row = new() { State = 'P' };
+        }
+
+        if (row!.State == 'C' && flaw != Flaw.ResolvesResults) return new(ResolveStatus.Completed, row.Fence);
+        if (row.State == 'P' && row.LeaseUntil > Now && flaw != Flaw.ResolvesLiveClaims) return new(ResolveStatus.InProgress, row.Fence);
+        if (row.State == 'P' && flaw == Flaw.ResolvesOnlyRecordedDoubts) return new(ResolveStatus.InProgress, row.Fence);
+        if (request.Fence != 0 && request.Fence != row.Fence && flaw != Flaw.ResolutionIgnoresItsFence) return new(ResolveStatus.Changed, row.Fence);
+        return writes && flaw != Flaw.ResolvesNothing ? Write(request, row) : new(ResolveStatus.Resolved, row.Fence + 1);
+    }
+
+    private ResolveAnswer Write(in ResolveRequest request, Row row)
+    {
+        row.State = flaw switch
+        {
+            Flaw.ResolutionReleasesIntoALapsedClaim when request.Ending == IdempotencyEnding.None => 'P',
+            Flaw.ResolutionTurnsUnknownIntoDone => 'C',
+            _ => StateOf(request.Ending),
+        };
+        if (flaw != Flaw.ResolutionKeepsTheFence) row.Fence = NextFence(row);
+        if (flaw == Flaw.ResolutionForgetsTheFingerprint) row.Fingerprint = Fingerprint.None;
+        row.Nonce = request.Nonce;
+        row.LeaseUntil = TimeSpan.Zero;
+        row.Payload = flaw == Flaw.ResolutionForgetsThePayload ? [] : request.Payload.ToArray();
+        row.ExpiresAt = flaw == Flaw.ResolutionIgnoresItsRetention ? TimeSpan.MaxValue
+            : Now + (request.Ending == IdempotencyEnding.None ? TimeSpan.FromMinutes(1) : request.Retention);
+        return new(ResolveStatus.Resolved, row.Fence);
+    }
+
+    private static char StateOf(IdempotencyEnding ending) => ending switch
+    {
+        IdempotencyEnding.None => 'R',
+        IdempotencyEnding.Completed => 'C',
+        _ => 'U',
+    };
 
     public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
     {

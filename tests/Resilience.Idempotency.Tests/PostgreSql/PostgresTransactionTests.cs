@@ -57,6 +57,24 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     }
 
     [Fact]
+    public async Task An_open_transaction_is_not_decided_about_and_is_not_waited_for()
+    {
+        IdempotencyId id = NewId();
+        long fence = (await Store.TryAcquireAsync(Ask(id, TimeSpan.FromMicroseconds(1)))).Fence;
+        await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
+        await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
+        (await Store.CompleteAsync(transaction, id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        ResolveRequest decision = new() { Id = id, Nonce = Guid.NewGuid(), Ending = IdempotencyEnding.None };
+
+        ResolveAnswer during = await Store.ResolveRecordAsync(decision).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        await transaction.CommitAsync();
+        ResolveAnswer after = await Store.ResolveRecordAsync(decision);
+
+        during.Should().Be(new ResolveAnswer(ResolveStatus.InProgress, fence));
+        after.Should().Be(new ResolveAnswer(ResolveStatus.Completed, fence));
+    }
+
+    [Fact]
     public async Task Rolled_back_neither_is_there_and_the_next_gets_a_whole_claim()
     {
         IdempotencyId id = NewId();

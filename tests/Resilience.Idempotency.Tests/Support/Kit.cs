@@ -76,7 +76,7 @@ internal sealed class Kit : IDisposable
 }
 
 /// <summary>A store that does as it is told: fails before or after the deed, hangs, or lets the answer be lost.</summary>
-internal sealed class UnrulyStore(IIdempotencyStore inner) : IIdempotencyStore
+internal sealed class UnrulyStore(IIdempotencyStore inner) : IResolvableIdempotencyStore
 {
     internal Func<string, Task>? Before;
     internal Func<string, Task>? After;
@@ -106,6 +106,9 @@ internal sealed class UnrulyStore(IIdempotencyStore inner) : IIdempotencyStore
 
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         RunAsync("release", () => inner.ReleaseAsync(id, fence, CancellationToken.None));
+
+    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
+        RunAsync("resolve", () => ((IResolvableIdempotencyStore)inner).ResolveRecordAsync(request, CancellationToken.None));
 
     public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
         RunAsync("peek", () => inner.PeekAsync(id, CancellationToken.None));

@@ -1,0 +1,49 @@
+namespace Resilience;
+
+/// <content>The way out for a record whose outcome is unknown.</content>
+public sealed partial class IdempotencyGate
+{
+    /// <summary>Looks at a record, without its result: for a person who is to decide about it.</summary>
+    /// <param name="id">The record; see <see cref="IdempotencyKey.ToId"/> and <see cref="IdempotencyId.TryParse"/>.</param>
+    /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
+    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) => _store.PeekAsync(id);
+
+    /// <summary>Decides about a record whose outcome is unknown: its outcome was recorded as unknown, its attempts are used up, or its lease has ended.
+    /// From then on duplicates hear what was decided, and a late owner of the record changes nothing.</summary>
+    /// <param name="id">The record; see <see cref="IdempotencyKey.ToId"/> and <see cref="IdempotencyId.TryParse"/>.</param>
+    /// <param name="resolution">What is known now. It is kept for <see cref="IdempotencyOptions.Retention"/> from now.</param>
+    /// <returns>Whether it was decided, or what the record is instead: a result is never changed, and a live claim is left alone.</returns>
+    /// <remarks>Nothing is stopped by it: say <see cref="IdempotencyResolution.NotDone"/> only when you know that what had begun the operation runs no
+    /// more. Counted in <c>resilience.idempotency.endings</c> as <c>resolved</c>.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="resolution"/> is null.</exception>
+    /// <exception cref="NotSupportedException">The store is no <see cref="IResolvableIdempotencyStore"/>.</exception>
+    /// <exception cref="IdempotencyStoreException">The store could not be asked in time. Ask again: whether it was decided is not known.</exception>
+    public async ValueTask<ResolveAnswer> ResolveAsync(IdempotencyId id, IdempotencyResolution resolution)
+    {
+        ArgumentNullException.ThrowIfNull(resolution);
+        ResolveAnswer answer = await _store.ResolveAsync(new()
+        {
+            Id = id,
+            Nonce = NextNonce(),
+            Ending = resolution.Ending,
+            Fence = resolution.OnlyIfFence,
+            Payload = PayloadOf(resolution),
+            Retention = _options.Retention,
+        }).ConfigureAwait(false);
+        if (answer.Status == ResolveStatus.Resolved) IdempotencyTelemetry.Ended(_environment, "resolved");
+        return answer;
+    }
+
+    /// <summary>The store as one in which records can be resolved.</summary>
+    /// <exception cref="NotSupportedException">It is none.</exception>
+    internal static IResolvableIdempotencyStore Resolvable(IIdempotencyStore store) => store as IResolvableIdempotencyStore
+        ?? throw new NotSupportedException($"The store '{store.Traits.Name}' has no way to resolve a record: it is no {nameof(IResolvableIdempotencyStore)}.");
+
+    private byte[] PayloadOf(IdempotencyResolution resolution)
+    {
+        // What is given back has nothing to tell; what stays unknown tells that it is unknown.
+        if (resolution.Ending != IdempotencyEnding.Completed) return [];
+        IdempotencyPayloadKind kind = resolution.Kind;
+        return Frame(ref kind, resolution.Content.Span);
+    }
+}
