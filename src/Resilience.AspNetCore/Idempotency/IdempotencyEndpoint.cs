@@ -9,7 +9,7 @@ namespace Resilience;
 /// <summary>One request with a key, from the header to the response: the same for minimal APIs, controllers and the middleware.</summary>
 /// <remarks>Runs after authentication, authorization and rate limiting, right before the endpoint binds its parameters: so the token that the
 /// endpoint receives is ours, and a client that leaves does not stop what has begun.</remarks>
-internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher)
+internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher)
 {
     /// <summary>Why a request in nobody's name is not begun, for the log and for the check at the start.</summary>
     internal const string ScopeMissing =
@@ -54,6 +54,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
 
         IdempotencyId id = key.ToId();
         IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
+        if (entry.Answer == IdempotencyAnswer.OutcomeUnknown) entry = await ReconcileAsync(context, key, fingerprint, entry).ConfigureAwait(false);
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, key, next).ConfigureAwait(false);
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
@@ -102,7 +103,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         using CapturedResponse captured = new(context, inner, options.MaxResponseBodyBytes);
         using EndpointStop stop = new(context, claim, options.CancelStreamsOfClientsThatLeft ? captured : null);
         using AbortWatch watch = new(context.Features);
-        EndpointRun run = new(context, claim, key, captured, watch, KeptHeaders.Before(context.Response));
+        EndpointRun run = new(context, claim, key, captured, watch, KeptHeaders.Before(context.Response), this);
         context.Features.Set<IHttpResponseBodyFeature>(captured);
         context.Features.Set(run.Feature);
         context.RequestAborted = stop.Token;
@@ -123,7 +124,9 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
             context.Features.Set(inner);
         }
 
-        if (await FinishAsync(run).ConfigureAwait(false) is { } successors) await AnswerAsync(context, claim.Id, successors).ConfigureAwait(false);
+        if (claim.HasEnded && await FinishEndedAsync(run).ConfigureAwait(false)) return;
+        bool isOpen = !claim.HasEnded || claim.IsInTransaction;
+        if (isOpen && await FinishAsync(run).ConfigureAwait(false) is { } successors) await AnswerAsync(context, claim.Id, successors).ConfigureAwait(false);
         else await captured.SendAsync().ConfigureAwait(false);
     }
 
@@ -132,6 +135,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     private async Task FailAsync(EndpointRun run, Exception error)
     {
         IdempotencyClaim claim = run.Claim;
+        if (claim.HasEnded && await HasEndedForGoodAsync(claim).ConfigureAwait(false)) return;
         bool hasToldSo = run.Context.Response.HasStarted && options.DispositionOf(run.Status, claim.IsPastPointOfNoReturn) == IdempotencyDisposition.Keep;
         IdempotencyDisposition disposition = run.WasNotBegun && !claim.IsPastPointOfNoReturn
             ? IdempotencyDisposition.Release
@@ -169,18 +173,19 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         }
 
         if (finish is IdempotencyFinish.Kept or IdempotencyFinish.Unprotected || context.Response.HasStarted) return null;
-        if (finish == IdempotencyFinish.Lost)
-        {
-            IdempotencyEntry other = await gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
-            if (other.Answer is IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)
-            {
-                context.Response.Clear();
-                return other;
-            }
-        }
+        if (finish == IdempotencyFinish.Lost && await ReadSuccessorsAsync(context, claim).ConfigureAwait(false) is { } other) return other;
 
         context.Response.Headers[IdempotencyProblems.StatusHeader] = "unrecorded";
         return null;
+    }
+
+    /// <summary>What was recorded by who took the place of the claim, with nothing of our own response left; null when there is nothing yet.</summary>
+    private async Task<IdempotencyEntry?> ReadSuccessorsAsync(HttpContext context, IdempotencyClaim claim)
+    {
+        IdempotencyEntry other = await gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
+        if (other.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)) return null;
+        context.Response.Clear();
+        return other;
     }
 
     /// <summary>By the table; but that a form was refused as a forgery, or that nothing could be made of the request before any code of the endpoint
@@ -232,6 +237,7 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
         if (record is { IsBodyOmitted: true }) return IdempotencyProblems.NotKeptAsync(context, options);
         if (record is not null && KeptHeaders.ToReplay(record, options) is { } headers) return IdempotencyProblems.ReplayAsync(context, record, headers);
         if (entry.Kind == IdempotencyPayloadKind.HttpResponse) return IdempotencyProblems.UnreadableAsync(context, options);
+        if (entry.Answer == IdempotencyAnswer.OutcomeUnknown) IdempotencyLog.OutcomeUnknown(context, id);
         return entry.Answer == IdempotencyAnswer.OutcomeUnknown
             ? IdempotencyProblems.AnswerAsync(context, options, entry)
             : IdempotencyProblems.UnreadableAsync(context, options);
@@ -247,9 +253,9 @@ internal sealed class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpo
     /// <summary>One execution of an endpoint under a key.</summary>
     private sealed record EndpointRun(
         HttpContext Context, IdempotencyClaim Claim, IdempotencyKey Key, CapturedResponse Captured, AbortWatch Watch,
-        Dictionary<string, StringValues> HeadersBefore)
+        Dictionary<string, StringValues> HeadersBefore, IdempotencyEndpoint Protection)
     {
-        internal IdempotencyFeature Feature { get; } = new(Claim, Key);
+        internal IdempotencyFeature Feature { get; } = new(Claim, Key, Protection);
 
         internal int Status => Context.Response.StatusCode;
 

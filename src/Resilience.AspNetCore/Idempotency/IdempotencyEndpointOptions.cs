@@ -45,6 +45,14 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <remarks>For what the endpoint itself asks, or its filters: a replay stands in front of both.</remarks>
     public Func<HttpContext, ValueTask<bool>>? MayReplay { get; set; }
 
+    /// <summary>Asked before a duplicate is told that the outcome of its request is unknown (<c>outcome-unknown</c>): look whether it was done, by the
+    /// caller's key with its scope, by your own tables, or at another service by the key that was derived for it
+    /// (<see cref="IdempotencyId.DeriveKey"/>). Default null: nobody is asked.</summary>
+    /// <remarks>Null as answer: it stays unknown. What it finds is recorded with a new fence, so that a late owner of the request changes nothing; if
+    /// the record has changed meanwhile, the finding is dropped. What it throws is logged, and the outcome stays unknown. Several duplicates may ask at
+    /// once. The store must be an <see cref="IResolvableIdempotencyStore"/>, as ours are.</remarks>
+    public Func<HttpContext, IdempotencyKey, ValueTask<IdempotencyFinding?>>? Reconcile { get; set; }
+
     /// <summary>The largest request body, 0 bytes to 1 GiB; larger ones are refused (413), because the whole body is part of the
     /// fingerprint. Default 1 MiB.</summary>
     public int MaxRequestBodyBytes { get; set; } = 1 << 20;
@@ -136,6 +144,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             ScopeFor = ScopeFor,
             AllowSharedScope = AllowSharedScope,
             MayReplay = MayReplay,
+            Reconcile = Reconcile,
             MaxRequestBodyBytes = MaxRequestBodyBytes,
             MaxResponseBodyBytes = MaxResponseBodyBytes,
             FingerprintFor = FingerprintFor,

@@ -1,12 +1,18 @@
 namespace Resilience;
 
 /// <summary>Marks a request that is under protection, and carries its claim.</summary>
-internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key)
+internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpoint endpoint)
 {
     /// <summary>The key with its scope, as it was asked for.</summary>
     internal IdempotencyKey Key { get; } = key;
 
     internal IdempotencyClaim Claim { get; } = claim;
+
+    /// <summary>Knows how responses are kept here.</summary>
+    internal IdempotencyEndpoint Endpoint { get; } = endpoint;
+
+    /// <summary>True when the endpoint was told, as it completed its key in a transaction, that its claim is lost.</summary>
+    internal bool WasLost { get; set; }
 
     /// <summary>True when code of the endpoint has run; meaningful where <see cref="BeginningWatch"/> watches.</summary>
     internal bool HasBegun { get; set; }

@@ -77,6 +77,15 @@ internal static class IdempotencyProblems
         context, options, StatusCodes.Status409Conflict, "response-not-retained", "The request was carried out before",
         "Its response was too large to be kept. It is not carried out again.");
 
+    /// <summary>The endpoint completed its key in a transaction that was rolled back, and answered as if it had been committed.</summary>
+    internal static Task NotCommittedAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status503ServiceUnavailable, "not-committed", "The request was rolled back",
+        "Nothing was carried out. Repeat the request later with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
+
+    internal static Task OutcomePendingAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status503ServiceUnavailable, "outcome-pending", "It is not known yet whether the request was carried out",
+        "Repeat it later with the same key: it is never carried out twice.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
+
     internal static Task UnreadableAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status409Conflict, "outcome-unreadable", "The stored response cannot be read",
         "The request was begun before and may have been carried out. It is not begun again; ask for the state of what it was about.");

@@ -1,7 +1,5 @@
 using System.Data.Common;
 using System.Diagnostics;
-using System.Security.Cryptography;
-using System.Text;
 
 namespace Resilience;
 
@@ -105,8 +103,8 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     internal Exception? WhyUnprotected { get; init; }
 
-    /// <summary>True from the moment on at which its owner began to complete, release or hold it.</summary>
-    internal bool HasEnded => Volatile.Read(ref _ended) != Open;
+    /// <summary>True from the moment on at which its owner began to complete, release or hold it, also in a transaction.</summary>
+    public bool HasEnded => Volatile.Read(ref _ended) != Open;
 
     /// <summary>True after <see cref="CompleteInAsync"/>, until it is said what became of the transaction.</summary>
     public bool IsInTransaction => Volatile.Read(ref _ended) == InTransaction;
@@ -125,17 +123,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <param name="purpose">Which of the calls it is ("charge"); two calls need two purposes.</param>
     /// <returns>32 hexadecimal digits.</returns>
     /// <exception cref="ArgumentException"><paramref name="purpose"/> is null or empty.</exception>
-    public string DeriveKey(string purpose)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(purpose);
-        byte[] text = new byte[4 + IdempotencyId.Length + Encoding.UTF8.GetMaxByteCount(purpose.Length)];
-        "dk1\0"u8.CopyTo(text);
-        Id.CopyTo(text.AsSpan(4));
-        int length = Encoding.UTF8.GetBytes(purpose, text.AsSpan(4 + IdempotencyId.Length));
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(text.AsSpan(0, 4 + IdempotencyId.Length + length), hash);
-        return Convert.ToHexStringLower(hash[..16]);
-    }
+    public string DeriveKey(string purpose) => Id.DeriveKey(purpose);
 
     /// <summary>Records that the deed is done. Duplicates receive the content from now on.</summary>
     /// <param name="kind">What the content is.</param>
@@ -191,6 +179,20 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         if (Interlocked.CompareExchange(ref _ended, Ended, InTransaction) != InTransaction)
             throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
         _gate.EndInTransaction(this, _endInTransaction);
+    }
+
+    /// <summary>Asks the store what became of the transaction of <see cref="CompleteInAsync"/>, when its commit ended with an error or nobody said.
+    /// Waits for the transaction if it is still open. If it was committed, the claim ends as by <see cref="Committed"/>.</summary>
+    /// <param name="wait">How long to wait for the store, a microsecond to a day.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>What is certain. After anything but <see cref="CommitResolution.Committed"/> the claim stays as it was: end it as any other.</returns>
+    /// <exception cref="InvalidOperationException">The claim was not completed in a transaction, or its end was told before.</exception>
+    public async ValueTask<CommitResolution> ResolveCommitAsync(TimeSpan wait, CancellationToken cancellationToken = default)
+    {
+        if (!IsInTransaction) throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
+        CommitResolution resolution = await _gate.Transactional.ResolveAsync(Id, Nonce, wait, cancellationToken).ConfigureAwait(false);
+        if (resolution == CommitResolution.Committed) Committed();
+        return resolution;
     }
 
     /// <summary>Gives the key back: nothing was done, the next may begin at once.</summary>

@@ -39,15 +39,18 @@ public sealed partial class IdempotencyGate
         return finish;
     }
 
+    /// <summary>The store as one that takes part in transactions.</summary>
+    /// <exception cref="NotSupportedException">It is none.</exception>
+    internal ITransactionalIdempotencyStore Transactional => ((Store as GuardedIdempotencyStore)?.Inner ?? Store) as ITransactionalIdempotencyStore
+        ?? throw new NotSupportedException($"The store '{Store.Traits.Name}' has no transactions. Those of PostgreSQL and SQLite have.");
+
     /// <summary>Records an outcome in the caller's transaction. The lease is renewed no more: the row is locked, and a renewal would wait for the very
     /// transaction that it is to protect.</summary>
     /// <returns>What duplicates receive once it is committed; none when the claim is lost.</returns>
     internal async ValueTask<IdempotencyEntry> CompleteInAsync(
         IdempotencyClaim claim, DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        IIdempotencyStore store = (Store as GuardedIdempotencyStore)?.Inner ?? Store;
-        if (store is not ITransactionalIdempotencyStore transactional)
-            throw new NotSupportedException($"The store '{Store.Traits.Name}' has no transactions. Those of PostgreSQL and SQLite have.");
+        ITransactionalIdempotencyStore transactional = Transactional;
         if (!claim.IsProtected) throw new InvalidOperationException("The claim is without protection: there is no record that could be completed.");
         byte[] payload = Frame(ref kind, content.Span);
         bool isKept;

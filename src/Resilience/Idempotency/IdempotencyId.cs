@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Resilience;
 
@@ -40,6 +42,22 @@ public readonly record struct IdempotencyId
         byte[] bytes = new byte[Length];
         CopyTo(bytes);
         return bytes;
+    }
+
+    /// <summary>The key that <see cref="IdempotencyClaim.DeriveKey"/> gives for this operation: to ask another service what became of it.</summary>
+    /// <param name="purpose">Which of the calls it is ("charge").</param>
+    /// <returns>32 hexadecimal digits.</returns>
+    /// <exception cref="ArgumentException"><paramref name="purpose"/> is null or empty.</exception>
+    public string DeriveKey(string purpose)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(purpose);
+        byte[] text = new byte[4 + Length + Encoding.UTF8.GetMaxByteCount(purpose.Length)];
+        "dk1\0"u8.CopyTo(text);
+        CopyTo(text.AsSpan(4));
+        int length = Encoding.UTF8.GetBytes(purpose, text.AsSpan(4 + Length));
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text.AsSpan(0, 4 + Length + length), hash);
+        return Convert.ToHexStringLower(hash[..16]);
     }
 
     /// <inheritdoc/>

@@ -94,7 +94,8 @@ internal sealed class StoreCalls : IDisposable
     {
         _ = IdempotencyGate.Resolvable(_store);
         return RunAsync(
-            _finishing, _options.FinishTimeout, "resolve", request, static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));
+            _finishing, _options.FinishTimeout, "resolve", request,
+            static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));
     }
 
     internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
