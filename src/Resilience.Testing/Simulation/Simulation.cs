@@ -21,6 +21,9 @@ public sealed partial class Simulation
     private readonly Timeline _timeline = new();
     private readonly List<SimulatedDependency> _dependencies = [];
     private readonly List<string>? _trace;
+    /// <summary>How long the pool must be at rest where it is not known that everything of ours has come to a thread.</summary>
+    private static readonly TimeSpan Calm = TimeSpan.FromMilliseconds(2);
+
     private readonly Lock _gate = new(); // guards counts and the trace
     private readonly Randomness _loadRandomness;
     private readonly TaskCompletionSource<SimulationReport> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -28,6 +31,8 @@ public sealed partial class Simulation
     private long _started, _succeeded, _failed, _refused, _arrivals, _events;
     private int _underWay;
     private int _elsewhere; // threads other than ours that run our code now
+    private long _queued; // how often our code was queued in the thread pool
+    private long _arrived; // and how often it came to another thread
     private long _left; // how often our code was queued in the thread pool, or came to another thread in another way
     private long _settled; // of these, how many are over
     private bool _isWatched; // we hear of what is queued in the pool
@@ -157,7 +162,7 @@ public sealed partial class Simulation
     private void Start()
     {
         _isWatched = PoolWatch.Hears();
-        _others = Math.Min(_others, ActiveWorkers());
+        _others = Math.Min(_others, LeastActive());
         TimeSpan since = TimeProvider.System.GetElapsedTime(_asked);
         if (since > TimeSpan.FromSeconds(1) || (_isWatched && since > TimeSpan.FromMilliseconds(5))) Pump();
         else ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
@@ -221,11 +226,20 @@ public sealed partial class Simulation
         if (IsAlone) return;
         if (_isWatched && Volatile.Read(ref _left) == _settled && Volatile.Read(ref _elsewhere) == 0) return;
         long start = TimeProvider.System.GetTimestamp();
+        long restSince = 0;
         SpinWait spin = default;
         while (true)
         {
             long left = Volatile.Read(ref _left); // before the look: what is queued later is another round
-            if (Volatile.Read(ref _elsewhere) == 0 && IsPoolAtRest() && Volatile.Read(ref _elsewhere) == 0)
+            if (!(Volatile.Read(ref _elsewhere) == 0 && IsPoolAtRest() && Volatile.Read(ref _elsewhere) == 0))
+            {
+                restSince = 0;
+            }
+            else if (Volatile.Read(ref _arrived) < Volatile.Read(ref _queued) && !HasRestedFor(ref restSince))
+            {
+                // What was queued has not come to a thread: it may never, where it was queued without its context. So the rest must last.
+            }
+            else
             {
                 _settled = left;
                 return;
@@ -258,6 +272,31 @@ public sealed partial class Simulation
         return active == _others && ThreadPool.PendingWorkItemCount == 0 && ThreadPool.CompletedWorkItemCount == completed;
     }
 
+    /// <summary>How many workers of the pool are active without us. A worker that is just ending counts as active and would hide one of ours later, so we
+    /// look until there have not been fewer for a while.</summary>
+    private static int LeastActive()
+    {
+        int least = ActiveWorkers();
+        long since = TimeProvider.System.GetTimestamp();
+        SpinWait spin = default;
+        while (TimeProvider.System.GetElapsedTime(since) < Calm)
+        {
+            spin.SpinOnce();
+            int active = ActiveWorkers();
+            if (active >= least) continue;
+            least = active;
+            since = TimeProvider.System.GetTimestamp();
+        }
+
+        return least;
+    }
+
+    private static bool HasRestedFor(ref long since)
+    {
+        if (since == 0) since = TimeProvider.System.GetTimestamp();
+        return TimeProvider.System.GetElapsedTime(since) >= Calm;
+    }
+
     private static int ActiveWorkers()
     {
         ThreadPool.GetMaxThreads(out int most, out _);
@@ -266,7 +305,11 @@ public sealed partial class Simulation
     }
 
     /// <summary>Our code is queued in the thread pool, on whatever thread.</summary>
-    internal void Leaves() => Interlocked.Increment(ref _left);
+    internal void Leaves()
+    {
+        Interlocked.Increment(ref _queued);
+        Interlocked.Increment(ref _left); // last: who sees it sees that it was queued
+    }
 
     /// <summary>Our execution context has come to a thread or left it: that is how we know of code that runs elsewhere.</summary>
     internal void Moved(bool comes)
@@ -275,6 +318,7 @@ public sealed partial class Simulation
         if (comes)
         {
             Interlocked.Increment(ref _elsewhere);
+            Interlocked.Increment(ref _arrived); // after: what has arrived is seen elsewhere until it is done
             Interlocked.Increment(ref _left);
         }
         else

@@ -31,7 +31,7 @@ public sealed class CallOutSourceTests
         ("System.Exception", "Message", ["Threading/Safely.cs"]),
         ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
         ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "TakeEffect", ["PipelineParts.cs"]),
+        ("Resilience.ResiliencePolicy", "TakeEffect", ["ResiliencePolicy.cs"]),
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
     ];
