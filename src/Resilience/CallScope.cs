@@ -50,5 +50,10 @@ internal sealed class CallScope(CallScope? around)
     /// <summary>Another attempt begins: what was said of the one before is over.</summary>
     internal void Clear() => Volatile.Write(ref _marks, null);
 
-    private sealed record Mark(object Error, Mark? Next);
+    /// <summary>A class and not a record: marks are told apart by reference, and nobody asks the exceptions of users whether they are equal.</summary>
+    private sealed class Mark(object error, Mark? next)
+    {
+        internal readonly object Error = error;
+        internal readonly Mark? Next = next;
+    }
 }

@@ -68,7 +68,7 @@ internal static class DefaultVerdicts
         DbException => Verdict.Failure, // IsTransient says so too, or says nothing: most providers never set it
         ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException or InvalidCastException
             or IndexOutOfRangeException or ObjectDisposedException or FormatException or KeyNotFoundException => Verdict.Ignored,
-        InvalidOperationException { Source: { } source } when source.StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal) => Verdict.Ignored,
+        InvalidOperationException when Safely.SourceOf(exception).StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal) => Verdict.Ignored,
         InvalidOperationException when ProgramError.Is(exception) => Verdict.Ignored,
         _ => IsRefusalOfPolly(exception) ? Verdict.Rejected : Verdict.Failure,
     };

@@ -227,13 +227,9 @@ internal sealed class HedgedRace<T>
     /// has ended asks for patience.</summary>
     private Task WaitAsync(long delayMs)
     {
-        if (_running.Count == 0) return PatientlyAsync(TimeSpan.FromMilliseconds(delayMs), _call.Clock.Time, _call.Token);
+        if (_running.Count == 0) return ClockWait.ForAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), _call.Token); // nobody runs whose end could wake us
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
         return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.Clock);
-
-        // Nobody runs whose end could wake us.
-        static async Task PatientlyAsync(TimeSpan delay, TimeProvider time, CancellationToken token) =>
-            await Task.Delay(delay, time, token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // The timer is gone before the call goes on, whichever of the two comes first.
         static async Task UntilAsync(Task any, TimeSpan delay, Clock clock)
@@ -275,6 +271,7 @@ internal sealed class HedgedRace<T>
         AttemptResult seen = _link.Read(outcome, attempt.Number, attempt.Context);
         if (!_policy.IsAllowed(seen)) return HedgingWeight.Final;
         if (outcome.Verdict == Verdict.Rejected || (seen.Counts && seen.RetryAfter is not { Ticks: > 0 })) return HedgingWeight.Usual;
+        if (seen.RetryAfter > HedgingRules.LongestPatience) return HedgingWeight.TooPatient;
         _isPatient = true;
         if (seen.RetryAfter is { } wait) _notBeforeMs = Math.Max(_notBeforeMs, Clock.After(_call.Clock.NowMs, wait));
         return HedgingWeight.Patient;

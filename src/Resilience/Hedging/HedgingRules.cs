@@ -6,6 +6,7 @@ namespace Resilience;
 ///                      Success, Ignored, final failure ─────────────► EndWithThis (the others are cancelled)
 ///  an attempt ended ── Failure ──── an attempt is left ─────────────► Start
 ///                      Failure that asks for patience ──────────────► Wait for the delay, where an attempt is left
+///                      Failure that asks for too much patience ─────► the race is closed: Wait or EndWithKept
 ///                      Rejected ─── an attempt is left ─────────────► StartElsewhere (only on another route)
 ///                      otherwise ── others are under way ───────────► Wait
 ///                                 └ nobody is ──────────────────────► EndWithKept
@@ -15,6 +16,9 @@ namespace Resilience;
 /// </remarks>
 internal readonly struct HedgingRules(int maxAttempts)
 {
+    /// <summary>A race does not wait longer than this for a server that asks for patience: as long as a retry does by default.</summary>
+    internal static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(1);
+
     internal int MaxAttempts => maxAttempts;
 
     /// <summary>May another attempt start by itself, when the delay is over?</summary>
@@ -34,6 +38,7 @@ internal readonly struct HedgingRules(int maxAttempts)
         {
             Verdict.Success or Verdict.Ignored => (next with { IsClosed = true }, HedgingMove.EndWithThis),
             Verdict.Failure or Verdict.Rejected when weight == HedgingWeight.Final => (next with { IsClosed = true }, HedgingMove.EndWithThis),
+            Verdict.Failure when weight == HedgingWeight.TooPatient => OnDenied(next),
             Verdict.Failure when MayStart(next) => (next, weight == HedgingWeight.Patient ? HedgingMove.Wait : HedgingMove.Start),
             Verdict.Rejected when MayStart(next) => (next, HedgingMove.StartElsewhere),
             _ => (next, Rest(next)),
@@ -67,6 +72,9 @@ internal enum HedgingWeight
 
     /// <summary>Patience: it is throttled, or says when to come back. The next attempt comes when the delay is over.</summary>
     Patient,
+
+    /// <summary>More patience than a race has. Nothing more starts; what is under way may still win, else this is the answer.</summary>
+    TooPatient,
 
     /// <summary>Nothing: trying again would not help, or the user does not want it. It is the answer.</summary>
     Final,

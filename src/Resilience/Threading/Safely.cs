@@ -82,6 +82,9 @@ internal static class Safely
     /// <summary>The message of an exception, whose class may be a user's.</summary>
     internal static string MessageOf(Exception exception) => Ask("exception message", static e => e.Message, exception, null) ?? exception.GetType().Name;
 
+    /// <summary>Where an exception, whose class may be a user's, says that it comes from; empty when it does not say.</summary>
+    internal static string SourceOf(Exception exception) => Ask("exception source", static e => e.Source, exception, null) ?? "";
+
     /// <summary>Disposes of a result that nobody will see. What is only <see cref="IAsyncDisposable"/> is disposed of beside the call, which does
     /// not wait for it.</summary>
     internal static void Dispose(object? result)

@@ -29,9 +29,15 @@ public sealed class CallOutSourceTests
         ("Resilience.Refusal", "RetryAfter", ["Threading/Safely.cs", "ResilienceException.cs"]), // there inside of ToException
         ("Resilience.Refusal", "Reason", ["Threading/Safely.cs", "ResilienceException.cs", "Refusal.cs"]),
         ("System.Exception", "Message", ["Threading/Safely.cs"]),
+        ("System.Exception", "Source", ["Threading/Safely.cs"]),
+        ("System.Exception", "StackTrace", ["Cancelled.cs"]), // there, and below, of exactly a class of the framework
+        ("System.Exception", "HelpLink", ["Cancelled.cs"]),
+        ("System.Exception", "Data", ["Cancelled.cs", "DefaultVerdicts.cs"]),
+        ("System.Exception", "GetBaseException", []),
+        ("System.Data.Common.DbException", "*", []),
         ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
         ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "TakeEffect", ["ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "TakeEffect", ["PipelineParts.cs", "ResiliencePolicy.cs"]),
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
     ];
@@ -56,7 +62,9 @@ public sealed class CallOutSourceTests
             SemanticModel model = compilation.GetSemanticModel(tree);
             foreach (ExpressionSyntax expression in tree.GetRoot().DescendantNodes().OfType<ExpressionSyntax>())
             {
-                if (expression is not (MemberAccessExpressionSyntax or MemberBindingExpressionSyntax or BaseObjectCreationExpressionSyntax)) continue;
+                bool isInPattern = expression is IdentifierNameSyntax { Parent: NameColonSyntax { Parent: SubpatternSyntax } };
+                bool isCall = expression is MemberAccessExpressionSyntax or MemberBindingExpressionSyntax or BaseObjectCreationExpressionSyntax;
+                if (!isCall && !isInPattern) continue;
                 if (model.GetSymbolInfo(expression).Symbol is not { ContainingType: { } owner } member) continue;
                 if (Home(owner, member) is not { } homes || homes.Contains(tree.FilePath) || IsSafeTime(expression, owner)) continue;
                 found.Add($"{tree.FilePath}: {owner.Name}.{member.Name} is called outside of {string.Join(", ", homes)}");
@@ -114,6 +122,10 @@ public sealed class CallOutSourceTests
         ("refusal.ToException();", "Refusal refusal"),
         ("_ = refusal.Reason;", "Refusal refusal"),
         ("_ = error.Message;", "Exception error"),
+        ("_ = error is { Message: \"x\" };", "Exception error"),
+        ("_ = error is InvalidOperationException { Source: { } source };", "Exception error"),
+        ("_ = error is System.Data.Common.DbException { IsTransient: true };", "Exception error"),
+        ("_ = error.Data;", "Exception error"),
         ("policy.Describe();", "ResiliencePolicy policy"),
         ("result.Dispose();", "IDisposable result"),
     ];
