@@ -65,8 +65,8 @@ public static class HttpClassifier
     };
 
     /// <summary>When the response says to come back, measured on the given clock: <c>retry-after-ms</c> or <c>x-ms-retry-after-ms</c> (Azure,
-    /// OpenAI), or else <c>Retry-After</c> in seconds or as a date. Null when nothing is said that can be read; zero, and a date that has
-    /// passed, say nothing.</summary>
+    /// OpenAI), or else <c>Retry-After</c> in seconds or as a date, measured from the <c>Date</c> of the response where it has one. Null when
+    /// nothing is said that can be read; zero, and a date that has passed, say nothing.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TimeSpan? ReadRetryAfter(HttpResponseMessage response, TimeProvider time)
     {
@@ -75,18 +75,43 @@ public static class HttpClassifier
         foreach (string header in MillisecondHeaders)
         {
             if (response.Headers.NonValidated.TryGetValues(header, out System.Net.Http.Headers.HeaderStringValues values)
-                && ReadMilliseconds(values.ToString()) is { } exact) return exact;
+                && ReadMilliseconds(values.ToString(), 1) is { } exact) return exact;
         }
 
-        if (response.Headers.RetryAfter is not { } said) return null;
-        TimeSpan? left = said.Delta ?? (said.Date - time.GetUtcNow());
+        TimeSpan? left = response.Headers.RetryAfter is { } said ? said.Delta ?? said.Date - NowOf(response, time) : ReadSeconds(response);
         return left > TimeSpan.Zero ? left : null;
     }
 
-    private static TimeSpan? ReadMilliseconds(string text)
+    /// <summary>What the server takes for now: a date that it names is one of its own clock, which may go wrong by hours, as may ours. A cache adds for how
+    /// long it has had the answer.</summary>
+    private static DateTimeOffset NowOf(HttpResponseMessage response, TimeProvider time) =>
+        response.Headers.Date is { } date ? Later(date, response.Headers.Age ?? TimeSpan.Zero) : time.GetUtcNow();
+
+    private static DateTimeOffset Later(DateTimeOffset date, TimeSpan span) => span < DateTimeOffset.MaxValue - date ? date + span : DateTimeOffset.MaxValue;
+
+    /// <summary>What the framework's parser refuses and is meant well: fractions, more seconds than an <see cref="int"/> holds, the same header from a proxy
+    /// and the server, of which the longer wait counts.</summary>
+    private static TimeSpan? ReadSeconds(HttpResponseMessage response)
+    {
+        if (!response.Headers.NonValidated.TryGetValues("Retry-After", out System.Net.Http.Headers.HeaderStringValues values)) return null;
+        TimeSpan? longest = null;
+        foreach (string value in values)
+        {
+            foreach (Range part in value.AsSpan().Split(','))
+            {
+                if (ReadMilliseconds(value.AsSpan(part), 1000) is not { } one) return null;
+                if (longest is null || one > longest) longest = one;
+            }
+        }
+
+        return longest;
+    }
+
+    private static TimeSpan? ReadMilliseconds(ReadOnlySpan<char> text, int scale)
     {
         if (!double.TryParse(text, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
             CultureInfo.InvariantCulture, out double milliseconds) || !(milliseconds > 0)) return null;
+        milliseconds *= scale;
         return milliseconds < int.MaxValue * 1000.0 ? TimeSpan.FromMilliseconds(Math.Ceiling(milliseconds)) : TimeSpan.MaxValue;
     }
 

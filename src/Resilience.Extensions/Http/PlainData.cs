@@ -8,23 +8,23 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Resilience;
 
 /// <summary>Tells values that are written as the same JSON each time from those that may be computed while they are written: sequences,
 /// properties with code of their own, converters.</summary>
-/// <remarks>Decided by the type, once. Converters that are given in the options of the serializer are not seen; they are taken to write
-/// equal values equally.</remarks>
+/// <remarks>Decided by the type, once, and by the options of the serializer, once for each. A <see cref="JsonNode"/> is not plain: a value in it may be any
+/// object.</remarks>
 internal static class PlainData
 {
-    private static readonly ConditionalWeakTable<Type, object> Known = [];
+    private static readonly ConditionalWeakTable<object, object> Known = [];
     private static readonly object Yes = new(), No = new();
 
     private static readonly FrozenSet<Type> Simple = new[]
     {
         typeof(string), typeof(decimal), typeof(DateTime), typeof(DateTimeOffset), typeof(DateOnly), typeof(TimeOnly), typeof(TimeSpan), typeof(Guid),
-        typeof(Uri), typeof(Version), typeof(Int128), typeof(UInt128), typeof(Half), typeof(JsonElement), typeof(JsonDocument), typeof(JsonObject),
-        typeof(JsonArray), typeof(JsonValue), typeof(JsonNode),
+        typeof(Uri), typeof(Version), typeof(Int128), typeof(UInt128), typeof(Half), typeof(JsonElement), typeof(JsonDocument),
     }.ToFrozenSet();
 
     private static readonly FrozenSet<Type> Collections = new[]
@@ -37,6 +37,7 @@ internal static class PlainData
     /// <summary>Whether the content writes the same bytes each time.</summary>
     internal static bool IsPlain(JsonContent content)
     {
+        if (!IsPlain(OptionsOf(content))) return false;
         if (content.Value is not { } value) return true;
         Type type = value.GetType();
 
@@ -44,6 +45,37 @@ internal static class PlainData
         bool isWrittenAsItself = content.ObjectType == type || content.ObjectType == typeof(object) || value is IEnumerable;
         return isWrittenAsItself && IsPlain(type);
     }
+
+    /// <summary>Whether nobody but the serializer, or code that it has generated, writes or reads members.</summary>
+    private static bool IsPlain(JsonSerializerOptions? options)
+    {
+        if (options is null) return false;
+        if (Known.TryGetValue(options, out object? known)) return known == Yes;
+        bool isPlain = options.Converters.All(static converter => IsOfSerializer(converter))
+            && (options.ReferenceHandler is null || IsOfSerializer(options.ReferenceHandler))
+            && options.TypeInfoResolverChain.All(static resolver =>
+                resolver is JsonSerializerContext || (resolver is DefaultJsonTypeInfoResolver { Modifiers.Count: 0 } && IsOfSerializer(resolver)));
+        Known.TryAdd(options, isPlain ? Yes : No);
+        return isPlain;
+    }
+
+    private static bool IsOfSerializer(object part) => part.GetType().Assembly == typeof(JsonSerializer).Assembly;
+
+    /// <summary>The framework says it nowhere in public. Null where a runtime has renamed it: such a content is unknown.</summary>
+    private static JsonSerializerOptions? OptionsOf(JsonContent content)
+    {
+        try
+        {
+            return GetTypeInfo(content).Options;
+        }
+        catch (MissingFieldException)
+        {
+            return null;
+        }
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_typeInfo")]
+    private static extern ref JsonTypeInfo GetTypeInfo(JsonContent content);
 
     private static bool IsPlain(Type type)
     {

@@ -108,6 +108,44 @@ public sealed class ClassifierTests
         FluentActions.Invoking(() => HttpClassifier.ReadRetryAfter(response, null!)).Should().Throw<ArgumentNullException>();
     }
 
+    /// <summary>The clock of the server goes ahead or behind, or the answer has lain in a cache: the wait is what the server means.</summary>
+    [Theory]
+    [InlineData(-3600, 10, null, 10.0)]
+    [InlineData(3600, 10, null, 10.0)]
+    [InlineData(0, 10, null, 10.0)]
+    [InlineData(-3600, 10, 4, 6.0)]
+    [InlineData(-3600, 10, 20, null)]
+    [InlineData(-3600, 0, null, null)]
+    [InlineData(3600, -1, null, null)]
+    public void A_date_is_one_of_the_servers_clock(int skew, int seconds, int? age, double? expected)
+    {
+        FakeTimeProvider time = new(DateTimeOffset.Parse("2026-03-01T00:00:00Z", CultureInfo.InvariantCulture));
+        using HttpResponseMessage response = new();
+        response.Headers.Date = time.GetUtcNow().AddSeconds(skew);
+        response.Headers.RetryAfter = new(time.GetUtcNow().AddSeconds(skew + seconds));
+        if (age is { } lain) response.Headers.Age = TimeSpan.FromSeconds(lain);
+        HttpClassifier.ReadRetryAfter(response, time)?.TotalSeconds.Should().Be(expected);
+        (HttpClassifier.ReadRetryAfter(response, time) is null).Should().Be(expected is null);
+    }
+
+    [Theory]
+    [InlineData("2147483648", double.PositiveInfinity)]
+    [InlineData("99999999999999999999", double.PositiveInfinity)]
+    [InlineData("1.5", 1.5)]
+    [InlineData("30, 120", 120.0)]
+    [InlineData("120,30", 120.0)]
+    [InlineData("30, soon", null)]
+    [InlineData("Sun, soon", null)]
+    [InlineData("-1.5", null)]
+    [InlineData("", null)]
+    public void What_the_frameworks_parser_refuses_is_not_taken_for_silence(string value, double? seconds)
+    {
+        using HttpResponseMessage response = new();
+        response.Headers.TryAddWithoutValidation("Retry-After", value);
+        TimeSpan? read = HttpClassifier.ReadRetryAfter(response, TimeProvider.System);
+        (read == TimeSpan.MaxValue ? double.PositiveInfinity : read?.TotalSeconds).Should().Be(seconds);
+    }
+
     [Theory]
     [InlineData("retry-after-ms", "1500", 1500)]
     [InlineData("x-ms-retry-after-ms", "250", 250)]

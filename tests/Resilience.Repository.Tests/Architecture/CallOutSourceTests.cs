@@ -37,7 +37,7 @@ public sealed class CallOutSourceTests
         ("System.Data.Common.DbException", "*", []),
         ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
         ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "TakeEffect", ["PipelineParts.cs", "ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "TakeEffect", ["ResiliencePolicy.cs"]),
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
     ];

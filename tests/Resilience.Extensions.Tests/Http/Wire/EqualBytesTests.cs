@@ -5,6 +5,10 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
@@ -129,6 +133,70 @@ public sealed class EqualBytesTests
         {
             while (source.TryDequeue(out int item)) yield return item;
         }
+    }
+
+    /// <summary>JSON whose writing is in the hands of others: values of a node, converters and modifiers in the options, a handler of references.</summary>
+    [Theory]
+    [InlineData("a value in a node")]
+    [InlineData("a converter in the options")]
+    [InlineData("a modifier of the type")]
+    [InlineData("a resolver of one's own")]
+    public async Task JSON_that_others_write_is_sent_again_as_it_was(string how)
+    {
+        await using Lab lab = await Lab.StartAsync(SendRules.Default);
+        int written = 0;
+        DefaultJsonTypeInfoResolver modified = new() { Modifiers = { Counting } };
+        IJsonTypeInfoResolver combined = JsonTypeInfoResolver.Combine(modified, new DefaultJsonTypeInfoResolver());
+        using HttpRequestMessage request = new(HttpMethod.Put, lab.Address)
+        {
+            Content = how switch
+            {
+                "a value in a node" => JsonContent.Create(new JsonObject { ["x"] = JsonValue.Create(Count()) }),
+                "a converter in the options" => JsonContent.Create(new OneNumber(), options: new() { Converters = { new CountingConverter() } }),
+                "a modifier of the type" => JsonContent.Create(new OneNumber(), options: new() { TypeInfoResolver = modified }),
+                _ => JsonContent.Create(new OneNumber(), options: new() { TypeInfoResolver = combined }),
+            },
+        };
+        string[] bodies = await lab.BodiesOfAsync(request, First.Status503, Reader.None);
+        bodies.Should().HaveCount(2);
+        bodies.Distinct().Should().ContainSingle();
+
+        void Counting(JsonTypeInfo type)
+        {
+            foreach (JsonPropertyInfo one in type.Properties) one.Get = _ => written++;
+        }
+
+        IEnumerable<int> Count()
+        {
+            yield return written++;
+        }
+    }
+
+    /// <summary>What everybody uses stays in memory: it is sent again whatever its size.</summary>
+    [Theory]
+    [InlineData("the defaults")]
+    [InlineData("names of enums")]
+    public async Task Plain_JSON_is_sent_again_whatever_its_size(string how)
+    {
+        await using Lab lab = await Lab.StartAsync(SendRules.Default);
+        JsonSerializerOptions? options = how == "the defaults" ? null : new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter() } };
+        JsonContent large = JsonContent.Create(Enumerable.Range(0, Bound).ToList(), options: options);
+        using HttpRequestMessage request = new(HttpMethod.Put, lab.Address) { Content = large };
+        (await lab.BodiesOfAsync(request, First.Status503, Reader.None)).Should().HaveCount(2);
+    }
+
+    private sealed class OneNumber
+    {
+        public int Number { get; init; } = 5;
+    }
+
+    private sealed class CountingConverter : JsonConverter<OneNumber>
+    {
+        private int _written;
+
+        public override OneNumber Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+
+        public override void Write(Utf8JsonWriter writer, OneNumber value, JsonSerializerOptions options) => writer.WriteNumberValue(_written++);
     }
 
     [Theory]

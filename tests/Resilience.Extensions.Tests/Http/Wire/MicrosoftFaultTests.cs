@@ -189,7 +189,11 @@ public sealed class MicrosoftFaultTests
     public async Task Retry_after_is_waited_for_to_the_end_on_the_injected_clock_in_both_forms(bool isDate)
     {
         string value = isDate ? _time.GetUtcNow().AddSeconds(12).ToString("R") : "12";
-        await using WireServer server = await WireServer.StartAsync((n, c) => n == 0 ? BusyAsync(c, value) : c.Response.WriteAsync("ready"));
+        await using WireServer server = await WireServer.StartAsync((n, c) =>
+        {
+            c.Response.Headers.Date = _time.GetUtcNow().ToString("R"); // the server and we have one clock
+            return n == 0 ? BusyAsync(c, value) : c.Response.WriteAsync("ready");
+        });
         Task waits = _time.TimerOfAsync(TimeSpan.FromSeconds(12));
         Task<string> running = Client(o => o.Retry!.RetryAfterJitter = 0).GetStringAsync(server.Address);
         await waits.WaitAsync(Patience);
