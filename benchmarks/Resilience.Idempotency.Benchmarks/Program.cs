@@ -4,7 +4,7 @@ using Resilience.Idempotency.Benchmarks;
 
 // Measures the stores and writes benchmarks/results/idempotency.md. What is compared takes turns in one process, round by round, and the
 // medians are reported. benchmarks/idempotency.sh starts the servers and calls this.
-//   --postgresql <connection string>  --redis <configuration>  --output <file>  --million-only yes
+//   --postgresql <connection string>  --redis <configuration>  --output <file>  --million-only yes  --processor-only yes
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 Dictionary<string, string> given = [];
 for (int i = 0; i + 1 < args.Length; i += 2) given[args[i]] = args[i + 1]; // the last one counts
@@ -19,6 +19,12 @@ report.WriteLine(
 if (given.ContainsKey("--million-only"))
 {
     await Million.RunAsync(report, given.GetValueOrDefault("--postgresql"), given.GetValueOrDefault("--redis"));
+    return;
+}
+
+if (given.ContainsKey("--processor-only"))
+{
+    await Processor.RunAsync(report);
     return;
 }
 

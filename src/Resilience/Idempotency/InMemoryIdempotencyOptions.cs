@@ -17,7 +17,7 @@ public sealed class InMemoryIdempotencyOptions : PolicyOptions
     /// <summary>The most records, 1 to 1,000,000,000. Default 1,000,000.</summary>
     public int MaxRecords { get; set; } = 1_000_000;
 
-    /// <summary>The most bytes, records (some 220 bytes each) and payloads together, from 64 KiB. Default 512 MiB.</summary>
+    /// <summary>The most bytes, records (some 190 bytes each) and payloads together, from 64 KiB. Default 512 MiB.</summary>
     /// <remarks>Asked when a claim is made, never when it is completed: what was done can always be recorded. The payloads of the claims
     /// that run at that moment come on top.</remarks>
     public long MaxBytes { get; set; } = 512L << 20;

@@ -8,8 +8,8 @@ namespace Resilience;
 /// </remarks>
 public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
 {
-    /// <summary>What a record costs beside its payload: measured at a million keys, rounded up.</summary>
-    internal const int RecordBytes = 224;
+    /// <summary>What a record costs beside its payload: itself, its place in the index, and room between.</summary>
+    internal const int RecordBytes = 192;
 
     private const int Shards = 32, MostSweptByAClaim = 4, MostSweptForRoom = 1024;
 
@@ -42,7 +42,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         _startMicroseconds = (_clock.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
         for (int i = 0; i < Shards; i++) _shards[i] = new();
 
-        // Whoever chooses keys does not know it, so he cannot choose them for one bucket.
+        // Whoever chooses keys does not know it, so he cannot choose them for one place.
         _seed = BitConverter.ToUInt64(Guid.NewGuid().ToByteArray()) | 1;
         Traits = new() { Name = "memory", IsImmediate = true, MaxPayloadBytes = _options.MaxPayloadBytes };
     }
@@ -58,6 +58,12 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
 
     /// <summary>How many completed records were forgotten before their time (<see cref="WhenStoreIsFull.EvictOldestCompleted"/>).</summary>
     public long Evicted => Volatile.Read(ref _evicted);
+
+    /// <summary>The bytes of the arrays in which records and payloads lie, room that is not in use included.</summary>
+    internal long Reserved => _shards.Sum(static shard =>
+    {
+        lock (shard.Gate) return shard.Reserved;
+    });
 
     private long Now => _startMicroseconds + (_clock.IsSystem
         ? (_clock.NowMs - _startMs) * 1000
@@ -88,11 +94,12 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(id, hash) is not { } slot) return new(false);
+            if (shard.Find(id, hash) is not (> 0 and int number)) return new(false);
+            ref InMemorySlot slot = ref shard[number];
             long now = Now;
             if (!IdempotencyRules.Renew(slot.Record, fence, lease, now, out IdempotencyRecord next)) return new(false);
             slot.Record = next;
-            shard.Moved(slot, Span(next.ExpiresAt - now));
+            shard.Moved(number, Span(next.ExpiresAt - now));
             return new(true);
         }
     }
@@ -108,18 +115,20 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
-        byte[] copy = payload.ToArray();
+        ReadOnlySpan<byte> content = payload.Span; // here, for the memory may be somebody else's code
+        byte[]? own = InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null;
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(id, hash) is not { } slot) return new(false);
+            if (shard.Find(id, hash) is not (> 0 and int number)) return new(false);
+            ref InMemorySlot slot = ref shard[number];
             bool isKept = IdempotencyRules.Complete(slot.Record, fence, ending, retention, Now, out IdempotencyRecord next, out bool changed);
             if (!changed) return new(isKept);
+            int bytes = shard.KeepPayload(number, content, own); // may find no memory: nothing has changed until then
             slot.Record = next;
-            slot.Payload = copy;
             if (_options.WhenFull == WhenStoreIsFull.EvictOldestCompleted) slot.Age = Interlocked.Increment(ref _completions);
-            shard.Moved(slot, retention);
-            if (copy.Length > 0) Interlocked.Add(ref _payloadBytes, copy.Length);
+            shard.Moved(number, retention);
+            PayloadsGrew(bytes);
             return new(true);
         }
     }
@@ -131,11 +140,12 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(id, hash) is not { } slot) return new(false);
+            if (shard.Find(id, hash) is not (> 0 and int number)) return new(false);
+            ref InMemorySlot slot = ref shard[number];
             bool isReleased = IdempotencyRules.Release(slot.Record, fence, Now, out IdempotencyRecord next, out bool changed);
             if (!changed) return new(isReleased);
             slot.Record = next;
-            shard.Moved(slot, Span(IdempotencyRules.Tombstone));
+            shard.Moved(number, Span(IdempotencyRules.Tombstone));
             return new(true);
         }
     }
@@ -145,20 +155,21 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     {
         IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<ResolveAnswer>(cancellationToken);
-        byte[] copy = request.Payload.ToArray();
+        ReadOnlySpan<byte> content = request.Payload.Span;
+        byte[]? own = InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null;
         InMemoryShard shard = ShardOf(request.Id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(request.Id, hash) is not { } slot) return new(new ResolveAnswer(ResolveStatus.Absent, 0));
+            if (shard.Find(request.Id, hash) is not (> 0 and int number)) return new(new ResolveAnswer(ResolveStatus.Absent, 0));
+            ref InMemorySlot slot = ref shard[number];
             long now = Now;
             ResolveStatus status = IdempotencyRules.Resolve(slot.Record, request, now, out IdempotencyRecord next, out bool changed);
             if (changed)
             {
-                Interlocked.Add(ref _payloadBytes, copy.Length - (slot.Payload?.Length ?? 0));
+                PayloadsGrew(shard.KeepPayload(number, content, own));
                 slot.Record = next;
-                slot.Payload = copy;
                 if (_options.WhenFull == WhenStoreIsFull.EvictOldestCompleted) slot.Age = Interlocked.Increment(ref _completions);
-                shard.Moved(slot, Span(next.ExpiresAt - now));
+                shard.Moved(number, Span(next.ExpiresAt - now));
             }
 
             return new(IdempotencyRules.AnswerOf(status, next));
@@ -170,7 +181,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<PeekAnswer>(cancellationToken);
         InMemoryShard shard = ShardOf(id, out uint hash);
-        lock (shard.Gate) return shard.Find(id, hash) is { } slot ? new(IdempotencyRules.Peek(slot.Record, Now)) : default;
+        lock (shard.Gate) return shard.Find(id, hash) is > 0 and int number ? new(IdempotencyRules.Peek(shard[number].Record, Now)) : default;
     }
 
     /// <inheritdoc/>
@@ -196,7 +207,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
             lock (shard.Gate)
             {
                 long now = Now;
-                if (shard.Find(request.Id, hash) is { } slot) return Decide(shard, slot, request, now);
+                if (shard.Find(request.Id, hash) is > 0 and int number) return Decide(shard, number, request, now);
                 if (shard.IsWorthSweeping(now))
                 {
                     long bytes = 0;
@@ -210,29 +221,29 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         }
     }
 
-    private AcquireAnswer Decide(InMemoryShard shard, InMemorySlot slot, in AcquireRequest request, long now)
+    private AcquireAnswer Decide(InMemoryShard shard, int number, in AcquireRequest request, long now)
     {
+        ref InMemorySlot slot = ref shard[number];
         AcquireStatus status = IdempotencyRules.Acquire(slot.Record, request, now, out IdempotencyRecord next);
-        if (status != AcquireStatus.Acquired) return IdempotencyRules.AnswerOf(status, slot.Record, next, slot.Payload, now);
-        slot.Record = next;
-        if (slot.Payload is { } former)
+        if (status != AcquireStatus.Acquired)
         {
-            if (former.Length > 0) Interlocked.Add(ref _payloadBytes, -former.Length);
-            slot.Payload = null;
+            ReadOnlyMemory<byte> payload = status == AcquireStatus.Completed ? shard.PayloadOf(number) : default;
+            return IdempotencyRules.AnswerOf(status, slot.Record, next, payload, now);
         }
 
-        shard.Moved(slot, Span(next.ExpiresAt - now));
+        slot.Record = next;
+        PayloadsGrew(-shard.DropPayload(number));
+        shard.Moved(number, Span(next.ExpiresAt - now));
         return AcquireAnswer.Acquired(next.Fence, next.Attempt);
     }
 
     private AcquireAnswer Add(InMemoryShard shard, in AcquireRequest request, uint hash, long now)
     {
         IdempotencyRecord forgotten = new() { Fence = shard.RemovedFence };
-        InMemorySlot slot = new(request.Id, hash);
-        IdempotencyRules.Acquire(forgotten, request, now, out slot.Record);
-        shard.Add(slot, Span(slot.Record.ExpiresAt - now));
+        IdempotencyRules.Acquire(forgotten, request, now, out IdempotencyRecord first);
+        shard.Add(request.Id, hash, first, Span(first.ExpiresAt - now));
         Interlocked.Increment(ref _records);
-        return AcquireAnswer.Acquired(slot.Record.Fence, slot.Record.Attempt);
+        return AcquireAnswer.Acquired(first.Fence, first.Attempt);
     }
 
     private void MakeRoom()
@@ -263,8 +274,8 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         {
             lock (shard.Gate)
             {
-                if (shard.OldestCompleted() is not { } slot || slot.Age >= oldest) continue;
-                oldest = slot.Age;
+                if (shard.OldestCompleted() is not (> 0 and int number) || shard[number].Age >= oldest) continue;
+                oldest = shard[number].Age;
                 place = shard;
             }
         }
@@ -273,9 +284,8 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         lock (place.Gate)
         {
             // If somebody was faster, it is the next oldest there; if there is none any more, room was made.
-            if (place.OldestCompleted() is not { } slot) return true;
-            place.Remove(slot);
-            Removed(1, -(slot.Payload?.Length ?? 0));
+            if (place.OldestCompleted() is not (> 0 and int number)) return true;
+            Removed(1, -place.Remove(number));
             Interlocked.Increment(ref _evicted);
             return true;
         }
@@ -284,15 +294,20 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     private int Removed(int records, long bytes)
     {
         if (records > 0) Interlocked.Add(ref _records, -records);
-        if (bytes != 0) Interlocked.Add(ref _payloadBytes, bytes);
+        PayloadsGrew(bytes);
         return records;
+    }
+
+    private void PayloadsGrew(long bytes)
+    {
+        if (bytes != 0) Interlocked.Add(ref _payloadBytes, bytes);
     }
 
     private InMemoryShard ShardOf(in IdempotencyId id, out uint hash)
     {
-        ulong mixed = id.Fold() * _seed;
-        hash = (uint)(mixed >> 32);
-        return _shards[hash >> 27]; // the upper five bits; buckets go by the lower ones
+        ulong high = Math.BigMul(id.Fold(), _seed, out ulong low);
+        hash = (uint)((high ^ low) >> 32);
+        return _shards[hash >> 27]; // the upper five bits; the index of a shard goes by the lower ones
     }
 
     private static TimeSpan Span(long microseconds) => TimeSpan.FromTicks(microseconds * TimeSpan.TicksPerMicrosecond);

@@ -1,0 +1,88 @@
+using System.Collections.Concurrent;
+
+namespace Resilience.Idempotency.Benchmarks;
+
+/// <summary>What a new key that is kept takes of the processor, the collector's work included, beside the least that anything must do that keeps
+/// bytes under a key in objects.</summary>
+internal static class Processor
+{
+    private const int Times = 300_000, Rounds = 5;
+
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    private static readonly byte[] Payload = new byte[100];
+
+    internal static async Task RunAsync(TextWriter report)
+    {
+        InMemoryIdempotencyStore store = NewStore();
+        IdempotencyGate gate = new(NewStore());
+        ConcurrentDictionary<IdempotencyId, byte[]> dictionary = new();
+        IdempotencyId[] ids = new IdempotencyId[Times];
+        void NewIds()
+        {
+            byte[] bytes = new byte[32];
+            for (int i = 0; i < ids.Length; i++)
+            {
+                Random.Shared.NextBytes(bytes);
+                ids[i] = IdempotencyId.FromBytes(bytes);
+            }
+        }
+
+        IdempotencyId done = default;
+        Measure bare = new("bare: `ConcurrentDictionary`, add an id, replace its value by a copy of the payload", times =>
+        {
+            for (int i = 0; i < times; i++)
+            {
+                dictionary.TryAdd(ids[i], []);
+                dictionary[ids[i]] = Payload.AsSpan().ToArray();
+            }
+
+            return Task.CompletedTask;
+        });
+        Measure stores = new("store: claim + complete, a new key", async times =>
+        {
+            for (int i = 0; i < times; i++)
+            {
+                AcquireAnswer answer = await store.TryAcquireAsync(Request(ids[i]));
+                await store.CompleteAsync(ids[i], answer.Fence, IdempotencyEnding.Completed, Payload, Hour);
+            }
+        });
+        Measure gates = new("gate: claim + complete, a new key", async times =>
+        {
+            for (int i = 0; i < times; i++) await (await gate.EnterAsync(ids[i], default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Payload);
+        });
+        Measure replays = new("store: replay", async times =>
+        {
+            for (int i = 0; i < times; i++) await store.TryAcquireAsync(Request(done));
+        });
+        Measure gateReplays = new("gate: replay", async times =>
+        {
+            for (int i = 0; i < times; i++) await gate.EnterAsync(done, default);
+        });
+        for (int round = -2; round < Rounds; round++)
+        {
+            // Each round begins empty, so that the collector's work is that of a store that fills.
+            NewIds();
+            done = ids[0];
+            (store, gate, dictionary) = (NewStore(), new(NewStore()), new());
+            foreach (Measure one in new[] { bare, stores, gates, replays, gateReplays }) await Measure.OnceAsync(Times, round >= 0, one);
+            gate.Dispose();
+        }
+
+        report.WriteLine("| what | processor time | of the bare call | bytes allocated |");
+        report.WriteLine("|---|---|---|---|");
+        foreach (Measure one in new[] { bare, stores, gates, replays, gateReplays })
+        {
+            double ratio = one.ProcessorNanoseconds / bare.ProcessorNanoseconds;
+            report.WriteLine($"| {one.Name} | {one.ProcessorNanoseconds:0} ns | {ratio:0.00} | {one.Bytes:0} |");
+        }
+
+        report.WriteLine();
+        report.WriteLine(
+            $"{GC.CollectionCount(0)} collections, {GC.CollectionCount(1)} of them of generation 1 and {GC.CollectionCount(2)} of all (one a measure is ours).");
+    }
+
+    private static InMemoryIdempotencyStore NewStore() => new(new() { MaxRecords = 100_000_000, MaxBytes = 32L << 30 });
+
+    private static AcquireRequest Request(IdempotencyId id) =>
+        new() { Id = id, Nonce = Guid.AllBitsSet, Lease = Hour, Retention = Hour, MaxAttempts = 5 };
+}
