@@ -18,6 +18,7 @@ internal sealed class Clock
     private readonly TimeProvider _time; // the same, and it does not throw
     private readonly bool _isSystem;
     private readonly long _frequency; // of the user's provider, in ticks a second
+    private readonly long _ticksPerMs; // the same in ticks a millisecond; 0 where that is no whole number
     private ProviderLine _line = new(0, long.MinValue);
 
     internal static Clock System { get; } = new(TimeProvider.System);
@@ -28,6 +29,7 @@ internal sealed class Clock
         _isSystem = ReferenceEquals(provider, TimeProvider.System);
         _frequency = provider.TimestampFrequency;
         if (_frequency <= 0) throw new ArgumentException($"The TimeProvider says that its timestamps advance {_frequency} times a second.", nameof(provider));
+        _ticksPerMs = _frequency % 1000 == 0 ? _frequency / 1000 : 0;
         _time = _isSystem ? provider : new SafeTime(provider);
     }
 
@@ -43,7 +45,13 @@ internal sealed class Clock
 
     /// <summary>Milliseconds on the monotonic line. Never throws.</summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "The one place that reads the coarse clock.")]
-    internal long NowMs => _isSystem ? Environment.TickCount64 : ToMs(NowFromProvider(), _frequency);
+    internal long NowMs => _isSystem ? Environment.TickCount64 : NowMsFromProvider();
+
+    private long NowMsFromProvider()
+    {
+        long now = NowFromProvider();
+        return _ticksPerMs > 0 && now >= 0 ? now / _ticksPerMs : ToMs(now, _frequency); // the first is the second, for the usual frequencies
+    }
 
     /// <summary>A fine reading, in ticks of <see cref="ElapsedSince"/>. Never throws.</summary>
     internal long Timestamp => _isSystem ? _provider.GetTimestamp() : NowFromProvider();
