@@ -16,7 +16,7 @@ internal static class AttemptJudge
             error = several.All.InnerExceptions[0]; // what awaiting the task throws
         }
 
-        OutcomeMarks marks = context.TakeReport() | (context.IsMarked(error) ? OutcomeMarks.DoNotRetry : OutcomeMarks.None);
+        OutcomeMarks marks = context.TakeReport() | (context.IsMarked(error, token) ? OutcomeMarks.DoNotRetry : OutcomeMarks.None);
         if (token.IsCancellationRequested || context.HasCallerLeft) return OfCancelled<T>(error, context, marks, token);
         Classification classification = classifier.Judge(judged, callCancelled: false);
         if (classification.Verdict != Verdict.Failure) marks &= OutcomeMarks.DoNotRetry;

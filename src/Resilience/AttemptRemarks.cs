@@ -14,4 +14,10 @@ internal enum AttemptRemarks : byte
 
     /// <summary>When the attempt began is known.</summary>
     HasBegun = 4,
+
+    /// <summary>The call around this one is known from the thread, and the token says the same.</summary>
+    KnowsAround = 8,
+
+    /// <summary>What does not end with the attempt.</summary>
+    OfCall = HasBegun | KnowsAround,
 }

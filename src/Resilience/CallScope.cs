@@ -8,8 +8,9 @@ namespace Resilience;
 /// is an exception that may be anybody's: a cached one is thrown by many calls at once. So nothing is written on it. The call that gave up
 /// tells the call around it, and nobody else, "this one, should it come up to you".
 /// </para>
-/// <para>Which call is around another is known from the thread: its delegate is being invoked while the other one begins. (The idea of flagging
-/// the failure is Finagle's; its RetryBudget marks it non-retryable.)</para>
+/// <para>Which call is around another is known from the thread: its delegate is being invoked while the other one begins. A delegate that has awaited
+/// something before is known by the token that it passed on (<see cref="GivenUp"/>). (The idea of flagging the failure is Finagle's; its RetryBudget
+/// marks it non-retryable.)</para>
 /// </remarks>
 internal sealed class CallScope(CallScope? around)
 {

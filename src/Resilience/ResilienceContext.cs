@@ -27,6 +27,7 @@ public abstract partial class ResilienceContext
     private int _counted; // the last number given out, where this is that fork
     private byte _isRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
     private CallScope? _scope; // null until there is a call around this one, or inside
+    private ushort _givenUpBefore; // what GivenUp.Mark said when the attempt began; 0: nobody asked
 
     private protected ResilienceContext()
     {
@@ -162,7 +163,7 @@ public abstract partial class ResilienceContext
     internal void ForgetAttempt()
     {
         _objection = null;
-        _remarks &= AttemptRemarks.HasBegun;
+        _remarks &= AttemptRemarks.OfCall;
     }
 
     /// <summary>The attempt under way began only now, not with the limits around it.</summary>
@@ -200,7 +201,7 @@ public abstract partial class ResilienceContext
     internal void TakeRemarks(ResilienceContext copy)
     {
         _objection = copy._objection;
-        _remarks = (copy._remarks & ~AttemptRemarks.HasBegun) | (_remarks & AttemptRemarks.HasBegun);
+        _remarks = (copy._remarks & ~AttemptRemarks.OfCall) | (_remarks & AttemptRemarks.OfCall);
         _saidWaitTicks = copy._saidWaitTicks;
     }
 
@@ -272,6 +273,7 @@ public abstract partial class ResilienceContext
         CreditedAccount = null;
         _counter = null;
         _scope = null;
+        _givenUpBefore = 0;
         _site = null!;
     }
 
@@ -311,17 +313,38 @@ public abstract partial class ResilienceContext
     /// <summary>An attempt begins, and with it perhaps a call inside the one whose delegate runs on this thread.</summary>
     internal void BeginScope(ResilienceContext? around)
     {
-        if (_scope is { } scope) scope.Clear();
-        else if (around is not null && _attempt == 0) _scope = new(around._scope ??= new(null));
+        ListenByToken();
+        if (_scope is { } scope)
+        {
+            scope.Clear();
+        }
+        else if (around is not null && _attempt == 0)
+        {
+            _scope = new(around._scope ??= new(null));
+            if (_callers == around._cancellationToken) _remarks |= AttemptRemarks.KnowsAround;
+        }
     }
 
+    /// <summary>From now on calls that get this call's token may be inside of it.</summary>
+    internal void ListenByToken() => _givenUpBefore = GivenUp.Mark;
+
     /// <summary>True when a call inside has given up on what came up.</summary>
-    internal bool IsMarked(Exception error) => _scope is { } scope && scope.Has(error);
+    /// <param name="error">What came up.</param>
+    /// <param name="token">The token that the delegate was given.</param>
+    internal bool IsMarked(Exception error, CancellationToken token)
+    {
+        bool byToken = GivenUp.Take(error, _givenUpBefore, token); // taken also where the scope says it too: nobody else shall find it
+        return (_scope is { } scope && scope.Has(error)) || byToken;
+    }
 
     /// <summary>This call gives up on what it ends with: the call around need not repeat it either.</summary>
     internal void TellAround(object? error)
     {
-        if (error is not null) _scope?.Around?.Add(error);
+        if (error is null) return;
+        _scope?.Around?.Add(error);
+
+        // Somebody who completes another call's task runs its continuation on his own thread: what the thread says is sure only if the token agrees.
+        if ((_remarks & AttemptRemarks.KnowsAround) == 0) GivenUp.Add(error, _callers);
     }
 
     /// <summary>As <see cref="Attempt"/>, also after the end.</summary>

@@ -102,6 +102,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         if (due < outerDeadline) context.DeadlineMs = due;
         context.InnermostTimeout = source;
         context.Token = source.Token;
+        context.ListenByToken();
         return true;
     }
 
