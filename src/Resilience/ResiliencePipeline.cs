@@ -76,7 +76,10 @@ public sealed partial class ResiliencePipeline
 /// <remarks>Thread-safe; build one, keep it, share it.</remarks>
 public sealed partial class ResiliencePipeline<T>
 {
+    private static long Made;
+
     private readonly object _updating = new(); // as in ResiliencePipeline
+    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
     private Generation _live;
 
     internal ResiliencePipeline(PipelineParts parts)
@@ -107,12 +110,68 @@ public sealed partial class ResiliencePipeline<T>
         ArgumentNullException.ThrowIfNull(builder);
         lock (_updating)
         {
-            PipelineParts former = Parts;
-            PipelineParts next = builder.BuildFrom(former);
-            Generation generation = new(next, next.MakeChain<T>());
-            PipelineParts.RequireSame(former, Parts);
-            next.TakeEffect(former);
-            Volatile.Write(ref _live, generation); // release: the links are whole before a call can find them
+            Prepared ready = new(this, builder);
+            ready.RequireSame();
+            ready.TakeEffect();
+        }
+    }
+
+    /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
+    /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
+    /// <remarks>Each pipeline changes in one step, one after the other: a call that begins meanwhile may find the new policies in one pipeline and the
+    /// old ones in another. Thread-safe; a factory of a builder must not update pipelines.</remarks>
+    /// <param name="updates">Each pipeline at most once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="updates"/> is null.</exception>
+    /// <exception cref="ArgumentException">A pipeline or a builder is null, or a pipeline stands there twice.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>> updates)
+    {
+        ArgumentNullException.ThrowIfNull(updates);
+        KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>[] all = [.. updates];
+        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
+        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // everybody locks in this order, so nobody waits in a circle
+        for (int i = 1; i < all.Length; i++)
+        {
+            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
+        }
+
+        int locked = 0;
+        try
+        {
+            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
+            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
+            foreach (Prepared one in ready) one.RequireSame();
+            foreach (Prepared one in ready) one.TakeEffect();
+        }
+        finally
+        {
+            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
+        }
+    }
+
+    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
+    private sealed class Prepared
+    {
+        private readonly ResiliencePipeline<T> _pipeline;
+        private readonly PipelineParts _former;
+        private readonly Generation _next;
+
+        internal Prepared(ResiliencePipeline<T> pipeline, ResiliencePipelineBuilder<T> builder)
+        {
+            _pipeline = pipeline;
+            _former = pipeline.Parts;
+            PipelineParts next = builder.BuildFrom(_former);
+            _next = new(next, next.MakeChain<T>());
+        }
+
+        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline.Parts);
+
+        internal void TakeEffect()
+        {
+            _next.Parts.TakeEffect(_former);
+            Volatile.Write(ref _pipeline._live, _next); // release: the links are whole before a call can find them
         }
     }
 

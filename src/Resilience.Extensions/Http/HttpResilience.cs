@@ -34,7 +34,7 @@ public sealed class HttpResilience
         _options = options;
         _build = build;
         ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
-        Time = builder.TimeProvider;
+        Time = Guarded.Time(builder.TimeProvider);
         _meterText = builder.MeterFactory is { } meters ? meters.GetType().Name : null;
         builder.MeterFactory = Unheard.Meters;
         _pattern = _overflow = new("*", "*", builder.Build());
@@ -107,7 +107,8 @@ public sealed class HttpResilience
 
     /// <summary>Changes the options of all authorities; circuits, budgets and limits keep their state. Only for a client that was made
     /// with <see cref="Standard"/>.</summary>
-    /// <remarks>Everything is checked first; if anything is wrong nothing has changed. Calls that are under way end by the old policies.</remarks>
+    /// <remarks>Everything is checked and built first, for all authorities; if anything is wrong nothing has changed in any. Calls that are
+    /// under way end by the old policies.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The pipeline is one of your own.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
@@ -120,12 +121,13 @@ public sealed class HttpResilience
         Action<ResiliencePipelineBuilder<HttpResponseMessage>> build = BuildStandard(options, _configureStandard);
         lock (_changing)
         {
-            // The first one checks for all: they differ in nothing but their names.
             ResiliencePipelineBuilder<HttpResponseMessage> pattern = NewBuilder(_pattern.ShownName, build, options);
             pattern.MeterFactory = Unheard.Meters;
-            _pattern.Pipeline.Update(pattern);
-            if (_overflow != _pattern) _overflow.Pipeline.Update(NewBuilder(_overflow.ShownName, build, options));
-            foreach (HttpAuthority authority in _authorities.Values) authority.Pipeline.Update(NewBuilder(authority.ShownName, build, options));
+            List<KeyValuePair<ResiliencePipeline<HttpResponseMessage>, ResiliencePipelineBuilder<HttpResponseMessage>>> updates =
+                [new(_pattern.Pipeline, pattern)];
+            if (_overflow != _pattern) updates.Add(new(_overflow.Pipeline, NewBuilder(_overflow.ShownName, build, options)));
+            foreach (HttpAuthority authority in _authorities.Values) updates.Add(new(authority.Pipeline, NewBuilder(authority.ShownName, build, options)));
+            ResiliencePipeline<HttpResponseMessage>.UpdateAll(updates);
             _build = build;
             Look();
             Volatile.Write(ref _options, options);

@@ -126,4 +126,52 @@ public sealed class AuthoritiesTests
         one.Pipeline.Describe().Policies[^1].Timeout.Should().Be(TimeSpan.FromSeconds(2));
         HttpResilience.Custom(p => p.AddRetry()).Invoking(r => r.Update(new())).Should().Throw<InvalidOperationException>();
     }
+
+    /// <summary>The pattern, the overflow and three authorities are built for an update, and a delegate of the user throws at any one of them.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void When_what_builds_throws_for_one_authority_none_has_changed(bool inFactory)
+    {
+        int left = int.MaxValue;
+        void Pass()
+        {
+            if (--left == 0) throw new InvalidDataException("not this one");
+        }
+
+        HttpResilience resilience = HttpResilience.Standard(new() { MaxAuthorities = 3 }, "shop", builder =>
+        {
+            builder.TimeProvider = _time;
+            if (!inFactory) Pass();
+            else builder.AddPolicy(new TimeoutOptions { Name = "mine" }, _ =>
+            {
+                Pass();
+                return new Passes();
+            });
+        });
+        HttpAuthority[] known = [.. Enumerable.Range(1, 4).Select(n =>
+        {
+            HttpAuthority made = resilience.For(Host(n));
+            made.CircuitBreaker!.Isolate(); // so that it is not forgotten for the next one
+            return made;
+        })];
+        known[3].Should().BeSameAs(resilience.Overflow, "the fourth found no place");
+        for (int at = 1; at <= 5; at++)
+        {
+            left = at;
+            resilience.Invoking(r => r.Update(new() { MaxAuthorities = 3, AttemptTimeout = TimeSpan.FromSeconds(2) })).Should().Throw<InvalidDataException>();
+            left = int.MaxValue;
+            TimeSpan? before = new StandardResilienceOptions().AttemptTimeout;
+            known.Select(a => a.Pipeline.Describe().Policies[^1].Timeout).Should().AllBeEquivalentTo(before, "it threw at number {0}", at);
+            resilience.Describe().Policies[^1].Timeout.Should().Be(before);
+        }
+
+        resilience.Update(new() { MaxAuthorities = 3, AttemptTimeout = TimeSpan.FromSeconds(2) });
+        known.Select(a => a.Pipeline.Describe().Policies[^1].Timeout).Should().AllBeEquivalentTo(TimeSpan.FromSeconds(2));
+    }
+
+    private sealed class Passes : ResiliencePolicy
+    {
+        protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => next;
+    }
 }

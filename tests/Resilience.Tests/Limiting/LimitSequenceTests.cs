@@ -16,7 +16,14 @@ public sealed class LimitSequenceTests
         EndAllWaits,
         Raise,
         Lower,
+        Widen,
+        Narrow,
     }
+
+    /// <summary>The limit is changed alone; updates change the queue as well, in shorter sequences.</summary>
+    private static readonly Op[] WithoutUpdates = [.. Enum.GetValues<Op>().Where(op => op < Op.Widen)], All = Enum.GetValues<Op>();
+
+    private const int LengthWithUpdates = 5;
 
     private enum Ending
     {
@@ -34,8 +41,18 @@ public sealed class LimitSequenceTests
         (await FirstDisagreementAsync(() => new OurLimit(1, Queue), Length)).Should().BeNull();
 
     [Fact]
+    public async Task Every_sequence_with_updates_of_the_limit_agrees_with_the_model() =>
+        (await FirstDisagreementAsync(() => new OurLimit(1, Queue), LengthWithUpdates, All)).Should().BeNull();
+
+    [Fact]
     public async Task The_slow_twin_agrees_with_the_model() =>
-        (await FirstDisagreementAsync(() => new PlainLimit(1, Queue), 5)).Should().BeNull();
+        (await FirstDisagreementAsync(() => new PlainLimit(1, Queue), LengthWithUpdates, All)).Should().BeNull();
+
+    [Theory]
+    [InlineData(8)]
+    [InlineData(9)]
+    public async Task Sequences_with_updates_find_a_limit_with_a_flaw(int flaw) =>
+        (await FirstDisagreementAsync(() => new PlainLimit(1, Queue, (LimitFlaw)flaw), LengthWithUpdates, All)).Should().NotBeNull();
 
     [Theory]
     [InlineData(1)]
@@ -112,9 +129,9 @@ public sealed class LimitSequenceTests
         cancelled.Should().BePositive("both must have happened, or they never met");
     }
 
-    private static async Task<string?> FirstDisagreementAsync(Func<ILimit> make, int length)
+    private static async Task<string?> FirstDisagreementAsync(Func<ILimit> make, int length, Op[]? operations = null)
     {
-        Op[] all = Enum.GetValues<Op>(), sequence = new Op[length];
+        Op[] all = operations ?? WithoutUpdates, sequence = new Op[length];
         return await ExtendAsync(0);
 
         async Task<string?> ExtendAsync(int depth)
@@ -163,6 +180,9 @@ public sealed class LimitSequenceTests
                 case Op.EndAllWaits:
                     limit.EndAllWaits();
                     break;
+                case Op.Widen or Op.Narrow:
+                    limit.Update(model.Limit, model.Bound);
+                    break;
                 default:
                     limit.SetLimit(model.Limit);
                     break;
@@ -210,6 +230,8 @@ public sealed class LimitSequenceTests
 
         internal int Limit { get; private set; } = 1;
 
+        internal int Bound { get; private set; } = Queue;
+
         internal int Running { get; private set; }
 
         internal int Waiting => _queue.Count;
@@ -227,6 +249,8 @@ public sealed class LimitSequenceTests
                 Op.CancelOldest or Op.EndAllWaits => model.Waiting > 0,
                 Op.CancelNewest => model.Waiting > 1,
                 Op.Lower => model.Limit > 1,
+                Op.Widen => (model.Limit, model.Bound) != (2, 3),
+                Op.Narrow => (model.Limit, model.Bound) != (1, 1),
                 _ => true,
             };
         }
@@ -238,7 +262,7 @@ public sealed class LimitSequenceTests
             switch (op)
             {
                 case Op.Enter:
-                    Endings.Add(Running < Limit ? Ending.Entered : Waiting < Queue ? Ending.Waits : Ending.Full);
+                    Endings.Add(Running < Limit ? Ending.Entered : Waiting < Bound ? Ending.Waits : Ending.Full);
                     if (Endings[^1] == Ending.Entered) Running++;
                     if (Endings[^1] == Ending.Waits) _queue.Add(Endings.Count - 1);
                     break;
@@ -262,6 +286,12 @@ public sealed class LimitSequenceTests
                     break;
                 case Op.Lower:
                     Limit--;
+                    break;
+                case Op.Widen:
+                    (Limit, Bound) = (2, 3);
+                    break;
+                case Op.Narrow:
+                    (Limit, Bound) = (1, 1); // who waits goes on waiting
                     break;
             }
 

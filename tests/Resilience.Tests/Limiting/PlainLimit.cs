@@ -9,6 +9,8 @@ internal interface ILimit
 
     void SetLimit(int limit);
 
+    void Update(int limit, int queue);
+
     bool TryEnter();
 
     Task<LimitReason?> EnterAsync(CancellationToken cancellationToken);
@@ -29,6 +31,8 @@ internal enum LimitFlaw
     LetsNewcomersOvertake,
     GivesUpOneTooEarly,
     ForgetsTheBoundOfTheQueue,
+    KeepsItsQueueInAnUpdate,
+    SendsThoseWhoWaitAwayInAnUpdate,
 }
 
 internal sealed class OurLimit : ILimit
@@ -44,6 +48,8 @@ internal sealed class OurLimit : ILimit
     public int Waiting => _limit.Waiting;
 
     public void SetLimit(int limit) => _limit.Limit = limit;
+
+    public void Update(int limit, int queue) => _limit.Update(new() { MaxConcurrent = limit, MaxQueued = queue, MaxWait = TimeSpan.FromMinutes(1) });
 
     public bool TryEnter() => _limit.TryEnter();
 
@@ -102,7 +108,7 @@ internal sealed class PlainLimit(int limit, int queue, LimitFlaw flaw = LimitFla
 {
     private readonly Lock _gate = new();
     private readonly List<TaskCompletionSource<LimitReason?>> _queue = [];
-    private int _limit = limit, _running, _ghosts;
+    private int _limit = limit, _bound = queue, _running, _ghosts;
 
     public int Running => _running;
 
@@ -115,6 +121,22 @@ internal sealed class PlainLimit(int limit, int queue, LimitFlaw flaw = LimitFla
             _limit = value;
             if (flaw != LimitFlaw.WakesNobodyWhenRaised) Admit();
         }
+    }
+
+    public void Update(int value, int bound)
+    {
+        lock (_gate)
+        {
+            if (flaw == LimitFlaw.SendsThoseWhoWaitAwayInAnUpdate)
+            {
+                foreach (TaskCompletionSource<LimitReason?> waiter in _queue) waiter.SetResult(LimitReason.QueueFull);
+                _queue.Clear();
+            }
+
+            if (flaw != LimitFlaw.KeepsItsQueueInAnUpdate) _bound = bound;
+        }
+
+        SetLimit(value);
     }
 
     public bool TryEnter()
@@ -132,7 +154,7 @@ internal sealed class PlainLimit(int limit, int queue, LimitFlaw flaw = LimitFla
         lock (_gate)
         {
             if (TryEnter()) return Task.FromResult<LimitReason?>(null);
-            if (_queue.Count + _ghosts >= queue + (flaw == LimitFlaw.ForgetsTheBoundOfTheQueue ? 1 : 0)) return Task.FromResult<LimitReason?>(LimitReason.QueueFull);
+            if (_queue.Count + _ghosts >= _bound + (flaw == LimitFlaw.ForgetsTheBoundOfTheQueue ? 1 : 0)) return Task.FromResult<LimitReason?>(LimitReason.QueueFull);
             TaskCompletionSource<LimitReason?> waiter = new(TaskCreationOptions.RunContinuationsAsynchronously);
             _queue.Add(waiter);
             cancellationToken.Register(() => Cancel(waiter, cancellationToken));

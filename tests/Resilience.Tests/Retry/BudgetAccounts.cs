@@ -8,6 +8,10 @@ internal interface IAccount
     void RecordCall();
 
     bool TryWithdraw();
+
+    void Update(RetryBudgetOptions options)
+    {
+    }
 }
 
 /// <summary>The real one.</summary>
@@ -18,18 +22,29 @@ internal sealed class RealAccount(RetryBudget budget) : IAccount
     public void RecordCall() => budget.RecordCall();
 
     public bool TryWithdraw() => budget.TryWithdraw();
+
+    public void Update(RetryBudgetOptions options) => budget.Update(options);
 }
 
 /// <summary>The slow twin: the same account with a lock and real numbers. Time passes in the same quanta.</summary>
-internal class TwinAccount(RetryBudgetOptions options, TimeProvider time) : IAccount
+internal class TwinAccount : IAccount
 {
     private readonly Lock _gate = new();
-    private readonly long _start = time.GetTimestamp();
-    private readonly int _quantumMs = 1 << int.Log2((int)options.Window.TotalMilliseconds / 32);
-    private readonly double _ratio = Math.Round(options.Ratio, 3);
-    private readonly double _resting = options.MinRetriesPerSecond * options.Window.TotalSeconds;
+    private readonly TimeProvider _time;
+    private long _start;
+    private int _quantumMs;
+    private double _windowMs;
+    private double _ratio;
+    private double _resting;
     private long _quantum;
-    private double _balance = options.MinRetriesPerSecond * options.Window.TotalSeconds;
+    private double _balance;
+
+    public TwinAccount(RetryBudgetOptions options, TimeProvider time)
+    {
+        _time = time;
+        Take(options);
+        _balance = _resting;
+    }
 
     /// <summary>How often time has passed for this account.</summary>
     public int Agings { get; private set; }
@@ -63,14 +78,35 @@ internal class TwinAccount(RetryBudgetOptions options, TimeProvider time) : IAcc
         lock (_gate) _balance = Aged() - 1;
     }
 
+    /// <summary>The balance stays; from now on it tends to the new resting balance, in the new quanta.</summary>
+    public virtual void Update(RetryBudgetOptions options)
+    {
+        lock (_gate)
+        {
+            Aged();
+            Agings++;
+            Take(options);
+        }
+    }
+
+    private void Take(RetryBudgetOptions options)
+    {
+        _start = _time.GetTimestamp();
+        _quantum = 0;
+        _windowMs = options.Window.TotalMilliseconds;
+        _quantumMs = 1 << int.Log2((int)_windowMs / 32);
+        _ratio = Math.Round(options.Ratio, 3);
+        _resting = options.MinRetriesPerSecond * options.Window.TotalSeconds;
+    }
+
     protected virtual double Decay(double resting, double balance, double windows, long quanta) => resting + ((balance - resting) * Math.Exp(-windows));
 
     private double Aged()
     {
-        long quantum = (long)time.GetElapsedTime(_start).TotalMilliseconds / _quantumMs;
+        long quantum = (long)_time.GetElapsedTime(_start).TotalMilliseconds / _quantumMs;
         if (quantum == _quantum) return _balance;
         Agings++;
-        _balance = Decay(_resting, _balance, (quantum - _quantum) * _quantumMs / options.Window.TotalMilliseconds, quantum - _quantum);
+        _balance = Decay(_resting, _balance, (quantum - _quantum) * _quantumMs / _windowMs, quantum - _quantum);
         _quantum = quantum;
         return _balance;
     }
@@ -103,6 +139,28 @@ internal sealed class TruncatedCostAccount(RetryBudgetOptions options) : IAccoun
         if (_balance < _cost) return false;
         _balance -= _cost;
         return true;
+    }
+}
+
+/// <summary>Planted bug: an update opens a new account, full, as a new budget is.</summary>
+internal sealed class ReopenedAccount(RetryBudgetOptions options, TimeProvider time) : IAccount
+{
+    private TwinAccount _twin = new(options, time);
+
+    public double Balance => _twin.Balance;
+
+    public void RecordCall() => _twin.RecordCall();
+
+    public bool TryWithdraw() => _twin.TryWithdraw();
+
+    public void Update(RetryBudgetOptions options) => _twin = new(options, time);
+}
+
+/// <summary>Planted bug: an update changes nothing.</summary>
+internal sealed class DeafAccount(RetryBudgetOptions options, TimeProvider time) : TwinAccount(options, time)
+{
+    public override void Update(RetryBudgetOptions options)
+    {
     }
 }
 

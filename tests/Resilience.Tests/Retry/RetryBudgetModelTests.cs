@@ -12,6 +12,7 @@ public class RetryBudgetModelTests
         Withdraw,
         ShortPause,
         LongPause,
+        Update,
     }
 
     private delegate IAccount Maker(RetryBudgetOptions options, TimeProvider time);
@@ -24,7 +25,7 @@ public class RetryBudgetModelTests
     ];
 
     private static readonly Gen<(RetryBudgetOptions Options, (Step Step, int Amount)[] History)> Histories =
-        Gen.Select(Gen.Int[0, 5].Select(i => Settings[i]), Gen.Select(Gen.Enum<Step>(), Gen.Int[1, 40]).Array[0, 120]);
+        Gen.Select(Gen.Int[0, 5].Select(i => Settings[i]), Gen.Select(Gen.Int[0, (int)Step.LongPause].Select(i => (Step)i), Gen.Int[1, 40]).Array[0, 120]);
 
     private static RetryBudgetOptions Options(double ratio, double floor, double window) =>
         new() { Ratio = ratio, MinRetriesPerSecond = floor, Window = TimeSpan.FromSeconds(window) };
@@ -52,6 +53,33 @@ public class RetryBudgetModelTests
             _ => (o, _) => new TruncatedCostAccount(o),
         };
         FindDifferenceInAll(broken, bug == "truncated cost" ? Options(0.75, 0, 10) : Options(1, 1, 10)).Should().NotBeNull();
+    }
+
+    [Fact]
+    public void Every_history_with_updates_agrees_with_the_twin()
+    {
+        for (int i = 0; i < Settings.Length; i++)
+            FindDifferenceWithUpdates(Real, Settings[i], Settings[(i + 1) % Settings.Length]).Should().BeNull();
+    }
+
+    [Theory]
+    [InlineData("reopened")]
+    [InlineData("deaf")]
+    public void Histories_with_updates_find_the_planted_bug(string bug) => FindDifferenceWithUpdates(
+        (o, t) => bug == "deaf" ? new DeafAccount(o, t) : new ReopenedAccount(o, t), Options(0.2, 1, 10), Options(0.5, 2, 5)).Should().NotBeNull();
+
+    /// <summary>Every history of five operations, of which an update is one: it changes to the other options and back.</summary>
+    private static string? FindDifferenceWithUpdates(Maker make, RetryBudgetOptions first, RetryBudgetOptions second)
+    {
+        const int Length = 5, Steps = (int)Step.Update + 1;
+        for (int code = 0; code < Steps * Steps * Steps * Steps * Steps; code++)
+        {
+            (Step, int)[] history = new (Step, int)[Length];
+            for (int i = 0, rest = code; i < Length; i++, rest /= Steps) history[i] = ((Step)(rest % Steps), 20);
+            if (FindDifference(make, first, history, second) is { } difference) return $"{string.Join(' ', history)}: {difference}";
+        }
+
+        return null;
     }
 
     [Fact]
@@ -115,12 +143,15 @@ public class RetryBudgetModelTests
     }
 
     /// <summary>Runs one history on both; null, or what differed.</summary>
-    private static string? FindDifference(Maker make, RetryBudgetOptions options, (Step Step, int Amount)[] history)
+    private static string? FindDifference(
+        Maker make, RetryBudgetOptions options, (Step Step, int Amount)[] history, RetryBudgetOptions? updates = null)
     {
         FakeTimeProvider time = new();
         IAccount account = make(options, time);
         TwinAccount twin = new(options, time);
-        double calls = 0, withdrawn = 0, elapsed = 0;
+        RetryBudgetOptions other = updates ?? options;
+        double calls = 0, withdrawn = 0, elapsed = 0, ratio = Math.Max(Math.Round(options.Ratio, 3), Math.Round(other.Ratio, 3));
+        double floor = Math.Max(options.MinRetriesPerSecond, other.MinRetriesPerSecond), window = Math.Max(options.Window.TotalSeconds, other.Window.TotalSeconds);
         for (int i = 0; i < history.Length; i++)
         {
             (Step step, int amount) = history[i];
@@ -129,6 +160,12 @@ public class RetryBudgetModelTests
                 TimeSpan pause = step == Step.ShortPause ? options.Window / 1000 * amount : options.Window * (1 + (amount / 10.0));
                 time.Advance(pause);
                 elapsed += pause.TotalSeconds;
+            }
+            else if (step == Step.Update)
+            {
+                (options, other) = (other, options);
+                account.Update(options);
+                twin.Update(options);
             }
             else if (step == Step.Call)
             {
@@ -144,7 +181,7 @@ public class RetryBudgetModelTests
                 if (granted) twin.Force();
             }
 
-            if (withdrawn > (Math.Round(options.Ratio, 3) * calls) + (options.MinRetriesPerSecond * (elapsed + options.Window.TotalSeconds)) + 1e-9)
+            if (withdrawn > (ratio * calls) + (floor * (elapsed + window)) + 1e-9)
                 return $"{i}: {withdrawn} withdrawn, more than ever came in";
             if (Math.Abs(account.Balance - twin.Balance) > Tolerance(twin)) return $"{i}: balance {account.Balance}, twin has {twin.Balance}";
         }
