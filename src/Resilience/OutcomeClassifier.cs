@@ -26,17 +26,20 @@ namespace Resilience;
 /// <item>every other exception is a <see cref="Verdict.Failure"/>; the page on verdicts has the table.</item>
 /// </list>
 /// <para>A rule that throws, or answers with <see cref="Verdict.None"/> or a verdict that its kind of outcome cannot have, is passed over and counted in
-/// <c>resilience.callback.errors</c>: a broken rule never breaks a call.</para>
+/// <c>resilience.callback.errors</c>: a broken rule never breaks a call. An impossible answer is also told once as
+/// <see cref="RuleAnswerRefused"/>.</para>
 /// </remarks>
 public sealed class OutcomeClassifier
 {
     private readonly RuleLayer _own;
     private readonly ImmutableArray<RuleLayer> _tables;
+    private readonly RuleErrors? _errors; // of the pipeline that it judges for; null: nobody listens
 
-    private OutcomeClassifier(RuleLayer own, ImmutableArray<RuleLayer> tables)
+    private OutcomeClassifier(RuleLayer own, ImmutableArray<RuleLayer> tables, RuleErrors? errors = null)
     {
         _own = own;
         _tables = tables;
+        _errors = errors;
     }
 
     /// <summary>The defaults alone.</summary>
@@ -194,7 +197,7 @@ public sealed class OutcomeClassifier
             {
                 if (Ask(rule, result) is not { } answer) continue;
                 if (FitsResult(answer.Verdict)) return answer;
-                Safely.Report("classifier", Impossible(answer.Verdict, "a result"));
+                Refuse(answer.Verdict, isResult: true);
             }
 
             return Verdict.Success;
@@ -235,6 +238,9 @@ public sealed class OutcomeClassifier
         };
     }
 
+    /// <summary>The same rules; impossible answers are told to the listeners of this pipeline.</summary>
+    internal OutcomeClassifier TellingOf(RuleErrors errors) => new(_own, _tables, errors);
+
     private IEnumerable<RuleLayer> Layers => _tables.Prepend(_own);
 
     private OutcomeClassifier OnException(Func<Exception, Classification?> rule) => new(_own with { Exceptions = _own.Exceptions.Add(rule) }, _tables);
@@ -249,13 +255,13 @@ public sealed class OutcomeClassifier
         return null;
     }
 
-    private static Classification? AskLayer(RuleLayer layer, Exception exception)
+    private Classification? AskLayer(RuleLayer layer, Exception exception)
     {
         foreach (Func<Exception, Classification?> rule in layer.Exceptions)
         {
             if (Ask(rule, exception) is not { } answer) continue;
             if (FitsException(answer.Verdict)) return answer;
-            Safely.Report("classifier", Impossible(answer.Verdict, "an exception"));
+            Refuse(answer.Verdict, isResult: false);
         }
 
         return null;
@@ -288,7 +294,11 @@ public sealed class OutcomeClassifier
         }
     }
 
-    private static InvalidOperationException Impossible(Verdict verdict, string of) => new($"A rule answered {verdict}, which {of} cannot be.");
+    private void Refuse(Verdict verdict, bool isResult)
+    {
+        Safely.Report("classifier", new InvalidOperationException($"A rule answered {verdict}, which {(isResult ? "a result" : "an exception")} cannot be."));
+        _errors?.Tell(verdict, isResult);
+    }
 
     private static bool FitsException(Verdict verdict) => verdict is Verdict.Failure or Verdict.Ignored or Verdict.Rejected;
 

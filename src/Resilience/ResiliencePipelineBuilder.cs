@@ -64,6 +64,7 @@ public abstract class ResiliencePipelineBuilderBase
 
         Meter meter = ResilienceTelemetry.MeterOf(MeterFactory);
         EventListener[] listeners = [.. _listeners];
+        if (listeners.Length > 0) classifier = classifier.TellingOf(new(new(name, "classifier", clock, randomness, classifier, listeners, meter)));
         string[] names = NamePolicies();
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];

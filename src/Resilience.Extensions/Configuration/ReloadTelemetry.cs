@@ -9,15 +9,17 @@ internal sealed class ReloadTelemetry
     internal const string Rejected = "rejected";
     internal const string Unchanged = "unchanged";
 
-    private static readonly Meter OfProcess = new(ResilienceTelemetry.MeterName, "0.1.0");
-
-    private readonly Counter<long> _reloads;
+    private readonly Counter<long>? _reloads;
 
     /// <summary>A meter gives the same counter each time it is asked.</summary>
-    internal ReloadTelemetry(IMeterFactory? factory) =>
-        _reloads = (factory?.Create(new MeterOptions(ResilienceTelemetry.MeterName) { Version = OfProcess.Version }) ?? OfProcess)
-            .CreateCounter<long>("resilience.configuration.reloads", "{reload}", "Reloads of the configuration of a pipeline, by result.");
+    internal ReloadTelemetry(IMeterFactory? factory)
+    {
+        Meter meter = Guarded.MeterOf(factory);
+        _reloads = Guarded.Make(() =>
+            meter.CreateCounter<long>("resilience.configuration.reloads", "{reload}", "Reloads of the configuration of a pipeline, by result."));
+    }
 
-    internal void Count(string pipeline, string result) =>
-        _reloads.Add(1, new("resilience.pipeline", pipeline), new KeyValuePair<string, object?>("resilience.result", result));
+    /// <summary>Never throws: what is said of a reload must not change how it ends.</summary>
+    internal void Count(string pipeline, string result) => Guarded.Tell(_reloads?.Meter, (Reloads: _reloads, Pipeline: pipeline, Result: result), static told =>
+        told.Reloads?.Add(1, new("resilience.pipeline", told.Pipeline), new KeyValuePair<string, object?>("resilience.result", told.Result)));
 }

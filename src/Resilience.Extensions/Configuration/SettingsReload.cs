@@ -107,7 +107,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
                 _apply!(reading.Settings);
                 _current = reading.Settings;
                 _telemetry.Count(_name, ReloadTelemetry.Applied);
-                ResilienceLog.ReloadApplied(_logger, _name, _path);
+                Say(() => ResilienceLog.ReloadApplied(_logger, _name, _path)); // they are in use, whatever the log says to it
             }
         }
         catch (OptionsValidationException wrong)
@@ -116,20 +116,26 @@ internal sealed class SettingsReload<TSettings> : IDisposable
         }
         catch (Exception error) // code of the user, or the source of the configuration: the configuration must not suffer from it
         {
-            Reject([$"{_path} could not be applied: {error.Message}"], error);
+            Reject([$"{_path} could not be applied: {Guarded.MessageOf(error)}"], error);
         }
     }
 
     private void Reject(IEnumerable<string> problems, Exception? error)
     {
         _telemetry.Count(_name, ReloadTelemetry.Rejected);
+        Say(() => ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems)));
+    }
+
+    /// <summary>A logger that throws must not throw into the configuration's callback.</summary>
+    private static void Say(Action log)
+    {
         try
         {
-            ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));
+            log();
         }
-        catch (Exception)
+        catch (Exception error)
         {
-            // A logger that throws must not throw into the configuration's callback either; there is nobody left to tell.
+            Guarded.Report("logger", error);
         }
     }
 }

@@ -1,28 +1,12 @@
 using System.Diagnostics;
-using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
 /// <summary>What the handlers add to the telemetry of the pipelines.</summary>
 internal static class HttpTelemetry
 {
-    private static readonly Meter Meter = new(ResilienceTelemetry.MeterName, "0.1.0");
-
-    private static readonly Counter<long> CallbackErrors = Meter.CreateCounter<long>(
-        "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
-
-    /// <summary>Counts an error of code that is not ours. Never throws, not even when who listens to the count does.</summary>
-    internal static void CallbackFailed(string callback, Exception error)
-    {
-        try
-        {
-            CallbackErrors.Add(1, new("resilience.callback", callback), new KeyValuePair<string, object?>("error.type", error.GetType().FullName));
-        }
-        catch (Exception)
-        {
-            // The listener of the errors is itself in error: there is nobody left to tell.
-        }
-    }
+    /// <inheritdoc cref="Guarded.Report(string, Exception)"/>
+    internal static void CallbackFailed(string callback, Exception error) => Guarded.Report(callback, error);
 
     /// <summary>Says on the span of the whole operation whom it asks; the spans of the attempts are its children.</summary>
     internal static void DescribeOperation(HttpRequestMessage request)
@@ -30,10 +14,10 @@ internal static class HttpTelemetry
         Activity? span = Activity.Current;
         if (span?.OperationName == ResilienceTelemetry.AttemptSpanName) span = span.Parent;
         if (span is not { IsAllDataRequested: true } || span.Source.Name != ResilienceTelemetry.ActivitySourceName) return;
-        span.SetTag("http.request.method", request.Method.Method);
+        Guarded.Tag(span, "http.request.method", request.Method.Method);
         if (request.RequestUri is not { IsAbsoluteUri: true } uri) return;
-        span.SetTag("server.address", uri.Host);
-        span.SetTag("server.port", uri.Port);
+        Guarded.Tag(span, "server.address", uri.Host);
+        Guarded.Tag(span, "server.port", uri.Port);
     }
 }
 
@@ -61,7 +45,7 @@ internal static class ResendCount
             Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.None,
             ActivityStarted = static span =>
             {
-                if (Current.Value > 0) span.SetTag(Tag, Current.Value);
+                if (Current.Value > 0) Guarded.Tag(span, Tag, Current.Value);
             },
         };
         ActivitySource.AddActivityListener(listener);

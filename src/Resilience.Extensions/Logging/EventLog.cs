@@ -22,7 +22,7 @@ internal sealed class EventLog(ILogger logger)
     {
         RetryScheduled or RetryDenied or FallbackUsed or HedgeDenied => LogLevel.Warning,
         HedgeStarted => LogLevel.Information,
-        ChaosSwitched or ChaosInjected => LogLevel.Warning,
+        ChaosSwitched or ChaosInjected or RuleAnswerRefused => LogLevel.Warning,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
@@ -93,6 +93,9 @@ internal sealed class EventLog(ILogger logger)
                 break;
             case IdempotencyOutcomeNotKept e:
                 ResilienceLog.IdempotencyOutcomeNotKept(logger, e.Error, policy, e.Id, e.Finish);
+                break;
+            case RuleAnswerRefused e:
+                ResilienceLog.RuleAnswerRefused(logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");
                 break;
             default:
                 ResilienceLog.PolicyEvent(logger, pipeline, policy, happened);

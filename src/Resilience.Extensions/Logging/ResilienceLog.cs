@@ -66,6 +66,11 @@ internal static partial class ResilienceLog
     internal static partial void ChaosInjected(
         ILogger logger, string pipeline, string policy, ChaosKind kind, long number, int attempt, TimeSpan latency);
 
+    [LoggerMessage(
+        16, LogLevel.Warning, "{Pipeline}/{Policy}: a rule answered {Answer} for {Ending}, which that cannot be; the rule is passed over (told once)",
+        EventName = "RuleAnswerRefused")]
+    internal static partial void RuleAnswerRefused(ILogger logger, string pipeline, string policy, Verdict answer, string ending);
+
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 

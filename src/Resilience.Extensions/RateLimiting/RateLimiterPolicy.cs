@@ -14,6 +14,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     private readonly RateLimiterOptions _options;
     private readonly PolicyEnvironment _environment;
     private readonly RateLimiterTelemetry _telemetry;
+    private readonly TimeProvider _time;
 
     internal RateLimiterPolicy(Leases leases, RateLimiterOptions options, PolicyEnvironment environment)
     {
@@ -21,6 +22,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         _options = new() { Permits = options.Permits, MayQueue = options.MayQueue };
         _environment = environment;
         _telemetry = new(environment);
+        _time = Guarded.Time(environment.TimeProvider);
     }
 
     public override object State => _leases.Limiter;
@@ -56,14 +58,14 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     private async ValueTask<RateLimitLease> WaitAsync(ValueTask<RateLimitLease> taking)
     {
         bool isMeasured = _telemetry.MeasuresWaits;
-        long start = isMeasured ? _environment.TimeProvider.GetTimestamp() : 0;
+        long start = isMeasured ? _time.GetTimestamp() : 0;
         try
         {
             return await taking.ConfigureAwait(false);
         }
         finally
         {
-            if (isMeasured) _telemetry.Waited(_environment.TimeProvider.GetElapsedTime(start));
+            if (isMeasured) _telemetry.Waited(_time.GetElapsedTime(start));
         }
     }
 

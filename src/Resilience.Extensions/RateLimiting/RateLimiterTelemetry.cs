@@ -9,52 +9,28 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
     /// <summary>A limiter says that it has no permits, and no more that is bounded.</summary>
     private const string Reason = "no_permits";
 
-    private readonly Counter<long> _rejections =
-        environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter.");
+    private readonly Counter<long>? _rejections =
+        Guarded.Make(() => environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter."));
 
-    private readonly Histogram<double> _wait = environment.Meter.CreateHistogram(
+    private readonly Histogram<double>? _wait = Guarded.Make(() => environment.Meter.CreateHistogram(
         "resilience.rate_limit.wait.duration", "s", "How long calls waited in the queue of a rate limiter.", null,
-        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+        new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] }));
 
-    internal bool MeasuresWaits => _wait.Enabled;
-
-    internal void Waited(TimeSpan time) => Measure(time, Record);
-
-    internal void Refused(RateLimitRefusal refusal) => Measure(refusal, Count);
+    internal bool MeasuresWaits => _wait is { Enabled: true };
 
     /// <summary>What a listener throws is counted and swallowed: the lease must not be lost to it.</summary>
-    private void Measure<TArgument>(TArgument argument, Action<TArgument> measure)
-    {
-        try
-        {
-            measure(argument);
-        }
-        catch (Exception error)
-        {
-            CountError(error);
-        }
-    }
+    internal void Waited(TimeSpan time) => Guarded.Tell(environment.Meter, time, Record);
 
-    private void CountError(Exception error)
-    {
-        try
-        {
-            environment.Meter.CreateCounter<long>("resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.").Add(
-                1, new("resilience.callback", "meter listener"), new KeyValuePair<string, object?>("error.type", error.GetType().FullName));
-        }
-        catch (Exception)
-        {
-            // The listener of the errors is itself in error: there is nobody left to tell.
-        }
-    }
+    /// <inheritdoc cref="Waited"/>
+    internal void Refused(RateLimitRefusal refusal) => Guarded.Tell(environment.Meter, refusal, Count);
 
-    private void Record(TimeSpan time) => _wait.Record(
+    private void Record(TimeSpan time) => _wait?.Record(
         time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),
         new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
 
     private void Count(RateLimitRefusal refusal)
     {
-        if (_rejections.Enabled)
+        if (_rejections is { Enabled: true })
         {
             _rejections.Add(
                 1, new("resilience.pipeline", environment.PipelineName), new("resilience.policy", environment.PolicyName),

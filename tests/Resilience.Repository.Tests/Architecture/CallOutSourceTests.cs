@@ -46,17 +46,43 @@ public sealed class CallOutSourceTests
     private static readonly string[] Reads = ["IsAllDataRequested", "IsStopped", "Source", "Parent", "OperationName"];
 
     /// <summary>Time that has been made safe before: these ask it under the name of the class that is not.</summary>
-    private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time"];
+    private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time", "Resilience.Time", "resilience.Time"];
 
-    private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources)
+    /// <summary>The same in the extensions, which have a home of their own. What is named here beside it runs inside of <c>Guarded</c>.</summary>
+    private static readonly (string Type, string Member, string[] Homes)[] OfExtensions =
+    [
+        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/Guarded.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Meter", "Create*", ["Guards/Guarded.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.IMeterFactory", "Create", ["Guards/Guarded.cs"]),
+        ("System.Diagnostics.ActivitySource", ".ctor", []),
+        ("System.Diagnostics.ActivitySource", "*Activity", []),
+        ("System.Diagnostics.Activity", "*", ["Guards/Guarded.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.TimeProvider", "GetTimestamp", ["Guards/GuardedTime.cs"]),
+        ("System.TimeProvider", "GetUtcNow", ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRefusal.cs", "Http/HttpClassifier.cs"]), // there in a rule, which is guarded
+        ("System.TimeProvider", "CreateTimer", ["Guards/GuardedTime.cs"]),
+        ("System.Exception", "Message",
+        [
+            "Guards/Guarded.cs", "Http/IdleReadContent.cs", // there one of ours
+            "DependencyInjection/ResiliencePipelineProvider.cs", "DependencyInjection/HttpResilienceProvider.cs", // at the start of the host
+        ]),
+    ];
+
+    private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);
+
+    private static List<string> UnguardedOfExtensions(IEnumerable<(string File, string Text)> sources) =>
+        Unguarded(sources, OfExtensions, References.Packages, isWhole: false); // without what is generated: log lines
+
+    private static List<string> Unguarded(
+        IEnumerable<(string File, string Text)> sources, (string Type, string Member, string[] Homes)[] table, IEnumerable<MetadataReference> references, bool isWhole)
     {
         const string Usings = """
             global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
             global using System.Threading; global using System.Threading.Tasks;
             """;
         SyntaxTree[] trees = [.. sources.Append(("Usings.cs", Usings)).Select(s => CSharpSyntaxTree.ParseText(s.Item2, path: s.Item1))];
-        CSharpCompilation compilation = CSharpCompilation.Create("CallOuts", trees, References.Framework, new(OutputKind.DynamicallyLinkedLibrary));
-        List<string> found = [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(d => $"not read: {d}")];
+        CSharpCompilation compilation = CSharpCompilation.Create("CallOuts", trees, references, new(OutputKind.DynamicallyLinkedLibrary));
+        List<string> found = [.. compilation.GetDiagnostics().Where(d => isWhole && d.Severity == DiagnosticSeverity.Error).Select(d => $"not read: {d}")];
         foreach (SyntaxTree tree in trees)
         {
             SemanticModel model = compilation.GetSemanticModel(tree);
@@ -66,7 +92,7 @@ public sealed class CallOutSourceTests
                 bool isCall = expression is MemberAccessExpressionSyntax or MemberBindingExpressionSyntax or BaseObjectCreationExpressionSyntax;
                 if (!isCall && !isInPattern) continue;
                 if (model.GetSymbolInfo(expression).Symbol is not { ContainingType: { } owner } member) continue;
-                if (Home(owner, member) is not { } homes || homes.Contains(tree.FilePath) || IsSafeTime(expression, owner)) continue;
+                if (Home(table, owner, member) is not { } homes || homes.Contains(tree.FilePath) || IsSafeTime(expression, owner)) continue;
                 found.Add($"{tree.FilePath}: {owner.Name}.{member.Name} is called outside of {string.Join(", ", homes)}");
             }
         }
@@ -74,11 +100,11 @@ public sealed class CallOutSourceTests
         return [.. found.Distinct()];
     }
 
-    private static string[]? Home(INamedTypeSymbol owner, ISymbol member)
+    private static string[]? Home((string Type, string Member, string[] Homes)[] table, INamedTypeSymbol owner, ISymbol member)
     {
         string type = owner.OriginalDefinition.ToDisplayString();
         if (type == "System.Diagnostics.Activity" && (member.IsStatic || Reads.Contains(member.Name))) return null;
-        return CallOuts.FirstOrDefault(c => c.Type == type && Matches(c.Member, member.Name)).Homes;
+        return table.FirstOrDefault(c => c.Type == type && Matches(c.Member, member.Name)).Homes;
     }
 
     private static bool Matches(string pattern, string name) => pattern switch
@@ -96,10 +122,10 @@ public sealed class CallOutSourceTests
         return asked is "TimeProvider.System" or "System" || SafeTimes.Any(safe => asked == safe || asked.EndsWith($".{safe}", StringComparison.Ordinal));
     }
 
-    private static IEnumerable<(string File, string Text)> Sources()
+    private static IEnumerable<(string File, string Text)> Sources(string project = "Resilience")
     {
-        string root = Path.Combine(Repository.Root, "src", "Resilience");
-        return Repository.Files("src/Resilience", "*.cs").Select(f => (Path.GetRelativePath(root, f).Replace('\\', '/'), File.ReadAllText(f)));
+        string root = Path.Combine(Repository.Root, "src", project);
+        return Repository.Files($"src/{project}", "*.cs").Select(f => (Path.GetRelativePath(root, f).Replace('\\', '/'), File.ReadAllText(f)));
     }
 
     [Fact]
@@ -138,5 +164,33 @@ public sealed class CallOutSourceTests
             namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
             """));
         Unguarded(Sources().Concat(planted)).Select(found => found.Split(':')[0]).Should().BeEquivalentTo(Planted.Select((_, i) => $"Limiting/Planted{i}.cs"));
+    }
+
+    [Fact]
+    public void In_the_extensions_too_what_runs_code_of_others_is_called_only_where_it_is_caught() =>
+        UnguardedOfExtensions(Sources("Resilience.Extensions")).Should().BeEmpty();
+
+    private static readonly (string Call, string Argument)[] PlantedInExtensions =
+    [
+        ("counter.Add(1);", "System.Diagnostics.Metrics.Counter<long> counter"),
+        ("times.Record(1);", "System.Diagnostics.Metrics.Histogram<double> times"),
+        ("meter.CreateCounter<long>(\"x\");", "System.Diagnostics.Metrics.Meter meter"),
+        ("factory.Create(new System.Diagnostics.Metrics.MeterOptions(\"x\"));", "System.Diagnostics.Metrics.IMeterFactory factory"),
+        ("source.StartActivity(\"x\");", "System.Diagnostics.ActivitySource source"),
+        ("span.SetTag(\"x\", 1);", "System.Diagnostics.Activity span"),
+        ("provider.GetTimestamp();", "TimeProvider provider"),
+        ("environment.TimeProvider.GetUtcNow();", "PolicyEnvironment environment"),
+        ("_ = error.Message;", "Exception error"),
+    ];
+
+    [Fact]
+    public void A_planted_call_in_the_extensions_is_found()
+    {
+        IEnumerable<(string, string)> planted = PlantedInExtensions.Select((p, i) => ($"Http/Planted{i}.cs", $$"""
+            #nullable enable
+            namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
+            """));
+        UnguardedOfExtensions(Sources("Resilience.Extensions").Concat(planted)).Select(found => found.Split(':')[0])
+            .Should().BeEquivalentTo(PlantedInExtensions.Select((_, i) => $"Http/Planted{i}.cs"));
     }
 }

@@ -10,10 +10,11 @@ public sealed class ExtensionsLayeringTests
     /// <summary>Which rooms the files of a room may look into, besides their own.</summary>
     private static readonly Dictionary<string, string[]> Floors = new()
     {
-        ["RateLimiting"] = [],
+        ["Guards"] = [],
+        ["RateLimiting"] = ["Guards"],
         ["Logging"] = ["RateLimiting"],
-        ["Http"] = [],
-        ["Configuration"] = ["Logging", "Http"],
+        ["Http"] = ["Guards"],
+        ["Configuration"] = ["Logging", "Http", "Guards"],
         ["DependencyInjection"] = ["Configuration", "Http", "Logging", "RateLimiting"],
     };
 

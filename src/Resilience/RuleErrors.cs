@@ -1,0 +1,26 @@
+namespace Resilience;
+
+/// <summary>A rule of the classifier answered with a verdict that its kind of ending cannot have: a result with <see cref="Verdict.Rejected"/> or
+/// <see cref="Verdict.None"/>, an exception with <see cref="Verdict.Success"/> or <see cref="Verdict.None"/>. The rule is passed over.</summary>
+/// <remarks>Told once for each such verdict and kind of ending, by each pipeline and after each of its updates; every case is counted in
+/// <c>resilience.callback.errors</c>. <see cref="ResilienceEvent.PolicyName"/> is <c>classifier</c>.</remarks>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="Answer">What the rule answered.</param>
+/// <param name="IsResult">True: it was asked about a result; false: about an exception.</param>
+public sealed record RuleAnswerRefused(string PipelineName, Verdict Answer, bool IsResult)
+    : ResilienceEvent(PipelineName, "classifier");
+
+/// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>
+internal sealed class RuleErrors(PolicyEnvironment environment)
+{
+    private int _told; // a bit for each verdict and kind of ending
+
+    internal void Tell(Verdict answer, bool isResult)
+    {
+        int sort = 1 << ((int)answer + (isResult ? 8 : 0));
+
+        // Full fence: of several calls that see the same at once one tells.
+        if ((Volatile.Read(ref _told) & sort) == 0 && (Interlocked.Or(ref _told, sort) & sort) == 0)
+            environment.Publish(new RuleAnswerRefused(environment.PipelineName, answer, isResult));
+    }
+}

@@ -1,0 +1,191 @@
+using System.Diagnostics.Metrics;
+using System.Net;
+using System.Threading.RateLimiting;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
+using Resilience.Tests.Http;
+
+namespace Resilience.Tests.Telemetry;
+
+/// <summary>Listeners, loggers and clocks that throw where the extensions call them: no reload is lost, no lease, no request.</summary>
+public sealed class ExtensionCallOutTests
+{
+    private static readonly AsyncLocal<string?> Throws = new(); // the instrument whose listener throws, in this flow of control alone
+
+    /// <summary>Listens to one instrument, and throws at each measurement while the test says so.</summary>
+    private static MeterListener Listen(string instrumentName)
+    {
+        MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, l) =>
+            {
+                if (instrument.Name == instrumentName && instrument.Meter.Name == ResilienceTelemetry.MeterName) l.EnableMeasurementEvents(instrument);
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => Pass());
+        listener.SetMeasurementEventCallback<double>((_, _, _, _) => Pass());
+        listener.Start();
+        return listener;
+
+        void Pass()
+        {
+            if (Throws.Value == instrumentName) throw new NotFiniteNumberException("listener");
+        }
+    }
+
+    private sealed class ThrowingLogs : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (Throws.Value == "logger") throw new NotFiniteNumberException("logger");
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+
+    /// <summary>A reload whose count or line throws is applied all the same, and the reloads after it are heard.</summary>
+    [Theory]
+    [InlineData("resilience.configuration.reloads")]
+    [InlineData("logger")]
+    public async Task A_listener_or_logger_that_throws_loses_no_reload(string thrower)
+    {
+        using MeterListener listener = Listen(thrower);
+        IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection([new("P:AttemptTimeout", "00:00:01")]).Build();
+        ServiceCollection services = new();
+        services.AddLogging(logs => logs.AddProvider(new ThrowingLogs()).SetMinimumLevel(LogLevel.Trace));
+        services.AddSingleton<IConfiguration>(configuration);
+        services.AddResilience().AddPipeline("reloaded", "P");
+        await using ServiceProvider container = services.BuildServiceProvider();
+        ResiliencePipeline pipeline = container.GetRequiredKeyedService<ResiliencePipeline>("reloaded");
+        Throws.Value = thrower;
+        Reload("00:00:02").Should().Be(2, "what was applied is in use");
+        Reload("nonsense").Should().Be(2, "what is wrong changes nothing");
+        Reload("00:00:03").Should().Be(3, "the reload before has not stopped the reloads");
+        Throws.Value = null;
+        Reload("00:00:04").Should().Be(4);
+
+        double Reload(string timeout)
+        {
+            configuration["P:AttemptTimeout"] = timeout;
+            configuration.Reload();
+            return pipeline.Describe().Policies.Single().Timeout!.Value.TotalSeconds;
+        }
+    }
+
+    /// <summary>Throws at one of its calls, or at all (0).</summary>
+    private sealed class ThrowingTime(int at) : FakeTimeProvider
+    {
+        private int _calls;
+
+        public bool IsArmed { get; set; }
+
+        public bool HasThrown { get; private set; }
+
+        private void Pass()
+        {
+            if (!IsArmed) return;
+            int call = Interlocked.Increment(ref _calls);
+            if (at != 0 && call != at) return;
+            HasThrown = true;
+            throw new NotFiniteNumberException("time");
+        }
+
+        public override long GetTimestamp()
+        {
+            Pass();
+            return base.GetTimestamp();
+        }
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            Pass();
+            return base.GetUtcNow();
+        }
+    }
+
+    [Fact]
+    public async Task A_clock_that_throws_while_a_call_waits_for_a_rate_limiter_loses_no_lease()
+    {
+        using MeterListener listener = Listen("resilience.rate_limit.wait.duration"); // so that waits are measured
+        bool thrown = true;
+        for (int at = 1; thrown && at < 100; at++)
+        {
+            ThrowingTime time = new(at);
+            using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 1 });
+            ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = time }.AddRateLimiter(limiter, o => o.MayQueue = true).Build();
+            TaskCompletionSource<int> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            Task<int> holds = pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask();
+            time.IsArmed = true;
+            Task<Outcome<int>> waits = pipeline.TryExecuteAsync(_ => new ValueTask<int>(2)).AsTask();
+            Outcome<int> refused = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(3));
+            refused.Verdict.Should().Be(Verdict.Rejected, "the queue is full, whatever the clock does at call {0}", at);
+            end.SetResult(1);
+            await holds;
+            (await waits.WaitAsync(TimeSpan.FromSeconds(60))).Value.Should().Be(2);
+            limiter.GetStatistics()!.CurrentAvailablePermits.Should().Be(1, "every lease is back");
+            thrown = time.HasThrown;
+        }
+
+        thrown.Should().BeFalse("the walk has passed all calls of the clock");
+    }
+
+    [Fact]
+    public async Task A_clock_that_throws_wherever_it_is_asked_loses_no_request()
+    {
+        bool thrown = true;
+        int at = 1;
+        for (; thrown && at < 300; at++)
+        {
+            ThrowingTime time = new(at);
+            HttpResilience resilience = HttpKit.Standard(time);
+            HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK));
+            time.IsArmed = true;
+            using HttpResponseMessage response = await client.GetAsync(HttpKit.Address);
+            response.StatusCode.Should().Be(HttpStatusCode.OK, "the clock threw at call {0}", at);
+            await response.Content.ReadAsStringAsync();
+            thrown = time.HasThrown;
+        }
+
+        thrown.Should().BeFalse("the walk has passed all calls of the clock");
+        at.Should().BeGreaterThan(5, "it is asked more often than that");
+    }
+
+    [Fact]
+    public async Task A_listener_that_throws_at_hearing_of_an_instrument_breaks_neither_build_nor_call()
+    {
+        using Meters meters = new();
+        using MeterListener listener = new()
+        {
+            InstrumentPublished = (instrument, _) =>
+            {
+                if (instrument.Meter == meters.Meter) throw new NotFiniteNumberException("published");
+            },
+        };
+        listener.Start();
+        using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 0 });
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { MeterFactory = meters }.AddRateLimiter(limiter).Build();
+        (await pipeline.TryExecuteAsync(async token => (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1), token)).Verdict))
+            .Value.Should().Be(Verdict.Rejected, "the one permit is taken");
+        new ReloadTelemetry(meters).Count("p", ReloadTelemetry.Applied);
+    }
+
+    private sealed class Meters : IMeterFactory
+    {
+        public Meter Meter { get; } = new(ResilienceTelemetry.MeterName);
+
+        public Meter Create(MeterOptions options) => Meter;
+
+        public void Dispose() => Meter.Dispose();
+    }
+}
