@@ -14,12 +14,14 @@ internal sealed class ReloadTelemetry
     /// <summary>A meter gives the same counter each time it is asked.</summary>
     internal ReloadTelemetry(IMeterFactory? factory)
     {
-        Meter meter = Guarded.MeterOf(factory);
-        _reloads = Guarded.Make(() =>
+        Meter meter = SafeCalls.MeterOf(factory);
+        _reloads = SafeCalls.Make(() =>
             meter.CreateCounter<long>("resilience.configuration.reloads", "{reload}", "Reloads of the configuration of a pipeline, by result."));
     }
 
     /// <summary>Never throws: what is said of a reload must not change how it ends.</summary>
-    internal void Count(string pipeline, string result) => Guarded.Tell(_reloads?.Meter, (Reloads: _reloads, Pipeline: pipeline, Result: result), static told =>
-        told.Reloads?.Add(1, new("resilience.pipeline", told.Pipeline), new KeyValuePair<string, object?>("resilience.result", told.Result)));
+    internal void Count(string pipeline, string result) => SafeCalls.Tell(
+        _reloads?.Meter,
+        (Reloads: _reloads, Pipeline: pipeline, Result: result),
+        static told => told.Reloads?.Add(1, new("resilience.pipeline", told.Pipeline), new KeyValuePair<string, object?>("resilience.result", told.Result)));
 }

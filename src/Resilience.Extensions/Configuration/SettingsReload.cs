@@ -116,7 +116,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
         }
         catch (Exception error) // code of the user, or the source of the configuration: the configuration must not suffer from it
         {
-            Reject([$"{_path} could not be applied: {Guarded.MessageOf(error)}"], error);
+            Reject([$"{_path} could not be applied: {SafeCalls.MessageOf(error)}"], error);
         }
     }
 
@@ -135,7 +135,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
         }
         catch (Exception error)
         {
-            Guarded.Report("logger", error);
+            SafeCalls.Report("logger", error);
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed class GuardedTime : TimeProvider
         }
         catch (Exception error)
         {
-            Guarded.Report(Provider, error);
+            SafeCalls.Report(Provider, error);
             return System.CreateTimer(callback, state, dueTime, period);
         }
     }
@@ -52,7 +52,7 @@ internal sealed class GuardedTime : TimeProvider
         }
         catch (Exception error)
         {
-            Guarded.Report(Provider, error);
+            SafeCalls.Report(Provider, error);
             return byDefault;
         }
     }

@@ -287,7 +287,7 @@ internal sealed class HttpCall
             [HttpAttempt only] => $"1 attempt: {only}",
             _ => $"{History.Length} attempts: {string.Join<HttpAttempt>("; ", History)}",
         };
-        return $"{_request.Method} {authority.Name}: {Guarded.MessageOf(error)} ({history})";
+        return $"{_request.Method} {authority.Name}: {SafeCalls.MessageOf(error)} ({history})";
     }
 
     /// <summary>What came of the attempts so far.</summary>

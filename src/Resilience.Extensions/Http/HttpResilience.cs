@@ -34,7 +34,7 @@ public sealed class HttpResilience
         _options = options;
         _build = build;
         ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
-        Time = Guarded.Time(builder.TimeProvider);
+        Time = SafeCalls.Time(builder.TimeProvider);
         _meterText = builder.MeterFactory is { } meters ? meters.GetType().Name : null;
         builder.MeterFactory = Unheard.Meters;
         _pattern = _overflow = new("*", "*", builder.Build());

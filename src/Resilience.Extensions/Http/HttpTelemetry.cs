@@ -5,8 +5,8 @@ namespace Resilience;
 /// <summary>What the handlers add to the telemetry of the pipelines.</summary>
 internal static class HttpTelemetry
 {
-    /// <inheritdoc cref="Guarded.Report(string, Exception)"/>
-    internal static void CallbackFailed(string callback, Exception error) => Guarded.Report(callback, error);
+    /// <inheritdoc cref="SafeCalls.Report(string, Exception)"/>
+    internal static void CallbackFailed(string callback, Exception error) => SafeCalls.Report(callback, error);
 
     /// <summary>Says on the span of the whole operation whom it asks; the spans of the attempts are its children.</summary>
     internal static void DescribeOperation(HttpRequestMessage request)
@@ -14,10 +14,10 @@ internal static class HttpTelemetry
         Activity? span = Activity.Current;
         if (span?.OperationName == ResilienceTelemetry.AttemptSpanName) span = span.Parent;
         if (span is not { IsAllDataRequested: true } || span.Source.Name != ResilienceTelemetry.ActivitySourceName) return;
-        Guarded.Tag(span, "http.request.method", request.Method.Method);
+        SafeCalls.Tag(span, "http.request.method", request.Method.Method);
         if (request.RequestUri is not { IsAbsoluteUri: true } uri) return;
-        Guarded.Tag(span, "server.address", uri.Host);
-        Guarded.Tag(span, "server.port", uri.Port);
+        SafeCalls.Tag(span, "server.address", uri.Host);
+        SafeCalls.Tag(span, "server.port", uri.Port);
     }
 }
 
@@ -45,7 +45,7 @@ internal static class ResendCount
             Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.None,
             ActivityStarted = static span =>
             {
-                if (Current.Value > 0) Guarded.Tag(span, Tag, Current.Value);
+                if (Current.Value > 0) SafeCalls.Tag(span, Tag, Current.Value);
             },
         };
         ActivitySource.AddActivityListener(listener);

@@ -12,7 +12,7 @@ public sealed class RateLimitRefusal : Refusal
         : base(environment.PipelineName, environment.PolicyName)
     {
         _permits = permits;
-        _at = Guarded.Time(environment.TimeProvider).GetUtcNow();
+        _at = SafeCalls.Time(environment.TimeProvider).GetUtcNow();
         RetryAfter = retryAfter;
         Said = said;
     }

@@ -22,7 +22,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         _options = new() { Permits = options.Permits, MayQueue = options.MayQueue };
         _environment = environment;
         _telemetry = new(environment);
-        _time = Guarded.Time(environment.TimeProvider);
+        _time = SafeCalls.Time(environment.TimeProvider);
     }
 
     public override object State => _leases.Limiter;

@@ -10,19 +10,19 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
     private const string Reason = "no_permits";
 
     private readonly Counter<long>? _rejections =
-        Guarded.Make(() => environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter."));
+        SafeCalls.Make(() => environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter."));
 
-    private readonly Histogram<double>? _wait = Guarded.Make(() => environment.Meter.CreateHistogram(
+    private readonly Histogram<double>? _wait = SafeCalls.Make(() => environment.Meter.CreateHistogram(
         "resilience.rate_limit.wait.duration", "s", "How long calls waited in the queue of a rate limiter.", null,
         new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] }));
 
     internal bool MeasuresWaits => _wait is { Enabled: true };
 
     /// <summary>What a listener throws is counted and swallowed: the lease must not be lost to it.</summary>
-    internal void Waited(TimeSpan time) => Guarded.Tell(environment.Meter, time, Record);
+    internal void Waited(TimeSpan time) => SafeCalls.Tell(environment.Meter, time, Record);
 
     /// <inheritdoc cref="Waited"/>
-    internal void Refused(RateLimitRefusal refusal) => Guarded.Tell(environment.Meter, refusal, Count);
+    internal void Refused(RateLimitRefusal refusal) => SafeCalls.Tell(environment.Meter, refusal, Count);
 
     private void Record(TimeSpan time) => _wait?.Record(
         time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),

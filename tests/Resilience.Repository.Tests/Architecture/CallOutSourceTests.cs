@@ -48,22 +48,23 @@ public sealed class CallOutSourceTests
     /// <summary>Time that has been made safe before: these ask it under the name of the class that is not.</summary>
     private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time", "Resilience.Time", "resilience.Time"];
 
-    /// <summary>The same in the extensions, which have a home of their own. What is named here beside it runs inside of <c>Guarded</c>.</summary>
+    /// <summary>The same in the extensions, which have a home of their own. What is named here beside it runs inside of <c>SafeCalls</c>, or in a
+    /// rule of the classifier.</summary>
     private static readonly (string Type, string Member, string[] Homes)[] OfExtensions =
     [
-        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/Guarded.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
         ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["RateLimiting/RateLimiterTelemetry.cs"]),
-        ("System.Diagnostics.Metrics.Meter", "Create*", ["Guards/Guarded.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
-        ("System.Diagnostics.Metrics.IMeterFactory", "Create", ["Guards/Guarded.cs"]),
+        ("System.Diagnostics.Metrics.Meter", "Create*", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.IMeterFactory", "Create", ["Guards/SafeCalls.cs"]),
         ("System.Diagnostics.ActivitySource", ".ctor", []),
         ("System.Diagnostics.ActivitySource", "*Activity", []),
-        ("System.Diagnostics.Activity", "*", ["Guards/Guarded.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Activity", "*", ["Guards/SafeCalls.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
         ("System.TimeProvider", "GetTimestamp", ["Guards/GuardedTime.cs"]),
-        ("System.TimeProvider", "GetUtcNow", ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRefusal.cs", "Http/HttpClassifier.cs"]), // there in a rule, which is guarded
+        ("System.TimeProvider", "GetUtcNow", ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRefusal.cs", "Http/HttpClassifier.cs"]),
         ("System.TimeProvider", "CreateTimer", ["Guards/GuardedTime.cs"]),
         ("System.Exception", "Message",
         [
-            "Guards/Guarded.cs", "Http/IdleReadContent.cs", // there one of ours
+            "Guards/SafeCalls.cs", "Http/IdleReadContent.cs", // there one of ours
             "DependencyInjection/ResiliencePipelineProvider.cs", "DependencyInjection/HttpResilienceProvider.cs", // at the start of the host
         ]),
     ];
@@ -74,7 +75,10 @@ public sealed class CallOutSourceTests
         Unguarded(sources, OfExtensions, References.Packages, isWhole: false); // without what is generated: log lines
 
     private static List<string> Unguarded(
-        IEnumerable<(string File, string Text)> sources, (string Type, string Member, string[] Homes)[] table, IEnumerable<MetadataReference> references, bool isWhole)
+        IEnumerable<(string File, string Text)> sources,
+        (string Type, string Member, string[] Homes)[] table,
+        IEnumerable<MetadataReference> references,
+        bool isWhole)
     {
         const string Usings = """
             global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;

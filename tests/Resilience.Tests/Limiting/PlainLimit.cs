@@ -154,7 +154,8 @@ internal sealed class PlainLimit(int limit, int queue, LimitFlaw flaw = LimitFla
         lock (_gate)
         {
             if (TryEnter()) return Task.FromResult<LimitReason?>(null);
-            if (_queue.Count + _ghosts >= _bound + (flaw == LimitFlaw.ForgetsTheBoundOfTheQueue ? 1 : 0)) return Task.FromResult<LimitReason?>(LimitReason.QueueFull);
+            if (_queue.Count + _ghosts >= _bound + (flaw == LimitFlaw.ForgetsTheBoundOfTheQueue ? 1 : 0))
+                return Task.FromResult<LimitReason?>(LimitReason.QueueFull);
             TaskCompletionSource<LimitReason?> waiter = new(TaskCreationOptions.RunContinuationsAsynchronously);
             _queue.Add(waiter);
             cancellationToken.Register(() => Cancel(waiter, cancellationToken));

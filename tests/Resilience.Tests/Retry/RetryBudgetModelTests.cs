@@ -151,7 +151,8 @@ public class RetryBudgetModelTests
         TwinAccount twin = new(options, time);
         RetryBudgetOptions other = updates ?? options;
         double calls = 0, withdrawn = 0, elapsed = 0, ratio = Math.Max(Math.Round(options.Ratio, 3), Math.Round(other.Ratio, 3));
-        double floor = Math.Max(options.MinRetriesPerSecond, other.MinRetriesPerSecond), window = Math.Max(options.Window.TotalSeconds, other.Window.TotalSeconds);
+        double floor = Math.Max(options.MinRetriesPerSecond, other.MinRetriesPerSecond);
+        double window = Math.Max(options.Window.TotalSeconds, other.Window.TotalSeconds);
         for (int i = 0; i < history.Length; i++)
         {
             (Step step, int amount) = history[i];

@@ -79,7 +79,8 @@ public sealed class RuleAnswerTests
 
             _heard.Should().BeEquivalentTo(
             [
-                new RuleAnswerRefused("p", Verdict.None, true), new("p", Verdict.Rejected, true), new("p", Verdict.Success, false), new("p", Verdict.None, false),
+                new RuleAnswerRefused("p", Verdict.None, true), new("p", Verdict.Rejected, true), new("p", Verdict.Success, false),
+                new("p", Verdict.None, false),
             ]);
             _heard.Clear();
             pipeline.Update(Builder(Wrong));

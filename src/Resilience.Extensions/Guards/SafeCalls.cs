@@ -5,7 +5,7 @@ namespace Resilience;
 
 /// <summary>The only way from here to code that is not ours and may throw in the middle of ours: listeners and sources of time. What they throw is
 /// counted, and there is an answer all the same. (The core has homes of its own for this, which it keeps to itself.)</summary>
-internal static class Guarded
+internal static class SafeCalls
 {
     internal const string MeterListener = "meter listener";
 
