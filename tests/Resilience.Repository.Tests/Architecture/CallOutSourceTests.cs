@@ -43,7 +43,7 @@ public sealed class CallOutSourceTests
     ];
 
     /// <summary>Of an <c>Activity</c> these only read.</summary>
-    private static readonly string[] Reads = ["IsAllDataRequested", "IsStopped", "Source", "Parent", "OperationName"];
+    private static readonly string[] Reads = ["IsAllDataRequested", "IsStopped", "Source", "Parent", "OperationName", "Id", "IdFormat", "TraceId", "SpanId"];
 
     /// <summary>Time that has been made safe before: these ask it under the name of the class that is not.</summary>
     private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time", "Resilience.Time", "resilience.Time"];
