@@ -1,5 +1,4 @@
 using System.Data;
-using System.Data.Common;
 using Npgsql;
 
 namespace Resilience;
@@ -12,7 +11,7 @@ namespace Resilience;
 /// While such a transaction is open, others who ask for its id are told that it is in flight, at once; an advisory lock of the transaction tells
 /// them. An exception leaves the transaction unusable, as any error of PostgreSQL does.</para>
 /// </remarks>
-public sealed class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
+public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
 {
     private const int MostRounds = 5;
     private const int MostPurgedAtOnce = 1000;
@@ -140,76 +139,12 @@ public sealed class PostgresIdempotencyStore : ITransactionalIdempotencyStore, I
     }
 
     /// <inheritdoc/>
-    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
-        DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken) =>
-        TryAcquireAsync(Own(transaction), request, cancellationToken);
-
-    /// <inheritdoc/>
-    ValueTask<bool> ITransactionalIdempotencyStore.CompleteAsync(
-        DbTransaction transaction,
-        IdempotencyId id,
-        long fence,
-        IdempotencyEnding ending,
-        ReadOnlyMemory<byte> payload,
-        TimeSpan retention,
-        CancellationToken cancellationToken) => CompleteAsync(Own(transaction), id, fence, ending, payload, retention, cancellationToken);
-
-    /// <inheritdoc/>
-    public async ValueTask<CommitResolution> ResolveAsync(IdempotencyId id, Guid nonce, TimeSpan wait, CancellationToken cancellationToken = default)
-    {
-        IdempotencyStoreArguments.CheckLease(wait);
-        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        over.CancelAfter(wait);
-        try
-        {
-            return await AskAsync(
-                null,
-                async batch =>
-                {
-                    byte[] key = id.ToArray();
-                    Add(batch, "SELECT pg_advisory_xact_lock($1)", Value(LockOf(key)));
-                    Add(batch, _sql.WasCommitted, Value(key), Value(nonce));
-                    NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, over.Token).ConfigureAwait(false);
-                    await using (reader.ConfigureAwait(false))
-                    {
-                        await reader.NextResultAsync(over.Token).ConfigureAwait(false);
-                        bool isThere = await reader.ReadAsync(over.Token).ConfigureAwait(false);
-                        return isThere && !reader.IsDBNull(0) && reader.GetBoolean(0) ? CommitResolution.Committed : CommitResolution.RolledBack;
-                    }
-                },
-                over.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return CommitResolution.Unknown;
-        }
-        catch (IdempotencyStoreException away) when (away.IsTransient)
-        {
-            return CommitResolution.Unknown;
-        }
-    }
-
-    /// <inheritdoc/>
     public async ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default)
     {
         byte[] key = id.ToArray();
         return await AskAsync(
                 null, batch => ChangeAsync(batch, _sql.Release, cancellationToken, Value(key), Value(fence)), cancellationToken).ConfigureAwait(false)
             || await AskAsync(null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <inheritdoc/>
-    /// <remarks>While a transaction of somebody is at the record, the answer is <see cref="ResolveStatus.InProgress"/>: it may commit an outcome.</remarks>
-    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
-    {
-        IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
-        if (cancellationToken.CanBeCanceled) request = request with { Payload = request.Payload.ToArray() }; // it may be read after we have left
-        for (int round = 1; ; round++)
-        {
-            (ResolveAnswer answer, bool isFinal) =
-                await AskAsync(null, batch => ResolveOnceAsync(batch, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-            if (isFinal || round == MostRounds) return answer;
-        }
     }
 
     /// <inheritdoc/>
@@ -248,30 +183,6 @@ public sealed class PostgresIdempotencyStore : ITransactionalIdempotencyStore, I
         }
 
         return removed;
-    }
-
-    private async Task<(ResolveAnswer Answer, bool IsFinal)> ResolveOnceAsync(
-        NpgsqlBatch batch, ResolveRequest request, CancellationToken cancellationToken)
-    {
-        byte[] id = request.Id.ToArray();
-        short state = request.Ending switch
-        {
-            IdempotencyEnding.None => PostgresRow.Released,
-            IdempotencyEnding.Completed => PostgresRow.Completed,
-            _ => PostgresRow.Indeterminate,
-        };
-        long kept = request.Ending == IdempotencyEnding.None ? IdempotencyRules.Tombstone : Micros(request.Retention);
-        Add(
-            batch, _sql.Resolve, Value(id), Value(request.Fence), Value(state), Value(request.Nonce), Value(request.Payload), Value(kept), Value(LockOf(id)));
-        Add(batch, _sql.ExplainResolve, Value(id), Value(state), Value(request.Nonce));
-        NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
-        {
-            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (new(ResolveStatus.Resolved, reader.GetInt64(0)), true);
-            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-            if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (new(ResolveStatus.Absent, 0), true);
-            return PostgresRow.ExplainResolve(reader, request) ?? throw PostgresErrors.Corrupt(request.Id, _sql.Table);
-        }
     }
 
     private async ValueTask<AcquireAnswer> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
@@ -445,13 +356,6 @@ public sealed class PostgresIdempotencyStore : ITransactionalIdempotencyStore, I
 
     /// <summary>64 bits of the id. That two ids share them costs one of them a claim that is told to come back, no more.</summary>
     private static long LockOf(byte[] id) => System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(id);
-
-    private static NpgsqlTransaction Own(DbTransaction transaction)
-    {
-        ArgumentNullException.ThrowIfNull(transaction);
-        return transaction as NpgsqlTransaction
-            ?? throw new ArgumentException($"A {transaction.GetType()} is no transaction of PostgreSQL.", nameof(transaction));
-    }
 
     private static long Micros(TimeSpan span) => span.Ticks / TimeSpan.TicksPerMicrosecond;
 }

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Data.Common;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Data.Sqlite;
 
@@ -13,7 +12,7 @@ namespace Resilience;
 /// <para>SQLite writes one at a time. Operations that arrive while others are being written are written together with the next commit, so the
 /// disk is told once for all of them. They run on a thread of the pool, as SQLite knows no other way to wait. Thread-safe.</para>
 /// </remarks>
-public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
+public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
 {
     private const int MostTogether = 1000;
 
@@ -146,9 +145,9 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IRe
     public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
-        if (IsInTransaction(request.Id)) return new(new ResolveAnswer(ResolveStatus.InProgress, 0));
         byte[] copy = request.Payload.ToArray();
-        return RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
+        return IsInTransaction(request.Id)
+            ? new(new ResolveAnswer(ResolveStatus.InProgress, 0)) : RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -189,46 +188,6 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IRe
         return isKept;
     }
 
-    /// <inheritdoc/>
-    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
-        DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return new(TryAcquire(Own(transaction), request));
-    }
-
-    /// <inheritdoc/>
-    ValueTask<bool> ITransactionalIdempotencyStore.CompleteAsync(
-        DbTransaction transaction,
-        IdempotencyId id,
-        long fence,
-        IdempotencyEnding ending,
-        ReadOnlyMemory<byte> payload,
-        TimeSpan retention,
-        CancellationToken cancellationToken)
-    {
-        cancellationToken.ThrowIfCancellationRequested();
-        return new(Complete(Own(transaction), id, fence, ending, payload, retention));
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask<CommitResolution> ResolveAsync(IdempotencyId id, Guid nonce, TimeSpan wait, CancellationToken cancellationToken = default)
-    {
-        IdempotencyStoreArguments.CheckLease(wait);
-        try
-        {
-            // Whoever gets the file to itself has waited for the transaction in doubt.
-            return await RunAsync(db => _records.WasCommitted(db, id, nonce), cancellationToken)
-                .AsTask().WaitAsync(wait, cancellationToken).ConfigureAwait(false)
-                ? CommitResolution.Committed
-                : CommitResolution.RolledBack;
-        }
-        catch (Exception away) when (away is TimeoutException or IdempotencyStoreException { IsTransient: true })
-        {
-            return CommitResolution.Unknown;
-        }
-    }
-
     /// <summary>Closes the file, after what is being written.</summary>
     public ValueTask DisposeAsync()
     {
@@ -240,12 +199,6 @@ public sealed class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IRe
         }
 
         return default;
-    }
-
-    private static SqliteTransaction Own(DbTransaction transaction)
-    {
-        ArgumentNullException.ThrowIfNull(transaction);
-        return transaction as SqliteTransaction ?? throw new ArgumentException($"A {transaction.GetType()} is no transaction of SQLite.", nameof(transaction));
     }
 
     private static TAnswer InTransaction<TAnswer>(SqliteTransaction transaction, Func<SqliteSession, TAnswer> act)

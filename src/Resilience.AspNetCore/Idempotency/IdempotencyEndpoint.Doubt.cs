@@ -64,7 +64,8 @@ internal sealed partial class IdempotencyEndpoint
         (HttpContext context, IdempotencyClaim claim) = (run.Context, run.Claim);
         if (!claim.IsInTransaction)
         {
-            if (!run.Feature.WasLost || context.Response.HasStarted || await ReadSuccessorsAsync(context, claim).ConfigureAwait(false) is not { } other) return false;
+            if (!run.Feature.WasLost || context.Response.HasStarted) return false;
+            if (await ReadSuccessorsAsync(context, claim).ConfigureAwait(false) is not { } other) return false;
             await AnswerAsync(context, claim.Id, other).ConfigureAwait(false);
             return true;
         }

@@ -155,7 +155,10 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         switch (DispositionOf(run))
         {
             case IdempotencyDisposition.Keep:
-                finish = await claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(run)).ConfigureAwait(false);
+                byte[] record = RecordOf(run);
+                finish = await (RetentionOf(run) is { } shorter
+                    ? claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record, shorter)
+                    : claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record)).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown when run.Watch.HasAborted:
                 finish = await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
@@ -197,6 +200,13 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         bool isForgery = run.Status == StatusCodes.Status400BadRequest && run.Context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
         bool wasRefused = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
         return wasRefused && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);
+    }
+
+    /// <summary>A refusal is kept for a shorter time: nothing was carried out. Null: as long as any response.</summary>
+    private TimeSpan? RetentionOf(EndpointRun run)
+    {
+        bool isRefusal = run.Status is >= 400 and < 500 && !run.Claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(run.Status);
+        return isRefusal && options.RefusalRetention < gate.Retention ? options.RefusalRetention : null;
     }
 
     private byte[] RecordOf(EndpointRun run)

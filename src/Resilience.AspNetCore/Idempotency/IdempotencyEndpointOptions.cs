@@ -8,6 +8,37 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>The gate that is asked: the name that <c>AddIdempotency("orders")</c> was given. Default empty: the gate without a name.</summary>
     public string Gate { get; set; } = "";
 
+    /// <summary>How long a claim lasts without a sign of life. Default null: as the gate has it (<see cref="IdempotencyOptions.Lease"/>); 50 ms to an
+    /// hour.</summary>
+    public TimeSpan? Lease { get; set; }
+
+    /// <summary>How long a response is kept. Default null: as the gate has it (<see cref="IdempotencyOptions.Retention"/>); from the lease to
+    /// ten years.</summary>
+    public TimeSpan? Retention { get; set; }
+
+    /// <summary>How long a refusal is kept: a 4xx that is kept by default, before the point of no return. Default 10 minutes, or <see cref="Retention"/> if
+    /// that is shorter; a second to ten years. A status that is named in <see cref="Statuses"/> is kept for <see cref="Retention"/>.</summary>
+    /// <remarks>Nothing was carried out, so it is enough to recognize the repetitions of one caller; and callers whose requests are all refused
+    /// do not fill the
+    /// store for a day.</remarks>
+    public TimeSpan RefusalRetention { get; set; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long an execution is renewed. Default null: as the gate has it (<see cref="IdempotencyOptions.MaxExecution"/>); from the
+    /// lease to a day.</summary>
+    public TimeSpan? MaxExecution { get; set; }
+
+    /// <summary>How often a request may be begun when earlier executions crashed. Default null: as the gate has it
+    /// (<see cref="IdempotencyOptions.MaxAttempts"/>); from 1.</summary>
+    public int? MaxAttempts { get; set; }
+
+    /// <summary>What a duplicate does while the first is under way. Default null: as the gate has it (<see
+    /// cref="IdempotencyOptions.WhenInFlight"/>).</summary>
+    public WhenInFlight? WhenInFlight { get; set; }
+
+    /// <summary>How long a duplicate waits at the most. Default null: as the gate has it (<see cref="IdempotencyOptions.MaxWait"/>); 1 ms to an
+    /// hour.</summary>
+    public TimeSpan? MaxWait { get; set; }
+
     /// <summary>The header. Default <c>Idempotency-Key</c>.</summary>
     public string HeaderName { get; set; } = "Idempotency-Key";
 
@@ -115,6 +146,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     {
         ArgumentNullException.ThrowIfNull(check);
         check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
+        check.Span(nameof(RefusalRetention), RefusalRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.LongestRetention);
+        foreach (OptionProblem problem in Terms.ApplyTo(Roomy(Terms)).FindProblems()) check.Require(false, problem.Option, problem.Value, problem.Allowed);
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
         check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
         check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
@@ -135,6 +168,13 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         {
             Name = Name,
             Gate = Gate,
+            Lease = Lease,
+            Retention = Retention,
+            RefusalRetention = RefusalRetention,
+            MaxExecution = MaxExecution,
+            MaxAttempts = MaxAttempts,
+            WhenInFlight = WhenInFlight,
+            MaxWait = MaxWait,
             HeaderName = HeaderName,
             IsRequired = IsRequired,
             AcceptBareKeys = AcceptBareKeys,
@@ -158,6 +198,28 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         copy.KeptHeaders.UnionWith(KeptHeaders);
         foreach ((int status, IdempotencyDisposition disposition) in Statuses) copy.Statuses[status] = disposition;
         return copy;
+    }
+
+    /// <summary>What the gate is to have otherwise for these endpoints.</summary>
+    internal IdempotencyTerms Terms => new()
+    {
+        Lease = Lease,
+        Retention = Retention,
+        MaxExecution = MaxExecution,
+        MaxAttempts = MaxAttempts,
+        WhenInFlight = WhenInFlight,
+        MaxWait = MaxWait,
+    };
+
+    /// <summary>Options of a gate with which these terms are only wrong if they are so by themselves; with the gate's own they are checked at
+    /// the start.</summary>
+    private static IdempotencyOptions Roomy(IdempotencyTerms terms)
+    {
+        TimeSpan least = TimeSpan.FromMilliseconds(50), lease = TimeSpan.FromSeconds(30);
+        if (terms.Retention < lease) lease = terms.Retention.Value;
+        if (terms.MaxExecution < lease) lease = terms.MaxExecution.Value;
+        if (lease < least) lease = least;
+        return new() { Lease = lease, Retention = IdempotencyStoreArguments.LongestRetention, MaxExecution = TimeSpan.FromDays(1) };
     }
 
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)

@@ -27,7 +27,7 @@ namespace Resilience
         {
             IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
             IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
-            return new(gates.Get(options.Gate), options, options.EncryptsResponses ? CipherOf(services) : null);
+            return new(gates.Get(options.Gate).For(options.Terms), options, options.EncryptsResponses ? CipherOf(services) : null);
         }
 
         private static PayloadCipher CipherOf(IServiceProvider services) => new(

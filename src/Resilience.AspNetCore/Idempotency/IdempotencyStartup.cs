@@ -75,6 +75,11 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
             yield return new(name, nameof(options.Gate), $"'{options.Gate}'", $"one that is registered: {known}");
         }
 
+        else
+        {
+            foreach (OptionProblem problem in TermsProblems(options, services)) yield return problem with { Policy = name };
+        }
+
         if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)
             yield return new(name, nameof(options.EncryptsResponses), "true", "false, or services.AddDataProtection() must be said");
         if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
@@ -82,6 +87,21 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
             yield return new(name, nameof(options.ScopeFor), "null", $"set, because anybody can call it: {IdempotencyEndpoint.ScopeMissing}");
         else if (endpoint is not null && !AsksForCaller(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
             IdempotencyLog.AnonymousCallersRefused(logger, name);
+    }
+
+    /// <summary>Alone an endpoint's terms were looked at before; together with what its gate has they can still be wrong (a retention below the
+    /// lease).</summary>
+    private static IReadOnlyList<OptionProblem> TermsProblems(IdempotencyEndpointOptions options, IServiceProvider services)
+    {
+        if (options.Terms == new IdempotencyTerms()) return [];
+        try
+        {
+            return options.Terms.ApplyTo(services.GetRequiredService<IOptionsMonitor<IdempotencyOptions>>().Get(options.Gate)).FindProblems();
+        }
+        catch (ResilienceOptionsException)
+        {
+            return []; // the gate's own, which are told as such
+        }
     }
 
     private static string NameOf(Endpoint endpoint)

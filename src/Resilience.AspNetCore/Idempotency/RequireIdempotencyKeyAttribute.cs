@@ -23,6 +23,21 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     /// <summary>The gate that is asked: the name that <c>AddIdempotency("…")</c> was given. Default null: that of the application's options.</summary>
     public string? Gate { get; set; }
 
+    /// <summary>How long a claim lasts without a sign of life, in seconds: 0.05 to an hour. Default 0: as the application's options and the
+    /// gate have it.</summary>
+    public double LeaseSeconds { get; set; }
+
+    /// <summary>How long a response is kept, in seconds: from the lease to ten years. Default 0: as the application's options and the gate have it.</summary>
+    public double RetentionSeconds { get; set; }
+
+    /// <summary>How long a duplicate waits while the first is under way, in seconds: to an hour; 0: it is refused at once. Default -1: as the
+    /// application's options and the gate have it.</summary>
+    public double MaxWaitSeconds { get; set; } = -1;
+
+    /// <summary>How often a request may be begun when earlier executions crashed, from 1. Default 0: as the application's options and the gate
+    /// have it.</summary>
+    public int MaxAttempts { get; set; }
+
     /// <inheritdoc/>
     public int Order => int.MinValue;
 
@@ -73,11 +88,21 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     }
 
     /// <summary>The application's options with what this says of them.</summary>
+    /// <exception cref="ResilienceOptionsException">What it says is out of range.</exception>
     internal IdempotencyEndpointOptions Change(IdempotencyEndpointOptions common)
     {
         IdempotencyEndpointOptions changed = common.Copy();
         changed.IsRequired = IsRequired;
         changed.Gate = Gate ?? common.Gate;
+        if (LeaseSeconds != 0) changed.Lease = Seconds(LeaseSeconds);
+        if (RetentionSeconds != 0) changed.Retention = Seconds(RetentionSeconds);
+        if (MaxAttempts != 0) changed.MaxAttempts = MaxAttempts;
+        if (MaxWaitSeconds == 0) changed.WhenInFlight = WhenInFlight.Refuse;
+        else if (MaxWaitSeconds != -1) (changed.WhenInFlight, changed.MaxWait) = (WhenInFlight.Wait, Seconds(MaxWaitSeconds));
+        changed.ThrowIfInvalid();
         return changed;
     }
+
+    /// <summary>What is no number of seconds becomes a span that no option allows.</summary>
+    private static TimeSpan Seconds(double seconds) => seconds is > 0 and < 1e10 ? TimeSpan.FromSeconds(seconds) : TimeSpan.MinValue;
 }

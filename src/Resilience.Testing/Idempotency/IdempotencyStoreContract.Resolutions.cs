@@ -89,13 +89,15 @@ public static partial class IdempotencyStoreContract
         }),
         Law("Of two decisions at once, one counts", async c =>
         {
-            if (c.Store is not IResolvableIdempotencyStore one || await c.Subject.OpenAsync().ConfigureAwait(false) is not IResolvableIdempotencyStore other) return;
+            if (c.Store is not IResolvableIdempotencyStore one) return;
+            IResolvableIdempotencyStore other = (IResolvableIdempotencyStore)await c.Subject.OpenAsync().ConfigureAwait(false);
             for (int round = 0; round < 10; round++)
             {
                 Case each = new(c.Subject, c.Store);
                 await BecomeUnknownAsync(each).ConfigureAwait(false);
                 ResolveAnswer[] answers = await Task.WhenAll(new[] { (one, Mine), (other, Theirs) }.Select(d => Task.Run(
-                    async () => await d.Item1.ResolveRecordAsync(Decision(each, IdempotencyEnding.Completed, d.Item2)).ConfigureAwait(false)))).ConfigureAwait(false);
+                    async () => await d.Item1.ResolveRecordAsync(Decision(each, IdempotencyEnding.Completed, d.Item2)).ConfigureAwait(false))))
+                    .ConfigureAwait(false);
                 Case.Demand(answers.Count(a => a.Status == ResolveStatus.Resolved) == 1, $"They were answered with {answers[0]} and {answers[1]}.");
                 await each.ExpectPayloadAsync(answers[0].Status == ResolveStatus.Resolved ? Mine : Theirs).ConfigureAwait(false);
             }
@@ -107,8 +109,8 @@ public static partial class IdempotencyStoreContract
             ResolveRequest good = Decision(c, IdempotencyEnding.Completed, Theirs);
             foreach (ResolveRequest bad in new[]
             {
-                good with { Nonce = Guid.Empty }, good with { Ending = (IdempotencyEnding)7 }, good with { Retention = TimeSpan.Zero }, good with { Fence = -1 },
-                good with { Ending = IdempotencyEnding.None }, good with { Payload = new byte[c.Store.Traits.MaxPayloadBytes + 1] },
+                good with { Nonce = Guid.Empty }, good with { Ending = (IdempotencyEnding)7 }, good with { Retention = TimeSpan.Zero },
+                good with { Fence = -1 }, good with { Ending = IdempotencyEnding.None }, good with { Payload = new byte[c.Store.Traits.MaxPayloadBytes + 1] },
             })
             {
                 await Case.DemandThrowsAsync<ArgumentException>(() => store.ResolveRecordAsync(bad).AsTask(), $"{bad} was taken.").ConfigureAwait(false);

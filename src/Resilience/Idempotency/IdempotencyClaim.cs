@@ -132,7 +132,19 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content);
+        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content, null);
+    }
+
+    /// <inheritdoc cref="CompleteAsync(IdempotencyPayloadKind, ReadOnlyMemory{byte})"/>
+    /// <param name="kind">What the content is.</param>
+    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the deed was done, without it.</param>
+    /// <param name="retention">How long it is kept, in place of <see cref="IdempotencyOptions.Retention"/>: a microsecond to ten years.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The retention is out of range; the claim stands.</exception>
+    public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan retention)
+    {
+        IdempotencyStoreArguments.CheckEnding(IdempotencyEnding.Completed, default, retention, int.MaxValue);
+        End();
+        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content, retention);
     }
 
     /// <summary>Records that nobody knows whether the deed was done. Duplicates are told so, with the content if there is any.</summary>
@@ -140,7 +152,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> CompleteAsUnknownAsync(IdempotencyPayloadKind kind = default, ReadOnlyMemory<byte> content = default)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyEnding.Indeterminate, kind, content);
+        return _gate.CompleteAsync(this, IdempotencyEnding.Indeterminate, kind, content, null);
     }
 
     /// <summary>Records in a transaction of yours that the operation is done: its rows and the record are committed together, or neither is. Make it

@@ -7,7 +7,7 @@ public sealed partial class IdempotencyGate
 {
     /// <summary>Records an outcome. The caller may have left long ago: his token has no say here.</summary>
     internal async ValueTask<IdempotencyFinish> CompleteAsync(
-        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
+        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention)
     {
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
         IdempotencyEntry end = default;
@@ -17,7 +17,7 @@ public sealed partial class IdempotencyGate
             end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
             {
-                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload).ConfigureAwait(false);
+                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload, retention ?? _options.Retention).ConfigureAwait(false);
                 finish = isKept ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
             }
 

@@ -41,22 +41,42 @@ public sealed partial class IdempotencyGate : IDisposable
         Randomness? randomness = null,
         Action<ResilienceEvent>? listener = null,
         IMeterFactory? meterFactory = null)
+        : this(Prepare(store, options, timeProvider, randomness, listener, meterFactory))
     {
-        _options = (options ?? new()).Copy();
-        _options.ThrowIfInvalid();
-        _clock = Clock.For(timeProvider ?? TimeProvider.System);
+    }
+
+    private IdempotencyGate((IIdempotencyStore Store, IdempotencyOptions Options, PolicyEnvironment Environment) parts)
+        : this(parts.Store, parts.Options, parts.Environment)
+    {
+    }
+
+    private IdempotencyGate(IIdempotencyStore store, IdempotencyOptions options, PolicyEnvironment environment)
+    {
+        _options = options;
+        _environment = environment;
+        _clock = environment.Clock;
         _time = _clock.Time;
-        Name = _options.Name ?? _options.Kind;
-        Store = store ?? new InMemoryIdempotencyStore(timeProvider: _time);
-        _environment = new(
-            "", Name, _clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [new(listener)],
-                ResilienceTelemetry.MeterOf(meterFactory));
+        Name = environment.PolicyName;
+        Store = store;
         _store = new(Store, _options, _environment);
         _keeper = new(_options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         Guid seed = Guid.NewGuid();
         _nonceBase = BitConverter.ToInt64(seed.ToByteArray(), 8);
         _nonces = BitConverter.ToInt64(seed.ToByteArray(), 0);
+    }
+
+    private static (IIdempotencyStore Store, IdempotencyOptions Options, PolicyEnvironment Environment) Prepare(
+        IIdempotencyStore? store, IdempotencyOptions? options, TimeProvider? timeProvider, Randomness? randomness, Action<ResilienceEvent>? listener,
+            IMeterFactory? meterFactory)
+    {
+        IdempotencyOptions copy = (options ?? new()).Copy();
+        copy.ThrowIfInvalid();
+        Clock clock = Clock.For(timeProvider ?? TimeProvider.System);
+        PolicyEnvironment environment = new(
+            "", copy.Name ?? copy.Kind, clock, randomness ?? Randomness.Shared, OutcomeClassifier.Default, listener is null ? [] : [new(listener)],
+                ResilienceTelemetry.MeterOf(meterFactory));
+        return (store ?? new InMemoryIdempotencyStore(timeProvider: clock.Time), copy, environment);
     }
 
     /// <summary>The name in telemetry and refusals.</summary>
@@ -99,6 +119,7 @@ public sealed partial class IdempotencyGate : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        DisposeUnderTerms();
         _keeper.Dispose();
         _store.Dispose();
     }

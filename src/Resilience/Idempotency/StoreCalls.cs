@@ -62,15 +62,16 @@ internal sealed class StoreCalls : IDisposable
         _once, RenewTimeout, "renew", (claim.Id, claim.Fence, _options.Lease), static (store, s, token) => store.RenewAsync(s.Id, s.Fence, s.Lease, token));
 
     /// <summary>Keeps an outcome. When the time is over it is tried on in the background: as long as nobody took over, late is not too late.</summary>
-    internal async ValueTask<bool> CompleteAsync(IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
+    internal async ValueTask<bool> CompleteAsync(
+        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention)
     {
         try
         {
-            return await CompleteAsync(_finishing, id, fence, ending, payload).ConfigureAwait(false);
+            return await CompleteAsync(_finishing, id, fence, ending, payload, retention).ConfigureAwait(false);
         }
         catch (IdempotencyStoreException failed) when (failed.IsTransient)
         {
-            InBackground("complete", async () => await CompleteAsync(_once, id, fence, ending, payload).ConfigureAwait(false));
+            InBackground("complete", async () => await CompleteAsync(_once, id, fence, ending, payload, retention).ConfigureAwait(false));
             throw;
         }
     }
@@ -183,10 +184,11 @@ internal sealed class StoreCalls : IDisposable
         }
     }
 
-    private ValueTask<bool> CompleteAsync(ResiliencePipeline pipeline, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload) =>
+    private ValueTask<bool> CompleteAsync(
+        ResiliencePipeline pipeline, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention) =>
         RunAsync(
-            pipeline, _options.FinishTimeout, "complete", (id, fence, ending, payload, _options.Retention),
-            static (store, s, token) => store.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.Retention, token));
+            pipeline, _options.FinishTimeout, "complete", (id, fence, ending, payload, retention),
+            static (store, s, token) => store.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.retention, token));
 
     /// <summary>A claim that took over from a lapsed one is not released: what became of the earlier attempts stays unknown, and they stay
     /// counted. Its lease ends now instead, and the next takes over at once.</summary>
