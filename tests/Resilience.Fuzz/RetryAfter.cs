@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -21,8 +22,9 @@ internal static partial class RetryAfter
         string text = value.Trim(' ', '\t');
         if (Seconds().IsMatch(text))
         {
-            // The framework's parser reads ten digits, leading noughts included, and 32 bits; what is more counts as nothing said.
-            TimeSpan? asked = text.Length <= 10 && long.Parse(text, CultureInfo.InvariantCulture) is var seconds && seconds <= int.MaxValue ? Span(seconds) : null;
+            // The framework's parser reads ten digits and 32 bits; we read the rest, and what is more than 68 years is as long as there is.
+            BigInteger seconds = BigInteger.Parse(text, CultureInfo.InvariantCulture);
+            TimeSpan? asked = seconds <= int.MaxValue ? Span((long)seconds) : TimeSpan.MaxValue;
             Oracle.Require(read == asked, $"{text} seconds are read as {read}");
         }
         else if (DateTimeOffset.TryParseExact(text, "R", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset date))

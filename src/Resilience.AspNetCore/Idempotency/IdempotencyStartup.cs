@@ -86,7 +86,7 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         if (!HasAuthentication(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
             yield return new(name, nameof(options.ScopeFor), "null", $"set, because anybody can call it: {IdempotencyEndpoint.ScopeMissing}");
         else if (endpoint is not null && !AsksForCaller(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
-            IdempotencyLog.AnonymousCallersRefused(logger, name);
+            EndpointLog.AnonymousCallersRefused(logger, name);
     }
 
     /// <summary>Alone an endpoint's terms were looked at before; together with what its gate has they can still be wrong (a retention below the

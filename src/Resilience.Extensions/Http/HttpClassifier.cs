@@ -112,7 +112,7 @@ public static class HttpClassifier
         if (!double.TryParse(text, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
             CultureInfo.InvariantCulture, out double milliseconds) || !(milliseconds > 0)) return null;
         milliseconds *= scale;
-        return milliseconds < int.MaxValue * 1000.0 ? TimeSpan.FromMilliseconds(Math.Ceiling(milliseconds)) : TimeSpan.MaxValue;
+        return milliseconds <= int.MaxValue * 1000.0 ? TimeSpan.FromMilliseconds(Math.Ceiling(milliseconds)) : TimeSpan.MaxValue;
     }
 
     private static Classification? Judge(HttpResponseMessage response)

@@ -38,7 +38,7 @@ public sealed partial class BoundsTests
         ["IdempotencyOptions.Lease"] = "A_call_that_runs_for_ten_leases_keeps_its_claim",
         ["IdempotencyOptions.MaxAttempts"] = "A_deed_that_kills_its_process_is_begun_only_so_often",
         ["IdempotencyOptions.MaxExecution"] = "A_call_that_hangs_does_not_hold_its_key_for_ever",
-        ["IdempotencyOptions.MaxWait"] = "A_bounded_wait_ends_as_unavailable",
+        ["IdempotencyOptions.MaxWait"] = "Waiting_ends_when_its_time_is_over",
         ["IdempotencyOptions.MaxWaiters"] = "No_more_wait_than_are_allowed_for_one_key_and_in_all",
         ["IdempotencyOptions.MaxWaitersPerKey"] = "No_more_wait_than_are_allowed_for_one_key_and_in_all",
         ["IdempotencyOptions.PurgeInterval"] = "With_an_interval_of_zero_nobody_sweeps",

@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Logging;
+
+namespace Resilience;
+
+/// <summary>The log lines of this package. In one class: of several the generator writes the code in an order that changes from build to build, and the
+/// same source would not make the same package.</summary>
+internal static partial class EndpointLog
+{
+    [LoggerMessage(1, LogLevel.Error, "{Endpoint}: a request with an idempotency key was refused: {Mistake}", EventName = "IdempotencyMisconfigured")]
+    internal static partial void Misconfigured(ILogger logger, string endpoint, string mistake);
+
+    [LoggerMessage(
+        2, LogLevel.Warning, "{Endpoint}: callers who are not signed in are refused (401), because their keys would be shared; "
+        + "say RequireAuthorization(), set ScopeFor, or AllowSharedScope = true", EventName = "IdempotencyAnonymousCallersRefused")]
+    internal static partial void AnonymousCallersRefused(ILogger logger, string endpoint);
+
+    [LoggerMessage(
+        3, LogLevel.Warning, "{Endpoint}: nobody knows how an earlier request with the same key ended; its record is {Id}. "
+        + "Find out, and say it with IdempotencyGate.ResolveAsync", EventName = "IdempotencyOutcomeUnknown")]
+    internal static partial void OutcomeUnknown(ILogger logger, string endpoint, string id);
+
+    [LoggerMessage(
+        4, LogLevel.Error, "{Endpoint}: to find out how an earlier request ended (record {Id}) has failed; its outcome stays unknown",
+        EventName = "IdempotencyReconcilingFailed")]
+    internal static partial void ReconcilingFailed(ILogger logger, string endpoint, string id, Exception error);
+
+    [LoggerMessage(11, LogLevel.Warning, "The live page could not read the state", EventName = "DashboardReadingFailed")]
+    internal static partial void PageReadingFailed(ILogger logger, Exception error);
+
+    [LoggerMessage(12, LogLevel.Warning, "{User} did '{Action}' to {Target} on the live page", EventName = "DashboardActed")]
+    internal static partial void PageActed(ILogger logger, string user, string action, string target);
+}
