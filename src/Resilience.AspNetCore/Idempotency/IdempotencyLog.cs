@@ -9,20 +9,22 @@ internal static class IdempotencyLog
 {
     internal static void Misconfigured(HttpContext context, string mistake)
     {
-        if (LoggerOf(context.RequestServices) is { } logger) EndpointLog.Misconfigured(logger, context.GetEndpoint()?.DisplayName ?? context.Request.Path, mistake);
+        if (LoggerOf(context.RequestServices) is { } logger) EndpointLog.Misconfigured(logger, NameOf(context), mistake);
     }
 
     /// <summary>With the whole id, for <see cref="IdempotencyId.TryParse"/>.</summary>
     internal static void OutcomeUnknown(HttpContext context, IdempotencyId id)
     {
-        if (LoggerOf(context.RequestServices) is { } logger) EndpointLog.OutcomeUnknown(logger, context.GetEndpoint()?.DisplayName ?? context.Request.Path, id.ToHex());
+        if (LoggerOf(context.RequestServices) is { } logger) EndpointLog.OutcomeUnknown(logger, NameOf(context), id.ToHex());
     }
 
     internal static void ReconcilingFailed(HttpContext context, IdempotencyId id, Exception error)
     {
         if (LoggerOf(context.RequestServices) is { } logger)
-            EndpointLog.ReconcilingFailed(logger, context.GetEndpoint()?.DisplayName ?? context.Request.Path, id.ToHex(), error);
+            EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), error);
     }
+
+    private static string NameOf(HttpContext context) => context.GetEndpoint()?.DisplayName ?? context.Request.Path;
 
     internal static ILogger? LoggerOf(IServiceProvider services) => services.GetService<ILoggerFactory>()?.CreateLogger("Resilience.Idempotency");
 }
