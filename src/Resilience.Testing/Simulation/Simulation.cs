@@ -38,7 +38,7 @@ public sealed partial class Simulation
     private bool _isWatched; // we hear of what is queued in the pool
     private int _thread;
     private long _asked;
-    private int _others = int.MaxValue; // workers of the pool that are active without us: the least that we saw, and ourselves
+    private int _others; // workers of the pool that are active without us: the least that we saw, and ourselves
     private bool _hasBegun, _isOver;
     private TimeSpan _duration, _patience;
 
@@ -162,10 +162,14 @@ public sealed partial class Simulation
     private void Start()
     {
         _isWatched = PoolWatch.Hears();
-        _others = Math.Min(_others, LeastActive());
-        TimeSpan since = TimeProvider.System.GetElapsedTime(_asked);
-        if (since > TimeSpan.FromSeconds(1) || (_isWatched && since > TimeSpan.FromMilliseconds(5))) Pump();
-        else ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
+        if (!_isWatched && TimeProvider.System.GetElapsedTime(_asked) <= TimeSpan.FromSeconds(1))
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
+            return;
+        }
+
+        _others = LeastActive();
+        Pump();
     }
 
     /// <summary>Nothing runs unless it is run from here.</summary>
@@ -231,16 +235,13 @@ public sealed partial class Simulation
         while (true)
         {
             long left = Volatile.Read(ref _left); // before the look: what is queued later is another round
-            if (!(Volatile.Read(ref _elsewhere) == 0 && IsPoolAtRest() && Volatile.Read(ref _elsewhere) == 0))
+            if (Volatile.Read(ref _elsewhere) > 0 || !IsPoolAtRest() || Volatile.Read(ref _elsewhere) > 0)
             {
                 restSince = 0;
             }
-            else if (Volatile.Read(ref _arrived) < Volatile.Read(ref _queued) && !HasRestedFor(ref restSince))
+            else if (Volatile.Read(ref _arrived) >= Volatile.Read(ref _queued) || HasRestedFor(ref restSince))
             {
-                // What was queued has not come to a thread: it may never, where it was queued without its context. So the rest must last.
-            }
-            else
-            {
+                // What was queued without its context never comes to a thread as ours: then the rest must last.
                 _settled = left;
                 return;
             }
