@@ -15,7 +15,7 @@ internal static partial class EndpointLog
     internal static partial void AnonymousCallersRefused(ILogger logger, string endpoint);
 
     [LoggerMessage(
-        3, LogLevel.Warning, "{Endpoint}: nobody knows how an earlier request with the same key ended; its record is {Id}. "
+        3, LogLevel.Warning, "{Endpoint}: the outcome of an earlier request with the same key is unknown; its record is {Id}. "
         + "Find out, and say it with IdempotencyGate.ResolveAsync", EventName = "IdempotencyOutcomeUnknown")]
     internal static partial void OutcomeUnknown(ILogger logger, string endpoint, string id);
 

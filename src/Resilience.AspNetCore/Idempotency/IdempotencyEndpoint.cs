@@ -13,7 +13,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
 {
     /// <summary>Why a request in nobody's name is not begun, for the log and for the check at the start.</summary>
     internal const string ScopeMissing =
-        "requests in nobody's name would share their keys, and whoever guesses a key would receive another caller's response: require authentication, "
+        "anonymous requests would share their keys, and a caller who guesses a key would receive another caller's response: require authentication, "
         + $"set {nameof(IdempotencyEndpointOptions)}.{nameof(IdempotencyEndpointOptions.ScopeFor)}, or say "
         + $"{nameof(IdempotencyEndpointOptions.AllowSharedScope)} = true";
 

@@ -58,7 +58,7 @@ internal static class IdempotencyProblems
 
     internal static Task CallerUnknownAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status401Unauthorized, "caller-unknown", "A request with an idempotency key needs a caller",
-        "Keys belong to whoever sends them. Sign in, and send the request again.");
+        "Keys belong to the caller who sends them. Sign in, and send the request again.");
 
     /// <summary>The server's mistake. The client hears that it is one and that repeating does not help; what it is stands in the log.</summary>
     internal static Task MisconfiguredAsync(HttpContext context, IdempotencyEndpointOptions options, string mistake)

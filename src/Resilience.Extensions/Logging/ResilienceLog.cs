@@ -67,9 +67,9 @@ internal static partial class ResilienceLog
         ILogger logger, string pipeline, string policy, ChaosKind kind, long number, int attempt, TimeSpan latency);
 
     [LoggerMessage(
-        16, LogLevel.Warning, "{Pipeline}/{Policy}: a rule answered {Answer} for {Ending}, which that cannot be; the rule is passed over (told once)",
+        16, LogLevel.Warning, "{Pipeline}/{Policy}: a rule answered {Answer} for {Outcome}, which cannot have that verdict; the rule is ignored (logged once)",
         EventName = "RuleAnswerRefused")]
-    internal static partial void RuleAnswerRefused(ILogger logger, string pipeline, string policy, Verdict answer, string ending);
+    internal static partial void RuleAnswerRefused(ILogger logger, string pipeline, string policy, Verdict answer, string outcome);
 
     [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
