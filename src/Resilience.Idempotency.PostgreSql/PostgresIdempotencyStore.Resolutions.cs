@@ -7,7 +7,7 @@ namespace Resilience;
 public sealed partial class PostgresIdempotencyStore
 {
     /// <inheritdoc/>
-    /// <remarks>While a transaction of somebody is at the record, the answer is <see cref="ResolveStatus.InProgress"/>: it may commit an outcome.</remarks>
+    /// <remarks>While a transaction is at the record, the answer is <see cref="ResolveStatus.InProgress"/>: it may commit an outcome.</remarks>
     public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);

@@ -37,7 +37,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits { get; }
 
-    /// <summary>A store with a data source that nobody else has: it is disposed of with the store.</summary>
+    /// <summary>A store with a data source of its own: it is disposed of with the store.</summary>
     internal static PostgresIdempotencyStore Owning(NpgsqlDataSource source, PostgresIdempotencyOptions options) => new(source, options) { _ownsSource = true };
 
     /// <summary>Closes the connections that the store made for itself; a data source that it was given stays open.</summary>

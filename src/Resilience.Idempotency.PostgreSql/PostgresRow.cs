@@ -38,7 +38,7 @@ internal static class PostgresRow
         return left > TimeSpan.Zero ? new(IdempotencyState.InProgress, fence, left) : new(IdempotencyState.Lapsed, fence, TimeSpan.Zero);
     }
 
-    /// <summary>Why a decision changed nothing; null when the row is no record. Not final: as the row is now, it would be changed, unless somebody's
+    /// <summary>Why a decision changed nothing; null when the row is no record. Not final: as the row is now, it would be changed, unless another caller's
     /// transaction is at it.</summary>
     internal static (ResolveAnswer Answer, bool IsFinal)? ExplainResolve(NpgsqlDataReader row, in ResolveRequest request)
     {

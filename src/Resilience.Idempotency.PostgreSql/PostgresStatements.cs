@@ -11,7 +11,7 @@ internal sealed class PostgresStatements
     private const string Clock = "(SELECT clock_timestamp() AS now OFFSET 0)";
     private const string Micros = "(extract(epoch FROM c.now) * 1000000)::bigint";
 
-    /// <summary>Whether nobody's transaction is at this id; held until the transaction ends. Not flattened, so asked once.</summary>
+    /// <summary>Whether no transaction is at this id; held until the transaction ends. Not flattened, so asked once.</summary>
     private static string LockOf(string number) => $"(SELECT pg_try_advisory_xact_lock({number}) AS is_free OFFSET 0)";
 
     internal PostgresStatements(string schema, string table)
@@ -89,7 +89,7 @@ internal sealed class PostgresStatements
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
 
-        // What is in doubt is looked at again under the lock of the row; the lock of the id says whether somebody's transaction is about to decide.
+        // What is in doubt is looked at again under the lock of the row; the lock of the id says whether a transaction is about to decide.
         Resolve = $"""
             UPDATE {Table} AS r
                SET (state, fence, nonce, payload, lease_until, expires_at, expires_day) = (

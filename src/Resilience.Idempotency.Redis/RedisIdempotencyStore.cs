@@ -34,7 +34,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IAsyncD
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits { get; }
 
-    /// <summary>A store with a connection that nobody else has: it is closed with the store.</summary>
+    /// <summary>A store with a connection of its own: it is closed with the store.</summary>
     internal static RedisIdempotencyStore Owning(IConnectionMultiplexer connection, RedisIdempotencyOptions options) =>
         new(connection, options) { _ownsConnection = true };
 

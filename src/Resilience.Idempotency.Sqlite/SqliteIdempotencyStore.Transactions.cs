@@ -34,7 +34,7 @@ public sealed partial class SqliteIdempotencyStore
         IdempotencyStoreArguments.CheckLease(wait);
         try
         {
-            // Whoever gets the file to itself has waited for the transaction in doubt.
+            // A connection that gets the file to itself has waited for the transaction in doubt.
             return await RunAsync(db => _records.WasCommitted(db, id, nonce), cancellationToken)
                 .AsTask().WaitAsync(wait, cancellationToken).ConfigureAwait(false)
                 ? CommitResolution.Committed

@@ -77,7 +77,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         }
         catch (Exception slow) when (slow is TimeoutException || (slow is IdempotencyStoreException busy && SqliteErrors.IsBusy(busy)))
         {
-            // Somebody's transaction has the file. Who reads need not wait for it: if this claim is refused anyway, that is the answer.
+            // Another transaction has the file. Who reads need not wait for it: if this claim is refused anyway, that is the answer.
             AcquireAnswer? refused = await Task.Run(() => LookWithoutWaiting(request), CancellationToken.None).ConfigureAwait(false);
             return refused is { } answer && writing.TryWithdraw() ? answer : await writing.Task.ConfigureAwait(false);
         }

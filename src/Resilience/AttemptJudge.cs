@@ -24,7 +24,7 @@ internal static class AttemptJudge
         return new(default, error, classification.Verdict, marks | classification.EffectiveMarks);
     }
 
-    /// <summary>The caller's withdrawal is nobody's failure, and neither is that of a policy which lets an attempt go. Where a limit of ours cut the
+    /// <summary>The caller's cancellation is not a failure, and neither is that by a policy which lets an attempt go. Where a limit of ours cut the
     /// attempt, that is a failure here already, so that breakers between here and the limit hear of it: if the attempt had at least half
     /// of the time that cut it. The caller's own deadline says nothing about the dependency.</summary>
     private static Outcome<T> OfCancelled<T>(Exception error, ResilienceContext context, OutcomeMarks marks, CancellationToken token)

@@ -117,7 +117,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     {
         if (context.HasEnded) return new(default, ResilienceContext.Ended(), Verdict.Ignored, OutcomeMarks.None); // a policy let it go on too late
         Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.Token);
-        if (!carriesMarks && outcome.DoNotRetry) context.TellAround(outcome.Error); // nobody here repeats: what was said inside is passed on
+        if (!carriesMarks && outcome.DoNotRetry) context.TellAround(outcome.Error); // no policy here repeats: what was said inside is passed on
         if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, outcome.Verdict, classifier.ErrorTypeOf(outcome.Error));
         return outcome;
     }

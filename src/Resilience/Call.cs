@@ -310,7 +310,7 @@ internal static class VoidTask
         return default;
     }
 
-    /// <summary>Awaiting a task throws the first of its exceptions; whoever judges it must hear of all.</summary>
+    /// <summary>Awaiting a task throws the first of its exceptions; the classifier must see all.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private static async ValueTask<Nothing> AwaitAsync(Task running)
     {
@@ -321,7 +321,7 @@ internal static class VoidTask
     }
 }
 
-/// <summary>Carries all exceptions of a task to where they are judged; nobody else sees it.</summary>
+/// <summary>Carries all exceptions of a task to where they are judged; it is never visible outside.</summary>
 internal sealed class SeveralErrors(AggregateException all) : Exception
 {
     internal AggregateException All => all;

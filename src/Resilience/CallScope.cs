@@ -6,7 +6,7 @@ namespace Resilience;
 /// Retries at several layers multiply: five layers of three attempts are 243 calls. A layer that has given up says so, and the layers above
 /// believe it. Inside one pipeline the <see cref="Outcome{T}"/> says it. Between pipelines there is the user's code, and what passes through it
 /// is an exception that may be anybody's: a cached one is thrown by many calls at once. So nothing is written on it. The call that gave up
-/// tells the call around it, and nobody else, "this one, should it come up to you".
+/// tells the call around it, and no other, "this one, should it come up to you".
 /// </para>
 /// <para>Which call is around another is known from the thread: its delegate is being invoked while the other one begins. A delegate that has awaited
 /// something before is known by the token that it passed on (<see cref="GivenUp"/>). (The idea of flagging the failure is Finagle's; its RetryBudget
@@ -51,7 +51,7 @@ internal sealed class CallScope(CallScope? around)
     /// <summary>Another attempt begins: what was said of the one before is over.</summary>
     internal void Clear() => Volatile.Write(ref _marks, null);
 
-    /// <summary>A class and not a record: marks are told apart by reference, and nobody asks the exceptions of users whether they are equal.</summary>
+    /// <summary>A class and not a record: marks are told apart by reference, and the exceptions of users are never asked whether they are equal.</summary>
     private sealed class Mark(object error, Mark? next)
     {
         internal readonly object Error = error;

@@ -14,7 +14,7 @@ internal static class Cancelled
         return new(default, cancelled, Verdict.Ignored, OutcomeMarks.None);
     }
 
-    /// <summary>Who replaced the token puts the former one back also in what comes up: whoever is told of a cancellation by his token finds that
+    /// <summary>Who replaced the token puts the former one back also in what comes up: a caller who compares the token of a cancellation finds that
     /// token in the exception, however many others were between him and the one who threw it.</summary>
     internal static Outcome<T> PutBack<T>(in Outcome<T> outcome, CancellationToken former) =>
         outcome.Error is OperationCanceledException cancelled && former.IsCancellationRequested && cancelled.CancellationToken != former

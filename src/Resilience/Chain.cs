@@ -175,7 +175,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         }
     }
 
-    /// <summary>A link never throws, so this is not reached. If one did, the call would have an ending all the same, it would be counted, and
+    /// <summary>A link never throws, so this is not reached. If one did, the call would have an outcome all the same, it would be counted, and
     /// the call object would not be used again.</summary>
     private static Outcome<T> Broken(Exception error)
     {

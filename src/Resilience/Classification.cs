@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>What a rule says of an ending: its <see cref="Verdict"/> and, of a <see cref="Verdict.Failure"/>, whether it counts against the
+/// <summary>What a rule says of an outcome: its <see cref="Verdict"/> and, of a <see cref="Verdict.Failure"/>, whether it counts against the
 /// dependency, whether it may be repeated, whether it is known that nothing was done, and when to come back.</summary>
 /// <remarks>
 /// A <see cref="Verdict"/> converts to it, so a rule that has nothing more to say returns the verdict. <c>default</c> claims nothing: its verdict is

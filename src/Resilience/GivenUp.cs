@@ -6,9 +6,9 @@ namespace Resilience;
 /// before: found by the token that the outer call gave its delegate, and the delegate passed on.</summary>
 /// <remarks>
 /// <para>
-/// A note says "this object, for whoever gave this token". It lies beside the object, which may be anybody's (a cached exception is thrown by many calls
+/// A note says "this object, for the call that gave this token". It lies beside the object, which may be shared (a cached exception is thrown by many calls
 /// at once), and is believed by an attempt only if three things hold: it is the object that came up, the token is the one of that attempt, and the
-/// note was made after the attempt began. The last one makes notes void that nobody took, before a token from the pool of timeouts serves another call. A
+/// note was made after the attempt began. The last one makes notes void that were not taken, before a token from the pool of timeouts serves another call. A
 /// note is taken once. In doubt it is not believed: the mistake is on the side of one more attempt.
 /// </para>
 /// <para>

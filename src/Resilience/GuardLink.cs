@@ -6,7 +6,7 @@ namespace Resilience;
 /// hands: they get a fork, which ends when they have answered.</summary>
 /// <remarks>
 /// So a policy that keeps the context, changes its token, or does not wait for what it started (the race against a delay that everybody writes
-/// first) harms nobody, not even the call that it served: what it left behind finds an ended context, stops at the next step, and is told of in
+/// first) harms no other call, not even the call that it served: what it left behind finds an ended context, stops at the next step, and is told of in
 /// <c>resilience.callback.errors</c>. Together with <see cref="SeamLink{T}"/>, which stands behind the same policy.
 /// </remarks>
 internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier classifier, string policyName) : PolicyLink<T>

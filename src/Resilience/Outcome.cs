@@ -167,7 +167,7 @@ public readonly struct Outcome<T>
         if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
     }
 
-    /// <summary>The same, unless it is the very object that another ending brings: a delegate may return the same one each time.</summary>
+    /// <summary>The same, unless it is the very object that another outcome brings: a delegate may return the same one each time.</summary>
     internal void DiscardUnless(in Outcome<T> kept)
     {
         if (typeof(T).IsValueType || !ReferenceEquals(_value, kept._value)) Discard();

@@ -33,7 +33,7 @@ public sealed class OutcomeClassifier
 {
     private readonly RuleLayer _own;
     private readonly ImmutableArray<RuleLayer> _tables;
-    private readonly RuleErrors? _errors; // of the pipeline that it judges for; null: nobody listens
+    private readonly RuleErrors? _errors; // of the pipeline that it judges for; null: there is no listener
 
     private OutcomeClassifier(RuleLayer own, ImmutableArray<RuleLayer> tables, RuleErrors? errors = null)
     {

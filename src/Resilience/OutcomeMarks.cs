@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <summary>What an <see cref="Outcome{T}"/> says beside its verdict. Nobody reads it before the verdict is a <see cref="Verdict.Failure"/>.</summary>
+/// <summary>What an <see cref="Outcome{T}"/> says beside its verdict. It is not read before the verdict is a <see cref="Verdict.Failure"/>.</summary>
 [Flags]
 internal enum OutcomeMarks : byte
 {

@@ -85,7 +85,7 @@ internal sealed class PipelineParts(
     }
 
     /// <summary>Binds a chain for each result type that has passed through the former parts: a policy that cannot be bound is found before
-    /// anything has changed. Nobody else knows these parts yet.</summary>
+    /// anything has changed. These parts are not published yet.</summary>
     internal void BindAsIn(PipelineParts former)
     {
         Chain?[] seen = Volatile.Read(ref former._chains);

@@ -3,8 +3,8 @@ namespace Resilience;
 /// <content>Parts of a call that run beside each other or outlive it.</content>
 public abstract partial class ResilienceContext
 {
-    /// <summary>A copy of the context for a part of the call that runs beside others, or that nobody may wait for. Pass it to
-    /// <c>next.ExecuteAsync</c> instead of this one, and <see cref="Join"/> the fork whose ending counts.</summary>
+    /// <summary>A copy of the context for a part of the call that runs beside others, or that may be left behind. Pass it to
+    /// <c>next.ExecuteAsync</c> instead of this one, and <see cref="Join"/> the fork whose outcome counts.</summary>
     /// <remarks>
     /// The fork is the same call (same delegate, operation, deadline and pipeline) with a token, properties and an attempt number of its own,
     /// which are those of this context to begin with. A part that may be left behind gets a token of its own
@@ -40,7 +40,7 @@ public abstract partial class ResilienceContext
         return fork;
     }
 
-    /// <summary>The part of the call that a fork was made for has ended, and its ending counts: this context takes up what the fork has
+    /// <summary>The part of the call that a fork was made for has ended, and its outcome counts: this context takes up what the fork has
     /// learnt. That is the number of attempts made so far (by all forks), the properties, and what <see cref="ForbidRetry"/> said.</summary>
     /// <param name="fork">A fork of this context, whose run has ended. It is not to be used again.</param>
     /// <exception cref="ArgumentNullException"><paramref name="fork"/> is null.</exception>
@@ -63,7 +63,7 @@ public abstract partial class ResilienceContext
         JoinUnfinished(fork);
     }
 
-    /// <summary>As <see cref="Join"/>, for a fork that nobody waits for any more: its properties are still its own, because it may be writing
+    /// <summary>As <see cref="Join"/>, for a fork that is no longer waited for: its properties are still its own, because it may be writing
     /// them at this moment.</summary>
     internal void JoinUnfinished(ResilienceContext fork)
     {
@@ -74,7 +74,7 @@ public abstract partial class ResilienceContext
         CreditedAccount = fork.CreditedAccount;
     }
 
-    /// <summary>The part of the call that a fork was made for has ended, and its ending does not count.</summary>
+    /// <summary>The part of the call that a fork was made for has ended, and its outcome does not count.</summary>
     internal void EndFork() => End();
 
     /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>

@@ -22,12 +22,12 @@ public abstract partial class ResilienceContext
     private long _beganMs; // means something only with the remark HasBegun
     private long _saidWaitTicks; // means something only where an outcome is marked SaysWhen
     private Dictionary<object, object?>? _properties;
-    private bool _sharesProperties; // with a fork: whoever sets one copies them first
+    private bool _sharesProperties; // with a fork: a change copies them first
     private ResilienceContext? _counter; // the fork that counts the attempts of all; null: there has been none
     private int _counted; // the last number given out, where this is that fork
     private byte _isRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
     private CallScope? _scope; // null until there is a call around this one, or inside
-    private ushort _givenUpBefore; // what GivenUp.Mark said when the attempt began; 0: nobody asked
+    private ushort _givenUpBefore; // what GivenUp.Mark said when the attempt began; 0: not asked
 
     private protected ResilienceContext()
     {
@@ -149,14 +149,14 @@ public abstract partial class ResilienceContext
         _remarks |= AttemptRemarks.NotApplied;
     }
 
-    /// <summary>Why the attempt that has ended must not be repeated, whatever it did; null when nobody objects.</summary>
+    /// <summary>Why the attempt that has ended must not be repeated, whatever it did; null when there is no objection.</summary>
     internal string? RetryObjection
     {
         get => _objection;
         set => _objection = value;
     }
 
-    /// <summary>Why the attempt that has ended must not be repeated; null when nobody objects, or only if something was done and it was not.</summary>
+    /// <summary>Why the attempt that has ended must not be repeated; null when there is no objection, or only if something was done and it was not.</summary>
     internal string? ObjectionTo(bool isNotApplied) => isNotApplied && (_remarks & AttemptRemarks.ObjectionYields) != 0 ? null : _objection;
 
     /// <summary>Another attempt begins: what was said of the one before no longer counts.</summary>
@@ -303,7 +303,7 @@ public abstract partial class ResilienceContext
     internal bool TryRun() => Interlocked.CompareExchange(ref _isRunning, (byte)1, (byte)0) == 0;
 
     /// <summary>What it let go on has ended.</summary>
-    internal void HasRun() => Volatile.Write(ref _isRunning, (byte)0); // release: what the run wrote is visible to whoever finds it over
+    internal void HasRun() => Volatile.Write(ref _isRunning, (byte)0); // release: what the run wrote is visible to the thread that finds it over
 
     /// <summary>True while something runs with this fork.</summary>
     internal bool IsRunning => Volatile.Read(ref _isRunning) != 0;
@@ -333,7 +333,7 @@ public abstract partial class ResilienceContext
     /// <param name="token">The token that the delegate was given.</param>
     internal bool IsMarked(Exception error, CancellationToken token)
     {
-        bool byToken = GivenUp.Take(error, _givenUpBefore, token); // taken also where the scope says it too: nobody else shall find it
+        bool byToken = GivenUp.Take(error, _givenUpBefore, token); // taken also where the scope says it too: no other call shall find it
         return (_scope is { } scope && scope.Has(error)) || byToken;
     }
 
@@ -343,7 +343,7 @@ public abstract partial class ResilienceContext
         if (error is null) return;
         _scope?.Around?.Add(error);
 
-        // Somebody who completes another call's task runs its continuation on his own thread: what the thread says is sure only if the token agrees.
+        // A delegate that completes another call's task runs its continuation on its own thread: what the thread says is sure only if the token agrees.
         if ((_remarks & AttemptRemarks.KnowsAround) == 0) GivenUp.Add(error, _callers);
     }
 

@@ -131,7 +131,7 @@ public sealed partial class ResiliencePipeline<T>
         ArgumentNullException.ThrowIfNull(updates);
         KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>[] all = [.. updates];
         if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
-        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // everybody locks in this order, so nobody waits in a circle
+        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
         for (int i = 1; i < all.Length; i++)
         {
             if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
@@ -179,7 +179,7 @@ public sealed partial class ResiliencePipeline<T>
 
     private Chain<T> Chain => Volatile.Read(ref _live).Chain;
 
-    /// <summary>The parts and their chain behind one reference, so that nobody sees the one without the other.</summary>
+    /// <summary>The parts and their chain behind one reference, so that the one is never seen without the other.</summary>
     private sealed class Generation(PipelineParts parts, Chain<T> chain)
     {
         internal readonly PipelineParts Parts = parts;

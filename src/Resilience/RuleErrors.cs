@@ -1,8 +1,8 @@
 namespace Resilience;
 
-/// <summary>A rule of the classifier answered with a verdict that its kind of ending cannot have: a result with <see cref="Verdict.Rejected"/> or
+/// <summary>A rule of the classifier answered with a verdict that its kind of outcome cannot have: a result with <see cref="Verdict.Rejected"/> or
 /// <see cref="Verdict.None"/>, an exception with <see cref="Verdict.Success"/> or <see cref="Verdict.None"/>. The rule is passed over.</summary>
-/// <remarks>Told once for each such verdict and kind of ending, by each pipeline and after each of its updates; every case is counted in
+/// <remarks>Told once for each such verdict and kind of outcome, by each pipeline and after each of its updates; every case is counted in
 /// <c>resilience.callback.errors</c>. <see cref="ResilienceEvent.PolicyName"/> is <c>classifier</c>.</remarks>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="Answer">What the rule answered.</param>
@@ -13,7 +13,7 @@ public sealed record RuleAnswerRefused(string PipelineName, Verdict Answer, bool
 /// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>
 internal sealed class RuleErrors(PolicyEnvironment environment)
 {
-    private int _told; // a bit for each verdict and kind of ending
+    private int _told; // a bit for each verdict and kind of outcome
 
     internal void Tell(Verdict answer, bool isResult)
     {

@@ -16,7 +16,7 @@ internal sealed record RuleLayer(
 
     internal bool IsEmpty => Exceptions.Length + Results.Length + Names.Length + RetryAfters.Length + ExceptionNames.Length == 0;
 
-    /// <summary>For people: what the layer says of endings; rules that only give names are not told.</summary>
+    /// <summary>For people: what the layer says of outcomes; rules that only give names are not told.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
         $"{(Name.Length == 0 ? "" : Name + ": ")}{Count(Exceptions.Length)} for exceptions and {Results.Length} for results");

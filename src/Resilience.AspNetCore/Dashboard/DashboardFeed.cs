@@ -92,7 +92,7 @@ internal sealed class DashboardFeed(
                select new ChartHistory(pipeline.Id, history.Tick, series.Points),
         ];
 
-    /// <summary>Nobody will look, or the host has stopped.</summary>
+    /// <summary>There will be no viewer, or the host has stopped.</summary>
     public void Dispose()
     {
         lock (_gate)

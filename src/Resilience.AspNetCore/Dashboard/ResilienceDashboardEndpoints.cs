@@ -51,7 +51,7 @@ namespace Resilience
 
         internal DashboardFeed Feed => _feed;
 
-        /// <summary>Nobody will ever look: nothing is measured or remembered.</summary>
+        /// <summary>The page is locked or the host has stopped: nothing is measured or remembered.</summary>
         public void Dispose()
         {
             _transitions.Dispose();
@@ -134,7 +134,7 @@ namespace Microsoft.AspNetCore.Builder
         /// <returns>The endpoints, for <c>RequireAuthorization("operators")</c>, <c>RequireHost("*:9090")</c> and the like.</returns>
         /// <remarks>
         /// Locked by default: outside of Development the endpoints answer 404 unless they require authorization or
-        /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. While nobody looks, nothing is read; calls are measured
+        /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. Without a viewer, nothing is read; calls are measured
         /// from the start, so that the first viewer sees the last five minutes (<see cref="ResilienceDashboardOptions.KeepHistory"/>).
         /// </remarks>
         /// <exception cref="ArgumentNullException"><paramref name="endpoints"/> or <paramref name="pattern"/> is null.</exception>

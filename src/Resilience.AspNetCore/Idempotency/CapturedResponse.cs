@@ -11,7 +11,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 {
     private readonly MemoryStream _kept = new();
     private PipeWriter? _writer;
-    private volatile bool _isPassing; // read by whoever hears that the client has left
+    private volatile bool _isPassing; // read by the callback that hears that the client has left
 
     /// <summary>True when the body goes through and is not kept.</summary>
     internal bool IsPassing => _isPassing;

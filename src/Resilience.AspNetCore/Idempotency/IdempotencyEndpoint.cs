@@ -11,7 +11,7 @@ namespace Resilience;
 /// endpoint receives is ours, and a client that leaves does not stop what has begun.</remarks>
 internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher)
 {
-    /// <summary>Why a request in nobody's name is not begun, for the log and for the check at the start.</summary>
+    /// <summary>Why an anonymous request is not begun, for the log and for the check at the start.</summary>
     internal const string ScopeMissing =
         "anonymous requests would share their keys, and a caller who guesses a key would receive another caller's response: require authentication, "
         + $"set {nameof(IdempotencyEndpointOptions)}.{nameof(IdempotencyEndpointOptions.ScopeFor)}, or say "
@@ -24,7 +24,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
 
     internal async Task InvokeAsync(HttpContext context, Func<HttpContext, Task> next)
     {
-        // Whoever is under our protection already needs no second one.
+        // A request that is protected already needs no second protection.
         if (IsSafe(context.Request.Method) || context.Features.Get<IdempotencyFeature>() is not null)
         {
             await next(context).ConfigureAwait(false);

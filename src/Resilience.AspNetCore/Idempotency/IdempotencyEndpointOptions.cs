@@ -58,7 +58,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>Whether a key is acceptable, beyond its length (that it is a UUID, say). Default: every key is.</summary>
     public Func<string, bool>? AcceptsKey { get; set; }
 
-    /// <summary>In whose name a request asks: keys of different scopes never meet. Null or empty as answer: nobody's, see
+    /// <summary>The caller of a request: keys of different scopes never meet. Null or empty as answer: anonymous, see
     /// <see cref="AllowSharedScope"/>. What is no well-formed text is refused (400). Default: the authority that was asked (the <c>Host</c> header, unless
     /// it is an address or <c>localhost</c>) and the authenticated caller, by issuer, tenant and subject, or by client where a token
     /// stands for a program (<c>client_id</c>, <c>azp</c>, <c>appid</c>).</summary>
@@ -66,19 +66,19 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// let the proxy keep it, use <c>UseForwardedHeaders</c>, or set this.</remarks>
     public Func<HttpContext, string?>? ScopeFor { get; set; }
 
-    /// <summary>Whether requests in nobody's name share one scope. Default false, because who guesses a key would receive another caller's
-    /// response: such a request is refused (401), and an endpoint that nobody can call in a name stops the host at its start.</summary>
+    /// <summary>Whether anonymous requests share one scope. Default false, because who guesses a key would receive another caller's
+    /// response: such a request is refused (401), and an endpoint that no authenticated caller can reach stops the host at its start.</summary>
     public bool AllowSharedScope { get; set; }
 
     /// <summary>Asked before anything that is known about an earlier request is told (its response, that it is under way, that the key was used
-    /// for something else): false is answered with 403, unless it has begun an answer of its own. What it throws comes out. Default null: whoever has
+    /// for something else): false is answered with 403, unless it has begun an answer of its own. What it throws comes out. Default null: a caller who has
     /// the scope and the key may see it.</summary>
     /// <remarks>For what the endpoint itself asks, or its filters: a replay stands in front of both.</remarks>
     public Func<HttpContext, ValueTask<bool>>? MayReplay { get; set; }
 
     /// <summary>Asked before a duplicate is told that the outcome of its request is unknown (<c>outcome-unknown</c>): look whether it was done, by the
     /// caller's key with its scope, by your own tables, or at another service by the key that was derived for it
-    /// (<see cref="IdempotencyId.DeriveKey"/>). Default null: nobody is asked.</summary>
+    /// (<see cref="IdempotencyId.DeriveKey"/>). Default null: nothing is asked.</summary>
     /// <remarks>Null as answer: it stays unknown. What it finds is recorded with a new fence, so that a late owner of the request changes nothing; if
     /// the record has changed meanwhile, the finding is dropped. What it throws is logged, and the outcome stays unknown. Several duplicates may ask at
     /// once. The store must be an <see cref="IResolvableIdempotencyStore"/>, as ours are.</remarks>

@@ -174,7 +174,7 @@ namespace Microsoft.AspNetCore.Http
         /// <param name="cancellationToken">Ends the wait; roll back then.</param>
         /// <returns>Kept, when you may commit; lost, when another claim took the place of this one: roll back, and return anything. The caller receives
         /// what the other one recorded.</returns>
-        /// <remarks>If the commit throws, let it come out. If nobody says that it was committed, the database is asked: a response that was rolled back
+        /// <remarks>If the commit throws, let it come out. If the commit is not reported, the database is asked: a response that was rolled back
         /// is not sent as a success (503 <c>not-committed</c>), and while the database does not answer it is 503 <c>outcome-pending</c>; both may be
         /// repeated with the same key.</remarks>
         /// <exception cref="ArgumentNullException">An argument is null.</exception>

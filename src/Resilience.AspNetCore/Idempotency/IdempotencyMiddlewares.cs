@@ -39,7 +39,7 @@ internal sealed class IdempotencyMiddlewares
         from check in place.Behind ?? []
         select new OptionProblem("UseIdempotency", "its place", $"before {check.Name}", $"behind {check.Name}: a replay would pass that check by");
 
-    /// <summary>Why a request may not be answered from here: its endpoint asks for authorization, and nobody has asked.</summary>
+    /// <summary>Why a request may not be answered from here: its endpoint requires authorization, which has not run.</summary>
     internal static string? FindUnaskedCheck(HttpContext context) =>
         context.GetEndpoint() is { } endpoint && endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null
         && (endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null || endpoint.Metadata.GetMetadata<AuthorizationPolicy>() is not null)
@@ -56,7 +56,7 @@ internal sealed class IdempotencyMiddlewares
         /// <summary>The checks that had not been added when this was.</summary>
         internal (string Mark, string Name)[] NotYet { get; } = notYet;
 
-        /// <summary>Those of them that were added afterwards; null until somebody has looked.</summary>
+        /// <summary>Those of them that were added afterwards; null until they were read.</summary>
         internal (string Mark, string Name)[]? Behind { get; set; }
     }
 }

@@ -14,7 +14,7 @@ internal static class IdempotencyScope
     /// <summary>Claims of tokens that stand for a program: RFC 9068 and RFC 8693, OpenID Connect, and Entra's first version.</summary>
     private static readonly string[] Clients = ["client_id", "azp", "appid"];
 
-    /// <summary>The caller as one text of fixed length; null when the request is in nobody's name.</summary>
+    /// <summary>The caller as one text of fixed length; null when the request is anonymous.</summary>
     internal static string? Of(ClaimsPrincipal user, string? authority)
     {
         if (user.Identity?.IsAuthenticated != true) return null;
@@ -26,7 +26,7 @@ internal static class IdempotencyScope
         return kind + " " + Hash(authority, kind, issuer, Find(user, Tenants)?.Value, name);
     }
 
-    /// <summary>A key of those who ask in nobody's name, at one authority. Who is signed in and has no name of his own (a scheme that makes no
+    /// <summary>A key of the anonymous callers of one authority. Who is signed in and has no name of his own (a scheme that makes no
     /// claims) shares with those of his scheme, not with everybody.</summary>
     internal static IdempotencyKey Shared(string? authority, string? scheme, string key) =>
         authority is null && scheme is null ? IdempotencyKey.Shared(key) : new("*shared " + Hash(authority, scheme), key);

@@ -17,7 +17,7 @@ internal static class KeptHeaders
         "Access-Control-Max-Age", "Vary", "Idempotent-Replayed", "Idempotency-Status", "X-Should-Retry",
     };
 
-    /// <summary>What the response has before the endpoint runs: whatever set it will set it again, for whoever asks then.</summary>
+    /// <summary>What the response has before the endpoint runs: whatever set it will set it again, for the caller of then.</summary>
     internal static Dictionary<string, StringValues> Before(HttpResponse response) => new(response.Headers, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The headers to keep of a response.</summary>

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.DataProtection;
 namespace Resilience;
 
 /// <summary>Encrypts the responses that are stored, with the keys of the application's data protection.</summary>
-/// <remarks>The id of the record is encrypted with the response: whoever can write to the store cannot move a response to another key. Old keys stay
+/// <remarks>The id of the record is encrypted with the response: an attacker who can write to the store cannot move a response to another key. Old keys stay
 /// readable as long as data protection keeps them; a response whose key was revoked cannot be read, and is not executed again. Thread-safe.</remarks>
 internal sealed class PayloadCipher(IDataProtectionProvider provider)
 {

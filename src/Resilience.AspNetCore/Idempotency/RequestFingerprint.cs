@@ -52,7 +52,7 @@ internal static class RequestFingerprint
 
     private static bool IsMultipart(MediaTypeHeaderValue type) => type.Type.Equals("multipart", StringComparison.OrdinalIgnoreCase);
 
-    /// <summary>Reads the body into the builder, or the bytes into a stream; false when it is larger than allowed. Of a form that somebody before us
+    /// <summary>Reads the body into the builder, or the bytes into a stream; false when it is larger than allowed. Of a form that code before us
     /// has read, and with it the body (a check against forgery does), what it says.</summary>
     private static async Task<bool> ReadAsync(HttpContext context, FingerprintBuilder? builder, MemoryStream? bytes, int most)
     {

@@ -96,7 +96,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
         if (made.Timeout == Timeout.InfiniteTimeSpan || resilience.TotalTimeout is not { } total || made.Timeout > total) return;
         if (made.Timeout == DefaultClientTimeout)
         {
-            // Nobody said it, and the pipeline ends the call. It bounded the reading of the body too: from now on we do.
+            // It was not configured, and the pipeline ends the call. It bounded the reading of the body too: from now on we do.
             made.Timeout = Timeout.InfiniteTimeSpan;
             resilience.BoundsBodies = true;
         }

@@ -22,7 +22,7 @@ public sealed class IdempotencyGates
     /// <summary>The names of the gates that were registered, in that order; the empty name is that of the gate without one.</summary>
     public IReadOnlyList<string> Names { get; }
 
-    /// <summary>The gates that somebody has used.</summary>
+    /// <summary>The gates that have been used.</summary>
     public IReadOnlyList<IdempotencyGate> Made => Volatile.Read(ref _made); // acquire: pairs with the write in Keep
 
     /// <summary>Whether the check at the start of the host is made by a server that knows the endpoints too.</summary>

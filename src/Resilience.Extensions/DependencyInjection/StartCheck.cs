@@ -32,7 +32,7 @@ internal static class ContainerSetup
     internal static ILogger Logger(IServiceProvider services) =>
         services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
 
-    /// <summary>Whether the container has been disposed of; what somebody else disposed of is another matter.</summary>
+    /// <summary>Whether the container has been disposed of; what other code disposed of is another matter.</summary>
     internal static bool IsGone(IServiceProvider services)
     {
         try

@@ -29,7 +29,7 @@ internal static class SafeCalls
         }
         catch (Exception)
         {
-            // The listener of the errors is itself in error: there is nobody left to tell.
+            // The listener of the errors is itself in error: it cannot be reported.
         }
     }
 

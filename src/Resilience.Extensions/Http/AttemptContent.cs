@@ -88,7 +88,7 @@ internal abstract class AttemptContent : WatchedContent
 
     protected abstract void Send(Stream stream, TransportContext? context, CancellationToken cancellationToken);
 
-    /// <summary>Nobody wants any more what is being sent.</summary>
+    /// <summary>What is being sent is no longer wanted.</summary>
     protected virtual void Stop()
     {
     }
@@ -109,7 +109,7 @@ internal sealed class MemoryContent(HttpContent original, CancellationToken call
         Original.CopyTo(stream, context, Callers);
 }
 
-/// <summary>The body of one attempt whose bytes come from somewhere: stops the reading when nobody wants them any more, and has them kept
+/// <summary>The body of one attempt whose bytes come from somewhere: stops the reading when they are no longer wanted, and has them kept
 /// where the body keeps them.</summary>
 internal sealed class SourceContent : AttemptContent
 {

@@ -48,7 +48,7 @@ internal sealed class AttemptMessage(HttpMethod method, Uri? uri) : HttpRequestM
     }
 
     /// <summary>Whether the address is the one with which the attempt, or its last pass, began.</summary>
-    /// <remarks>Whoever follows a redirect, the transport too, writes another address object into the message, also of an equal address. A
+    /// <remarks>A handler that follows a redirect, the transport too, writes another address object into the message, also of an equal address. A
     /// handler that chose the address may have put the former one back, which hides a redirect; then the content must have seen it.</remarks>
     internal bool KeptAddress(Uri? asked, bool isContentOurs, bool hasWitness) => Volatile.Read(ref _pass) is null
         ? hasWitness || ReferenceEquals(RequestUri, asked)

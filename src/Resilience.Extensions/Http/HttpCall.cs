@@ -96,7 +96,7 @@ internal sealed class HttpCall
         if (number == 0) HttpTelemetry.DescribeOperation(_request);
         else ResendCount.Set(number);
 
-        // Said before: an attempt that somebody walks away from may never come to say it after. What is kept while it is sent takes it back.
+        // Said before: an attempt that is abandoned may never come to say it after. What is kept while it is sent takes it back.
         string? objection = ObjectionAfter(number, message, wasSent: true, bodyHasBegun: false);
         bool isForbidden = Forbid(context, objection ?? ObjectionToBody(isHedged), false);
         if (isForbidden && objection is null) _body!.Watch(context);

@@ -267,7 +267,7 @@ public sealed class HttpResilience
         return builder;
     }
 
-    /// <summary>Meters that nobody hears: instruments of a meter that has been disposed of are never published.</summary>
+    /// <summary>Meters without listeners: instruments of a meter that has been disposed of are never published.</summary>
     private sealed class Unheard : IMeterFactory
     {
         internal static readonly Unheard Meters = new();

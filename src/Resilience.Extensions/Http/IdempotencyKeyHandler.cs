@@ -30,7 +30,7 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
         _options.ThrowIfInvalid();
     }
 
-    /// <summary>Looks for keys that are given below somebody else's retry; null: nobody would hear of it.</summary>
+    /// <summary>Looks for keys that are given below another library's retry; null: it would not be logged.</summary>
     internal KeysOfOneCall? Watch { get; init; }
 
     /// <inheritdoc/>
@@ -98,7 +98,7 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
     }
 
     /// <summary>From the inbound key and its scope: the same key of two callers is two keys. Not the inbound key itself: two calls of ours would share
-    /// it, and whoever sees ours would know our caller's.</summary>
+    /// it, and anyone who sees ours would know our caller's.</summary>
     private static string Derive(IdempotencyKey inbound, HttpRequestMessage request)
     {
         string? operation = request.Options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides) ? overrides.Operation : null;

@@ -30,7 +30,7 @@ internal sealed record BodyBounds(TimeProvider Time, TimeSpan? Idle, long? ReadB
 /// the time of the call, and the places of limits are given back at its end.</summary>
 internal sealed class IdleReadContent : HttpContent
 {
-    /// <summary>What <see cref="HttpClient"/> reads whole bodies into is a stream of its own, and nobody else's.</summary>
+    /// <summary>What <see cref="HttpClient"/> reads whole bodies into is a stream of its own.</summary>
     private static readonly System.Reflection.Assembly HttpAssembly = typeof(HttpContent).Assembly;
 
     private readonly HttpContent _original;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Resilience;
 
-/// <summary>Finds that keys are given below somebody else's retry: a request of the same span, method and address follows one that has failed, and
+/// <summary>Finds that keys are given below another library's retry: a request of the same span, method and address follows one that has failed, and
 /// both were given keys of their own. Tells it once. Remembers a few failures, the latest; thread-safe.</summary>
 /// <remarks>A span may send two like requests on purpose; so it is a hint in the log and nothing is decided by it.</remarks>
 internal sealed class KeysOfOneCall(Action tell)
@@ -29,7 +29,7 @@ internal sealed class KeysOfOneCall(Action tell)
         }
     }
 
-    /// <summary>It has failed so that somebody may repeat it.</summary>
+    /// <summary>It has failed so that it may be repeated.</summary>
     internal void Failed(string call, string key) =>
         Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Most], new(call, key));
 

@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>Which requests a server is meant to hold open until it has something to say (SignalR long polling, a queue's receive), and for how
-/// long. What is set is for whoever uses a client that makes its requests itself.</summary>
+/// long. What is set is for the user of a client that makes its requests itself.</summary>
 /// <remarks>
 /// For such a request the total and the attempt timeout of the standard pipeline do not hold; <see cref="Timeout"/> does, in their place. That it was
 /// up is our own limit on a request that is meant to be long, and no failure of the server: it is <see cref="Verdict.Ignored"/>, neither repeated nor

@@ -46,7 +46,7 @@ internal static class PlainData
         return isWrittenAsItself && IsPlain(type);
     }
 
-    /// <summary>Whether nobody but the serializer, or code that it has generated, writes or reads members.</summary>
+    /// <summary>Whether only the serializer, or code that it has generated, writes or reads members.</summary>
     private static bool IsPlain(JsonSerializerOptions? options)
     {
         if (options is null) return false;
@@ -125,7 +125,7 @@ internal static class PlainData
         return true;
     }
 
-    /// <summary>Whether an attribute gives the writing to somebody else.</summary>
+    /// <summary>Whether an attribute gives the writing to other code.</summary>
     private static bool IsWrittenByOthers(MemberInfo member) =>
         member.IsDefined(typeof(JsonConverterAttribute), inherit: true) || member.IsDefined(typeof(JsonPolymorphicAttribute), inherit: true)
         || member.IsDefined(typeof(JsonDerivedTypeAttribute), inherit: true);

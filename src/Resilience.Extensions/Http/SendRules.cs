@@ -15,7 +15,7 @@ internal abstract class SendRules
     /// <param name="message">The attempt.</param>
     /// <param name="content">The content that it was given; null: nothing can be proved.</param>
     /// <param name="asked">The address that it was given.</param>
-    /// <param name="witness">What stands above the transport; null if nobody does.</param>
+    /// <param name="witness">What stands above the transport; null if there is none.</param>
     /// <param name="strangers">How many strangers had passed the witness when the attempt began.</param>
     /// <param name="error">What the attempt ended with.</param>
     internal bool ProveUnsent(
@@ -23,7 +23,7 @@ internal abstract class SendRules
     {
         if (content is null || !HttpClassifier.SaysNoConnection(error) || message.Headers.ExpectContinue == true) return false;
         bool isContentOurs = ReferenceEquals(message.Content, content), hasWitness = witness is not null;
-        return (isContentOurs || hasWitness) // nobody saw what became of a content that an inner handler put in the place of ours
+        return (isContentOurs || hasWitness) // it was not seen what became of a content that an inner handler put in the place of ours
             && IsUnbegun(content)
             && HadNoStrangers(witness, strangers)
             && PassedUnsent(message, out Task<HttpResponseMessage>? pass)

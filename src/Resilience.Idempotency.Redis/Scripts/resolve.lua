@@ -8,7 +8,7 @@ local record = read(key)
 if record == false then return {'?'} end
 local now = clock()
 if record and record.state == state and record.nonce == nonce and now < record.expires then
-  -- The reply was lost. The same is written over the same, so that whoever waits for replicas has something to wait for.
+  -- The reply was lost. The same is written over the same, so that a caller that waits for replicas has something to wait for.
   redis.call('HSET', key, 'state', state)
   return {'R', text(record.fence)}
 end

@@ -4,7 +4,7 @@ namespace Resilience.Testing;
 
 /// <summary>Tells simulations of their code that leaves their thread: when it is queued in the thread pool, and when it comes to another thread and
 /// goes.</summary>
-/// <remarks>The runtime says of each item that is queued, on the thread that queues it, to whoever listens to its events. Whose it is says the execution
+/// <remarks>The runtime says of each item that is queued, on the thread that queues it, to the listeners of its events. Whose it is says the execution
 /// context.</remarks>
 internal sealed class PoolWatch : EventListener
 {

@@ -210,7 +210,7 @@ public sealed partial class Simulation
         finally
         {
             PoolWatch.Here = null;
-            if (stepsAside) ThreadPool.UnsafeQueueUserWorkItem(static s => s.Pump(), this, preferLocal: false); // when it is nobody's code any more
+            if (stepsAside) ThreadPool.UnsafeQueueUserWorkItem(static s => s.Pump(), this, preferLocal: false); // when no code of the simulation runs here
             else PoolWatch.End();
         }
     }

@@ -65,7 +65,7 @@ public sealed partial class CircuitBreaker
 
             // Options are read once, and whole: the last of two racing updates wins with all of them.
             BreakerSettings next = BreakerSettings.From(options, former, era, NowMs);
-            if (former.ConsecutiveFailures == 0) era.Run.TryEnd(int.MaxValue); // nobody has ended the run while the rule was off
+            if (former.ConsecutiveFailures == 0) era.Run.TryEnd(int.MaxValue); // the run was not ended while the rule was off
 
             // Release: publishes the new settings; pairs with the reads of _settings.
             if (Interlocked.CompareExchange(ref _settings, next, former) != former) continue;
@@ -74,7 +74,7 @@ public sealed partial class CircuitBreaker
         }
     }
 
-    /// <summary>What has been counted may be enough by the new options: that changes the circuit now, not when somebody comes.</summary>
+    /// <summary>What has been counted may be enough by the new options: that changes the circuit now, not at the next call.</summary>
     private void Settle(BreakerSettings settings)
     {
         Era era = Volatile.Read(ref _era);

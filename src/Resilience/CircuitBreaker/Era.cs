@@ -73,7 +73,7 @@ internal sealed class Era
         Probes = probes.Bits;
     }
 
-    /// <summary>A failure is about to be counted: what it has asked for stands here before it can open the circuit, whoever carries that out.</summary>
+    /// <summary>A failure is about to be counted: what it has asked for stands here before it can open the circuit, on whichever thread.</summary>
     internal void Ask(BreakerSettings settings, long nowMs, long askedMs)
     {
         // Release: before the count of the failure, which is a full fence. Of failures at the same instant any may be the last.
@@ -100,7 +100,7 @@ internal sealed class Era
 /// been sent for a whole lease and places are still taken, every probe that is out is older than its lease, all are given up
 /// together, and a new half-open era begins with fresh places. The lease itself is an option, so an update lengthens or shortens that
 /// of probes that are out. 40 bits of milliseconds are 34 years from the making of the breaker. A word of zero says that they have
-/// been given up: whoever comes next swaps the era.
+/// been given up: the next thread swaps the era.
 /// </remarks>
 internal readonly record struct ProbeWord(long Bits)
 {

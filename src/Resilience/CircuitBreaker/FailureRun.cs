@@ -133,7 +133,7 @@ internal struct FailureRun
         long[]? times = Volatile.Read(ref _times);
         while (times is null || times.Length < needed)
         {
-            // Whoever is first makes the ring; an ordinary race for a reference, decided by the compare-and-swap.
+            // The first thread makes the ring; an ordinary race for a reference, decided by the compare-and-swap.
             long[] made = new long[needed];
             long[]? found = Interlocked.CompareExchange(ref _times, made, times);
             if (ReferenceEquals(found, times))

@@ -191,7 +191,7 @@ internal sealed class FailureWindow
     /// <summary>When the window was made, on the breaker's clock: nothing in it is older.</summary>
     internal long MadeMs { get; }
 
-    /// <summary>Counts calls of a former window in this one, which nobody else sees yet: the bad ones evenly among them.</summary>
+    /// <summary>Counts calls of a former window in this one, which is not published yet: the bad ones evenly among them.</summary>
     internal void Fill(uint slotBase, int calls, int bad)
     {
         for (long i = 0; i < calls; i++) Record(slotBase, (i + 1) * bad / calls > i * bad / calls);

@@ -102,7 +102,7 @@ internal struct HedgedAttempt<T>
             static (lost, state) =>
             {
                 Loser loser = (Loser)state!;
-                lost.Result.DiscardUnless(loser.Returned); // an ending is data: the task of a link never faults
+                lost.Result.DiscardUnless(loser.Returned); // an outcome is data: the task of a link never faults
                 loser.Context.EndFork();
             },
             new Loser(Context, returned),
@@ -227,7 +227,7 @@ internal sealed class HedgedRace<T>
     /// has ended asks for patience.</summary>
     private Task WaitAsync(long delayMs)
     {
-        if (_running.Count == 0) return ClockWait.ForAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), _call.Token); // nobody runs whose end could wake us
+        if (_running.Count == 0) return ClockWait.ForAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), _call.Token); // no attempt could wake us
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
         return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.Clock);
 

@@ -193,7 +193,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         _gate.EndInTransaction(this, _endInTransaction);
     }
 
-    /// <summary>Asks the store what became of the transaction of <see cref="CompleteInAsync"/>, when its commit ended with an error or nobody said.
+    /// <summary>Asks the store what became of the transaction of <see cref="CompleteInAsync"/>, when its commit ended with an error or was not reported.
     /// Waits for the transaction if it is still open. If it was committed, the claim ends as by <see cref="Committed"/>.</summary>
     /// <param name="wait">How long to wait for the store, a microsecond to a day.</param>
     /// <param name="cancellationToken">Ends the wait.</param>

@@ -36,7 +36,7 @@ public sealed partial class IdempotencyGate
     /// <param name="left">The rest of the lease.</param>
     private TimeSpan HintFor(TimeSpan left)
     {
-        if (left <= TimeSpan.Zero) return LeastRetryAfter; // somebody is about to begin, or holds it in a transaction
+        if (left <= TimeSpan.Zero) return LeastRetryAfter; // another caller is about to begin, or holds it in a transaction
         TimeSpan elapsed = _options.Lease - left, hint = elapsed < LongestHint ? elapsed : LongestHint;
         if (hint < LeastRetryAfter) hint = LeastRetryAfter;
         return left < hint ? left : hint;

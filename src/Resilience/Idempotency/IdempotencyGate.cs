@@ -152,7 +152,7 @@ public sealed partial class IdempotencyGate : IDisposable
     private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
         AcquireRequest request, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
     {
-        // Whatever is thrown here, and whenever: the flight ends, or nobody in this process could ever begin again.
+        // Whatever is thrown here, and whenever: the flight ends, or no call of this process could ever begin again.
         IdempotencyId id = request.Id;
         Task<AcquireAnswer> asking = acquiring.AsTask();
         bool isSettled = false;

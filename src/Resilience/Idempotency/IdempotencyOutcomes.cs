@@ -31,7 +31,7 @@ public enum IdempotencyDisposition
 /// <see cref="ValidationException"/>. Inner exceptions are looked at: one that wraps such an exception says the same;</item>
 /// <item>everything else, every other exception and results that are a <see cref="Verdict.Failure"/>: hold, it may have been done.</item>
 /// </list>
-/// <para>The safe side is the default: whoever knows that an exception means that nothing was done says so with
+/// <para>The safe side is the default: a user who knows that an exception means that nothing was done says so with
 /// <see cref="On{TException}(IdempotencyDisposition)"/>.</para>
 /// <para>A rule that throws is passed over and counted in <c>resilience.callback.errors</c>.</para>
 /// </remarks>

@@ -17,7 +17,7 @@ public sealed record IdempotencyResolution
     public static IdempotencyResolution Done { get; } =
         new(IdempotencyEnding.Completed) { Kind = IdempotencyPayloadKind.DoneWithoutResult };
 
-    /// <summary>It stays unknown, and nobody begins it again, also where attempts are left.</summary>
+    /// <summary>It stays unknown, and it is not begun again, also where attempts are left.</summary>
     public static IdempotencyResolution StillUnknown { get; } = new(IdempotencyEnding.Indeterminate);
 
     /// <summary>What duplicates are told; <see cref="IdempotencyEnding.None"/>: nothing, they begin it.</summary>

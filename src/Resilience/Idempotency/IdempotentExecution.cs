@@ -50,7 +50,7 @@ internal sealed class IdempotentExecution<T>
 
         if (entry.Claim is not { } claim) return AnswerOf(id, entry);
 
-        // Whatever happens in here, the claim ends: one that stays open is renewed, and nobody in any process could ever begin again.
+        // Whatever happens in here, the claim ends: one that stays open is renewed, and no process could ever begin again.
         await using ConfiguredAsyncDisposable held = claim.ConfigureAwait(false);
         Outcome<T> outcome;
         using (CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(

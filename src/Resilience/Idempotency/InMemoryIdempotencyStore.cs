@@ -42,7 +42,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         _startMicroseconds = (_clock.Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
         for (int i = 0; i < Shards; i++) _shards[i] = new();
 
-        // Whoever chooses keys does not know it, so he cannot choose them for one place.
+        // An attacker who chooses keys does not know it, and cannot choose them for one place.
         _seed = BitConverter.ToUInt64(Guid.NewGuid().ToByteArray()) | 1;
         Traits = new() { Name = "memory", IsImmediate = true, MaxPayloadBytes = _options.MaxPayloadBytes };
     }
@@ -115,7 +115,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
-        ReadOnlySpan<byte> content = payload.Span; // here, for the memory may be somebody else's code
+        ReadOnlySpan<byte> content = payload.Span; // here, for the memory may be code of the caller's
         byte[]? own = InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null;
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)

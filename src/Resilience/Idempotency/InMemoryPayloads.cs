@@ -35,7 +35,7 @@ internal sealed class InMemoryPayloads
 
     /// <summary>Keeps a content.</summary>
     /// <param name="content">What to keep.</param>
-    /// <param name="own">The same in an array that nobody else has, if it is large.</param>
+    /// <param name="own">The same in an array of its own, if it is large.</param>
     internal InMemoryPayload Keep(ReadOnlySpan<byte> content, byte[]? own)
     {
         if (own is not null) return KeepLarge(own);
@@ -58,7 +58,7 @@ internal sealed class InMemoryPayloads
         return new(first, length);
     }
 
-    /// <summary>The content, which nobody changes any more.</summary>
+    /// <summary>The content, which no longer changes.</summary>
     internal ReadOnlyMemory<byte> Read(InMemoryPayload payload)
     {
         if (payload.Length == 0) return default;

@@ -97,7 +97,7 @@ internal sealed class Slabs<T>
             _cells = cells;
         }
 
-        // Not cleared: whoever takes a cell writes it before he reads it.
+        // Not cleared: a cell is written after it is taken, before it is read.
         _cells[index] = GC.AllocateUninitializedArray<T>(index == 0 && _slabs.Length == 1 ? Math.Min(FirstLength, full) : full);
         _slabs[index] = new(index);
         _free += _cells[index].Length;

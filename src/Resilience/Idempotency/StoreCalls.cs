@@ -61,7 +61,7 @@ internal sealed class StoreCalls : IDisposable
     internal ValueTask<bool> RenewAsync(IdempotencyClaim claim) => RunAsync(
         _once, RenewTimeout, "renew", (claim.Id, claim.Fence, _options.Lease), static (store, s, token) => store.RenewAsync(s.Id, s.Fence, s.Lease, token));
 
-    /// <summary>Keeps an outcome. When the time is over it is tried on in the background: as long as nobody took over, late is not too late.</summary>
+    /// <summary>Keeps an outcome. When the time is over it is tried on in the background: as long as no other caller took over, late is not too late.</summary>
     internal async ValueTask<bool> CompleteAsync(
         IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention)
     {
@@ -105,7 +105,7 @@ internal sealed class StoreCalls : IDisposable
     internal ValueTask<int> PurgeAsync(int most) =>
         RunAsync(_once, _options.FinishTimeout, "purge", most, static (store, asked, token) => store.PurgeAsync(asked, token));
 
-    /// <summary>Nobody will execute under this claim, which is granted or may be: it is given back, when the store can be asked again.</summary>
+    /// <summary>No operation will run under this claim, which is granted or may be: it is given back, when the store can be asked again.</summary>
     /// <param name="request">The claim.</param>
     /// <param name="last">The last attempt to ask for it, which may still be under way.</param>
     internal void Withdraw(AcquireRequest request, Task<AcquireAnswer>? last)

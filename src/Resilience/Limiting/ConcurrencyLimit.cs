@@ -169,7 +169,7 @@ public sealed class ConcurrencyLimit
 
     internal InvalidOperationException GivenBackTwice() => new($"{Name}: a place was given back twice.");
 
-    /// <summary>As <see cref="Release"/>; false when nobody holds a place.</summary>
+    /// <summary>As <see cref="Release"/>; false when no place is held.</summary>
     internal bool TryRelease()
     {
         LimitWord seen = new(Volatile.Read(ref _word));
@@ -301,7 +301,7 @@ public sealed class ConcurrencyLimit
         return options.Name ?? options.Kind;
     }
 
-    /// <summary>A caller who waits. Whoever takes it out of the queue, under the lock, is the one who says how the wait ended. It goes on elsewhere:
+    /// <summary>A caller who waits. The thread that takes it out of the queue, under the lock, says how the wait ended. It goes on elsewhere:
     /// not in the release of another call, nor in a timer, nor in a cancellation.</summary>
     private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRefusal?>, IThreadPoolWorkItem
     {

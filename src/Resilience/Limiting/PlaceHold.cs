@@ -16,7 +16,7 @@ public sealed class PlaceHold : IDisposable
     private Action? _release;
     private bool _hasEnded;
 
-    /// <summary>Gives back what was not given back: nobody knows the result any more.</summary>
+    /// <summary>Gives back what was not given back: the result is no longer referenced.</summary>
     ~PlaceHold() => Dispose();
 
     /// <summary>Leaves a place to this object.</summary>

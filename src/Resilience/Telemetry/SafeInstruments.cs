@@ -90,7 +90,7 @@ internal static class SafeInstruments
         Make<ObservableGauge<T>>(meter, name, () => meter.CreateObservableGauge(name, measure, unit, description), static _ => null!);
 
     /// <summary>The runtime adds an instrument to its meter before it tells the listeners, but what they throw takes it from us: we find it
-    /// again as a listener of our own. Where even that fails, an instrument that nobody can hear takes its place.</summary>
+    /// again as a listener of our own. Where even that fails, an instrument without listeners takes its place.</summary>
     private static TInstrument Make<TInstrument>(Meter meter, string name, Func<TInstrument> create, Func<Meter, TInstrument> makeDeaf)
         where TInstrument : Instrument
     {
@@ -119,7 +119,7 @@ internal static class SafeInstruments
         return found;
     }
 
-    /// <summary>A meter that has been disposed tells nobody of its instruments.</summary>
+    /// <summary>A meter that has been disposed of publishes no instruments.</summary>
     [SuppressMessage("Reliability", "CA2000", Justification = "It is disposed: that is its purpose.")]
     private static Meter Deaf()
     {

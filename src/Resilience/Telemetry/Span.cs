@@ -18,10 +18,10 @@ internal readonly struct Span : IDisposable
         _around = around;
     }
 
-    /// <summary>True when somebody listens to it.</summary>
+    /// <summary>True when there is a listener.</summary>
     internal bool Exists => _own is not null;
 
-    /// <summary>True when somebody wants to know what is in it.</summary>
+    /// <summary>True when a listener asked for its data.</summary>
     internal bool IsRecorded => _own is { IsAllDataRequested: true };
 
     internal static Span Start(string name)

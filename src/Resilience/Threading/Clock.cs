@@ -112,7 +112,7 @@ internal sealed class Clock
     }
 
     /// <summary>A timer whose callback may run code of users. It runs when it is due although the thread pool may have a backlog, delays no other when it
-    /// is held up, and keeps nobody's execution context. With a user's provider it is that one's timer.</summary>
+    /// is held up, and keeps no execution context. With a user's provider it is that one's timer.</summary>
     internal ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         if (!_isSystem) return CreateTimerOfProvider(callback, state, dueTime, period);
@@ -151,7 +151,7 @@ internal sealed class Clock
         else Hop(work);
     }
 
-    /// <summary>Lets something happen on another stack that nobody has set a time for: on the thread pool, in its turn.</summary>
+    /// <summary>Lets something happen on another stack that has no due time: on the thread pool, in its turn.</summary>
     internal void Hop(IThreadPoolWorkItem work)
     {
         if (_provider is IContinuationRunner runner) runner.Enqueue(work);

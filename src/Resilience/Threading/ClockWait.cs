@@ -4,7 +4,7 @@ namespace Resilience;
 /// <remarks>
 /// <para>
 /// What waits for it goes on where it ends: on the system's time on a worker of the <see cref="Dispatcher"/>, which can be replaced, and on a
-/// user's time where that fires its timers. Never inside of a cancellation, which belongs to whoever cancels: that one is only told.
+/// user's time where that fires its timers. Never inside of a cancellation, which belongs to the thread that cancels: that one is only told.
 /// </para>
 /// <para><see cref="Task.Delay(TimeSpan, TimeProvider, CancellationToken)"/> goes on behind everything that is queued in the pool when it is cancelled.</para>
 /// </remarks>

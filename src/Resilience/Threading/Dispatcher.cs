@@ -37,7 +37,7 @@ internal sealed class Dispatcher
     /// <summary>The queue has not moved for so long while a worker is held up: a thread of ours takes over.</summary>
     internal const int HeldUpMs = 25;
 
-    /// <summary>The queue has not moved for so long although nobody is held up: the pool does not come, and a thread of ours takes over.</summary>
+    /// <summary>The queue has not moved for so long although no worker is held up: the pool does not come, and a thread of ours takes over.</summary>
     internal const int StarvedMs = 500;
 
     /// <summary>The most threads of ours, the keeper apart.</summary>
@@ -68,7 +68,7 @@ internal sealed class Dispatcher
         _clock = clock;
         _usesRuntimeTimers = usesRuntimeTimers;
         bool flows = !ExecutionContext.IsFlowSuppressed();
-        if (flows) ExecutionContext.SuppressFlow(); // the context of the call that came first is nobody else's
+        if (flows) ExecutionContext.SuppressFlow(); // the context of the first call must not reach others
         try
         {
             _call = TimeProvider.System.CreateTimer(static d => ((Dispatcher)d!).ComeFromPool(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -122,7 +122,7 @@ internal sealed class Dispatcher
     /// <summary>For a timer that repeats itself while it fires: the gate is held.</summary>
     internal void Repeat(TimedWork work, long dueMs) => _heap.Add(work, dueMs);
 
-    /// <summary>Lets it happen soon, on a thread where it delays nobody.</summary>
+    /// <summary>Lets it happen soon, on a thread where it delays nothing else.</summary>
     internal void Post(IThreadPoolWorkItem work, long dueMs)
     {
         lock (_gate) Enqueue(work, dueMs);
@@ -146,7 +146,7 @@ internal sealed class Dispatcher
         _call.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Sees to it that somebody looks then, or sooner.</summary>
+    /// <summary>Sees to it that the queue is looked at then, or sooner.</summary>
     private void LookBy(long ms)
     {
         if (ms >= _nextLookMs) return;
@@ -192,7 +192,7 @@ internal sealed class Dispatcher
         }
     }
 
-    /// <summary>False when there has been nothing to keep for a while: the keeper ends, and whoever comes next starts another one.</summary>
+    /// <summary>False when there has been nothing to keep for a while: the keeper ends, and the next arming starts another one.</summary>
     private bool WaitForNextLook()
     {
         if (_nextLookMs != Clock.Never)
@@ -226,7 +226,7 @@ internal sealed class Dispatcher
         _nextLookMs = Math.Min(_heap.EarliestMs, WatchQueue(now));
         if (_usesRuntimeTimers && _nextLookMs != Clock.Never)
         {
-            _isCalled = false; // whoever looks goes on to the queue
+            _isCalled = false; // the look goes on to the queue
             _call.Change(TimeSpan.FromMilliseconds(Math.Clamp(_nextLookMs - now, 0, 1 << 30)), Timeout.InfiniteTimeSpan);
         }
 

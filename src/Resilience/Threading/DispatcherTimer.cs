@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>A timer on the system's time whose callback is run by the <see cref="Dispatcher"/>: also when the thread pool has a backlog. It keeps
-/// nobody's execution context.</summary>
+/// no execution context.</summary>
 /// <param name="dispatcher">Whose.</param>
 /// <param name="callback">What happens.</param>
 /// <param name="state">Its argument.</param>

@@ -16,7 +16,7 @@ internal static class Safely
         }
         catch (Exception)
         {
-            // The listener of the errors is itself in error: there is nobody left to tell.
+            // The listener of the errors is itself in error: it cannot be reported.
         }
     }
 
@@ -60,7 +60,7 @@ internal static class Safely
     /// <summary>The refusal that a user's exception carries; null when it carries none, or cannot say.</summary>
     internal static Refusal? RefusalOf(ICarriesRefusal exception) => Ask("refusal", static e => e.Refusal, exception, null);
 
-    /// <summary>When it may be worth trying again; null when nobody knows, or says a negative span.</summary>
+    /// <summary>When it may be worth trying again; null when it is unknown, or the span is negative.</summary>
     internal static TimeSpan? RetryAfterOf(object? error)
     {
         TimeSpan? asked = error switch
@@ -85,7 +85,7 @@ internal static class Safely
     /// <summary>Where an exception, whose class may be a user's, says that it comes from; empty when it does not say.</summary>
     internal static string SourceOf(Exception exception) => Ask("exception source", static e => e.Source, exception, null) ?? "";
 
-    /// <summary>Disposes of a result that nobody will see. What is only <see cref="IAsyncDisposable"/> is disposed of beside the call, which does
+    /// <summary>Disposes of a result that the caller will not see. What is only <see cref="IAsyncDisposable"/> is disposed of beside the call, which does
     /// not wait for it.</summary>
     internal static void Dispose(object? result)
     {

@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <summary>Something that is to happen at a moment. It may run code of users, so it runs where that delays nobody: see <see cref="Dispatcher"/>.</summary>
+/// <summary>Something that is to happen at a moment. It may run code of users, so it delays nothing else: see <see cref="Dispatcher"/>.</summary>
 internal abstract class TimedWork : IThreadPoolWorkItem
 {
     /// <summary>Its place in the heap of the dispatcher; -1 when it is not in it. Guarded by the dispatcher's gate, as is the next.</summary>

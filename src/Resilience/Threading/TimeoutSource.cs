@@ -55,7 +55,7 @@ internal sealed class TimeoutSource : TimedWork
     /// <summary>Where the scanner keeps it.</summary>
     internal int Index { get; set; } = -1;
 
-    /// <summary>Whose limit it is, how long that is, when it is due, and whether it is the caller's own deadline: for whoever is told of the end and
+    /// <summary>Whose limit it is, how long that is, when it is due, and whether it is the caller's own deadline: for the code that is told of the end and
     /// asks by whom. Set by the owner before anybody can ask.</summary>
     internal void Describe(string limitName, TimeSpan length, long dueAtMs, bool isCallersDeadline)
     {
@@ -173,7 +173,7 @@ internal sealed class TimeoutSource : TimedWork
     private void StopOwnTimer(bool isFree)
     {
         if (isFree) _source.Dispose();
-        else if (!_source.IsCancellationRequested) _source.CancelAfter(Timeout.InfiniteTimeSpan); // somebody is about to cancel it: it must stay alive for that
+        else if (!_source.IsCancellationRequested) _source.CancelAfter(Timeout.InfiniteTimeSpan); // it is about to be cancelled: it must stay alive for that
     }
 
     private bool LeaveOuter()
@@ -196,7 +196,7 @@ internal sealed class TimeoutSource : TimedWork
     }
 
     /// <summary>The half of the race of the scanner or the dispatcher. The caller queues the source, which then cancels itself where user callbacks
-    /// disturb nobody.</summary>
+    /// disturb nothing else.</summary>
     internal override bool TryFire(long nowMs)
     {
         long due = Volatile.Read(ref _due);
@@ -208,7 +208,7 @@ internal sealed class TimeoutSource : TimedWork
 
     public override void Execute() => Cancel();
 
-    /// <summary>The owner ends it. Its token is cancelled, and whoever registered on it hears of it, on a worker of the dispatcher at once after this; on
+    /// <summary>The owner ends it. Its token is cancelled, and what registered on it hears of it, on a worker of the dispatcher at once after this; on
     /// a user's clock here.</summary>
     internal void End()
     {

@@ -131,7 +131,7 @@ function showOverview(state) {
   const sums = charts.map(chart => recentSums(chart.points, 10000 / page.layout.intervalMs));
   const total = of => sums.reduce((all, s) => all + of(s) / s.seconds * 1000 / page.layout.intervalMs, 0);
   const calls = total(s => s.calls), failures = total(s => s.failures), refused = total(s => s.rejections), retries = total(s => s.retries);
-  const isKnown = sums.length > 0; // before the first interval has ended nobody knows
+  const isKnown = sums.length > 0; // unknown before the first interval has ended
   const notClosed = many('open') + many('isolated') + many('half-open');
   const tiles = [
     ['Circuits', states.length === 0 ? 'none' : notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'refusing' : 'well'],
