@@ -55,6 +55,16 @@ public sealed class PollyDifferencesTests
         }
     }
 
+    /// <summary>What opens the circuits of <see cref="PollyBreaker"/> and <see cref="OurBreaker"/>.</summary>
+    private static async Task FailTwiceAsync(PollyPipeline there, ResiliencePipeline here)
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            await RunAsync(there, Fail);
+            await RunAsync(here, Fail);
+        }
+    }
+
     private static Task<Exception?> RunAsync(PollyPipeline pipeline, Func<CancellationToken, ValueTask> call, CancellationToken token = default) =>
         CatchAsync(() => pipeline.ExecuteAsync(call, token));
 
@@ -85,11 +95,7 @@ public sealed class PollyDifferencesTests
         CircuitBreaker breaker = OurBreaker();
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
         Task lateThere = there.ExecuteAsync(_ => new ValueTask(late.Task)).AsTask(), lateHere = here.ExecuteAsync(_ => new ValueTask(late.Task)).AsTask();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         (state.CircuitState, breaker.State).Should().Be((global::Polly.CircuitBreaker.CircuitState.Open, CircuitState.Open));
         _time.Advance(TimeSpan.FromSeconds(5));
@@ -108,11 +114,7 @@ public sealed class PollyDifferencesTests
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out CircuitBreakerStateProvider state)).Build();
         CircuitBreaker breaker = OurBreaker();
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         _time.Advance(TimeSpan.FromSeconds(5));
         using CancellationTokenSource source = new();
@@ -135,11 +137,7 @@ public sealed class PollyDifferencesTests
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out _)).Build();
         CircuitBreaker breaker = OurBreaker();
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         _time.Advance(TimeSpan.FromSeconds(5));
         Task one = there.ExecuteAsync(_ => new ValueTask(hung.Task)).AsTask(), two = here.ExecuteAsync(_ => new ValueTask(hung.Task)).AsTask();
@@ -156,11 +154,7 @@ public sealed class PollyDifferencesTests
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out CircuitBreakerStateProvider state)).Build();
         CircuitBreaker breaker = OurBreaker();
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         _time.Advance(TimeSpan.FromSeconds(6));
         state.CircuitState.Should().Be(global::Polly.CircuitBreaker.CircuitState.Open);
@@ -173,11 +167,7 @@ public sealed class PollyDifferencesTests
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out _)).Build();
         CircuitBreaker breaker = OurBreaker();
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         _time.Set = TimeSpan.FromHours(1); // the clock is set, no time passes
         (await RunAsync(there, Succeed)).Should().BeNull("the break is over for it");
@@ -315,11 +305,7 @@ public sealed class PollyDifferencesTests
     {
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out _)).Build();
         ResiliencePipeline here = Ours().AddCircuitBreaker(OurBreaker()).Build();
-        for (int i = 0; i < 2; i++)
-        {
-            await RunAsync(there, Fail);
-            await RunAsync(here, Fail);
-        }
+        await FailTwiceAsync(there, here);
 
         (await RunAsync(there, Succeed))!.InnerException.Should().BeOfType<IOException>();
         Exception refused = (await RunAsync(here, Succeed))!;

@@ -1,4 +1,5 @@
 using Npgsql;
+using Resilience.Idempotency.Tests;
 using StackExchange.Redis;
 
 namespace Resilience.StoreTests.Servers;
@@ -17,13 +18,22 @@ public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : 
     [MemberData(nameof(Stores))]
     public async Task A_retry_that_reaches_the_other_node_ends_with_the_receipt(string kind)
     {
-        Counting store = new(await OpenAsync(kind));
+        TaskCompletionSource lookedTwice = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int looks = 0;
+        UnrulyStore store = new(await OpenAsync(kind))
+        {
+            Before = operation =>
+            {
+                if (operation == "peek" && Interlocked.Increment(ref looks) == 2) lookedTwice.TrySetResult();
+                return Task.CompletedTask;
+            },
+        };
         using IdempotencyGate first = new(await OpenAsync(kind)), second = new(store);
         IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
         IdempotencyClaim claim = (await first.EnterAsync(id, default)).Claim!;
 
         Task<IdempotencyEntry> retry = second.EnterAsync(id, default).AsTask();
-        await store.LookedTwice.WaitAsync(Patience); // it was told that the first is at it, and follows
+        await lookedTwice.Task.WaitAsync(Patience); // it was told that the first is at it, and follows
         retry.IsCompleted.Should().BeFalse();
         (await claim.CompleteAsync(IdempotencyPayloadKind.Value, "receipt"u8.ToArray())).Should().Be(IdempotencyFinish.Kept);
 
@@ -75,36 +85,5 @@ public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : 
     {
         foreach (IAsyncDisposable one in _open) await one.DisposeAsync();
         foreach (string file in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(file);
-    }
-
-    private sealed class Counting(IIdempotencyStore inner) : IIdempotencyStore
-    {
-        private readonly TaskCompletionSource _lookedTwice = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private int _looks;
-
-        internal Task LookedTwice => _lookedTwice.Task;
-
-        public IdempotencyStoreTraits Traits => inner.Traits;
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
-            inner.TryAcquireAsync(request, cancellationToken);
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
-            inner.RenewAsync(id, fence, lease, cancellationToken);
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
-            inner.ReleaseAsync(id, fence, cancellationToken);
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
-        {
-            if (Interlocked.Increment(ref _looks) == 2) _lookedTwice.TrySetResult();
-            return inner.PeekAsync(id, cancellationToken);
-        }
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
     }
 }
