@@ -27,7 +27,7 @@ public enum IdempotencyFinish
 /// While it is open its lease is renewed in the background. Thread-safe. What the deed needs to protect the next system is here as well:
 /// <see cref="Fence"/> for a resource that can compare numbers, <see cref="DeriveKey"/> for a service that knows idempotency keys.
 /// </remarks>
-public sealed class IdempotencyClaim : IAsyncDisposable
+public sealed partial class IdempotencyClaim : IAsyncDisposable
 {
     /// <summary>Under this property a pipeline's delegate finds the claim in its context.</summary>
     public static readonly ResilienceProperty<IdempotencyClaim> Property = new("idempotency claim");
@@ -36,20 +36,18 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     private readonly IdempotencyGate _gate;
     private CancellationTokenSource? _lostSource; // made when somebody asks for its token
+    private Rarities? _rare;
+    private long _number;
     private int _ended;
-    private IdempotencyEntry _endInTransaction;
     private int _isLost;
     private volatile bool _isPastPointOfNoReturn;
 
-    internal IdempotencyClaim(IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint, Flight? flight, long fence, int attempt, long asked)
+    /// <summary>A claim that is about to be asked for.</summary>
+    internal IdempotencyClaim(IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint)
     {
         _gate = gate;
         Id = id;
         Fingerprint = fingerprint;
-        Flight = flight;
-        Fence = fence;
-        Attempt = attempt;
-        Lease = new LeaseNotes(asked);
         Span = Activity.Current;
     }
 
@@ -61,10 +59,10 @@ public sealed class IdempotencyClaim : IAsyncDisposable
 
     /// <summary>The stamp of this claim: above zero, and larger than that of every earlier claim of this deed. Send it along, and let the
     /// resource refuse a smaller one than it has seen. 0 when unprotected.</summary>
-    public long Fence { get; }
+    public long Fence { get; private set; }
 
     /// <summary>1 for the first; above 1, earlier ones lapsed and may have done the deed.</summary>
-    public int Attempt { get; }
+    public int Attempt { get; private set; }
 
     /// <summary>True when an earlier claim lapsed and this one took its place.</summary>
     public bool TookOver => Attempt > 1;
@@ -96,12 +94,10 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     /// <summary>What was asked for.</summary>
     public Fingerprint Fingerprint { get; }
 
-    internal Flight? Flight { get; }
-
     /// <summary>True when the call was attempted more than once under this claim.</summary>
     internal bool WasRepeated { get; set; }
 
-    internal Exception? WhyUnprotected { get; init; }
+    internal Exception? WhyUnprotected => _rare?.WhyUnprotected;
 
     /// <summary>True from the moment on at which its owner began to complete, release or hold it, also in a transaction.</summary>
     public bool HasEnded => Volatile.Read(ref _ended) != Open;
@@ -110,10 +106,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     public bool IsInTransaction => Volatile.Read(ref _ended) == InTransaction;
 
     /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>
-    public Guid Nonce { get; init; }
-
-    /// <summary>The keeper's notes about this claim; it alone touches them, under its lock.</summary>
-    internal LeaseNotes Lease;
+    public Guid Nonce => IsProtected ? _gate.NonceOf(_number) : Guid.Empty;
 
     /// <summary>Says that from here on the deed may have been done: a failure will be recorded as unknown and nobody will begin again.</summary>
     /// <remarks>Call it right before the first effect that cannot be taken back.</remarks>
@@ -179,7 +172,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
             return IdempotencyFinish.Lost;
         }
 
-        _endInTransaction = end;
+        Rare.EndInTransaction = end;
         if (Interlocked.CompareExchange(ref _ended, InTransaction, Open) != Open) throw AlreadyEnded();
         return IdempotencyFinish.Kept;
     }
@@ -190,7 +183,7 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     {
         if (Interlocked.CompareExchange(ref _ended, Ended, InTransaction) != InTransaction)
             throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
-        _gate.EndInTransaction(this, _endInTransaction);
+        _gate.EndInTransaction(this, Rare.EndInTransaction);
     }
 
     /// <summary>Asks the store what became of the transaction of <see cref="CompleteInAsync"/>, when its commit ended with an error or was not reported.
@@ -241,6 +234,25 @@ public sealed class IdempotencyClaim : IAsyncDisposable
         return default;
     }
 
+    /// <summary>The store has granted it.</summary>
+    /// <param name="answer">What the store said.</param>
+    /// <param name="number">What its nonce was made of.</param>
+    /// <param name="asked">When it was asked for.</param>
+    internal void Granted(in AcquireAnswer answer, long number, long asked)
+    {
+        _number = number;
+        Fence = answer.Fence;
+        Attempt = answer.Attempt;
+        Lease = new(asked);
+    }
+
+    /// <summary>The store could not be asked, and the options allow to go on without it.</summary>
+    internal void GoUnprotected(Exception why)
+    {
+        Attempt = 1;
+        Rare.WhyUnprotected = why;
+    }
+
     /// <summary>The keeper says that it is lost.</summary>
     internal void Lose()
     {
@@ -267,4 +279,13 @@ public sealed class IdempotencyClaim : IAsyncDisposable
     }
 
     private static InvalidOperationException AlreadyEnded() => new("This claim was completed, released or held before.");
+
+    private Rarities Rare => _rare ??= new(); // by the one who asks for the claim or ends it
+
+    /// <summary>What few claims have.</summary>
+    private sealed class Rarities
+    {
+        internal IdempotencyEntry EndInTransaction;
+        internal Exception? WhyUnprotected;
+    }
 }

@@ -6,7 +6,58 @@ namespace Resilience;
 public sealed partial class IdempotencyGate
 {
     /// <summary>Records an outcome. The caller may have left long ago: his token has no say here.</summary>
-    internal async ValueTask<IdempotencyFinish> CompleteAsync(
+    internal ValueTask<IdempotencyFinish> CompleteAsync(
+        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention) =>
+        claim.IsProtected && CompleteInMemory(claim, ending, kind, content, retention ?? _options.Retention) is { } finish
+            ? new(finish)
+            : CompleteSlowlyAsync(claim, ending, kind, content, retention);
+
+    /// <summary>The short way to the store in memory. Null when that is not the store, or failed to keep a payload: then it is tried the long way.</summary>
+    private IdempotencyFinish? CompleteInMemory(
+        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan retention)
+    {
+        bool? isKept;
+        try
+        {
+            isKept = _store.CompleteInMemory(claim.Id, claim.Fence, ending, kind, content.Span, retention);
+        }
+        catch (Exception failed)
+        {
+            Safely.Report("idempotency complete", failed);
+            return null;
+        }
+
+        if (isKept is null) return null;
+        try
+        {
+            if (isKept == true) IdempotencyTelemetry.Ended(_environment, NameOf(ending));
+            else IdempotencyTelemetry.NotKept(_environment, claim, IdempotencyFinish.Lost, null);
+        }
+        finally
+        {
+            if (_claims.Leave(claim) is { } followers) TellCopy(followers, isKept == true, ending, kind, content);
+        }
+
+        return isKept == true ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+    }
+
+    /// <summary>The content stays the caller's, so those who follow receive one of their own.</summary>
+    private static void TellCopy(ClaimFollowers followers, bool isKept, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
+    {
+        IdempotencyEntry end = default;
+        try
+        {
+            if (isKept) end = IdempotencyEntry.KeptNow(ending, kind, content.ToArray());
+        }
+        finally
+        {
+            followers.End(end);
+        }
+    }
+
+    private static string NameOf(IdempotencyEnding ending) => ending == IdempotencyEnding.Completed ? "completed" : "unknown";
+
+    private async ValueTask<IdempotencyFinish> CompleteSlowlyAsync(
         IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention)
     {
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
@@ -22,7 +73,7 @@ public sealed partial class IdempotencyGate
             }
 
             if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
-            else IdempotencyTelemetry.Ended(_environment, ending == IdempotencyEnding.Completed ? "completed" : "unknown");
+            else IdempotencyTelemetry.Ended(_environment, NameOf(ending));
         }
         catch (Exception failed)
         {
@@ -33,7 +84,7 @@ public sealed partial class IdempotencyGate
         {
             // Those who waited here receive what the first received, whether or not it could be written down; if the claim was lost they
             // ask, because what counts is what the other one recorded.
-            CloseClaim(claim, finish == IdempotencyFinish.Lost ? default : end);
+            Leave(claim, finish == IdempotencyFinish.Lost ? default : end);
         }
 
         return finish;
@@ -54,7 +105,7 @@ public sealed partial class IdempotencyGate
         if (!claim.IsProtected) throw new InvalidOperationException("The claim is without protection: there is no record that could be completed.");
         byte[] payload = Frame(ref kind, content.Span);
         bool isKept;
-        _keeper.Remove(claim);
+        _keeper.LetGo(claim);
         try
         {
             isKept = await transactional.CompleteAsync(
@@ -62,7 +113,7 @@ public sealed partial class IdempotencyGate
         }
         catch
         {
-            _keeper.Add(claim); // it was not completed, and its owner decides what becomes of it
+            _keeper.TakeBack(claim); // it was not completed, and its owner decides what becomes of it
             throw;
         }
 
@@ -80,7 +131,7 @@ public sealed partial class IdempotencyGate
         }
         finally
         {
-            CloseClaim(claim, end);
+            Leave(claim, end);
         }
     }
 
@@ -115,7 +166,7 @@ public sealed partial class IdempotencyGate
         }
         finally
         {
-            CloseClaim(claim, default);
+            Leave(claim, default);
         }
 
         return finish;
@@ -129,7 +180,7 @@ public sealed partial class IdempotencyGate
         }
         finally
         {
-            CloseClaim(claim, default);
+            Leave(claim, default);
         }
     }
 
@@ -141,9 +192,8 @@ public sealed partial class IdempotencyGate
         {
             PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
             if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(HintFor(seen.RetryAfter));
-            long asked = _clock.NowMs;
-            AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint)).ConfigureAwait(false);
-            if (answer.Status != AcquireStatus.Acquired) return Settle(id, null, answer, asked, default);
+            AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint, NextNumber())).ConfigureAwait(false);
+            if (answer.Status != AcquireStatus.Acquired) return EntryOf(answer);
 
             // It expired in this very moment; we came to look, not to do.
             await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
@@ -155,12 +205,6 @@ public sealed partial class IdempotencyGate
         }
     }
 
-    private void CloseClaim(IdempotencyClaim claim, in IdempotencyEntry end)
-    {
-        _keeper.Remove(claim);
-        EndFlight(claim.Id, claim.Flight, end);
-    }
-
     private void LoseClaim(IdempotencyClaim claim)
     {
         // A renewal that crossed with the completion: the record is no longer in progress because it was completed, by us.
@@ -168,7 +212,7 @@ public sealed partial class IdempotencyGate
         IdempotencyTelemetry.Lost(_environment, claim);
 
         // Those who wait here may ask the store again: somebody else may hold the key, or nobody.
-        EndFlight(claim.Id, claim.Flight, default);
+        Leave(claim, default);
         claim.Lose();
     }
 

@@ -5,26 +5,29 @@ public sealed partial class IdempotencyGate
 {
     private static readonly TimeSpan LongestHint = TimeSpan.FromSeconds(5);
 
-    private async ValueTask<IdempotencyEntry> FollowAsync(IdempotencyId id, Fingerprint fingerprint, Flight flight, CancellationToken cancellationToken)
+    /// <param name="mine">Enters the place of the first if that gives up.</param>
+    /// <param name="followers">Those of the first; null when the first asks for something else.</param>
+    /// <param name="isOwned">Whether the first holds the key.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async ValueTask<IdempotencyEntry> FollowAsync(
+        IdempotencyClaim mine, ClaimFollowers? followers, bool isOwned, CancellationToken cancellationToken)
     {
         long waitUntil = WaitUntil();
         while (true)
         {
-            if (flight.Fingerprint != fingerprint)
+            if (followers is null)
             {
                 // Known to be another request only when the other one holds the key; until then the store decides, for us alone.
-                if (flight.IsOwned) return IdempotencyEntry.KeyReused;
-                return await LeadAsync(id, new(fingerprint), waitUntil, cancellationToken).ConfigureAwait(false);
+                if (isOwned) return IdempotencyEntry.KeyReused;
+                return await LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
             }
 
-            IdempotencyEntry? entry = await WaitForAsync(flight, waitUntil, cancellationToken).ConfigureAwait(false);
+            IdempotencyEntry? entry = await WaitForAsync(followers, waitUntil, cancellationToken).ConfigureAwait(false);
             if (entry is not { } known) return IdempotencyEntry.Busy(LeastRetryAfter);
             if (known.Answer != IdempotencyAnswer.None) return known;
 
             // The first gave up: one of those who waited takes its place, the others follow that one.
-            Flight mine = new(fingerprint);
-            flight = _flights.GetOrAdd(id, mine);
-            if (flight == mine) return await LeadAsync(id, mine, waitUntil, cancellationToken).ConfigureAwait(false);
+            if (_claims.TryEnter(mine, out followers, out isOwned)) return await LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -43,12 +46,12 @@ public sealed partial class IdempotencyGate
     }
 
     /// <summary>The outcome of the first; none when it gave up; null when this one may not wait (any longer).</summary>
-    private async ValueTask<IdempotencyEntry?> WaitForAsync(Flight flight, long waitUntil, CancellationToken cancellationToken)
+    private async ValueTask<IdempotencyEntry?> WaitForAsync(ClaimFollowers followers, long waitUntil, CancellationToken cancellationToken)
     {
-        if (!TryCount(ref flight.Waiters, _options.MaxWaitersPerKey)) return null;
+        if (!TryCount(ref followers.Waiters, _options.MaxWaitersPerKey)) return null;
         if (!TryCount(ref _waiters, _options.MaxWaiters))
         {
-            Interlocked.Decrement(ref flight.Waiters);
+            Interlocked.Decrement(ref followers.Waiters);
             return null;
         }
 
@@ -57,14 +60,14 @@ public sealed partial class IdempotencyGate
         {
             // Whoever does not wait for the first still waits to hear whether there is one: perhaps the deed is done already.
             long answerBy = Math.Max(waitUntil, Clock.After(_clock.NowMs, _options.AcquireTimeout));
-            if (!await CompletesAsync(flight.Answered, answerBy, cancellationToken).ConfigureAwait(false)) return null;
-            Task<IdempotencyEntry> ended = flight.Ended;
+            if (!await CompletesAsync(followers.Answered, answerBy, cancellationToken).ConfigureAwait(false)) return null;
+            Task<IdempotencyEntry> ended = followers.Ended;
             if (!ended.IsCompleted && waitUntil == 0) return null;
             return await CompletesAsync(ended, waitUntil, cancellationToken).ConfigureAwait(false) ? await ended.ConfigureAwait(false) : null;
         }
         finally
         {
-            Interlocked.Decrement(ref flight.Waiters);
+            Interlocked.Decrement(ref followers.Waiters);
             Interlocked.Decrement(ref _waiters);
             if (isCounted) IdempotencyTelemetry.HasWaited(_environment);
         }
@@ -77,19 +80,17 @@ public sealed partial class IdempotencyGate
         return false;
     }
 
+    /// <summary>Waits on the gate's clock, whose end comes also where the thread pool has a backlog.</summary>
     private async ValueTask<bool> CompletesAsync(Task task, long until, CancellationToken cancellationToken)
     {
         if (task.IsCompleted) return true;
         long left = until - _clock.NowMs;
         if (left <= 0) return false;
-        try
-        {
-            await task.WaitAsync(TimeSpan.FromMilliseconds(left), _time, cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            return task.IsCompleted;
-        }
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await Task.WhenAny(task, ClockWait.ForAsync(_clock, TimeSpan.FromMilliseconds(left), enough.Token)).ConfigureAwait(false);
+        await enough.CancelAsync().ConfigureAwait(false);
+        if (task.IsCompleted) return true;
+        cancellationToken.ThrowIfCancellationRequested();
+        return false;
     }
 }

@@ -24,7 +24,7 @@ public sealed partial class IdempotencyGate
         ResolveAnswer answer = await _store.ResolveAsync(new()
         {
             Id = id,
-            Nonce = NextNonce(),
+            Nonce = NonceOf(NextNumber()),
             Ending = resolution.Ending,
             Fence = resolution.OnlyIfFence,
             Payload = PayloadOf(resolution),

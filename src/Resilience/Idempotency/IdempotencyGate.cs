@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 
 namespace Resilience;
@@ -14,7 +13,7 @@ namespace Resilience;
 /// </remarks>
 public sealed partial class IdempotencyGate : IDisposable
 {
-    private readonly ConcurrentDictionary<IdempotencyId, Flight> _flights = new();
+    private readonly ClaimTable _claims = new();
     private readonly IdempotencyOptions _options;
     private readonly PolicyEnvironment _environment;
     private readonly TimeProvider _time;
@@ -22,7 +21,7 @@ public sealed partial class IdempotencyGate : IDisposable
     private readonly StoreCalls _store;
     private readonly LeaseKeeper _keeper;
     private readonly long _nonceBase;
-    private long _nonces;
+    private long _numbers; // of the claims that were asked for
     private int _waiters;
     private long _purgeAt;
 
@@ -59,11 +58,11 @@ public sealed partial class IdempotencyGate : IDisposable
         Name = environment.PolicyName;
         Store = store;
         _store = new(Store, _options, _environment);
-        _keeper = new(_options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
+        _keeper = new(_claims, _options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         Guid seed = Guid.NewGuid();
         _nonceBase = BitConverter.ToInt64(seed.ToByteArray(), 8);
-        _nonces = BitConverter.ToInt64(seed.ToByteArray(), 0);
+        _numbers = BitConverter.ToInt64(seed.ToByteArray(), 0);
     }
 
     private static (IIdempotencyStore Store, IdempotencyOptions Options, PolicyEnvironment Environment) Prepare(
@@ -89,7 +88,7 @@ public sealed partial class IdempotencyGate : IDisposable
     public int Waiting => Volatile.Read(ref _waiters);
 
     /// <summary>How many keys this process asks for or holds now.</summary>
-    internal int Flights => _flights.Count;
+    internal int Flights => _claims.Leading;
 
     internal TimeProvider Time => _time;
 
@@ -105,11 +104,10 @@ public sealed partial class IdempotencyGate : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_clock.NowMs >= Volatile.Read(ref _purgeAt)) PurgeInBackground();
-        Flight mine = new(fingerprint);
-        Flight flight = _flights.GetOrAdd(id, mine);
-        ValueTask<IdempotencyEntry> entering = flight == mine
-            ? LeadAsync(id, mine, WaitUntil(), cancellationToken)
-            : FollowAsync(id, fingerprint, flight, cancellationToken);
+        IdempotencyClaim mine = new(this, id, fingerprint);
+        ValueTask<IdempotencyEntry> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
+            ? LeadAsync(mine, WaitUntil(), cancellationToken)
+            : FollowAsync(mine, followers, isOwned, cancellationToken);
         if (!entering.IsCompletedSuccessfully) return AnsweredAsync(id, entering);
         IdempotencyEntry entry = entering.Result;
         IdempotencyTelemetry.Answered(_environment, id, entry);
@@ -134,26 +132,25 @@ public sealed partial class IdempotencyGate : IDisposable
     private long WaitUntil() => _options.WhenInFlight == WhenInFlight.Wait ? Clock.After(_clock.NowMs, _options.MaxWait) : 0;
 
     /// <summary>Asks the store for all who come with this key at this moment, and goes on asking while it is worth waiting.</summary>
-    private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyId id, Flight flight, long waitUntil, CancellationToken cancellationToken)
+    private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyClaim claim, long waitUntil, CancellationToken cancellationToken)
     {
-        long asked = _clock.NowMs;
-        AcquireRequest request = RequestFor(id, flight.Fingerprint);
+        long asked = _clock.NowMs, number = NextNumber();
+        AcquireRequest request = RequestFor(claim, number);
         ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(request);
         if (acquiring.IsCompletedSuccessfully)
         {
             AcquireAnswer answer = acquiring.Result;
-            if (answer.Status != AcquireStatus.InFlight) return new(Settle(id, flight, answer, asked, request.Nonce));
+            if (answer.Status != AcquireStatus.InFlight) return new(Settle(claim, answer, asked, number));
             acquiring = new(answer);
         }
 
-        return LeadSlowlyAsync(request, flight, acquiring, asked, waitUntil, cancellationToken);
+        return LeadSlowlyAsync(claim, acquiring, asked, number, waitUntil, cancellationToken);
     }
 
     private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
-        AcquireRequest request, Flight flight, ValueTask<AcquireAnswer> acquiring, long asked, long waitUntil, CancellationToken cancellationToken)
+        IdempotencyClaim claim, ValueTask<AcquireAnswer> acquiring, long asked, long number, long waitUntil, CancellationToken cancellationToken)
     {
-        // Whatever is thrown here, and whenever: the flight ends, or no call of this process could ever begin again.
-        IdempotencyId id = request.Id;
+        // Whatever is thrown here, and whenever: the claim leaves the table, or no call of this process could ever begin again.
         Task<AcquireAnswer> asking = acquiring.AsTask();
         bool isSettled = false;
         try
@@ -164,33 +161,33 @@ public sealed partial class IdempotencyGate : IDisposable
                 if (answer.Status != AcquireStatus.InFlight || _clock.NowMs >= waitUntil)
                 {
                     isSettled = true;
-                    return Settle(id, flight, answer, asked, request.Nonce);
+                    return Settle(claim, answer, asked, number);
                 }
 
-                await WaitForOtherProcessAsync(id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
+                await WaitForOtherProcessAsync(claim.Id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
                 asked = _clock.NowMs;
-                request = RequestFor(id, flight.Fingerprint);
-                asking = _store.AcquireAsync(request).AsTask();
+                number = NextNumber();
+                asking = _store.AcquireAsync(RequestFor(claim, number)).AsTask();
             }
         }
         catch (IdempotencyStoreException failed)
         {
             isSettled = true;
-            return SettleFailure(id, flight, failed, asked);
+            return SettleFailure(claim, failed);
         }
         finally
         {
             // We leave (cancelled): what was asked may still be granted, and nobody else would give it back.
-            if (!isSettled) _ = LeaveAsync(id, flight, asking);
+            if (!isSettled) _ = LeaveAsync(claim, asking);
         }
     }
 
-    private async Task LeaveAsync(IdempotencyId id, Flight flight, Task<AcquireAnswer> asking)
+    private async Task LeaveAsync(IdempotencyClaim claim, Task<AcquireAnswer> asking)
     {
         try
         {
             AcquireAnswer answer = await asking.ConfigureAwait(false);
-            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
+            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(claim.Id, answer.Fence, answer.Attempt).ConfigureAwait(false);
         }
         catch (Exception failed)
         {
@@ -198,7 +195,7 @@ public sealed partial class IdempotencyGate : IDisposable
         }
         finally
         {
-            EndFlight(id, flight, default);
+            Leave(claim, default);
         }
     }
 
@@ -212,7 +209,8 @@ public sealed partial class IdempotencyGate : IDisposable
             long end = Math.Min(leaseEnd, waitUntil), left = end - _clock.NowMs;
             if (left <= 0) return;
             double pause = Math.Min(left, pauseMs * (0.5 + Safely.Draw(_environment.Randomness, 0.5)));
-            await Task.Delay(TimeSpan.FromMilliseconds(Math.Max(1, pause)), _time, cancellationToken).ConfigureAwait(false);
+            await ClockWait.ForAsync(_clock, TimeSpan.FromMilliseconds(Math.Max(1, pause)), cancellationToken).ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
             pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
             try
             {
@@ -227,80 +225,76 @@ public sealed partial class IdempotencyGate : IDisposable
         }
     }
 
-    private AcquireRequest RequestFor(IdempotencyId id, Fingerprint fingerprint) => new()
+    private AcquireRequest RequestFor(IdempotencyClaim claim, long number) => RequestFor(claim.Id, claim.Fingerprint, number);
+
+    private AcquireRequest RequestFor(IdempotencyId id, Fingerprint fingerprint, long number) => new()
     {
         Id = id,
         Fingerprint = fingerprint,
-        Nonce = NextNonce(),
+        Nonce = NonceOf(number),
         Lease = _options.Lease,
         Retention = _options.Retention,
         MaxAttempts = _options.MaxAttempts,
     };
 
+    private long NextNumber() => Interlocked.Increment(ref _numbers);
+
     /// <summary>Unique among all processes: 64 random bits of this gate and a number that starts at random.</summary>
-    private Guid NextNonce()
+    internal Guid NonceOf(long number)
     {
-        Span<long> words = [Interlocked.Increment(ref _nonces), _nonceBase];
+        Span<long> words = [number, _nonceBase];
         return new(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
     }
 
-    /// <summary>Turns the store's answer into ours, and tells it to those who follow.</summary>
-    private IdempotencyEntry Settle(IdempotencyId id, Flight? flight, in AcquireAnswer answer, long asked, Guid nonce)
+    /// <summary>Turns the store's answer to a claim into ours, and tells it to those who follow.</summary>
+    private IdempotencyEntry Settle(IdempotencyClaim claim, in AcquireAnswer answer, long asked, long number)
     {
-        IdempotencyEntry entry;
-        switch (answer.Status)
+        if (answer.Status == AcquireStatus.Acquired)
         {
-            case AcquireStatus.Acquired:
-                IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, answer.Fence, answer.Attempt, asked) { Nonce = nonce };
-                flight?.Own();
-                _keeper.Add(claim);
-                return IdempotencyEntry.Of(claim);
-            case AcquireStatus.Completed:
-                entry = IdempotencyEntry.Kept(answer.Ending, answer.Payload);
-                break;
-            case AcquireStatus.InFlight:
-                // Out of time: those who follow may have more of it than we had, and ask for themselves.
-                entry = IdempotencyEntry.Busy(HintFor(answer.RetryAfter));
-                EndFlight(id, flight, _options.WhenInFlight == WhenInFlight.Wait ? default : entry);
-                return entry;
-            default:
-                entry = answer.Status == AcquireStatus.Mismatch ? IdempotencyEntry.KeyReused : IdempotencyEntry.Abandoned;
-                break;
+            claim.Granted(answer, number, asked);
+            _keeper.Add(claim)?.Own();
+            return IdempotencyEntry.Of(claim);
         }
 
-        EndFlight(id, flight, entry);
+        IdempotencyEntry entry = EntryOf(answer);
+
+        // Out of time: those who follow may have more of it than we had, and ask for themselves.
+        bool asksThemselves = answer.Status == AcquireStatus.InFlight && _options.WhenInFlight == WhenInFlight.Wait;
+        Leave(claim, asksThemselves ? default : entry);
         return entry;
     }
 
-    private IdempotencyEntry SettleFailure(IdempotencyId id, Flight? flight, IdempotencyStoreException failed, long asked)
+    private IdempotencyEntry EntryOf(in AcquireAnswer answer) => answer.Status switch
+    {
+        AcquireStatus.Completed => IdempotencyEntry.Kept(answer.Ending, answer.Payload),
+        AcquireStatus.InFlight => IdempotencyEntry.Busy(HintFor(answer.RetryAfter)),
+        AcquireStatus.Mismatch => IdempotencyEntry.KeyReused,
+        _ => IdempotencyEntry.Abandoned,
+    };
+
+    private IdempotencyEntry SettleFailure(IdempotencyClaim claim, IdempotencyStoreException failed)
     {
         // Something lies under this id and cannot be read: whatever the options say, it is not executed again.
         if (failed.Fault == IdempotencyStoreFault.Corrupt)
         {
             IdempotencyEntry unreadable = IdempotencyEntry.Unreadable(failed);
-            EndFlight(id, flight, unreadable);
+            Leave(claim, unreadable);
             return unreadable;
         }
 
         if (_options.WhenStoreFails == WhenStoreFails.RunUnprotected)
         {
             // Duplicates here still wait for this one: what this process can see, it still protects.
-            IdempotencyClaim claim = new(this, id, flight?.Fingerprint ?? default, flight, fence: 0, attempt: 1, asked) { WhyUnprotected = failed };
-            flight?.Own();
+            claim.GoUnprotected(failed);
+            _claims.Own(claim, isRenewed: false, out _)?.Own();
             return IdempotencyEntry.Of(claim);
         }
 
         IdempotencyEntry unavailable = IdempotencyEntry.Unavailable(failed);
-        EndFlight(id, flight, unavailable);
+        Leave(claim, unavailable);
         return unavailable;
     }
 
-    private void EndFlight(IdempotencyId id, Flight? flight, in IdempotencyEntry end)
-    {
-        if (flight is null) return;
-
-        // Out of the table first: who comes from now on asks the store, which knows what has ended.
-        _flights.TryRemove(new KeyValuePair<IdempotencyId, Flight>(id, flight));
-        flight.End(end);
-    }
+    /// <summary>Out of the table first: who comes from now on asks the store, which knows what has ended.</summary>
+    private void Leave(IdempotencyClaim claim, in IdempotencyEntry end) => _claims.Leave(claim)?.End(end);
 }

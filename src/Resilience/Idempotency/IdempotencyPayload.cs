@@ -57,14 +57,20 @@ public static class IdempotencyPayload
     public static byte[] Encode(IdempotencyPayloadKind kind, ReadOnlySpan<byte> content)
     {
         byte[] framed = new byte[Overhead + content.Length];
+        Encode(kind, content, framed);
+        return framed;
+    }
+
+    /// <summary>Frames a content where there is room for it: exactly <see cref="Overhead"/> bytes more.</summary>
+    internal static void Encode(IdempotencyPayloadKind kind, ReadOnlySpan<byte> content, Span<byte> framed)
+    {
         framed[0] = (byte)'R';
         framed[1] = (byte)'I';
         framed[2] = Version;
         framed[3] = (byte)kind;
-        BinaryPrimitives.WriteInt32LittleEndian(framed.AsSpan(4), content.Length);
-        content.CopyTo(framed.AsSpan(Overhead));
-        BinaryPrimitives.WriteUInt32LittleEndian(framed.AsSpan(8), Checksum(framed));
-        return framed;
+        BinaryPrimitives.WriteInt32LittleEndian(framed[4..], content.Length);
+        content.CopyTo(framed[Overhead..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(framed[8..], Checksum(framed));
     }
 
     /// <summary>Reads a frame. Anything may be given to it: it never throws.</summary>

@@ -116,20 +116,31 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
         ReadOnlySpan<byte> content = payload.Span; // here, for the memory may be code of the caller's
-        byte[]? own = InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null;
+        return new(Complete(id, fence, ending, content, InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null, retention));
+    }
+
+    /// <summary>Keeps how the operation ended; the arguments were checked.</summary>
+    /// <param name="id">The id.</param>
+    /// <param name="fence">The fence of the claim.</param>
+    /// <param name="ending">How it ended.</param>
+    /// <param name="content">The payload.</param>
+    /// <param name="own">The same in an array of its own, if it is large.</param>
+    /// <param name="retention">How long to keep it.</param>
+    internal bool Complete(IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlySpan<byte> content, byte[]? own, TimeSpan retention)
+    {
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(id, hash) is not (> 0 and int number)) return new(false);
+            if (shard.Find(id, hash) is not (> 0 and int number)) return false;
             ref InMemorySlot slot = ref shard[number];
             bool isKept = IdempotencyRules.Complete(slot.Record, fence, ending, retention, Now, out IdempotencyRecord next, out bool changed);
-            if (!changed) return new(isKept);
+            if (!changed) return isKept;
             int bytes = shard.KeepPayload(number, content, own); // may find no memory: nothing has changed until then
             slot.Record = next;
             if (_options.WhenFull == WhenStoreIsFull.EvictOldestCompleted) slot.Age = Interlocked.Increment(ref _completions);
             shard.Moved(number, retention);
             PayloadsGrew(bytes);
-            return new(true);
+            return true;
         }
     }
 

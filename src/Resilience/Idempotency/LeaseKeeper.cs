@@ -1,33 +1,8 @@
 namespace Resilience;
 
-/// <summary>What the keeper knows of one claim; a part of it. Times are milliseconds of the gate's clock.</summary>
-internal struct LeaseNotes(long asked)
-{
-    /// <summary>When the first claim was asked for: execution is measured from here.</summary>
-    internal readonly long Begun = asked;
-
-    /// <summary>When the request was sent that the store granted last: the lease cannot have begun earlier.</summary>
-    internal long Granted = asked;
-
-    /// <summary>Neighbours among the open claims.</summary>
-    internal IdempotencyClaim? Previous, Next;
-
-    /// <summary>When to renew next.</summary>
-    internal long RenewAt;
-
-    /// <summary>A renewal is under way.</summary>
-    internal bool IsRenewing;
-
-    /// <summary>The last renewal failed, so that it is not known whether the claim stands.</summary>
-    internal bool IsInDoubt;
-
-    /// <summary>It is among the open claims.</summary>
-    internal bool IsOpen;
-}
-
 /// <summary>Renews the leases of all open claims of a gate: one timer, which runs only while there are any.</summary>
 /// <remarks>
-/// It ticks twelve times in a lease. A claim that lives for less than a third of the lease costs an entry in a list and nothing else.
+/// It ticks twelve times in a lease. A claim that lives for less than a third of the lease costs a mark in the table of claims and nothing else.
 /// A claim is lost when the store says so, or when the lease must have ended and the renewal has failed or hangs. After the process was
 /// stopped for longer than a lease, it asks before it gives up: whoever is late but was not replaced still holds the claim.
 /// </remarks>
@@ -35,7 +10,8 @@ internal sealed class LeaseKeeper : IDisposable
 {
     private const int TicksPerLease = 12;
 
-    private readonly Lock _gate = new(); // guards the list, the notes of the claims, and what is below
+    private readonly Lock _gate = new(); // guards what is below; claims and their notes are guarded by their part of the table
+    private readonly ClaimTable _claims;
     private readonly Clock _clock;
     private readonly Randomness _randomness;
     private readonly long _leaseMs;
@@ -44,20 +20,23 @@ internal sealed class LeaseKeeper : IDisposable
     private readonly TimeSpan _tick;
     private readonly Func<IdempotencyClaim, ValueTask<bool>> _renew;
     private readonly Action<IdempotencyClaim> _lost;
-    private IdempotencyClaim? _first, _last;
     private ITimer? _timer; // made with the first claim
+    private int _watched; // parts of the table that have open claims; may be behind by those that are being counted
     private bool _isTicking;
     private bool _isDisposed;
 
     /// <summary>Creates a keeper.</summary>
+    /// <param name="claims">All claims of the gate.</param>
     /// <param name="options">The lease and the longest execution.</param>
     /// <param name="clock">The gate's clock, monotonic.</param>
     /// <param name="randomness">Spreads the renewals.</param>
     /// <param name="renew">Asks the store; throws when it cannot be asked.</param>
     /// <param name="lost">Tells whom it concerns. Called once for each claim, without a lock.</param>
-    internal LeaseKeeper(IdempotencyOptions options, Clock clock, Randomness randomness, Func<IdempotencyClaim, ValueTask<bool>> renew,
+    internal LeaseKeeper(
+        ClaimTable claims, IdempotencyOptions options, Clock clock, Randomness randomness, Func<IdempotencyClaim, ValueTask<bool>> renew,
         Action<IdempotencyClaim> lost)
     {
+        _claims = claims;
         _clock = clock;
         _randomness = randomness;
         _renew = renew;
@@ -70,25 +49,23 @@ internal sealed class LeaseKeeper : IDisposable
         _marginMs = Math.Min(Math.Max(1000, _leaseMs / 10), _leaseMs / 3);
     }
 
-    internal void Add(IdempotencyClaim claim)
+    /// <summary>The store has granted the claim: its lease is renewed from now on.</summary>
+    /// <returns>Those who follow the claim.</returns>
+    internal ClaimFollowers? Add(IdempotencyClaim claim)
     {
         claim.Lease.RenewAt = NextRenewal(claim.Lease.Granted);
-        lock (_gate)
-        {
-            Link(claim);
-            if (_isTicking || _isDisposed) return;
-            _isTicking = true;
-            _timer ??= _clock.CreateTimer(static state => ((LeaseKeeper)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-            _timer.Change(_tick, _tick);
-        }
+        ClaimFollowers? followers = _claims.Own(claim, isRenewed: true, out bool beginsWatch);
+        if (beginsWatch) BeginWatch();
+        return followers;
     }
 
-    internal void Remove(IdempotencyClaim claim)
+    /// <summary>Renews the lease of a claim no more, which stays in the table.</summary>
+    internal void LetGo(IdempotencyClaim claim) => _claims.PartOf(claim).LetGo(claim);
+
+    /// <summary>Renews it again.</summary>
+    internal void TakeBack(IdempotencyClaim claim)
     {
-        lock (_gate)
-        {
-            if (claim.Lease.IsOpen) Unlink(claim);
-        }
+        if (_claims.PartOf(claim).Renew(claim)) BeginWatch();
     }
 
     public void Dispose()
@@ -103,41 +80,41 @@ internal sealed class LeaseKeeper : IDisposable
         Safely.Dispose(timer);
     }
 
-    private void Tick()
+    private void BeginWatch()
     {
-        long now = _clock.NowMs;
-        List<IdempotencyClaim>? renew = null, lost = null;
         lock (_gate)
         {
-            if (_first is null)
-            {
-                _isTicking = false;
-                if (!_isDisposed) _timer?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-                return;
-            }
+            // A tick may have counted the end of this very watch before its beginning.
+            if (++_watched <= 0 || _isTicking || _isDisposed) return;
+            _isTicking = true;
+            _timer ??= _clock.CreateTimer(static state => ((LeaseKeeper)state!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _timer.Change(_tick, _tick);
+        }
+    }
 
-            IdempotencyClaim? next;
-            for (IdempotencyClaim? claim = _first; claim is not null; claim = next)
-            {
-                ref LeaseNotes lease = ref claim.Lease;
-                next = lease.Next;
-                bool mayRenew = now - lease.Begun < _longestMs;
-                bool isOver = now >= lease.Granted + _leaseMs - _marginMs;
-                if (isOver && (lease.IsInDoubt || lease.IsRenewing || !mayRenew))
-                {
-                    Unlink(claim);
-                    (lost ??= []).Add(claim);
-                }
-                else if (now >= lease.RenewAt && !lease.IsRenewing && mayRenew)
-                {
-                    lease.IsRenewing = true;
-                    (renew ??= []).Add(claim);
-                }
-            }
+    private void EndWatches(int ended)
+    {
+        lock (_gate)
+        {
+            _watched -= ended;
+            if (_watched > 0 || !_isTicking) return;
+            _isTicking = false;
+            if (!_isDisposed) _timer?.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void Tick()
+    {
+        Look look = new(this, _clock.NowMs);
+        int ended = 0;
+        foreach (ClaimPart part in _claims.Parts)
+        {
+            if (!part.Watch(ref look)) ended++;
         }
 
-        foreach (IdempotencyClaim claim in lost ?? []) Apart(new TellLost(this, claim));
-        foreach (IdempotencyClaim claim in renew ?? []) Apart(new Renewal(this, claim, now));
+        if (ended > 0) EndWatches(ended);
+        foreach (IdempotencyClaim claim in look.Lost ?? []) Apart(new TellLost(this, claim));
+        foreach (IdempotencyClaim claim in look.Renew ?? []) Apart(new Renewal(this, claim, look.Now));
     }
 
     /// <summary>Each by itself: a store, or who hears of a loss, may hold up the thread, and the other leases run on. On a user's time it happens in the
@@ -146,6 +123,29 @@ internal sealed class LeaseKeeper : IDisposable
     {
         if (_clock.IsSystem) _clock.Post(work);
         else work.Execute();
+    }
+
+    private struct Look(LeaseKeeper keeper, long now) : ClaimPart.ILook
+    {
+        internal readonly long Now = now;
+        internal List<IdempotencyClaim>? Renew, Lost;
+
+        public void At(IdempotencyClaim claim)
+        {
+            ref LeaseNotes lease = ref claim.Lease;
+            bool mayRenew = Now - lease.Begun < keeper._longestMs;
+            bool isOver = Now >= lease.Granted + keeper._leaseMs - keeper._marginMs;
+            if (isOver && (lease.IsInDoubt || lease.IsRenewing || !mayRenew))
+            {
+                lease.IsOpen = false;
+                (Lost ??= []).Add(claim);
+            }
+            else if (Now >= lease.RenewAt && !lease.IsRenewing && mayRenew)
+            {
+                lease.IsRenewing = true;
+                (Renew ??= []).Add(claim);
+            }
+        }
     }
 
     private sealed class TellLost(LeaseKeeper keeper, IdempotencyClaim claim) : IThreadPoolWorkItem
@@ -170,46 +170,29 @@ internal sealed class LeaseKeeper : IDisposable
             Safely.Report("idempotency renewal", error);
         }
 
-        bool isLost = false;
-        lock (_gate)
+        if (Note(claim, isHeld, asked)) _lost(claim);
+    }
+
+    /// <summary>Notes what a renewal came to.</summary>
+    /// <returns>True when the claim is lost.</returns>
+    private bool Note(IdempotencyClaim claim, bool? isHeld, long asked)
+    {
+        long next = NextRenewal(asked);
+        lock (_claims.PartOf(claim).Gate)
         {
             ref LeaseNotes lease = ref claim.Lease;
             lease.IsRenewing = false;
             lease.IsInDoubt = isHeld is null;
-            if (!lease.IsOpen) return; // ended meanwhile, or lost
+            if (!lease.IsOpen) return false; // ended meanwhile, or lost
             if (isHeld == true)
             {
                 lease.Granted = asked;
-                lease.RenewAt = NextRenewal(asked);
+                lease.RenewAt = next;
             }
-            else if (isHeld == false)
-            {
-                Unlink(claim);
-                isLost = true;
-            }
+
+            lease.IsOpen = isHeld != false;
+            return isHeld == false;
         }
-
-        if (isLost) _lost(claim);
-    }
-
-    private void Link(IdempotencyClaim claim)
-    {
-        claim.Lease.IsOpen = true;
-        claim.Lease.Previous = _last;
-        if (_last is null) _first = claim;
-        else _last.Lease.Next = claim;
-        _last = claim;
-    }
-
-    private void Unlink(IdempotencyClaim claim)
-    {
-        ref LeaseNotes lease = ref claim.Lease;
-        if (lease.Previous is null) _first = lease.Next;
-        else lease.Previous.Lease.Next = lease.Next;
-        if (lease.Next is null) _last = lease.Previous;
-        else lease.Next.Lease.Previous = lease.Previous;
-        lease.Previous = lease.Next = null;
-        lease.IsOpen = false;
     }
 
     /// <summary>A third of the lease later, a tenth more or less, so that claims that began together do not renew together.</summary>

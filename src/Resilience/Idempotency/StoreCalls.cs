@@ -21,6 +21,7 @@ internal sealed class StoreCalls : IDisposable
 
     private readonly CancellationTokenSource _disposed = new();
     private readonly IIdempotencyStore _store;
+    private readonly InMemoryIdempotencyStore? _memory;
     private readonly IdempotencyOptions _options;
     private readonly PolicyEnvironment _environment;
     private readonly TimeProvider _time;
@@ -36,6 +37,7 @@ internal sealed class StoreCalls : IDisposable
         _environment = environment;
         _time = environment.Clock.Time;
         Traits = store.Traits;
+        _memory = _store as InMemoryIdempotencyStore;
         _once = Build(guarded?.Pipeline, null);
         _claiming = Build(guarded?.Pipeline, NewRetry());
 
@@ -48,6 +50,9 @@ internal sealed class StoreCalls : IDisposable
 
     internal IdempotencyStoreTraits Traits { get; }
 
+    /// <summary>The store itself, if it is the one in memory and nobody measures it: it is asked without a detour.</summary>
+    private InMemoryIdempotencyStore? Memory => _memory is not null && !IdempotencyTelemetry.MeasuresStores(_environment) ? _memory : null;
+
     /// <summary>Two tries must fit between a renewal and the end of the lease.</summary>
     private TimeSpan RenewTimeout => _options.Lease / 4 < _options.FinishTimeout ? _options.Lease / 4 : _options.FinishTimeout;
 
@@ -55,6 +60,7 @@ internal sealed class StoreCalls : IDisposable
     /// gave up is given back in the background, because nothing will be executed under it.</summary>
     internal ValueTask<AcquireAnswer> AcquireAsync(in AcquireRequest request)
     {
+        if (Memory is { } memory) return memory.TryAcquireAsync(request);
         return Traits.IsImmediate ? AskAsync("acquire", request, AskToAcquire, null, CancellationToken.None) : ClaimAsync(request);
     }
 
@@ -74,6 +80,19 @@ internal sealed class StoreCalls : IDisposable
             InBackground("complete", async () => await CompleteAsync(_once, id, fence, ending, payload, retention).ConfigureAwait(false));
             throw;
         }
+    }
+
+    /// <summary>Keeps an outcome in memory, without a buffer for its frame.</summary>
+    /// <returns>Null when this is not how the store is asked.</returns>
+    internal bool? CompleteInMemory(
+        IdempotencyId id, long fence, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlySpan<byte> content, TimeSpan retention)
+    {
+        int length = IdempotencyPayload.Overhead + content.Length;
+        if (InMemoryPayloads.IsLarge(length) || length > Traits.MaxPayloadBytes || Memory is not { } memory) return null;
+        Span<byte> framed = stackalloc byte[InMemoryPayloads.MostInCells];
+        framed = framed[..length];
+        IdempotencyPayload.Encode(kind, content, framed);
+        return memory.Complete(id, fence, ending, framed, null, retention);
     }
 
     /// <summary>Gives a claim back under which nothing was done; tried on in the background as well.</summary>
@@ -116,7 +135,9 @@ internal sealed class StoreCalls : IDisposable
             if (last is not null)
             {
                 // As long as it is under way it may be granted after all that we could ask. A lease later there is nothing left to be granted.
-                await ((Task)last).WaitAsync(request.Lease, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                using CancellationTokenSource enough = new();
+                await Task.WhenAny(last, ClockWait.ForAsync(_environment.Clock, request.Lease, enough.Token)).ConfigureAwait(false);
+                await enough.CancelAsync().ConfigureAwait(false);
                 if (last.IsCompletedSuccessfully) known = await last.ConfigureAwait(false);
                 last = null;
             }
@@ -323,7 +344,10 @@ internal sealed class StoreCalls : IDisposable
                 }
                 catch (IdempotencyStoreException failed) when (failed.IsTransient && _time.GetElapsedTime(start) < _options.MaxExecution)
                 {
-                    await Task.Delay(ceiling * (0.5 + (0.5 * Safely.Draw(_environment.Randomness, 1))), _time, _disposed.Token).ConfigureAwait(false);
+                    CancellationToken disposed = _disposed.Token;
+                    TimeSpan pause = ceiling * (0.5 + (0.5 * Safely.Draw(_environment.Randomness, 1)));
+                    await ClockWait.ForAsync(_environment.Clock, pause, disposed).ConfigureAwait(false);
+                    disposed.ThrowIfCancellationRequested();
                 }
             }
         }

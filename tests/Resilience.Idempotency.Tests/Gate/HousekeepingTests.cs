@@ -123,28 +123,6 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task Who_asks_after_the_end_of_a_flight_hears_it_at_once()
-    {
-        Flight flight = new(default);
-        Task answered = flight.Answered;
-        flight.Own();
-        await answered.WaitAsync(Kit.Patience);
-        flight.IsOwned.Should().BeTrue();
-        flight.Answered.IsCompleted.Should().BeTrue();
-        Task<IdempotencyEntry> ended = flight.Ended;
-        flight.End(IdempotencyEntry.KeyReused);
-        flight.End(IdempotencyEntry.Abandoned);
-        (await ended.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.KeyReused, "the first end counts");
-        (await flight.Ended).Answer.Should().Be(IdempotencyAnswer.KeyReused);
-        flight.IsOwned.Should().BeFalse();
-
-        Flight unheard = new(default);
-        unheard.Own();
-        unheard.End(default);
-        unheard.Answered.IsCompleted.Should().BeTrue();
-    }
-
-    [Fact]
     public async Task A_renewal_that_comes_back_after_the_end_of_its_claim_changes_nothing()
     {
         (Kit kit, UnrulyStore store) = New();
