@@ -12,7 +12,7 @@ namespace Resilience;
 /// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
 /// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
 /// </remarks>
-public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IAsyncDisposable
+public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, ICheckableIdempotencyStore, IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
     private readonly RedisIdempotencyOptions _options;

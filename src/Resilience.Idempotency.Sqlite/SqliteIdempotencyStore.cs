@@ -23,6 +23,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     private readonly SqliteIdempotencyOptions _options;
     private readonly SqliteRecords _records;
     private readonly Lock _connecting = new(); // held while the connection is in use, so that disposing waits
+    private readonly string _database; // its name in messages
     private readonly string? _path; // null for a database in memory, and for one that is named by a URI
     private DateTime _born;
     private SqliteConnection? _connection;
@@ -41,6 +42,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         _options = options;
         _records = new(options, timeProvider ?? TimeProvider.System);
         SqliteConnectionStringBuilder where = new(options.ConnectionString);
+        _database = where.DataSource;
         bool isFile = where.Mode != SqliteOpenMode.Memory && where.DataSource != ":memory:"
             && !where.DataSource.Contains("mode=memory", StringComparison.Ordinal);
         if (isFile && !where.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)) _path = Path.GetFullPath(where.DataSource);
@@ -95,7 +97,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         }
         catch (SqliteException failed)
         {
-            throw SqliteErrors.Translate(failed);
+            throw SqliteErrors.Translate(failed, _database);
         }
     }
 
@@ -212,7 +214,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         }
         catch (SqliteException failed)
         {
-            throw SqliteErrors.Translate(failed);
+            throw SqliteErrors.Translate(failed, connection.DataSource);
         }
     }
 
@@ -276,7 +278,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
             catch (Exception error)
             {
                 // A connection that has failed may be in a state of its own; the next batch opens a new one.
-                failure = error is SqliteException sqlite ? SqliteErrors.Translate(sqlite) : error;
+                failure = error is SqliteException sqlite ? SqliteErrors.Translate(sqlite, _database) : error;
                 _connection?.Dispose();
                 _connection = null;
             }

@@ -175,7 +175,7 @@ internal static class SqliteErrors
     /// <summary>Another connection has the file: BUSY or LOCKED.</summary>
     internal static bool IsBusy(IdempotencyStoreException error) => error.InnerException is SqliteException { SqliteErrorCode: 5 or 6 };
 
-    internal static IdempotencyStoreException Translate(SqliteException error)
+    internal static IdempotencyStoreException Translate(SqliteException error, string database)
     {
         IdempotencyStoreFault fault = error.SqliteErrorCode switch
         {
@@ -184,6 +184,6 @@ internal static class SqliteErrors
             1 or 3 or 8 or 14 or 23 or 26 => IdempotencyStoreFault.Misconfigured, // no such table, no right, read-only, cannot be opened, no database
             _ => IdempotencyStoreFault.Unavailable, // BUSY, LOCKED, IOERR and the rest
         };
-        return new(fault, $"SQLite: {error.Message}", error);
+        return new(fault, $"SQLite, {database}: {error.Message}", error);
     }
 }

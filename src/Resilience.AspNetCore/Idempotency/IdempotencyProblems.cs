@@ -102,6 +102,8 @@ internal static class IdempotencyProblems
             context, options, StatusCodes.Status409Conflict, "outcome-unknown", "Nobody knows how the request ended",
             "It was begun before and may have been carried out. It is not begun again; ask for the state of what it was about."),
         IdempotencyAnswer.Unreadable => UnreadableAsync(context, options),
+        _ when entry.Error is IdempotencyStoreException { Fault: IdempotencyStoreFault.Misconfigured } mistake => MisconfiguredAsync(
+            context, options, mistake.Message),
         _ => WriteAsync(
             context, options, StatusCodes.Status503ServiceUnavailable, "store-unavailable", "Idempotency keys cannot be checked at the moment",
             "Nothing was carried out. Repeat the request later with the same key.", isRetryable: true, retryAfter: entry.RetryAfter),

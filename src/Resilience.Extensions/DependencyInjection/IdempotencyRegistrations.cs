@@ -26,6 +26,9 @@ internal sealed class IdempotencyRegistration(string name)
             MaxBreakDuration = TimeSpan.FromSeconds(15),
         });
 
+    /// <summary>What is asked of the store when the host starts.</summary>
+    internal IdempotencyStartCheck StartCheck { get; set; }
+
     /// <summary>How it is called in messages.</summary>
     internal string Title => Name.Length == 0 ? "idempotency" : $"idempotency '{Name}'";
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience;
@@ -77,6 +78,21 @@ public static class IdempotencyServiceCollectionExtensions
         return builder;
     }
 
+    /// <summary>Asks the store when the host starts: a record of its own is claimed and given back, and the store says how it is set up
+    /// (<see cref="IdempotencyGate.CheckStoreAsync"/>). Without this the store is not touched before its first call.</summary>
+    /// <param name="builder">What <see cref="AddIdempotency(IServiceCollection, Action{IdempotencyOptions}?)"/> returned.</param>
+    /// <param name="mustAnswer">Whether an outage stops the host as well: then the store is asked for 30 s. Default false: an outage passes, so it is
+    /// logged as an error and the host starts.</param>
+    /// <remarks>A mistake (no table, no right, a wrong password) always stops the host, with an <see cref="IdempotencyStoreException"/> that tells it. What
+    /// weakens the store's promises is logged as a warning. It runs before anything else of the host is started: create tables before.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    public static IIdempotencyBuilder CheckStoreAtStart(this IIdempotencyBuilder builder, bool mustAnswer = false)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        RegistrationOf(builder).StartCheck = mustAnswer ? IdempotencyStartCheck.MustAnswer : IdempotencyStartCheck.MayBeAway;
+        return builder;
+    }
+
     private static Builder Add(IServiceCollection services, string name, Action<IdempotencyOptions>? configure)
     {
         IdempotencyRegistration gate = RegistrationsOf(services).Add(name);
@@ -109,6 +125,8 @@ public static class IdempotencyServiceCollectionExtensions
         IdempotencyRegistrations made = new(services);
         services.AddSingleton(made);
         services.AddSingleton(provider => new IdempotencyGates(made, provider));
+        services.AddSingleton<IHostedService>(
+            provider => new IdempotencyLifetime(new(made, provider.GetRequiredService<IdempotencyGates>(), provider)));
         services.AddOptions<StartCheck>().Validate<IdempotencyGates>(static (_, gates) =>
         {
             if (!gates.IsLeftToServer) gates.ThrowIfInvalid();

@@ -111,6 +111,14 @@ internal static partial class ResilienceLog
     [LoggerMessage(32, LogLevel.Error, "{Gate}: the outcome of record {Id} was not recorded ({Finish})", EventName = "IdempotencyOutcomeNotKept")]
     internal static partial void IdempotencyOutcomeNotKept(ILogger logger, Exception? error, string gate, string id, IdempotencyFinish finish);
 
+    [LoggerMessage(33, LogLevel.Warning, "{Gate}: {Finding}", EventName = "IdempotencyStoreFinding")]
+    internal static partial void StoreFinding(ILogger logger, string gate, string finding);
+
+    [LoggerMessage(
+        34, LogLevel.Error, "{Gate}: the store does not answer; the host starts all the same, and requests with keys are refused until it does",
+        EventName = "IdempotencyStoreUnavailableAtStart")]
+    internal static partial void StoreUnavailableAtStart(ILogger logger, Exception error, string gate);
+
     [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
     internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
 }

@@ -124,6 +124,13 @@ internal sealed class StoreCalls : IDisposable
     internal ValueTask<int> PurgeAsync(int most) =>
         RunAsync(_once, _options.FinishTimeout, "purge", most, static (store, asked, token) => store.PurgeAsync(asked, token));
 
+    /// <summary>What the store says about its setup; nothing when it cannot say anything.</summary>
+    internal ValueTask<IReadOnlyList<string>> CheckAsync() => _store is not ICheckableIdempotencyStore
+        ? new([])
+        : RunAsync(
+            _once, _options.FinishTimeout, "check", 0,
+            static (store, _, token) => new ValueTask<IReadOnlyList<string>>(((ICheckableIdempotencyStore)store).CheckAsync(token)));
+
     /// <summary>No operation will run under this claim, which is granted or may be: it is given back, when the store can be asked again.</summary>
     /// <param name="request">The claim.</param>
     /// <param name="last">The last attempt to ask for it, which may still be under way.</param>

@@ -61,7 +61,7 @@ public sealed class ExtensionsLayeringTests
     {
         DependenciesOf("Resilience.Extensions").Should().BeEquivalentTo(
             "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.Options.ConfigurationExtensions",
-            "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "System.Threading.RateLimiting");
+            "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "Microsoft.Extensions.Hosting.Abstractions", "System.Threading.RateLimiting");
         DependenciesOf("Resilience.HealthChecks").Should().BeEquivalentTo("Microsoft.Extensions.Diagnostics.HealthChecks");
         DependenciesOf("Resilience").Should().BeEmpty();
         DependenciesOf("Resilience.Testing").Should().BeEmpty();
