@@ -27,6 +27,14 @@ internal static partial class EndpointLog
     [LoggerMessage(11, LogLevel.Warning, "The live page could not read the state", EventName = "DashboardReadingFailed")]
     internal static partial void PageReadingFailed(ILogger logger, Exception error);
 
+    [LoggerMessage(
+        13, LogLevel.Warning, "{User} decided about record {Id} of {Gate} on the live page: {Decision} was answered with {Answer}", EventName = "DashboardResolved")]
+    internal static partial void PageResolved(ILogger logger, string user, string id, string gate, string decision, ResolveStatus answer);
+
+    [LoggerMessage(
+        14, LogLevel.Error, "{User} asked about record {Id} of {Gate} on the live page, and the store did not answer", EventName = "DashboardRecordFailed")]
+    internal static partial void PageRecordFailed(ILogger logger, string user, string id, string gate, Exception error);
+
     [LoggerMessage(12, LogLevel.Warning, "{User} did '{Action}' to {Target} on the live page", EventName = "DashboardActed")]
     internal static partial void PageActed(ILogger logger, string user, string action, string target);
 }

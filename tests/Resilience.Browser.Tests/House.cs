@@ -38,6 +38,8 @@ internal sealed class House : IAsyncDisposable
 
     internal ResiliencePipeline Pipeline(string name) => _app.Services.GetRequiredService<ResiliencePipelineProvider>().GetPipeline(name);
 
+    internal IdempotencyGate Gate => _app.Services.GetRequiredService<IdempotencyGate>();
+
     internal static async Task<House> OpenAsync()
     {
         SkippingTime time = new();
@@ -61,7 +63,7 @@ internal sealed class House : IAsyncDisposable
             o.CircuitBreaker = new() { ConsecutiveFailures = 3, BreakDuration = TimeSpan.FromHours(1), BreakJitter = 0, MaxBreakDuration = TimeSpan.FromHours(1) };
         });
         WebApplication app = builder.Build();
-        app.MapResilienceDashboard(configure: o => (o.EnableActions, o.Interval, o.Title) = (true, TimeSpan.FromMilliseconds(250), "Shop"));
+        app.MapResilienceDashboard(configure: o => (o.EnableActions, o.EnableResolving, o.Interval, o.Title) = (true, true, TimeSpan.FromMilliseconds(250), "Shop"));
         House house = new(app, server, time);
         await server.StartAsync();
         await app.StartAsync();

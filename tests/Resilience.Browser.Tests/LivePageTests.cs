@@ -86,6 +86,36 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
+    public async Task An_operator_looks_a_record_up_and_says_that_it_was_not_done()
+    {
+        await using House house = await House.OpenAsync();
+        IdempotencyId id = IdempotencyKey.Shared("order-1").ToId();
+        await (await house.Gate.EnterAsync(id, default)).Claim!.CompleteAsUnknownAsync();
+        await using View view = await browser.OpenAsync(house.Page);
+        ILocator form = view.Page.Locator("[data-pipeline='g:idempotency'] form.record"), decisions = form.Locator(".buttons");
+
+        await form.Locator("input").FillAsync("no id");
+        await view.Page.Keyboard.PressAsync("Enter");
+        await Expect(form).ToContainTextAsync("64 hexadecimal digits");
+        await Expect(decisions).ToBeHiddenAsync();
+        await form.Locator("input").FillAsync(id.ToHex());
+        await view.Page.Keyboard.PressAsync("Enter");
+        await Expect(form).ToContainTextAsync("The outcome is unknown.");
+
+        await form.Locator("[data-action=record-not-done]").ClickAsync();
+        await Expect(view.Page.Locator("#ask")).ToContainTextAsync("The next request with its key executes it.");
+        await view.Page.Locator("#ask-no").ClickAsync();
+        (await house.Gate.PeekAsync(id)).State.Should().Be(IdempotencyState.Indeterminate, "it was thought over");
+        await form.Locator("[data-action=record-not-done]").ClickAsync();
+        await ConfirmAsync(view.Page);
+
+        await Expect(form).ToContainTextAsync("Decided: not done");
+        await Expect(decisions).ToBeHiddenAsync();
+        (await house.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        view.Problems.Where(p => !p.Contains("400", StringComparison.Ordinal)).Should().BeEmpty("the browser itself tells of the refusal of what was no id");
+    }
+
+    [Fact]
     public async Task The_options_of_a_policy_open_with_the_keyboard_and_stay_open()
     {
         await using House house = await House.OpenAsync();

@@ -16,6 +16,8 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
     internal const string Header = "X-Resilience-Dashboard";
     private const int LongestBody = 1024;
 
+    private readonly DashboardRecords _records = new(reader, options, logger);
+
     /// <summary>New in each process.</summary>
     internal string Token { get; } = Convert.ToHexString(RandomNumberGenerator.GetBytes(16));
 
@@ -49,13 +51,21 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
         }
 
         DashboardAction? asked = await ReadAsync(context).ConfigureAwait(false);
-        (int status, string said) = asked is null ? (StatusCodes.Status400BadRequest, "That is not understood.") : Do(asked, context);
+        if (DashboardRecords.Knows(asked?.Action))
+        {
+            (int known, DashboardAnswer answer) = await _records.DoAsync(asked!, UserOf(context)).ConfigureAwait(false);
+            await AnswerAsync(context, known, answer).ConfigureAwait(false);
+            return;
+        }
+
+        (int status, string said) = asked is null ? (StatusCodes.Status400BadRequest, "That is not understood.") : Do(asked, UserOf(context));
         await AnswerAsync(context, status, said).ConfigureAwait(false);
     }
 
-    private (int Status, string Said) Do(DashboardAction asked, HttpContext context)
+    private static string UserOf(HttpContext context) => context.User.Identity?.Name ?? $"a viewer at {context.Connection.RemoteIpAddress}";
+
+    private (int Status, string Said) Do(DashboardAction asked, string user)
     {
-        string user = context.User.Identity?.Name ?? "somebody";
         if (asked.Action is not ("isolate" or "close" or "turn-off")) return (StatusCodes.Status400BadRequest, "There is no such action.");
         switch (asked.Action, asked.Target is { } id ? reader.Find(id) : null)
         {
@@ -105,9 +115,11 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
         }
     }
 
-    private static Task AnswerAsync(HttpContext context, int status, string said)
+    private static Task AnswerAsync(HttpContext context, int status, string said) => AnswerAsync(context, status, new DashboardAnswer(said));
+
+    private static Task AnswerAsync(HttpContext context, int status, DashboardAnswer answer)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(new DashboardAnswer(said), DashboardJson.Default.DashboardAnswer, cancellationToken: context.RequestAborted);
+        return context.Response.WriteAsJsonAsync(answer, DashboardJson.Default.DashboardAnswer, cancellationToken: context.RequestAborted);
     }
 }

@@ -42,12 +42,16 @@ internal sealed class DashboardFeed(
     }
 
     /// <summary>A viewer that hears everything from now on; null when there are too many. Whoever gets one calls <see cref="Leave"/>.</summary>
-    internal DashboardViewer? TryJoin(bool mayAct)
+    /// <param name="client">Whose view it is.</param>
+    /// <param name="mayAct">Whether actions are shown.</param>
+    /// <param name="isClientsOwn">Whether it is this client who has too many.</param>
+    internal DashboardViewer? TryJoin(string client, bool mayAct, out bool isClientsOwn)
     {
-        DashboardViewer viewer = new(mayAct);
+        DashboardViewer viewer = new(client, mayAct);
         lock (_gate)
         {
-            if (_isClosed || _viewers.Count >= options.MaxViewers) return null;
+            isClientsOwn = _viewers.Count(v => v.Client == client) >= options.MaxViewersPerClient;
+            if (_isClosed || isClientsOwn || _viewers.Count >= options.MaxViewers) return null;
             _viewers.Add(viewer);
             _history ??= new(meters, options.Interval, time);
             _session ??= new(this, reader, recent, events, _history, head, time, logger);

@@ -83,6 +83,9 @@ internal sealed record PolicyNow(string Id)
 
     public int? Waiting { get; init; }
 
+    /// <summary>The id of a gate whose records can be decided about.</summary>
+    public string? Gate { get; init; }
+
     /// <summary>What a policy that we do not know says of itself.</summary>
     public string? Text { get; init; }
 
@@ -177,12 +180,19 @@ internal sealed record RecentEntry(
 internal sealed record DashboardAll(DashboardLayout Layout, IReadOnlyList<ChartHistory> History, DashboardState State, bool MayAct);
 
 /// <summary>What somebody wants done.</summary>
-/// <param name="Action">isolate or close, for a circuit; turn-off, for a switch that injects faults.</param>
-/// <param name="Target">The id of the circuit or the switch, as in the state.</param>
-internal sealed record DashboardAction(string? Action, string? Target);
+/// <param name="Action">isolate or close, for a circuit; turn-off, for a switch that injects faults; look-at-record, record-not-done, record-done and
+/// record-unknown, for a gate.</param>
+/// <param name="Target">The id of the circuit, the switch or the gate, as in the state.</param>
+/// <param name="Record">The id of the record, 64 hexadecimal digits.</param>
+/// <param name="Fence">The fence of the record that was looked at.</param>
+internal sealed record DashboardAction(string? Action, string? Target, string? Record = null, long? Fence = null);
 
 /// <summary>What came of it.</summary>
-internal sealed record DashboardAnswer(string Said);
+internal sealed record DashboardAnswer(string Said)
+{
+    /// <summary>The fence of a record that can be decided about; null when there is nothing to decide.</summary>
+    public long? Fence { get; init; }
+}
 
 /// <summary>Text without reflection. The encoder escapes everything that could mean something in HTML.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]

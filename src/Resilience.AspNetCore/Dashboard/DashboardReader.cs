@@ -28,13 +28,13 @@ internal sealed class DashboardReader(
         return ([.. all.Select(s => Read(s, counts))], hidden);
     }
 
-    /// <summary>The circuit or the switch of this id, if it is still there.</summary>
+    /// <summary>The circuit, the switch or the gate of this id, if it is still there.</summary>
     internal object? Find(string id)
     {
         IEnumerable<object> states = pipelines.Views.SelectMany(v => v.States)
             .Concat((clients?.Made ?? []).SelectMany(c => c.Authorities.Append(c.Overflow)).SelectMany(a => a.Pipeline.States))
             .Concat((gates?.Made ?? []).SelectMany(g => g.Store is GuardedIdempotencyStore guarded ? guarded.Pipeline.States : []))
-            .Select(s => s.State);
+            .Select(s => s.State).Concat(gates?.Made ?? []);
         return states.SelectMany(s => s is CircuitBreakerPartitions many ? many.All().Select(b => (object)b.Value) : [s])
             .FirstOrDefault(s => _ids.IsKnown(s, id));
     }
@@ -140,7 +140,12 @@ internal sealed class DashboardReader(
                 RetryBudget budget => now with { Budget = new(Math.Round(budget.Balance, 1), Math.Round(budget.RestingBalance, 1)) },
                 ConcurrencyLimit limit => now with { Limit = new(limit.Running, limit.Limit, limit.Waiting, limit.MaxQueued) },
                 RateLimiter limiter => now with { Rate = Rate(limiter.GetStatistics()) },
-                IdempotencyGate gate => now with { Store = gate.Store.Traits.Name, Waiting = gate.Waiting },
+                IdempotencyGate gate => now with
+                {
+                    Store = gate.Store.Traits.Name,
+                    Waiting = gate.Waiting,
+                    Gate = options.EnableResolving ? _ids.Of(gate) : null,
+                },
                 ChaosSwitch chaos => now with { Chaos = new(_ids.Of(chaos), chaos.IsOn, chaos.ToString()) },
                 { } ours when ours.GetType().Assembly == typeof(ResiliencePipeline).Assembly => now with { Text = ours.ToString() },
                 _ => now, // a state of the user's may say of itself what is nobody's business

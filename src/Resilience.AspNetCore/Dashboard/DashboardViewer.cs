@@ -9,7 +9,9 @@ namespace Resilience;
 internal sealed record DashboardMessage(string Event, ReadOnlyMemory<byte> Data);
 
 /// <summary>Somebody who looks. Messages wait here while the network is slow; who falls behind is told everything anew.</summary>
-internal sealed class DashboardViewer(bool mayAct)
+/// <param name="client">Whose view it is: one client has only so many.</param>
+/// <param name="mayAct">Whether actions are shown.</param>
+internal sealed class DashboardViewer(string client, bool mayAct)
 {
     private const int MostWaiting = 8;
 
@@ -20,6 +22,8 @@ internal sealed class DashboardViewer(bool mayAct)
         new BoundedChannelOptions(MostWaiting) { SingleReader = true, SingleWriter = true });
 
     internal bool MayAct => mayAct;
+
+    internal string Client => client;
 
     /// <summary>True until he was told everything. Touched by the session only.</summary>
     internal bool NeedsAll { get; set; } = true;

@@ -76,9 +76,10 @@ namespace Resilience
         internal async Task EventsAsync(HttpContext context)
         {
             Guard(context.Response);
-            if (_feed.TryJoin(await _actions.MayActAsync(context).ConfigureAwait(false)) is not { } viewer)
+            bool mayAct = await _actions.MayActAsync(context).ConfigureAwait(false);
+            if (_feed.TryJoin(ClientOf(context), mayAct, out bool isClientsOwn) is not { } viewer)
             {
-                context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+                context.Response.StatusCode = isClientsOwn ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable;
                 context.Response.Headers.RetryAfter = "30";
                 return;
             }
@@ -101,6 +102,11 @@ namespace Resilience
                 _feed.Leave(viewer);
             }
         }
+
+        /// <summary>A user who is signed in, wherever from; otherwise an address.</summary>
+        private static string ClientOf(HttpContext context) => context.User.Identity is { IsAuthenticated: true, Name: { Length: > 0 } name }
+            ? $"user {name}"
+            : $"address {context.Connection.RemoteIpAddress}";
 
         internal Task ActAsync(HttpContext context)
         {
@@ -167,17 +173,28 @@ namespace Microsoft.AspNetCore.Builder
             if (options.ActionsPolicy is { } policy) actions.RequireAuthorization(policy);
             IEndpointConventionBuilder all = group;
             all.Add(static endpoint => endpoint.Metadata.Add(new ExcludeFromDescriptionAttribute()));
-            bool isOpen = isDevelopment || options.AllowAnonymousOutsideDevelopment;
-            if (!isOpen) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page));
+            if (isDevelopment) all.Finally(endpoint => CheckHostUnlessAuthorized(endpoint, options));
+            else if (!options.AllowAnonymousOutsideDevelopment) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page));
             return all;
+        }
+
+        private static bool IsGuarded(EndpointBuilder endpoint) =>
+            endpoint.Metadata.Any(m => m is IAuthorizeData or AuthorizationPolicy or IAuthorizationRequirementData)
+            && !endpoint.Metadata.Any(m => m is IAllowAnonymous);
+
+        /// <summary>An open page answers only under names that a foreign website cannot point to this machine.</summary>
+        private static void CheckHostUnlessAuthorized(EndpointBuilder endpoint, ResilienceDashboardOptions options)
+        {
+            if (IsGuarded(endpoint) || endpoint.RequestDelegate is not { } inner) return;
+            endpoint.RequestDelegate = context => DashboardHosts.IsAllowed(context.Request.Host.Host, options.DevelopmentHosts)
+                ? inner(context)
+                : DashboardHosts.RefuseAsync(context);
         }
 
         /// <summary>Asked when everything has been said of the endpoint, so also what was said after mapping.</summary>
         private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page)
         {
-            bool isGuarded = endpoint.Metadata.Any(m => m is IAuthorizeData or AuthorizationPolicy or IAuthorizationRequirementData)
-                && !endpoint.Metadata.Any(m => m is IAllowAnonymous);
-            if (isGuarded) return;
+            if (IsGuarded(endpoint)) return;
             page.Dispose();
             endpoint.RequestDelegate = static context =>
             {

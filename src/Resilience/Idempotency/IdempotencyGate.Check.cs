@@ -17,8 +17,8 @@ public sealed partial class IdempotencyGate
     public async Task<IReadOnlyList<string>> CheckStoreAsync(CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        IdempotencyId id = IdempotencyKey.Shared($"store check {NextNonce():N}").ToId();
-        AcquireRequest request = new() { Id = id, Nonce = NextNonce(), Lease = CheckedLease, Retention = CheckedLease, MaxAttempts = 1 };
+        IdempotencyId id = IdempotencyKey.Shared($"store check {NonceOf(NextNumber()):N}").ToId();
+        AcquireRequest request = new() { Id = id, Nonce = NonceOf(NextNumber()), Lease = CheckedLease, Retention = CheckedLease, MaxAttempts = 1 };
         AcquireAnswer answer = await _store.AcquireAsync(request).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         bool isGivenBack = answer.Status == AcquireStatus.Acquired
             && await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -193,12 +193,13 @@ public sealed partial class GuardTests
         {
             o.Interval = TimeSpan.FromMilliseconds(1);
             o.MaxViewers = 0;
+            o.MaxViewersPerClient = 1001;
             o.MaxShown = 1001;
             o.MaxRecent = 9;
             o.ActionsPolicy = "doers";
         })).DisposeAsync();
         (await open.Should().ThrowAsync<ResilienceOptionsException>()).Which.Problems.Select(p => p.Option)
-            .Should().Equal("Interval", "MaxViewers", "MaxShown", "MaxRecent", "ActionsPolicy");
+            .Should().Equal("Interval", "MaxViewers", "MaxViewersPerClient", "MaxShown", "MaxRecent", "ActionsPolicy");
     }
 
     [Fact]

@@ -195,7 +195,7 @@ public sealed class StreamTests
     [Fact]
     public async Task Viewers_that_come_and_go_at_once_leave_nothing_behind()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => (o.MaxViewers, o.KeepHistory) = (100, false));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => (o.MaxViewers, o.MaxViewersPerClient, o.KeepHistory) = (100, 100, false));
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
 
         await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 12 }, async (i, _) =>
@@ -368,7 +368,7 @@ public sealed class StreamTests
     [Fact]
     public void Who_is_too_slow_is_told_everything_anew()
     {
-        DashboardViewer viewer = new(mayAct: false);
+        DashboardViewer viewer = new("somebody", mayAct: false);
         DashboardMessage message = new("state", "{}"u8.ToArray());
 
         int told = 0;

@@ -76,6 +76,7 @@ class Row {
     if (now.limit) this.showLimit(now.limit);
     if (now.rate) this.showFact('rate', `${wholeNumbers.format(now.rate.available)} permits left · ${wholeNumbers.format(now.rate.queued)} queued · ${wholeNumbers.format(now.rate.refused)} refused in all`);
     if (now.store) this.showAnswers(now);
+    if (now.gate) this.showRecords(now);
     if (now.text) this.showFact('text', now.text);
     if (now.chaos) this.showChaos(now.chaos);
     this.showCounts(now.counts ?? []);
@@ -157,6 +158,11 @@ class Row {
     else if (this.parts.waiting) say(this.parts.waiting.element, '');
   }
 
+  showRecords(now) {
+    const form = this.part('records', () => new RecordForm(now.gate, this.act));
+    form.element.hidden = !this.act.isAllowed();
+  }
+
   showCounts(counts) {
     const text = counts.map(c => `${c.what}|${c.label}`).join();
     if (text !== this.countedText) {
@@ -212,6 +218,44 @@ class Answers {
       if (!this.values.has(c.label)) this.add(c.label);
       say(this.values.get(c.label), wholeNumbers.format(c.count));
     }
+  }
+}
+
+// A record whose outcome is unknown is looked up by its id; who knows what happened says it.
+class RecordForm {
+  constructor(gate, act) {
+    this.gate = gate;
+    this.act = act;
+    this.input = make('input', { type: 'text', maxlength: 64, autocomplete: 'off', spellcheck: 'false' });
+    this.said = make('p', { class: 'fact-line', role: 'status' });
+    const decisions = [['record-not-done', 'Not done'], ['record-done', 'Done'], ['record-unknown', 'Still unknown']];
+    this.buttons = make('div', { class: 'buttons', hidden: true }, ...decisions.map(([action, text]) => this.button(action, text)));
+    this.element = make('form', { class: 'record' },
+      make('label', {}, 'Record ', this.input), make('button', { type: 'submit', 'data-action': 'look-at-record' }, 'Look'), this.said, this.buttons);
+    this.element.addEventListener('submit', event => {
+      event.preventDefault();
+      this.look();
+    });
+    this.input.addEventListener('input', () => this.show('', undefined));
+  }
+
+  button(action, text) {
+    const button = make('button', { type: 'button', 'data-action': action }, text);
+    button.addEventListener('click', () => this.act.ask(action, { id: this.gate, record: this.record, fence: this.fence, then: said => this.show(said, undefined) }));
+    return button;
+  }
+
+  async look() {
+    const record = this.input.value.trim();
+    const answer = await this.act.post({ action: 'look-at-record', target: this.gate, record });
+    this.record = record;
+    this.show(answer.said, answer.fence);
+  }
+
+  show(text, fence) {
+    this.fence = fence;
+    say(this.said, text);
+    this.buttons.hidden = !fence;
   }
 }
 

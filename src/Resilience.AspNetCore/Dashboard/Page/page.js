@@ -17,38 +17,51 @@ const act = {
       isolate: ['Isolate the circuit?', `Every call through ${which} is refused from now on, until somebody closes it.`, 'Isolate'],
       close: ['Close the circuit?', `Calls go through ${which} again at once. Its counts begin anew.`, 'Close'],
       'turn-off': ['Turn chaos off?', 'Calls that begin from now on are left alone. It cannot be turned on here.', 'Turn off'],
+      'record-not-done': ['It was not done?', 'The next request with its key executes it. Say so only if what had begun it runs no more.', 'Not done'],
+      'record-done': ['It was done?', 'Requests with its key are told that it was done, without a result. Nothing is executed.', 'Done'],
+      'record-unknown': ['It stays unknown?', 'It is not begun again, also where attempts are left.', 'Still unknown'],
     }[action];
     say(byId('ask-title'), title);
     say(byId('ask-text'), text);
     say(byId('ask-yes'), yes);
     say(byId('ask-problem'), '');
-    byId('ask').dataset.action = action;
-    byId('ask').dataset.target = target.id;
+    act.asked = { action, target: target.id, record: target.record, fence: target.fence };
+    act.then = target.then;
     byId('ask').showModal();
+  },
+
+  // What the process says; it is there whether or not it was done.
+  async post(asked) {
+    try {
+      const answer = await fetch(`${base}/actions`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', 'X-Resilience-Dashboard': token },
+        body: JSON.stringify(asked),
+      });
+      return { ok: answer.ok, ...await said(answer) };
+    } catch {
+      return { ok: false, said: 'The process does not answer.' };
+    }
   },
 };
 
 byId('ask-no').addEventListener('click', () => byId('ask').close());
 byId('ask-yes').addEventListener('click', async () => {
-  const { action, target } = byId('ask').dataset;
-  try {
-    const answer = await fetch(`${base}/actions`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'X-Resilience-Dashboard': token },
-      body: JSON.stringify({ action, target }),
-    });
-    if (answer.ok) byId('ask').close();
-    else say(byId('ask-problem'), await said(answer));
-  } catch {
-    say(byId('ask-problem'), 'The process does not answer.');
+  const answer = await act.post(act.asked);
+  if (!answer.ok) {
+    say(byId('ask-problem'), answer.said);
+    return;
   }
+
+  byId('ask').close();
+  act.then?.(answer.said);
 });
 
 async function said(answer) {
   try {
-    return (await answer.json()).said;
+    return await answer.json();
   } catch {
-    return `It was refused (${answer.status}).`;
+    return { said: `It was refused (${answer.status}).` };
   }
 }
 
