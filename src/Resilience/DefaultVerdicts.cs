@@ -13,32 +13,45 @@ internal static class DefaultVerdicts
 
     private static readonly Classification NotTheirHealth = new(Verdict.Failure) { Counts = false };
 
-    /// <summary>The rules, then the same for what a wrapper wraps, then the defaults.</summary>
-    internal static Classification Judge(Exception exception, OutcomeClassifier rules, int depth = 0) =>
-        rules.AskRules(exception)
-        ?? (depth < DeepestWrapping ? Opened(exception, rules, depth + 1) : null)
-        ?? OfBare(exception);
-
-    private static Classification? Opened(Exception exception, OutcomeClassifier rules, int depth) => exception switch
+    /// <summary>The rules, then the same for what a wrapper wraps, then the defaults. One that wraps more than we look at is judged like one that wraps
+    /// nothing.</summary>
+    internal static Classification Judge(Exception exception, OutcomeClassifier rules)
     {
-        AggregateException { InnerExceptions: [.., { } last] } several => several.InnerExceptions.Count > 1 && IsReportOfRetries(several)
-            ? Judge(last, rules, depth) with { MayRepeat = false }
-            : OfAll(several, rules, depth),
-        TargetInvocationException { InnerException: { } inner } => Judge(inner, rules, depth),
-        TypeInitializationException { InnerException: { } inner } => Judge(inner, rules, depth),
-        { InnerException: { } inner } when IsNamed(exception, "Microsoft.EntityFrameworkCore.DbUpdateException") => Judge(inner, rules, depth),
-        _ => null,
+        ExceptionWalk walk = default;
+        return Judge(exception, rules, 0, ref walk) ?? OfBare(exception);
+    }
+
+    /// <summary>Null: more than we look at.</summary>
+    private static Classification? Judge(Exception exception, OutcomeClassifier rules, int depth, ref ExceptionWalk walk)
+    {
+        if (!walk.Enter()) return null;
+        if (rules.AskRules(exception) is { } ruled) return ruled;
+        return depth < DeepestWrapping && IsWrapper(exception) ? Opened(exception, rules, depth + 1, ref walk) : OfBare(exception);
+    }
+
+    private static bool IsWrapper(Exception exception) => exception switch
+    {
+        { InnerException: null } => false,
+        AggregateException or TargetInvocationException or TypeInitializationException => true,
+        _ => IsNamed(exception, "Microsoft.EntityFrameworkCore.DbUpdateException"),
     };
+
+    private static Classification? Opened(Exception wrapper, OutcomeClassifier rules, int depth, ref ExceptionWalk walk)
+    {
+        if (wrapper is not AggregateException several) return Judge(wrapper.InnerException!, rules, depth, ref walk);
+        if (several.InnerExceptions.Count == 1 || !IsReportOfRetries(several)) return OfAll(several, rules, depth, ref walk);
+        return Judge(several.InnerExceptions[^1], rules, depth, ref walk) is { } last ? last with { MayRepeat = false } : null;
+    }
 
     /// <summary>All of one verdict: that. It counts if one does, is repeated if all may be, and was not applied if none was. Of several verdicts:
     /// the defaults, which call an unknown exception a failure.</summary>
-    private static Classification? OfAll(AggregateException several, OutcomeClassifier rules, int depth)
+    private static Classification? OfAll(AggregateException several, OutcomeClassifier rules, int depth, ref ExceptionWalk walk)
     {
-        Classification all = Judge(several.InnerExceptions[0], rules, depth);
+        if (Judge(several.InnerExceptions[0], rules, depth, ref walk) is not { } all) return null;
         for (int i = 1; i < several.InnerExceptions.Count; i++)
         {
-            Classification one = Judge(several.InnerExceptions[i], rules, depth);
-            if (one.Verdict != all.Verdict) return null;
+            if (Judge(several.InnerExceptions[i], rules, depth, ref walk) is not { } one) return null;
+            if (one.Verdict != all.Verdict) return OfBare(several);
             all = all with
             {
                 Counts = all.Counts || one.Counts,
@@ -52,9 +65,12 @@ internal static class DefaultVerdicts
     }
 
     /// <summary>How Azure.Core, System.ClientModel and Kiota end when their own retries have come to nothing.</summary>
-    private static bool IsReportOfRetries(AggregateException several) =>
-        Safely.MessageOf(several).StartsWith("Retry failed after ", StringComparison.OrdinalIgnoreCase)
-        || Safely.MessageOf(several).StartsWith("Too many retries performed", StringComparison.OrdinalIgnoreCase);
+    private static bool IsReportOfRetries(AggregateException several)
+    {
+        string message = Safely.MessageOf(several);
+        return message.StartsWith("Retry failed after ", StringComparison.OrdinalIgnoreCase)
+            || message.StartsWith("Too many retries performed", StringComparison.OrdinalIgnoreCase);
+    }
 
     private static Classification OfBare(Exception exception) => exception switch
     {
@@ -88,17 +104,19 @@ internal static class DefaultVerdicts
     private static Classification OfFile(IOException io)
     {
         if (io is FileNotFoundException or DirectoryNotFoundException or PathTooLongException or DriveNotFoundException) return Verdict.Ignored;
-        if (SocketInside(io) is { } socket) return OfSocket(socket.SocketErrorCode);
+        if (Inside<SocketException>(io) is { } socket) return OfSocket(socket.SocketErrorCode);
         if (IoErrors.IsInUse(io.HResult)) return NotTheirHealth;
         return IoErrors.IsDiskFull(io.HResult) ? Classification.Permanent : Verdict.Failure;
     }
 
-    internal static SocketException? SocketInside(Exception exception)
+    /// <summary>The first of this type among what the exception wraps.</summary>
+    internal static TException? Inside<TException>(Exception exception)
+        where TException : Exception
     {
         Exception? inner = exception.InnerException;
         for (int depth = 0; inner is not null && depth < DeepestWrapping; depth++, inner = inner.InnerException)
         {
-            if (inner is SocketException socket) return socket;
+            if (inner is TException found) return found;
         }
 
         return null;

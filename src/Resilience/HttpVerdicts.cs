@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Security.Authentication;
 
 namespace Resilience;
@@ -17,24 +18,15 @@ internal static class HttpVerdicts
     internal static Classification Of(HttpRequestException exception) => exception switch
     {
         { StatusCode: { } status } => OfStatus((int)status),
-        { HttpRequestError: HttpRequestError.SecureConnectionError } => HasAuthenticationError(exception) ? Verdict.Ignored : Verdict.Failure,
+        { HttpRequestError: HttpRequestError.SecureConnectionError } =>
+            // A certificate that does not fit, not a handshake that was cut off.
+            DefaultVerdicts.Inside<AuthenticationException>(exception) is null ? Verdict.Failure : Verdict.Ignored,
         {
             HttpRequestError: HttpRequestError.UserAuthenticationError or HttpRequestError.ConfigurationLimitExceeded
             or HttpRequestError.VersionNegotiationError or HttpRequestError.ExtendedConnectNotSupported
         } => Verdict.Ignored,
-        _ => DefaultVerdicts.SocketInside(exception) is { } socket && DefaultVerdicts.OfSocket(socket.SocketErrorCode) is { Counts: false } ours
+        _ => DefaultVerdicts.Inside<SocketException>(exception) is { } socket && DefaultVerdicts.OfSocket(socket.SocketErrorCode) is { Counts: false } ours
             ? ours
             : Verdict.Failure,
     };
-
-    /// <summary>A certificate that does not fit, not a handshake that was cut off.</summary>
-    private static bool HasAuthenticationError(Exception exception)
-    {
-        for (Exception? inner = exception.InnerException; inner is not null; inner = inner.InnerException)
-        {
-            if (inner is AuthenticationException) return true;
-        }
-
-        return false;
-    }
 }

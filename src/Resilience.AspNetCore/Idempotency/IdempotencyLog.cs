@@ -21,7 +21,7 @@ internal static class IdempotencyLog
     internal static void ReconcilingFailed(HttpContext context, IdempotencyId id, Exception error)
     {
         if (LoggerOf(context.RequestServices) is { } logger)
-            EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), error);
+            EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), ExceptionWalk.Loggable(error));
     }
 
     private static string NameOf(HttpContext context) => context.GetEndpoint()?.DisplayName ?? context.Request.Path;

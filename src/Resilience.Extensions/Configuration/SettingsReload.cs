@@ -123,7 +123,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     private void Reject(IEnumerable<string> problems, Exception? error)
     {
         _telemetry.Count(_name, ReloadTelemetry.Rejected);
-        Say(() => ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems)));
+        Say(() => ResilienceLog.ReloadRejected(_logger, ExceptionWalk.Loggable(error), _name, _path, string.Join("; ", problems)));
     }
 
     /// <summary>A logger that throws must not throw into the configuration's callback.</summary>

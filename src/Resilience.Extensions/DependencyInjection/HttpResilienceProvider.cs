@@ -107,7 +107,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             }
             catch (Exception error) when (error is not ObjectDisposedException)
             {
-                problems.Add(error is InvalidOperationException ? error.Message : $"The HttpClient '{client}': {error.Message}");
+                problems.Add((error is InvalidOperationException ? "" : $"The HttpClient '{client}': ") + SafeCalls.MessageOf(error));
             }
 
             foreach (string problem in problems) yield return problem;

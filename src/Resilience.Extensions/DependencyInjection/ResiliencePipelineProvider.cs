@@ -121,11 +121,11 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
             }
             catch (InvalidOperationException wrong)
             {
-                problems.Add(wrong.Message);
+                problems.Add(SafeCalls.MessageOf(wrong));
             }
             catch (Exception error) when (error is not ObjectDisposedException)
             {
-                problems.Add($"The pipeline '{name}' could not be built: {error.Message}");
+                problems.Add($"The pipeline '{name}' could not be built: {SafeCalls.MessageOf(error)}");
             }
 
             foreach (string problem in problems) yield return problem;

@@ -87,9 +87,10 @@ internal static class SafeCalls
         }
     }
 
-    /// <summary>The message of an exception, whose class may be a user's.</summary>
+    /// <summary>The message of an exception, whose class may be a user's, and which may hold more others than can be written down.</summary>
     internal static string MessageOf(Exception exception)
     {
+        if (ExceptionWalk.IsTooLarge(exception)) return ExceptionWalk.SummaryOf(exception);
         try
         {
             return exception.Message;

@@ -58,7 +58,7 @@ internal sealed class EventLog(ILogger logger)
                 ResilienceLog.FallbackUsed(logger, pipeline, policy, e.Replaced, e.Source, e.Age);
                 break;
             case FallbackFailed e:
-                ResilienceLog.FallbackFailed(logger, e.Error, pipeline, policy, e.Kept);
+                ResilienceLog.FallbackFailed(logger, ExceptionWalk.Loggable(e.Error), pipeline, policy, e.Kept);
                 break;
             case LimitReached e:
                 ResilienceLog.LimitReached(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
@@ -83,7 +83,7 @@ internal sealed class EventLog(ILogger logger)
                 ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
             case IdempotencyAnswered e:
-                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), e.Error, policy, e.Id, e.Answer, e.Attempt);
+                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), ExceptionWalk.Loggable(e.Error), policy, e.Id, e.Answer, e.Attempt);
                 break;
             case IdempotencyRefused e:
                 ResilienceLog.IdempotencyRefused(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
@@ -92,7 +92,7 @@ internal sealed class EventLog(ILogger logger)
                 ResilienceLog.IdempotencyClaimLost(logger, policy, e.Id, e.Fence);
                 break;
             case IdempotencyOutcomeNotKept e:
-                ResilienceLog.IdempotencyOutcomeNotKept(logger, e.Error, policy, e.Id, e.Finish);
+                ResilienceLog.IdempotencyOutcomeNotKept(logger, ExceptionWalk.Loggable(e.Error), policy, e.Id, e.Finish);
                 break;
             case RuleAnswerRefused e:
                 ResilienceLog.RuleAnswerRefused(logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");

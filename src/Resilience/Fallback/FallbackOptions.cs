@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Resilience;
 
 /// <summary>What to put in the place of a failure or a refusal. Tried in this order: the last good value, the substitute call, the substitute value.</summary>
@@ -91,7 +93,16 @@ public sealed record FallbackUsed(string PipelineName, string PolicyName, Verdic
 /// <param name="Kept">The verdict that it should have replaced.</param>
 /// <param name="Error">What the substitute threw.</param>
 public sealed record FallbackFailed(string PipelineName, string PolicyName, Verdict Kept, Exception Error)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        base.PrintMembers(builder);
+        builder.Append($", {nameof(Kept)} = {Kept}, {nameof(Error)} = {Safely.TextOf(Error)}");
+        return true;
+    }
+}
 
 /// <summary>Adds fallbacks to a pipeline.</summary>
 public static class FallbackPipelineBuilderExtensions

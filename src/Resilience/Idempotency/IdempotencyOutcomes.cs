@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Collections.ObjectModel;
 using System.ComponentModel.DataAnnotations;
 using System.Net.Sockets;
 
@@ -102,7 +103,14 @@ public sealed class IdempotencyOutcomes
         return wasNotBegun && !wasRepeated ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
     }
 
-    private static bool SaysNothingWasBegun(Exception error) => error switch
+    private static bool SaysNothingWasBegun(Exception error)
+    {
+        ExceptionWalk walk = default;
+        return SaysNothingWasBegun(error, ref walk);
+    }
+
+    /// <summary>Also false where more would have to be looked at than we do: something may have been begun.</summary>
+    private static bool SaysNothingWasBegun(Exception error, ref ExceptionWalk walk) => walk.Enter() && error switch
     {
         // Something was under way and was cut off, whatever it was that cut it off.
         OperationCanceledException or TimeoutException => false,
@@ -112,9 +120,19 @@ public sealed class IdempotencyOutcomes
         HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http => http.HttpRequestError is
             HttpRequestError.NameResolutionError or HttpRequestError.ConnectionError
             or HttpRequestError.SecureConnectionError or HttpRequestError.ProxyTunnelError,
-        AggregateException several => several.InnerExceptions.Count > 0 && several.InnerExceptions.All(SaysNothingWasBegun),
-        _ => error.InnerException is { } inner && SaysNothingWasBegun(inner),
+        AggregateException several => SayNothingWasBegun(several.InnerExceptions, ref walk),
+        _ => error.InnerException is { } inner && SaysNothingWasBegun(inner, ref walk),
     };
+
+    private static bool SayNothingWasBegun(ReadOnlyCollection<Exception> errors, ref ExceptionWalk walk)
+    {
+        for (int i = 0; i < errors.Count; i++)
+        {
+            if (!SaysNothingWasBegun(errors[i], ref walk)) return false;
+        }
+
+        return errors.Count > 0;
+    }
 
     private IdempotencyDisposition? AskResult<T>(T result)
     {

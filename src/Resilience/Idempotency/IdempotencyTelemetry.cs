@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Text;
 
 namespace Resilience;
 
@@ -18,6 +19,15 @@ public sealed record IdempotencyAnswered(string PipelineName, string PolicyName,
     /// <summary>What kind of fault it was; null when there was no <see cref="Error"/>. <see cref="IdempotencyStoreFault.Misconfigured"/> does not pass
     /// by itself.</summary>
     public IdempotencyStoreFault? Fault => (Error as IdempotencyStoreException)?.Fault;
+
+    /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        base.PrintMembers(builder);
+        builder.Append($", {nameof(Id)} = {Id}, {nameof(Answer)} = {Answer}, {nameof(Attempt)} = {Attempt}");
+        builder.Append($", {nameof(Error)} = {Safely.TextOf(Error)}, {nameof(Fault)} = {Fault}");
+        return true;
+    }
 }
 
 /// <summary>A claim was lost while its call was running: somebody else may do the deed as well.</summary>
@@ -35,7 +45,16 @@ public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName
 /// <param name="Finish">Lost, or the store failed.</param>
 /// <param name="Error">What the store said.</param>
 public sealed record IdempotencyOutcomeNotKept(string PipelineName, string PolicyName, string Id, IdempotencyFinish Finish, Exception? Error)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        base.PrintMembers(builder);
+        builder.Append($", {nameof(Id)} = {Id}, {nameof(Finish)} = {Finish}, {nameof(Error)} = {Safely.TextOf(Error)}");
+        return true;
+    }
+}
 
 /// <summary>A call was not executed, and no outcome could be given instead.</summary>
 /// <param name="PipelineName">The pipeline, empty where a gate is used alone.</param>

@@ -79,8 +79,13 @@ internal static class Safely
     internal static ResilienceException ToException(Refusal refusal) =>
         Ask("refusal", static r => r.ToException(), refusal, null) ?? new ResilienceException($"{refusal.PolicyName} refused the call.");
 
-    /// <summary>The message of an exception, whose class may be a user's.</summary>
-    internal static string MessageOf(Exception exception) => Ask("exception message", static e => e.Message, exception, null) ?? exception.GetType().Name;
+    /// <summary>The message of an exception, whose class may be a user's, and which may hold more others than can be written down.</summary>
+    internal static string MessageOf(Exception exception) => ExceptionWalk.IsTooLarge(exception)
+        ? ExceptionWalk.SummaryOf(exception)
+        : Ask("exception message", static e => e.Message, exception, null) ?? exception.GetType().Name;
+
+    /// <summary>Type and message of an exception, for texts in which it is one thing among others.</summary>
+    internal static string TextOf(Exception? exception) => exception is null ? "" : $"{exception.GetType().Name}: {MessageOf(exception)}";
 
     /// <summary>Where an exception, whose class may be a user's, says that it comes from; empty when it does not say.</summary>
     internal static string SourceOf(Exception exception) => Ask("exception source", static e => e.Source, exception, null) ?? "";

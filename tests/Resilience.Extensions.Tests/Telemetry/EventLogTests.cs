@@ -47,17 +47,22 @@ public sealed class EventLogTests
     public static TheoryData<Type> Events() => [.. Ours()];
 
     /// <summary>An event with something in each place: the log has to write it, whatever it says.</summary>
-    private static ResilienceEvent Make(Type type)
+    private static ResilienceEvent Make(Type type, Exception? error = null)
     {
         ConstructorInfo constructor = type.GetConstructors().Single(c => c.GetParameters().Length > 1);
-        object?[] values = [.. constructor.GetParameters().Select(p => Something(p.ParameterType))];
-        return (ResilienceEvent)constructor.Invoke(values);
+        object?[] values =
+            [.. constructor.GetParameters().Select(p => p.ParameterType == typeof(Exception) ? error ?? new IOException() : Something(p.ParameterType))];
+        ResilienceEvent made = (ResilienceEvent)constructor.Invoke(values);
+        if (error is null) return made;
+        foreach (PropertyInfo settable in ErrorsOf(type).Where(p => p.CanWrite)) settable.SetValue(made, error);
+        return made;
     }
+
+    private static IEnumerable<PropertyInfo> ErrorsOf(Type type) => type.GetProperties().Where(p => p.PropertyType == typeof(Exception));
 
     private static object? Something(Type type)
     {
         if (type == typeof(string)) return "x";
-        if (type == typeof(Exception)) return new IOException();
         if (type.IsSubclassOf(typeof(Refusal))) return Refused(type);
         return type.IsAbstract || Nullable.GetUnderlyingType(type) is not null ? null : RuntimeHelpers.GetUninitializedObject(type);
     }
@@ -124,6 +129,22 @@ public sealed class EventLogTests
     {
         Ours().Should().HaveCountGreaterThan(11);
         Ours().Select(t => Written(Make(t)).Id).Should().OnlyHaveUniqueItems();
+    }
+
+    /// <summary>A provider of logs writes the exception of a line with <see cref="Exception.ToString"/>, which follows all that it holds.</summary>
+    [Fact]
+    public void The_exception_of_a_line_can_be_written_down_however_much_it_holds()
+    {
+        Type[] withErrors = [.. Ours().Where(t => ErrorsOf(t).Any())];
+        withErrors.Should().HaveCountGreaterThan(2);
+        LargeErrorTests.Writer writer = new();
+        foreach (string shape in LargeExceptions.All)
+        {
+            foreach (Type type in withErrors)
+                LargeExceptions.Wrong(shape, error => new EventLog(writer).Write(Make(type, error))).Should().BeNull("{0} is logged", type.Name);
+        }
+
+        LargeExceptions.Wrong("the same twice", error => writer.LogError(error, "x")).Should().NotBeNull("this one is not guarded");
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class ExtensionsLayeringTests
         ["Logging"] = ["RateLimiting"],
         ["Http"] = ["Guards"],
         ["Configuration"] = ["Logging", "Http", "Guards"],
-        ["DependencyInjection"] = ["Configuration", "Http", "Logging", "RateLimiting"],
+        ["DependencyInjection"] = ["Configuration", "Http", "Logging", "RateLimiting", "Guards"],
     };
 
     private static IEnumerable<(string File, string Text)> Sources()

@@ -22,7 +22,7 @@ public sealed class DefaultsTests
     /// <summary>A row of the page by its beginning, and what belongs to it.</summary>
     private static readonly (string Row, Exception[] Members)[] Rows =
     [
-        ("`OperationCanceledException` that nobody of us", [new OperationCanceledException(), new TaskCanceledException("x", new TimeoutException()), new TimeoutException()]),
+        ("`OperationCanceledException` that neither the caller", [new OperationCanceledException(), new TaskCanceledException("x", new TimeoutException()), new TimeoutException()]),
         ("`SocketException`, `IOException`",
         [
             .. new[]
