@@ -28,7 +28,8 @@ internal static partial class EndpointLog
     internal static partial void PageReadingFailed(ILogger logger, Exception error);
 
     [LoggerMessage(
-        13, LogLevel.Warning, "{User} decided about record {Id} of {Gate} on the live page: {Decision} was answered with {Answer}", EventName = "DashboardResolved")]
+        13, LogLevel.Warning, "{User} decided about record {Id} of {Gate} on the live page: {Decision} was answered with {Answer}",
+        EventName = "DashboardResolved")]
     internal static partial void PageResolved(ILogger logger, string user, string id, string gate, string decision, ResolveStatus answer);
 
     [LoggerMessage(

@@ -27,7 +27,9 @@ internal sealed class IdempotencyStoresHealthCheck(IdempotencyGates? gates) : IH
             data[title] = $"{failure.Fault}: {failure.Message}";
         }
 
-        string described = ill.Count == 0 ? "Every store of idempotency records answers." : $"Idempotency records cannot be asked for: {string.Join(", ", ill)}.";
+        string described = ill.Count == 0
+            ? "Every store of idempotency records answers."
+            : $"Idempotency records cannot be asked for: {string.Join(", ", ill)}.";
         return new(status, described, failures.FirstOrDefault(f => f is not null), data);
     }
 

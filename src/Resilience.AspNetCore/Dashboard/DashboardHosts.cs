@@ -20,7 +20,8 @@ internal static class DashboardHosts
         context.Response.Headers.CacheControl = "no-store";
         context.Response.ContentType = "text/plain; charset=utf-8";
         return context.Response.WriteAsync(
-            "In Development the live page is open, and answers only to localhost and to addresses. Add this host to DevelopmentHosts, or require authorization.",
+            "In Development the live page is open, and answers only to localhost and to addresses. "
+            + "Add this host to DevelopmentHosts, or require authorization.",
             context.RequestAborted);
     }
 }

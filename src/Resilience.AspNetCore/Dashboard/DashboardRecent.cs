@@ -208,6 +208,7 @@ internal static class Words
         IdempotencyAnswer.OutcomeUnknown => "unknown",
         IdempotencyAnswer.Unreadable => "unreadable",
         IdempotencyAnswer.Unprotected => "unprotected",
+        IdempotencyAnswer.Stopping => "stopping",
         _ => "unavailable",
     };
 }

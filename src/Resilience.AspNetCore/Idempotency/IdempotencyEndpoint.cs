@@ -226,7 +226,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
     private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyEntry entry)
     {
         // A store that is down says nothing of an earlier request.
-        bool tellsOfEarlier = entry.Answer is not (IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.None);
+        bool tellsOfEarlier = entry.Answer is not (IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.Stopping or IdempotencyAnswer.None);
         if (tellsOfEarlier && options.MayReplay is { } mayReplay && !await mayReplay(context).ConfigureAwait(false))
         {
             if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status200OK)

@@ -86,6 +86,15 @@ internal static class IdempotencyProblems
         context, options, StatusCodes.Status503ServiceUnavailable, "outcome-pending", "It is not known yet whether the request was carried out",
         "Repeat it later with the same key: it is never carried out twice.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
 
+    /// <summary>The connection is closed with it, so that the repetition can reach another node.</summary>
+    private static Task StoppingAsync(HttpContext context, IdempotencyEndpointOptions options, TimeSpan retryAfter)
+    {
+        if (!HttpProtocol.IsHttp2(context.Request.Protocol) && !HttpProtocol.IsHttp3(context.Request.Protocol)) context.Response.Headers.Connection = "close";
+        return WriteAsync(
+            context, options, StatusCodes.Status503ServiceUnavailable, "stopping", "This instance of the service is stopping",
+            "Nothing was carried out here. Repeat the request with the same key; another instance takes it.", isRetryable: true, retryAfter: retryAfter);
+    }
+
     internal static Task UnreadableAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status409Conflict, "outcome-unreadable", "The stored response cannot be read",
         "The request was begun before and may have been carried out. It is not begun again; ask for the state of what it was about.");
@@ -102,6 +111,7 @@ internal static class IdempotencyProblems
             context, options, StatusCodes.Status409Conflict, "outcome-unknown", "Nobody knows how the request ended",
             "It was begun before and may have been carried out. It is not begun again; ask for the state of what it was about."),
         IdempotencyAnswer.Unreadable => UnreadableAsync(context, options),
+        IdempotencyAnswer.Stopping => StoppingAsync(context, options, entry.RetryAfter),
         _ when entry.Error is IdempotencyStoreException { Fault: IdempotencyStoreFault.Misconfigured } mistake => MisconfiguredAsync(
             context, options, mistake.Message),
         _ => WriteAsync(

@@ -11,6 +11,7 @@ public sealed class IdempotencyGates
     private readonly IdempotencyRegistrations _registered;
     private readonly IServiceProvider _services;
     private IdempotencyGate[] _made = []; // replaced, never changed
+    private volatile bool _isStopping;
 
     internal IdempotencyGates(IdempotencyRegistrations registered, IServiceProvider services)
     {
@@ -54,12 +55,22 @@ public sealed class IdempotencyGates
         if (problems.Count > 0) throw new ResilienceOptionsException(problems);
     }
 
+    /// <summary>The host stops: no gate begins anything new, also one that is made afterwards.</summary>
+    internal void BeginStopping()
+    {
+        _isStopping = true;
+        Interlocked.MemoryBarrier();
+        foreach (IdempotencyGate gate in Made) gate.BeginStopping();
+    }
+
     internal IdempotencyGate Keep(IdempotencyGate made)
     {
         while (true)
         {
             IdempotencyGate[] before = Volatile.Read(ref _made), after = [.. before, made];
-            if (Interlocked.CompareExchange(ref _made, after, before) == before) return made;
+            if (Interlocked.CompareExchange(ref _made, after, before) != before) continue;
+            if (_isStopping) made.BeginStopping(); // pairs with BeginStopping: it sees the gate, or we see that it was called
+            return made;
         }
     }
 

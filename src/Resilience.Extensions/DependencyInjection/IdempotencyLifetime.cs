@@ -3,7 +3,7 @@ using Microsoft.Extensions.Hosting;
 namespace Resilience;
 
 /// <summary>What the gates of a container do when its host starts and stops.</summary>
-internal sealed class IdempotencyLifetime(IdempotencyStoreChecks checks) : IHostedLifecycleService
+internal sealed class IdempotencyLifetime(IdempotencyStoreChecks checks, IdempotencyGates gates) : IHostedLifecycleService
 {
     public Task StartingAsync(CancellationToken cancellationToken) => checks.RunAsync(cancellationToken);
 
@@ -11,9 +11,15 @@ internal sealed class IdempotencyLifetime(IdempotencyStoreChecks checks) : IHost
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>Servers still take requests: from now on their gates begin nothing new.</summary>
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        gates.BeginStopping();
+        return Task.CompletedTask;
+    }
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    /// <summary>Servers have stopped, or their time is up.</summary>
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.WhenAll(gates.Made.Select(gate => gate.StopAsync(cancellationToken)));
 }

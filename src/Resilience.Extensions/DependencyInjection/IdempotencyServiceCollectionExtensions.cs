@@ -126,7 +126,11 @@ public static class IdempotencyServiceCollectionExtensions
         services.AddSingleton(made);
         services.AddSingleton(provider => new IdempotencyGates(made, provider));
         services.AddSingleton<IHostedService>(
-            provider => new IdempotencyLifetime(new(made, provider.GetRequiredService<IdempotencyGates>(), provider)));
+            provider =>
+            {
+                IdempotencyGates gates = provider.GetRequiredService<IdempotencyGates>();
+                return new IdempotencyLifetime(new(made, gates, provider), gates);
+            });
         services.AddOptions<StartCheck>().Validate<IdempotencyGates>(static (_, gates) =>
         {
             if (!gates.IsLeftToServer) gates.ThrowIfInvalid();

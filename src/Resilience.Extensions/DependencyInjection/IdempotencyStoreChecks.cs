@@ -25,7 +25,7 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
         if (failures.Count == 1) throw failures[0];
         if (failures.Count == 0) return;
         throw new IdempotencyStoreException(
-            failures.Max(f => f.Fault), string.Join(Environment.NewLine, failures.Select(f => f.Message)), new AggregateException(failures));
+            failures.Max(f => f.Fault), string.Join(Environment.NewLine, failures.Select(SafeCalls.MessageOf)), new AggregateException(failures));
     }
 
     /// <summary>Why the host must not start; null when it may.</summary>
@@ -61,5 +61,5 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
     }
 
     private static IdempotencyStoreException Named(IdempotencyRegistration gate, IdempotencyStoreException failure) =>
-        new(failure.Fault, $"{gate.Title}: {failure.Message}", failure);
+        new(failure.Fault, $"{gate.Title}: {SafeCalls.MessageOf(failure)}", failure);
 }

@@ -22,6 +22,17 @@ internal sealed class ClaimTable
     /// <summary>How many ids are asked for or held.</summary>
     internal int Leading => Parts.Sum(static part => part.CountLeading());
 
+    /// <summary>How many claims are in the table.</summary>
+    internal int Count => Parts.Sum(static part => part.Count);
+
+    /// <summary>All claims that the store has granted, or that go on without.</summary>
+    internal IReadOnlyList<IdempotencyClaim> All()
+    {
+        List<IdempotencyClaim> all = [];
+        foreach (ClaimPart part in Parts) part.AddOwned(all);
+        return all;
+    }
+
     /// <summary>Enters a claim that is about to ask the store, unless another one of the same id has been entered.</summary>
     /// <param name="mine">The claim.</param>
     /// <param name="followers">Those of the other one, if it asks for the same: this call is one of them now.</param>
@@ -67,6 +78,28 @@ internal sealed class ClaimPart
 
     /// <summary>Guards the table and what the claims in it say of themselves as its entries.</summary>
     internal readonly Lock Gate = new();
+
+    internal int Count
+    {
+        get
+        {
+            lock (Gate) return _count;
+        }
+    }
+
+    internal void AddOwned(List<IdempotencyClaim> all)
+    {
+        lock (Gate)
+        {
+            foreach (IdempotencyClaim? first in _buckets)
+            {
+                for (IdempotencyClaim? claim = first; claim is not null; claim = claim.Next)
+                {
+                    if (claim.IsOwned) all.Add(claim);
+                }
+            }
+        }
+    }
 
     internal int CountLeading()
     {

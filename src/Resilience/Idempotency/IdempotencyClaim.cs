@@ -33,6 +33,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public static readonly ResilienceProperty<IdempotencyClaim> Property = new("idempotency claim");
 
     private const int Open = 0, Ended = 1, InTransaction = 2;
+    private const int Lost = 1, ToldToStop = 2; // in _isLost
 
     private readonly IdempotencyGate _gate;
     private CancellationTokenSource? _lostSource; // made when somebody asks for its token
@@ -71,12 +72,13 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public bool IsProtected => Fence > 0;
 
     /// <summary>True when the claim was lost: the lease could not be renewed, or somebody took over.</summary>
-    public bool IsLost => Volatile.Read(ref _isLost) != 0; // pairs with Lose
+    public bool IsLost => Volatile.Read(ref _isLost) == Lost; // pairs with Lose
 
     /// <summary>True after <see cref="PassPointOfNoReturn"/>.</summary>
     public bool IsPastPointOfNoReturn => _isPastPointOfNoReturn;
 
-    /// <summary>Cancelled when the claim is lost: stop then, somebody else may be at it.</summary>
+    /// <summary>Cancelled when the claim is lost (stop then, another process may be at it), and when the gate stops and its time is up
+    /// (<see cref="IdempotencyGate.StopAsync"/>): end it then, so that another process need not wait for its lease.</summary>
     public CancellationToken LeaseLost
     {
         get
@@ -86,7 +88,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
             CancellationTokenSource source = Interlocked.CompareExchange(ref _lostSource, mine, null) ?? mine;
 
             // Pairs with Lose: either it sees our source, or we see that it was lost.
-            if (IsLost) Cancel(source);
+            if (Volatile.Read(ref _isLost) != 0) Cancel(source);
             return source.Token;
         }
     }
@@ -256,8 +258,18 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>The keeper says that it is lost.</summary>
     internal void Lose()
     {
-        if (Interlocked.Exchange(ref _isLost, 1) != 0) return;
-        // After the exchange, which is a full fence: see LeaseLost.
+        if (Interlocked.Exchange(ref _isLost, Lost) == 0) CancelLost();
+    }
+
+    /// <summary>The gate stops, and this claim has not ended in time.</summary>
+    internal void TellToStop()
+    {
+        if (Interlocked.CompareExchange(ref _isLost, ToldToStop, 0) == 0) CancelLost();
+    }
+
+    /// <summary>After an exchange, which is a full fence: see <see cref="LeaseLost"/>.</summary>
+    private void CancelLost()
+    {
         if (Volatile.Read(ref _lostSource) is { } source) Cancel(source);
     }
 

@@ -29,6 +29,9 @@ public enum IdempotencyAnswer
 
     /// <summary>The store cannot be asked, and the options allow to go on without it: the claim protects nothing.</summary>
     Unprotected = 8,
+
+    /// <summary>This process is stopping and begins nothing new, and there is no outcome yet: ask another one.</summary>
+    Stopping = 9,
 }
 
 /// <summary>The answer of an <see cref="IdempotencyGate"/>, with what belongs to it.</summary>
@@ -48,7 +51,7 @@ public readonly record struct IdempotencyEntry
     /// <summary>Replayed, or outcome unknown with a stored error: the content that was kept.</summary>
     public ReadOnlyMemory<byte> Content { get; private init; }
 
-    /// <summary>Busy or unavailable: when it may be worth asking again.</summary>
+    /// <summary>Busy, unavailable or stopping: when it may be worth asking again.</summary>
     public TimeSpan RetryAfter { get; private init; }
 
     /// <summary>Unavailable, unprotected or unreadable: what the store said.</summary>
@@ -66,6 +69,8 @@ public readonly record struct IdempotencyEntry
     internal static IdempotencyEntry Busy(TimeSpan retryAfter) => new(IdempotencyAnswer.Busy) { RetryAfter = retryAfter };
 
     internal static IdempotencyEntry KeyReused { get; } = new(IdempotencyAnswer.KeyReused);
+
+    internal static IdempotencyEntry Stopping { get; } = new(IdempotencyAnswer.Stopping) { RetryAfter = TimeSpan.FromSeconds(1) };
 
     internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown) { AreAttemptsUsedUp = true };
 

@@ -9,7 +9,7 @@ public enum MessageAnswer
     /// <summary>It was processed before: acknowledge it.</summary>
     SeenBefore = 1,
 
-    /// <summary>Another consumer is at it: let it be delivered again later.</summary>
+    /// <summary>Another consumer is at it, or this process is stopping: let it be delivered again later.</summary>
     InProgress = 2,
 
     /// <summary>It was begun, perhaps processed, and nobody knows how that ended; or what is stored about it cannot be read; or its key was
@@ -83,7 +83,7 @@ public sealed partial class IdempotencyGate
             {
                 case IdempotencyRefusalReason.ResultNotKept:
                     return MessageAnswer.SeenBefore;
-                case IdempotencyRefusalReason.Busy or IdempotencyRefusalReason.ClaimLost:
+                case IdempotencyRefusalReason.Busy or IdempotencyRefusalReason.ClaimLost or IdempotencyRefusalReason.Stopping:
                     return MessageAnswer.InProgress;
                 case IdempotencyRefusalReason.OutcomeUnknown when refusal.AreAttemptsUsedUp:
                     return MessageAnswer.Poison;

@@ -174,6 +174,12 @@ public sealed partial class IdempotencyGate
 
     internal void Hold(IdempotencyClaim claim)
     {
+        if (_isStopping && claim.IsProtected)
+        {
+            _ = LapseAsync(claim).AsTask(); // it leaves the table when the store knows, and StopAsync waits for that
+            return;
+        }
+
         try
         {
             IdempotencyTelemetry.Ended(_environment, "held");

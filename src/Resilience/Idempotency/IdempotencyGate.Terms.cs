@@ -26,6 +26,7 @@ public sealed partial class IdempotencyGate
         options.PurgeInterval = TimeSpan.Zero; // the records are those of this gate, which sees to them
         IdempotencyGate made = new(Store, options, _environment);
         IdempotencyGate kept = _underTerms.GetOrAdd(terms, made);
+        if (_isStopping) kept.BeginStopping(); // after it is in the table: either it is seen there, or we see that this gate stops
         if (kept != made || Volatile.Read(ref _isDisposed)) made.Dispose(); // another caller was faster, or the gate is gone
         return kept;
     }

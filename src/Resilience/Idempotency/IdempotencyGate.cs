@@ -134,6 +134,7 @@ public sealed partial class IdempotencyGate : IDisposable
     /// <summary>Asks the store for all who come with this key at this moment, and goes on asking while it is worth waiting.</summary>
     private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyClaim claim, long waitUntil, CancellationToken cancellationToken)
     {
+        if (_isStopping) return LookOnlyAsync(claim);
         long asked = _clock.NowMs, number = NextNumber();
         AcquireRequest request = RequestFor(claim, number);
         ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(request);
@@ -165,6 +166,12 @@ public sealed partial class IdempotencyGate : IDisposable
                 }
 
                 await WaitForOtherProcessAsync(claim.Id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
+                if (_isStopping)
+                {
+                    isSettled = true;
+                    return await LookOnlyAsync(claim).ConfigureAwait(false);
+                }
+
                 asked = _clock.NowMs;
                 number = NextNumber();
                 asking = _store.AcquireAsync(RequestFor(claim, number)).AsTask();
@@ -211,6 +218,7 @@ public sealed partial class IdempotencyGate : IDisposable
             double pause = Math.Min(left, pauseMs * (0.5 + Safely.Draw(_environment.Randomness, 0.5)));
             await ClockWait.ForAsync(_clock, TimeSpan.FromMilliseconds(Math.Max(1, pause)), cancellationToken).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
+            if (_isStopping) return;
             pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
             try
             {

@@ -26,6 +26,9 @@ public enum IdempotencyRefusalReason
 
     /// <summary>The claim was lost while the call ran, and it did not come to an end; somebody else is doing it, or did.</summary>
     ClaimLost = 7,
+
+    /// <summary>This process is stopping and begins nothing new.</summary>
+    Stopping = 8,
 }
 
 /// <summary>A call was not executed because of its key.</summary>
@@ -75,6 +78,7 @@ public sealed class IdempotencyRefusal : Refusal
         IdempotencyRefusalReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
         IdempotencyRefusalReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
         IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({(Cause is null ? "" : Safely.MessageOf(Cause))})",
+        IdempotencyRefusalReason.Stopping => $"this process is stopping and does not begin the call (record {Id})",
         _ => $"the claim (record {Id}) was lost while the call ran",
     };
 

@@ -213,6 +213,7 @@ internal sealed class IdempotencyTelemetry
         IdempotencyRefusalReason.ResultNotKept => "result_not_kept",
         IdempotencyRefusalReason.Unreadable => "unreadable",
         IdempotencyRefusalReason.ClaimLost => "claim_lost",
+        IdempotencyRefusalReason.Stopping => "stopping",
         _ => "store_unavailable",
     };
 
@@ -225,6 +226,7 @@ internal sealed class IdempotencyTelemetry
         IdempotencyAnswer.OutcomeUnknown => "unknown",
         IdempotencyAnswer.Unreadable => "unreadable",
         IdempotencyAnswer.Unprotected => "unprotected",
+        IdempotencyAnswer.Stopping => "stopping",
         _ => "unavailable",
     };
 }

@@ -154,6 +154,7 @@ internal sealed class IdempotentExecution<T>
         (IdempotencyAnswer.Busy, _) => Refuse(IdempotencyRefusalReason.Busy, id, entry),
         (IdempotencyAnswer.KeyReused, _) => Refuse(IdempotencyRefusalReason.KeyReused, id, entry),
         (IdempotencyAnswer.OutcomeUnknown, _) => Refuse(IdempotencyRefusalReason.OutcomeUnknown, id, entry),
+        (IdempotencyAnswer.Stopping, _) => Refuse(IdempotencyRefusalReason.Stopping, id, entry),
         _ => Refuse(IdempotencyRefusalReason.StoreUnavailable, id, entry),
     };
 

@@ -53,6 +53,9 @@ internal sealed class StoreCalls : IDisposable
     /// <summary>The store itself, if it is the one in memory and nobody measures it: it is asked without a detour.</summary>
     private InMemoryIdempotencyStore? Memory => _memory is not null && !IdempotencyTelemetry.MeasuresStores(_environment) ? _memory : null;
 
+    /// <summary>Whether something is still to be told to the store.</summary>
+    internal bool IsBusyInBackground => Volatile.Read(ref _inBackground) > 0;
+
     /// <summary>Two tries must fit between a renewal and the end of the lease.</summary>
     private TimeSpan RenewTimeout => _options.Lease / 4 < _options.FinishTimeout ? _options.Lease / 4 : _options.FinishTimeout;
 
