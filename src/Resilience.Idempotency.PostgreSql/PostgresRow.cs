@@ -18,7 +18,7 @@ internal static class PostgresRow
         long fence = row.GetInt64(1);
         if (state == Released || !row.GetBoolean(4)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
         if (!row.GetBoolean(3)) return (AcquireAnswer.Mismatch, true);
-        if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7)), true);
+        if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7), Left(row, 9)), true);
         if (IsTrue(row, 8)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false); // our own: the reply was lost
         TimeSpan left = Left(row, 5);
         if (left > TimeSpan.Zero) return (AcquireAnswer.InFlight(fence, left), true);

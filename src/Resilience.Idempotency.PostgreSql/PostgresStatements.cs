@@ -65,7 +65,7 @@ internal sealed class PostgresStatements
                    (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
                    AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
                    CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END,
-                   r.state = 1 AND r.nonce = $3
+                   r.state = 1 AND r.nonce = $3, (extract(epoch FROM r.expires_at - c.now) * 1000000)::bigint
               FROM {Table} AS r CROSS JOIN {Clock} AS c
              WHERE r.id = $1
             """;

@@ -18,7 +18,7 @@ internal static class RedisReply
             "A" => AcquireAnswer.Acquired(Number(parts[1]), (int)Number(parts[2])),
             "P" => AcquireAnswer.InFlight(Number(parts[1]), Span(parts[2])),
             "C" => AcquireAnswer.Completed(
-                (string?)parts[1] == Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, (byte[]?)parts[2] ?? []),
+                (string?)parts[1] == Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, (byte[]?)parts[2] ?? [], Span(parts[3])),
             "M" => AcquireAnswer.Mismatch,
             "X" => AcquireAnswer.Abandoned,
             _ => null,

@@ -1,6 +1,6 @@
 -- Claims a record, or says why not.
 -- ARGV: fingerprint, nonce, lease and retention in microseconds, most attempts
--- Answers: A fence attempt | P fence left | C state payload | M | X | ? (no record of ours)
+-- Answers: A fence attempt | P fence left | C state payload left | M | X | ? (no record of ours)
 local key, print, nonce = KEYS[1], ARGV[1], ARGV[2]
 local lease, retention, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local now = clock()
@@ -10,7 +10,7 @@ if record == false then return {'?'} end
 local attempt = 1
 if not is_absent(record, now) then
   if record.print ~= print then return {'M'} end
-  if record.state ~= '1' then return {'C', record.state, redis.call('HGET', key, 'payload')} end
+  if record.state ~= '1' then return {'C', record.state, redis.call('HGET', key, 'payload'), text(record.expires - now)} end
   if record.nonce == nonce then
     -- The reply to this very claim was lost: the claim stands, and its lease begins anew.
     redis.call('HSET', key, 'lease', text(now + lease), 'expires', text(now + retention))

@@ -28,6 +28,17 @@ public static partial class IdempotencyStoreContract
             Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "Nobody had taken over, and the renewal was refused.");
             await c.ExpectAsync(AcquireStatus.InFlight).ConfigureAwait(false);
         }),
+        Law("A completed record says how long it is still kept, or nothing, and never more", async c =>
+        {
+            TimeSpan kept = 4 * c.ShortLease, tolerance = c.ShortLease / 4;
+            await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, retention: kept).ConfigureAwait(false);
+            AcquireAnswer early = await c.AskAsync().ConfigureAwait(false);
+            await c.Subject.PassAsync(c.ShortLease).ConfigureAwait(false);
+            AcquireAnswer late = await c.AskAsync().ConfigureAwait(false);
+            Case.Demand(early.KeptFor >= TimeSpan.Zero && early.KeptFor <= kept + tolerance, $"It says {early.KeptFor} of at most {kept}.");
+            bool isTrue = late.Status != AcquireStatus.Completed || late.KeptFor <= kept - c.ShortLease + tolerance;
+            Case.Demand(isTrue, $"When {c.ShortLease} of {kept} had passed it said {late.KeptFor}.");
+        }),
         Law("A renewed claim is not taken over", async c =>
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);

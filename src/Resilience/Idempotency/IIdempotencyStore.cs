@@ -154,6 +154,10 @@ public readonly record struct AcquireAnswer
     /// <summary>Completed: what was kept.</summary>
     public ReadOnlyMemory<byte> Payload { get; private init; }
 
+    /// <summary>Completed: how much longer the record is kept, as the store's clock sees it now. Zero: the store does not say, and nobody may answer in
+    /// its place.</summary>
+    public TimeSpan KeptFor { get; private init; }
+
     /// <summary>True when somebody else's claim had lapsed and this one takes its place.</summary>
     public bool TookOver => Attempt > 1;
 
@@ -166,8 +170,14 @@ public readonly record struct AcquireAnswer
     public static AcquireAnswer InFlight(long fence, TimeSpan retryAfter) => new(AcquireStatus.InFlight) { Fence = fence, RetryAfter = retryAfter };
 
     /// <summary>The deed is done.</summary>
-    public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload) =>
-        new(AcquireStatus.Completed) { Ending = ending, Payload = payload };
+    public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload) => Completed(ending, payload, TimeSpan.Zero);
+
+    /// <summary>The deed is done.</summary>
+    /// <param name="ending">How it ended.</param>
+    /// <param name="payload">What was kept. Nobody changes it any more.</param>
+    /// <param name="keptFor">How much longer it is kept; never more than that. Zero: not said.</param>
+    public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan keptFor) =>
+        new(AcquireStatus.Completed) { Ending = ending, Payload = payload, KeptFor = keptFor };
 
     /// <summary>The id was used to ask for something else.</summary>
     public static AcquireAnswer Mismatch { get; } = new(AcquireStatus.Mismatch);

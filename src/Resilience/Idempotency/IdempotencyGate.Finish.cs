@@ -68,8 +68,11 @@ public sealed partial class IdempotencyGate
             end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
             {
-                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload, retention ?? _options.Retention).ConfigureAwait(false);
+                long asked = _clock.NowMs;
+                TimeSpan kept = retention ?? _options.Retention;
+                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload, kept).ConfigureAwait(false);
                 finish = isKept ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
+                if (isKept) _replays?.Keep(claim.Id, claim.Fingerprint, end, asked, kept);
             }
 
             if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
@@ -233,6 +236,7 @@ public sealed partial class IdempotencyGate
     private async Task PurgeAsync()
     {
         const int Most = 1000, Rounds = 100;
+        _replays?.Sweep(_clock.NowMs);
         try
         {
             for (int round = 0; round < Rounds && await _store.PurgeAsync(Most).ConfigureAwait(false) == Most; round++)

@@ -30,9 +30,15 @@ public sealed partial class IdempotencyGate
             Payload = PayloadOf(resolution),
             Retention = _options.Retention,
         }).ConfigureAwait(false);
+        ForgetReplay(id);
         if (answer.Status == ResolveStatus.Resolved) IdempotencyTelemetry.Ended(_environment, "resolved");
         return answer;
     }
+
+    /// <summary>Lets this process forget what it has seen of a completed record, so that the next duplicate asks the store: call it after you have erased or
+    /// replaced the record there. Other processes do so within <see cref="IdempotencyOptions.ReplayCacheTime"/>.</summary>
+    /// <param name="id">The record; see <see cref="IdempotencyKey.ToId"/> and <see cref="IdempotencyId.TryParse"/>.</param>
+    public void ForgetReplay(IdempotencyId id) => _replays?.Forget(id, _clock.NowMs);
 
     /// <summary>The store as one in which records can be resolved.</summary>
     /// <exception cref="NotSupportedException">It is none.</exception>

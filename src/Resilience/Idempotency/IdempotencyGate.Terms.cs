@@ -24,7 +24,7 @@ public sealed partial class IdempotencyGate
         IdempotencyOptions options = terms.ApplyTo(_options);
         options.ThrowIfInvalid();
         options.PurgeInterval = TimeSpan.Zero; // the records are those of this gate, which sees to them
-        IdempotencyGate made = new(Store, options, _environment);
+        IdempotencyGate made = new(Store, options, _environment, this);
         IdempotencyGate kept = _underTerms.GetOrAdd(terms, made);
         if (_isStopping) kept.BeginStopping(); // after it is in the table: either it is seen there, or we see that this gate stops
         if (kept != made || Volatile.Read(ref _isDisposed)) made.Dispose(); // another caller was faster, or the gate is gone

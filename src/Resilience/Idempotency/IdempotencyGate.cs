@@ -20,6 +20,7 @@ public sealed partial class IdempotencyGate : IDisposable
     private readonly Clock _clock;
     private readonly StoreCalls _store;
     private readonly LeaseKeeper _keeper;
+    private readonly ReplayCache? _replays;
     private readonly long _nonceBase;
     private long _numbers; // of the claims that were asked for
     private int _waiters;
@@ -49,7 +50,7 @@ public sealed partial class IdempotencyGate : IDisposable
     {
     }
 
-    private IdempotencyGate(IIdempotencyStore store, IdempotencyOptions options, PolicyEnvironment environment)
+    private IdempotencyGate(IIdempotencyStore store, IdempotencyOptions options, PolicyEnvironment environment, IdempotencyGate? of = null)
     {
         _options = options;
         _environment = environment;
@@ -60,6 +61,7 @@ public sealed partial class IdempotencyGate : IDisposable
         _store = new(Store, _options, _environment);
         _keeper = new(_claims, _options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
+        if (!_store.Traits.IsImmediate && _options.ReplayCacheTime > TimeSpan.Zero) _replays = of is null ? new(_options) : of._replays;
         Guid seed = Guid.NewGuid();
         _nonceBase = BitConverter.ToInt64(seed.ToByteArray(), 8);
         _numbers = BitConverter.ToInt64(seed.ToByteArray(), 0);
@@ -90,6 +92,9 @@ public sealed partial class IdempotencyGate : IDisposable
     /// <summary>How many keys this process asks for or holds now.</summary>
     internal int Flights => _claims.Leading;
 
+    /// <summary>How many completed keys this process answers by itself now.</summary>
+    internal int CachedReplays => _replays?.Count ?? 0;
+
     internal TimeProvider Time => _time;
 
     internal OutcomeClassifier Classifier => _environment.Classifier;
@@ -104,6 +109,12 @@ public sealed partial class IdempotencyGate : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_clock.NowMs >= Volatile.Read(ref _purgeAt)) PurgeInBackground();
+        if (_replays is not null && _replays.TryFind(id, fingerprint, _clock.NowMs, out IdempotencyEntry known))
+        {
+            IdempotencyTelemetry.Answered(_environment, id, known);
+            return new(known);
+        }
+
         IdempotencyClaim mine = new(this, id, fingerprint);
         ValueTask<IdempotencyEntry> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
             ? LeadAsync(mine, WaitUntil(), cancellationToken)
@@ -265,6 +276,7 @@ public sealed partial class IdempotencyGate : IDisposable
         }
 
         IdempotencyEntry entry = EntryOf(answer);
+        if (answer.Status == AcquireStatus.Completed) _replays?.Keep(claim.Id, claim.Fingerprint, entry, asked, answer.KeptFor);
 
         // Out of time: those who follow may have more of it than we had, and ask for themselves.
         bool asksThemselves = answer.Status == AcquireStatus.InFlight && _options.WhenInFlight == WhenInFlight.Wait;

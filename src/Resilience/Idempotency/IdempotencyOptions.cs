@@ -70,6 +70,18 @@ public sealed class IdempotencyOptions : PolicyOptions
     /// 1 s to a day; zero: never, somebody else does it (<see cref="IIdempotencyStore.PurgeAsync"/>). Nothing but space depends on it.</summary>
     public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>How long this process may answer duplicates of a completed key by itself after it has seen the record, and never beyond the time that the
+    /// record is kept. Default 60 s, from 1 ms to 60 s; zero: never, every duplicate asks the store.</summary>
+    /// <remarks>For so long a record that was erased, replaced or lost in the store by another hand may still be replayed here; see
+    /// <see cref="IdempotencyGate.ForgetReplay"/>. Unknown outcomes are always asked for. Not used for stores that answer at once.</remarks>
+    public TimeSpan ReplayCacheTime { get; set; } = ReplayCache.LongestTime;
+
+    /// <summary>How many completed keys this process may answer by itself. Default 10,000, from 1 to 1,000,000.</summary>
+    public int ReplayCacheEntries { get; set; } = 10_000;
+
+    /// <summary>How many bytes they may take in all. Default 16 MiB, from 64 KiB to 1 GiB. Not payloads of more than a sixteenth of it.</summary>
+    public long ReplayCacheBytes { get; set; } = 16 << 20;
+
     /// <inheritdoc/>
     protected internal override string Kind => "idempotency";
 
@@ -89,6 +101,9 @@ public sealed class IdempotencyOptions : PolicyOptions
         check.Defined(nameof(WhenStoreFails), WhenStoreFails);
         check.Span(nameof(AcquireTimeout), AcquireTimeout, millisecond, minute);
         check.Span(nameof(FinishTimeout), FinishTimeout, millisecond, minute);
+        if (ReplayCacheTime != TimeSpan.Zero) check.Span(nameof(ReplayCacheTime), ReplayCacheTime, millisecond, ReplayCache.LongestTime);
+        check.Number(nameof(ReplayCacheEntries), ReplayCacheEntries, 1, 1_000_000);
+        check.Number(nameof(ReplayCacheBytes), ReplayCacheBytes, 64 << 10, 1 << 30);
         if (PurgeInterval != TimeSpan.Zero) check.Span(nameof(PurgeInterval), PurgeInterval, TimeSpan.FromSeconds(1));
     }
 

@@ -27,6 +27,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
                 : "refuse"),
             new("store fails", $"{(asked.WhenStoreFails == WhenStoreFails.Refuse ? "refuse" : "run unprotected")}, "
                 + $"asked for {Show(asked.AcquireTimeout)}, told for {Show(asked.FinishTimeout)}"),
+            new("replays", ShowReplays(asked)),
             new("key missing", MayRunWithoutKey ? "run unprotected" : "refuse"),
             new("serializer", options.Serializer.GetType().Name),
             new("caller cancels", options.IgnoreCallersCancellation ? "go on" : "stop"),
@@ -36,6 +37,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
         if (options.Outcomes != IdempotencyOutcomes.Default) described.Add(new("outcomes", "custom"));
         return new(environment.PolicyName, PolicyRole.Idempotency) { Options = described };
     }
+
+    private string ShowReplays(IdempotencyOptions asked) => gate.Store.Traits.IsImmediate || asked.ReplayCacheTime == TimeSpan.Zero
+        ? "asked for"
+        : $"from memory for {Show(asked.ReplayCacheTime)}, {Show(asked.ReplayCacheEntries)} keys and {asked.ReplayCacheBytes >> 10} KiB in all";
 
     private static string Show(TimeSpan span) => PolicyDescription.Format(span);
 

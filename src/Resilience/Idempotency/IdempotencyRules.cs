@@ -138,7 +138,8 @@ public static class IdempotencyRules
             AcquireStatus.Acquired => AcquireAnswer.Acquired(next.Fence, next.Attempt),
             AcquireStatus.InFlight => AcquireAnswer.InFlight(record.Fence, Left(record.LeaseUntil, now)),
             AcquireStatus.Completed => AcquireAnswer.Completed(
-                record.State == IdempotencyRecordState.Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, payload),
+                record.State == IdempotencyRecordState.Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, payload,
+                Left(record.ExpiresAt, now)),
             AcquireStatus.Mismatch => AcquireAnswer.Mismatch,
             _ => AcquireAnswer.Abandoned,
         };

@@ -51,6 +51,7 @@ public enum Flaw
     ExpiredRestartsTheFence,
     PurgeRestartsTheFence,
     ExpiresResultsWithTheLease,
+    SaysThatResultsAreKeptForLonger,
     IgnoresMaxAttempts,
     AbandonedCannotComplete,
     PurgeRemovesLapsedClaims,
@@ -139,7 +140,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         if (isDone && !(flaw == Flaw.NonceReopensACompletedClaim && row.LastNonce == request.Nonce))
         {
             IdempotencyEnding ending = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate;
-            return AcquireAnswer.Completed(ending, row.Payload);
+            return AcquireAnswer.Completed(ending, row.Payload, flaw == Flaw.SaysThatResultsAreKeptForLonger ? TimeSpan.FromDays(1) : row.ExpiresAt - Now);
         }
 
         if (isMine && flaw != Flaw.ForgetsTheNonce)

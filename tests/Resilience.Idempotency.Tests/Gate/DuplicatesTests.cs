@@ -181,7 +181,7 @@ public sealed class DuplicatesTests
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
         IdempotencyId id = Kit.NewId();
-        await (await kit.Gate.EnterAsync(id, default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
+        await (await kit.NewGate(store: kit.Memory).EnterAsync(id, default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt); // not seen here yet
         TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         store!.After = _ => answer.Task;
         Task<IdempotencyEntry> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
