@@ -8,7 +8,22 @@ public sealed class MarksTableTests
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Wait = TimeSpan.FromSeconds(30);
 
-    private readonly FakeTimeProvider _time = new();
+    private readonly Timers _time = new();
+
+    /// <summary>A clock that says how many timers were ever set on it.</summary>
+    private sealed class Timers : FakeTimeProvider
+    {
+        private int _set;
+
+        internal int Set => Volatile.Read(ref _set);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref _set);
+            return timer;
+        }
+    }
 
     private static readonly (string Name, Classification Said)[] Kinds =
     [
@@ -45,11 +60,12 @@ public sealed class MarksTableTests
     {
         foreach (bool isResult in new[] { false, true })
         {
-            foreach (bool suspends in new[] { false, true }) (await Did(policy, kind, isResult, suspends)).Should().Be(expected, "result: {0}, suspends: {1}", isResult, suspends);
+            foreach (bool suspends in new[] { false, true }) 
+                (await Did(policy, kind, isResult, suspends, expected)).Should().Be(expected, "result: {0}, suspends: {1}", isResult, suspends);
         }
     }
 
-    private Task<string> Did(string policy, string kind, bool isResult, bool suspends)
+    private Task<string> Did(string policy, string kind, bool isResult, bool suspends, string expected)
     {
         Classification said = Kinds.Single(k => k.Name == kind).Said;
         Failing failing = new(isResult, suspends, policy.StartsWith("retry, forbidden", StringComparison.Ordinal), policy.EndsWith("unless", StringComparison.Ordinal));
@@ -59,8 +75,8 @@ public sealed class MarksTableTests
         {
             "breaker" => BreakerDid(builder, failing, false),
             "breaker, probe" => BreakerDid(builder, failing, true),
-            "hedging" => HedgingDid(builder, failing, TimeSpan.FromSeconds(5)),
-            "hedging, no delay" => HedgingDid(builder, failing, Timeout.InfiniteTimeSpan),
+            "hedging" => HedgingDid(builder, failing, TimeSpan.FromSeconds(5), expected),
+            "hedging, no delay" => HedgingDid(builder, failing, Timeout.InfiniteTimeSpan, expected),
             "fallback" => FallbackDid(builder, failing),
             _ => RetryDid(builder, failing),
         };
@@ -137,17 +153,37 @@ public sealed class MarksTableTests
         };
     }
 
-    private async Task<string> HedgingDid(ResiliencePipelineBuilder builder, Failing failing, TimeSpan delay)
+    /// <summary>What is expected says whether the clock has to move; what is answered is what was seen. Where it must not move, nothing is waited for but
+    /// the call; where it must, it moves when the race has heard of the failure and waits.</summary>
+    private async Task<string> HedgingDid(ResiliencePipelineBuilder builder, Failing failing, TimeSpan delay, string expected)
     {
-        Task<Outcome<int>> call = Run(builder.AddHedging(o => o.Delay = delay).Build(), failing).AsTask();
-        if (await Settles(call, failing)) return failing.Calls == 2 ? "next now" : "answer";
-        _time.Advance(delay);
-        if (await Settles(call, failing)) return failing.Calls == 2 ? "next later" : "gave up";
-        failing.Calls.Should().Be(1);
-        _time.Advance(Wait - delay);
-        await Settles(call, failing);
-        (await call.WaitAsync(Bound)).Verdict.Should().Be(Verdict.Failure);
-        return failing.Calls == 2 ? "next as told" : "gave up";
+        int timersBefore = int.MaxValue;
+        ResiliencePipeline pipeline = builder.AddHedging(o => (o.Delay, o.ShouldHedge) = (delay, _ =>
+        {
+            timersBefore = _time.Set;
+            return true;
+        })).Build();
+        Task<Outcome<int>> call = Run(pipeline, failing).AsTask();
+        if (expected is not ("next later" or "next as told"))
+        {
+            await EndAsync(call, failing);
+            return failing.Calls == 2 ? "next now" : "answer";
+        }
+
+        // The wait for the delay is set before the failure; one that was asked for, after it.
+        await UntilAsync(() => call.IsCompleted || IsWaiting(Volatile.Read(ref timersBefore)), failing);
+        if (call.IsCompleted) return failing.Calls == 2 ? "next now" : "answer";
+        _time.Advance(expected == "next later" ? delay : Wait - TimeSpan.FromMilliseconds(1));
+        if (expected == "next as told")
+        {
+            failing.Calls.Should().Be(1);
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        (await EndAsync(call, failing)).Verdict.Should().Be(Verdict.Failure);
+        return failing.Calls == 2 ? expected : "gave up";
+
+        bool IsWaiting(int before) => expected == "next later" ? before < int.MaxValue : _time.Set > before;
     }
 
     private static async Task<string> FallbackDid(ResiliencePipelineBuilder builder, Failing failing)
@@ -159,25 +195,19 @@ public sealed class MarksTableTests
 
     private static async Task<Outcome<int>> EndAsync(Task<Outcome<int>> call, Failing failing)
     {
-        while (!call.IsCompleted)
-        {
-            failing.GoOn();
-            await Task.Yield();
-        }
-
+        await UntilAsync(() => call.IsCompleted, failing);
         return await call;
     }
 
-    /// <summary>Our turns queue behind those of the call, so after many of them it has ended or waits for the clock.</summary>
-    private static async Task<bool> Settles(Task call, Failing failing)
+    private static async Task UntilAsync(Func<bool> holds, Failing failing)
     {
-        for (int i = 0; i < 10_000 && !call.IsCompleted; i++)
+        long end = Environment.TickCount64 + (long)Bound.TotalMilliseconds;
+        while (!holds())
         {
             failing.GoOn();
             await Task.Yield();
+            (Environment.TickCount64 < end).Should().BeTrue("the call goes on by itself");
         }
-
-        return call.IsCompleted;
     }
 
     [Theory]
