@@ -167,7 +167,16 @@ public readonly struct Outcome<T>
         if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
     }
 
-    /// <summary>The same, unless it is the very object that another outcome brings: a delegate may return the same one each time.</summary>
+    /// <summary>The same, when it is known what the caller gets instead: it may be the same object. For the link that repeats.</summary>
+    internal void Leave(object link, ResilienceContext context)
+    {
+        if (_error is not null || _value is not (IDisposable or IAsyncDisposable)) return;
+        Leftovers left = context.HoldLeftovers();
+        left.Claim(link);
+        left.Add(_value);
+    }
+
+    /// <summary>Throws it away, unless it is the very object that another outcome brings: a delegate may return the same one each time.</summary>
     internal void DiscardUnless(in Outcome<T> kept)
     {
         if (typeof(T).IsValueType || !ReferenceEquals(_value, kept._value)) Discard();

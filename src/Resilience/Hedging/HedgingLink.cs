@@ -287,8 +287,10 @@ internal sealed class HedgedRace<T>
     private void Keep(in Outcome<T> outcome, ResilienceContext copy)
     {
         _isMarked |= outcome.DoNotRetry;
+        _call.AdoptLeftovers(copy);
+        _call.Leftovers?.Claim(this);
         if (outcome.Verdict == Verdict.Rejected && _kept.Verdict == Verdict.Failure) return; // a real failure says more
-        _kept.DiscardUnless(outcome);
+        _kept.Leave(this, _call);
         (_kept, _keptCopy) = (outcome, copy);
     }
 
@@ -343,7 +345,8 @@ internal sealed class HedgedRace<T>
     private void Finish(ResilienceContext ended, in Outcome<T> returned)
     {
         foreach (HedgedAttempt<T> lost in _running) lost.Abandon(returned);
-        if (ended != _keptCopy) _kept.DiscardUnless(returned);
+        if (ended != _keptCopy) _kept.Leave(this, _call);
+        _call.Leftovers?.Settle(this, returned.RawValue);
         _call.Take(ended);
         _call.ForgetAttempt(); // what remains of the objections of all stands for good
         _call.RetryObjection = _objection;

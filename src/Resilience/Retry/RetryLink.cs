@@ -25,29 +25,32 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
         if (outcome.Verdict is Verdict.Success or Verdict.Failure) Credit(context); // it reached the dependency
 
         TimeSpan previous = TimeSpan.Zero;
-        for (int number = 0; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
+        int number = 0;
+        for (; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
         {
-            if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
+            if (AttemptJudge.IsCutAround(outcome, context)) return Settled(outcome, context);
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
-            if (decision.Denial is { } denial) return Denied(outcome, denial, context);
+            if (decision.Denial is { } denial) return Settled(Denied(outcome, denial, context), context);
 
-            bool isFree = outcome.DiscardIfHeld();
+            if (!outcome.DiscardIfHeld()) outcome.Leave(this, context);
+            context.Leftovers?.Claim(this); // what an abandoned attempt brings may be what the next one returns
             await WaitAsync(decision, context).ConfigureAwait(false);
-            if (context.Token.IsCancellationRequested)
-            {
-                if (!isFree) outcome.Discard();
-                return Cancelled.WhileWaiting(outcome, policy.Name, context.Token);
-            }
+            if (context.Token.IsCancellationRequested) return Settled(Cancelled.WhileWaiting(outcome, policy.Name, context.Token), context);
 
             previous = decision.Delay;
             context.ForgetAttempt();
             context.MarkBegun();
             context.TakeNumber();
-            Outcome<T> former = outcome;
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
-            if (!isFree) former.DiscardUnless(outcome);
         }
 
+        return number == 0 ? outcome : Settled(outcome, context);
+    }
+
+    /// <summary>This is what comes up; what the attempts before have left is thrown away.</summary>
+    private Outcome<T> Settled(in Outcome<T> outcome, ResilienceContext context)
+    {
+        context.Leftovers?.Settle(this, outcome.RawValue);
         return outcome;
     }
 

@@ -206,9 +206,14 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
             context.JoinUnfinished(own);
 
-            // Nobody waits for it any more; when it ends, what it brings is thrown away. Its source was cancelled: never used again.
+            // Nobody waits for it any more; when it ends, what it brings is thrown away, unless the next attempt brings the same. Its source was
+            // cancelled: never used again.
             _ = running.ContinueWith(
-                static left => left.Result.Discard(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+                static (late, left) => ((Leftovers)left!).Add(late.Result.RawValue),
+                context.HoldLeftovers(),
+                CancellationToken.None,
+                TaskContinuationOptions.ExecuteSynchronously,
+                TaskScheduler.Default);
             bool isOurs = armed.Source.Disarm(out _) && !armed.Outer.IsCancellationRequested;
             TimeoutPool.Drop(armed.Source);
             return isOurs
