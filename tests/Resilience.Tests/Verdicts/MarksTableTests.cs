@@ -60,7 +60,7 @@ public sealed class MarksTableTests
     {
         foreach (bool isResult in new[] { false, true })
         {
-            foreach (bool suspends in new[] { false, true }) 
+            foreach (bool suspends in new[] { false, true })
                 (await Did(policy, kind, isResult, suspends, expected)).Should().Be(expected, "result: {0}, suspends: {1}", isResult, suspends);
         }
     }
@@ -162,7 +162,8 @@ public sealed class MarksTableTests
         {
             timersBefore = _time.Set;
             return true;
-        })).Build();
+        }
+        )).Build();
         Task<Outcome<int>> call = Run(pipeline, failing).AsTask();
         if (expected is not ("next later" or "next as told"))
         {
