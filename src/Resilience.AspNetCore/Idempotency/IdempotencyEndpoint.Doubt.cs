@@ -77,7 +77,7 @@ internal sealed partial class IdempotencyEndpoint
         if (resolution == CommitResolution.Committed || (wasRolledBack && run.Status >= 400)) return false;
         if (!wasRolledBack) claim.Hold();
         else if (claim.IsPastPointOfNoReturn) await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
-        else await claim.ReleaseAsync().ConfigureAwait(false);
+        else await run.GiveBackAsync().ConfigureAwait(false);
         if (context.Response.HasStarted) return false;
         context.Response.Clear();
         await (wasRolledBack

@@ -9,7 +9,8 @@ namespace Resilience;
 /// <summary>One request with a key, from the header to the response: the same for minimal APIs, controllers and the middleware.</summary>
 /// <remarks>Runs after authentication, authorization and rate limiting, right before the endpoint binds its parameters: so the token that the
 /// endpoint receives is ours, and a client that leaves does not stop what has begun.</remarks>
-internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher)
+internal sealed partial class IdempotencyEndpoint(
+    IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher, CallerQuota quota)
 {
     /// <summary>Why an anonymous request is not begun, for the log and for the check at the start.</summary>
     internal const string ScopeMissing =
@@ -45,18 +46,68 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         }
 
         string? authority = IdempotencyTarget.AuthorityOf(context.Request);
-        if (await FindKeyAsync(context, authority, text).ConfigureAwait(false) is not { } key) return;
+        if (await FindKeyAsync(context, authority, text).ConfigureAwait(false) is not { } caller) return;
         if (await RequestFingerprint.OfAsync(context, options, authority).ConfigureAwait(false) is not { } fingerprint)
         {
             await IdempotencyProblems.BodyTooLargeAsync(context, options).ConfigureAwait(false);
             return;
         }
 
+        if (caller.IsShared)
+        {
+            await EnterAsync(context, caller.Key, fingerprint, next).ConfigureAwait(false);
+            return;
+        }
+
+        string scope = caller.Key.Scope;
+        if (!quota.TryOpen(scope, options.MaxOpenPerScope))
+        {
+            await IdempotencyProblems.TooManyOpenAsync(context, options).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await (options.MaxKeysPerScope is { } most
+                ? EnterWithinAsync(most, context, caller.Key, fingerprint, next)
+                : EnterAsync(context, caller.Key, fingerprint, next)).ConfigureAwait(false);
+        }
+        finally
+        {
+            quota.Close(scope);
+        }
+    }
+
+    private async Task EnterAsync(HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
+    {
         IdempotencyId id = key.ToId();
         IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
         if (entry.Answer == IdempotencyAnswer.OutcomeUnknown) entry = await ReconcileAsync(context, key, fingerprint, entry).ConfigureAwait(false);
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, key, next).ConfigureAwait(false);
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
+    }
+
+    /// <summary>Only as many keys of one caller are kept. Counted before it is asked for, so that many at once are not more; given back when nothing is
+    /// kept of it. A caller who has as many hears what is known, and begins nothing new.</summary>
+    private async Task EnterWithinAsync(int most, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
+    {
+        if (!quota.TryUse(key.Scope, most, gate.Retention, out long generation, out TimeSpan retryAfter))
+        {
+            IdempotencyEntry known = await gate.ReadOutcomeAsync(key.ToId(), fingerprint).ConfigureAwait(false);
+            if (known.Answer == IdempotencyAnswer.Busy) await IdempotencyProblems.TooManyKeysAsync(context, options, retryAfter).ConfigureAwait(false);
+            else await AnswerAsync(context, key.ToId(), known).ConfigureAwait(false);
+            return;
+        }
+
+        try
+        {
+            await EnterAsync(context, key, fingerprint, next).ConfigureAwait(false);
+        }
+        finally
+        {
+            bool isNewRecord = context.Features.Get<IdempotencyFeature>() is { IsGivenBack: false, Claim.TookOver: false };
+            if (!isNewRecord) quota.GiveBack(key.Scope, generation);
+        }
     }
 
     private string? FindProblem(StringValues lines, out string key)
@@ -69,15 +120,15 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         return options.AcceptsKey?.Invoke(key) == false ? "does not have the form that is asked for here" : null;
     }
 
-    /// <summary>The key with its scope; null when the request was answered because it has none.</summary>
-    private async Task<IdempotencyKey?> FindKeyAsync(HttpContext context, string? authority, string key)
+    /// <summary>The key with its scope, and whether other callers have the same one; null when the request was answered because it has none.</summary>
+    private async Task<(IdempotencyKey Key, bool IsShared)?> FindKeyAsync(HttpContext context, string? authority, string key)
     {
         string? scope = options.ScopeFor is { } find ? find(context) : IdempotencyScope.Of(context.User, authority);
         if (!string.IsNullOrEmpty(scope))
         {
             try
             {
-                return new(IdempotencyScope.Shortened(scope), key);
+                return (new(IdempotencyScope.Shortened(scope), key), false);
             }
             catch (ArgumentException)
             {
@@ -88,7 +139,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         }
 
         bool isSignedIn = context.User.Identity?.IsAuthenticated == true;
-        if (options.AllowSharedScope) return IdempotencyScope.Shared(authority, isSignedIn ? context.User.Identity!.AuthenticationType : null, key);
+        if (options.AllowSharedScope) return (IdempotencyScope.Shared(authority, isSignedIn ? context.User.Identity!.AuthenticationType : null, key), true);
         await (options.ScopeFor is null && !isSignedIn && IdempotencyStartup.HasAuthentication(context.RequestServices)
             ? IdempotencyProblems.CallerUnknownAsync(context, options)
             : IdempotencyProblems.MisconfiguredAsync(context, options, ScopeMissing)).ConfigureAwait(false);
@@ -142,7 +193,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
             : options.Outcomes.DispositionOf(error, claim.IsPastPointOfNoReturn);
         if (hasToldSo || disposition is IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsUnknown)
             await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
-        else if (disposition == IdempotencyDisposition.Release) await claim.ReleaseAsync().ConfigureAwait(false);
+        else if (disposition == IdempotencyDisposition.Release) await run.GiveBackAsync().ConfigureAwait(false);
         else claim.Hold();
     }
 
@@ -167,7 +218,7 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
                 finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(run)).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
-                finish = await claim.ReleaseAsync().ConfigureAwait(false);
+                finish = await run.GiveBackAsync().ConfigureAwait(false);
                 break;
             default:
                 claim.Hold();
@@ -268,6 +319,13 @@ internal sealed partial class IdempotencyEndpoint(IdempotencyGate gate, Idempote
         internal IdempotencyFeature Feature { get; } = new(Claim, Key, Protection);
 
         internal int Status => Context.Response.StatusCode;
+
+        internal async ValueTask<IdempotencyFinish> GiveBackAsync()
+        {
+            IdempotencyFinish finish = await Claim.ReleaseAsync().ConfigureAwait(false);
+            Feature.IsGivenBack = finish == IdempotencyFinish.Kept;
+            return finish;
+        }
 
         /// <summary>True when it is known that no code of the endpoint ran: its parameters could not be bound.</summary>
         internal bool WasNotBegun => !Feature.HasBegun && BeginningWatch.Watches(Context.GetEndpoint());

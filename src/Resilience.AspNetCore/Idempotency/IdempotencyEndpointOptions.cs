@@ -70,6 +70,18 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// response: such a request is refused (401), and an endpoint that no authenticated caller can reach stops the host at its start.</summary>
     public bool AllowSharedScope { get; set; }
 
+    /// <summary>How many requests with keys one caller may have open at once in this process, executed and waiting together: 1 to 1,000,000. Default 1,000.
+    /// More are answered with 429 <c>too-many-open</c>. Without it one caller could take all places for duplicates that wait
+    /// (<see cref="IdempotencyOptions.MaxWaiters"/>). Not for callers who share one scope (<see cref="AllowSharedScope"/>).</summary>
+    public int MaxOpenPerScope { get; set; } = 1000;
+
+    /// <summary>How many keys of one caller may be kept, counted in this process: 1 to 1,000,000,000. Beyond it a new key is answered with 429
+    /// <c>too-many-keys</c> and a <c>Retry-After</c> that tells when some have expired; keys that are known are answered as ever. Default null: as many as
+    /// the store takes. Set it where a store has a bound that one caller could fill (in memory: <see cref="InMemoryIdempotencyOptions.MaxRecords"/>).</summary>
+    /// <remarks>A key that was given back does not count; a refusal that is kept for <see cref="RefusalRetention"/> counts as long as any key. Each process
+    /// counts for itself, from its start. Not for callers who share one scope.</remarks>
+    public int? MaxKeysPerScope { get; set; }
+
     /// <summary>Asked before anything that is known about an earlier request is told (its response, that it is under way, that the key was used
     /// for something else): false is answered with 403, unless it has begun an answer of its own. What it throws comes out. Default null: a caller who has
     /// the scope and the key may see it.</summary>
@@ -151,6 +163,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
         check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
         check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
+        check.Number(nameof(MaxOpenPerScope), MaxOpenPerScope, 1, 1_000_000);
+        if (MaxKeysPerScope is { } keys) check.Number(nameof(MaxKeysPerScope), keys, 1, 1_000_000_000);
         check.Number(nameof(MaxRequestBodyBytes), MaxRequestBodyBytes, 0, 1 << 30);
         check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
         check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
@@ -183,6 +197,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             AcceptsKey = AcceptsKey,
             ScopeFor = ScopeFor,
             AllowSharedScope = AllowSharedScope,
+            MaxOpenPerScope = MaxOpenPerScope,
+            MaxKeysPerScope = MaxKeysPerScope,
             MayReplay = MayReplay,
             Reconcile = Reconcile,
             MaxRequestBodyBytes = MaxRequestBodyBytes,

@@ -27,7 +27,8 @@ namespace Resilience
         {
             IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
             IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
-            return new(gates.Get(options.Gate).For(options.Terms), options, options.EncryptsResponses ? CipherOf(services) : null);
+            CallerQuota quota = services.GetRequiredService<CallerQuotas>().Of(options.Gate);
+            return new(gates.Get(options.Gate).For(options.Terms), options, options.EncryptsResponses ? CipherOf(services) : null, quota);
         }
 
         private static PayloadCipher CipherOf(IServiceProvider services) => new(

@@ -14,6 +14,9 @@ internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey 
     /// <summary>True when the endpoint was told, as it completed its key in a transaction, that its claim is lost.</summary>
     internal bool WasLost { get; set; }
 
+    /// <summary>True when the key was given back: nothing is kept of it.</summary>
+    internal bool IsGivenBack { get; set; }
+
     /// <summary>True when code of the endpoint has run; meaningful where <see cref="BeginningWatch"/> watches.</summary>
     internal bool HasBegun { get; set; }
 }

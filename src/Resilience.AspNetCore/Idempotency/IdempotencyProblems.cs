@@ -8,7 +8,7 @@ namespace Resilience;
 internal static class IdempotencyProblems
 {
     /// <summary>The statuses of the answers below, for descriptions of interfaces.</summary>
-    internal static readonly int[] Statuses = [400, 409, 413, 422, 503];
+    internal static readonly int[] Statuses = [400, 409, 413, 422, 429, 503];
 
     /// <summary><see cref="ShouldRetryHeader"/> says "false" where a repetition cannot help: clients (ours, and those of several services) heed it
     /// whatever the status.</summary>
@@ -68,6 +68,17 @@ internal static class IdempotencyProblems
             context, options, StatusCodes.Status500InternalServerError, "misconfigured", "The service is not set up for idempotency keys here",
             "Nothing was carried out. It is a mistake of the service, its log tells which; repeating the request does not help.");
     }
+
+    /// <summary>Requests end, so it is soon worth another try.</summary>
+    internal static Task TooManyOpenAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
+        context, options, StatusCodes.Status429TooManyRequests, "too-many-open", "Too many requests of this caller are open",
+        $"At most {options.MaxOpenPerScope} requests with idempotency keys are carried out at once for one caller. Nothing was carried out; repeat it later "
+        + "with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
+
+    internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, TimeSpan retryAfter) => WriteAsync(
+        context, options, StatusCodes.Status429TooManyRequests, "too-many-keys", "Too many keys of this caller are kept",
+        $"At most {options.MaxKeysPerScope} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
+        isRetryable: true, retryAfter: retryAfter);
 
     internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request is too large",

@@ -21,6 +21,7 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
     public static Func<IServiceProvider, bool> AddTo(IServiceCollection services)
     {
         services.TryAddSingleton<IdempotencyMiddlewares>();
+        services.TryAddSingleton(static provider => new CallerQuotas(provider));
         services.TryAddEnumerable(ServiceDescriptor.Transient<IStartupFilter, IdempotencyStartup>());
         return static provider => provider.GetService<IServiceProviderIsService>()?.IsService(typeof(IServer)) == true;
     }

@@ -250,6 +250,9 @@ public sealed class IdempotencyStoreException : Exception
     /// <summary>Why.</summary>
     public IdempotencyStoreFault Fault { get; }
 
+    /// <summary>When it may help to ask again, if the store knows: one that is full knows when its next record expires. Default null.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     /// <summary>True when it may help to ask again soon.</summary>
     public bool IsTransient => Fault == IdempotencyStoreFault.Unavailable;
 }

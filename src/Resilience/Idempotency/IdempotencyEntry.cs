@@ -75,7 +75,11 @@ public readonly record struct IdempotencyEntry
     internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown) { AreAttemptsUsedUp = true };
 
     internal static IdempotencyEntry Unavailable(Exception error) =>
-        new(IdempotencyAnswer.StoreUnavailable) { Error = error, RetryAfter = TimeSpan.FromSeconds(1) };
+        new(IdempotencyAnswer.StoreUnavailable) { Error = error, RetryAfter = WhenToAsk(error as IdempotencyStoreException) };
+
+    /// <summary>An outage may be over soon. A store that is full stays so until records expire or a person makes room.</summary>
+    private static TimeSpan WhenToAsk(IdempotencyStoreException? error) =>
+        error?.RetryAfter ?? (error?.Fault == IdempotencyStoreFault.Full ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(1));
 
     internal static IdempotencyEntry Unreadable(Exception? error) => new(IdempotencyAnswer.Unreadable) { Error = error };
 

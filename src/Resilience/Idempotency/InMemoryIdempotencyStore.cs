@@ -259,10 +259,15 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
 
     private void MakeRoom()
     {
+        long expires = long.MaxValue;
         foreach (InMemoryShard shard in _shards)
         {
             long bytes = 0;
-            lock (shard.Gate) Removed(shard.Sweep(Now, MostSweptForRoom, ref bytes), bytes);
+            lock (shard.Gate)
+            {
+                Removed(shard.Sweep(Now, MostSweptForRoom, ref bytes), bytes);
+                expires = Math.Min(expires, shard.SweepAt);
+            }
         }
 
         while (IsFull)
@@ -271,7 +276,10 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
             {
                 throw new IdempotencyStoreException(
                     IdempotencyStoreFault.Full,
-                    $"The in-memory store is full: {Count} records of at most {_options.MaxRecords}, {Bytes} bytes of at most {_options.MaxBytes}.");
+                    $"The in-memory store is full: {Count} records of at most {_options.MaxRecords}, {Bytes} bytes of at most {_options.MaxBytes}.")
+                {
+                    RetryAfter = expires == long.MaxValue ? null : Span(Math.Max(0, expires - Now)),
+                };
             }
         }
     }

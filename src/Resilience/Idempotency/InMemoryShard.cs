@@ -135,6 +135,9 @@ internal sealed class InMemoryShard
     /// <summary>The payload of a record, which stays as it is whatever becomes of the record.</summary>
     internal ReadOnlyMemory<byte> PayloadOf(int number) => _payloads.Read(_slots[number].Payload);
 
+    /// <summary>Before this no sweep makes room; what has been swept is known.</summary>
+    internal long SweepAt => _sweepAt;
+
     /// <summary>True when a new record should be paid for with expired ones.</summary>
     internal bool IsWorthSweeping(long now) => _count > Few && now >= _sweepAt;
 

@@ -1,0 +1,186 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience.AspNetCore.Tests;
+
+/// <summary>One caller cannot take everything: what is open at once, and what is kept, is bounded for each.</summary>
+public sealed class QuotaTests
+{
+    private readonly Ledger _ledger = new();
+
+    private static string CodeOf(Shop.Reply reply) => JsonDocument.Parse(reply.Text).RootElement.GetProperty("code").GetString()!;
+
+    [Fact]
+    public async Task A_caller_with_as_many_open_requests_as_allowed_is_told_so_and_keeps_no_other_out()
+    {
+        _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(o => o.MaxOpenPerScope = 2),
+            o => (o.WhenInFlight, o.MaxWait) = (WhenInFlight.Wait, TimeSpan.FromMinutes(1)));
+        Task<Shop.Reply> first = shop.SendAsync("/charge", "k1");
+        await _ledger.Begun.Task.WaitAsync(Shop.Patience);
+        Task<Shop.Reply> duplicate = shop.SendAsync("/charge", "k1");
+        CallerQuota quota = shop.Services.GetRequiredService<CallerQuotas>().Of("");
+        await Until(() => shop.Services.GetRequiredService<IdempotencyGate>().Waiting == 1);
+
+        Shop.Reply refused = await shop.SendAsync("/charge", "k2");
+        (refused.Status, CodeOf(refused), refused.Headers.RetryAfter!.ToString()).Should().Be((429, "too-many-open", "1"));
+        Task<Shop.Reply> ofAnother = shop.SendAsync("/charge", "k1", user: "bob");
+        await Until(() => _ledger.Count == 2);
+        quota.OpenCallers.Should().Be(2);
+
+        _ledger.Gate.SetResult();
+        (await first).Status.Should().Be(200);
+        (await duplicate).IsReplayed.Should().BeTrue();
+        (await ofAnother).Status.Should().Be(200);
+        (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200, "what was open has ended");
+        await Until(() => quota.OpenCallers == 0); // nothing is remembered of who has nothing open
+    }
+
+    [Fact]
+    public async Task However_a_request_ends_it_is_open_no_more()
+    {
+        await using Shop shop = await Shop.OpenAsync(app =>
+        {
+            app.MapPost("/throws", void () => throw new InvalidOperationException("broken")).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
+            app.MapPost("/bound/{n:int}", (int n, int missing) => n + missing).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
+            app.MapPost("/refuses", () => Results.StatusCode(503)).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
+        });
+        CallerQuota quota = shop.Services.GetRequiredService<CallerQuotas>().Of("");
+        foreach ((string path, int status) in new[] { ("/throws", 500), ("/bound/7", 400), ("/refuses", 503), ("/refuses", 503) })
+        {
+            (await shop.SendAsync(path, path)).Status.Should().Be(status);
+            await Until(() => quota.OpenCallers == 0);
+        }
+    }
+
+    [Fact]
+    public async Task A_caller_with_as_many_keys_as_allowed_hears_what_is_known_and_when_there_is_room_again()
+    {
+        Clock time = new();
+        await using Shop shop = await Shop.OpenAsync(
+            app =>
+            {
+                app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
+                app.MapPost("/away", () => Results.StatusCode(503)).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
+                app.MapPost("/throws", void () => throw new HttpRequestException(HttpRequestError.ConnectionError)).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
+            },
+            o => o.Retention = TimeSpan.FromHours(4),
+            services: s => s.AddSingleton<TimeProvider>(time));
+        for (int i = 0; i < 5; i++) (await shop.SendAsync("/away", $"away-{i}")).Status.Should().Be(503, "what is given back does not count");
+        for (int i = 0; i < 5; i++) (await shop.SendAsync("/throws", $"throws-{i}")).Status.Should().Be(500);
+        Shop.Reply first = await shop.SendAsync("/charge", "k1");
+        time.Pass(TimeSpan.FromMinutes(30));
+        (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200);
+
+        Shop.Reply refused = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"), reused = await shop.SendAsync("/charge", "k1", body: "other");
+
+        (refused.Status, CodeOf(refused)).Should().Be((429, "too-many-keys"));
+        (again.Text, again.IsReplayed).Should().Be((first.Text, true), "what is known is told");
+        reused.Status.Should().Be(422);
+        (await shop.SendAsync("/charge", "k3", user: "bob")).Status.Should().Be(200, "another caller has keys of his own");
+
+        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(refused.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
+        retryAfter.Should().BeGreaterThan(TimeSpan.FromHours(3.5), "no key has expired before").And.BeLessThanOrEqualTo(TimeSpan.FromHours(5));
+        time.Pass(retryAfter - TimeSpan.FromHours(1.1));
+        (await shop.SendAsync("/charge", "k3")).Status.Should().Be(429);
+        time.Pass(TimeSpan.FromHours(1.1));
+        (await shop.SendAsync("/charge", "k3")).Status.Should().Be(200, "it was told the truth");
+    }
+
+    [Fact]
+    public async Task A_store_that_is_full_says_when_it_will_have_room()
+    {
+        Clock time = new();
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(),
+            o => o.Retention = TimeSpan.FromHours(2),
+            services: s => s.AddSingleton<TimeProvider>(time),
+            gate: g => g.UseInMemory(o => o.MaxRecords = 2));
+        await shop.SendAsync("/charge", "k1");
+        time.Pass(TimeSpan.FromHours(1));
+        await shop.SendAsync("/charge", "k2");
+
+        Shop.Reply refused = await shop.SendAsync("/charge", "k3");
+
+        (refused.Status, CodeOf(refused)).Should().Be((503, "store-unavailable"));
+        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(refused.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
+        retryAfter.Should().BeCloseTo(TimeSpan.FromHours(1), TimeSpan.FromSeconds(2));
+        time.Pass(retryAfter);
+        (await shop.SendAsync("/charge", "k3")).Status.Should().Be(200);
+    }
+
+    [Fact]
+    public async Task Callers_who_share_one_scope_are_not_counted_as_one()
+    {
+        _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/charge", () => _ledger.ChargeAsync())
+            .RequireIdempotencyKey(o => (o.AllowSharedScope, o.MaxOpenPerScope, o.MaxKeysPerScope) = (true, 1, 1)));
+        Task<Shop.Reply>[] all = [.. Enumerable.Range(0, 3).Select(i => shop.SendAsync("/charge", $"k{i}", user: null))];
+        await Until(() => _ledger.Count == 3);
+        _ledger.Gate.SetResult();
+        (await Task.WhenAll(all)).Should().OnlyContain(r => r.Status == 200);
+    }
+
+    /// <summary>The quota against plain lists, over drawn histories.</summary>
+    [Fact]
+    public void No_history_lets_a_caller_have_more_keys_than_allowed_or_tells_a_time_at_which_there_is_no_room()
+    {
+        Random random = new(7);
+        for (int history = 0; history < 200; history++)
+        {
+            Clock time = new();
+            CallerQuota quota = new(time);
+            TimeSpan retention = TimeSpan.FromSeconds(random.Next(1, 1000)), now = TimeSpan.Zero;
+            int most = random.Next(1, 6);
+            List<(string Scope, TimeSpan At, long Generation)> kept = [];
+            for (int step = 0; step < 60; step++)
+            {
+                string scope = $"caller-{random.Next(2)}";
+                List<(string Scope, TimeSpan At, long Generation)> live = [.. kept.Where(k => k.Scope == scope && now - k.At < retention)];
+                if (quota.TryUse(scope, most, retention, out long generation, out TimeSpan retryAfter))
+                {
+                    live.Count.Should().BeLessThan(most);
+                    if (random.Next(3) == 0) quota.GiveBack(scope, generation);
+                    else kept.Add((scope, now, generation));
+                }
+                else
+                {
+                    kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8)).Should().BeGreaterThanOrEqualTo(most, "it is refused for a reason");
+                    if (random.Next(2) == 0)
+                    {
+                        time.Pass(retryAfter);
+                        now += retryAfter;
+                        quota.TryUse(scope, most, retention, out generation, out _).Should().BeTrue("that time was told");
+                        kept.Add((scope, now, generation));
+                    }
+                }
+
+                TimeSpan pass = retention * (random.NextDouble() / 3);
+                time.Pass(pass);
+                now += pass;
+            }
+        }
+    }
+
+    private static async Task Until(Func<bool> holds)
+    {
+        using CancellationTokenSource limit = new(Shop.Patience);
+        while (!holds()) await Task.Delay(1, limit.Token);
+    }
+
+    /// <summary>Its time passes by hand; timers are the system's.</summary>
+    private sealed class Clock : TimeProvider
+    {
+        private long _ticks;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+
+        internal void Pass(TimeSpan span) => Interlocked.Add(ref _ticks, span.Ticks);
+    }
+}
