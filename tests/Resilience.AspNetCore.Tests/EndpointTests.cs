@@ -209,6 +209,37 @@ public sealed class EndpointTests
         (await shop.SendAsync("/charges/7", key: "put", method: "PUT")).IsReplayed.Should().BeTrue("an unsafe method that asks for it is protected");
     }
 
+    [Theory]
+    [InlineData("GET /", true)]
+    [InlineData("HEAD /", true)]
+    [InlineData("OPTIONS /", true)]
+    [InlineData("TRACE /", true)]
+    [InlineData("CONNECT example.org:443", true)]
+    [InlineData("POST /", false)]
+    [InlineData("PUT /", false)]
+    [InlineData("PATCH /", false)]
+    [InlineData("DELETE /", false)]
+    [InlineData("PURGE /", false)]
+    public async Task What_cannot_do_anything_twice_is_not_guarded_and_everything_else_is(string request, bool isLeftAlone)
+    {
+        await using Shop shop = await Shop.OpenAsync(
+            app =>
+            {
+                app.UseIdempotency(_ => true);
+                app.Run(context => context.Response.WriteAsync("reached"));
+            },
+            endpoints: o => o.AllowSharedScope = true);
+        using System.Net.Sockets.TcpClient client = new();
+        await client.ConnectAsync(shop.Address.Host, shop.Address.Port).WaitAsync(Shop.Patience);
+        string host = request.StartsWith("CONNECT", StringComparison.Ordinal) ? "example.org:443" : shop.Address.Authority;
+        await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes($"{request} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n"));
+
+        using StreamReader reader = new(client.GetStream());
+        string? status = await reader.ReadLineAsync().WaitAsync(Shop.Patience);
+
+        status.Should().StartWith(isLeftAlone ? "HTTP/1.1 200" : "HTTP/1.1 400", "without a key it is refused, unless it is not guarded");
+    }
+
     [Fact]
     public async Task A_request_that_is_too_large_is_refused_with_or_without_a_length()
     {

@@ -36,7 +36,7 @@ namespace Resilience
                 Name = options.HeaderName,
                 Source = BindingSource.Header,
                 Type = typeof(string),
-                IsRequired = options.IsRequired,
+                IsRequired = options.IsRequired && options.KeyFor is null,
                 ModelMetadata = models.GetMetadataForType(typeof(string)),
                 ParameterDescriptor = new() { Name = options.HeaderName, ParameterType = typeof(string) },
             });

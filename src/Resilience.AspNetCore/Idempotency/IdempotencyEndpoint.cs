@@ -32,14 +32,32 @@ internal sealed partial class IdempotencyEndpoint(
             return;
         }
 
-        StringValues lines = context.Request.Headers[options.HeaderName];
-        if (lines.Count == 0)
+        string? text = null, problem = null;
+        if (options.KeyFor is { } find)
         {
-            await (options.IsRequired ? IdempotencyProblems.KeyMissingAsync(context, options) : next(context)).ConfigureAwait(false);
-            return;
+            if (await RequestFingerprint.ReadWholeAsync(context, options.MaxRequestBodyBytes).ConfigureAwait(false) is not { } body)
+            {
+                await IdempotencyProblems.BodyTooLargeAsync(context, options).ConfigureAwait(false);
+                return;
+            }
+
+            text = find(context, body);
+            if (!string.IsNullOrEmpty(text)) problem = FindProblem(text);
         }
 
-        if (FindProblem(lines, out string text) is { } problem)
+        if (string.IsNullOrEmpty(text))
+        {
+            StringValues lines = context.Request.Headers[options.HeaderName];
+            if (lines.Count == 0)
+            {
+                await (options.IsRequired ? IdempotencyProblems.KeyMissingAsync(context, options) : next(context)).ConfigureAwait(false);
+                return;
+            }
+
+            problem = FindProblem(lines, out text);
+        }
+
+        if (problem is not null)
         {
             await IdempotencyProblems.KeyInvalidAsync(context, options, problem).ConfigureAwait(false);
             return;
@@ -114,10 +132,15 @@ internal sealed partial class IdempotencyEndpoint(
     {
         key = "";
         if (lines.Count > 1) return "is there more than once";
-        if (!IdempotencyKeyHeader.TryParse(lines[0], options.AcceptBareKeys, out key, out string problem)) return problem;
+        return IdempotencyKeyHeader.TryParse(lines[0], options.AcceptBareKeys, out key, out string problem) ? FindProblem(key) : problem;
+    }
+
+    private string? FindProblem(string key)
+    {
         if (key.Length < options.MinKeyLength) return $"is shorter than {options.MinKeyLength} characters";
         if (key.Length > options.MaxKeyLength) return $"is longer than {options.MaxKeyLength} characters";
-        return options.AcceptsKey?.Invoke(key) == false ? "does not have the form that is asked for here" : null;
+        if (options.AcceptsKey?.Invoke(key) == false) return "does not have the form that is asked for here";
+        return IdempotencyKey.FindProblem(key);
     }
 
     /// <summary>The key with its scope, and whether other callers have the same one; null when the request was answered because it has none.</summary>

@@ -42,6 +42,14 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>The header. Default <c>Idempotency-Key</c>.</summary>
     public string HeaderName { get; set; } = "Idempotency-Key";
 
+    /// <summary>Finds the key elsewhere than in the header, from the request and its whole body: for webhooks, whose sender names each event in a header of
+    /// its own or in the body (<see cref="IdempotencyKeySource"/>). Null or empty: the header is looked at. What is found is held to the same bounds as a
+    /// key in the header. What it throws comes out. Default null: the header alone.</summary>
+    /// <remarks>Whoever can send a key receives its response: check the sender's signature before, in a middleware, and set <see cref="ScopeFor"/> to the
+    /// sender. A sender that repeats an event with another time or counter in it is the same request only for a <see cref="FingerprintFor"/> that leaves
+    /// them out.</remarks>
+    public Func<HttpContext, ReadOnlyMemory<byte>, string?>? KeyFor { get; set; }
+
     /// <summary>Whether a request without a key is refused (400). Default true. With false it runs like any other, without protection.</summary>
     public bool IsRequired { get; set; } = true;
 
@@ -116,7 +124,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
 
     /// <summary>Response headers that are kept and replayed.</summary>
     /// <remarks>Never kept nor replayed, whatever is added: <c>Set-Cookie</c>, <c>Date</c>, and what belongs to one connection or one message; a record
-    /// that has one is not what was written, and is answered as unreadable. Not kept either: what the response had before the endpoint ran. Always
+    /// that has one is not what was written, and is answered as unreadable. <c>Request-Id</c> names one request: add it if the first one's name is to be
+    /// told again. Not kept either: what the response had before the endpoint ran. Always
     /// kept: the <c>Content-Encoding</c> of an endpoint that encodes its body itself.</remarks>
     public ISet<string> KeptHeaders { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
     {
@@ -145,6 +154,11 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>What is done with the key when the endpoint throws. Default <see cref="IdempotencyOutcomes.Default"/>: released only where nothing can
     /// have been done, held otherwise; kept as unknown after the point of no return. (An exception cannot be replayed: keep means unknown here.)</summary>
     public IdempotencyOutcomes Outcomes { get; set; } = IdempotencyOutcomes.Default;
+
+    /// <summary>Writes the body of a problem answer in our place, for those who imitate an existing interface. Status, <c>Retry-After</c> and
+    /// <c>Cache-Control</c> are set before, and may be changed. Runs for every problem of the endpoint except mistakes that leave it without options.
+    /// What it throws comes out. Default null: problem details (RFC 9457).</summary>
+    public Func<HttpContext, IdempotencyProblem, ValueTask>? WriteProblem { get; set; }
 
     /// <summary>The beginning of the <c>type</c> of problem answers; a name such as <c>key-reused</c> follows. Default
     /// <c>urn:resilience:idempotency:</c>; give it the address of your documentation.</summary>
@@ -190,6 +204,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             WhenInFlight = WhenInFlight,
             MaxWait = MaxWait,
             HeaderName = HeaderName,
+            KeyFor = KeyFor,
+            WriteProblem = WriteProblem,
             IsRequired = IsRequired,
             AcceptBareKeys = AcceptBareKeys,
             MinKeyLength = MinKeyLength,

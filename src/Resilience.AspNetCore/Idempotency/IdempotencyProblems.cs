@@ -20,10 +20,12 @@ internal static class IdempotencyProblems
     {
         HttpResponse response = context.Response;
         response.StatusCode = status;
-        response.ContentType = "application/problem+json";
         response.Headers.CacheControl = "no-store";
         if (!isRetryable) response.Headers[ShouldRetryHeader] = "false";
         if (retryAfter is { } after) response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(after.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        if (options.WriteProblem is { } write)
+            return write(context, new(status, options.ProblemTypeBase + name, name, title, detail, isRetryable, retryAfter)).AsTask();
+        response.ContentType = "application/problem+json";
         using MemoryStream body = new();
         using (Utf8JsonWriter json = new(body))
         {
@@ -43,7 +45,9 @@ internal static class IdempotencyProblems
 
     internal static Task KeyMissingAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status400BadRequest, "key-missing", "An idempotency key is required",
-        $"Send a key that is unique to this request, such as a UUID, in the {options.HeaderName} header, and send the same one when you repeat it.");
+        options.KeyFor is null
+            ? $"Send a key that is unique to this request, such as a UUID, in the {options.HeaderName} header, and send the same one when you repeat it."
+            : "The request has no key where this endpoint looks for it.");
 
     internal static Task KeyInvalidAsync(HttpContext context, IdempotencyEndpointOptions options, string problem) => WriteAsync(
         context, options, StatusCodes.Status400BadRequest, "key-invalid", "The idempotency key is not valid", $"The key {problem}.");

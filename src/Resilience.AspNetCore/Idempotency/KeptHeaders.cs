@@ -12,7 +12,7 @@ internal static class KeptHeaders
     {
         "Set-Cookie", "Set-Cookie2", "Date", "Server", "Age", "Via", "Alt-Svc", "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate",
         "WWW-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings",
-        "Content-Length", "Strict-Transport-Security", "traceparent", "tracestate", "Request-Id", "Retry-After", "Access-Control-Allow-Origin",
+        "Content-Length", "Strict-Transport-Security", "traceparent", "tracestate", "Retry-After", "Access-Control-Allow-Origin",
         "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods", "Access-Control-Expose-Headers",
         "Access-Control-Max-Age", "Vary", "Idempotent-Replayed", "Idempotency-Status", "X-Should-Retry",
     };

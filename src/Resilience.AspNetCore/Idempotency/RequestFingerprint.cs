@@ -15,6 +15,9 @@ internal static class RequestFingerprint
 {
     private const int Piece = 16 << 10;
 
+    /// <summary>Parts that are nested deeper count byte for byte.</summary>
+    private const int DeepestParts = 4;
+
     /// <summary>Method, target, headers and body, each framed by its length; null when the body is larger than allowed. The request can be read
     /// again afterwards.</summary>
     internal static async Task<Fingerprint?> OfAsync(HttpContext context, IdempotencyEndpointOptions options, string? authority)
@@ -23,8 +26,7 @@ internal static class RequestFingerprint
         if (request.ContentLength > options.MaxRequestBodyBytes) return null;
         if (options.FingerprintFor is { } chosen)
         {
-            using MemoryStream whole = new();
-            return await ReadAsync(context, null, whole, options.MaxRequestBodyBytes).ConfigureAwait(false) ? chosen(context, whole.ToArray()) : null;
+            return await ReadWholeAsync(context, options.MaxRequestBodyBytes).ConfigureAwait(false) is { } whole ? chosen(context, whole) : null;
         }
 
         using FingerprintBuilder builder = new();
@@ -34,6 +36,14 @@ internal static class RequestFingerprint
             IdempotencyTarget.Add(builder, name, name == "Content-Type" ? Canonical(request.Headers.ContentType) : request.Headers[name]);
         builder.Add((string?)null);
         return await ReadAsync(context, builder, null, options.MaxRequestBodyBytes).ConfigureAwait(false) ? builder.Build() : null;
+    }
+
+    /// <summary>The whole body, which can be read again; null when it is larger than allowed.</summary>
+    internal static async Task<ReadOnlyMemory<byte>?> ReadWholeAsync(HttpContext context, int most)
+    {
+        if (context.Request.ContentLength > most) return null;
+        using MemoryStream whole = new();
+        return await ReadAsync(context, null, whole, most).ConfigureAwait(false) ? whole.ToArray() : null;
     }
 
     /// <summary>The type as it is meant: names in lower case, parameters in order, without what changes nothing (<c>charset=utf-8</c>, and the
@@ -65,18 +75,18 @@ internal static class RequestFingerprint
             return await AddFormAsync(form, builder, bytes, most, cancellationToken).ConfigureAwait(false);
         request.EnableBuffering();
         request.Body.Position = 0; // whoever has read it before need not have turned back
-        string? boundary = builder is null ? null : BoundaryOf(request);
+        string? boundary = builder is null ? null : BoundaryOf(request.ContentType);
         long length = await AddPiecesAsync(request.Body, boundary is null ? builder : null, bytes, most, cancellationToken).ConfigureAwait(false);
         request.Body.Position = 0;
         if (length > most) return false;
         if (boundary is null) builder?.EndPieces();
-        else await AddPartsAsync(request.Body, boundary, builder!, cancellationToken).ConfigureAwait(false);
+        else await AddMultipartAsync(request.Body, boundary, builder!, cancellationToken).ConfigureAwait(false);
         request.Body.Position = 0;
         return true;
     }
 
-    private static string? BoundaryOf(HttpRequest request) =>
-        MediaTypeHeaderValue.TryParse(request.ContentType, out MediaTypeHeaderValue? type) && IsMultipart(type)
+    private static string? BoundaryOf(string? contentType) =>
+        MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type) && IsMultipart(type)
         && HeaderUtilities.RemoveQuotes(type.Boundary).Value is { Length: > 0 and <= 256 } boundary ? boundary : null;
 
     /// <summary>Returns how long it is, or more than allowed as soon as that is known.</summary>
@@ -104,26 +114,38 @@ internal static class RequestFingerprint
     }
 
     /// <summary>The parts of a multipart body, whatever stands between them. What cannot be read so counts byte for byte.</summary>
-    private static async Task AddPartsAsync(Stream body, string boundary, FingerprintBuilder builder, CancellationToken cancellationToken)
+    private static async Task AddMultipartAsync(Stream body, string boundary, FingerprintBuilder builder, CancellationToken cancellationToken)
     {
         try
         {
-            MultipartReader reader = new(boundary, body);
-            while (await reader.ReadNextSectionAsync(cancellationToken).ConfigureAwait(false) is { } part)
-            {
-                builder.Add("part");
-                foreach ((string name, StringValues values) in (part.Headers ?? []).OrderBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
-                    IdempotencyTarget.Add(builder, name.ToLowerInvariant(), values);
-                builder.Add((string?)null);
-                await AddPiecesAsync(part.Body, builder, null, long.MaxValue - Piece, cancellationToken).ConfigureAwait(false);
-                builder.EndPieces();
-            }
+            await AddPartsAsync(body, boundary, builder, 1, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception malformed) when (malformed is InvalidDataException or IOException)
         {
             body.Position = 0;
             builder.Add("as it came").Add(boundary);
             await AddPiecesAsync(body, builder, null, long.MaxValue - Piece, cancellationToken).ConfigureAwait(false);
+            builder.EndPieces();
+        }
+    }
+
+    /// <summary>A part may have parts of its own, with a boundary of its own.</summary>
+    private static async Task AddPartsAsync(Stream body, string boundary, FingerprintBuilder builder, int depth, CancellationToken cancellationToken)
+    {
+        MultipartReader reader = new(boundary, body);
+        while (await reader.ReadNextSectionAsync(cancellationToken).ConfigureAwait(false) is { } part)
+        {
+            string? inner = depth < DeepestParts ? BoundaryOf(part.ContentType) : null;
+            builder.Add("part");
+            foreach ((string name, StringValues values) in (part.Headers ?? []).OrderBy(h => h.Key, StringComparer.OrdinalIgnoreCase))
+            {
+                bool isType = inner is not null && name.Equals("Content-Type", StringComparison.OrdinalIgnoreCase);
+                IdempotencyTarget.Add(builder, name.ToLowerInvariant(), isType ? Canonical(values) : values);
+            }
+
+            builder.Add((string?)null);
+            if (inner is not null) await AddPartsAsync(part.Body, inner, builder, depth + 1, cancellationToken).ConfigureAwait(false);
+            else await AddPiecesAsync(part.Body, builder, null, long.MaxValue - Piece, cancellationToken).ConfigureAwait(false);
             builder.EndPieces();
         }
     }
