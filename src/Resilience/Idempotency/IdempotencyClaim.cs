@@ -99,6 +99,9 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>True when the call was attempted more than once under this claim.</summary>
     internal bool WasRepeated { get; set; }
 
+    /// <summary>True when the call received the outcome that another one recorded, in place of its own.</summary>
+    internal bool HasConverged { get; set; }
+
     internal Exception? WhyUnprotected => _rare?.WhyUnprotected;
 
     /// <summary>True from the moment on at which its owner began to complete, release or hold it, also in a transaction.</summary>

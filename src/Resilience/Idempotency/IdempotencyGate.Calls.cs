@@ -46,13 +46,31 @@ public sealed partial class IdempotencyGate
         Fingerprint fingerprint = default,
         CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(create);
+        Outcome<T> outcome = await CreateAsync(key, new CreateState<T>(create, Classifier), serializer, fingerprint, cancellationToken).ConfigureAwait(false);
+        return outcome.GetValueOrThrow();
+    }
+
+    /// <summary>As <see cref="GetOrAddAsync"/>, and says whether the value was created now: for callers that answer 201 the first time and 200 afterwards,
+    /// or count what was created.</summary>
+    /// <inheritdoc cref="GetOrAddAsync"/>
+    public async ValueTask<IdempotentValue<T>> GetOrAddWithOriginAsync<T>(
+        IdempotencyKey key,
+        Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create,
+        IIdempotencySerializer? serializer = null,
+        Fingerprint fingerprint = default,
+        CancellationToken cancellationToken = default)
+    {
+        CreateState<T> state = new(create, Classifier);
+        Outcome<T> outcome = await CreateAsync(key, state, serializer, fingerprint, cancellationToken).ConfigureAwait(false);
+        return new(outcome.GetValueOrThrow(), state.Claim is not { HasConverged: false });
+    }
+
+    private ValueTask<Outcome<T>> CreateAsync<T>(
+        IdempotencyKey key, CreateState<T> state, IIdempotencySerializer? serializer, Fingerprint fingerprint, CancellationToken cancellationToken)
+    {
         IdempotencyPolicyOptions options = serializer is null ? _simple : new() { Serializer = serializer };
         IdempotentExecution<T> execution = new(this, _environment, options);
-        Outcome<T> outcome = await execution.RunAsync(
-            key.ToId(), fingerprint, (create, Classifier), static (s, claim, stop) => CaughtAsync(s.create, claim, s.Classifier, stop),
-                cancellationToken).ConfigureAwait(false);
-        return outcome.GetValueOrThrow();
+        return execution.RunAsync(key.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken);
     }
 
     /// <summary>Processes a message that may be delivered more than once.</summary>
@@ -106,6 +124,28 @@ public sealed partial class IdempotencyGate
         catch (Exception error)
         {
             return Outcome.Failure<T>(error, classifier.Classify(error, stop.IsCancellationRequested));
+        }
+    }
+
+    /// <summary>One call that creates a value unless there is one.</summary>
+    private sealed class CreateState<T>
+    {
+        private readonly Func<IdempotencyClaim, CancellationToken, ValueTask<T>> _create;
+        private readonly OutcomeClassifier _classifier;
+
+        internal CreateState(Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create, OutcomeClassifier classifier)
+        {
+            ArgumentNullException.ThrowIfNull(create);
+            (_create, _classifier) = (create, classifier);
+        }
+
+        /// <summary>Under which it was created; null when it was not.</summary>
+        internal IdempotencyClaim? Claim { get; private set; }
+
+        internal ValueTask<Outcome<T>> RunAsync(IdempotencyClaim claim, CancellationToken stop)
+        {
+            Claim = claim;
+            return CaughtAsync(_create, claim, _classifier, stop);
         }
     }
 

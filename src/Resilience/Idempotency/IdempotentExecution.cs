@@ -97,6 +97,7 @@ internal sealed class IdempotentExecution<T>
         if (entry.Answer is IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)
         {
             own.Discard();
+            claim.HasConverged = true;
             return AnswerOf(claim.Id, entry);
         }
 

@@ -11,6 +11,26 @@ public sealed class SimpleFormsTests : IDisposable
     private static IdempotencyKey Message(string id) => new("billing-consumer", id);
 
     [Fact]
+    public async Task A_value_says_whether_it_was_created_now_or_is_a_replay()
+    {
+        using IdempotencyGate other = _kit.NewGate();
+        (await _kit.Gate.GetOrAddWithOriginAsync(Message("o"), (_, _) => new ValueTask<int>(7))).Should().Be(new IdempotentValue<int>(7, false));
+        (await _kit.Gate.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
+        (await other.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
+
+        // Both create: the one that lost its lease hears what the other one recorded, which may be an equal value.
+        IdempotentValue<int> late = await _kit.Gate.GetOrAddWithOriginAsync(Message("p"), async (_, _) =>
+        {
+            _kit.Gate.Dispose(); // renews no more
+            _kit.Time.Advance(2 * Kit.Lease);
+            (await other.GetOrAddWithOriginAsync(Message("p"), (_, _) => new ValueTask<int>(5), cancellationToken: CancellationToken.None)).Should().Be(new IdempotentValue<int>(5, false));
+            return 5;
+        });
+        late.Should().Be(new IdempotentValue<int>(5, true));
+        await FluentActions.Awaiting(() => other.GetOrAddWithOriginAsync<int>(Message("q"), null!).AsTask()).Should().ThrowAsync<ArgumentNullException>();
+    }
+
+    [Fact]
     public async Task What_was_created_under_a_key_is_returned()
     {
         async ValueTask<string> Create(IdempotencyClaim claim, CancellationToken stop)
