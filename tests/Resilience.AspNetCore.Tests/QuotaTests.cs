@@ -92,6 +92,25 @@ public sealed class QuotaTests
     }
 
     [Fact]
+    public async Task A_duplicate_of_what_runs_is_no_new_key_also_for_a_caller_who_may_have_no_more()
+    {
+        _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(o => o.MaxKeysPerScope = 1),
+            o => (o.WhenInFlight, o.MaxWait) = (WhenInFlight.Wait, TimeSpan.FromMinutes(1)));
+        Task<Shop.Reply> first = shop.SendAsync("/charge", "k1");
+        await _ledger.Begun.Task.WaitAsync(Shop.Patience);
+
+        Task<Shop.Reply> duplicate = shop.SendAsync("/charge", "k1");
+        (await shop.SendAsync("/charge", "k2")).Status.Should().Be(429);
+        await Until(() => shop.Services.GetRequiredService<IdempotencyGate>().Waiting == 1);
+        _ledger.Gate.SetResult();
+
+        (await duplicate).Should().Match<Shop.Reply>(r => r.Status == 200 && r.IsReplayed);
+        (await first).Status.Should().Be(200);
+    }
+
+    [Fact]
     public async Task A_store_that_is_full_says_when_it_will_have_room()
     {
         Clock time = new();

@@ -106,14 +106,14 @@ internal sealed partial class IdempotencyEndpoint(
     }
 
     /// <summary>Only as many keys of one caller are kept. Counted before it is asked for, so that many at once are not more; given back when nothing is
-    /// kept of it. A caller who has as many hears what is known, and begins nothing new.</summary>
+    /// kept of it. For a caller who has as many, a key that is known goes its way, and a new one is not begun.</summary>
     private async Task EnterWithinAsync(int most, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
     {
         if (!quota.TryUse(key.Scope, most, gate.Retention, out long generation, out TimeSpan retryAfter))
         {
-            IdempotencyEntry known = await gate.ReadOutcomeAsync(key.ToId(), fingerprint).ConfigureAwait(false);
-            if (known.Answer == IdempotencyAnswer.Busy) await IdempotencyProblems.TooManyKeysAsync(context, options, retryAfter).ConfigureAwait(false);
-            else await AnswerAsync(context, key.ToId(), known).ConfigureAwait(false);
+            await (await IsNewAsync(key.ToId()).ConfigureAwait(false)
+                ? IdempotencyProblems.TooManyKeysAsync(context, options, retryAfter)
+                : EnterAsync(context, key, fingerprint, next)).ConfigureAwait(false);
             return;
         }
 
@@ -125,6 +125,18 @@ internal sealed partial class IdempotencyEndpoint(
         {
             bool isNewRecord = context.Features.Get<IdempotencyFeature>() is { IsGivenBack: false, Claim.TookOver: false };
             if (!isNewRecord) quota.GiveBack(key.Scope, generation);
+        }
+    }
+
+    private async Task<bool> IsNewAsync(IdempotencyId id)
+    {
+        try
+        {
+            return (await gate.PeekAsync(id).ConfigureAwait(false)).State == IdempotencyState.Absent;
+        }
+        catch (IdempotencyStoreException)
+        {
+            return false; // whoever asks for the claim hears it too, and answers
         }
     }
 
