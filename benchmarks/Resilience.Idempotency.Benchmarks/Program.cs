@@ -4,7 +4,7 @@ using Resilience.Idempotency.Benchmarks;
 
 // Measures the stores and writes benchmarks/results/idempotency.md. What is compared takes turns in one process, round by round, and the
 // medians are reported. benchmarks/idempotency.sh starts the servers and calls this.
-//   --postgresql <connection string>  --redis <configuration>  --output <file>  --million-only yes  --processor-only yes
+//   --postgresql <connection string>  --redis <configuration>  --output <file>  --million-only yes  --processor-only yes  --servers-only yes
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 Dictionary<string, string> given = [];
 for (int i = 0; i + 1 < args.Length; i += 2) given[args[i]] = args[i + 1]; // the last one counts
@@ -28,8 +28,23 @@ if (given.ContainsKey("--processor-only"))
     return;
 }
 
+if (given.ContainsKey("--servers-only"))
+{
+    if (given.TryGetValue("--postgresql", out string? database)) await Postgres.RunAsync(report, database);
+    if (!given.TryGetValue("--redis", out string? cache)) return;
+    await Redis.ServerTimeAsync(report, cache);
+    await Redis.RunAsync(report, cache);
+    return;
+}
+
+await Processor.RunAsync(report);
 await InMemory.RunAsync(report);
 await Sqlite.RunAsync(report);
 if (given.TryGetValue("--postgresql", out string? postgresql)) await Postgres.RunAsync(report, postgresql);
-if (given.TryGetValue("--redis", out string? redis)) await Redis.RunAsync(report, redis);
+if (given.TryGetValue("--redis", out string? redis))
+{
+    await Redis.ServerTimeAsync(report, redis);
+    await Redis.RunAsync(report, redis);
+}
+
 await Million.RunAsync(report, postgresql, redis);

@@ -73,6 +73,69 @@ internal static class Redis
         report.WriteLine($"{rate:#,0} keys a second with 32 callers; {(await MemoryAsync(database) - before) / 32_000.0:0} bytes of memory for each key.");
     }
 
+    /// <summary>What the server itself takes for a script, by its own count: neither the client nor the network is in it.</summary>
+    internal static async Task ServerTimeAsync(TextWriter report, string configuration)
+    {
+        Console.WriteLine("Redis, server time");
+        await using ConnectionMultiplexer connection = await ConnectionMultiplexer.ConnectAsync(configuration);
+        IDatabase database = connection.GetDatabase();
+        await database.ExecuteAsync("FLUSHALL");
+        RedisIdempotencyStore store = new(connection);
+        const int Rounds = 9, Times = 3000;
+        const string Bare = "return redis.call('HSET', KEYS[1], 'a', ARGV[1])";
+        IdempotencyId[] ids = new IdempotencyId[Times];
+        long[] fences = new long[Times];
+        byte[] payload = new byte[112];
+        (string Name, Func<int, Task> Run, List<double> Took)[] all =
+        [
+            ("bare: a script with one HSET", i => database.ScriptEvaluateAsync(Bare, [(RedisKey)$"b:{ids[i].ToHex()}"], [new byte[32]]), []),
+            ("claim of a new key", async i => fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence, []),
+            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1)).AsTask(), []),
+            ("replay", i => store.TryAcquireAsync(Sqlite.Request(ids[i])).AsTask(), []),
+        ];
+        for (int round = -1; round < Rounds; round++)
+        {
+            for (int i = 0; i < Times; i++) ids[i] = Sqlite.NewId();
+            foreach ((_, Func<int, Task> run, List<double> took) in all)
+            {
+                await database.ExecuteAsync("CONFIG", "RESETSTAT");
+                for (int i = 0; i < Times; i += 10) await Task.WhenAll(Enumerable.Range(i, 10).Select(run));
+                string stats = (string)(await database.ExecuteAsync("INFO", "commandstats"))!;
+                double[] counted = [.. new[] { "cmdstat_eval:", "cmdstat_evalsha:" }.Select(name => Total(stats, name))];
+                if (round >= 0) took.Add(counted.Sum() / Times);
+            }
+        }
+
+        report.WriteLine();
+        report.WriteLine("## Redis, time of the server");
+        report.WriteLine();
+        report.WriteLine($"By the server's own count (`INFO commandstats`), {Times:#,0} calls a round in turns, medians of {Rounds} rounds. Aim: a claim at most 16 µs.");
+        report.WriteLine();
+        report.WriteLine("| what | server time | of the bare script |");
+        report.WriteLine("|---|---|---|");
+        double bare = Median(all[0].Took);
+        foreach ((string name, _, List<double> took) in all) report.WriteLine($"| {name} | {Median(took):0.0} µs | {Median(took) / bare:0.00} |");
+        await database.ExecuteAsync("FLUSHALL");
+        long before = await MemoryAsync(database);
+        for (int i = 0; i < 20_000; i++)
+        {
+            IdempotencyId id = Sqlite.NewId();
+            await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1));
+        }
+
+        report.WriteLine();
+        report.WriteLine($"{(await MemoryAsync(database) - before) / 20_000.0:0} bytes of memory for each of 20,000 completed keys with payloads of 100 bytes in their frame. Aim: at most 500.");
+
+        static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+        static double Total(string stats, string name)
+        {
+            int at = stats.IndexOf(name, StringComparison.Ordinal);
+            if (at < 0) return 0;
+            string line = stats[at..stats.IndexOf('\r', at)];
+            return double.Parse(line.Split("usec=")[1].Split(',')[0], System.Globalization.CultureInfo.InvariantCulture);
+        }
+    }
+
     internal static async Task<long> MemoryAsync(IDatabase database)
     {
         string info = (string)(await database.ScriptEvaluateAsync("return redis.call('INFO', 'memory')"))!;

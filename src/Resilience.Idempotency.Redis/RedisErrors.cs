@@ -1,3 +1,4 @@
+using System.Net;
 using StackExchange.Redis;
 
 namespace Resilience;
@@ -9,12 +10,28 @@ internal static class RedisErrors
     internal static IdempotencyStoreException? Translate(Exception error) => error switch
     {
         RedisServerException e => new(FaultOf(e.Message), $"Redis refused an operation: {e.Message}", e),
-        RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure } e =>
-            new(IdempotencyStoreFault.Misconfigured, $"Redis does not let us in: {e.Message}", e),
+        RedisConnectionException e => Away(e, []),
         RedisCommandException e => new(IdempotencyStoreFault.Misconfigured, $"The connection to Redis does not allow an operation: {e.Message}", e),
         RedisException or TimeoutException => new(IdempotencyStoreFault.Unavailable, $"Redis could not be asked: {error.Message}", error),
         _ => null,
     };
+
+    /// <summary>There is no connection. The cause is what lies deepest: a refused connection, a name that is not known, a password that is wrong.</summary>
+    internal static IdempotencyStoreException Away(Exception error, IReadOnlyCollection<EndPoint> servers)
+    {
+        Exception cause = error;
+        bool isShutOut = false;
+        for (Exception? inner = error; inner is not null; inner = inner.InnerException)
+        {
+            isShutOut |= inner is RedisConnectionException { FailureType: ConnectionFailureType.AuthenticationFailure };
+            cause = inner;
+        }
+
+        string where = servers.Count == 0 ? "" : $" at {string.Join(", ", servers)}";
+        return isShutOut
+            ? new(IdempotencyStoreFault.Misconfigured, $"Redis{where} does not let us in: {cause.Message}", error)
+            : new(IdempotencyStoreFault.Unavailable, $"Redis{where} could not be asked: {cause.Message}", error);
+    }
 
     internal static IdempotencyStoreException Corrupt(RedisKey key) =>
         new(IdempotencyStoreFault.Corrupt, $"The key {key} is no record of ours, or one of a newer version.");

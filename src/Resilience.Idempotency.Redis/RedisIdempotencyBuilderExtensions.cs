@@ -32,6 +32,7 @@ public static class RedisIdempotencyBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ConfigurationOptions connection = ConfigurationOptions.Parse(configuration);
         connection.AbortOnConnectFail = false;
+        connection.BacklogPolicy = BacklogPolicy.FailFast; // who has no connection hears so, and why; the gate asks again
         RedisIdempotencyOptions options = new();
         configure?.Invoke(options);
         options.ThrowIfInvalid();

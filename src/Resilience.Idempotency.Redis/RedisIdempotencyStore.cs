@@ -4,10 +4,10 @@ using StackExchange.Redis;
 
 namespace Resilience;
 
-/// <summary>Idempotency records in Redis (5 or newer, also a cluster), one hash for each. Thread-safe.</summary>
+/// <summary>Idempotency records in Redis (5 or newer, also a cluster), one packed string for each. Thread-safe.</summary>
 /// <remarks>
 /// <para>Every operation is one script, which is one step and one round trip, with one key. The clock is the server's. The connection stays the
-/// caller's; its timeouts bound the waiting.</para>
+/// caller's; its timeouts bound the waiting. While it is not connected and it is known why, operations end at once with that cause.</para>
 /// <para>Redis is as durable as it is set up: with <c>appendonly yes</c> and <c>appendfsync everysec</c> up to a second of it can be lost,
 /// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
 /// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
@@ -15,7 +15,10 @@ namespace Resilience;
 public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, ICheckableIdempotencyStore, IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
+    private const string Completed = "2", Released = "3", Indeterminate = "4";
+
     private readonly RedisIdempotencyOptions _options;
+    private volatile Exception? _whyAway; // what the connection said last when it could not be had
     private bool _ownsConnection;
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
@@ -74,7 +77,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
-        string state = ending == IdempotencyEnding.Completed ? RedisReply.Completed : RedisReply.Indeterminate;
+        string state = ending == IdempotencyEnding.Completed ? Completed : Indeterminate;
 
         // A copy: what could not be sent in time is sent later, when the caller uses his buffer for something else.
         return ChangeAsync(RedisScripts.Complete, id, [Text(fence), state, payload.ToArray(), Micros(retention)], cancellationToken);
@@ -91,9 +94,9 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         RedisKey key = KeyOf(request.Id);
         string state = request.Ending switch
         {
-            IdempotencyEnding.None => RedisReply.Released,
-            IdempotencyEnding.Completed => RedisReply.Completed,
-            _ => RedisReply.Indeterminate,
+            IdempotencyEnding.None => Released,
+            IdempotencyEnding.Completed => Completed,
+            _ => Indeterminate,
         };
         RedisValue[] values = [Text(request.Fence), state, request.Nonce.ToByteArray(), request.Payload.ToArray(), Micros(request.Retention)];
         RedisResult result = await RunAsync(RedisScripts.Resolve, key, values, cancellationToken).ConfigureAwait(false);
@@ -118,9 +121,10 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         return new(0);
     }
 
-    /// <summary>Looks at how the servers are set up, for a check at the start or a page of an operator.</summary>
+    /// <summary>Looks at how the servers are set up and which format their records have, for a check at the start or a page of an operator.</summary>
     /// <returns>One sentence for each thing that can make records vanish; empty when nothing was found.</returns>
-    /// <exception cref="IdempotencyStoreException">No primary could be asked.</exception>
+    /// <exception cref="IdempotencyStoreException">No primary could be asked, a right is missing, or a newer version of this library writes records
+    /// here that this one cannot read.</exception>
     public async Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken = default)
     {
         List<string> warnings = [];
@@ -144,7 +148,35 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
             }
         }
 
-        return asked > 0 ? warnings : throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "No primary of Redis is connected.");
+        if (asked > 0) await WarnAboutScriptsAsync(warnings, cancellationToken).ConfigureAwait(false);
+        else throw await WhyAwayAsync().ConfigureAwait(false);
+        await CheckFormatAsync(cancellationToken).ConfigureAwait(false);
+        return warnings;
+    }
+
+    private async Task WarnAboutScriptsAsync(List<string> warnings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Database.ExecuteAsync("SCRIPT", "LOAD", RedisScripts.Peek).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (RedisErrors.Translate(e) is { Fault: IdempotencyStoreFault.Misconfigured })
+        {
+            warnings.Add($"Redis takes no scripts to keep, so the text of each is sent with every operation: {e.Message}");
+        }
+    }
+
+    /// <summary>Records of format 1 are read and written anew; those of a newer one are refused, each as it is met, and all of them here.</summary>
+    private async Task CheckFormatAsync(CancellationToken cancellationToken)
+    {
+        RedisKey key = _options.KeyPrefix + "format";
+        await RunAsync(RedisScripts.Format, key, [RedisScripts.NewestFormat], cancellationToken).ConfigureAwait(false); // by its text
+        long newest = (long)await RunAsync(RedisScripts.Format, key, [RedisScripts.NewestFormat], cancellationToken).ConfigureAwait(false); // by its hash
+        if (newest <= RedisScripts.NewestFormat) return;
+        throw new IdempotencyStoreException(
+            IdempotencyStoreFault.Misconfigured,
+            $"Records in Redis have format {newest} (key {key}), which a newer version of this library writes; "
+            + $"this one reads formats 1 and {RedisScripts.NewestFormat}.");
     }
 
     /// <summary>All digits of the id in braces: one slot of a cluster for each.</summary>
@@ -164,14 +196,55 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     private async Task<RedisResult> RunAsync(string script, RedisKey key, RedisValue[] values, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        IDatabase database = Database;
+        if (_whyAway is { } why && !database.IsConnected(key, CommandFlags.DemandMaster)) throw RedisErrors.Away(why, _connection.GetEndPoints());
+        Task<RedisResult> asking = database.ScriptEvaluateAsync(script, [key], values, CommandFlags.DemandMaster);
         try
         {
-            return await Database.ScriptEvaluateAsync(script, [key], values, CommandFlags.DemandMaster).WaitAsync(cancellationToken).ConfigureAwait(false);
+            return await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!asking.IsCompleted)
+        {
+            // The client waits longer than we do before it says why it has no connection: the next caller will know.
+            _ = asking.ContinueWith(
+                static (task, store) => ((RedisIdempotencyStore)store!).Note(task.Exception?.InnerException),
+                this, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            throw;
+        }
+        catch (RedisConnectionException away)
+        {
+            Note(away);
+            throw RedisErrors.Away(away, _connection.GetEndPoints());
         }
         catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
         {
             throw ours;
         }
+    }
+
+    private void Note(Exception? error)
+    {
+        if (error is RedisConnectionException away) _whyAway = away;
+    }
+
+    /// <summary>Why there is no connection, as the client says it when it is asked for something.</summary>
+    private async Task<IdempotencyStoreException> WhyAwayAsync()
+    {
+        try
+        {
+            await Database.PingAsync(CommandFlags.DemandMaster).ConfigureAwait(false);
+        }
+        catch (RedisConnectionException away)
+        {
+            Note(away);
+            return RedisErrors.Away(away, _connection.GetEndPoints());
+        }
+        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        {
+            return ours;
+        }
+
+        return new(IdempotencyStoreFault.Unavailable, "No primary of Redis is connected.");
     }
 
     /// <summary>WAIT counts who has what was written on this connection: it must go to the server that has the key.</summary>

@@ -1,60 +1,60 @@
-using System.Globalization;
+using System.Buffers.Binary;
 using StackExchange.Redis;
 
 namespace Resilience;
 
-/// <summary>What the scripts answer; null when the key is no record of ours.</summary>
+/// <summary>What the scripts answer: a letter, and numbers and bytes behind it. Null when the key is no record of ours.</summary>
 internal static class RedisReply
 {
-    internal const string Completed = "2";
-    internal const string Released = "3";
-    internal const string Indeterminate = "4";
+    private const int First = 1, Second = First + sizeof(double);
 
     internal static AcquireAnswer? Acquire(RedisResult result)
     {
-        RedisResult[] parts = (RedisResult[]?)result ?? [];
-        return parts.Length == 0 ? null : (string?)parts[0] switch
+        ReadOnlyMemory<byte> answer = (byte[]?)result;
+        return Letter(answer) switch
         {
-            "A" => AcquireAnswer.Acquired(Number(parts[1]), (int)Number(parts[2])),
-            "P" => AcquireAnswer.InFlight(Number(parts[1]), Span(parts[2])),
-            "C" => AcquireAnswer.Completed(
-                (string?)parts[1] == Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, (byte[]?)parts[2] ?? [], Span(parts[3])),
-            "M" => AcquireAnswer.Mismatch,
-            "X" => AcquireAnswer.Abandoned,
+            'A' => AcquireAnswer.Acquired(Number(answer, First), (int)Number(answer, Second)),
+            'P' => AcquireAnswer.InFlight(Number(answer, First), Span(answer, Second)),
+            'C' => AcquireAnswer.Completed(IdempotencyEnding.Completed, answer[Second..], Span(answer, First)),
+            'U' => AcquireAnswer.Completed(IdempotencyEnding.Indeterminate, answer[Second..], Span(answer, First)),
+            'M' => AcquireAnswer.Mismatch,
+            'X' => AcquireAnswer.Abandoned,
             _ => null,
         };
     }
 
     internal static PeekAnswer? Peek(RedisResult result)
     {
-        RedisResult[] parts = (RedisResult[]?)result ?? [];
-        if (parts.Length == 0) return default(PeekAnswer);
-        return (string?)parts[0] switch
+        ReadOnlyMemory<byte> answer = (byte[]?)result;
+        return Letter(answer) switch
         {
-            "P" => new(IdempotencyState.InProgress, Number(parts[1]), Span(parts[2])),
-            "L" => new(IdempotencyState.Lapsed, Number(parts[1]), TimeSpan.Zero),
-            Completed => new(IdempotencyState.Completed, Number(parts[1]), TimeSpan.Zero),
-            Indeterminate => new(IdempotencyState.Indeterminate, Number(parts[1]), TimeSpan.Zero),
+            '\0' => default(PeekAnswer),
+            'P' => new(IdempotencyState.InProgress, Number(answer, First), Span(answer, Second)),
+            'L' => new(IdempotencyState.Lapsed, Number(answer, First), TimeSpan.Zero),
+            'C' => new(IdempotencyState.Completed, Number(answer, First), TimeSpan.Zero),
+            'U' => new(IdempotencyState.Indeterminate, Number(answer, First), TimeSpan.Zero),
             _ => null,
         };
     }
 
     internal static ResolveAnswer? Resolve(RedisResult result)
     {
-        RedisResult[] parts = (RedisResult[]?)result ?? [];
-        ResolveStatus status = parts.Length == 0 ? ResolveStatus.None : (string?)parts[0] switch
+        ReadOnlyMemory<byte> answer = (byte[]?)result;
+        ResolveStatus status = Letter(answer) switch
         {
-            "R" => ResolveStatus.Resolved,
-            "N" => ResolveStatus.Absent,
-            "P" => ResolveStatus.InProgress,
-            "C" => ResolveStatus.Completed,
-            "F" => ResolveStatus.Changed,
+            'R' => ResolveStatus.Resolved,
+            'N' => ResolveStatus.Absent,
+            'P' => ResolveStatus.InProgress,
+            'C' => ResolveStatus.Completed,
+            'F' => ResolveStatus.Changed,
             _ => ResolveStatus.None,
         };
-        return status == ResolveStatus.None ? null : new ResolveAnswer(status, Number(parts[1]));
+        return status == ResolveStatus.None ? null : new ResolveAnswer(status, Number(answer, First));
     }
 
-    private static long Number(RedisResult part) => long.Parse((string?)part ?? "", NumberStyles.None, CultureInfo.InvariantCulture);
+    private static char Letter(ReadOnlyMemory<byte> answer) => answer.IsEmpty ? '\0' : (char)answer.Span[0];
 
-    private static TimeSpan Span(RedisResult part) => TimeSpan.FromTicks(Number(part) * TimeSpan.TicksPerMicrosecond);
+    private static long Number(ReadOnlyMemory<byte> answer, int at) => (long)BinaryPrimitives.ReadDoubleLittleEndian(answer.Span[at..]);
+
+    private static TimeSpan Span(ReadOnlyMemory<byte> answer, int at) => TimeSpan.FromTicks(Number(answer, at) * TimeSpan.TicksPerMicrosecond);
 }

@@ -3,6 +3,9 @@ namespace Resilience;
 /// <summary>The scripts, one for each step. They are files of their own, to be read.</summary>
 internal static class RedisScripts
 {
+    /// <summary>The format that the scripts write, and the newest that they read.</summary>
+    internal const int NewestFormat = 2;
+
     private static readonly string Record = Read("record.lua");
 
     internal static string Acquire { get; } = Record + Read("acquire.lua");
@@ -16,6 +19,8 @@ internal static class RedisScripts
     internal static string Resolve { get; } = Record + Read("resolve.lua");
 
     internal static string Peek { get; } = Record + Read("peek.lua");
+
+    internal static string Format { get; } = Read("format.lua");
 
     internal static string Setup { get; } = Read("setup.lua");
 

@@ -1,30 +1,26 @@
 -- Claims a record, or says why not.
 -- ARGV: fingerprint, nonce, lease and retention in microseconds, most attempts
--- Answers: A fence attempt | P fence left | C state payload left | M | X | ? (no record of ours)
-local key, print, nonce = KEYS[1], ARGV[1], ARGV[2]
-local lease, retention, most = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Answers, packed: A fence attempt | P fence left | C left payload | U left payload | M | X | ? (no record of ours)
+local print, nonce = ARGV[1], ARGV[2]
+local lease, retention = tonumber(ARGV[3]), tonumber(ARGV[4])
+local record = read()
+if record == false then return '?' end
 local now = clock()
-local record = read(key)
-if record == false then return {'?'} end
-
-local attempt = 1
-if not is_absent(record, now) then
-  if record.print ~= print then return {'M'} end
-  if record.state ~= '1' then return {'C', record.state, redis.call('HGET', key, 'payload'), text(record.expires - now)} end
-  if record.nonce == nonce then
-    -- The reply to this very claim was lost: the claim stands, and its lease begins anew.
-    redis.call('HSET', key, 'lease', text(now + lease), 'expires', text(now + retention))
-    collect(key, retention)
-    return {'A', text(record.fence), text(record.attempt)}
+local attempt, fence = 1, now
+if record then
+  if record.state ~= 3 and now < record.expires then
+    if record.print ~= print then return 'M' end
+    if record.state ~= 1 then return struct.pack('<c1d', record.state == 2 and 'C' or 'U', record.expires - now) .. payload(record) end
+    if record.nonce == nonce then
+      -- The reply to this very claim was lost: the claim stands, and its lease begins anew.
+      write(1, record.attempt, record.fence, now + lease, now + retention, nonce, print, '', retention)
+      return struct.pack('<c1dd', 'A', record.fence, record.attempt)
+    end
+    if record.lease > now then return struct.pack('<c1dd', 'P', record.fence, record.lease - now) end
+    if record.attempt >= tonumber(ARGV[5]) then return 'X' end
+    attempt = record.attempt + 1
   end
-  if record.lease > now then return {'P', text(record.fence), text(record.lease - now)} end
-  if record.attempt >= most then return {'X'} end
-  attempt = record.attempt + 1
+  fence = math.max(now, record.fence + 1)
 end
-
-local fence = math.max(now, record and record.fence + 1 or 0)
-if record then redis.call('DEL', key) end
-redis.call('HSET', key, 'state', '1', 'fence', text(fence), 'attempt', text(attempt), 'nonce', nonce, 'print', print,
-  'lease', text(now + lease), 'expires', text(now + retention))
-collect(key, retention)
-return {'A', text(fence), text(attempt)}
+write(1, attempt, fence, now + lease, now + retention, nonce, print, '', retention)
+return struct.pack('<c1dd', 'A', fence, attempt)

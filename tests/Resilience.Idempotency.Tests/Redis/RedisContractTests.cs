@@ -33,7 +33,7 @@ public sealed class RedisContractTests(RedisServer server) : IClassFixture<Redis
         public override async ValueTask<bool> TryCorruptAsync(IdempotencyId id)
         {
             RedisKey key = new RedisIdempotencyStore(_connections[0]).KeyOf(id);
-            await _connections[0].GetDatabase().HashSetAsync(key, "print", "cut");
+            await _connections[0].GetDatabase().StringSetRangeAsync(key, 8, new byte[] { 0, 0, 0, 0, 0, 0, 0, 128 });
             return true;
         }
 

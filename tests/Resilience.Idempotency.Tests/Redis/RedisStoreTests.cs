@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Text;
 using Resilience.StoreTests.Servers;
 using StackExchange.Redis;
 
@@ -37,7 +39,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     }
 
     [Fact]
-    public async Task A_record_is_one_hash_that_an_operator_can_read_and_that_goes_by_itself()
+    public async Task A_record_is_one_packed_string_that_says_its_format_and_goes_by_itself()
     {
         await using ConnectionMultiplexer connection = await server.ConnectAsync();
         RedisIdempotencyStore store = new(connection, new() { KeyPrefix = "app:", Database = 3 });
@@ -45,20 +47,22 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         IdempotencyId id = NewId();
         RedisKey key = "app:{" + id.ToHex() + "}";
         AcquireAnswer claim = await store.TryAcquireAsync(Ask(id, lease: TimeSpan.FromSeconds(1), retention: TimeSpan.FromMinutes(2)));
-        ((string?)await database.HashGetAsync(key, "state"), (long)await database.HashGetAsync(key, "fence")).Should().Be(("1", claim.Fence));
+        byte[] value = (byte[]?)await database.StringGetAsync(key) ?? [];
+        (Encoding.ASCII.GetString(value, 0, 2), value[2], value[3], value.Length).Should().Be(("ri", 2, 1, 80));
+        BinaryPrimitives.ReadDoubleLittleEndian(value.AsSpan(8)).Should().Be(claim.Fence);
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(TimeSpan.FromMinutes(2)).And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(3));
         (await store.RenewAsync(id, claim.Fence, TimeSpan.FromMinutes(5))).Should().BeTrue();
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(TimeSpan.FromMinutes(5)).And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(6));
         (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 0, 255, 13, 10 }, Long)).Should().BeTrue();
-        ((byte[]?)await database.HashGetAsync(key, "payload")).Should().Equal(0, 255, 13, 10);
+        ((byte[]?)await database.StringGetAsync(key))![80..].Should().Equal(0, 255, 13, 10);
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(Long).And.BeLessThanOrEqualTo(Long + TimeSpan.FromMinutes(1));
         (await store.PurgeAsync(10)).Should().Be(0);
 
         IdempotencyId other = NewId();
         await store.ReleaseAsync(other, (await store.TryAcquireAsync(Ask(other))).Fence);
         RedisKey released = "app:{" + other.ToHex() + "}";
-        (await database.HashGetAllAsync(released)).Select(e => (string)e.Name!).Should().BeEquivalentTo("state", "fence", "expires");
-        (await database.KeyTimeToLiveAsync(released)).Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(1));
+        ((byte[]?)await database.StringGetAsync(released))![32..].Should().AllBeEquivalentTo((byte)0, "neither nonce nor fingerprint is remembered");
+        (await database.KeyTimeToLiveAsync(released)).Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(2));
     }
 
     [Fact]
@@ -74,39 +78,48 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         next.Attempt.Should().Be(1);
     }
 
+    public static TheoryData<string, object[]> Broken
+    {
+        get
+        {
+            TheoryData<string, object[]> all = new()
+            {
+                { "a string of another", ["SET", "x"] },
+                { "a long string of another", ["SET", new string('x', 200)] },
+                { "a list", ["RPUSH", "x"] },
+                { "a hash of another", ["HSET", "foreign", "x"] },
+                { "format 1 cut short", ["HSET", "state", "1", "fence", "5", "expires", "99999999999999999"] },
+                { "another magic", Patch(0, "xx"u8) },
+                { "a newer format", Patch(2, [3]) },
+                { "a state that does not exist", Patch(3, [9]) },
+                { "no state", Patch(3, [0]) },
+                { "no attempt", Patch(4, [0, 0, 0, 0]) },
+            };
+            foreach ((string name, int at) in new[] { ("fence", 8), ("lease", 16), ("expires", 24) })
+            {
+                foreach (double value in new[] { double.NaN, double.PositiveInfinity, -1, 1.5, 9007199254740992 })
+                    all.Add($"{name} {value}", Patch(at, BitConverter.GetBytes(value)));
+            }
+
+            all.Add("fence 0", Patch(8, new byte[8]));
+            return all;
+
+            static object[] Patch(int at, ReadOnlySpan<byte> bytes) => ["SETRANGE", at, bytes.ToArray()];
+        }
+    }
+
     [Theory]
-    [InlineData("SET", "x")]
-    [InlineData("RPUSH", "x")]
-    [InlineData("HSET", "foreign", "x")]
-    [InlineData("HSET", "state", "9")]
-    [InlineData("HSET", "state", "")]
-    [InlineData("HSET", "fence", "x")]
-    [InlineData("HSET", "fence", "0")]
-    [InlineData("HSET", "fence", "1.5e+15")]
-    [InlineData("HSET", "fence", "9007199254740992")]
-    [InlineData("HSET", "attempt", "-1")]
-    [InlineData("HSET", "lease", "soon")]
-    [InlineData("HSET", "expires", "")]
-    [InlineData("HSET", "print", "short")]
-    [InlineData("HSET", "nonce", "short")]
-    [InlineData("HSET", "state", "2")]
-    [InlineData("HDEL", "fence")]
-    [InlineData("HDEL", "state")]
-    [InlineData("HDEL", "lease")]
-    [InlineData("HDEL", "expires")]
-    [InlineData("HDEL", "print")]
-    [InlineData("HDEL", "attempt")]
-    public async Task A_broken_record_is_never_granted_and_named_as_what_it_is(string command, params string[] arguments)
+    [MemberData(nameof(Broken))]
+    public async Task A_broken_record_is_never_granted_and_named_as_what_it_is(string what, object[] command)
     {
         await using ConnectionMultiplexer connection = await server.ConnectAsync();
         RedisIdempotencyStore store = new(connection);
         IDatabase database = connection.GetDatabase();
         IdempotencyId id = NewId();
         RedisKey key = store.KeyOf(id);
-        bool isForeign = command is "SET" or "RPUSH" || arguments[0] == "foreign";
         long fence = 1;
-        if (!isForeign) fence = (await store.TryAcquireAsync(Ask(id))).Fence;
-        await database.ExecuteAsync(command, [key, .. arguments]);
+        if (command[0] is "SETRANGE") fence = (await store.TryAcquireAsync(Ask(id))).Fence;
+        await database.ExecuteAsync((string)command[0], [key, .. command[1..]]);
         byte[]? before = await database.KeyDumpAsync(key);
 
         await FaultOf(async () => await store.TryAcquireAsync(Ask(id)), IdempotencyStoreFault.Corrupt);
@@ -114,7 +127,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         await FaultOf(async () => await store.RenewAsync(id, fence, Long), IdempotencyStoreFault.Corrupt);
         await FaultOf(async () => await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long), IdempotencyStoreFault.Corrupt);
         await FaultOf(async () => await store.ReleaseAsync(id, fence), IdempotencyStoreFault.Corrupt);
-        (await database.KeyDumpAsync(key)).Should().Equal(before, "what is not ours is left alone");
+        (await database.KeyDumpAsync(key)).Should().Equal(before, "{0} is not ours and is left alone", what);
     }
 
     [Theory]
@@ -282,8 +295,8 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             claim.Attempt.Should().Be(1);
             (await ReconnectedAsync(() => patient.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 5 }, Long))).Should().BeTrue();
             await using ConnectionMultiplexer behind = await replica.ConnectAsync();
-            byte[]? copy = await behind.GetDatabase().HashGetAsync(store.KeyOf(id), "payload", CommandFlags.DemandReplica);
-            copy.Should().Equal(5);
+            byte[]? copy = await behind.GetDatabase().StringGetAsync(store.KeyOf(id), CommandFlags.DemandReplica);
+            copy![80..].Should().Equal(5);
             await FaultOf(async () => await new RedisIdempotencyStore(behind).TryAcquireAsync(Ask(id)), IdempotencyStoreFault.Unavailable);
         });
         await FaultOf(async () => await store.CompleteAsync(id, (await store.PeekAsync(id)).Fence, IdempotencyEnding.Completed, default, Long), IdempotencyStoreFault.Unavailable);
@@ -292,7 +305,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     [Fact]
     public async Task A_cluster_is_no_obstacle()
     {
-        RedisServer node = new("--cluster-enabled", "yes");
+        RedisServer node = new("--cluster-enabled", "yes", "--cluster-port", $"{ServerProcess.FreePort()}");
         await WithServerAsync(node, async () =>
         {
             await using (ConnectionMultiplexer admin = await node.ConnectAsync("allowAdmin=true"))

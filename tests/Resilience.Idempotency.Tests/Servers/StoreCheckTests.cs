@@ -21,7 +21,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         { "postgresql without the right to write", true, "42501" },
         { "postgresql that is down", false, "PostgreSQL" },
         { "redis without the right to run scripts", true, "NOPERM" },
-        { "redis that is down", false, "redis" },
+        { "redis that is down", false, "Redis at 127.0.0.1:1" },
         { "sqlite in a folder that is not there", true, "SQLite" },
         { "a store that throws", false, "broken" },
     };

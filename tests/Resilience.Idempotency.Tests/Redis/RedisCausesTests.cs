@@ -1,0 +1,114 @@
+using Microsoft.Extensions.DependencyInjection;
+using Resilience.StoreTests.Servers;
+using StackExchange.Redis;
+
+namespace Resilience.StoreTests.Redis;
+
+/// <summary>Why Redis cannot be asked is said: refused, unknown name, wrong password, a right that is missing. And which rights it needs.</summary>
+[Tests.Support.Requires(Tests.Support.Tool.Redis)]
+public sealed class RedisCausesTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    private readonly RedisServer _strict = new("--requirepass", "secret");
+
+    public Task InitializeAsync() => _strict.InitializeAsync();
+
+    public Task DisposeAsync() => _strict.DisposeAsync();
+
+    private static AcquireRequest Ask() => new()
+    {
+        Id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId(),
+        Nonce = Guid.NewGuid(),
+        Lease = Minute,
+        Retention = Minute,
+        MaxAttempts = 3,
+    };
+
+    /// <summary>Through the gate of an application, with all defaults: the sentence has the cause, and not "did not answer within 1000 ms".</summary>
+    [Theory]
+    [InlineData("refused", "Connection refused", IdempotencyStoreFault.Unavailable)]
+    [InlineData("wrong password", "Authentication", IdempotencyStoreFault.Misconfigured)]
+    [InlineData("no password", "Authentication", IdempotencyStoreFault.Misconfigured)]
+    [InlineData("unknown user", "Authentication", IdempotencyStoreFault.Misconfigured)]
+    public async Task The_cause_is_in_the_sentence_that_the_gate_says(string what, string cause, IdempotencyStoreFault fault)
+    {
+        ServiceCollection services = new();
+        services.AddIdempotency().UseRedis(what switch
+        {
+            "refused" => "127.0.0.1:1",
+            "wrong password" => $"127.0.0.1:{_strict.Port},password=wrong",
+            "no password" => $"127.0.0.1:{_strict.Port}",
+            _ => $"127.0.0.1:{_strict.Port},user=nobody,password=secret",
+        });
+        await using ServiceProvider provider = services.BuildServiceProvider();
+        IdempotencyGate gate = provider.GetRequiredService<IdempotencyGate>();
+
+        // On a busy machine the client itself may give up a connection before it has been refused, and says so; then it tries again.
+        long start = TimeProvider.System.GetTimestamp();
+        IdempotencyEntry entry;
+        do entry = await gate.EnterAsync(Ask().Id, default);
+        while (!entry.Error!.Message.Contains(cause, StringComparison.Ordinal) && TimeProvider.System.GetElapsedTime(start) < Minute);
+        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        entry.Error.Should().BeOfType<IdempotencyStoreException>().Which.Fault.Should().Be(fault);
+        entry.Error.Message.Should().Contain(cause).And.Contain("127.0.0.1:", "it is said where").And.NotContain("did not answer");
+    }
+
+    /// <summary>A connection of the application queues what it cannot send, for longer than a gate waits: once it has said why, callers hear it at once.</summary>
+    [Fact]
+    public async Task A_connection_of_the_application_says_its_cause_once_it_has_told_it()
+    {
+        await using ConnectionMultiplexer away = await ConnectionMultiplexer.ConnectAsync("127.0.0.1:1,abortConnect=false,connectTimeout=200,asyncTimeout=300");
+        RedisIdempotencyStore store = new(away);
+        using CancellationTokenSource soon = new();
+        Task first = store.TryAcquireAsync(Ask(), soon.Token).AsTask();
+        await soon.CancelAsync();
+        await FluentActions.Awaiting(() => first).Should().ThrowAsync<OperationCanceledException>();
+        IdempotencyStoreException said;
+        do
+        {
+            said = (await FluentActions.Awaiting(async () => await store.TryAcquireAsync(Ask())).Should().ThrowAsync<IdempotencyStoreException>()).Which;
+        }
+        while (!said.Message.Contains("Connection refused", StringComparison.Ordinal));
+        said.Message.Should().Contain("127.0.0.1:1");
+
+        // And it is forgotten when there is a connection again: see the tests of servers that come back.
+    }
+
+    /// <summary>The documented rights, and each of them missing: found by the check that claims a record and gives it back.</summary>
+    [Fact]
+    public async Task The_documented_rights_are_enough_and_each_that_is_missing_is_found_at_the_start()
+    {
+        string[] rights = ["+eval", "+evalsha", "+script|load", "+get", "+set", "+time", "+info"];
+        await using ConnectionMultiplexer admin = await _strict.ConnectAsync("password=secret,allowAdmin=true");
+        IDatabase database = admin.GetDatabase();
+        foreach (string? missing in rights.Prepend(null))
+        {
+            string user = "u" + (missing ?? "+all")[1..].Replace('|', '-');
+            object[] rule = [user, "on", ">pw", "~resilience:idem:*", "+@connection", "+echo", "+ping", .. rights.Where(r => r != missing)];
+            await database.ExecuteAsync("ACL", ["SETUSER", .. rule]);
+            await using ConnectionMultiplexer connection = await _strict.ConnectAsync($"user={user},password=pw");
+            RedisIdempotencyStore store = new(connection);
+            using IdempotencyGate gate = new(store);
+            if (missing is null)
+            {
+                (await gate.CheckStoreAsync()).Should().NotContain(s => s.Contains("does not say", StringComparison.Ordinal) || s.Contains("no scripts", StringComparison.Ordinal));
+                AcquireRequest ask = Ask();
+                long fence = (await store.TryAcquireAsync(ask)).Fence;
+                (await store.RenewAsync(ask.Id, fence, Minute)).Should().BeTrue();
+                (await store.CompleteAsync(ask.Id, fence, IdempotencyEnding.Completed, new byte[5], Minute)).Should().BeTrue();
+                (await store.PeekAsync(ask.Id)).State.Should().Be(IdempotencyState.Completed);
+            }
+            else if (missing is "+info" or "+script|load")
+            {
+                string told = missing == "+info" ? "does not say how it is set up" : "takes no scripts to keep";
+                (await gate.CheckStoreAsync()).Should().Contain(s => s.Contains(told, StringComparison.Ordinal), "it works, with a warning");
+            }
+            else
+            {
+                await gate.Invoking(g => g.CheckStoreAsync()).Should().ThrowAsync<IdempotencyStoreException>(missing)
+                    .Where(e => e.Fault == IdempotencyStoreFault.Misconfigured);
+            }
+        }
+    }
+}
