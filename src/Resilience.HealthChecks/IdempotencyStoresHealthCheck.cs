@@ -24,7 +24,7 @@ internal sealed class IdempotencyStoresHealthCheck(IdempotencyGates? gates) : IH
             HealthStatus one = passes ? context.Registration.FailureStatus : HealthStatus.Unhealthy;
             if (one < status) status = one;
             ill.Add($"{title} ({failure.Fault})");
-            data[title] = $"{failure.Fault}: {failure.Message}";
+            data[title] = $"{failure.Fault}: {SafeCalls.MessageOf(failure)}";
         }
 
         string described = ill.Count == 0
@@ -46,7 +46,7 @@ internal sealed class IdempotencyStoresHealthCheck(IdempotencyGates? gates) : IH
         }
         catch (Exception wrong) when (wrong is ResilienceOptionsException or InvalidOperationException)
         {
-            return new(IdempotencyStoreFault.Misconfigured, wrong.Message, wrong); // the store could not even be made
+            return new(IdempotencyStoreFault.Misconfigured, SafeCalls.MessageOf(wrong), wrong); // the store could not even be made
         }
     }
 }

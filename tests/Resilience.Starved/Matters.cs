@@ -24,6 +24,8 @@ internal static class Matters
         ["queue-gives-up-many"] = o => QueueAsync(o, TimeSpan.FromMilliseconds(150), 200),
         ["queue-times-out"] = o => QueueAsync(o, TimeSpan.FromSeconds(60), 1),
         ["lease-renewed"] = LeaseAsync,
+        ["chaos-latency"] = ChaosLatencyAsync,
+        ["chaos-latency-is-cancelled"] = ChaosLatencyIsCancelledAsync,
 
         // What must be found: a timer that is in time, and what it has to tell goes to the end of the queue.
         [Planted] = async order =>
@@ -83,6 +85,39 @@ internal static class Matters
         {
             order.Expect(220);
             await pipeline.TryExecuteAsync(_ => new ValueTask<int>(new TaskCompletionSource<int>().Task)).ConfigureAwait(false);
+            order.Ours();
+        });
+        await order.BothAsync().ConfigureAwait(false);
+    }
+
+    private static ResiliencePipelineBuilder Slowing(ResiliencePipelineBuilder builder, TimeSpan latency)
+    {
+        builder.EnvironmentName = "Development";
+        return builder.AddChaos(o => (o.IsOn, o.Latency, o.Rates) = (true, latency, new() { Latency = 1 }));
+    }
+
+    private static async Task ChaosLatencyAsync(Order order)
+    {
+        ResiliencePipeline pipeline = Slowing(new(), TimeSpan.FromMilliseconds(150)).Build();
+        OnThread(() =>
+        {
+            order.Expect(150);
+            return pipeline.TryExecuteAsync(_ =>
+            {
+                order.Ours();
+                return new ValueTask<int>(1);
+            }).AsTask();
+        });
+        await order.BothAsync().ConfigureAwait(false);
+    }
+
+    private static async Task ChaosLatencyIsCancelledAsync(Order order)
+    {
+        ResiliencePipeline pipeline = Slowing(new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromMilliseconds(150)), TimeSpan.FromMinutes(1)).Build();
+        OnThread(async () =>
+        {
+            order.Expect(150);
+            await pipeline.TryExecuteAsync(HangAsync).ConfigureAwait(false);
             order.Ours();
         });
         await order.BothAsync().ConfigureAwait(false);

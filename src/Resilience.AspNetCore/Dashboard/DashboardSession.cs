@@ -95,7 +95,7 @@ internal sealed class DashboardSession : IDisposable
         }
         catch (Exception error)
         {
-            EndpointLog.PageReadingFailed(_logger, ExceptionWalk.Loggable(error));
+            EndpointLog.PageReadingFailed(_logger, error);
         }
     }
 

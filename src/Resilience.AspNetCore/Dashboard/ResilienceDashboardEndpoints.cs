@@ -28,9 +28,9 @@ namespace Resilience
         {
             ResilienceEvents events = services.GetService<ResilienceEvents>()
                 ?? throw new InvalidOperationException("There are no pipelines to show: say builder.Services.AddResilience().");
-            TimeProvider time = services.GetService<TimeProvider>() ?? TimeProvider.System;
+            TimeProvider time = SafeCalls.Time(services.GetService<TimeProvider>() ?? TimeProvider.System);
             IHostEnvironment? environment = services.GetService<IHostEnvironment>();
-            ILogger logger = services.GetService<ILoggerFactory>()?.CreateLogger("Resilience.Dashboard") ?? NullLogger.Instance;
+            ILogger logger = SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Dashboard") ?? NullLogger.Instance;
             DashboardHead head = new(
                 options.Title ?? environment?.ApplicationName ?? "Resilience", environment?.EnvironmentName ?? "", time.GetUtcNow(), options.Interval);
             DashboardReader reader = new(

@@ -45,7 +45,7 @@ namespace Resilience
             }
             catch (Exception mistake) when (mistake is InvalidOperationException or ResilienceOptionsException)
             {
-                return IdempotencyProblems.MisconfiguredAsync(context, new(), mistake.Message);
+                return IdempotencyProblems.MisconfiguredAsync(context, new(), SafeCalls.MessageOf(mistake));
             }
 
             return protection.InvokeAsync(context, next);

@@ -21,10 +21,10 @@ internal static class IdempotencyLog
     internal static void ReconcilingFailed(HttpContext context, IdempotencyId id, Exception error)
     {
         if (LoggerOf(context.RequestServices) is { } logger)
-            EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), ExceptionWalk.Loggable(error));
+            EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), error);
     }
 
     private static string NameOf(HttpContext context) => context.GetEndpoint()?.DisplayName ?? context.Request.Path;
 
-    internal static ILogger? LoggerOf(IServiceProvider services) => services.GetService<ILoggerFactory>()?.CreateLogger("Resilience.Idempotency");
+    internal static ILogger? LoggerOf(IServiceProvider services) => SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Idempotency");
 }

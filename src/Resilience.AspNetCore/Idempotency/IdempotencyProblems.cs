@@ -128,7 +128,7 @@ internal static class IdempotencyProblems
         IdempotencyAnswer.Unreadable => UnreadableAsync(context, options),
         IdempotencyAnswer.Stopping => StoppingAsync(context, options, entry.RetryAfter),
         _ when entry.Error is IdempotencyStoreException { Fault: IdempotencyStoreFault.Misconfigured } mistake => MisconfiguredAsync(
-            context, options, mistake.Message),
+            context, options, SafeCalls.MessageOf(mistake)),
         _ => WriteAsync(
             context, options, StatusCodes.Status503ServiceUnavailable, "store-unavailable", "Idempotency keys cannot be checked at the moment",
             "Nothing was carried out. Repeat the request later with the same key.", isRetryable: true, retryAfter: entry.RetryAfter),

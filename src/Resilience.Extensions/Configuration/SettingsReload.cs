@@ -41,7 +41,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     {
         _name = name;
         _path = path;
-        _logger = logger;
+        _logger = SafeLogger.Around(logger);
         _telemetry = telemetry;
         _read = () => read(section, path);
         _mustExist = mustExist;
@@ -107,7 +107,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
                 _apply!(reading.Settings);
                 _current = reading.Settings;
                 _telemetry.Count(_name, ReloadTelemetry.Applied);
-                Say(() => ResilienceLog.ReloadApplied(_logger, _name, _path)); // they are in use, whatever the log says to it
+                ResilienceLog.ReloadApplied(_logger, _name, _path);
             }
         }
         catch (OptionsValidationException wrong)
@@ -123,19 +123,6 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     private void Reject(IEnumerable<string> problems, Exception? error)
     {
         _telemetry.Count(_name, ReloadTelemetry.Rejected);
-        Say(() => ResilienceLog.ReloadRejected(_logger, ExceptionWalk.Loggable(error), _name, _path, string.Join("; ", problems)));
-    }
-
-    /// <summary>A logger that throws must not throw into the configuration's callback.</summary>
-    private static void Say(Action log)
-    {
-        try
-        {
-            log();
-        }
-        catch (Exception error)
-        {
-            SafeCalls.Report("logger", error);
-        }
+        ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));
     }
 }

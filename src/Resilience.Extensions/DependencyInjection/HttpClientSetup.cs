@@ -13,7 +13,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
 
     private static readonly ConditionalWeakTable<HttpMessageHandler, object> SwitchedOff = [];
 
-    private readonly ILogger? _logger = loggers?.CreateLogger(ResilienceLog.Category);
+    private readonly ILogger? _logger = SafeLogger.Of(loggers, ResilienceLog.Category);
     private readonly ConcurrentDictionary<string, KeysOfOneCall> _watches = new(StringComparer.Ordinal); // of a client, whose handlers change
     private readonly ConcurrentDictionary<string, bool> _warned = new(StringComparer.Ordinal);
 

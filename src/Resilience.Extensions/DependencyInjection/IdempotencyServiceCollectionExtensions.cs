@@ -156,7 +156,7 @@ public static class IdempotencyServiceCollectionExtensions
             options,
             provider.GetService<TimeProvider>(),
             meterFactory: provider.GetService<IMeterFactory>(),
-            listener: provider.GetService<ILoggerFactory>() is { } logs ? new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write : null));
+            listener: SafeLogger.Of(provider.GetService<ILoggerFactory>(), ResilienceLog.Category) is { } log ? new EventLog(log).Write : null));
     }
 
     private static IIdempotencyStore Guarded(IServiceProvider provider, IdempotencyRegistration gate, IIdempotencyStore store)
@@ -169,7 +169,7 @@ public static class IdempotencyServiceCollectionExtensions
             TimeProvider = provider.GetService<TimeProvider>() ?? TimeProvider.System,
             MeterFactory = provider.GetService<IMeterFactory>(),
         };
-        if (provider.GetService<ILoggerFactory>() is { } logs) pipeline.OnEvent(new EventLog(logs.CreateLogger(ResilienceLog.Category)).Write);
+        if (SafeLogger.Of(provider.GetService<ILoggerFactory>(), ResilienceLog.Category) is { } log) pipeline.OnEvent(new EventLog(log).Write);
         ContainerSetup.Connect(pipeline, provider);
         gate.Guard(pipeline);
         return new GuardedIdempotencyStore(store, pipeline.Build());

@@ -30,7 +30,7 @@ internal sealed class ResilienceStartCheck
 internal static class ContainerSetup
 {
     internal static ILogger Logger(IServiceProvider services) =>
-        services.GetService<ILoggerFactory>()?.CreateLogger(ResilienceLog.Category) ?? NullLogger.Instance;
+        SafeLogger.Of(services.GetService<ILoggerFactory>(), ResilienceLog.Category) ?? NullLogger.Instance;
 
     /// <summary>Whether the container has been disposed of; what other code disposed of is another matter.</summary>
     internal static bool IsGone(IServiceProvider services)

@@ -114,7 +114,7 @@ internal sealed class HttpCall
         }
         catch (Exception error)
         {
-            bool wasSent = response is not null || !_handler.Rules.ProveUnsent(message, content, address, _handler.Witness, strangers, error);
+            bool wasSent = response is not null || !_handler.ProvesUnsent(message, content, address, strangers, error);
             response?.Dispose();
             if (!wasSent) context.ReportNotApplied();
             End(context, content, ObjectionAfter(number, message, wasSent, content is { HasBegun: true }), isForbidden);

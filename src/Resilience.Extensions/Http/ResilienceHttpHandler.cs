@@ -15,6 +15,7 @@ namespace Resilience;
 public sealed class ResilienceHttpHandler : DelegatingHandler
 {
     private TransportWitness? _witness;
+    private bool _hasOthers; // between us and the transport
     private volatile bool _hasLooked;
 
     /// <summary>A handler whose inner handler is set later, as <c>IHttpClientFactory</c> does.</summary>
@@ -68,7 +69,12 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
             if (!_hasLooked)
             {
                 HttpMessageHandler? inner = InnerHandler;
-                while (inner is DelegatingHandler and not TransportWitness) inner = ((DelegatingHandler)inner).InnerHandler;
+                while (inner is DelegatingHandler and not TransportWitness)
+                {
+                    _hasOthers |= inner.GetType().Assembly != typeof(ResilienceHttpHandler).Assembly;
+                    inner = ((DelegatingHandler)inner).InnerHandler;
+                }
+
                 _witness = inner as TransportWitness;
                 _hasLooked = true; // volatile: after the witness
             }
@@ -76,6 +82,10 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
             return _witness;
         }
     }
+
+    /// <inheritdoc cref="SendRules.ProveUnsent"/>
+    internal bool ProvesUnsent(AttemptMessage message, WatchedContent? content, Uri? asked, int strangers, Exception error) =>
+        Rules.ProveUnsent(message, content, asked, Witness, strangers, _hasOthers, error);
 
     internal Task<HttpResponseMessage> SendAttemptAsync(HttpRequestMessage attempt, CancellationToken cancellationToken) =>
         base.SendAsync(attempt, cancellationToken);

@@ -10,16 +10,18 @@ internal abstract class SendRules
     /// The type of the error is the least of it. No sending of the content has begun (a request without content has an empty one of ours,
     /// where the method may be unsafe), so no server has got it; what passed the witness above the transport, if there is one, ended
     /// without a connection; and the address is the one that was asked. A server that is asked by headers alone, before the content
-    /// (<c>Expect: 100-continue</c>), may have acted on them.
+    /// (<c>Expect: 100-continue</c>), may have acted on them. And where handlers that are not ours stand in between, the attempt must have reached the
+    /// witness: what such a handler does that does not pass it on, perhaps with another client, nobody sees.
     /// </remarks>
     /// <param name="message">The attempt.</param>
     /// <param name="content">The content that it was given; null: nothing can be proved.</param>
     /// <param name="asked">The address that it was given.</param>
     /// <param name="witness">What stands above the transport; null if there is none.</param>
     /// <param name="strangers">How many strangers had passed the witness when the attempt began.</param>
+    /// <param name="hasOthers">Whether handlers that are not ours stand between the attempt and the transport.</param>
     /// <param name="error">What the attempt ended with.</param>
     internal bool ProveUnsent(
-        AttemptMessage message, WatchedContent? content, Uri? asked, TransportWitness? witness, int strangers, Exception error)
+        AttemptMessage message, WatchedContent? content, Uri? asked, TransportWitness? witness, int strangers, bool hasOthers, Exception error)
     {
         if (content is null || !HttpClassifier.SaysNoConnection(error) || message.Headers.ExpectContinue == true) return false;
         bool isContentOurs = ReferenceEquals(message.Content, content), hasWitness = witness is not null;
@@ -27,6 +29,7 @@ internal abstract class SendRules
             && IsUnbegun(content)
             && HadNoStrangers(witness, strangers)
             && PassedUnsent(message, out Task<HttpResponseMessage>? pass)
+            && WasSeen(pass, hasOthers)
             && KeptAddress(message, asked, isContentOurs, hasWitness)
             && message.TryClose(pass);
     }
@@ -46,6 +49,8 @@ internal abstract class SendRules
     protected virtual bool HadNoStrangers(TransportWitness? witness, int before) => witness is null || witness.Strangers == before;
 
     protected virtual bool PassedUnsent(AttemptMessage message, out Task<HttpResponseMessage>? pass) => message.PassedUnsent(out pass);
+
+    protected virtual bool WasSeen(Task<HttpResponseMessage>? pass, bool hasOthers) => pass is not null || !hasOthers;
 
     protected virtual bool KeptAddress(AttemptMessage message, Uri? asked, bool isContentOurs, bool hasWitness) =>
         message.KeptAddress(asked, isContentOurs, hasWitness);

@@ -7,12 +7,14 @@ namespace Resilience;
 
 /// <summary>Writes a line for each event of a pipeline, inside a scope with pipeline, operation, trace id and span id.</summary>
 /// <remarks>The levels are such that at Information and above a retried attempt makes one line and a call that succeeds none.</remarks>
-internal sealed class EventLog(ILogger logger)
+internal sealed class EventLog(ILogger users)
 {
+    private readonly ILogger _logger = SafeLogger.Around(users);
+
     internal void Write(ResilienceEvent happened)
     {
-        if (!logger.IsEnabled(LevelOf(happened))) return;
-        using (logger.BeginScope(new EventScope(happened.PipelineName, happened.Operation, Activity.Current)))
+        if (!_logger.IsEnabled(LevelOf(happened))) return;
+        using (_logger.BeginScope(new EventScope(happened.PipelineName, happened.Operation, Activity.Current)))
         {
             WriteLine(happened, happened.PipelineName, happened.PolicyName);
         }
@@ -40,65 +42,65 @@ internal sealed class EventLog(ILogger logger)
         switch (happened)
         {
             case RetryScheduled e:
-                ResilienceLog.RetryScheduled(logger, pipeline, policy, e.Attempt, e.Reason, e.Delay);
+                ResilienceLog.RetryScheduled(_logger, pipeline, policy, e.Attempt, e.Reason, e.Delay);
                 break;
             case RetryDenied e:
-                ResilienceLog.RetryDenied(logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Explanation.Length > 0 ? e.Explanation : e.Detail);
+                ResilienceLog.RetryDenied(_logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Explanation.Length > 0 ? e.Explanation : e.Detail);
                 break;
             case CircuitChanged e:
-                ResilienceLog.CircuitChanged(logger, LevelOf(e), pipeline, policy, e.Key, e.From, e.To, e.BreakDuration, e.Cause);
+                ResilienceLog.CircuitChanged(_logger, LevelOf(e), pipeline, policy, e.Key, e.From, e.To, e.BreakDuration, e.Cause);
                 break;
             case CircuitRefused e:
-                ResilienceLog.CircuitRefused(logger, pipeline, policy, e.Entry, e.Refusal?.Reason);
+                ResilienceLog.CircuitRefused(_logger, pipeline, policy, e.Entry, e.Refusal?.Reason);
                 break;
             case CallTimedOut e:
-                ResilienceLog.CallTimedOut(logger, pipeline, policy, e.Attempt, e.Timeout, e.IsAbandoned);
+                ResilienceLog.CallTimedOut(_logger, pipeline, policy, e.Attempt, e.Timeout, e.IsAbandoned);
                 break;
             case FallbackUsed e:
-                ResilienceLog.FallbackUsed(logger, pipeline, policy, e.Replaced, e.Source, e.Age);
+                ResilienceLog.FallbackUsed(_logger, pipeline, policy, e.Replaced, e.Source, e.Age);
                 break;
             case FallbackFailed e:
-                ResilienceLog.FallbackFailed(logger, ExceptionWalk.Loggable(e.Error), pipeline, policy, e.Kept);
+                ResilienceLog.FallbackFailed(_logger, e.Error, pipeline, policy, e.Kept);
                 break;
             case LimitReached e:
-                ResilienceLog.LimitReached(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+                ResilienceLog.LimitReached(_logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
                 break;
             case RateLimitReached e:
-                ResilienceLog.RateLimitReached(logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                ResilienceLog.RateLimitReached(_logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
                 break;
             case HedgeStarted e:
-                ResilienceLog.HedgeStarted(logger, pipeline, policy, e.Attempt, e.Running, e.Reason);
+                ResilienceLog.HedgeStarted(_logger, pipeline, policy, e.Attempt, e.Running, e.Reason);
                 break;
             case HedgeDenied e:
-                ResilienceLog.HedgeDenied(logger, pipeline, policy, e.Running, e.Denial, e.Detail ?? "");
+                ResilienceLog.HedgeDenied(_logger, pipeline, policy, e.Running, e.Denial, e.Detail ?? "");
                 break;
             case HedgeWon e:
-                ResilienceLog.HedgeWon(logger, pipeline, policy, e.Attempt, e.Cancelled);
+                ResilienceLog.HedgeWon(_logger, pipeline, policy, e.Attempt, e.Cancelled);
                 break;
             case ChaosSwitched e:
                 string timeLeft = e.For?.ToString("c") ?? (e.IsOn ? "unlimited" : "none");
-                ResilienceLog.ChaosSwitched(logger, pipeline, policy, e.IsOn ? "on" : "off", e.EnvironmentName, timeLeft, e.Rates, e.Seed);
+                ResilienceLog.ChaosSwitched(_logger, pipeline, policy, e.IsOn ? "on" : "off", e.EnvironmentName, timeLeft, e.Rates, e.Seed);
                 break;
             case ChaosInjected e:
-                ResilienceLog.ChaosInjected(logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
+                ResilienceLog.ChaosInjected(_logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
             case IdempotencyAnswered e:
-                ResilienceLog.IdempotencyAnswered(logger, LevelOf(e), ExceptionWalk.Loggable(e.Error), policy, e.Id, e.Answer, e.Attempt);
+                ResilienceLog.IdempotencyAnswered(_logger, LevelOf(e), e.Error, policy, e.Id, e.Answer, e.Attempt);
                 break;
             case IdempotencyRefused e:
-                ResilienceLog.IdempotencyRefused(logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+                ResilienceLog.IdempotencyRefused(_logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
                 break;
             case IdempotencyClaimLost e:
-                ResilienceLog.IdempotencyClaimLost(logger, policy, e.Id, e.Fence);
+                ResilienceLog.IdempotencyClaimLost(_logger, policy, e.Id, e.Fence);
                 break;
             case IdempotencyOutcomeNotKept e:
-                ResilienceLog.IdempotencyOutcomeNotKept(logger, ExceptionWalk.Loggable(e.Error), policy, e.Id, e.Finish);
+                ResilienceLog.IdempotencyOutcomeNotKept(_logger, e.Error, policy, e.Id, e.Finish);
                 break;
             case RuleAnswerRefused e:
-                ResilienceLog.RuleAnswerRefused(logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");
+                ResilienceLog.RuleAnswerRefused(_logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");
                 break;
             default:
-                ResilienceLog.PolicyEvent(logger, pipeline, policy, happened);
+                ResilienceLog.PolicyEvent(_logger, pipeline, policy, happened);
                 break;
         }
     }

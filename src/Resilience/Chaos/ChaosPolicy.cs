@@ -189,6 +189,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                 }
 
                 if (decision.Latency) await WaitAsync(decision.LatencyShare, number, context).ConfigureAwait(false);
+                context.Token.ThrowIfCancellationRequested();
             }
             catch (Exception error)
             {
@@ -205,7 +206,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         {
             TimeSpan latency = ChaosRules.LatencyOf(policy._latency, policy._maxLatency, share);
             ChaosTelemetry.Injected(policy._environment, ChaosKind.Latency, number, latency, context);
-            return Task.Delay(latency, context.Clock.Time, context.Token);
+            return ClockWait.ForAsync(context.Clock, latency, context.Token);
         }
 
         /// <summary>The ending in the place of the call, counted as an attempt like the real one that it stands for.</summary>

@@ -547,10 +547,18 @@ public sealed class HandlerTests
         }
     }
 
-    /// <summary>Fails to connect, before the content is touched, as long as it is told to.</summary>
-    private sealed class Connecting(HttpMessageHandler inner, Func<bool> fails) : DelegatingHandler(inner)
+    /// <summary>A transport that fails to connect, before the content is touched, as long as it is told to.</summary>
+    private sealed class Connecting(HttpMessageHandler network, Func<bool> fails) : HttpMessageHandler
     {
+        private readonly HttpMessageInvoker _network = new(network);
+
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-            fails() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : base.SendAsync(request, cancellationToken);
+            fails() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : _network.SendAsync(request, cancellationToken);
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing) _network.Dispose();
+            base.Dispose(disposing);
+        }
     }
 }

@@ -38,6 +38,7 @@ public sealed class CallOutSourceTests
         ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
         ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
         ("Resilience.ResiliencePolicy", "TakeEffect", ["ResiliencePolicy.cs"]),
+        ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
     ];
@@ -48,9 +49,10 @@ public sealed class CallOutSourceTests
     /// <summary>Time that has been made safe before: these ask it under the name of the class that is not.</summary>
     private static readonly string[] SafeTimes = ["Time", "time", "_time", "clock.Time", "Clock.Time", "Resilience.Time", "resilience.Time"];
 
-    /// <summary>The same in the extensions, which have a home of their own. What is named here beside it runs inside of <c>SafeCalls</c>, or in a
-    /// rule of the classifier.</summary>
-    private static readonly (string Type, string Member, string[] Homes)[] OfExtensions =
+    /// <summary>The same in the packages around the core, whose home are the files of <c>Guards</c>. What is named here beside them runs inside of
+    /// <c>SafeCalls</c>, in a rule of the classifier, or in an operation of a store, which may throw what it likes. Of drivers' exceptions the
+    /// message is a field.</summary>
+    private static readonly (string Type, string Member, string[] Homes)[] OfPackages =
     [
         ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
         ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["RateLimiting/RateLimiterTelemetry.cs"]),
@@ -60,15 +62,38 @@ public sealed class CallOutSourceTests
         ("System.Diagnostics.ActivitySource", "*Activity", []),
         ("System.Diagnostics.Activity", "*", ["Guards/SafeCalls.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
         ("System.TimeProvider", "GetTimestamp", ["Guards/GuardedTime.cs"]),
-        ("System.TimeProvider", "GetUtcNow", ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRefusal.cs", "Http/HttpClassifier.cs"]),
+        ("System.TimeProvider", "GetUtcNow",
+            ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRefusal.cs", "Http/HttpClassifier.cs", "SqliteRecords.cs"]),
         ("System.TimeProvider", "CreateTimer", ["Guards/GuardedTime.cs"]),
-        ("System.Exception", "Message", ["Guards/SafeCalls.cs", "Http/IdleReadContent.cs"]), // there one of ours
+        ("Resilience.Randomness", "NextDouble", []),
+        ("Resilience.ICarriesRefusal", "Refusal", []),
+        ("Resilience.ICarriesRefusal", "RetryAfter", []),
+        ("Resilience.Refusal", "ToException", []),
+        ("Microsoft.Extensions.Logging.ILoggerFactory", "CreateLogger", ["Guards/SafeLogger.cs"]),
+        ("Microsoft.Extensions.Logging.LoggerFactoryExtensions", "CreateLogger", []),
+        ("Microsoft.Extensions.Logging.LoggerExtensions", "*", []),
+        ("Microsoft.Extensions.Logging.ILogger", "*", ["Guards/SafeLogger.cs", "Logging/EventLog.cs"]), // there around the guarded one
+        ("System.Exception", "Message",
+        [
+            "Guards/SafeCalls.cs", "Http/IdleReadContent.cs", // there one of ours
+            "SqliteRecords.cs", "PostgresErrors.cs", "RedisErrors.cs", "RedisIdempotencyStore.cs",
+        ]),
+        ("System.Exception", "Source", []),
+        ("System.Exception", "Data", []),
+        ("System.Exception", "GetBaseException", []),
+        ("System.AggregateException", "Inner*", []),
+    ];
+
+    private static readonly string[] Packages =
+    [
+        "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
+        "Resilience.Idempotency.Sqlite", "Resilience.Idempotency.PostgreSql", "Resilience.Idempotency.Redis",
     ];
 
     private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);
 
-    private static List<string> UnguardedOfExtensions(IEnumerable<(string File, string Text)> sources) =>
-        Unguarded(sources, OfExtensions, References.Packages, isWhole: false); // without what is generated: log lines
+    private static List<string> UnguardedOfPackage(IEnumerable<(string File, string Text)> sources) =>
+        Unguarded(sources, OfPackages, References.Packages, isWhole: false); // without what is generated: log lines
 
     private static List<string> Unguarded(
         IEnumerable<(string File, string Text)> sources,
@@ -153,6 +178,7 @@ public sealed class CallOutSourceTests
         ("_ = error is System.Data.Common.DbException { IsTransient: true };", "Exception error"),
         ("_ = error.Data;", "Exception error"),
         ("policy.Describe();", "ResiliencePolicy policy"),
+        ("_ = Task.Delay(time, TimeProvider.System, default);", "TimeSpan time"),
         ("result.Dispose();", "IDisposable result"),
     ];
 
@@ -166,11 +192,22 @@ public sealed class CallOutSourceTests
         Unguarded(Sources().Concat(planted)).Select(found => found.Split(':')[0]).Should().BeEquivalentTo(Planted.Select((_, i) => $"Limiting/Planted{i}.cs"));
     }
 
-    [Fact]
-    public void In_the_extensions_too_what_runs_code_of_others_is_called_only_where_it_is_caught() =>
-        UnguardedOfExtensions(Sources("Resilience.Extensions")).Should().BeEmpty();
+    public static TheoryData<string> AllPackages() => [.. Packages];
 
-    private static readonly (string Call, string Argument)[] PlantedInExtensions =
+    [Theory]
+    [MemberData(nameof(AllPackages))]
+    public void In_the_packages_too_what_runs_code_of_others_is_called_only_where_it_is_caught(string package) =>
+        UnguardedOfPackage(Sources(package)).Should().BeEmpty();
+
+    [Fact]
+    public void Every_package_is_read()
+    {
+        string[] others = ["Resilience", "Resilience.Analyzers", "Resilience.Testing"]; // the core is above; no tool runs in an application
+        string[] all = [.. Directory.GetDirectories(Path.Combine(Repository.Root, "src"), "Resilience.*").Select(d => Path.GetFileName(d))];
+        all.Except(others).Should().BeEquivalentTo(Packages);
+    }
+
+    private static readonly (string Call, string Argument)[] PlantedInPackages =
     [
         ("counter.Add(1);", "System.Diagnostics.Metrics.Counter<long> counter"),
         ("times.Record(1);", "System.Diagnostics.Metrics.Histogram<double> times"),
@@ -180,17 +217,27 @@ public sealed class CallOutSourceTests
         ("span.SetTag(\"x\", 1);", "System.Diagnostics.Activity span"),
         ("provider.GetTimestamp();", "TimeProvider provider"),
         ("environment.TimeProvider.GetUtcNow();", "PolicyEnvironment environment"),
+        ("chance.NextDouble();", "Randomness chance"),
+        ("_ = carrier.RetryAfter;", "ICarriesRefusal carrier"),
+        ("refusal.ToException();", "Refusal refusal"),
+        ("logs.CreateLogger(\"x\");", "Microsoft.Extensions.Logging.ILoggerFactory logs"),
+        ("Microsoft.Extensions.Logging.LoggerExtensions.LogError(log, \"x\");", "Microsoft.Extensions.Logging.ILogger log"),
+        ("log.IsEnabled(default);", "Microsoft.Extensions.Logging.ILogger log"),
         ("_ = error.Message;", "Exception error"),
+        ("_ = error is { Message: \"x\" };", "Exception error"),
+        ("_ = error.InnerExceptions;", "AggregateException error"),
+        ("_ = error.GetBaseException();", "Exception error"),
     ];
 
-    [Fact]
-    public void A_planted_call_in_the_extensions_is_found()
+    [Theory]
+    [MemberData(nameof(AllPackages))]
+    public void A_planted_call_in_a_package_is_found(string package)
     {
-        IEnumerable<(string, string)> planted = PlantedInExtensions.Select((p, i) => ($"Http/Planted{i}.cs", $$"""
+        IEnumerable<(string, string)> planted = PlantedInPackages.Select((p, i) => ($"Http/Planted{i}.cs", $$"""
             #nullable enable
             namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
             """));
-        UnguardedOfExtensions(Sources("Resilience.Extensions").Concat(planted)).Select(found => found.Split(':')[0])
-            .Should().BeEquivalentTo(PlantedInExtensions.Select((_, i) => $"Http/Planted{i}.cs"));
+        UnguardedOfPackage(Sources(package).Concat(planted)).Select(found => found.Split(':')[0])
+            .Should().BeEquivalentTo(PlantedInPackages.Select((_, i) => $"Http/Planted{i}.cs"));
     }
 }

@@ -12,7 +12,7 @@ public sealed class ExtensionsLayeringTests
     {
         ["Guards"] = [],
         ["RateLimiting"] = ["Guards"],
-        ["Logging"] = ["RateLimiting"],
+        ["Logging"] = ["RateLimiting", "Guards"],
         ["Http"] = ["Guards"],
         ["Configuration"] = ["Logging", "Http", "Guards"],
         ["DependencyInjection"] = ["Configuration", "Http", "Logging", "RateLimiting", "Guards"],

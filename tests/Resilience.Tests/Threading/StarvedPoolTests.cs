@@ -17,7 +17,7 @@ public sealed class StarvedPoolTests
     {
         (int late, string printed) = await RunAsync("all", option);
         late.Should().Be(0, printed);
-        printed.Should().ContainAll("timeout-long", "timeout-short", "hedge-starts", "hedge-loser-hears", "retry-begins", "queue-gives-up", "lease-renewed");
+        printed.Should().ContainAll("timeout-long", "timeout-short", "hedge-starts", "hedge-loser-hears", "retry-begins", "queue-gives-up", "lease-renewed", "chaos-latency");
     }
 
     [Fact]

@@ -118,7 +118,8 @@ public sealed class ForeignClientsTests
         ShopService shop = new();
         await using WebApplication app = await StartAsync(shop);
         int refused = 0;
-        await using ServiceProvider services = Client(app, new FakeTimeProvider(), b => b.AddHttpMessageHandler(() => new Refusing(() => refused++ < 2)));
+        await using ServiceProvider services = Client(
+            app, new FakeTimeProvider(), b => b.ConfigurePrimaryHttpMessageHandler(() => new Refusing(() => refused++ < 2) { InnerHandler = new SocketsHttpHandler() }));
         (await services.GetRequiredService<Shop.ShopClient>().BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
         refused.Should().Be(3);
     }
