@@ -30,7 +30,15 @@ public sealed class HookTests
     }
 
     /// <summary>A hook, on a builder and on the options of the standard pipeline (null: it cannot be set there).</summary>
-    private sealed record Hook(string Member, Script Script, Action<ResiliencePipelineBuilderBase, Trace, bool> OnBuilder, Action<StandardResilienceOptions, Trace, bool>? OnStandard);
+    private sealed record Hook(
+        string Member, Script Script, Action<ResiliencePipelineBuilderBase, Trace, bool> OnBuilder, Action<StandardResilienceOptions, Trace, bool>? OnStandard)
+    {
+        /// <summary>On the options of the handler that gives keys.</summary>
+        public Action<IdempotencyKeyOptions, Trace>? OnKeys { get; init; }
+
+        public bool IsForBuilders =>
+            OnKeys is null && !Member.StartsWith("HttpResilienceOptions", StringComparison.Ordinal) && !Member.StartsWith("LongPoll", StringComparison.Ordinal);
+    }
 
     private static readonly Hook[] Hooks =
     [
@@ -59,11 +67,85 @@ public sealed class HookTests
         new("Builder.OnEvent", Script.Throws, (b, t, on) => Base(b, on, x => x.OnEvent(_ => t.Heard++)), null),
         new("HttpResilienceOptions.Classify", Script.Throws, (_, _, _) => { }, (o, _, on) => o.Classify = on ? r => r.On<IOException>(Verdict.Ignored) : null),
         new("HttpResilienceOptions.PartitionBy", Script.Throws, (_, _, _) => { }, (o, t, on) => o.PartitionBy = on ? _ => Count(t, "all") : null),
+        new("LongPollOptions.Matches", Script.Throws, (_, _, _) => { }, (o, t, on) => o.LongPolls.Matches = on ? _ => Count(t, true) : null),
+        Chaos("Fault", new() { Fault = 1 }, o => o.Fault = _ => new FormatException()),
+        Chaos("LostReply", new() { LostReply = 1 }, o => o.LostReply = _ => new FormatException(), Script.NotFound),
+        Chaos("Behaviour", new() { Behaviour = 1 }, o => o.Behaviour = _ => throw new FormatException()),
+        Chaos("Filter", new() { Fault = 1 }, o => o.Filter = _ => false),
+        Chaos("Result(Func`2)", new() { Result = 1 }, o => o.Result(_ => new HttpResponseMessage(HttpStatusCode.Accepted))),
+        Fallback("Call", o => o.Call = _ => new(new HttpResponseMessage(HttpStatusCode.Accepted))),
+        Fallback("ShouldHandle", o => o.ShouldHandle = _ => false),
+        Keyed("KeyFor", (o, _) => o.KeyFor = _ => new IdempotencyKey("shop", "1")),
+        Keyed("FingerprintFor", (o, t) => (o.KeyFor, o.FingerprintFor) = (_ => new("shop", "1"), _ => Count(t, default(Fingerprint)))),
+        Keyed("ReconcileWith(Func`3)", (o, _) =>
+        {
+            o.KeyFor = _ => new IdempotencyKey("shop", "taken over");
+            o.ReconcileWith<HttpResponseMessage>((_, _) => new(Reconciliation<HttpResponseMessage>.Done(new(HttpStatusCode.Accepted))));
+        }),
+        Keys("Generate", (o, t) => o.Generate = _ => Count(t, "a-key-of-mine-1")),
+        Keys("FromInbound", (o, t) => o.FromInbound = _ => Count(t, new IdempotencyKey("shop", "1"))),
     ];
 
-    /// <summary>Hooks of policies that are not about verdicts have suites of their own, which set each of them.</summary>
-    private static readonly string[] SuitesOfTheirOwn =
-        ["ChaosOptions", "FallbackOptions`1", "Idempotency", "RateLimiterOptions", "InMemoryIdempotencyOptions"];
+    private static Hook Chaos(string member, ChaosRates rates, Action<ChaosOptions> set, Script script = Script.Throws) => new(
+        $"ChaosOptions.{member}",
+        script,
+        (b, _, on) =>
+        {
+            b.EnvironmentName = "Development";
+            b.AddRetry(AtOnce).AddChaos(o =>
+            {
+                (o.IsOn, o.Rates, o.Seed, o.Behaviour) = (true, rates, 1, _ => default);
+                o.Result(new HttpResponseMessage(HttpStatusCode.Created));
+                if (on) set(o);
+            });
+        },
+        null);
+
+    private static Hook Fallback(string member, Action<FallbackOptions<HttpResponseMessage>> set) => new(
+        $"FallbackOptions`1.{member}",
+        Script.Throws,
+        (b, _, on) =>
+        {
+            FallbackOptions<HttpResponseMessage> options = new() { Value = new(HttpStatusCode.Created) };
+            if (on) set(options);
+            if (b is ResiliencePipelineBuilder plain) plain.AddFallback(options);
+            else ((ResiliencePipelineBuilder<HttpResponseMessage>)b).AddFallback(options);
+        },
+        null);
+
+    /// <summary>Behind a gate whose record "taken over" was begun by somebody who is gone. Without the hook a call has no key, and none is asked for.</summary>
+    private static Hook Keyed(string member, Action<IdempotencyPolicyOptions, Trace> set) => new(
+        $"IdempotencyPolicyOptions.{member}",
+        Script.Throws,
+        (b, t, on) =>
+        {
+            Microsoft.Extensions.Time.Testing.FakeTimeProvider time = new();
+            InMemoryIdempotencyStore store = new(timeProvider: time);
+            using (IdempotencyGate gone = new(store, timeProvider: time))
+            {
+                IdempotencyEntry entry = gone.EnterAsync(new IdempotencyKey("shop", "taken over").ToId(), default).AsTask().GetAwaiter().GetResult();
+                entry.Answer.Should().Be(IdempotencyAnswer.Claimed);
+            }
+
+            time.Advance(TimeSpan.FromHours(1));
+            IdempotencyPolicyOptions options = new() { WhenKeyIsMissing = WhenKeyIsMissing.Refuse, Serializer = new Statuses() };
+            if (on) set(options, t);
+            b.AddIdempotency(new IdempotencyGate(store, timeProvider: time), options);
+        },
+        null);
+
+    private static Hook Keys(string member, Action<IdempotencyKeyOptions, Trace> set) =>
+        new($"IdempotencyKeyOptions.{member}", Script.Throws, (_, _, _) => { }, null) { OnKeys = set };
+
+    private sealed class Statuses : IIdempotencySerializer
+    {
+        public bool CanSerialize(Type type) => type == typeof(HttpResponseMessage);
+
+        public void Serialize<T>(System.Buffers.IBufferWriter<byte> destination, T value) =>
+            System.Buffers.BuffersExtensions.Write(destination, BitConverter.GetBytes((int)((HttpResponseMessage)(object)value!).StatusCode));
+
+        public T? Deserialize<T>(ReadOnlySpan<byte> bytes) => (T)(object)new HttpResponseMessage((HttpStatusCode)BitConverter.ToInt32(bytes));
+    }
 
     private static OutcomeClassifier Bad(OutcomeClassifier rules) => rules.OnResult<HttpResponseMessage>(r => (int)r.StatusCode >= 500 ? Verdict.Failure : null);
 
@@ -151,6 +233,11 @@ public sealed class HookTests
             await SendAsync(new HttpClient(new ResilienceHttpHandler(resilience, Network(h, t))), t);
             t.Failures = FailuresOf(resilience);
         }, true, true),
+        ("AddIdempotencyKey", (h, on, t) => OverHttpAsync(
+            c => c.AddIdempotencyKey(o =>
+            {
+                if (on) h.OnKeys!(o, t);
+            }).AddStandardResilience(o => AtOnce(o.Retry!)), null, h, t), true, false),
     ];
 
     public static TheoryData<int> AllHooks() => [.. Enumerable.Range(0, Hooks.Length)];
@@ -163,7 +250,7 @@ public sealed class HookTests
         int places = 0;
         foreach ((string name, Place run, bool isHttp, bool isStandard) in Places)
         {
-            if (isStandard ? hook.OnStandard is null : hook.Member.StartsWith("HttpResilienceOptions", StringComparison.Ordinal)) continue;
+            if (name == "AddIdempotencyKey" ? hook.OnKeys is null : isStandard ? hook.OnStandard is null : !hook.IsForBuilders) continue;
             places++;
             (await DiffersAsync(run, hook)).Should().BeTrue("{0} is heard by {1} (HTTP: {2})", hook.Member, name, isHttp);
         }
@@ -208,13 +295,16 @@ public sealed class HookTests
 
     private static string[] Missing(Type[] types)
     {
-        IEnumerable<string> options = types.Where(t => t.IsAssignableTo(typeof(PolicyOptions))).SelectMany(t => t.GetProperties()
+        Type[] ofOptions = [.. types.Where(t => t.IsAssignableTo(typeof(PolicyOptions)) || t.Name.Split('`')[0].EndsWith("Options", StringComparison.Ordinal))];
+        IEnumerable<string> options = ofOptions.SelectMany(t => t.GetProperties()
             .Where(p => p.SetMethod is { IsPublic: true } && p.PropertyType.IsAssignableTo(typeof(Delegate)) && p.DeclaringType == t)
             .Select(p => $"{t.Name}.{p.Name}"));
+        IEnumerable<string> methods = ofOptions.SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly)
+            .Where(m => !m.IsSpecialName && m.GetParameters().Any(p => p.ParameterType.IsAssignableTo(typeof(Delegate))))
+            .Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
         IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
             .Where(m => m.ReturnType == t).Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
-        return [.. options.Concat(rules).Distinct().Except(Hooks.Select(h => h.Member))
-            .Where(m => !SuitesOfTheirOwn.Any(s => m.StartsWith(s, StringComparison.Ordinal)))];
+        return [.. options.Concat(methods).Concat(rules).Distinct().Except(Hooks.Select(h => h.Member))];
     }
 
     private static TBuilder Built<TBuilder>(TBuilder builder, Hook hook, bool isOn, Trace trace)
@@ -281,19 +371,20 @@ public sealed class HookTests
         IHttpClientBuilder client = services.AddHttpClient("c").ConfigurePrimaryHttpMessageHandler(() => Network(hook, trace));
         register(client);
         await using ServiceProvider provider = services.BuildServiceProvider();
-        await SendAsync(provider.GetRequiredService<IHttpClientFactory>().CreateClient("c"), trace);
+        await SendAsync(provider.GetRequiredService<IHttpClientFactory>().CreateClient("c"), trace, isPost: hook.OnKeys is not null);
         trace.Failures = FailuresOf(provider.GetRequiredService<HttpResilienceProvider>().GetResilience("c"));
     }
 
     private static int FailuresOf(HttpResilience resilience) => resilience.Authorities.Sum(a => a.Pipeline.Find<CircuitBreaker>()?.TakeSnapshot().Failures ?? 0);
 
-    private static async Task SendAsync(HttpClient client, Trace trace)
+    private static async Task SendAsync(HttpClient client, Trace trace, bool isPost = false)
     {
         using (client)
         {
             try
             {
-                using HttpResponseMessage response = await client.GetAsync(HttpKit.Address);
+                using HttpRequestMessage request = HttpKit.Request(isPost ? HttpMethod.Post : HttpMethod.Get);
+                using HttpResponseMessage response = await client.SendAsync(request);
                 trace.End = $"{(int)response.StatusCode}";
             }
             catch (Exception error)
