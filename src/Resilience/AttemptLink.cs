@@ -25,8 +25,24 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         }
 
         if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result, context));
-        return call.IsTask ? AwaitTaskAsync(running.AsTask(), context) : AwaitAsync(running, context);
+        return call.IsCompleted(running) ? new(End(running, call)) : Suspension<T>.Begin(call, this, running);
     }
+
+    /// <summary>The delegate has ended after the call had suspended, and nobody is there to whom an exception could go.</summary>
+    internal Outcome<T> EndSafely(in ValueTask<T> ended, Call<T> call)
+    {
+        try
+        {
+            return End(ended, call);
+        }
+        catch (Exception error)
+        {
+            return SuspendingLink<T>.Broken(error);
+        }
+    }
+
+    private Outcome<T> End(in ValueTask<T> ended, Call<T> call) =>
+        call.End(ended, out T? result) is { } error ? EndedWith(error, call) : EndedWith(result!, call);
 
     /// <summary>Calls that begin while the delegate is being invoked are inside this one.</summary>
     private static ValueTask<T> InvokeAround(Call<T> call)
@@ -44,28 +60,6 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<T> running, ResilienceContext context)
-    {
-        try
-        {
-            return EndedWith(await running.ConfigureAwait(false), context);
-        }
-        catch (Exception error)
-        {
-            return EndedWith(error, context);
-        }
-    }
-
-    /// <summary>A task is asked for its exception instead of being made to throw it: a throw costs microseconds.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitTaskAsync(Task<T> running, ResilienceContext context)
-    {
-        await ((Task)running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (running.IsCompletedSuccessfully) return EndedWith(running.Result, context);
-        return EndedWith(ErrorOf(running.Exception) ?? CancellationOf(running), context);
-    }
-
     /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
     private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
@@ -80,21 +74,6 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         span.Tag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
         span.Fail();
         return outcome;
-    }
-
-    private static Exception? ErrorOf(AggregateException? all) => all is { InnerExceptions.Count: > 1 } ? new SeveralErrors(all) : all?.InnerException;
-
-    private static Exception CancellationOf(Task<T> cancelled)
-    {
-        try
-        {
-            cancelled.GetAwaiter().GetResult();
-            return new OperationCanceledException();
-        }
-        catch (Exception error)
-        {
-            return error;
-        }
     }
 
     private Outcome<T> EndedWith(T result, ResilienceContext context)

@@ -9,7 +9,7 @@ namespace Resilience;
 /// first) harms no other call, not even the call that it served: what it left behind finds an ended context, stops at the next step, and is told of in
 /// <c>resilience.callback.errors</c>. Together with <see cref="SeamLink{T}"/>, which stands behind the same policy.
 /// </remarks>
-internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier classifier, string policyName) : PolicyLink<T>
+internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier classifier, string policyName) : SuspendingLink<T>
 {
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -24,21 +24,16 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
             return new(Caught(error, context, fork));
         }
 
-        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, fork)) : AwaitAsync(running, context, fork);
+        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, fork)) : Suspend(running, context, new(fork));
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, ResilienceContext fork)
-    {
-        try
-        {
-            return Checked(await running.ConfigureAwait(false), context, fork);
-        }
-        catch (Exception error)
-        {
-            return Caught(error, context, fork);
-        }
-    }
+    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
+        new(Checked(outcome, context, ForkIn(state)));
+
+    internal override ValueTask<Outcome<T>> ResumeThrown(ResilienceContext context, in FrameState state, Exception error) =>
+        new(Caught(error, context, ForkIn(state)));
+
+    private static ResilienceContext ForkIn(in FrameState state) => Unsafe.As<ResilienceContext>(state.First!);
 
     private Outcome<T> Checked(Outcome<T> outcome, ResilienceContext context, ResilienceContext fork)
     {
@@ -79,7 +74,7 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
 }
 
 /// <summary>Stands behind a policy that we did not write: lets the call go on if the call is still there, and once at a time.</summary>
-internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : PolicyLink<T>
+internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : SuspendingLink<T>
 {
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -93,17 +88,23 @@ internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : Polic
         }
 
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
+        if (!running.IsCompletedSuccessfully) return SuspendHere(running, Unsafe.As<Call<T>>(context));
         context.HasRun();
         return running;
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private static async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context)
+    /// <summary>Whether the policy awaits what it has let go on, when, and from which thread, we do not know: the call must come back all the same.</summary>
+    private ValueTask<Outcome<T>> SuspendHere(in ValueTask<Outcome<T>> running, Call<T> call)
     {
-        Outcome<T> outcome = await running.ConfigureAwait(false);
+        Suspension<T> suspension = Suspension<T>.Of(call, running);
+        suspension.Push(this, default);
+        return suspension.Start();
+    }
+
+    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+    {
         context.HasRun();
-        return outcome;
+        return new(outcome);
     }
 
     private Outcome<T> Refused(Exception error, string fault)

@@ -16,14 +16,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().Run(callback, cancellationToken);
+        return ChainFor<T>().Run(new Invocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().Run(callback, cancellationToken);
+        return ChainFor<T>().Run(new TaskInvocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -31,14 +31,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask ExecuteAsync(Func<CancellationToken, ValueTask> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(RunVoid(static (f, ct) => f(ct), callback, cancellationToken));
+        return RunWithoutResult(static (f, ct) => f(ct), callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask ExecuteAsync(Func<CancellationToken, Task> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(RunVoid(static (f, ct) => f(ct), callback, cancellationToken));
+        return RunWithoutResult(static (f, ct) => f(ct), callback, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -50,14 +50,14 @@ public sealed partial class ResiliencePipeline
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().Run(callback, state, cancellationToken);
+        return ChainFor<T>().Run(new StateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<TState, T>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().Run(callback, state, cancellationToken);
+        return ChainFor<T>().Run(new TaskStateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -65,14 +65,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(RunVoid(callback, state, cancellationToken));
+        return RunWithoutResult(callback, state, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask ExecuteAsync<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(RunVoid(callback, state, cancellationToken));
+        return RunWithoutResult(callback, state, cancellationToken);
     }
 
     /// <summary>Runs a delegate that sees the context (attempt number, time left, properties), with options for this call.</summary>
@@ -85,7 +85,7 @@ public sealed partial class ResiliencePipeline
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return ChainFor<T>().Run(new ContextInvocation<TState, T>(callback, state), options, cancellationToken);
     }
 
     /// <inheritdoc cref="ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
@@ -93,7 +93,7 @@ public sealed partial class ResiliencePipeline
         CallOptions options, Func<ResilienceContext, TState, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return WithoutResult(ChainFor<Nothing>().RunAsync(new VoidContextCall<TState>(callback, state), options, cancellationToken));
+        return ChainFor<Nothing>().RunWithoutResult(new VoidContextInvocation<TState>(callback, state), options, cancellationToken);
     }
 
     /// <summary>Runs the delegate through the pipeline and answers with its ending; never throws for a failure, a refusal or a cancellation.</summary>
@@ -104,14 +104,14 @@ public sealed partial class ResiliencePipeline
     public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRun(callback, cancellationToken);
+        return ChainFor<T>().TryRun(new Invocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync<T>(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRun(callback, cancellationToken);
+        return ChainFor<T>().TryRun(new TaskInvocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -123,7 +123,7 @@ public sealed partial class ResiliencePipeline
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRun(callback, state, cancellationToken);
+        return ChainFor<T>().TryRun(new StateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc cref="TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -131,7 +131,7 @@ public sealed partial class ResiliencePipeline
         Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRun(callback, state, cancellationToken);
+        return ChainFor<T>().TryRun(new TaskStateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <summary>Runs a delegate that sees the context, with options for this call, and answers with its ending; never throws for a failure.</summary>
@@ -144,33 +144,14 @@ public sealed partial class ResiliencePipeline
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<T>().TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return ChainFor<T>().TryRun(new ContextInvocation<TState, T>(callback, state), options, cancellationToken);
     }
 
-    private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken)
-    {
-        Chain<Nothing> chain = ChainFor<Nothing>();
-        ref ResilienceContext? slot = ref CallPool.At(chain.SpareSlot);
-        return chain.RunAsync(VoidStateCall<TState>.Rent(ref slot, callback, state), ref slot, cancellationToken);
-    }
+    private ValueTask RunWithoutResult<TState>(Func<TState, CancellationToken, ValueTask> callback, TState state, CancellationToken cancellationToken) =>
+        ChainFor<Nothing>().RunWithoutResult(new VoidInvocation<TState>(callback, state), cancellationToken);
 
-    private ValueTask<Nothing> RunVoid<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken)
-    {
-        Chain<Nothing> chain = ChainFor<Nothing>();
-        ref ResilienceContext? slot = ref CallPool.At(chain.SpareSlot);
-        return chain.RunAsync(VoidTaskStateCall<TState>.Rent(ref slot, callback, state), ref slot, cancellationToken);
-    }
-
-    /// <summary>Drops the result without an async method: a finished success costs nothing.</summary>
-    private static ValueTask WithoutResult(ValueTask<Nothing> running)
-    {
-        if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
-        running.GetAwaiter().GetResult();
-        return default;
-
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-        static async ValueTask AwaitAsync(ValueTask<Nothing> running) => await running.ConfigureAwait(false);
-    }
+    private ValueTask RunWithoutResult<TState>(Func<TState, CancellationToken, Task> callback, TState state, CancellationToken cancellationToken) =>
+        ChainFor<Nothing>().RunWithoutResult(new VoidTaskInvocation<TState>(callback, state), cancellationToken);
 }
 
 /// <content>Overloads, nothing else.</content>
@@ -181,14 +162,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.Run(callback, cancellationToken);
+        return Chain.Run(new Invocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.Run(callback, cancellationToken);
+        return Chain.Run(new TaskInvocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -197,14 +178,14 @@ public sealed partial class ResiliencePipeline<T>
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.Run(callback, state, cancellationToken);
+        return Chain.Run(new StateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
     public ValueTask<T> ExecuteAsync<TState>(Func<TState, CancellationToken, Task<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.Run(callback, state, cancellationToken);
+        return Chain.Run(new TaskStateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.ExecuteAsync{TState, T}(CallOptions, Func{ResilienceContext, TState, ValueTask{T}}, TState, CancellationToken)"/>
@@ -212,7 +193,7 @@ public sealed partial class ResiliencePipeline<T>
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.RunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return Chain.Run(new ContextInvocation<TState, T>(callback, state), options, cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
@@ -220,14 +201,14 @@ public sealed partial class ResiliencePipeline<T>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.TryRun(callback, cancellationToken);
+        return Chain.TryRun(new Invocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{T}(Func{CancellationToken, ValueTask{T}}, CancellationToken)"/>
     public ValueTask<Outcome<T>> TryExecuteAsync(Func<CancellationToken, Task<T>> callback, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.TryRun(callback, cancellationToken);
+        return Chain.TryRun(new TaskInvocation<T>(callback), cancellationToken);
     }
 
     /// <inheritdoc cref="ResiliencePipeline.TryExecuteAsync{TState, T}(Func{TState, CancellationToken, ValueTask{T}}, TState, CancellationToken)"/>
@@ -236,7 +217,7 @@ public sealed partial class ResiliencePipeline<T>
         Func<TState, CancellationToken, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.TryRun(callback, state, cancellationToken);
+        return Chain.TryRun(new StateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
     /// <inheritdoc
@@ -245,6 +226,6 @@ public sealed partial class ResiliencePipeline<T>
         CallOptions options, Func<ResilienceContext, TState, ValueTask<T>> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return Chain.TryRunAsync(new ContextCall<TState, T>(callback, state), options, cancellationToken);
+        return Chain.TryRun(new ContextInvocation<TState, T>(callback, state), options, cancellationToken);
     }
 }

@@ -65,11 +65,9 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
         else _breaker.Detach(_environment);
     }
 
-    private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
+    private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : BreakerLink<T>(environment, next)
     {
-        private readonly BreakerPassage<T> _passage = new(environment, next);
-
-        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => _passage.Through(breaker, context);
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => Through(breaker, context);
     }
 }
 
@@ -112,20 +110,18 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
         }
     }
 
-    private sealed class Link<T>(PartitionedBreakerPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+    private sealed class Link<T>(PartitionedBreakerPolicy policy, PolicyLink<T> next) : BreakerLink<T>(policy._environment, next)
     {
-        private readonly BreakerPassage<T> _passage = new(policy._environment, next);
-
-        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => _passage.Through(policy.BreakerFor(context), context);
+        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => Through(policy.BreakerFor(context), context);
     }
 }
 
 /// <summary>How calls of one result type pass a breaker, whichever it is.</summary>
-internal sealed class BreakerPassage<T>(PolicyEnvironment environment, PolicyLink<T> next)
+internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink<T> next) : SuspendingLink<T>
 {
     private readonly AttemptReader<T> _reader = new(environment.Classifier, environment.TimeProvider);
 
-    internal ValueTask<Outcome<T>> Through(CircuitBreaker breaker, ResilienceContext context)
+    private protected ValueTask<Outcome<T>> Through(CircuitBreaker breaker, ResilienceContext context)
     {
         CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal);
         if (entry >= CircuitEntry.AdmittedInDryRun)
@@ -135,18 +131,16 @@ internal sealed class BreakerPassage<T>(PolicyEnvironment environment, PolicyLin
         }
 
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, breaker, permit, context);
+        if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(breaker, permit.Era, permit.Packed));
         Outcome<T> outcome = running.Result;
         Exit(breaker, permit, outcome, context);
         return new(outcome);
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, CircuitBreaker breaker, CircuitPermit permit, ResilienceContext context)
+    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
     {
-        Outcome<T> outcome = await running.ConfigureAwait(false);
-        Exit(breaker, permit, outcome, context);
-        return outcome;
+        Exit(Unsafe.As<CircuitBreaker>(state.First!), CircuitPermit.Unpack(Unsafe.As<Era>(state.Second), state.Number), outcome, context);
+        return new(outcome);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -62,6 +62,7 @@ public enum CircuitExit
 public readonly struct CircuitPermit
 {
     private const int TimeBits = 44;
+    private const long PackedObserver = -2;
 
     internal readonly Era? Era;
     internal readonly bool IsObserver; // admitted in dry run only
@@ -83,7 +84,19 @@ public readonly struct CircuitPermit
         _started = -1;
     }
 
+    private CircuitPermit(Era? era, long started)
+    {
+        Era = era;
+        _started = started;
+    }
+
     internal static CircuitPermit OfObserver(Era era) => new(era, isObserver: true);
+
+    /// <summary>All but the era in one word, for a call that is away.</summary>
+    internal long Packed => IsObserver ? PackedObserver : _started;
+
+    internal static CircuitPermit Unpack(Era? era, long packed) =>
+        packed == PackedObserver && era is not null ? OfObserver(era) : new(era, packed);
 
     internal long StartedMs => _started < 0 ? -1 : _started & ((1L << TimeBits) - 1);
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
@@ -28,24 +27,19 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
         return new(environment.PolicyName, PolicyRole.Fallback) { Options = described };
     }
 
-    private sealed class Link(FallbackPolicy<TResult> policy, PolicyLink<TResult> next) : PolicyLink<TResult>
+    private sealed class Link(FallbackPolicy<TResult> policy, PolicyLink<TResult> next) : SuspendingLink<TResult>
     {
         public override ValueTask<Outcome<TResult>> ExecuteAsync(ResilienceContext context)
         {
             ValueTask<Outcome<TResult>> running = next.ExecuteAsync(context);
-            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
-            Outcome<TResult> outcome = running.Result;
-            return policy.Handles(outcome, context) ? policy.SubstituteAsync(outcome, context) : new(policy.Kept(outcome, context));
+            return running.IsCompletedSuccessfully ? GoOn(running.Result, context) : Suspend(running, context);
         }
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<TResult>> AwaitAsync(ValueTask<Outcome<TResult>> running, ResilienceContext context)
-        {
-            Outcome<TResult> outcome = await running.ConfigureAwait(false);
-            return policy.Handles(outcome, context)
-                ? await policy.SubstituteAsync(outcome, context).ConfigureAwait(false)
-                : policy.Kept(outcome, context);
-        }
+        private protected override ValueTask<Outcome<TResult>> Resume(ResilienceContext context, in FrameState state, in Outcome<TResult> outcome) =>
+            GoOn(outcome, context);
+
+        private ValueTask<Outcome<TResult>> GoOn(in Outcome<TResult> outcome, ResilienceContext context) =>
+            policy.Handles(outcome, context) ? policy.SubstituteAsync(outcome, context) : new(policy.Kept(outcome, context));
     }
 
     private Outcome<TResult> Kept(Outcome<TResult> outcome, ResilienceContext context)

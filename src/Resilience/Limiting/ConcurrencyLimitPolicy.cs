@@ -65,16 +65,27 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
         if (_isOurs) _limit.Abandon(_environment);
     }
 
-    private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
+    private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : SuspendingLink<T>
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             if (!limit.TryEnter()) return EnterAndGoOnAsync(limit.EnterAsync(context), context);
+            return GoOn(context);
+        }
+
+        private ValueTask<Outcome<T>> GoOn(ResilienceContext context)
+        {
             bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            if (!running.IsCompletedSuccessfully) return AwaitAsync(running, isCounted, context);
+            if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(null, number: isCounted ? 1 : 0));
             Outcome<T> outcome = running.Result;
             Leave(isCounted, outcome, context);
+            return new(outcome);
+        }
+
+        private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+        {
+            Leave(state.Number != 0, outcome, context);
             return new(outcome);
         }
 
@@ -103,18 +114,7 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             }
 
             context.MarkBegun();
-            bool isCounted = ConcurrencyLimitTelemetry.Entered(environment);
-            Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
-            Leave(isCounted, outcome, context);
-            return outcome;
-        }
-
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, bool isCounted, ResilienceContext context)
-        {
-            Outcome<T> outcome = await running.ConfigureAwait(false);
-            Leave(isCounted, outcome, context);
-            return outcome;
+            return await GoOn(context).ConfigureAwait(false);
         }
 
         /// <summary>The place is given back, or left to a result that is still in use.</summary>

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Resilience;
 
 /// <summary>The passage of one call through a retry.</summary>
-internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
 {
     private readonly RetryBudget _budget = policy.Budget;
     private readonly AttemptReader<T> _reader = new(policy.Classifier, policy.TimeProvider);
@@ -11,19 +11,20 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Pol
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        if (!running.IsCompletedSuccessfully) return AwaitAsync(running, context);
-        Outcome<T> outcome = running.Result;
-        if (outcome.Verdict != Verdict.Success) return AwaitAsync(new(outcome), context);
-        Credit(context);
-        return new(outcome);
+        return running.IsCompletedSuccessfully ? GoOn(running.Result, context) : Suspend(running, context);
+    }
+
+    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) => GoOn(outcome, context);
+
+    private ValueTask<Outcome<T>> GoOn(in Outcome<T> outcome, ResilienceContext context)
+    {
+        if (outcome.Verdict is Verdict.Success or Verdict.Failure) Credit(context); // it reached the dependency
+        return outcome.Verdict == Verdict.Success || !MayBeRepeated(outcome) ? new(outcome) : RepeatAsync(outcome, context);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context)
+    private async ValueTask<Outcome<T>> RepeatAsync(Outcome<T> outcome, ResilienceContext context)
     {
-        Outcome<T> outcome = await running.ConfigureAwait(false);
-        if (outcome.Verdict is Verdict.Success or Verdict.Failure) Credit(context); // it reached the dependency
-
         TimeSpan previous = TimeSpan.Zero;
         int number = 0;
         for (; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)

@@ -60,6 +60,12 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         internal readonly long OuterDeadlineMs = outerDeadlineMs;
         internal readonly TimeSpan Timeout = timeout;
         internal readonly bool IsCallersDeadline = isCallersDeadline;
+
+        /// <summary>The same after a suspension: the source knows its limit.</summary>
+        internal Armed(TimeoutSource source, object? around, long outerDeadlineMs, CancellationToken outer)
+            : this(source, around, outerDeadlineMs, source.LimitLength, source.IsCallersDeadline, outer)
+        {
+        }
     }
 
     /// <summary>False when the deadline of the call has passed already, so that nothing need be started.</summary>
@@ -158,18 +164,19 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
     }
 
-    private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : PolicyLink<T>
+    private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             if (!policy.TryArm(context, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            return running.IsCompletedSuccessfully ? new(policy.Finish(context, armed, running.Result)) : AwaitAsync(running, context, armed);
+            return running.IsCompletedSuccessfully
+                ? new(policy.Finish(context, armed, running.Result))
+                : Suspend(running, context, new(armed.Source, armed.Around, armed.OuterDeadlineMs, armed.Outer));
         }
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running, ResilienceContext context, Armed armed) =>
-            policy.Finish(context, armed, await running.ConfigureAwait(false));
+        private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
+            new(policy.Finish(context, new Armed(Unsafe.As<TimeoutSource>(state.First!), state.Second, state.Number, state.Token), outcome));
     }
 
     /// <summary>As above, and walks away from a delegate that does not end within a grace after it was told to.</summary>

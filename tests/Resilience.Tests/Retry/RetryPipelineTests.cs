@@ -308,7 +308,7 @@ public class RetryPipelineTests
     public void Decision_does_not_overflow_when_the_attempt_is_the_last_int(int maxRetries, RetryDenial? denial)
     {
         RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
-        ContextCall<int, int> context = new((_, _) => new(0), 0);
+        Call<int> context = Call<ContextInvocation<int, int>, int>.MakeShown(new((_, _) => new(0), 0));
         context.Begin(new CallSite("", Clock.For(_time), CallInstruments.For(ResilienceTelemetry.Meter)), default);
         RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, OutcomeMarks.None, new IOException(), null, null, null, context), false, Second);
         decision.Denial.Should().Be(denial);

@@ -263,7 +263,7 @@ public sealed class HostilePolicyTests
             hostile.Bind(retry.Bind(new AttemptLink<int>("", OutcomeClassifier.Default, instruments))),
             new("", Clock.System, instruments),
             OutcomeClassifier.Default);
-        (await RunsOfTheSecondAsync(hostile, callback => unguarded.TryRun(callback, default))).Should().BeGreaterThan(1);
+        (await RunsOfTheSecondAsync(hostile, callback => unguarded.TryRun(new Invocation<int>(callback), default))).Should().BeGreaterThan(1);
     }
 
     [Theory]

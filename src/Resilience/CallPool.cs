@@ -1,0 +1,73 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>Spare calls, a few for each thread.</summary>
+/// <remarks>
+/// A thread-static of a generic type costs tens of nanoseconds when a type argument is a class; one of a plain type costs
+/// one or two. So a thread has a handful of slots, found by the number of the result type, and whoever takes a spare from
+/// a slot checks that it is of the wanted class. A spare that is displaced by another one moves to the thread-static of its own type, and
+/// from there to what all threads share (<see cref="SpareObjects{T}"/>): slower, but without an allocation.
+/// </remarks>
+internal static class CallPool
+{
+    internal const int Slots = 16;
+
+    [ThreadStatic]
+    private static Slot[]? Spares;
+
+    internal static ref ResilienceContext? At(int slot) => ref (Spares ?? Make())[slot & (Slots - 1)].Call;
+
+    internal static ref Suspension? SuspensionAt(int slot) => ref (Spares ?? Make())[slot & (Slots - 1)].Suspension;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Slot[] Make() => Spares = new Slot[Slots];
+
+    /// <summary>A struct, so that storing into the array needs no check of the element's type.</summary>
+    private struct Slot
+    {
+        internal ResilienceContext? Call;
+        internal Suspension? Suspension;
+    }
+}
+
+/// <summary>Idle objects that all threads share: what many calls under way at the same time leave behind. Bounded for the whole process.</summary>
+internal static class SpareObjects
+{
+    /// <summary>The most objects of all types together: calls and suspensions, some 1 MiB when full.</summary>
+    internal const int Capacity = 2048;
+
+    private static int Count;
+
+    /// <summary>Takes a place; false when all are taken.</summary>
+    internal static bool TryTakePlace()
+    {
+        // Full fence: a place is ours before anything is put there, so there are never more objects than places.
+        if (Interlocked.Increment(ref Count) <= Capacity) return true;
+        Interlocked.Decrement(ref Count);
+        return false;
+    }
+
+    internal static void FreePlace() => Interlocked.Decrement(ref Count);
+}
+
+/// <summary>Those of one type.</summary>
+internal static class SpareObjects<T>
+    where T : class
+{
+    private static readonly ConcurrentQueue<T> Idle = [];
+
+    internal static T? TryTake()
+    {
+        if (!Idle.TryDequeue(out T? idle)) return null;
+        SpareObjects.FreePlace();
+        return idle;
+    }
+
+    /// <summary>Keeps an object that nobody uses and that remembers nothing; lets it go when there is no room.</summary>
+    internal static void Give(T idle)
+    {
+        if (SpareObjects.TryTakePlace()) Idle.Enqueue(idle);
+    }
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+
+namespace Resilience;
+
+/// <summary>Stands before the first link of a call that is measured or traced.</summary>
+internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, OutcomeClassifier classifier) : SuspendingLink<T>
+{
+    private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
+
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        if (ResilienceTelemetry.Source.HasListeners()) return TraceAsync(context);
+        long start = site.Clock.Time.GetTimestamp();
+        ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
+        return running.IsCompletedSuccessfully
+            ? new(Measured(running.Result, start, context))
+            : Suspend(running, context, new(null, number: start));
+    }
+
+    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
+        new(Measured(outcome, state.Number, context));
+
+    private Outcome<T> Measured(in Outcome<T> outcome, long start, ResilienceContext context)
+    {
+        Record(start, context, TagsOf(outcome, context));
+        return outcome;
+    }
+
+    /// <summary>The same with a span. An async method, so that the span is current for what is below and for nobody else.</summary>
+    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
+    {
+        using Span span = Span.Start(site.PipelineName.Length == 0 ? "resilience" : site.PipelineName);
+        context.IsTraced = span.IsRecorded;
+        long start = site.Clock.Time.GetTimestamp();
+        Outcome<T> outcome;
+        try
+        {
+            outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            outcome = Broken(error);
+        }
+
+        context.IsTraced = false;
+        TagList tags = TagsOf(outcome, context);
+        Record(start, context, tags);
+        if (!span.Exists) return outcome;
+        foreach (KeyValuePair<string, object?> tag in tags) span.Tag(tag.Key, tag.Value);
+        span.Tag("resilience.attempts", context.AttemptNumber + 1);
+        if (outcome.Verdict != Verdict.Success) span.Fail();
+        return outcome;
+    }
+
+    private void Record(long start, ResilienceContext context, in TagList tags)
+    {
+        if (!site.Instruments.CallsAreMeasured) return;
+        site.Instruments.Duration.Record(site.Clock.Time.GetElapsedTime(start).TotalSeconds, tags);
+        site.Instruments.AttemptsOfCall.Record(context.AttemptNumber + 1, tags);
+    }
+
+    private TagList TagsOf(in Outcome<T> outcome, ResilienceContext context)
+    {
+        TagList tags = new()
+        {
+            { ResilienceTelemetry.PipelineTag, site.PipelineName },
+            { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) },
+        };
+        if (context.NameOfOperation is { } operation) tags.Add(ResilienceTelemetry.OperationTag, operation);
+        if (outcome.Verdict != Verdict.Success)
+            tags.Add(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
+        return tags;
+    }
+}
