@@ -29,7 +29,7 @@ internal static class AttemptJudge
     /// of the time that cut it. The caller's own deadline says nothing about the dependency.</summary>
     private static Outcome<T> OfCancelled<T>(Exception error, ResilienceContext context, OutcomeMarks marks, CancellationToken token)
     {
-        if (context.HasCallerLeft || (context.InnermostTimeout as TimeoutSource)?.FindCut() is not { } cut)
+        if (context.HasCallerLeft || context.InnermostTimeout?.FindCut() is not { } cut)
             return Cancelled.PutBack(new Outcome<T>(default, error, Verdict.Ignored, marks & OutcomeMarks.DoNotRetry), token);
 
         TimedOutException timedOut = new(cut.LimitName, cut.LimitLength, error) { CutBy = cut };

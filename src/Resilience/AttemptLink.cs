@@ -24,9 +24,23 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
             return new(EndedWith(error, context));
         }
 
-        if (running.IsCompletedSuccessfully) return new(EndedWith(running.Result, context));
-        return call.IsCompleted(running) ? new(End(running, call)) : Suspension<T>.Begin(call, this, running);
+        if (running.IsCompletedSuccessfully)
+        {
+            T result = running.Result;
+            return _resultRule is null && !instruments.Attempts.Enabled
+                ? new(new Outcome<T>(result, null, Verdict.Success, OutcomeMarks.None))
+                : new(EndedWith(result, context));
+        }
+
+        return Await(running, call);
     }
+
+    /// <summary>The delegate has not ended at once, or badly.</summary>
+    internal ValueTask<Outcome<T>> Await(in ValueTask<T> running, Call<T> call) =>
+        call.IsCompleted(running) ? new(End(running, call)) : Suspension<T>.Begin(call, this, running);
+
+    /// <summary>Whether somebody counts attempts.</summary>
+    internal bool IsCounted => instruments.Attempts.Enabled;
 
     /// <summary>The delegate has ended after the call had suspended, and nobody is there to whom an exception could go.</summary>
     internal Outcome<T> EndSafely(in ValueTask<T> ended, Call<T> call)
@@ -92,7 +106,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         return new(result, null, judged.Verdict, judged.EffectiveMarks);
     }
 
-    private Outcome<T> EndedWith(Exception error, ResilienceContext context)
+    internal Outcome<T> EndedWith(Exception error, ResilienceContext context)
     {
         if (context.HasEnded) return new(default, ResilienceContext.Ended(), Verdict.Ignored, OutcomeMarks.None); // a policy let it go on too late
         Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.Token);

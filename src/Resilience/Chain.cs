@@ -20,6 +20,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
 {
     private readonly int _spareSlot = ResultType<T>.Id & (CallPool.Slots - 1);
     private readonly ObservedLink<T> _observed = new(head, site, classifier);
+    private readonly AttemptLink<T>? _onlyLink = head as AttemptLink<T>; // null where there are policies
 
     internal override Chain MadeBy(IChainMaker maker) => maker.MakeChain<T>();
 
@@ -27,6 +28,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     internal ValueTask<T> Run<TInvocation>(in TInvocation invocation, CancellationToken cancellationToken)
         where TInvocation : struct, IInvocation<T>
     {
+        if (IsTransparent(cancellationToken)) return RunBare(invocation, cancellationToken);
         ref ResilienceContext? slot = ref CallPool.At(_spareSlot);
         return Run(Call<TInvocation, T>.Rent(ref slot, invocation), ref slot, cancellationToken);
     }
@@ -71,9 +73,46 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         return call;
     }
 
+    /// <summary>There is no policy, and nobody measures or traces: a call needs an object only if its delegate has not ended at once.</summary>
+    private bool IsTransparent(CancellationToken cancellationToken) =>
+        _onlyLink is { IsCounted: false } && !site.Instruments.CallsAreObserved && !cancellationToken.IsCancellationRequested;
+
+    private ValueTask<T> RunBare<TInvocation>(TInvocation invocation, CancellationToken cancellationToken)
+        where TInvocation : struct, IInvocation<T>
+    {
+        ValueTask<Outcome<T>> running;
+        Call<T>? call = null;
+        try
+        {
+            ValueTask<T> attempt = invocation.Invoke(null!, cancellationToken);
+            if (attempt.IsCompletedSuccessfully) return attempt;
+            call = Begun(invocation, cancellationToken);
+            running = _onlyLink!.Await(attempt, call);
+        }
+        catch (Exception error)
+        {
+            call ??= Begun(invocation, cancellationToken);
+            running = new(_onlyLink!.EndedWith(error, call));
+        }
+
+        return ResultOf(running, call, ref CallPool.At(_spareSlot), cancellationToken);
+    }
+
+    private Call<TInvocation, T> Begun<TInvocation>(in TInvocation invocation, CancellationToken cancellationToken)
+        where TInvocation : struct, IInvocation<T>
+    {
+        Call<TInvocation, T> call = Call<TInvocation, T>.Rent(ref CallPool.At(_spareSlot), invocation);
+        call.Begin(site, cancellationToken);
+        return call;
+    }
+
     private ValueTask<T> Run(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
     {
-        ValueTask<Outcome<T>> running = Begin(call, cancellationToken);
+        return ResultOf(Begin(call, cancellationToken), call, ref slot, cancellationToken);
+    }
+
+    private static ValueTask<T> ResultOf(in ValueTask<Outcome<T>> running, Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
+    {
         if (!running.IsCompletedSuccessfully) return Suspension<T>.Of(call, running).StartTopForResult();
         Outcome<T> outcome = running.Result;
         call.Release(ref slot); // the call has not left this thread, so the slot is still the one it was taken from

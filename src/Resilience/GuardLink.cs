@@ -27,11 +27,14 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, fork)) : Suspend(running, context, new(fork));
     }
 
-    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
-        new(Checked(outcome, context, ForkIn(state)));
+    private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
+    {
+        outcome = Checked(outcome, context, ForkIn(state));
+        return true;
+    }
 
-    internal override ValueTask<Outcome<T>> ResumeThrown(ResilienceContext context, in FrameState state, Exception error) =>
-        new(Caught(error, context, ForkIn(state)));
+    private protected override Outcome<T> OutcomeOf(Exception error, ResilienceContext context, in FrameState state) =>
+        Caught(error, context, ForkIn(state));
 
     private static ResilienceContext ForkIn(in FrameState state) => Unsafe.As<ResilienceContext>(state.First!);
 
@@ -101,10 +104,10 @@ internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : Suspe
         return suspension.Start();
     }
 
-    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+    private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
     {
         context.HasRun();
-        return new(outcome);
+        return true;
     }
 
     private Outcome<T> Refused(Exception error, string fault)

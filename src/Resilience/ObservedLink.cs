@@ -12,18 +12,16 @@ internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, Outcome
         if (ResilienceTelemetry.Source.HasListeners()) return TraceAsync(context);
         long start = site.Clock.Time.GetTimestamp();
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        return running.IsCompletedSuccessfully
-            ? new(Measured(running.Result, start, context))
-            : Suspend(running, context, new(null, number: start));
+        if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(null, number: start));
+        Outcome<T> outcome = running.Result;
+        Record(start, context, TagsOf(outcome, context));
+        return new(outcome);
     }
 
-    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
-        new(Measured(outcome, state.Number, context));
-
-    private Outcome<T> Measured(in Outcome<T> outcome, long start, ResilienceContext context)
+    private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
     {
-        Record(start, context, TagsOf(outcome, context));
-        return outcome;
+        Record(state.Number, context, TagsOf(outcome, context));
+        return true;
     }
 
     /// <summary>The same with a span. An async method, so that the span is current for what is below and for nobody else.</summary>

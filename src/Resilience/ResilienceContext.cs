@@ -187,7 +187,7 @@ public abstract partial class ResilienceContext
     internal bool HasCallerLeft =>
         _callers.IsCancellationRequested
         && (_cancellationToken == _callers
-            || (InnermostTimeout is TimeoutSource source && source.Token == _cancellationToken && source.HangsOn(_callers)));
+            || (InnermostTimeout is { } source && source.Token == _cancellationToken && source.HangsOn(_callers)));
 
     /// <summary>What the delegate saw of the attempt that has ended with an exception; asked once.</summary>
     internal OutcomeMarks TakeReport()
@@ -226,7 +226,7 @@ public abstract partial class ResilienceContext
     }
 
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
-    internal object? InnermostTimeout { get; set; }
+    internal TimeoutSource? InnermostTimeout { get; set; }
 
     /// <summary>The account that this call has been credited to, or will be, so that policies that share it credit it once.</summary>
     internal object? CreditedAccount { get; set; }

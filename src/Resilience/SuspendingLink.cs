@@ -1,13 +1,13 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
 /// <summary>What a link remembers while the call below it is away. What the fields mean is the link's own affair.</summary>
-internal readonly struct FrameState(object? first, object? second = null, long number = 0, CancellationToken token = default)
+internal readonly struct FrameState(object? first, object? second = null, long number = 0)
 {
     internal readonly object? First = first;
     internal readonly object? Second = second;
-    internal readonly CancellationToken Token = token;
     internal readonly long Number = number;
 }
 
@@ -15,42 +15,69 @@ internal readonly struct FrameState(object? first, object? second = null, long n
 /// <remarks>
 /// <code>
 /// ValueTask&lt;Outcome&lt;T&gt;&gt; running = next.ExecuteAsync(context);
-/// if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(what, must, be, remembered));
-/// return new(Finish(running.Result));                                    // and Resume does the same
+/// if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(what, must, be));   // remembered for TryFinish
+/// return new(Finish(running.Result));                                                            // and TryFinish does the same
 /// </code>
-/// The method that awaits <c>next</c> in place of this is right too, and dearer.
+/// A method that awaits <c>next</c> in place of this is right too, and dearer.
 /// </remarks>
 internal abstract class SuspendingLink<T> : PolicyLink<T>
 {
-    /// <summary>The call has come back. Mostly answers at once; may also let it go on once more, or wait.</summary>
+    /// <summary>The call has come back: does the link's part, mostly all of it.</summary>
     /// <param name="context">The context that was given to <see cref="Suspend"/>.</param>
     /// <param name="state">What was remembered.</param>
-    /// <param name="outcome">With what it came back.</param>
-    private protected abstract ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome);
+    /// <param name="outcome">With what the call came back; what it goes on with.</param>
+    /// <returns>False when the link must let the call go on once more, or wait: <see cref="ContinueAsync"/> does.</returns>
+    private protected abstract bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome);
+
+    /// <summary>What could not be finished at once.</summary>
+    private protected virtual ValueTask<Outcome<T>> ContinueAsync(ResilienceContext context, Outcome<T> outcome) => throw new UnreachableException();
 
     /// <summary>What was below has thrown, which links do not do. Who guards a link that we did not write knows better.</summary>
-    internal virtual ValueTask<Outcome<T>> ResumeThrown(ResilienceContext context, in FrameState state, Exception error) =>
-        ResumeSafely(context, state, Broken(error));
-
-    /// <summary>As <see cref="Resume"/>. A link never throws; if one did, the links above would go on, and the caller would hear of it.</summary>
-    internal ValueTask<Outcome<T>> ResumeSafely(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+    private protected virtual Outcome<T> OutcomeOf(Exception error, ResilienceContext context, in FrameState state)
     {
-        try
-        {
-            return Resume(context, state, outcome);
-        }
-        catch (Exception error)
-        {
-            return new(Broken(error));
-        }
+        Outcome<T> outcome = Broken(error);
+        TryFinish(context, state, ref outcome);
+        return outcome;
     }
 
-    /// <summary>The call below has not ended: <see cref="Resume"/> goes on when it has.</summary>
+    /// <summary>The call below has not ended: <see cref="TryFinish"/> goes on when it has.</summary>
     private protected ValueTask<Outcome<T>> Suspend(in ValueTask<Outcome<T>> running, ResilienceContext context, in FrameState state = default)
     {
         Suspension<T> suspension = Suspension<T>.Of(Unsafe.As<Call<T>>(context), running);
         suspension.Push(this, state);
         return suspension.Completion;
+    }
+
+    /// <summary>The turn of this link. A link never throws; if one did, the links above would go on, and the caller would hear of it.</summary>
+    internal bool Resume(ResilienceContext context, in FrameState state, ref Outcome<T> outcome, out ValueTask<Outcome<T>> running)
+    {
+        running = default;
+        try
+        {
+            if (TryFinish(context, state, ref outcome)) return true;
+            running = ContinueAsync(context, outcome);
+            if (!running.IsCompletedSuccessfully) return false;
+            outcome = running.Result;
+        }
+        catch (Exception error)
+        {
+            outcome = Broken(error);
+        }
+
+        return true;
+    }
+
+    /// <summary>The turn of this link when what was below it has thrown.</summary>
+    internal Outcome<T> ResumeThrown(ResilienceContext context, in FrameState state, Exception error)
+    {
+        try
+        {
+            return OutcomeOf(error, context, state);
+        }
+        catch (Exception second)
+        {
+            return Broken(second);
+        }
     }
 
     /// <summary>The outcome of a call in which a link has thrown.</summary>

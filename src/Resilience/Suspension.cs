@@ -96,7 +96,8 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         if (_count == _frames.Length) Array.Resize(ref _frames, _count * 2);
         ref Frame frame = ref _frames[_count++];
         frame.Link = link;
-        frame.State = state;
+        if (state.First is not null) frame.State = state; // the collector wants to know of each reference that is written
+        else frame.State = new(null, null, state.Number);
     }
 
     /// <summary>Lets the call come back though nobody awaits it yet.</summary>
@@ -152,27 +153,28 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
     private protected override void Resume()
     {
         Call<T> call = _call!;
-        ValueTask<Outcome<T>> running = _attempt is { } attempt ? new(attempt.EndSafely(_delegate, call)) : ResumeAfterLink();
-        while (running.IsCompletedSuccessfully && _resumed < _count)
+        Outcome<T> outcome = _attempt is { } attempt ? attempt.EndSafely(_delegate, call) : OutcomeOfLink();
+        while (_resumed < _count)
         {
             ref Frame frame = ref _frames[_resumed++];
-            running = frame.Link.ResumeSafely(call, frame.State, running.Result);
+            if (frame.Link.Resume(call, frame.State, ref outcome, out ValueTask<Outcome<T>> running)) continue;
+            WaitFor(running);
+            return;
         }
 
-        if (running.IsCompletedSuccessfully) Complete(running.Result, call);
-        else WaitFor(running);
+        Complete(outcome, call);
     }
 
     /// <summary>A link that we did not write may have thrown; the frame above it knows what to do.</summary>
-    private ValueTask<Outcome<T>> ResumeAfterLink()
+    private Outcome<T> OutcomeOfLink()
     {
         try
         {
-            return new(_link.Result);
+            return _link.Result;
         }
         catch (Exception error)
         {
-            if (_resumed == _count) return new(SuspendingLink<T>.Broken(error));
+            if (_resumed == _count) return SuspendingLink<T>.Broken(error);
             ref Frame frame = ref _frames[_resumed++];
             return frame.Link.ResumeThrown(_call!, frame.State, error);
         }

@@ -1,3 +1,5 @@
+using System.Threading.Tasks.Sources;
+
 namespace Resilience.Instructions;
 
 /// <summary>The hot paths, each as a loop without anything else in it. Time stands still, so no two runs take different ways.</summary>
@@ -16,6 +18,10 @@ internal static class Operations
         ["pipeline-empty"] = () => Execute(b => b),
         ["pipeline-retry-breaker"] = () => Execute(b => b.AddRetry().AddCircuitBreaker()),
         ["slower"] = Slower,
+        ["suspended-empty"] = () => Suspend(b => b),
+        ["suspended-limit-retry-breaker"] = () => Suspend(b => b.AddConcurrencyLimit(10).AddRetry().AddCircuitBreaker()),
+        ["zz-sync"] = () => Execute(Standard),
+        ["zz-susp"] = () => Suspend(Standard),
     };
 
     private static Action<int> Backoff()
@@ -87,6 +93,9 @@ internal static class Operations
         };
     }
 
+    private static ResiliencePipelineBuilder Standard(ResiliencePipelineBuilder builder) =>
+        new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(30)).AddRetry().AddCircuitBreaker().AddTimeout(TimeSpan.FromSeconds(2));
+
     private static Action<int> Execute(Func<ResiliencePipelineBuilder, ResiliencePipelineBuilder> add)
     {
         ResiliencePipeline pipeline = add(new() { TimeProvider = new StillTime(), Randomness = Randomness.Seeded(1) }).Build();
@@ -94,6 +103,43 @@ internal static class Operations
         {
             for (int i = 0; i < times; i++) pipeline.ExecuteAsync(static (n, _) => new ValueTask<int>(n), i).GetAwaiter().GetResult();
         };
+    }
+
+    /// <summary>The delegate has not ended when it returns, and ends on the same thread: all that a suspension costs, and nothing of the pool's.</summary>
+    private static Action<int> Suspend(Func<ResiliencePipelineBuilder, ResiliencePipelineBuilder> add)
+    {
+        ResiliencePipeline pipeline = add(new() { TimeProvider = new StillTime(), Randomness = Randomness.Seeded(1) }).Build();
+        Later later = new();
+        return times =>
+        {
+            for (int i = 0; i < times; i++)
+            {
+                ValueTask<int> running = pipeline.ExecuteAsync(static (l, _) => l.Begin(), later);
+                later.End(i);
+                running.GetAwaiter().GetResult();
+            }
+        };
+    }
+
+    /// <summary>An operation that can be made to end.</summary>
+    private sealed class Later : IValueTaskSource<int>
+    {
+        private ManualResetValueTaskSourceCore<int> _core;
+
+        internal ValueTask<int> Begin()
+        {
+            _core.Reset();
+            return new(this, _core.Version);
+        }
+
+        internal void End(int result) => _core.SetResult(result);
+
+        public int GetResult(short token) => _core.GetResult(token);
+
+        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
+
+        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+            _core.OnCompleted(continuation, state, token, flags);
     }
 
     /// <summary>As <c>budget-call</c> with a little work more: the gate must notice.</summary>

@@ -137,10 +137,10 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         return new(outcome);
     }
 
-    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+    private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
     {
         Exit(Unsafe.As<CircuitBreaker>(state.First!), CircuitPermit.Unpack(Unsafe.As<Era>(state.Second), state.Number), outcome, context);
-        return new(outcome);
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

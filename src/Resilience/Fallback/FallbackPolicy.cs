@@ -32,14 +32,20 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
         public override ValueTask<Outcome<TResult>> ExecuteAsync(ResilienceContext context)
         {
             ValueTask<Outcome<TResult>> running = next.ExecuteAsync(context);
-            return running.IsCompletedSuccessfully ? GoOn(running.Result, context) : Suspend(running, context);
+            if (!running.IsCompletedSuccessfully) return Suspend(running, context);
+            Outcome<TResult> outcome = running.Result;
+            return policy.Handles(outcome, context) ? policy.SubstituteAsync(outcome, context) : new(policy.Kept(outcome, context));
         }
 
-        private protected override ValueTask<Outcome<TResult>> Resume(ResilienceContext context, in FrameState state, in Outcome<TResult> outcome) =>
-            GoOn(outcome, context);
+        private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<TResult> outcome)
+        {
+            if (policy.Handles(outcome, context)) return false;
+            outcome = policy.Kept(outcome, context);
+            return true;
+        }
 
-        private ValueTask<Outcome<TResult>> GoOn(in Outcome<TResult> outcome, ResilienceContext context) =>
-            policy.Handles(outcome, context) ? policy.SubstituteAsync(outcome, context) : new(policy.Kept(outcome, context));
+        private protected override ValueTask<Outcome<TResult>> ContinueAsync(ResilienceContext context, Outcome<TResult> outcome) =>
+            policy.SubstituteAsync(outcome, context);
     }
 
     private Outcome<TResult> Kept(Outcome<TResult> outcome, ResilienceContext context)

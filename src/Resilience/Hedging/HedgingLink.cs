@@ -74,7 +74,7 @@ internal struct HedgedAttempt<T>
         own.ForgetAttempt();
         if (!isFirst) own.MarkBegun();
         TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
-        source.LinkTo(call.InnermostTimeout as TimeoutSource, call.Token);
+        source.LinkTo(call.InnermostTimeout, call.Token);
 
         // Without a timeout around us a timeout inside must see that, because it then ends the call at the caller's deadline.
         if (own.InnermostTimeout is not null) own.InnermostTimeout = source;

@@ -83,10 +83,10 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             return new(outcome);
         }
 
-        private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome)
+        private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
         {
             Leave(state.Number != 0, outcome, context);
-            return new(outcome);
+            return true;
         }
 
         private ValueTask<Outcome<T>> EnterAndGoOnAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context) =>

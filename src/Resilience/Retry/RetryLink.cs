@@ -11,19 +11,21 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        return running.IsCompletedSuccessfully ? GoOn(running.Result, context) : Suspend(running, context);
+        if (!running.IsCompletedSuccessfully) return Suspend(running, context);
+        Outcome<T> outcome = running.Result;
+        return IsLast(outcome, context) ? new(outcome) : ContinueAsync(context, outcome);
     }
 
-    private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) => GoOn(outcome, context);
+    private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome) => IsLast(outcome, context);
 
-    private ValueTask<Outcome<T>> GoOn(in Outcome<T> outcome, ResilienceContext context)
+    private bool IsLast(in Outcome<T> outcome, ResilienceContext context)
     {
         if (outcome.Verdict is Verdict.Success or Verdict.Failure) Credit(context); // it reached the dependency
-        return outcome.Verdict == Verdict.Success || !MayBeRepeated(outcome) ? new(outcome) : RepeatAsync(outcome, context);
+        return outcome.Verdict == Verdict.Success || !MayBeRepeated(outcome);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<Outcome<T>> RepeatAsync(Outcome<T> outcome, ResilienceContext context)
+    private protected override async ValueTask<Outcome<T>> ContinueAsync(ResilienceContext context, Outcome<T> outcome)
     {
         TimeSpan previous = TimeSpan.Zero;
         int number = 0;

@@ -35,7 +35,6 @@ internal sealed class TimeoutSource : TimedWork
     private int _endedFromOutside;
     private TimeoutSource? _child;
     private TimeoutSource? _parent;
-    private TimeoutSource? _around; // where we do not hang below it but registered on a token
     private CancellationTokenRegistration _registration;
 
     internal TimeoutSource(TimeoutScanner? scanner, bool isPooled, CancellationTokenSource? source = null)
@@ -73,6 +72,13 @@ internal sealed class TimeoutSource : TimedWork
 
     internal bool IsCallersDeadline { get; private set; }
 
+    /// <summary>The timeout around it, the token and the deadline that the call had before: put back when the call comes up again.</summary>
+    internal TimeoutSource? Around { get; private set; }
+
+    internal CancellationToken OuterToken { get; private set; }
+
+    internal long OuterDeadlineMs { get; set; }
+
     /// <summary>Whether its own deadline came, and not the end of what is around it.</summary>
     private bool HasFired => !_isPooled
         ? _source.IsCancellationRequested && Volatile.Read(ref _endedFromOutside) == 0
@@ -82,7 +88,7 @@ internal sealed class TimeoutSource : TimedWork
     internal TimeoutSource? FindCut()
     {
         TimeoutSource? cut = null;
-        for (TimeoutSource? source = this; source is not null; source = source._parent ?? source._around)
+        for (TimeoutSource? source = this; source is not null; source = source.Around)
         {
             if (source.HasFired) cut = source;
         }
@@ -120,6 +126,8 @@ internal sealed class TimeoutSource : TimedWork
     /// <summary>Lets the end of what is around us end us as well.</summary>
     internal void LinkTo(TimeoutSource? around, CancellationToken outer)
     {
+        Around = around;
+        OuterToken = outer;
         if (!outer.CanBeCanceled) return;
         if (around is not null && around.Token == outer && around.TryAdopt(this))
         {
@@ -127,7 +135,6 @@ internal sealed class TimeoutSource : TimedWork
             return;
         }
 
-        _around = around;
         _registration = outer.UnsafeRegister(static state => ((TimeoutSource)state!).EndFromOutside(), this);
     }
 
@@ -151,6 +158,8 @@ internal sealed class TimeoutSource : TimedWork
     internal bool Disarm(out bool isReusable)
     {
         isReusable = LeaveOuter();
+        Around = null;
+        OuterToken = default;
         if (!_isPooled)
         {
             StopOwnTimer(isReusable);
@@ -189,7 +198,6 @@ internal sealed class TimeoutSource : TimedWork
         {
             isFree = _registration.Unregister(); // false: the callback runs or has run
             _registration = default;
-            _around = null;
         }
 
         return isFree;
@@ -223,7 +231,11 @@ internal sealed class TimeoutSource : TimedWork
     }
 
     /// <summary>What is around us goes on without us. The source must not be used again.</summary>
-    internal void Leave() => LeaveOuter();
+    internal void Leave()
+    {
+        LeaveOuter();
+        Around = null; // it serves another call when this one has ended
+    }
 
     private void EndFromOutside()
     {

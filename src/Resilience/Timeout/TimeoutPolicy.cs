@@ -51,29 +51,18 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
     }
 
-    /// <summary>What must be put back when the call comes up again.</summary>
-    private readonly struct Armed(TimeoutSource source, object? around, long outerDeadlineMs, TimeSpan timeout, bool isCallersDeadline, CancellationToken outer)
+    /// <summary>How long a call may take, and whether the caller said so.</summary>
+    private readonly record struct Limit(TimeSpan Length, bool IsCallersDeadline)
     {
-        internal readonly TimeoutSource Source = source;
-        internal readonly CancellationToken Outer = outer;
-        internal readonly object? Around = around;
-        internal readonly long OuterDeadlineMs = outerDeadlineMs;
-        internal readonly TimeSpan Timeout = timeout;
-        internal readonly bool IsCallersDeadline = isCallersDeadline;
-
-        /// <summary>The same after a suspension: the source knows its limit.</summary>
-        internal Armed(TimeoutSource source, object? around, long outerDeadlineMs, CancellationToken outer)
-            : this(source, around, outerDeadlineMs, source.LimitLength, source.IsCallersDeadline, outer)
-        {
-        }
+        internal Verdict Verdict => IsCallersDeadline ? Verdict.Ignored : Verdict.Failure;
     }
 
-    /// <summary>False when the deadline of the call has passed already, so that nothing need be started.</summary>
-    private bool TryArm(ResilienceContext context, out Armed armed)
+    /// <summary>Null when the deadline of the call has passed already, so that nothing need be started.</summary>
+    private TimeoutSource? Arm(ResilienceContext context, out TimeSpan timeout)
     {
         Clock clock = context.Clock;
         long now = clock.NowMs;
-        TimeSpan timeout = _timeout;
+        timeout = _timeout;
         long ms = _timeoutMs;
         if (_timeoutFor is not null)
         {
@@ -82,15 +71,9 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         }
 
         long outerDeadline = context.DeadlineMs;
-        CancellationToken outer = context.Token;
-        if (outerDeadline <= now)
-        {
-            armed = new(null!, null, outerDeadline, timeout, isCallersDeadline: true, outer);
-            return false;
-        }
-
+        if (outerDeadline <= now) return null;
+        TimeoutSource? around = context.InnermostTimeout;
         long due = now + ms;
-        object? around = context.InnermostTimeout;
 
         // A deadline without a timeout around us is the caller's own: nobody else ends the call when it passes.
         bool isCallers = around is null && outerDeadline < due;
@@ -103,61 +86,64 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         TimeoutSource source = TimeoutPool.Rent(clock, timeout);
         source.Describe(_environment.PolicyName, timeout, due, isCallers);
         source.Arm(Math.Max(1, due));
-        source.LinkTo(around as TimeoutSource, outer);
-        armed = new(source, around, outerDeadline, timeout, isCallers, outer);
+        source.LinkTo(around, context.Token);
+        source.OuterDeadlineMs = outerDeadline;
         if (due < outerDeadline) context.DeadlineMs = due;
         context.InnermostTimeout = source;
         context.Token = source.Token;
         context.ListenByToken();
-        return true;
+        return source;
     }
 
-    private Outcome<T> Finish<T>(ResilienceContext context, in Armed armed, Outcome<T> outcome)
+    /// <summary>Puts back what was there before, and judges what came up.</summary>
+    private Outcome<T> Finish<T>(ResilienceContext context, TimeoutSource source, in Outcome<T> outcome)
     {
-        context.Token = armed.Outer;
-        context.InnermostTimeout = armed.Around;
-        context.DeadlineMs = armed.OuterDeadlineMs;
-        bool fired = armed.Source.Disarm(out bool isReusable);
-        if (isReusable) TimeoutPool.Return(armed.Source);
-        else TimeoutPool.Drop(armed.Source);
+        CancellationToken outer = source.OuterToken;
+        Limit limit = new(source.LimitLength, source.IsCallersDeadline); // read now: back in the pool the source may serve another call
+        context.Token = outer;
+        context.InnermostTimeout = source.Around;
+        context.DeadlineMs = source.OuterDeadlineMs;
+        bool fired = source.Disarm(out bool isReusable);
+        if (isReusable) TimeoutPool.Return(source);
+        else TimeoutPool.Drop(source);
 
         // A real answer that came late is still the answer.
-        return outcome.Error is null ? outcome : FinishBadly(context, armed, outcome, fired);
+        return outcome.Error is null ? outcome : FinishBadly(context, limit, source, outcome, fired, outer);
     }
 
-    private Outcome<T> FinishBadly<T>(ResilienceContext context, in Armed armed, in Outcome<T> outcome, bool fired)
+    private Outcome<T> FinishBadly<T>(
+        ResilienceContext context, Limit limit, TimeoutSource source, in Outcome<T> outcome, bool fired, CancellationToken outer)
     {
-        if (outcome.Error is TimedOutException { CutBy: { } cutBy } cut && ReferenceEquals(cutBy, armed.Source)) return TimedOut(context, armed, outcome, cut);
+        if (outcome.Error is TimedOutException { CutBy: { } cutBy } cut && ReferenceEquals(cutBy, source))
+        {
+            Tell(context, limit, isAbandoned: false);
+            return new(default, cut, limit.Verdict, outcome.Marks);
+        }
 
         // If those around us ended the call, the end is theirs, and they shall find their token in it.
-        if (armed.Outer.IsCancellationRequested) return Cancelled.PutBack(outcome, armed.Outer);
-        return fired && outcome.Error is OperationCanceledException cancelled ? TimedOut<T>(context, armed, cancelled, isAbandoned: false) : outcome;
+        if (outer.IsCancellationRequested) return Cancelled.PutBack(outcome, outer);
+        return fired && outcome.Error is OperationCanceledException cancelled ? TimedOut<T>(context, limit, cancelled, isAbandoned: false) : outcome;
     }
 
-    private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, in Outcome<T> outcome, TimedOutException cut)
-    {
-        Tell(context, armed, isAbandoned: false);
-        return new(default, cut, VerdictOf(armed), outcome.Marks);
-    }
-
-    private static Verdict VerdictOf(in Armed armed) => armed.IsCallersDeadline ? Verdict.Ignored : Verdict.Failure;
+    /// <summary>Nothing was started: the time was up before.</summary>
+    private Outcome<T> TimedOutBefore<T>(ResilienceContext context, TimeSpan timeout) =>
+        TimedOut<T>(context, new(timeout, IsCallersDeadline: true), null, isAbandoned: false);
 
     /// <summary>Our own limit is a failure of what it limits; a deadline that the caller set says nothing about the dependency, and
     /// must not open a circuit that others share.</summary>
-    private Outcome<T> TimedOut<T>(ResilienceContext context, in Armed armed, Exception? cause, bool isAbandoned)
+    private Outcome<T> TimedOut<T>(ResilienceContext context, Limit limit, Exception? cause, bool isAbandoned)
     {
-        Tell(context, armed, isAbandoned);
-        return new(default, new TimedOutException(_environment.PolicyName, armed.Timeout, cause), VerdictOf(armed), OutcomeMarks.None);
+        Tell(context, limit, isAbandoned);
+        return new(default, new TimedOutException(_environment.PolicyName, limit.Length, cause), limit.Verdict, OutcomeMarks.None);
     }
 
-    private void Tell(ResilienceContext context, in Armed armed, bool isAbandoned)
+    private void Tell(ResilienceContext context, Limit limit, bool isAbandoned)
     {
-        TimeSpan timeout = armed.Timeout;
-        string reason = isAbandoned ? "abandoned" : armed.IsCallersDeadline ? "deadline" : "timeout";
-        _telemetry.Ended(_environment, reason, timeout);
+        string reason = isAbandoned ? "abandoned" : limit.IsCallersDeadline ? "deadline" : "timeout";
+        _telemetry.Ended(_environment, reason, limit.Length);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, timeout, context.AttemptNumber, isAbandoned)
+            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, limit.Length, context.AttemptNumber, isAbandoned)
             {
                 Operation = context.NameOfOperation,
             });
@@ -168,15 +154,16 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
-            if (!policy.TryArm(context, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
+            if (policy.Arm(context, out TimeSpan timeout) is not { } source) return new(policy.TimedOutBefore<T>(context, timeout));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            return running.IsCompletedSuccessfully
-                ? new(policy.Finish(context, armed, running.Result))
-                : Suspend(running, context, new(armed.Source, armed.Around, armed.OuterDeadlineMs, armed.Outer));
+            return running.IsCompletedSuccessfully ? new(policy.Finish(context, source, running.Result)) : Suspend(running, context, new(source));
         }
 
-        private protected override ValueTask<Outcome<T>> Resume(ResilienceContext context, in FrameState state, in Outcome<T> outcome) =>
-            new(policy.Finish(context, new Armed(Unsafe.As<TimeoutSource>(state.First!), state.Second, state.Number, state.Token), outcome));
+        private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
+        {
+            outcome = policy.Finish(context, Unsafe.As<TimeoutSource>(state.First!), outcome);
+            return true;
+        }
     }
 
     /// <summary>As above, and walks away from a delegate that does not end within a grace after it was told to.</summary>
@@ -186,29 +173,29 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
             ResilienceContext own = context.Copy();
-            if (!policy.TryArm(own, out Armed armed)) return new(policy.TimedOut<T>(context, armed, null, isAbandoned: false));
+            if (policy.Arm(own, out TimeSpan timeout) is not { } source) return new(policy.TimedOutBefore<T>(context, timeout));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
             return running.IsCompletedSuccessfully
-                ? new(FinishCopy(context, own, armed, running.Result))
-                : AwaitAsync(running.AsTask(), context, own, armed);
+                ? new(FinishCopy(context, own, source, running.Result))
+                : AwaitAsync(running.AsTask(), context, own, source);
         }
 
-        private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, in Armed armed, Outcome<T> outcome)
+        private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, TimeoutSource source, in Outcome<T> outcome)
         {
-            Outcome<T> finished = policy.Finish(own, armed, outcome);
+            Outcome<T> finished = policy.Finish(own, source, outcome);
             context.Take(own);
             own.EndFork();
             return finished;
         }
 
-        private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext context, ResilienceContext own, Armed armed)
+        private async ValueTask<Outcome<T>> AwaitAsync(Task<Outcome<T>> running, ResilienceContext context, ResilienceContext own, TimeoutSource source)
         {
             using CancellationTokenSource ended = new();
-            Task patience = PatienceAsync(own.Clock, armed.Source.Token, ended.Token);
+            Task patience = PatienceAsync(own.Clock, source.Token, ended.Token);
             if (await Task.WhenAny(running, patience).ConfigureAwait(false) == running)
             {
                 await ended.CancelAsync().ConfigureAwait(false);
-                return FinishCopy(context, own, armed, await running.ConfigureAwait(false));
+                return FinishCopy(context, own, source, await running.ConfigureAwait(false));
             }
 
             context.JoinUnfinished(own);
@@ -221,11 +208,12 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 CancellationToken.None,
                 TaskContinuationOptions.ExecuteSynchronously,
                 TaskScheduler.Default);
-            bool isOurs = armed.Source.Disarm(out _) && !armed.Outer.IsCancellationRequested;
-            TimeoutPool.Drop(armed.Source);
+            CancellationToken outer = source.OuterToken;
+            bool isOurs = source.Disarm(out _) && !outer.IsCancellationRequested;
+            TimeoutPool.Drop(source);
             return isOurs
-                ? policy.TimedOut<T>(own, armed, null, isAbandoned: true)
-                : new(default, new OperationCanceledException(armed.Outer), Verdict.Ignored, OutcomeMarks.None);
+                ? policy.TimedOut<T>(own, new(source.LimitLength, source.IsCallersDeadline), null, isAbandoned: true)
+                : new(default, new OperationCanceledException(outer), Verdict.Ignored, OutcomeMarks.None);
         }
 
         /// <summary>It goes on inside of the cancellation, but only to wait: then what waits for it goes on elsewhere.</summary>
