@@ -84,6 +84,20 @@ internal sealed class Call<TInvocation, T> : Call<T>
         return call;
     }
 
+    private protected override ResilienceContext TakeSpare()
+    {
+        Call<TInvocation, T> spare = Unpark();
+        spare._invocation = _invocation;
+        return spare;
+    }
+
+    private protected override void GiveSpare()
+    {
+        _invocation = default;
+        Wipe();
+        Park();
+    }
+
     /// <summary>A call whose context code of the user sees, and may keep: it is never used again.</summary>
     internal static Call<TInvocation, T> MakeShown(in TInvocation invocation)
     {

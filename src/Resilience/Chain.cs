@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Tasks.Sources;
 
 namespace Resilience;
@@ -142,7 +143,15 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(cancellationToken));
         call.Begin(site, cancellationToken);
-        return site.Instruments.CallsAreObserved ? _observed.ExecuteAsync(call) : head.ExecuteAsync(call);
+        try
+        {
+            return site.Instruments.CallsAreObserved ? _observed.ExecuteAsync(call) : head.ExecuteAsync(call);
+        }
+        catch (Exception error) // a link never throws; if one did, what it has let go on may still use the call
+        {
+            call.Shown();
+            return new(SuspendingLink<T>.Broken(error));
+        }
     }
 
     private static Outcome<T> CancelledBeforeStart(CancellationToken cancellationToken) =>
@@ -160,8 +169,10 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
             ThreadPool.QueueUserWorkItem(continuation, state, preferLocal: false);
 
+        [StackTraceHidden]
         public T GetResult(short token) => outcome.GetValueOrThrow();
 
+        [StackTraceHidden]
         void IValueTaskSource.GetResult(short token) => outcome.GetValueOrThrow();
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
@@ -125,6 +126,7 @@ public readonly struct Outcome<T>
     }
 
     /// <summary>The result, or throws what the call threw, with its original stack trace.</summary>
+    [StackTraceHidden]
     public T GetValueOrThrow()
     {
         if (!HasResult) Throw();
@@ -191,6 +193,7 @@ public readonly struct Outcome<T>
     }
 
     [DoesNotReturn]
+    [StackTraceHidden]
     internal void Throw()
     {
         switch (_error)

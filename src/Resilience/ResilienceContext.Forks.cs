@@ -16,7 +16,7 @@ public abstract partial class ResilienceContext
     /// <exception cref="ObjectDisposedException">The call has ended.</exception>
     public ResilienceContext Fork(bool isNewAttempt = false)
     {
-        if (_ended) ThrowEnded<int>();
+        if (_state.HasEnded) ThrowEnded<int>();
         ResilienceContext fork = Copy();
         if (!isNewAttempt) return fork;
         fork.ForgetAttempt();
@@ -26,15 +26,32 @@ public abstract partial class ResilienceContext
     }
 
     /// <summary>As <see cref="Fork"/>, for links of ours: never throws.</summary>
-    internal ResilienceContext Copy()
+    internal ResilienceContext Copy() => AsFork((ResilienceContext)MemberwiseClone());
+
+    /// <summary>The same as one of the spare contexts, for who gives it back with <see cref="EndSpareFork"/> if all went well.</summary>
+    internal ResilienceContext CopyToSpare()
     {
-        if (_properties is not null) _sharesProperties = true;
-        ResilienceContext fork = (ResilienceContext)MemberwiseClone();
-        fork._isRunning = 0;
-        if (_counter is null)
+        ResilienceContext fork = TakeSpare();
+        fork._state = _state;
+        return AsFork(fork);
+    }
+
+    /// <summary>A context of the same class, with the same delegate, that is not in use.</summary>
+    private protected abstract ResilienceContext TakeSpare();
+
+    /// <summary>The context is not in use any more; it remembers nothing.</summary>
+    private protected abstract void GiveSpare();
+
+    private ResilienceContext AsFork(ResilienceContext fork)
+    {
+        if (_state.Properties is not null) _state.SharesProperties = fork._state.SharesProperties = true;
+        _state.HasCopies = true;
+        fork._state.HasCopies = false;
+        fork._state.IsRunning = 0;
+        if (_state.Counter is null)
         {
-            fork._counted = _attempt;
-            _counter = fork._counter = fork;
+            fork._state.Counted = _state.Attempt;
+            _state.Counter = fork._state.Counter = fork;
         }
 
         return fork;
@@ -49,8 +66,8 @@ public abstract partial class ResilienceContext
     public void Join(ResilienceContext fork)
     {
         ArgumentNullException.ThrowIfNull(fork);
-        if (_ended || fork._ended) ThrowEnded<int>();
-        if (fork == this || _counter is null || fork._counter != _counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
+        if (_state.HasEnded || fork._state.HasEnded) ThrowEnded<int>();
+        if (fork == this || _state.Counter is null || fork._state.Counter != _state.Counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
         Take(fork);
         fork.EndFork();
     }
@@ -58,8 +75,8 @@ public abstract partial class ResilienceContext
     /// <summary>As <see cref="Join"/>, for links of ours: of a fork that may have been ended already.</summary>
     internal void Take(ResilienceContext fork)
     {
-        _properties = fork._properties;
-        _sharesProperties = fork._sharesProperties;
+        _state.Properties = fork._state.Properties;
+        _state.SharesProperties = fork._state.SharesProperties;
         JoinUnfinished(fork);
     }
 
@@ -68,8 +85,8 @@ public abstract partial class ResilienceContext
     internal void JoinUnfinished(ResilienceContext fork)
     {
         // Acquire: a loser that has not heard of its end yet may count on; its numbers are its own affair.
-        int counted = Volatile.Read(ref _counter!._counted);
-        _attempt = counted >= 0 ? counted : int.MaxValue;
+        int counted = Volatile.Read(ref _state.Counter!._state.Counted);
+        _state.Attempt = counted >= 0 ? counted : int.MaxValue;
         TakeRemarks(fork);
         CreditedAccount = fork.CreditedAccount;
     }
@@ -77,13 +94,27 @@ public abstract partial class ResilienceContext
     /// <summary>The part of the call that a fork was made for has ended, and its outcome does not count.</summary>
     internal void EndFork() => End();
 
+    /// <summary>The run of the only fork of this context has ended before anything else of the call went on, and this context has taken up what it learnt: it is
+    /// used again, unless somebody else may still have it.</summary>
+    internal void EndSpareFork(ResilienceContext fork)
+    {
+        if (fork._state.HasCopies || fork._state.IsShown)
+        {
+            fork.EndFork();
+            return;
+        }
+
+        if (ReferenceEquals(_state.Counter, fork)) _state.Counter = null; // this context counts on by itself
+        fork.GiveSpare();
+    }
+
     /// <summary>Another attempt of the call begins here: it gets the next number, also of the attempts that run beside it.</summary>
     internal int TakeNumber()
     {
-        if (_counter is null) return _attempt < int.MaxValue ? ++_attempt : _attempt;
+        if (_state.Counter is null) return _state.Attempt < int.MaxValue ? ++_state.Attempt : _state.Attempt;
 
         // Full fence; retries inside of attempts that run beside each other count here at the same time.
-        int next = Interlocked.Increment(ref _counter._counted);
-        return _attempt = next > 0 ? next : int.MaxValue;
+        int next = Interlocked.Increment(ref _state.Counter._state.Counted);
+        return _state.Attempt = next > 0 ? next : int.MaxValue;
     }
 }

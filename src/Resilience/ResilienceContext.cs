@@ -10,24 +10,7 @@ namespace Resilience;
 /// </remarks>
 public abstract partial class ResilienceContext
 {
-    private CancellationToken _cancellationToken;
-    private CancellationToken _callers;
-    private CallSite _site = CallSite.None; // null in a spare, which must not keep the clock and the meter of a pipeline alive
-    private string? _operation;
-    private long _deadlineMs = Clock.Never;
-    private int _attempt;
-    private bool _ended;
-    private string? _objection;
-    private AttemptRemarks _remarks;
-    private long _beganMs; // means something only with the remark HasBegun
-    private long _saidWaitTicks; // means something only where an outcome is marked SaysWhen
-    private Dictionary<object, object?>? _properties;
-    private bool _sharesProperties; // with a fork: a change copies them first
-    private ResilienceContext? _counter; // the fork that counts the attempts of all; null: there has been none
-    private int _counted; // the last number given out, where this is that fork
-    private byte _isRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
-    private CallScope? _scope; // null until there is a call around this one, or inside
-    private ushort _givenUpBefore; // what GivenUp.Mark said when the attempt began; 0: not asked
+    private State _state = new() { Site = CallSite.None, DeadlineMs = Clock.Never };
 
     private protected ResilienceContext()
     {
@@ -37,35 +20,35 @@ public abstract partial class ResilienceContext
     /// <exception cref="ObjectDisposedException">The call has ended.</exception>
     public CancellationToken CancellationToken
     {
-        get => _ended ? ThrowEnded<CancellationToken>() : _cancellationToken;
+        get => _state.HasEnded ? ThrowEnded<CancellationToken>() : _state.CancellationToken;
         set
         {
-            if (_ended) ThrowEnded<CancellationToken>();
-            _cancellationToken = value;
+            if (_state.HasEnded) ThrowEnded<CancellationToken>();
+            _state.CancellationToken = value;
         }
     }
 
     /// <summary>The number of this attempt: 0 for the first, 1 for the first retry or hedge. No two attempts of a call have the same.</summary>
     public int Attempt
     {
-        get => _ended ? ThrowEnded<int>() : _attempt;
-        internal set => _attempt = value;
+        get => _state.HasEnded ? ThrowEnded<int>() : _state.Attempt;
+        internal set => _state.Attempt = value;
     }
 
     /// <summary>The name of the pipeline, empty if it has none.</summary>
-    public string PipelineName => _ended ? ThrowEnded<string>() : _site.PipelineName;
+    public string PipelineName => _state.HasEnded ? ThrowEnded<string>() : _state.Site.PipelineName;
 
     /// <summary>As <see cref="PipelineName"/>, for links of ours, which may come up late: never throws.</summary>
-    internal string NameOfPipeline => _site.PipelineName;
+    internal string NameOfPipeline => _state.Site.PipelineName;
 
     /// <summary>As <see cref="Operation"/>, likewise.</summary>
-    internal string? NameOfOperation => _operation;
+    internal string? NameOfOperation => _state.Operation;
 
     /// <summary>What the caller says it is doing, for telemetry and for keyed policies; null if it did not say.</summary>
-    public string? Operation => _ended ? ThrowEnded<string?>() : _operation;
+    public string? Operation => _state.HasEnded ? ThrowEnded<string?>() : _state.Operation;
 
     /// <summary>The pipeline's source of time.</summary>
-    public TimeProvider TimeProvider => _ended ? ThrowEnded<TimeProvider>() : _site.Clock.Provider;
+    public TimeProvider TimeProvider => _state.HasEnded ? ThrowEnded<TimeProvider>() : _state.Site.Clock.Provider;
 
     /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative;
     /// null when there is none.</summary>
@@ -73,21 +56,21 @@ public abstract partial class ResilienceContext
     {
         get
         {
-            if (_ended) ThrowEnded<int>();
+            if (_state.HasEnded) ThrowEnded<int>();
             return TimeLeft;
         }
     }
 
     /// <summary>As <see cref="RemainingTime"/>, for links of ours, which may come up late: never throws.</summary>
-    internal TimeSpan? TimeLeft => _deadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _deadlineMs - _site.Clock.NowMs));
+    internal TimeSpan? TimeLeft => _state.DeadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _state.DeadlineMs - _state.Site.Clock.NowMs));
 
     /// <summary>Gets something that travels with the call.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
     public bool TryGet<TValue>(ResilienceProperty<TValue> property, [MaybeNullWhen(false)] out TValue value)
     {
         ArgumentNullException.ThrowIfNull(property);
-        if (_ended) ThrowEnded<int>();
-        if (_properties is not null && _properties.TryGetValue(property, out object? stored))
+        if (_state.HasEnded) ThrowEnded<int>();
+        if (_state.Properties is not null && _state.Properties.TryGetValue(property, out object? stored))
         {
             value = (TValue)stored!;
             return true;
@@ -102,18 +85,18 @@ public abstract partial class ResilienceContext
     public void Set<TValue>(ResilienceProperty<TValue> property, TValue value)
     {
         ArgumentNullException.ThrowIfNull(property);
-        if (_ended) ThrowEnded<int>();
-        if (_properties is null)
+        if (_state.HasEnded) ThrowEnded<int>();
+        if (_state.Properties is null)
         {
-            _properties = [];
+            _state.Properties = [];
         }
-        else if (_sharesProperties)
+        else if (_state.SharesProperties)
         {
-            _properties = new(_properties);
-            _sharesProperties = false;
+            _state.Properties = new(_state.Properties);
+            _state.SharesProperties = false;
         }
 
-        _properties[property] = value;
+        _state.Properties[property] = value;
     }
 
     /// <summary>Says that this attempt must not be repeated: the operation may have been carried out, or cannot be sent again. For the delegate,
@@ -126,9 +109,9 @@ public abstract partial class ResilienceContext
     public void ForbidRetry(string reason, bool unlessNotApplied = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(reason);
-        if (_ended) ThrowEnded<int>();
-        _objection = reason;
-        _remarks = unlessNotApplied ? _remarks | AttemptRemarks.ObjectionYields : _remarks & ~AttemptRemarks.ObjectionYields;
+        if (_state.HasEnded) ThrowEnded<int>();
+        _state.Objection = reason;
+        _state.Remarks = unlessNotApplied ? _state.Remarks | AttemptRemarks.ObjectionYields : _state.Remarks & ~AttemptRemarks.ObjectionYields;
     }
 
     /// <summary>Takes back what <see cref="ForbidRetry"/> said of this attempt: a delegate that forbids before it sends, because it may
@@ -136,8 +119,8 @@ public abstract partial class ResilienceContext
     /// <exception cref="ObjectDisposedException">The call has ended.</exception>
     public void AllowRetry()
     {
-        if (_ended) ThrowEnded<int>();
-        _objection = null;
+        if (_state.HasEnded) ThrowEnded<int>();
+        _state.Objection = null;
     }
 
     /// <summary>Says that this attempt did nothing, because it was seen: nothing was sent, or the receiver said so. If it ends with an exception that
@@ -145,145 +128,141 @@ public abstract partial class ResilienceContext
     /// <exception cref="ObjectDisposedException">The call has ended.</exception>
     public void ReportNotApplied()
     {
-        if (_ended) ThrowEnded<int>();
-        _remarks |= AttemptRemarks.NotApplied;
+        if (_state.HasEnded) ThrowEnded<int>();
+        _state.Remarks |= AttemptRemarks.NotApplied;
     }
 
     /// <summary>Why the attempt that has ended must not be repeated, whatever it did; null when there is no objection.</summary>
     internal string? RetryObjection
     {
-        get => _objection;
-        set => _objection = value;
+        get => _state.Objection;
+        set => _state.Objection = value;
     }
 
     /// <summary>Why the attempt that has ended must not be repeated; null when there is no objection, or only if something was done and it was not.</summary>
-    internal string? ObjectionTo(bool isNotApplied) => isNotApplied && (_remarks & AttemptRemarks.ObjectionYields) != 0 ? null : _objection;
+    internal string? ObjectionTo(bool isNotApplied) => isNotApplied && (_state.Remarks & AttemptRemarks.ObjectionYields) != 0 ? null : _state.Objection;
 
     /// <summary>Another attempt begins: what was said of the one before no longer counts.</summary>
     internal void ForgetAttempt()
     {
-        _objection = null;
-        _remarks &= AttemptRemarks.OfCall;
+        _state.Objection = null;
+        _state.Remarks &= AttemptRemarks.OfCall;
     }
 
     /// <summary>The attempt under way began only now, not with the limits around it.</summary>
     internal void MarkBegun()
     {
-        _beganMs = _site.Clock.NowMs;
-        _remarks |= AttemptRemarks.HasBegun;
+        _state.BeganMs = _state.Site.Clock.NowMs;
+        _state.Remarks |= AttemptRemarks.HasBegun;
     }
 
     /// <summary>Whether the attempt had at least half of the time of a limit of this length that was due then.</summary>
     internal bool HadHalfOf(long dueAtMs, long lengthMs)
     {
-        long had = (_remarks & AttemptRemarks.HasBegun) == 0 ? lengthMs : Math.Min(lengthMs, dueAtMs - _beganMs);
+        long had = (_state.Remarks & AttemptRemarks.HasBegun) == 0 ? lengthMs : Math.Min(lengthMs, dueAtMs - _state.BeganMs);
         return had >= lengthMs - had;
     }
 
     /// <summary>The token of the caller of the pipeline, whatever policies have put in its place.</summary>
-    internal CancellationToken CallersToken => _callers;
+    internal CancellationToken CallersToken => _state.Callers;
 
     /// <summary>The caller's token is cancelled, and what the delegate was given hangs on it, though it may not have heard yet.</summary>
     internal bool HasCallerLeft =>
-        _callers.IsCancellationRequested
-        && (_cancellationToken == _callers
-            || (InnermostTimeout is { } source && source.Token == _cancellationToken && source.HangsOn(_callers)));
+        _state.Callers.IsCancellationRequested
+        && (_state.CancellationToken == _state.Callers
+            || (InnermostTimeout is { } source && source.Token == _state.CancellationToken && source.HangsOn(_state.Callers)));
 
     /// <summary>What the delegate saw of the attempt that has ended with an exception; asked once.</summary>
     internal OutcomeMarks TakeReport()
     {
-        if ((_remarks & AttemptRemarks.NotApplied) == 0) return OutcomeMarks.None;
-        _remarks &= ~AttemptRemarks.NotApplied;
+        if ((_state.Remarks & AttemptRemarks.NotApplied) == 0) return OutcomeMarks.None;
+        _state.Remarks &= ~AttemptRemarks.NotApplied;
         return OutcomeMarks.NotApplied;
     }
 
     /// <summary>What was said of an attempt to a copy of this context is said of the call's.</summary>
     internal void TakeRemarks(ResilienceContext copy)
     {
-        _objection = copy._objection;
-        _remarks = (copy._remarks & ~AttemptRemarks.OfCall) | (_remarks & AttemptRemarks.OfCall);
-        _saidWaitTicks = copy._saidWaitTicks;
+        _state.Objection = copy._state.Objection;
+        _state.Remarks = (copy._state.Remarks & ~AttemptRemarks.OfCall) | (_state.Remarks & AttemptRemarks.OfCall);
+        _state.SaidWaitTicks = copy._state.SaidWaitTicks;
     }
 
     /// <summary>When to come back, as the rule said that judged the attempt which has ended.</summary>
     internal TimeSpan SaidRetryAfter
     {
-        get => new(_saidWaitTicks);
-        set => _saidWaitTicks = value.Ticks;
+        get => new(_state.SaidWaitTicks);
+        set => _state.SaidWaitTicks = value.Ticks;
     }
 
-    internal Clock Clock => _site.Clock;
+    internal Clock Clock => _state.Site.Clock;
 
     /// <summary>The call has a span that is sampled, so its attempts shall be spans below it. Set and cleared by whoever observes the call: a
     /// call that nobody observes pays nothing for it but a look.</summary>
-    internal bool IsTraced { get; set; }
+    internal bool IsTraced
+    {
+        get => _state.IsTraced;
+        set => _state.IsTraced = value;
+    }
 
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
     internal long DeadlineMs
     {
-        get => _deadlineMs;
-        set => _deadlineMs = value;
+        get => _state.DeadlineMs;
+        set => _state.DeadlineMs = value;
     }
 
     /// <summary>The innermost timeout that is armed around us, so that a new one can hang below it instead of registering on its token.</summary>
-    internal TimeoutSource? InnermostTimeout { get; set; }
+    internal TimeoutSource? InnermostTimeout
+    {
+        get => _state.InnermostTimeout;
+        set => _state.InnermostTimeout = value;
+    }
 
     /// <summary>The account that this call has been credited to, or will be, so that policies that share it credit it once.</summary>
-    internal object? CreditedAccount { get; set; }
+    internal object? CreditedAccount
+    {
+        get => _state.CreditedAccount;
+        set => _state.CreditedAccount = value;
+    }
 
     /// <summary>Code that is not ours has it in its hands, and may keep it: it serves no other call.</summary>
-    internal bool IsShown { get; private set; }
+    internal bool IsShown => _state.IsShown;
 
     /// <summary>The call is over; nothing more may begin in its name.</summary>
-    internal bool HasEnded => _ended;
+    internal bool HasEnded => _state.HasEnded;
 
     /// <summary>The token for links of ours, which may come up late through a policy that did not wait for them: never throws, and is cancelled
     /// when the call has ended.</summary>
     internal CancellationToken Token
     {
-        get => _cancellationToken;
-        set => _cancellationToken = value;
+        get => _state.CancellationToken;
+        set => _state.CancellationToken = value;
     }
 
     internal void Begin(CallSite site, CancellationToken cancellationToken)
     {
-        _site = site;
-        if (cancellationToken.CanBeCanceled) _cancellationToken = _callers = cancellationToken;
+        _state.Site = site;
+        if (cancellationToken.CanBeCanceled) _state.CancellationToken = _state.Callers = cancellationToken;
     }
 
     internal void Describe(in CallOptions options, CallSite site)
     {
-        _operation = options.Operation;
-        if (options.Deadline is { } deadline) _deadlineMs = Clock.After(site.Clock.NowMs, deadline);
-        if (options.Properties is { } properties) _properties = new(properties.Values);
+        _state.Operation = options.Operation;
+        if (options.Deadline is { } deadline) _state.DeadlineMs = Clock.After(site.Clock.NowMs, deadline);
+        if (options.Properties is { } properties) _state.Properties = new(properties.Values);
     }
 
-    /// <summary>Wipes the context for the next call. (An operation has only the context of a call with options, which is not reused.)</summary>
-    private protected void Wipe()
-    {
-        _cancellationToken = default;
-        _callers = default;
-        _deadlineMs = Clock.Never;
-        _attempt = 0;
-        _objection = null;
-        _remarks = AttemptRemarks.None;
-        _properties = null;
-        _sharesProperties = false;
-        InnermostTimeout = null;
-        CreditedAccount = null;
-        _counter = null;
-        _scope = null;
-        _givenUpBefore = 0;
-        _site = null!;
-    }
+    /// <summary>Wipes the context for the next call.</summary>
+    private protected void Wipe() => _state = new() { DeadlineMs = Clock.Never };
 
     /// <summary>What still runs in the name of this call finds it cancelled, out of time, and without the timeouts around it, which serve
     /// others by now.</summary>
     private protected void End()
     {
-        _ended = true;
-        _cancellationToken = new(canceled: true);
-        _deadlineMs = 0;
+        _state.HasEnded = true;
+        _state.CancellationToken = new(canceled: true);
+        _state.DeadlineMs = 0;
         InnermostTimeout = null;
     }
 
@@ -295,18 +274,18 @@ public abstract partial class ResilienceContext
     /// <summary>The context, for a callback of the user's.</summary>
     internal ResilienceContext Shown()
     {
-        IsShown = true;
+        _state.IsShown = true;
         return this;
     }
 
     /// <summary>A policy that is not ours lets the call go on with this fork. False while what it let go on before is under way.</summary>
-    internal bool TryRun() => Interlocked.CompareExchange(ref _isRunning, (byte)1, (byte)0) == 0;
+    internal bool TryRun() => Interlocked.CompareExchange(ref _state.IsRunning, (byte)1, (byte)0) == 0;
 
     /// <summary>What it let go on has ended.</summary>
-    internal void HasRun() => Volatile.Write(ref _isRunning, (byte)0); // release: what the run wrote is visible to the thread that finds it over
+    internal void HasRun() => Volatile.Write(ref _state.IsRunning, (byte)0); // release: what the run wrote is visible to the thread that finds it over
 
     /// <summary>True while something runs with this fork.</summary>
-    internal bool IsRunning => Volatile.Read(ref _isRunning) != 0;
+    internal bool IsRunning => Volatile.Read(ref _state.IsRunning) != 0;
 
     // ---- calls inside calls
 
@@ -314,41 +293,41 @@ public abstract partial class ResilienceContext
     internal void BeginScope(ResilienceContext? around)
     {
         ListenByToken();
-        if (_scope is { } scope)
+        if (_state.Scope is { } scope)
         {
             scope.Clear();
         }
-        else if (around is not null && _attempt == 0)
+        else if (around is not null && _state.Attempt == 0)
         {
-            _scope = new(around._scope ??= new(null));
-            if (_callers == around._cancellationToken) _remarks |= AttemptRemarks.KnowsAround;
+            _state.Scope = new(around._state.Scope ??= new(null));
+            if (_state.Callers == around._state.CancellationToken) _state.Remarks |= AttemptRemarks.KnowsAround;
         }
     }
 
     /// <summary>From now on calls that get this call's token may be inside of it.</summary>
-    internal void ListenByToken() => _givenUpBefore = GivenUp.Mark;
+    internal void ListenByToken() => _state.GivenUpBefore = GivenUp.Mark;
 
     /// <summary>True when a call inside has given up on what came up.</summary>
     /// <param name="error">What came up.</param>
     /// <param name="token">The token that the delegate was given.</param>
     internal bool IsMarked(Exception error, CancellationToken token)
     {
-        bool byToken = GivenUp.Take(error, _givenUpBefore, token); // taken also where the scope says it too: no other call shall find it
-        return (_scope is { } scope && scope.Has(error)) || byToken;
+        bool byToken = GivenUp.Take(error, _state.GivenUpBefore, token); // taken also where the scope says it too: no other call shall find it
+        return (_state.Scope is { } scope && scope.Has(error)) || byToken;
     }
 
     /// <summary>This call gives up on what it ends with: the call around need not repeat it either.</summary>
     internal void TellAround(object? error)
     {
         if (error is null) return;
-        _scope?.Around?.Add(error);
+        _state.Scope?.Around?.Add(error);
 
         // A delegate that completes another call's task runs its continuation on its own thread: what the thread says is sure only if the token agrees.
-        if ((_remarks & AttemptRemarks.KnowsAround) == 0) GivenUp.Add(error, _callers);
+        if ((_state.Remarks & AttemptRemarks.KnowsAround) == 0) GivenUp.Add(error, _state.Callers);
     }
 
     /// <summary>As <see cref="Attempt"/>, also after the end.</summary>
-    internal int AttemptNumber => _attempt;
+    internal int AttemptNumber => _state.Attempt;
 
     /// <summary>Makes room in the thread's slot for a spare of another class.</summary>
     internal virtual void Park()
@@ -357,4 +336,32 @@ public abstract partial class ResilienceContext
 
     [DoesNotReturn]
     private static TResult ThrowEnded<TResult>() => throw Ended();
+
+    /// <summary>All that a context remembers, so that a copy takes it over, and a spare forgets it, as a whole.</summary>
+    private struct State
+    {
+        internal CancellationToken CancellationToken;
+        internal CancellationToken Callers;
+        internal CallSite Site; // null in a spare, which must not keep the clock and the meter of a pipeline alive
+        internal string? Operation;
+        internal string? Objection;
+        internal Dictionary<object, object?>? Properties;
+        internal TimeoutSource? InnermostTimeout;
+        internal object? CreditedAccount;
+        internal CallScope? Scope; // null until there is a call around this one, or inside
+        internal ResilienceContext? Counter; // the fork that counts the attempts of all; null: there has been none
+        internal long DeadlineMs;
+        internal long BeganMs; // means something only with the remark HasBegun
+        internal long SaidWaitTicks; // means something only where an outcome is marked SaysWhen
+        internal int Attempt;
+        internal int Counted; // the last number given out, where this is the counter
+        internal ushort GivenUpBefore; // what GivenUp.Mark said when the attempt began; 0: not asked
+        internal AttemptRemarks Remarks;
+        internal byte IsRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
+        internal bool HasEnded;
+        internal bool HasCopies;
+        internal bool IsShown;
+        internal bool IsTraced;
+        internal bool SharesProperties; // with a fork: a change copies them first
+    }
 }

@@ -22,8 +22,7 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
             Outcome<T> outcome = running.Result;
             if (outcome.Verdict is Verdict.Success or Verdict.Ignored)
             {
-                first.End();
-                context.Take(first.Context);
+                first.EndAtOnce(context);
                 if (isOursToCredit && outcome.Verdict == Verdict.Success) policy.Budget.RecordCall();
                 return new(outcome.Error is null ? outcome : Cancelled.PutBack(outcome, context.Token));
             }
@@ -70,7 +69,7 @@ internal struct HedgedAttempt<T>
     /// <param name="isFirst">The first attempt goes on with the time of the call; others begin now.</param>
     internal static HedgedAttempt<T> Begin(ResilienceContext call, bool isFirst)
     {
-        ResilienceContext own = call.Copy();
+        ResilienceContext own = isFirst ? call.CopyToSpare() : call.Copy();
         own.ForgetAttempt();
         if (!isFirst) own.MarkBegun();
         TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
@@ -85,10 +84,23 @@ internal struct HedgedAttempt<T>
     /// <summary>It has ended: nobody cancels its token any more.</summary>
     internal readonly void End()
     {
+        EndSource();
+        Context.EndFork();
+    }
+
+    /// <summary>It has ended before anything else has begun, and its outcome is that of the call.</summary>
+    internal readonly void EndAtOnce(ResilienceContext call)
+    {
+        EndSource();
+        call.Take(Context);
+        call.EndSpareFork(Context);
+    }
+
+    private readonly void EndSource()
+    {
         _source.Disarm(out bool isReusable);
         if (isReusable) TimeoutPool.Return(_source);
         else TimeoutPool.Drop(_source);
-        Context.EndFork();
     }
 
     /// <summary>It has lost. It is cancelled and left alone: nothing around it belongs to it any more, and what it brings is thrown
