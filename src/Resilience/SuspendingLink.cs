@@ -41,7 +41,7 @@ internal abstract class SuspendingLink<T> : PolicyLink<T>
     }
 
     /// <summary>The call below has not ended: <see cref="TryFinish"/> goes on when it has.</summary>
-    private protected ValueTask<Outcome<T>> Suspend(in ValueTask<Outcome<T>> running, ResilienceContext context, in FrameState state = default)
+    private protected ValueTask<Outcome<T>> Suspend(ValueTask<Outcome<T>> running, ResilienceContext context, in FrameState state = default)
     {
         Suspension<T> suspension = Suspension<T>.Of(Unsafe.As<Call<T>>(context), running);
         suspension.Push(this, state);

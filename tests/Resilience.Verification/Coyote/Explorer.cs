@@ -33,12 +33,16 @@ internal static class Explorer
         ?? throw new InvalidOperationException("This version of Coyote has no depth-first strategy.");
 
     /// <summary>All schedules, one after the other, until there are no more or so many were run.</summary>
-    internal static Exploration Exhaust(Action scenario, Grain grain, int most) =>
-        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, most), null)!, most);
+    /// <param name="scenario">What is run.</param>
+    /// <param name="grain">Where threads may change.</param>
+    /// <param name="most">The most schedules.</param>
+    /// <param name="flows">The scenario captures execution contexts, of which Coyote says that it cannot record them: it need not, they are no steps.</param>
+    internal static Exploration Exhaust(Action scenario, Grain grain, int most, bool flows = false) =>
+        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, most, flows), null)!, most);
 
     /// <summary>Schedules at random, from a fixed seed.</summary>
-    internal static Exploration Sample(Action scenario, Grain grain, int schedules) =>
-        Run(scenario, Configure(grain, schedules).WithRandomStrategy(), schedules);
+    internal static Exploration Sample(Action scenario, Grain grain, int schedules, bool flows = false) =>
+        Run(scenario, Configure(grain, schedules, flows).WithRandomStrategy(), schedules);
 
     /// <summary>Both assemblies must have been rewritten: otherwise nothing is explored, and nothing would say so.</summary>
     internal static void RequireRewriting()
@@ -50,7 +54,7 @@ internal static class Explorer
         }
     }
 
-    private static Configuration Configure(Grain grain, int most) => Configuration.Create()
+    private static Configuration Configure(Grain grain, int most, bool flows) => (flows ? Configuration.Create().WithNoBugTraceRepro() : Configuration.Create())
         .WithTelemetryEnabled(false)
         .WithTestingIterations((uint)most)
         .WithMaxSchedulingSteps(2000)
