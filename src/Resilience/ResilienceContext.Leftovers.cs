@@ -8,12 +8,12 @@ public abstract partial class ResilienceContext
     /// <summary>Those of this call, if there are any.</summary>
     internal Leftovers? Leftovers
     {
-        get => _properties is not null && _properties.TryGetValue(LeftoversKey, out object? found) ? (Leftovers)found! : null;
+        get => _state.Properties is not null && _state.Properties.TryGetValue(LeftoversKey, out object? found) ? (Leftovers)found! : null;
         private set
         {
-            _properties = _properties is null ? [] : _sharesProperties ? new(_properties) : _properties;
-            _sharesProperties = false;
-            _properties[LeftoversKey] = value;
+            _state.Properties = _state.Properties is null ? [] : _state.SharesProperties ? new(_state.Properties) : _state.Properties;
+            _state.SharesProperties = false;
+            _state.Properties[LeftoversKey] = value;
         }
     }
 
