@@ -8,6 +8,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
 {
     private readonly Func<T, Classification>? _resultRule = classifier.BindResult<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
+    private readonly KeyValuePair<string, object?>[] _tagsOfSuccess = CallInstruments.TagsOfSuccess(pipelineName);
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
 
@@ -93,7 +94,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private Outcome<T> EndedWith(T result, ResilienceContext context)
     {
         if (_resultRule is not null) return Judged(result, context);
-        if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, Verdict.Success, null);
+        if (instruments.Attempts.Enabled) instruments.Attempts.Add(1, _tagsOfSuccess);
         return new(result, null, Verdict.Success, OutcomeMarks.None);
     }
 
@@ -101,7 +102,11 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     {
         Classification judged = _resultRule!(result);
         if (instruments.Attempts.Enabled)
-            instruments.CountAttempt(pipelineName, judged.Verdict, judged.Verdict == Verdict.Success ? null : _nameOf?.Invoke(result));
+        {
+            if (judged.Verdict == Verdict.Success) instruments.Attempts.Add(1, _tagsOfSuccess);
+            else instruments.CountAttempt(pipelineName, judged.Verdict, _nameOf?.Invoke(result));
+        }
+
         if (judged.RetryAfter is { } wait) context.SaidRetryAfter = wait;
         return new(result, null, judged.Verdict, judged.EffectiveMarks);
     }

@@ -6,6 +6,7 @@ namespace Resilience;
 internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, OutcomeClassifier classifier) : SuspendingLink<T>
 {
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
+    private readonly KeyValuePair<string, object?>[] _tagsOfSuccess = CallInstruments.TagsOfSuccess(site.PipelineName);
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
@@ -14,14 +15,26 @@ internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, Outcome
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
         if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(null, number: start));
         Outcome<T> outcome = running.Result;
-        Record(start, context, TagsOf(outcome, context));
+        Measure(outcome, start, context);
         return new(outcome);
     }
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
     {
-        Record(state.Number, context, TagsOf(outcome, context));
+        Measure(outcome, state.Number, context);
         return true;
+    }
+
+    private void Measure(in Outcome<T> outcome, long start, ResilienceContext context)
+    {
+        if (outcome.Verdict != Verdict.Success || context.NameOfOperation is not null)
+        {
+            Record(start, context, TagsOf(outcome, context));
+            return;
+        }
+
+        site.Instruments.Duration.Record(site.Clock.Time.GetElapsedTime(start).TotalSeconds, _tagsOfSuccess);
+        site.Instruments.AttemptsOfCall.Record(context.AttemptNumber + 1, _tagsOfSuccess);
     }
 
     /// <summary>The same with a span. An async method, so that the span is current for what is below and for nobody else.</summary>

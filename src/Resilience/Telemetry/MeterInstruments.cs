@@ -55,6 +55,13 @@ internal sealed class CallInstruments
     /// <summary>True when somebody wants to measure calls.</summary>
     internal bool CallsAreMeasured => Duration.Enabled || AttemptsOfCall.Enabled;
 
+    /// <summary>The tags of what has succeeded, made once for a pipeline: most calls have no others.</summary>
+    internal static KeyValuePair<string, object?>[] TagsOfSuccess(string pipeline) =>
+    [
+        new(ResilienceTelemetry.PipelineTag, pipeline),
+        new(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(Verdict.Success)),
+    ];
+
     internal void CountAttempt(string pipeline, Verdict verdict, string? errorType)
     {
         TagList tags = new() { { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(verdict) } };

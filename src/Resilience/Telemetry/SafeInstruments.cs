@@ -25,6 +25,19 @@ internal readonly struct SafeCounter<T>(Counter<T> counter)
             Safely.Report(SafeInstruments.Listener, error);
         }
     }
+
+    /// <summary>The same with tags that are at hand.</summary>
+    internal void Add(T delta, KeyValuePair<string, object?>[] tags)
+    {
+        try
+        {
+            counter.Add(delta, tags);
+        }
+        catch (Exception error)
+        {
+            Safely.Report(SafeInstruments.Listener, error);
+        }
+    }
 }
 
 /// <summary>As <see cref="SafeCounter{T}"/>, for what goes up and down.</summary>
@@ -53,6 +66,19 @@ internal readonly struct SafeHistogram<T>(Histogram<T> histogram)
     internal bool Enabled => histogram.Enabled;
 
     internal void Record(T value, in TagList tags)
+    {
+        try
+        {
+            histogram.Record(value, tags);
+        }
+        catch (Exception error)
+        {
+            Safely.Report(SafeInstruments.Listener, error);
+        }
+    }
+
+    /// <summary>The same with tags that are at hand.</summary>
+    internal void Record(T value, KeyValuePair<string, object?>[] tags)
     {
         try
         {
