@@ -67,7 +67,8 @@ public abstract partial class ResilienceContext
     {
         ArgumentNullException.ThrowIfNull(fork);
         if (_state.HasEnded || fork._state.HasEnded) ThrowEnded<int>();
-        if (fork == this || _state.Counter is null || fork._state.Counter != _state.Counter) throw new ArgumentException("This is not a fork of the call.", nameof(fork));
+        if (fork == this || _state.Counter is null || fork._state.Counter != _state.Counter)
+            throw new ArgumentException("This is not a fork of the call.", nameof(fork));
         Take(fork);
         fork.EndFork();
     }
@@ -94,8 +95,8 @@ public abstract partial class ResilienceContext
     /// <summary>The part of the call that a fork was made for has ended, and its outcome does not count.</summary>
     internal void EndFork() => End();
 
-    /// <summary>The run of the only fork of this context has ended before anything else of the call went on, and this context has taken up what it learnt: it is
-    /// used again, unless somebody else may still have it.</summary>
+    /// <summary>The run of the only fork of this context has ended before anything else of the call went on, and this context has taken up what it
+    /// learnt: it is used again, unless code that is not ours, or a fork of it, may still have it.</summary>
     internal void EndSpareFork(ResilienceContext fork)
     {
         if (fork._state.HasCopies || fork._state.IsShown)

@@ -113,8 +113,20 @@ internal sealed class LeaseKeeper : IDisposable
         }
 
         if (ended > 0) EndWatches(ended);
-        foreach (IdempotencyClaim claim in look.Lost ?? []) Apart(new TellLost(this, claim));
-        foreach (IdempotencyClaim claim in look.Renew ?? []) Apart(new Renewal(this, claim, look.Now));
+        foreach (IdempotencyClaim claim in InOrder(look.Lost)) Apart(new TellLost(this, claim));
+        foreach (IdempotencyClaim claim in InOrder(look.Renew)) Apart(new Renewal(this, claim, look.Now));
+    }
+
+    /// <summary>The oldest first, and never in the order of the table, which differs from process to process: a simulation tells the same story
+    /// again.</summary>
+    private static List<IdempotencyClaim> InOrder(List<IdempotencyClaim>? claims)
+    {
+        claims?.Sort(static (one, other) =>
+        {
+            int order = one.Lease.Begun.CompareTo(other.Lease.Begun);
+            return order != 0 ? order : one.Id.Fold().CompareTo(other.Id.Fold());
+        });
+        return claims ?? [];
     }
 
     /// <summary>Each by itself: a store, or who hears of a loss, may hold up the thread, and the other leases run on. On a user's time it happens in the
