@@ -62,7 +62,8 @@ public abstract partial class ResilienceContext
     }
 
     /// <summary>As <see cref="RemainingTime"/>, for links of ours, which may come up late: never throws.</summary>
-    internal TimeSpan? TimeLeft => _state.DeadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _state.DeadlineMs - _state.Site.Clock.NowMs));
+    internal TimeSpan? TimeLeft =>
+        _state.DeadlineMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, _state.DeadlineMs - _state.Site.Clock.NowMs));
 
     /// <summary>Gets something that travels with the call.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="property"/> is null.</exception>
