@@ -20,8 +20,6 @@ internal static class Operations
         ["slower"] = Slower,
         ["suspended-empty"] = () => Suspend(b => b),
         ["suspended-limit-retry-breaker"] = () => Suspend(b => b.AddConcurrencyLimit(10).AddRetry().AddCircuitBreaker()),
-        ["zz-sync"] = () => Execute(Standard),
-        ["zz-susp"] = () => Suspend(Standard),
     };
 
     private static Action<int> Backoff()
@@ -92,9 +90,6 @@ internal static class Operations
             }
         };
     }
-
-    private static ResiliencePipelineBuilder Standard(ResiliencePipelineBuilder builder) =>
-        new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(30)).AddRetry().AddCircuitBreaker().AddTimeout(TimeSpan.FromSeconds(2));
 
     private static Action<int> Execute(Func<ResiliencePipelineBuilder, ResiliencePipelineBuilder> add)
     {

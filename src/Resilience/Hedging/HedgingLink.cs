@@ -241,15 +241,7 @@ internal sealed class HedgedRace<T>
     {
         if (_running.Count == 0) return ClockWait.ForAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), _call.Token); // no attempt could wake us
         Task any = _running.Count == 1 ? _running[0].Running : Task.WhenAny(_running.Select(static attempt => attempt.Running));
-        return delayMs == Clock.Never ? any : UntilAsync(any, TimeSpan.FromMilliseconds(delayMs), _call.Clock);
-
-        // The timer is gone before the call goes on, whichever of the two comes first.
-        static async Task UntilAsync(Task any, TimeSpan delay, Clock clock)
-        {
-            TaskCompletionSource isOver = new();
-            using ITimer timer = clock.CreateTimer(static over => ((TaskCompletionSource)over!).TrySetResult(), isOver, delay, Timeout.InfiniteTimeSpan);
-            await Task.WhenAny(any, isOver.Task).ConfigureAwait(false);
-        }
+        return delayMs == Clock.Never ? any : ClockWait.UntilAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), any);
     }
 
     private HedgingMove OnEnded(int index, out Outcome<T> outcome)

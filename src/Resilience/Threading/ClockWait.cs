@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>A wait on a clock. It ends when its time is up or its token is cancelled, whichever is first, and never throws.</summary>
+/// <summary>A wait on a clock. It ends when its time is up, or its token is cancelled, or another task has ended, whichever is first, and never
+/// throws.</summary>
 /// <remarks>
 /// <para>
 /// What waits for it goes on where it ends: on the system's time on a worker of the <see cref="Dispatcher"/>, which can be replaced, and on a
@@ -21,26 +22,46 @@ internal sealed class ClockWait : TaskCompletionSource, IThreadPoolWorkItem
     {
         if (time <= TimeSpan.Zero || cancellationToken.IsCancellationRequested) return Task.CompletedTask;
         ClockWait wait = new(clock);
+        if (!wait.TryArm(time)) return Task.CompletedTask;
+        if (cancellationToken.CanBeCanceled)
+            wait._cancelled = cancellationToken.UnsafeRegister(static w => ((ClockWait)w!).Hear(), wait);
+        return wait.Armed();
+    }
+
+    /// <summary>Ends when the time is up or the other task has ended, whichever is first, on the thread that ends it. The timer is gone before what waits
+    /// goes on.</summary>
+    internal static Task UntilAsync(Clock clock, TimeSpan time, Task other)
+    {
+        if (time <= TimeSpan.Zero || other.IsCompleted) return Task.CompletedTask;
+        ClockWait wait = new(clock);
+        if (!wait.TryArm(time)) return Task.CompletedTask;
+        other.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(wait.End);
+        return wait.Armed();
+    }
+
+    private bool TryArm(TimeSpan time)
+    {
         try
         {
             // Timers count whole milliseconds and cut fractions off, so we round up.
             TimeSpan whole = TimeSpan.FromMilliseconds(Clock.ToMs(time));
-            wait._timer = clock.CreateTimer(static w => ((ClockWait)w!).End(), wait, whole, Timeout.InfiniteTimeSpan);
+            _timer = _clock.CreateTimer(static w => ((ClockWait)w!).End(), this, whole, Timeout.InfiniteTimeSpan);
+            return true;
         }
         catch (Exception error)
         {
             Safely.Report("time provider", error); // a wait that no timer ends is over
-            return Task.CompletedTask;
+            return false;
         }
+    }
 
-        if (cancellationToken.CanBeCanceled)
-            wait._cancelled = cancellationToken.UnsafeRegister(static w => ((ClockWait)w!).Hear(), wait);
-
-        // Full fence between the writes above and this look; pairs with the exchange in End. So either End finds the timer and the registration, or
+    private Task Armed()
+    {
+        // Full fence between the writes before and this look; pairs with the exchange in End. So either End finds the timer and the registration, or
         // we find that it has ended and let go of them.
         Interlocked.MemoryBarrier();
-        if (Volatile.Read(ref wait._isOver) != 0) wait.LetGo();
-        return wait.Task;
+        if (Volatile.Read(ref _isOver) != 0) LetGo();
+        return Task;
     }
 
     /// <summary>Ends soon, on another stack.</summary>
