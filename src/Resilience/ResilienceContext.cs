@@ -255,7 +255,11 @@ public abstract partial class ResilienceContext
     }
 
     /// <summary>Wipes the context for the next call.</summary>
-    private protected void Wipe() => _state = new() { DeadlineMs = Clock.Never };
+    private protected void Wipe()
+    {
+        _state = default; // in two steps: a value that is made elsewhere is copied, and the collector told, field by field
+        _state.DeadlineMs = Clock.Never;
+    }
 
     /// <summary>What still runs in the name of this call finds it cancelled, out of time, and without the timeouts around it, which serve
     /// others by now.</summary>
