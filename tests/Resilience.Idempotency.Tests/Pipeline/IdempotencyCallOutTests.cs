@@ -4,8 +4,8 @@ using Resilience.Tests.Seams;
 namespace Resilience.Idempotency.Tests.Pipeline;
 
 /// <summary>Everything that idempotency calls and that is not its own (serializer, rules, keys, fingerprints, reconciliation, store, clock, chance,
-/// listeners) throws, at each of its places, in calls that begin, are repeated, fail, are taken over, wait and are refused. Every call has an outcome, no claim stays open, and
-/// nothing is executed twice that was done.</summary>
+/// listeners) throws, at each of its places, in calls that begin, are repeated, fail, are taken over, wait and are refused. Every call has an outcome, no
+/// claim stays open, and nothing is executed twice that was done.</summary>
 public sealed class IdempotencyCallOutTests
 {
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);

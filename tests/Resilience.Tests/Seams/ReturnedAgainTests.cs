@@ -6,7 +6,8 @@ public sealed class ReturnedAgainTests
 {
     private const int Attempts = 4;
 
-    private static readonly string[] Orders = [.. Enumerable.Range(0, 81).Select(n => $"{"ABC"[n / 27 % 3]}{"ABC"[n / 9 % 3]}{"ABC"[n / 3 % 3]}{"ABC"[n % 3]}")];
+    private static readonly string[] Orders =
+        [.. Enumerable.Range(0, 81).Select(n => $"{"ABC"[n / 27 % 3]}{"ABC"[n / 9 % 3]}{"ABC"[n / 3 % 3]}{"ABC"[n % 3]}")];
 
     private sealed class Thing(char name) : IDisposable
     {

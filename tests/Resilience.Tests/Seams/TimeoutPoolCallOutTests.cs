@@ -10,8 +10,8 @@ public sealed class TimeoutPoolCallOutTests
 
     private static readonly string[] CallOuts =
     [
-        "nothing", "operation", "rule for exceptions", "rule for results", "name", "event", "TimeoutFor", "ShouldRetry", "OnRetry", "DelayFor", "Route", "key", "fallback",
-        "ShouldHandle", "ShouldCount", "dispose", "refusal",
+        "nothing", "operation", "rule for exceptions", "rule for results", "name", "event", "TimeoutFor", "ShouldRetry", "OnRetry", "DelayFor", "Route", "key",
+        "fallback", "ShouldHandle", "ShouldCount", "dispose", "refusal",
     ];
 
     private sealed class Answer(string thrower) : IDisposable

@@ -116,8 +116,8 @@ public sealed class NothingSentTests
         found.Should().NotBeEmpty("{0}", belief);
     }
 
-    /// <summary>A handler of yours may pass on and see that nobody was there; a witness at the bottom sees it too. Without one, or where it does not pass on, it
-    /// may have done anything.</summary>
+    /// <summary>A handler of yours may pass on and see that nobody was there; a witness at the bottom sees it too. Without one, or where it does not pass
+    /// on, it may have done anything.</summary>
     [Theory]
     [InlineData(Chain.Factory, true, 4)]
     [InlineData(Chain.Factory, false, 1)]
