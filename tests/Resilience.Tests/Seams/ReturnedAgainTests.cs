@@ -104,7 +104,7 @@ public sealed class ReturnedAgainTests
     public Task The_check_finds_a_policy_that_looks_at_the_next_attempt_alone() => Task.Run(() =>
         Orders.Count(order => Wrong("forgetful", order, suspends: false) is not null).Should().BeGreaterThan(10));
 
-    /// <summary>The first attempt hangs and is left behind. It brings what it brings while the retry waits, beside the second attempt, or after the call.</summary>
+    /// <summary>The first attempt hangs and is left behind. It brings something while the retry waits, beside the second attempt, or after the call.</summary>
     [Theory]
     [InlineData("retry")]
     [InlineData("hedging")]
