@@ -53,6 +53,8 @@ public sealed class DescriptionTests
         ["IdempotencyOptions.Lease"] = TimeSpan.FromSeconds(31),
         ["IdempotencyOptions.MaxExecution"] = TimeSpan.FromMinutes(11),
         ["IdempotencyOptions.Retention"] = TimeSpan.FromHours(25),
+        ["IdempotencyOptions.ReplayCacheTime"] = TimeSpan.FromSeconds(7),
+        ["IdempotencyOptions.ReplayCacheBytes"] = 3L << 20,
     };
 
     private static readonly Dictionary<Type, Func<object, string>> Texts = new()
@@ -69,7 +71,27 @@ public sealed class DescriptionTests
         [typeof(ResiliencePipelineBuilder)] = o => ((ResiliencePipelineBuilder)o).Build().Describe().ToString(),
     };
 
-    private static IdempotencyGate Gate(IdempotencyOptions options) => new(options: options);
+    private static IdempotencyGate Gate(IdempotencyOptions options) => new(new Elsewhere(), options);
+
+    /// <summary>A store in another process, which is never asked: so that what is kept of it in memory is an option that matters.</summary>
+    private sealed class Elsewhere : IIdempotencyStore
+    {
+        public IdempotencyStoreTraits Traits { get; } = new() { Name = "elsewhere" };
+
+        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<bool> CompleteAsync(
+            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+            throw new NotSupportedException();
+
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+
+        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    }
 
     private static string Text(Action<ResiliencePipelineBuilder> add)
     {

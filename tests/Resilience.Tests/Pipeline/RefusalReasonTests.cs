@@ -65,6 +65,7 @@ public sealed class RefusalReasonTests
         { "Unreadable", ["orders/idempotency: ", "the outcome of the call (record 1a2b) cannot be read, ", "as of 12:00:03Z; ", "until its record has expired."] },
         { "StoreUnavailable", ["orders/idempotency: ", "the store cannot be asked about record 1a2b (the disk is gone), ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
         { "ClaimLost", ["orders/idempotency: ", "the claim (record 1a2b) was lost while the call ran, ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
+        { "Stopping", ["orders/idempotency: ", "this process is stopping and does not begin the call (record 1a2b), ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
     };
 
     [Theory]
