@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 
 namespace Resilience;
 
@@ -13,15 +14,25 @@ internal static class ResponseBody
         response.StatusCode == HttpStatusCode.SwitchingProtocols || (request.Method == HttpMethod.Connect && response.IsSuccessStatusCode);
 
     /// <summary>A body that has no end of its own, and may be silent for long.</summary>
-    internal static bool IsEventStream(HttpResponseMessage response) => response.Content.Headers.ContentType?.MediaType is { } type
-        && (type.Equals("text/event-stream", StringComparison.OrdinalIgnoreCase)
+    /// <remarks>The headers are read as they came: parsing them makes objects, for each response.</remarks>
+    internal static bool IsEventStream(HttpResponseMessage response)
+    {
+        if (!response.Content.Headers.NonValidated.TryGetValues("Content-Type", out HeaderStringValues came) || came.Count != 1) return false;
+        ReadOnlySpan<char> type = came.ToString();
+        int parameters = type.IndexOf(';');
+        if (parameters >= 0) type = type[..parameters];
+        type = type.Trim();
+        return type.Equals("text/event-stream", StringComparison.OrdinalIgnoreCase)
             || type.Equals("multipart/x-mixed-replace", StringComparison.OrdinalIgnoreCase)
-            || type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase));
+            || type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase);
+    }
 
     /// <summary>Whether there is no body, so that nothing need be kept or bounded.</summary>
     internal static bool IsEmpty(HttpRequestMessage request, HttpResponseMessage response) =>
         request.Method == HttpMethod.Head || response.StatusCode is HttpStatusCode.NoContent or HttpStatusCode.NotModified
-        || response.Content.Headers.ContentLength == 0;
+        || (response.Content.Headers.NonValidated.TryGetValues("Content-Length", out HeaderStringValues came)
+            ? came.Count == 1 && came.ToString() == "0"
+            : response.Content.Headers.ContentLength == 0);
 
     /// <summary>Has the attempt end with a response whose body is treated as the options say.</summary>
     /// <param name="response">What came.</param>
