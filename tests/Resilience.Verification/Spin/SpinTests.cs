@@ -17,6 +17,16 @@ public sealed partial class SpinTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void The_model_keeps_its_rules_while_an_update_lowers_the_limit() =>
+        Verdict(Explore("-DSAFETY -DCOLLAPSE", "", "-DUPDATE -DCALLERS=2 -DCALLS=1")).Should().BeNull();
+
+    [Theory]
+    [InlineData("NO_SETTLE")]
+    [InlineData("OLD_LIMIT")]
+    public void A_flaw_of_an_update_in_the_model_is_found(string flaw) =>
+        Verdict(Explore("-DSAFETY -DBFS", "", $"-DUPDATE -DCALLERS=2 -DCALLS=1 -DBUG_{flaw}")).Should().NotBeNull("the model must notice it");
+
+    [Fact]
     public void Who_keeps_asking_gets_in_whatever_became_of_the_probes() =>
         Verdict(Explore("-DNP", "-l -f", "-DPATIENT -DCALLERS=1 -DFULL=1 -DCALLS=2")).Should().BeNull();
 

@@ -4,8 +4,10 @@
    state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
    step (d_step); between two of them any other thread may run. Callers may die after they were admitted. A clock ends breaks and leases.
 
+   With -DUPDATE somebody lowers the number of failures that open to 1 meanwhile, as CircuitBreaker.Update does. The run has its mark "full" then.
+
    One flaw each: -DBUG_LOST_FAILURE  -DBUG_TWO_PROBES  -DBUG_STALE_COUNTS  -DBUG_LOSER_PASSES  -DBUG_EARLY_EVENT  -DBUG_NO_HANDOVER,
-   and, with -DPATIENT, -DBUG_NO_LEASE */
+   with -DPATIENT, -DBUG_NO_LEASE, and with -DUPDATE, -DBUG_NO_SETTLE  -DBUG_OLD_LIMIT */
 #ifndef CALLERS
 #define CALLERS 2
 #endif
@@ -36,7 +38,15 @@ bool delivering;        /* _delivering */
 byte sent[ERAS], back[ERAS], reported[ERAS];
 byte told;              /* the last era that listeners heard of */
 byte maxOut;
+#ifdef UPDATE
+byte limit = FULL;      /* CircuitBreaker._settings: failures in a row that open now */
+bool sealed[ERAS];        /* FailureRun.Full: it has opened, by whatever limit */
+byte calls = CALLERS + 1;
+#define LIMIT limit
+#else
 byte calls = CALLERS;   /* callers that have not finished */
+#define LIMIT FULL
+#endif
 
 /* TryChange: the one compare-and-swap, then the successor, then the event. */
 inline change(from, to, first) {
@@ -102,7 +112,17 @@ inline sendProbe(number) {
     }
 }
 
+#ifdef UPDATE
+#define LOCALS byte permit, at, e, r, o, g, lim, latest; bool won, stands, more, isDue, lost, isProbe; mtype:state s
+
+/* OpenAfterRun: the run is marked in the word where it is counted, and whoever finds it full opens. */
+inline openIfFull(number, by) {
+    d_step { won = (sealed[number] || row[number] >= by); if :: won -> sealed[number] = true :: else fi }
+    if :: won -> change(number, OPEN, 0) :: else fi
+}
+#else
 #define LOCALS byte permit, at, e, r, o, g; bool won, stands, more, isDue, lost, isProbe; mtype:state s
+#endif
 
 inline tryEnter() {
     permit = NOBODY; isProbe = false;
@@ -110,12 +130,21 @@ inline tryEnter() {
     :: d_step { e = era; s = state[e] };
        if
        :: s == CLOSED ->
+#ifdef UPDATE
+           d_step { lim = limit };
+           d_step { stands = (sealed[e] || row[e] >= lim) };
+           if
+           :: stands -> openIfFull(e, lim)
+           :: else -> permit = e; break
+           fi
+#else
            d_step { r = row[e] };
            if
            :: r >= FULL ->
               change(e, OPEN, 0)            /* the row is full: open for whoever filled it */
            :: else -> permit = e; break
            fi
+#endif
        :: s == OPEN ->
            d_step { isDue = due[e] };
            if
@@ -199,6 +228,37 @@ progress_call:
                    od
                 fi
             :: e == permit && s == CLOSED ->
+#ifdef UPDATE
+                d_step { lim = limit };
+                if
+                :: do                                            /* a failure */
+                   :: d_step { r = row[permit]; stands = sealed[permit] };
+                      won = false;
+                      if :: stands || r >= lim -> break :: else fi;
+                      d_step { won = (row[permit] == r && !sealed[permit]); if :: won -> row[permit] = r + 1; reported[permit]++ :: else fi }
+                      if :: won -> break :: else fi
+                   od;
+#ifdef BUG_OLD_LIMIT
+                   latest = lim;
+#else
+                   latest = limit;
+#endif
+                   if
+                   :: !won || r + 1 >= lim -> openIfFull(permit, lim)
+                   :: else -> openIfFull(permit, latest)
+                   fi
+                :: do                                            /* a success ends the run, unless it is full */
+                   :: d_step { r = row[permit]; stands = sealed[permit] };
+                      if
+                      :: stands || r >= lim -> openIfFull(permit, lim); break
+                      :: r == 0 && !stands -> break
+                      :: else
+                      fi;
+                      d_step { won = (row[permit] == r && !sealed[permit]); if :: won -> row[permit] = 0; reported[permit] = 0 :: else fi }
+                      if :: won -> break :: else fi
+                   od
+                fi
+#else
                 if
                 :: do                                            /* a failure */
                    :: d_step { r = row[permit] };
@@ -218,12 +278,33 @@ progress_call:
                       if :: won -> break :: else fi
                    od
                 fi
+#endif
             :: else
             fi
         fi
     };
     calls--
 }
+
+#ifdef UPDATE
+/* Update: what is full by the old limit opens first; then the new one is published, and what was counted may be enough for it. */
+active proctype Updater() {
+    LOCALS;
+    do
+    :: d_step { e = era; s = state[e] };
+       if :: s != CLOSED -> break :: else fi;
+       d_step { stands = (sealed[e] || row[e] >= FULL) };
+       if :: !stands -> break :: else fi;
+       openIfFull(e, FULL)
+    od;
+    limit = 1;
+#ifndef BUG_NO_SETTLE
+    d_step { e = era; s = state[e] };
+    if :: s == CLOSED -> openIfFull(e, 1) :: else fi;
+#endif
+    calls--
+}
+#endif
 
 /* Breaks and leases end, now or later. */
 active proctype Clock() {
@@ -248,7 +329,7 @@ active proctype Judge() {
         (calls == 0);
         assert(told == era);
         assert(!delivering);
-        assert(state[era] != CLOSED || reported[era] < FULL)
+        assert(state[era] != CLOSED || reported[era] < LIMIT)
     }
 }
 #endif
