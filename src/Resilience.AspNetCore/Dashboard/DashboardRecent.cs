@@ -152,6 +152,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         ChaosSwitched e => $"{e.PolicyName}: chaos is {(e.IsOn ? "on" : "off")}.",
         HedgeDenied e => $"{e.PolicyName}: no second attempt beside the first ({e.Denial}).",
         IdempotencyClaimLost e => $"{e.PolicyName}: a claim was lost while its call ran.",
+        IdempotencyStoreFailed e => $"{e.PolicyName}: the store could not be asked to {e.Task}.",
         IdempotencyOutcomeNotKept e => $"{e.PolicyName}: an outcome could not be recorded ({e.Finish}).",
         _ => $"{happened.PolicyName}: {happened.GetType().Name}.",
     };

@@ -46,7 +46,7 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
             {
                 if (gate.StartCheck != IdempotencyStartCheck.MustAnswer)
                 {
-                    ResilienceLog.StoreUnavailableAtStart(log, outage, gate.Title);
+                    ResilienceLog.StoreUnavailableAtStart(log, ExceptionWalk.Loggable(outage), gate.Title);
                     return null;
                 }
 

@@ -29,7 +29,7 @@ internal sealed class EventLog(ILogger users)
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
         IdempotencyOutcomeNotKept => LogLevel.Error,
-        IdempotencyClaimLost => LogLevel.Warning,
+        IdempotencyClaimLost or IdempotencyStoreFailed => LogLevel.Warning,
         IdempotencyAnswered { Attempt: > 1 } => LogLevel.Warning,
         IdempotencyAnswered { Answer: IdempotencyAnswer.OutcomeUnknown or IdempotencyAnswer.Unreadable } => LogLevel.Warning,
         IdempotencyAnswered { Answer: IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.Unprotected } => LogLevel.Error,
@@ -91,7 +91,10 @@ internal sealed class EventLog(ILogger users)
                 ResilienceLog.IdempotencyRefused(_logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
                 break;
             case IdempotencyClaimLost e:
-                ResilienceLog.IdempotencyClaimLost(_logger, policy, e.Id, e.Fence);
+                ResilienceLog.IdempotencyClaimLost(_logger, e.Error, policy, e.Id, e.Fence);
+                break;
+            case IdempotencyStoreFailed e:
+                ResilienceLog.IdempotencyStoreFailed(_logger, e.Error, policy, e.Task);
                 break;
             case IdempotencyOutcomeNotKept e:
                 ResilienceLog.IdempotencyOutcomeNotKept(_logger, e.Error, policy, e.Id, e.Finish);

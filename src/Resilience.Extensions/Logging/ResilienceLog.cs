@@ -106,7 +106,10 @@ internal static partial class ResilienceLog
     [LoggerMessage(
         31, LogLevel.Warning, "{Gate}: the claim of record {Id} (fence {Fence}) was lost while its call was running; somebody else may do it as well",
         EventName = "IdempotencyClaimLost")]
-    internal static partial void IdempotencyClaimLost(ILogger logger, string gate, string id, long fence);
+    internal static partial void IdempotencyClaimLost(ILogger logger, Exception? error, string gate, string id, long fence);
+
+    [LoggerMessage(35, LogLevel.Warning, "{Gate}: the store could not be asked to {Task}", EventName = "IdempotencyStoreFailed")]
+    internal static partial void IdempotencyStoreFailed(ILogger logger, Exception error, string gate, string task);
 
     [LoggerMessage(32, LogLevel.Error, "{Gate}: the outcome of record {Id} was not recorded ({Finish})", EventName = "IdempotencyOutcomeNotKept")]
     internal static partial void IdempotencyOutcomeNotKept(ILogger logger, Exception? error, string gate, string id, IdempotencyFinish finish);

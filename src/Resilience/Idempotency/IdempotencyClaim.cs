@@ -102,6 +102,16 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>True when the call received the outcome that another one recorded, in place of its own.</summary>
     internal bool HasConverged { get; set; }
 
+    /// <summary>Why the last renewal failed; null when it did not.</summary>
+    internal Exception? RenewalError
+    {
+        get => Volatile.Read(ref _rare)?.RenewalError;
+        set
+        {
+            if (value is not null || Volatile.Read(ref _rare) is not null) Rare.RenewalError = value;
+        }
+    }
+
     internal Exception? WhyUnprotected => _rare?.WhyUnprotected;
 
     /// <summary>True from the moment on at which its owner began to complete, release or hold it, also in a transaction.</summary>
@@ -295,12 +305,14 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
 
     private static InvalidOperationException AlreadyEnded() => new("This claim was completed, released or held before.");
 
-    private Rarities Rare => _rare ??= new(); // by the one who asks for the claim or ends it
+    /// <summary>Made by whoever needs it first: the one who asks for the claim or ends it, or the keeper.</summary>
+    private Rarities Rare => Volatile.Read(ref _rare) ?? Interlocked.CompareExchange(ref _rare, new(), null) ?? _rare!;
 
     /// <summary>What few claims have.</summary>
     private sealed class Rarities
     {
         internal IdempotencyEntry EndInTransaction;
         internal Exception? WhyUnprotected;
+        internal volatile Exception? RenewalError;
     }
 }

@@ -214,6 +214,22 @@ public sealed partial class IdempotencyGate
         }
     }
 
+    private async ValueTask<bool> RenewAsync(IdempotencyClaim claim)
+    {
+        try
+        {
+            bool isHeld = await _store.RenewAsync(claim).ConfigureAwait(false);
+            claim.RenewalError = null;
+            return isHeld;
+        }
+        catch (Exception failed)
+        {
+            claim.RenewalError = failed;
+            IdempotencyTelemetry.StoreFailed(_environment, "renew", failed);
+            throw;
+        }
+    }
+
     private void LoseClaim(IdempotencyClaim claim)
     {
         // A renewal that crossed with the completion: the record is no longer in progress because it was completed, by us.
@@ -246,7 +262,7 @@ public sealed partial class IdempotencyGate
         }
         catch (IdempotencyStoreException failed)
         {
-            Safely.Report("idempotency purge", failed);
+            IdempotencyTelemetry.StoreFailed(_environment, "purge", failed);
         }
     }
 }

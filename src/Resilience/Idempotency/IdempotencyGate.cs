@@ -59,7 +59,7 @@ public sealed partial class IdempotencyGate : IDisposable
         Name = environment.PolicyName;
         Store = store;
         _store = new(Store, _options, _environment);
-        _keeper = new(_claims, _options, _clock, _environment.Randomness, _store.RenewAsync, LoseClaim);
+        _keeper = new(_claims, _options, _clock, _environment.Randomness, RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         if (!_store.Traits.IsImmediate && _options.ReplayCacheTime > TimeSpan.Zero) _replays = of is null ? new(_options) : of._replays;
         Guid seed = Guid.NewGuid();
@@ -209,7 +209,7 @@ public sealed partial class IdempotencyGate : IDisposable
         }
         catch (Exception failed)
         {
-            Safely.Report("idempotency release", failed);
+            IdempotencyTelemetry.StoreFailed(_environment, "release", failed);
         }
         finally
         {

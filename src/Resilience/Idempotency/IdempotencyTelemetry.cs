@@ -36,7 +36,24 @@ public sealed record IdempotencyAnswered(string PipelineName, string PolicyName,
 /// <param name="Id">The first digits of the record's id.</param>
 /// <param name="Fence">The fence of the lost claim.</param>
 public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName, string Id, long Fence)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>Why the lease could not be renewed; null when the store said that the claim is gone.</summary>
+    public Exception? Error { get; init; }
+}
+
+/// <summary>The store could not be asked for something for which no caller waits: a renewal, a claim that is given back, a sweep. What callers wait for
+/// is told with the answer to them.</summary>
+/// <param name="PipelineName">Empty.</param>
+/// <param name="PolicyName">The gate.</param>
+/// <param name="Task">What it was asked for: <c>renew</c>, <c>release</c>, <c>complete</c>, <c>withdraw</c> or <c>purge</c>.</param>
+/// <param name="Error">What the store said.</param>
+public sealed record IdempotencyStoreFailed(string PipelineName, string PolicyName, string Task, Exception Error)
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <summary>What kind of fault it was. <see cref="IdempotencyStoreFault.Misconfigured"/> does not pass by itself.</summary>
+    public IdempotencyStoreFault? Fault => (Error as IdempotencyStoreException)?.Fault;
+}
 
 /// <summary>An outcome could not be recorded.</summary>
 /// <param name="PipelineName">Empty.</param>
@@ -148,6 +165,13 @@ internal sealed class IdempotencyTelemetry
         SpanEvents.AddRefusal(environment.PolicyName, reason, refusal);
     }
 
+    /// <summary>Nobody waits for it, so it is told to those who listen.</summary>
+    internal static void StoreFailed(PolicyEnvironment environment, string task, Exception error)
+    {
+        Safely.Report($"idempotency {task}", error);
+        if (environment.HasListeners) environment.Publish(new IdempotencyStoreFailed("", environment.PolicyName, task, error));
+    }
+
     internal static void Ended(PolicyEnvironment environment, string how)
     {
         SafeCounter<long> endings = Of(environment)._endings;
@@ -176,7 +200,8 @@ internal sealed class IdempotencyTelemetry
     {
         SafeCounter<long> lost = Of(environment)._lost;
         if (lost.Enabled) lost.Add(1, Tags(environment));
-        if (environment.HasListeners) environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence));
+        if (environment.HasListeners)
+            environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence) { Error = claim.RenewalError });
     }
 
     /// <summary>True when somebody heard it: who was not counted on the way in is not counted on the way out.</summary>

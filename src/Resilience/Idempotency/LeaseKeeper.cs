@@ -177,9 +177,9 @@ internal sealed class LeaseKeeper : IDisposable
         {
             isHeld = await _renew(claim).ConfigureAwait(false);
         }
-        catch (Exception error)
+        catch (Exception)
         {
-            Safely.Report("idempotency renewal", error);
+            // told by the gate; it is in doubt whether the claim stands
         }
 
         if (Note(claim, isHeld, asked)) _lost(claim);

@@ -336,7 +336,8 @@ internal sealed class StoreCalls : IDisposable
         }
 
         Interlocked.Decrement(ref _inBackground);
-        Safely.Report($"idempotency {operation}", new InvalidOperationException("Too much waits for the store already; this record is left to lapse."));
+        IdempotencyTelemetry.StoreFailed(
+            _environment, operation, new InvalidOperationException("Too much waits for the store already; this record is left to lapse."));
     }
 
     private async Task RepeatAsync(string operation, Func<Task> step)
@@ -367,7 +368,7 @@ internal sealed class StoreCalls : IDisposable
         }
         catch (Exception error)
         {
-            Safely.Report($"idempotency {operation}", error);
+            IdempotencyTelemetry.StoreFailed(_environment, operation, error);
         }
         finally
         {
