@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>One node stops while another one before the same store goes on: nobody waits for a lease, which is an hour here.</summary>
+/// <summary>One node stops while another one before the same store goes on: no caller waits for a lease, which is an hour here.</summary>
 public sealed class DeploymentTests : IDisposable
 {
     private readonly Ledger _quick = new(); // of both nodes, as the others

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Resilience;
 
 /// <summary>The way out for a record whose outcome is unknown, on the page: an operator looks at it and says what happened.</summary>
-/// <remarks>Whoever decides names the fence that was seen, so a decision about one doubt changes nothing about the next. A result cannot be given here:
+/// <remarks>The operator names the fence that was seen, so a decision about one doubt changes nothing about the next. A result cannot be given here:
 /// "done" is told without one, and code can say more (<see cref="IdempotencyGate.ResolveAsync"/>).</remarks>
 internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboardOptions options, ILogger logger)
 {

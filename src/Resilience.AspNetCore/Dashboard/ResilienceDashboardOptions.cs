@@ -41,7 +41,7 @@ public sealed class ResilienceDashboardOptions : PolicyOptions
     public bool EnableActions { get; set; }
 
     /// <summary>Whether records of idempotency gates whose outcome is unknown can be looked up by their id and decided about from the page. Default false;
-    /// needs <see cref="EnableActions"/>. To say that something was not done lets it be done again, so whoever may do this should be able to find out.
+    /// needs <see cref="EnableActions"/>. To say that something was not done lets it be done again, so an operator who may do this should be able to find out.
     /// Each decision is a warning in the log, with who made it.</summary>
     public bool EnableResolving { get; set; }
 

@@ -20,7 +20,7 @@ internal sealed class CallerQuota(TimeProvider time)
     /// <summary>How many callers have something open now; for tests.</summary>
     internal int OpenCallers => _open.Count;
 
-    /// <summary>Counts a request of this caller as open. Whoever gets true calls <see cref="Close"/>.</summary>
+    /// <summary>Counts a request of this caller as open. A caller that gets true calls <see cref="Close"/>.</summary>
     internal bool TryOpen(string scope, int most)
     {
         while (true)
@@ -99,7 +99,7 @@ internal sealed class CallerQuota(TimeProvider time)
         _newest = Math.Max(_newest, newest);
     }
 
-    /// <summary>Short, and nobody chooses a scope that has another one's.</summary>
+    /// <summary>Short; no caller can choose a scope that has the name of another.</summary>
     private static ulong NameOf(string scope) => BinaryPrimitives.ReadUInt64LittleEndian(Fingerprint.Of(scope).ToArray());
 }
 

@@ -136,7 +136,7 @@ internal sealed partial class IdempotencyEndpoint(
         }
         catch (IdempotencyStoreException)
         {
-            return false; // whoever asks for the claim hears it too, and answers
+            return false; // the claim is asked for next; it fails in the same way, and that is answered
         }
     }
 

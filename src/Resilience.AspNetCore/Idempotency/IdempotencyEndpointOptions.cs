@@ -45,7 +45,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <summary>Finds the key elsewhere than in the header, from the request and its whole body: for webhooks, whose sender names each event in a header of
     /// its own or in the body (<see cref="IdempotencyKeySource"/>). Null or empty: the header is looked at. What is found is held to the same bounds as a
     /// key in the header. What it throws comes out. Default null: the header alone.</summary>
-    /// <remarks>Whoever can send a key receives its response: check the sender's signature before, in a middleware, and set <see cref="ScopeFor"/> to the
+    /// <remarks>A caller that can send a key receives its response: check the sender's signature before, in a middleware, and set <see cref="ScopeFor"/> to the
     /// sender. A sender that repeats an event with another time or counter in it is the same request only for a <see cref="FingerprintFor"/> that leaves
     /// them out.</remarks>
     public Func<HttpContext, ReadOnlyMemory<byte>, string?>? KeyFor { get; set; }

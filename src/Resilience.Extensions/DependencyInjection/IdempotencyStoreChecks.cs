@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience;
 
-/// <summary>Asks the stores of the gates for which <c>CheckStoreAtStart</c> was said, before the host starts anything else.</summary>
+/// <summary>Asks the stores of the gates with <c>CheckStoreAtStart</c>, before the host starts anything else.</summary>
 /// <remarks>A mistake stops the host: it would not pass. An outage does not, unless the store must answer: callers are told 503 until it is over, and
 /// a host that does not start would not be there then.</remarks>
 internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered, IdempotencyGates gates, IServiceProvider services)

@@ -305,7 +305,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
 
     private static InvalidOperationException AlreadyEnded() => new("This claim was completed, released or held before.");
 
-    /// <summary>Made by whoever needs it first: the one who asks for the claim or ends it, or the keeper.</summary>
+    /// <summary>Made when it is first needed: by the call that asks for the claim or ends it, or by the keeper.</summary>
     private Rarities Rare => Volatile.Read(ref _rare) ?? Interlocked.CompareExchange(ref _rare, new(), null) ?? _rare!;
 
     /// <summary>What few claims have.</summary>

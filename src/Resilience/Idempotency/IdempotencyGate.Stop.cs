@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <content>How a gate stops, so that a deployment delays nobody by a lease.</content>
+/// <content>How a gate stops, so that a deployment delays no caller by a lease.</content>
 public sealed partial class IdempotencyGate
 {
     /// <summary>How often it is looked whether everything has ended.</summary>
@@ -40,10 +40,21 @@ public sealed partial class IdempotencyGate
 
     private bool HasOpen => _claims.Count > 0 || _store.IsBusyInBackground || _underTerms.Values.Any(static gate => gate.HasOpen);
 
+    /// <summary>Each by itself: what hears of it is a user's, and may hold up the thread. On a user's time it happens here.</summary>
     private void TellToStop()
     {
-        foreach (IdempotencyClaim claim in _claims.All()) claim.TellToStop();
+        foreach (IdempotencyClaim claim in _claims.All())
+        {
+            if (_clock.IsSystem) _clock.Post(new StopTold(claim));
+            else claim.TellToStop();
+        }
+
         foreach (IdempotencyGate gate in _underTerms.Values) gate.TellToStop();
+    }
+
+    private sealed class StopTold(IdempotencyClaim claim) : IThreadPoolWorkItem
+    {
+        public void Execute() => claim.TellToStop();
     }
 
     /// <summary>While the gate stops: an outcome that there is, and no claim.</summary>

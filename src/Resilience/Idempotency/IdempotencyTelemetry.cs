@@ -165,7 +165,7 @@ internal sealed class IdempotencyTelemetry
         SpanEvents.AddRefusal(environment.PolicyName, reason, refusal);
     }
 
-    /// <summary>Nobody waits for it, so it is told to those who listen.</summary>
+    /// <summary>No caller waits for it, so it is told to listeners.</summary>
     internal static void StoreFailed(PolicyEnvironment environment, string task, Exception error)
     {
         Safely.Report($"idempotency {task}", error);

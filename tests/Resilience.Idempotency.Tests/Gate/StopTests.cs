@@ -18,7 +18,7 @@ public sealed class StopTests
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task However_a_claim_ends_while_its_gate_stops_nobody_waits_for_its_lease(string how, IdempotencyAnswer then, int attempt)
+    public async Task However_a_claim_ends_while_its_gate_stops_no_caller_waits_for_its_lease(string how, IdempotencyAnswer then, int attempt)
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
@@ -117,6 +117,25 @@ public sealed class StopTests
         (await other.EnterAsync(obedient, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
         (await other.EnterAsync(deaf, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
         (await hearsNot.CompleteAsync(IdempotencyPayloadKind.Value, default)).Should().Be(IdempotencyFinish.Kept, "late is not too late");
+    }
+
+    [Fact]
+    public async Task A_callback_that_blocks_holds_up_neither_the_stop_nor_the_others()
+    {
+        using IdempotencyGate gate = new();
+        using ManualResetEventSlim blocked = new();
+        IdempotencyClaim blocks = (await gate.EnterAsync(Kit.NewId(), default)).Claim!, hears = (await gate.EnterAsync(Kit.NewId(), default)).Claim!;
+        TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        using CancellationTokenRegistration one = blocks.LeaseLost.Register(blocked.Wait), other = hears.LeaseLost.Register(heard.SetResult);
+        try
+        {
+            await gate.StopAsync(new CancellationToken(canceled: true)).WaitAsync(Kit.Patience);
+            await heard.Task.WaitAsync(Kit.Patience);
+        }
+        finally
+        {
+            blocked.Set();
+        }
     }
 
     [Fact]

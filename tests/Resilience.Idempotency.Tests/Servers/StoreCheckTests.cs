@@ -160,7 +160,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         return Task.CompletedTask;
     }
 
-    /// <summary>A clock that waits for nothing: whoever waits is woken at once, and its time has passed.</summary>
+    /// <summary>A clock that waits for nothing: who waits is woken at once, and its time has passed.</summary>
     private sealed class SteppingTime : TimeProvider
     {
         private long _now;
