@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 namespace Resilience.Idempotency.Tests;
 
 /// <summary>The pure rules and the small parts at their edges, where a change of one sign would go unnoticed elsewhere.</summary>
+[Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class IdempotencyRulesTests
 {
     private const long Now = 1_000_000;

@@ -82,7 +82,7 @@ public static class IdempotencyServiceCollectionExtensions
     /// (<see cref="IdempotencyGate.CheckStoreAsync"/>). Without this the store is not touched before its first call.</summary>
     /// <param name="builder">What <see cref="AddIdempotency(IServiceCollection, Action{IdempotencyOptions}?)"/> returned.</param>
     /// <param name="mustAnswer">Whether an outage stops the host as well: then the store is asked for 30 s. Default false: an outage passes, so it is
-    /// logged as an error and the host starts.</param>
+    /// logged as an error after 3 s, and the host starts.</param>
     /// <remarks>A mistake (no table, no right, a wrong password) always stops the host, with an <see cref="IdempotencyStoreException"/> that tells it. What
     /// weakens the store's promises is logged as a warning. It runs before anything else of the host is started: create tables before.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>

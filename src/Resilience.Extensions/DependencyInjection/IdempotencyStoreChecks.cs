@@ -9,7 +9,12 @@ namespace Resilience;
 internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered, IdempotencyGates gates, IServiceProvider services)
 {
     /// <summary>How long a store that must answer is asked again.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30), Pause = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long any other one: a client that is still connecting does not know yet that it will be shut out.</summary>
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(3);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     internal async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -44,14 +49,16 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
             }
             catch (IdempotencyStoreException outage) when (outage.IsTransient || outage.Fault == IdempotencyStoreFault.Full)
             {
-                if (gate.StartCheck != IdempotencyStartCheck.MustAnswer)
+                bool mustAnswer = gate.StartCheck == IdempotencyStartCheck.MustAnswer;
+                if (time.GetElapsedTime(start) < (mustAnswer ? Patience : LeastPatience))
                 {
-                    ResilienceLog.StoreUnavailableAtStart(log, ExceptionWalk.Loggable(outage), gate.Title);
-                    return null;
+                    await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
+                    continue;
                 }
 
-                if (time.GetElapsedTime(start) >= Patience) return Named(gate, outage);
-                await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
+                if (mustAnswer) return Named(gate, outage);
+                ResilienceLog.StoreUnavailableAtStart(log, ExceptionWalk.Loggable(outage), gate.Title);
+                return null;
             }
             catch (IdempotencyStoreException mistake)
             {

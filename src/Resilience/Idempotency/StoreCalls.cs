@@ -26,6 +26,7 @@ internal sealed class StoreCalls : IDisposable
     private readonly PolicyEnvironment _environment;
     private readonly TimeProvider _time;
     private readonly ResiliencePipeline _claiming, _finishing, _once;
+    private volatile IdempotencyStoreException? _lastFailure;
     private int _inBackground;
     private int _isDisposed;
 
@@ -256,11 +257,17 @@ internal sealed class StoreCalls : IDisposable
     private IdempotencyStoreException ErrorOf(string operation, TimeSpan bound, Exception? error, IdempotencyStoreException? said)
     {
         if (error is IdempotencyStoreException own) return own;
+        bool isRefused = error is not TimeoutException;
+
+        // A circuit that is open says since when, and not why the store failed: its last failure does.
+        said ??= isRefused ? _lastFailure : null;
         string told = said is null ? "" : $" Before that it said: {Safely.MessageOf(said)}";
-        string what = error is TimeoutException
-            ? $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms."
-            : $"is not asked to {operation}: {(error is null ? "the answer was judged to be a failure" : Safely.MessageOf(error))}";
-        return new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", error is TimeoutException && said is not null ? said : error);
+        string what = isRefused
+            ? $"is not asked to {operation}: {(error is null ? "the answer was judged to be a failure" : Safely.MessageOf(error))}"
+            : $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms.";
+        IdempotencyStoreException made = new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", said ?? error);
+        if (!isRefused) _lastFailure = made;
+        return made;
     }
 
     /// <summary>One attempt. It is remembered, because it may outlive the call.</summary>
@@ -302,6 +309,7 @@ internal sealed class StoreCalls : IDisposable
         {
             error = IdempotencyTelemetry.NameOf(failed.Fault);
             notes?.Failed(failed, isInDoubt: failed.IsTransient);
+            _lastFailure = failed;
             throw;
         }
         catch (OperationCanceledException) when (overdue.IsCancellationRequested)
@@ -318,6 +326,7 @@ internal sealed class StoreCalls : IDisposable
             IdempotencyStoreException failed = new(
                 IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' failed to {operation}: {Safely.MessageOf(other)}", other);
             notes?.Failed(failed, isInDoubt: true);
+            _lastFailure = failed;
             throw failed;
         }
         finally

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 namespace Resilience.Idempotency.Tests.Gate;
 
 /// <summary>The claims of a process as entries of their table, and what a new key costs there.</summary>
+[Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class ClaimTableTests
 {
     private static readonly Fingerprint Other = Fingerprint.Of("other");

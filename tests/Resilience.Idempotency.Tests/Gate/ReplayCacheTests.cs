@@ -1,6 +1,7 @@
 namespace Resilience.Idempotency.Tests.Gate;
 
 /// <summary>Replays that this process gives by itself, and what may never come of that.</summary>
+[Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class ReplayCacheTests
 {
     private static readonly byte[] Receipt = "receipt"u8.ToArray();

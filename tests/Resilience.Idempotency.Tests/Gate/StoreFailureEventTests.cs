@@ -33,6 +33,29 @@ public sealed class StoreFailureEventTests
         Told(kit, typeof(IdempotencyStoreFailed)).Cast<IdempotencyStoreFailed>().All(e => e.Task == operation && e.Fault == IdempotencyStoreFault.Misconfigured).Should().BeTrue();
     }
 
+    [Theory]
+    [InlineData("it says why", "permission denied for schema keys")]
+    [InlineData("it hangs", "did not answer to acquire within 20 ms")]
+    public async Task While_the_circuit_before_the_store_is_open_callers_hear_of_its_last_failure(string how, string cause)
+    {
+        UnrulyStore store = new(new InMemoryIdempotencyStore())
+        {
+            Before = _ => how == "it hangs"
+                ? Task.Delay(Timeout.Infinite)
+                : Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "permission denied for schema keys")),
+        };
+        ResiliencePipeline guard = new ResiliencePipelineBuilder { Classifier = GuardedIdempotencyStore.Classifier }
+            .AddCircuitBreaker(new CircuitBreakerOptions { ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) }).Build();
+        using IdempotencyGate gate = new(new GuardedIdempotencyStore(store, guard), new() { AcquireTimeout = TimeSpan.FromMilliseconds(20) });
+        await gate.EnterAsync(Kit.NewId(), default);
+        guard.Find<CircuitBreaker>()!.State.Should().Be(CircuitState.Open);
+
+        IdempotencyEntry refused = await gate.EnterAsync(Kit.NewId(), default);
+
+        refused.Error!.Message.Should().Contain("the circuit is open").And.Contain(cause);
+        refused.Error.InnerException.Should().BeOfType<IdempotencyStoreException>().Which.Message.Should().Contain(cause, "and the log has all of it");
+    }
+
     [Fact]
     public async Task A_claim_that_is_lost_because_renewals_failed_says_why_and_one_that_was_taken_over_does_not()
     {

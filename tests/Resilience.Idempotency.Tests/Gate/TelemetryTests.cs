@@ -4,6 +4,7 @@ using System.Diagnostics.Metrics;
 namespace Resilience.Idempotency.Tests.Gate;
 
 /// <summary>What the gate shows to those who watch: each answer, each ending, who waits, and how the store does.</summary>
+[Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class TelemetryTests : IDisposable
 {
     private static readonly Fingerprint Asked = Fingerprint.Of("asked");

@@ -30,7 +30,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     [MemberData(nameof(Wrong))]
     public async Task A_mistake_stops_the_start_and_an_outage_is_logged_and_both_are_in_the_health_check(string what, bool isMistake, string told)
     {
-        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false);
+        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false, isMistake ? null : new SteppingTime());
 
         Func<Task> start = () => StartAsync(services);
         if (isMistake) (await start.Should().ThrowAsync<IdempotencyStoreException>()).Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Misconfigured && e.Message.Contains(told));
@@ -115,9 +115,10 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         return services;
     }
 
-    private async Task<ServiceProvider> BuildAsync(string what, bool mustAnswer)
+    private async Task<ServiceProvider> BuildAsync(string what, bool mustAnswer, TimeProvider? time = null)
     {
         ServiceCollection services = Services();
+        if (time is not null) services.AddSingleton(time);
         IIdempotencyBuilder gate = services.AddIdempotency();
         string writer = postgres.ConnectionString, closed = "127.0.0.1:1,connectTimeout=200,connectRetry=1,asyncTimeout=1000";
         _ = what switch
