@@ -57,7 +57,7 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
                 }
 
                 if (mustAnswer) return Named(gate, outage);
-                ResilienceLog.StoreUnavailableAtStart(log, ExceptionWalk.Loggable(outage), gate.Title);
+                ResilienceLog.StoreUnavailableAtStart(log, outage, gate.Title);
                 return null;
             }
             catch (IdempotencyStoreException mistake)
