@@ -112,6 +112,7 @@ public sealed class DeploymentTests : IDisposable
         {
             (o.Lease, o.MaxExecution) = (TimeSpan.FromHours(1), TimeSpan.FromHours(2));
             o.WhenInFlight = WhenInFlight.Refuse;
+            o.AcquireTimeout = TimeSpan.FromSeconds(30); // the machine may be busy
         }).UseSqlite($"Data Source={_file}").AddEndpoints(o => o.AllowSharedScope = true);
         builder.Services.AddHostedService<Consumer>();
         WebApplication app = builder.Build();

@@ -7,7 +7,7 @@ namespace Resilience;
 /// guard, so that a circuit breaker sees a store that hangs; a bound above it would be a cancellation, which says nothing about the store.</para>
 /// <para>A store that answers at once (<see cref="IdempotencyStoreTraits.IsImmediate"/>) has no pipeline.</para>
 /// </remarks>
-internal sealed class StoreCalls : IDisposable
+internal sealed partial class StoreCalls : IDisposable
 {
     private const int MostInBackground = 1000;
 
@@ -382,28 +382,6 @@ internal sealed class StoreCalls : IDisposable
         finally
         {
             Interlocked.Decrement(ref _inBackground);
-        }
-    }
-
-    /// <summary>What is known of one operation over all its attempts.</summary>
-    private sealed class Notes
-    {
-        private volatile bool _isInDoubt;
-        private volatile IdempotencyStoreException? _said;
-
-        /// <summary>The attempt that was begun last; it may still be under way.</summary>
-        internal Task? Last;
-
-        /// <summary>What the store said last, where it said anything.</summary>
-        internal IdempotencyStoreException? Said => _said;
-
-        /// <summary>True when the store may have done what was asked although it did not say so: an attempt failed so, or is still under way.</summary>
-        internal bool IsInDoubt => _isInDoubt || Last is { IsCompleted: false };
-
-        internal void Failed(IdempotencyStoreException? said, bool isInDoubt)
-        {
-            if (said is not null) _said = said;
-            if (isInDoubt) _isInDoubt = true;
         }
     }
 }

@@ -7,6 +7,9 @@ namespace Resilience.StoreTests.Servers;
 /// <summary>A store that was given a connection string keeps to itself: the application's own connection is neither taken over nor taken.</summary>
 public sealed class RegistrationTests(PostgresServer postgres, RedisServer redis) : IClassFixture<PostgresServer>, IClassFixture<RedisServer>
 {
+    /// <summary>The machine may be busy.</summary>
+    private static void Patient(IdempotencyOptions options) => options.AcquireTimeout = TimeSpan.FromSeconds(30);
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -17,7 +20,7 @@ public sealed class RegistrationTests(PostgresServer postgres, RedisServer redis
         string ofStore = new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Database = keys }.ConnectionString;
         ServiceCollection services = [];
         if (applicationFirst) services.AddSingleton(_ => postgres.Connect());
-        services.AddIdempotency().UsePostgreSql(ofStore);
+        services.AddIdempotency(Patient).UsePostgreSql(ofStore);
         if (!applicationFirst) services.AddSingleton(_ => postgres.Connect());
         NpgsqlDataSource application;
         await using (ServiceProvider provider = services.BuildServiceProvider())
@@ -43,7 +46,7 @@ public sealed class RegistrationTests(PostgresServer postgres, RedisServer redis
         IConnectionMultiplexer own = await redis.ConnectAsync("defaultDatabase=1");
         ServiceCollection services = [];
         if (applicationFirst) services.AddSingleton(own);
-        services.AddIdempotency().UseRedis($"127.0.0.1:{redis.Port},defaultDatabase=2");
+        services.AddIdempotency(Patient).UseRedis($"127.0.0.1:{redis.Port},defaultDatabase=2");
         if (!applicationFirst) services.AddSingleton(own);
         IdempotencyId id = IdempotencyKey.Shared($"k {applicationFirst}").ToId();
         await using (ServiceProvider provider = services.BuildServiceProvider())
@@ -66,8 +69,8 @@ public sealed class RegistrationTests(PostgresServer postgres, RedisServer redis
         await using NpgsqlDataSource source = postgres.Connect();
         IConnectionMultiplexer connection = await redis.ConnectAsync("defaultDatabase=3");
         ServiceCollection services = [];
-        services.AddIdempotency().UsePostgreSql(o => o.Table = "of_the_application");
-        services.AddIdempotency("orders").UseRedis();
+        services.AddIdempotency(Patient).UsePostgreSql(o => o.Table = "of_the_application");
+        services.AddIdempotency("orders", Patient).UseRedis();
         services.AddSingleton(source).AddSingleton(connection);
         await using (ServiceProvider provider = services.BuildServiceProvider())
         {

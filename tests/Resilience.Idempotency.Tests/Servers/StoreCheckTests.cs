@@ -119,7 +119,10 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     {
         ServiceCollection services = Services();
         if (time is not null) services.AddSingleton(time);
-        IIdempotencyBuilder gate = services.AddIdempotency();
+        IIdempotencyBuilder gate = services.AddIdempotency(o =>
+        {
+            if (mustAnswer) o.AcquireTimeout = TimeSpan.FromSeconds(30); // the machine may be busy
+        });
         string writer = postgres.ConnectionString, closed = "127.0.0.1:1,connectTimeout=200,connectRetry=1,asyncTimeout=1000";
         _ = what switch
         {
