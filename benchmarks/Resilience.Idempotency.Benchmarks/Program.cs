@@ -30,7 +30,12 @@ if (given.ContainsKey("--processor-only"))
 
 if (given.ContainsKey("--servers-only"))
 {
-    if (given.TryGetValue("--postgresql", out string? database)) await Postgres.RunAsync(report, database);
+    if (given.TryGetValue("--postgresql", out string? database))
+    {
+        await Postgres.ProcessorTimeAsync(report, database);
+        await Postgres.RunAsync(report, database);
+    }
+
     if (!given.TryGetValue("--redis", out string? cache)) return;
     await Redis.ServerTimeAsync(report, cache);
     await Redis.RunAsync(report, cache);
@@ -40,7 +45,12 @@ if (given.ContainsKey("--servers-only"))
 await Processor.RunAsync(report);
 await InMemory.RunAsync(report);
 await Sqlite.RunAsync(report);
-if (given.TryGetValue("--postgresql", out string? postgresql)) await Postgres.RunAsync(report, postgresql);
+if (given.TryGetValue("--postgresql", out string? postgresql))
+{
+    await Postgres.ProcessorTimeAsync(report, postgresql);
+    await Postgres.RunAsync(report, postgresql);
+}
+
 if (given.TryGetValue("--redis", out string? redis))
 {
     await Redis.ServerTimeAsync(report, redis);

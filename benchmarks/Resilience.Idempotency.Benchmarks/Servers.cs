@@ -45,6 +45,66 @@ internal static class Postgres
         report.WriteLine($"{rate:#,0} keys a second with 32 callers; {(long)(await size.ExecuteScalarAsync())! / 32_000.0:0} bytes of table and indexes for each key, before any vacuum.");
     }
 
+    /// <summary>Processor time of the server's process and of ours, on one connection: on a busy machine the only time that says something.</summary>
+    internal static async Task ProcessorTimeAsync(TextWriter report, string connectionString)
+    {
+        Console.WriteLine("PostgreSQL, processor time");
+        await using NpgsqlDataSource source = NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=1");
+        await ExecuteAsync(source, "DROP TABLE IF EXISTS resilience_idempotency; DROP TABLE IF EXISTS bare; CREATE TABLE bare (id bytea PRIMARY KEY, a bytea, b uuid, c timestamptz, payload bytea)");
+        PostgresIdempotencyStore store = new(source);
+        await store.EnsureCreatedAsync();
+        await using NpgsqlCommand which = source.CreateCommand("SELECT pg_backend_pid()");
+        string spent = $"/proc/{await which.ExecuteScalarAsync()}/schedstat";
+        const int Rounds = 11, Times = 1000;
+        IdempotencyId[] ids = new IdempotencyId[Times];
+        long[] fences = new long[Times];
+        byte[] payload = new byte[112];
+        async Task BareAsync(string sql, params object[] values)
+        {
+            await using NpgsqlCommand command = source.CreateCommand(sql);
+            foreach (object value in values) command.Parameters.Add(new() { Value = value });
+            await command.ExecuteNonQueryAsync();
+        }
+
+        (string Name, Func<int, Task> Run, List<double> Server, List<double> Client)[] all =
+        [
+            ("bare: INSERT", i => BareAsync("INSERT INTO bare VALUES ($1, $2, $3, clock_timestamp(), NULL)", ids[i].ToArray(), new byte[32], Guid.NewGuid()), [], []),
+            ("claim of a new key", async i => fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence, [], []),
+            ("bare: UPDATE", i => BareAsync("UPDATE bare SET payload = $2 WHERE id = $1", ids[i].ToArray(), payload), [], []),
+            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1)).AsTask(), [], []),
+            ("bare: SELECT", i => BareAsync("SELECT payload FROM bare WHERE id = $1", ids[i].ToArray()), [], []),
+            ("replay", i => store.TryAcquireAsync(Sqlite.Request(ids[i])).AsTask(), [], []),
+        ];
+        for (int round = -1; round < Rounds; round++)
+        {
+            for (int i = 0; i < Times; i++) ids[i] = Sqlite.NewId();
+            foreach ((_, Func<int, Task> run, List<double> server, List<double> client) in all)
+            {
+                double before = Spent(spent), mine = Environment.CpuUsage.TotalTime.TotalMicroseconds;
+                for (int i = 0; i < Times; i++) await run(i);
+                if (round < 0) continue;
+                server.Add((Spent(spent) - before) / Times);
+                client.Add((Environment.CpuUsage.TotalTime.TotalMicroseconds - mine) / Times);
+            }
+        }
+
+        report.WriteLine();
+        report.WriteLine("## PostgreSQL, processor time");
+        report.WriteLine();
+        report.WriteLine($"One connection, {Times:#,0} calls a round in turns, medians of {Rounds} rounds; of the server's process and of the client's. Aim: a claim at most 1.2 of the bare INSERT.");
+        report.WriteLine();
+        report.WriteLine("| what | server | client | both, of the bare statement |");
+        report.WriteLine("|---|---|---|---|");
+        for (int i = 0; i < all.Length; i++)
+        {
+            double bare = Median(all[i / 2 * 2].Server) + Median(all[i / 2 * 2].Client);
+            report.WriteLine($"| {all[i].Name} | {Median(all[i].Server):0} µs | {Median(all[i].Client):0} µs | {(Median(all[i].Server) + Median(all[i].Client)) / bare:0.00} |");
+        }
+
+        static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+        static double Spent(string file) => long.Parse(File.ReadAllText(file).Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) / 1000.0;
+    }
+
     private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
     {
         await using NpgsqlCommand command = source.CreateCommand(sql);

@@ -5,13 +5,15 @@ namespace Resilience;
 
 /// <summary>Idempotency records in one table of PostgreSQL (12 or newer). Thread-safe.</summary>
 /// <remarks>
-/// <para>Every operation is one round trip on a connection from the data source, which stays the caller's. Nothing is kept in a session, so a
-/// pooler that lends connections for a transaction is no obstacle. The clock is the server's. Ask the primary, never a standby.</para>
+/// <para>Every operation is one round trip on a connection from the data source, which stays the caller's; a claim of what is there already is two.
+/// Nothing is kept in a session, so a pooler that lends connections for a transaction is no obstacle. The clock is the server's.
+/// Ask the primary, never a standby.</para>
 /// <para>Two operations also take a transaction of the caller: the operation and the record of it are then committed together, or neither is.
 /// While such a transaction is open, others who ask for its id are told that it is in flight, at once; an advisory lock of the transaction tells
 /// them. An exception leaves the transaction unusable, as any error of PostgreSQL does.</para>
 /// </remarks>
-public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
+public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, ICheckableIdempotencyStore,
+    IAsyncDisposable
 {
     private const int MostRounds = 5;
     private const int MostPurgedAtOnce = 1000;
@@ -53,7 +55,8 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     }
 
     /// <summary>Creates the table unless it is there. Any number of processes may do it at once; if it is there, no right to create is needed.</summary>
-    /// <exception cref="IdempotencyStoreException">The server could not be asked, or the right to create is missing.</exception>
+    /// <exception cref="IdempotencyStoreException">The server could not be asked, the right to create is missing, or a newer version of this library made
+    /// the table.</exception>
     public async Task EnsureCreatedAsync(CancellationToken cancellationToken = default)
     {
         for (int round = 1; ; round++)
@@ -188,37 +191,61 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     private async ValueTask<AcquireAnswer> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
     {
         IdempotencyStoreArguments.Check(request);
-        for (int number = 1; ; number++)
+        bool isBegun = false; // granted, but so late that much of the lease is gone
+        for (int number = 0; ; number++)
         {
-            int round = number;
-            (AcquireAnswer answer, bool isFinal) =
-                await AskAsync(transaction, batch => ClaimOnceAsync(batch, request, round == 1, cancellationToken), cancellationToken).ConfigureAwait(false);
+            bool begins = number == 0, looks = number == 1 && !isBegun;
+            (AcquireAnswer answer, bool isFinal) = await AskAsync(
+                transaction,
+                batch => begins ? BeginAsync(batch, request, cancellationToken) : ClaimOnceAsync(batch, request, looks, cancellationToken),
+                cancellationToken).ConfigureAwait(false);
 
             // Again: the row changed its mind between the two statements, because a moment passed; or the claim waited so long for
             // others that much of its lease is gone, and the same nonce begins it anew.
-            if (isFinal || round == MostRounds) return answer;
+            if (isFinal || number == MostRounds) return answer;
+            isBegun = answer.Status == AcquireStatus.Acquired;
         }
     }
 
-    /// <summary>The claim and, for when it is refused, the look at the row: one round trip.</summary>
+    /// <summary>Most claims are of a new key: one short statement, and nothing else. It neither locks nor writes what is there.</summary>
+    private async Task<(AcquireAnswer Answer, bool IsFinal)> BeginAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
+    {
+        byte[] id = request.Id.ToArray();
+        Add(batch, _sql.Begin, [.. AskedOf(request, id, request.Fingerprint.ToArray()), Value(LockOf(id))]);
+        NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
+        await using (reader.ConfigureAwait(false))
+        {
+            if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
+            return (AcquireAnswer.Acquired(reader.GetInt64(0), 1), reader.GetBoolean(1));
+        }
+    }
+
+    /// <summary>A look at what is there and, unless it is to be the look alone, the claim before it: one round trip.</summary>
     private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(
-        NpgsqlBatch batch, AcquireRequest request, bool isFirst, CancellationToken cancellationToken)
+        NpgsqlBatch batch, AcquireRequest request, bool looks, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray(), fingerprint = request.Fingerprint.ToArray();
-        TimeSpan retention = request.Retention > request.Lease ? request.Retention : request.Lease;
-        NpgsqlParameter[] asked = [Value(id), Value(fingerprint), Value(request.Nonce), Value(Micros(request.Lease)), Value(Micros(retention))];
-        if (isFirst) Add(batch, _sql.Begin, [.. asked, Value(LockOf(id))]);
-        else Add(batch, _sql.Acquire, [.. asked, Value(request.MaxAttempts), Value(LockOf(id))]);
+        if (!looks) Add(batch, _sql.Acquire, [.. AskedOf(request, id, fingerprint), Value(request.MaxAttempts), Value(LockOf(id))]);
         Add(batch, _sql.Explain, Value(id), Value(fingerprint), Value(request.Nonce));
         NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                return (AcquireAnswer.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
-            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+            if (!looks)
+            {
+                if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    return (AcquireAnswer.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
+                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
             return PostgresRow.Explain(reader, request) ?? throw PostgresErrors.Corrupt(request.Id, _sql.Table);
         }
+    }
+
+    private static NpgsqlParameter[] AskedOf(in AcquireRequest request, byte[] id, byte[] fingerprint)
+    {
+        TimeSpan retention = request.Retention > request.Lease ? request.Retention : request.Lease;
+        return [Value(id), Value(fingerprint), Value(request.Nonce), Value(Micros(request.Lease)), Value(Micros(retention))];
     }
 
     private async ValueTask<bool> EndAsync(
@@ -325,12 +352,9 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
 
     private async Task<bool> IsCreatedAsync(CancellationToken cancellationToken)
     {
-        NpgsqlBatch batch = _source.CreateBatch();
-        await using (batch.ConfigureAwait(false))
-        {
-            Add(batch, "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = 'expires_day')", Value(_sql.Table));
-            return await batch.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
-        }
+        PostgresSetup? setup = await ReadSetupAsync(cancellationToken).ConfigureAwait(false);
+        setup?.ThrowIfNewer(_sql.Table);
+        return setup is { Format: PostgresStatements.NewestFormat };
     }
 
     /// <summary>One batch is one transaction, at the end of which the lock is free again.</summary>

@@ -4,12 +4,16 @@ namespace Resilience;
 /// <remarks>
 /// <para>Time is <c>clock_timestamp()</c>, never <c>now()</c>: that one stands still in a transaction and is old after a wait for a lock.
 /// Where it decides more than one thing it is read once, in a subquery, which is not flattened because the function is volatile.</para>
+/// <para><c>date_part</c> and not <c>extract</c>, which reckons in decimals; what it gives is exact to a microsecond until the year 2255.</para>
 /// <para>Spans are microseconds and multiplied by an interval of one: an interval with days would depend on the time zone of the session.</para>
 /// </remarks>
 internal sealed class PostgresStatements
 {
+    /// <summary>The format of the table: 1 was without <c>expires_day</c>. It stands in the comment of the table.</summary>
+    internal const int NewestFormat = 2;
+
     private const string Clock = "(SELECT clock_timestamp() AS now OFFSET 0)";
-    private const string Micros = "(extract(epoch FROM c.now) * 1000000)::bigint";
+    private const string Micros = "(date_part('epoch', c.now) * 1000000)::bigint";
 
     /// <summary>Whether no transaction is at this id; held until the transaction ends. Not flattened, so asked once.</summary>
     private static string LockOf(string number) => $"(SELECT pg_try_advisory_xact_lock({number}) AS is_free OFFSET 0)";
@@ -22,11 +26,11 @@ internal sealed class PostgresStatements
         // Most claims are of a new key: this is all there is to them. What is there already is neither locked nor written; Explain looks at it.
         Begin = $"""
             INSERT INTO {Table} (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
-            SELECT $1, 1, {Micros}, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, {Day(After("$5"))}
-              FROM {Clock} AS c, {LockOf("$6")} AS l
-             WHERE l.is_free
+            SELECT $1, 1, (c.epoch * 1000000)::bigint, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, floor((c.epoch + $5 / 1000000) / 86400)::integer
+              FROM (SELECT t.now, date_part('epoch', t.now) AS epoch FROM {Clock} AS t) AS c
+             WHERE pg_try_advisory_xact_lock($6)
             ON CONFLICT (id) DO NOTHING
-            RETURNING fence, attempt, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
+            RETURNING fence, lease_until - clock_timestamp() > $4 / 2 * interval '1 microsecond'
             """;
 
         // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
@@ -55,17 +59,17 @@ internal sealed class PostgresStatements
              WHERE r.state = 3 OR r.expires_at <= clock_timestamp()
                 OR (r.state = 1 AND r.fence > 0 AND r.attempt > 0 AND r.fingerprint = EXCLUDED.fingerprint
                     AND (r.nonce = EXCLUDED.nonce OR (r.lease_until <= clock_timestamp() AND r.attempt < $6)))
-            RETURNING fence, attempt, (extract(epoch FROM lease_until - clock_timestamp()) * 1000000)::bigint
+            RETURNING fence, attempt, (date_part('epoch', lease_until - clock_timestamp()) * 1000000)::bigint
             """;
 
         // A statement of its own with a snapshot of its own: one that shares the snapshot of the claim would not see a winner who
         // committed while the claim waited for him. The lock that the refused claim took keeps the row as it is until we have looked.
         Explain = $"""
-            SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+            SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (date_part('epoch', r.lease_until - c.now) * 1000000)::bigint,
                    (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
                    AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
                    CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END,
-                   r.state = 1 AND r.nonce = $3, (extract(epoch FROM r.expires_at - c.now) * 1000000)::bigint
+                   r.state = 1 AND r.nonce = $3, (date_part('epoch', r.expires_at - c.now) * 1000000)::bigint
               FROM {Table} AS r CROSS JOIN {Clock} AS c
              WHERE r.id = $1
             """;
@@ -102,16 +106,22 @@ internal sealed class PostgresStatements
             RETURNING r.fence
             """;
         ExplainResolve = $"""
-            SELECT r.state, r.fence, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+            SELECT r.state, r.fence, r.expires_at > c.now, (date_part('epoch', r.lease_until - c.now) * 1000000)::bigint,
                    (r.state IN (2, 3, 4) OR (r.state = 1 AND r.lease_until IS NOT NULL))
                    AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
                    r.state = $2 AND r.nonce IS NOT DISTINCT FROM $3::uuid
               FROM {Table} AS r CROSS JOIN {Clock} AS c
              WHERE r.id = $1
             """;
+        Setup = """
+            SELECT c.relpersistence::text, obj_description(c.oid, 'pg_class'),
+                   EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'expires_day' AND NOT a.attisdropped),
+                   pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')
+              FROM pg_class AS c WHERE c.oid = to_regclass($1)
+            """;
         WasDone = $"SELECT 1 FROM {Table} AS r WHERE r.id = $1 AND r.fence = $2 AND r.state = $3";
         Peek = $"""
-            SELECT r.state, r.fence, r.expires_at > c.now, (extract(epoch FROM r.lease_until - c.now) * 1000000)::bigint,
+            SELECT r.state, r.fence, r.expires_at > c.now, (date_part('epoch', r.lease_until - c.now) * 1000000)::bigint,
                    (r.state IN (2, 3, 4) OR (r.state = 1 AND r.lease_until IS NOT NULL)) AND r.fence > 0 AND r.expires_at IS NOT NULL
               FROM {Table} AS r CROSS JOIN {Clock} AS c
              WHERE r.id = $1
@@ -134,6 +144,9 @@ internal sealed class PostgresStatements
     internal string Table { get; }
 
     internal IReadOnlyList<string> Create { get; }
+
+    /// <summary>How table and server are set up.</summary>
+    internal string Setup { get; }
 
     internal string Begin { get; }
 
@@ -166,7 +179,7 @@ internal sealed class PostgresStatements
 
     /// <summary>The day of a moment, counted from 1970. It is indexed in place of the moment: it seldom changes when a record is completed, and then
     /// PostgreSQL need not touch any index.</summary>
-    private static string Day(string moment) => $"floor(extract(epoch FROM {moment}) / 86400)::integer";
+    private static string Day(string moment) => $"floor(date_part('epoch', {moment}) / 86400)::integer";
 
     private static List<string> Creation(string schema, string table)
     {
@@ -191,6 +204,13 @@ internal sealed class PostgresStatements
         // A table of an older version; its processes go on working beside ours.
         script.Add($"ALTER TABLE \"{schema}\".\"{table}\" ADD COLUMN IF NOT EXISTS expires_day integer NOT NULL DEFAULT 0");
         script.Add($"CREATE INDEX IF NOT EXISTS \"{table}_expires_day\" ON \"{schema}\".\"{table}\" (expires_day)");
+        script.Add($"""
+            DO $do$ BEGIN
+              IF coalesce(substring(obj_description('"{schema}"."{table}"'::regclass, 'pg_class') FROM 'format (\d+)')::integer, 1) < {NewestFormat} THEN
+                COMMENT ON TABLE "{schema}"."{table}" IS 'Idempotency records of Resilience, format {NewestFormat}';
+              END IF;
+            END $do$
+            """);
         script.Add($"DROP INDEX IF EXISTS \"{schema}\".\"{table}_expires_at\"");
         return script;
     }

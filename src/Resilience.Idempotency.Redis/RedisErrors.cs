@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using StackExchange.Redis;
 
 namespace Resilience;
@@ -27,10 +28,14 @@ internal static class RedisErrors
             cause = inner;
         }
 
+        // The client gives up its own attempt to connect when that takes too long.
+        string what = cause is OperationCanceledException or SocketException { SocketErrorCode: SocketError.OperationAborted }
+            ? "no connection could be made in time"
+            : cause.Message;
         string where = servers.Count == 0 ? "" : $" at {string.Join(", ", servers)}";
         return isShutOut
-            ? new(IdempotencyStoreFault.Misconfigured, $"Redis{where} does not let us in: {cause.Message}", error)
-            : new(IdempotencyStoreFault.Unavailable, $"Redis{where} could not be asked: {cause.Message}", error);
+            ? new(IdempotencyStoreFault.Misconfigured, $"Redis{where} does not let us in: {what}", error)
+            : new(IdempotencyStoreFault.Unavailable, $"Redis{where} could not be asked: {what}", error);
     }
 
     internal static IdempotencyStoreException Corrupt(RedisKey key) =>

@@ -7,7 +7,7 @@ namespace Resilience;
 /// <summary>Idempotency records in Redis (5 or newer, also a cluster), one packed string for each. Thread-safe.</summary>
 /// <remarks>
 /// <para>Every operation is one script, which is one step and one round trip, with one key. The clock is the server's. The connection stays the
-/// caller's; its timeouts bound the waiting. While it is not connected and it is known why, operations end at once with that cause.</para>
+/// caller's; its timeouts bound the waiting, and its backlog decides whether an operation waits for a connection that is away.</para>
 /// <para>Redis is as durable as it is set up: with <c>appendonly yes</c> and <c>appendfsync everysec</c> up to a second of it can be lost,
 /// and what the replicas do not know yet is lost when one of them is promoted. With a <c>maxmemory-policy</c> other than
 /// <c>noeviction</c> records vanish when memory is short. <see cref="CheckAsync"/> says what it finds of this.</para>
@@ -18,7 +18,6 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     private const string Completed = "2", Released = "3", Indeterminate = "4";
 
     private readonly RedisIdempotencyOptions _options;
-    private volatile Exception? _whyAway; // what the connection said last when it could not be had
     private bool _ownsConnection;
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
@@ -196,35 +195,18 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     private async Task<RedisResult> RunAsync(string script, RedisKey key, RedisValue[] values, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        IDatabase database = Database;
-        if (_whyAway is { } why && !database.IsConnected(key, CommandFlags.DemandMaster)) throw RedisErrors.Away(why, _connection.GetEndPoints());
-        Task<RedisResult> asking = database.ScriptEvaluateAsync(script, [key], values, CommandFlags.DemandMaster);
         try
         {
-            return await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException) when (!asking.IsCompleted)
-        {
-            // The client waits longer than we do before it says why it has no connection: the next caller will know.
-            _ = asking.ContinueWith(
-                static (task, store) => ((RedisIdempotencyStore)store!).Note(task.Exception?.InnerException),
-                this, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-            throw;
+            return await Database.ScriptEvaluateAsync(script, [key], values, CommandFlags.DemandMaster).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (RedisConnectionException away)
         {
-            Note(away);
             throw RedisErrors.Away(away, _connection.GetEndPoints());
         }
         catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
         {
             throw ours;
         }
-    }
-
-    private void Note(Exception? error)
-    {
-        if (error is RedisConnectionException away) _whyAway = away;
     }
 
     /// <summary>Why there is no connection, as the client says it when it is asked for something.</summary>
@@ -236,7 +218,6 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         }
         catch (RedisConnectionException away)
         {
-            Note(away);
             return RedisErrors.Away(away, _connection.GetEndPoints());
         }
         catch (Exception e) when (RedisErrors.Translate(e) is { } ours)

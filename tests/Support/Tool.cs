@@ -6,6 +6,7 @@ internal static class Tool
     internal const string Bash = "bash";
     internal const string Chromium = "chromium";
     internal const string Linker = "linker";
+    internal const string PgBouncer = "pgbouncer";
     internal const string PostgreSql = "postgresql";
     internal const string Promtool = "promtool";
     internal const string Redis = "redis-server";
@@ -17,6 +18,7 @@ internal static class Tool
         [Bash] = (() => !OperatingSystem.IsWindows() && IsOnPath("bash"), "a POSIX shell"),
         [Chromium] = (() => File.Exists(Environment.GetEnvironmentVariable("RESILIENCE_CHROMIUM") ?? "/usr/bin/chromium"), "Debian's package 'chromium'"),
         [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
+        [PgBouncer] = (() => IsOnPath("pgbouncer") || File.Exists("/usr/sbin/pgbouncer"), "Debian's package 'pgbouncer'"),
         [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),
         [Promtool] = (() => IsOnPath("promtool"), "Debian's package 'prometheus'"),
         [Redis] = (() => IsOnPath("redis-server"), "Debian's package 'redis-server'"),

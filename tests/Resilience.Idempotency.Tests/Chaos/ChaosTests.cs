@@ -228,7 +228,10 @@ public sealed class ChaosTests(ITestOutputHelper output)
 
     private static Process Start(string store, string connection, string history, int seed, string bug)
     {
-        ProcessStartInfo start = new("dotnet", [typeof(Entry).Assembly.Location, store, connection, history, $"{seed}", bug]) { RedirectStandardError = true };
+        // With the frameworks and packages of these tests, of which some are not beside the worker.
+        string tests = typeof(ChaosTests).Assembly.Location;
+        string[] host = ["exec", "--runtimeconfig", Path.ChangeExtension(tests, ".runtimeconfig.json"), "--depsfile", Path.ChangeExtension(tests, ".deps.json")];
+        ProcessStartInfo start = new("dotnet", [.. host, typeof(Entry).Assembly.Location, store, connection, history, $"{seed}", bug]) { RedirectStandardError = true };
         start.Environment["DOTNET_TieredPGO"] = "0";
         Process process = Process.Start(start)!;
         process.ErrorDataReceived += static (_, _) => { };

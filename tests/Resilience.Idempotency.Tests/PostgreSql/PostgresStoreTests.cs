@@ -212,7 +212,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     }
 
     [Fact]
-    public async Task Every_operation_is_one_round_trip()
+    public async Task Every_operation_is_one_round_trip_and_a_claim_of_what_is_there_two()
     {
         await using NpgsqlDataSource direct = server.Connect();
         PostgresIdempotencyOptions options = NewTable();
@@ -226,20 +226,20 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
 
         long fence = 0;
         await Once(async () => fence = (await store.TryAcquireAsync(Ask(id))).Fence);
-        await Once(async () => (await store.TryAcquireAsync(Ask(taken))).Status.Should().Be(AcquireStatus.InFlight));
+        await Once(async () => (await store.TryAcquireAsync(Ask(taken))).Status.Should().Be(AcquireStatus.InFlight), trips: 2);
         await Once(async () => (await store.RenewAsync(id, fence, Long)).Should().BeTrue());
         await Once(async () => (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue());
-        await Once(async () => (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed));
+        await Once(async () => (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed), trips: 2);
         await Once(async () => await store.PeekAsync(id));
         fence = (await store.TryAcquireAsync(Ask(other))).Fence;
         await Once(async () => (await store.ReleaseAsync(other, fence)).Should().BeTrue());
         await Once(async () => await store.PurgeAsync(10));
 
-        async Task Once(Func<Task> ask)
+        async Task Once(Func<Task> ask, int trips = 1)
         {
             int before = proxy.Requests;
             await ask();
-            (proxy.Requests - before).Should().Be(1);
+            (proxy.Requests - before).Should().Be(trips);
         }
     }
 

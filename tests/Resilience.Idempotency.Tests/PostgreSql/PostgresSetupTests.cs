@@ -1,0 +1,186 @@
+using Npgsql;
+using Resilience.StoreTests.Servers;
+
+namespace Resilience.StoreTests.PostgreSql;
+
+/// <summary>The table: its format beside another version, what its setup loses, and what churn does to it.</summary>
+public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<PostgresServer>
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
+    private static int _tables;
+
+    private static AcquireRequest Ask(IdempotencyId id, TimeSpan? lease = null) => new()
+    {
+        Id = id,
+        Nonce = Guid.NewGuid(),
+        Lease = lease ?? Long,
+        Retention = lease ?? Long,
+        MaxAttempts = 3,
+    };
+
+    private static IdempotencyId NewId() => IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
+
+    private static PostgresIdempotencyOptions NewTable() => new() { Table = $"setup_{Interlocked.Increment(ref _tables)}" };
+
+    private static async Task<string> MistakeAsync(Func<Task> check) => (await check.Should().ThrowAsync<IdempotencyStoreException>()
+        .Where(e => e.Fault == IdempotencyStoreFault.Misconfigured)).Which.Message;
+
+    [Fact]
+    public async Task The_check_finds_what_loses_acknowledged_records()
+    {
+        PostgresIdempotencyOptions options = NewTable();
+        const string Careful = ";Options=-c synchronous_commit=on";
+        await using NpgsqlDataSource careful = NpgsqlDataSource.Create(server.ConnectionString + Careful), careless = server.Connect();
+        PostgresIdempotencyStore store = new(careful, options);
+        (await MistakeAsync(() => store.CheckAsync())).Should().Contain("There is no table");
+        await store.EnsureCreatedAsync();
+
+        string[] ofServer = ["fsync is off", "full_page_writes is off"]; // the server of these tests flushes nothing
+        await ExpectAsync(store, ofServer);
+        await ExpectAsync(new(careless, options), ["synchronous_commit is off", .. ofServer]);
+        await server.ExecuteAsync($"ALTER TABLE {options.Table} SET UNLOGGED");
+        await ExpectAsync(store, ["is unlogged", .. ofServer]);
+        using IdempotencyGate gate = new(store);
+        (await gate.CheckStoreAsync()).Should().Contain(s => s.Contains("is unlogged", StringComparison.Ordinal));
+
+        static async Task ExpectAsync(PostgresIdempotencyStore checkedStore, string[] expected)
+        {
+            IReadOnlyList<string> said = await checkedStore.CheckAsync();
+            said.Should().HaveCount(expected.Length);
+            foreach (string one in expected) said.Should().Contain(s => s.Contains(one, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task A_table_of_a_newer_format_is_refused_at_the_start_in_one_sentence_and_left_as_it_is()
+    {
+        PostgresIdempotencyOptions options = NewTable();
+        await using NpgsqlDataSource source = server.Connect();
+        PostgresIdempotencyStore store = new(source, options);
+        await store.EnsureCreatedAsync();
+        string comment = $"SELECT obj_description('{options.Table}'::regclass, 'pg_class')";
+        (await server.AskAsync(comment)).Should().Be("Idempotency records of Resilience, format 2");
+        await server.ExecuteAsync($"COMMENT ON TABLE {options.Table} IS 'Idempotency records of Resilience, format 3'");
+
+        const string Refused = "has format 3, which a newer version of this library made; this one works with format 2.";
+        (await MistakeAsync(() => store.CheckAsync())).Should().EndWith(Refused);
+        (await MistakeAsync(() => store.EnsureCreatedAsync())).Should().EndWith(Refused);
+        using IdempotencyGate gate = new(store);
+        (await MistakeAsync(() => gate.CheckStoreAsync())).Should().EndWith(Refused);
+        await server.ExecuteAsync(PostgresIdempotencyStore.CreateScript(options)); // an operator runs the older script all the same
+        ((string?)await server.AskAsync(comment)).Should().EndWith("format 3");
+    }
+
+    /// <summary>Format 1, and the statements of the version that wrote it, beside ours on the table that was brought to format 2.</summary>
+    [Fact]
+    public async Task A_process_of_the_former_version_and_ours_work_on_one_table_and_never_both_execute()
+    {
+        PostgresIdempotencyOptions options = NewTable();
+        await server.ExecuteAsync($"""
+            CREATE TABLE {options.Table} (
+                id bytea NOT NULL PRIMARY KEY, state smallint NOT NULL, fence bigint NOT NULL, attempt integer NOT NULL, nonce uuid, fingerprint bytea NOT NULL,
+                lease_until timestamptz, expires_at timestamptz NOT NULL, begun_at timestamptz NOT NULL, payload bytea);
+            CREATE INDEX {options.Table}_expires_at ON {options.Table} (expires_at)
+            """);
+        await using NpgsqlDataSource source = server.Connect();
+        PostgresIdempotencyStore store = new(source, options);
+        IdempotencyId before = NewId(), theirs = NewId(), ours = NewId(), lapsed = NewId();
+        (await FormerClaimAsync(before, Long)).Should().NotBeNull();
+        (await MistakeAsync(() => store.CheckAsync())).Should().Contain("has format 1");
+        await store.EnsureCreatedAsync();
+        await store.CheckAsync();
+
+        (await store.TryAcquireAsync(Ask(before))).Status.Should().Be(AcquireStatus.InFlight, "it was claimed before the table was changed");
+        long fence = (await FormerClaimAsync(theirs, Long))!.Value;
+        (await store.TryAcquireAsync(Ask(theirs))).Status.Should().Be(AcquireStatus.InFlight);
+        (await FormerCompleteAsync(theirs, fence)).Should().Be(1);
+        (await store.TryAcquireAsync(Ask(theirs))).Payload.ToArray().Should().Equal(7);
+
+        AcquireAnswer claim = await store.TryAcquireAsync(Ask(ours));
+        (await FormerClaimAsync(ours, Long)).Should().BeNull("ours holds it");
+        (await store.CompleteAsync(ours, claim.Fence, IdempotencyEnding.Completed, new byte[] { 8 }, Long)).Should().BeTrue();
+        (await FormerClaimAsync(ours, Long)).Should().BeNull("ours has done it");
+
+        fence = (await FormerClaimAsync(lapsed, TimeSpan.FromMicroseconds(1)))!.Value;
+        AcquireAnswer takeover = await store.TryAcquireAsync(Ask(lapsed) with { Retention = Long });
+        (takeover.Status, takeover.Fence > fence).Should().Be((AcquireStatus.Acquired, true));
+        (await FormerCompleteAsync(lapsed, fence)).Should().Be(0, "the former owner was replaced");
+        await server.ExecuteAsync($"UPDATE {options.Table} SET expires_at = now() - interval '1 second' WHERE expires_day = 0");
+        (await store.PurgeAsync(100)).Should().Be(2, "what the former version wrote is found");
+
+        async Task<long?> FormerClaimAsync(IdempotencyId id, TimeSpan lease)
+        {
+            await using NpgsqlCommand command = source.CreateCommand($"""
+                INSERT INTO {options.Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at)
+                SELECT $1, 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, 1, $2, $3,
+                       clock_timestamp() + $4, clock_timestamp() + interval '10 minutes', clock_timestamp()
+                 WHERE NOT EXISTS (SELECT 1 FROM {options.Table} AS s WHERE s.id = $1 AND s.expires_at > clock_timestamp()
+                                      AND (s.state IN (2, 4) OR (s.state = 1 AND s.lease_until > clock_timestamp() AND s.nonce <> $2)))
+                ON CONFLICT (id) DO UPDATE SET nonce = EXCLUDED.nonce, lease_until = EXCLUDED.lease_until, fence = r.fence + 1
+                 WHERE r.state = 3 OR (r.state = 1 AND r.lease_until <= clock_timestamp())
+                RETURNING fence
+                """);
+            command.Parameters.Add(new() { Value = id.ToArray() });
+            command.Parameters.Add(new() { Value = Guid.NewGuid() });
+            command.Parameters.Add(new() { Value = new byte[32] });
+            command.Parameters.Add(new() { Value = lease });
+            return (long?)await command.ExecuteScalarAsync();
+        }
+
+        async Task<int> FormerCompleteAsync(IdempotencyId id, long late)
+        {
+            await using NpgsqlCommand command = source.CreateCommand($"""
+                UPDATE {options.Table} SET state = 2, payload = '\x07', nonce = NULL, lease_until = NULL, expires_at = clock_timestamp() + interval '10 minutes'
+                 WHERE id = $1 AND fence = $2 AND state = 1
+                """);
+            command.Parameters.Add(new() { Value = id.ToArray() });
+            command.Parameters.Add(new() { Value = late });
+            return await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    /// <summary>Completions touch no index, and what is purged makes room for what comes: after many times its own content the table is as large as before.</summary>
+    [Fact]
+    public async Task Completions_touch_no_index_and_churn_stays_flat()
+    {
+        PostgresIdempotencyOptions options = NewTable();
+        await using NpgsqlDataSource source = server.Connect();
+        PostgresIdempotencyStore store = new(source, options);
+        await store.EnsureCreatedAsync();
+        List<long> sizes = [];
+        long completed = 0;
+        for (int round = 0; round < 8; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+            {
+                for (int i = 0; i < 60; i++)
+                {
+                    IdempotencyId id = NewId();
+                    AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
+                    (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue();
+                    Interlocked.Increment(ref completed);
+                }
+            })));
+            await server.ExecuteAsync($"UPDATE {options.Table} SET expires_at = now() - interval '1 second'"); // an hour passes
+            (await store.PurgeAsync(int.MaxValue)).Should().Be(480);
+            await server.ExecuteAsync($"VACUUM {options.Table}"); // what autovacuum does
+            sizes.Add((long)(await server.AskAsync($"SELECT pg_total_relation_size('{options.Table}')"))!);
+        }
+
+        sizes[^1].Should().BeLessThanOrEqualTo(sizes[1] + (sizes[1] / 10), "sizes were {0}", string.Join(", ", sizes));
+
+        // Every completion left the row where it is in all indexes. The update above is counted too, and is of the same kind.
+        await using NpgsqlConnection connection = await source.OpenConnectionAsync();
+        long hot = 0, all = 0;
+        for (int look = 0; look < 300 && all < completed; look++)
+        {
+            // Sessions report what they did when they are idle, now and then.
+            all = (long)(await server.AskAsync($"SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!;
+            hot = (long)(await server.AskAsync($"SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!;
+            if (all < completed) await Task.Delay(100);
+        }
+
+        all.Should().BeGreaterThanOrEqualTo(completed);
+        ((double)hot / all).Should().BeGreaterThan(0.5, "an update that is not HOT enters every index anew");
+    }
+}
