@@ -12,8 +12,8 @@ internal static class Rows
     {
         yield return Suspended("standard chain", Ours.Standard(), Theirs.Standard());
         yield return Suspended("empty pipeline", Ours.Empty, Theirs.Empty);
-        yield return Suspended("timeout", Ours.Timeout(), Theirs.Timeout());
-        yield return Suspended("circuit breaker", Ours.Breaker(), Theirs.Breaker());
+        yield return Suspended("one timeout", Ours.Timeout(), Theirs.Timeout());
+        yield return Suspended("one circuit breaker", Ours.Breaker(), Theirs.Breaker());
         yield return WithoutResult(Ours.Standard(), Theirs.Standard());
         yield return OfTask(Ours.Standard(), Theirs.Standard());
         yield return WithPolicyOfAUser();
@@ -24,9 +24,9 @@ internal static class Rows
         yield return Hedging(suspends: false);
         yield return AtOnce("standard chain", Ours.Standard(), Theirs.Standard());
         yield return AtOnce("empty pipeline", Ours.Empty, Theirs.Empty);
-        yield return AtOnce("circuit breaker", Ours.Breaker(), Theirs.Breaker());
-        yield return AtOnce("retry", Ours.Retry(), Theirs.Retry());
-        yield return AtOnce("timeout", Ours.Timeout(), Theirs.Timeout());
+        yield return AtOnce("one circuit breaker", Ours.Breaker(), Theirs.Breaker());
+        yield return AtOnce("one retry", Ours.Retry(), Theirs.Retry());
+        yield return AtOnce("one timeout", Ours.Timeout(), Theirs.Timeout());
     }
 
     private static async ValueTask<int> LaterAsync(int n)

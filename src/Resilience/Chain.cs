@@ -143,15 +143,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(cancellationToken));
         call.Begin(site, cancellationToken);
-        try
-        {
-            return site.Instruments.CallsAreObserved ? _observed.ExecuteAsync(call) : head.ExecuteAsync(call);
-        }
-        catch (Exception error) // a link never throws; if one did, what it has let go on may still use the call
-        {
-            call.Shown();
-            return new(SuspendingLink<T>.Broken(error));
-        }
+        return site.Instruments.CallsAreObserved ? _observed.ExecuteAsync(call) : head.ExecuteAsync(call);
     }
 
     private static Outcome<T> CancelledBeforeStart(CancellationToken cancellationToken) =>
