@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Resilience.Suspended.Benchmarks;
@@ -6,13 +7,13 @@ namespace Resilience.Suspended.Benchmarks;
 /// the collector does.</summary>
 internal static class Measurement
 {
-    private const int WarmUps = 6;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3); // each, until the compiler has done its best
 
     /// <summary>One line of the table.</summary>
     internal static async Task<string> OfAsync(Row row, int rounds)
     {
         Func<int, Task>[] contestants = row.Theirs is null ? [row.Bare, row.Ours] : [row.Bare, row.Ours, row.Theirs];
-        for (int i = 0; i < WarmUps; i++)
+        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < WarmUp * contestants.Length;)
         {
             foreach (Func<int, Task> one in contestants) await OnceAsync(one, row.Calls);
         }
