@@ -7,7 +7,7 @@ namespace Resilience.Suspended.Benchmarks;
 /// the collector does.</summary>
 internal static class Measurement
 {
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(3); // each, until the compiler has done its best
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1); // each, until the compiler has done its best
 
     /// <summary>One line of the table.</summary>
     internal static async Task<string> OfAsync(Row row, int rounds)

@@ -28,7 +28,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         if (running.IsCompletedSuccessfully)
         {
             T result = running.Result;
-            return _resultRule is null && !instruments.Attempts.Enabled
+            return IsPlain
                 ? new(new Outcome<T>(result, null, Verdict.Success, OutcomeMarks.None))
                 : new(EndedWith(result, context));
         }
@@ -40,10 +40,10 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     internal ValueTask<Outcome<T>> Await(in ValueTask<T> running, Call<T> call) =>
         call.IsCompleted(running) ? new(End(running, call)) : Suspension<T>.Begin(call, this, running);
 
-    /// <summary>Whether somebody counts attempts.</summary>
-    internal bool IsCounted => instruments.Attempts.Enabled;
+    /// <summary>A success is neither judged nor counted.</summary>
+    internal bool IsPlain => _resultRule is null && !instruments.Attempts.Enabled;
 
-    /// <summary>The delegate has ended after the call had suspended, and nobody is there to whom an exception could go.</summary>
+    /// <summary>The delegate has ended after the call had suspended, and there is no caller on the stack to whom an exception could go.</summary>
     internal Outcome<T> EndSafely(in ValueTask<T> ended, Call<T> call)
     {
         try

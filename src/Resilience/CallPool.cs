@@ -6,8 +6,8 @@ namespace Resilience;
 /// <summary>Spare calls, a few for each thread.</summary>
 /// <remarks>
 /// A thread-static of a generic type costs tens of nanoseconds when a type argument is a class; one of a plain type costs
-/// one or two. So a thread has a handful of slots, found by the number of the result type, and whoever takes a spare from
-/// a slot checks that it is of the wanted class. A spare that is displaced by another one moves to the thread-static of its own type, and
+/// one or two. So a thread has a handful of slots, found by the number of the result type, and a spare that is
+/// taken from a slot is checked to be of the wanted class. A spare that is displaced by another one moves to the thread-static of its own type, and
 /// from there to what all threads share (<see cref="SpareObjects{T}"/>): slower, but without an allocation.
 /// </remarks>
 internal static class CallPool
@@ -65,7 +65,7 @@ internal static class SpareObjects<T>
         return idle;
     }
 
-    /// <summary>Keeps an object that nobody uses and that remembers nothing; lets it go when there is no room.</summary>
+    /// <summary>Keeps an idle object that remembers nothing; lets it go when there is no room.</summary>
     internal static void Give(T idle)
     {
         if (SpareObjects.TryTakePlace()) Idle.Enqueue(idle);

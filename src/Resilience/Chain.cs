@@ -74,9 +74,10 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         return call;
     }
 
-    /// <summary>There is no policy, and nobody measures or traces: a call needs an object only if its delegate has not ended at once.</summary>
+    /// <summary>There is no policy, and a success is neither judged, measured nor traced: a call needs an object only if its delegate has not
+    /// succeeded at once.</summary>
     private bool IsTransparent(CancellationToken cancellationToken) =>
-        _onlyLink is { IsCounted: false } && !site.Instruments.CallsAreObserved && !cancellationToken.IsCancellationRequested;
+        _onlyLink is { IsPlain: true } && !site.Instruments.CallsAreObserved && !cancellationToken.IsCancellationRequested;
 
     private ValueTask<T> RunBare<TInvocation>(TInvocation invocation, CancellationToken cancellationToken)
         where TInvocation : struct, IInvocation<T>
@@ -107,10 +108,8 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         return call;
     }
 
-    private ValueTask<T> Run(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
-    {
-        return ResultOf(Begin(call, cancellationToken), call, ref slot, cancellationToken);
-    }
+    private ValueTask<T> Run(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken) =>
+        ResultOf(Begin(call, cancellationToken), call, ref slot, cancellationToken);
 
     private static ValueTask<T> ResultOf(in ValueTask<Outcome<T>> running, Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
     {

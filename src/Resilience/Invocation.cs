@@ -105,7 +105,7 @@ internal struct VoidContextInvocation<TState>(Func<ResilienceContext, TState, Va
 /// <summary>Tasks without a result, as the links see them.</summary>
 internal static class WithoutResult
 {
-    /// <summary>Stands for a delegate that has not ended successfully (yet): whoever meets it looks at <see cref="IInvocation{T}.Running"/>.</summary>
+    /// <summary>Stands for a delegate that has not ended successfully (yet): the call then looks at <see cref="IInvocation{T}.Running"/>.</summary>
     private static readonly ValueTask<Nothing> Other = new(new TaskCompletionSource<Nothing>().Task);
 
     internal static ValueTask<Nothing> Of(in ValueTask running)

@@ -37,7 +37,7 @@ internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, Outcome
         site.Instruments.AttemptsOfCall.Record(context.AttemptNumber + 1, _tagsOfSuccess);
     }
 
-    /// <summary>The same with a span. An async method, so that the span is current for what is below and for nobody else.</summary>
+    /// <summary>The same with a span. An async method, so that the span is current for what is below, and not for the caller.</summary>
     private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
         using Span span = Span.Start(site.PipelineName.Length == 0 ? "resilience" : site.PipelineName);

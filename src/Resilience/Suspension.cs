@@ -32,7 +32,7 @@ internal abstract class Suspension
 ///   made by AttemptLink ── each link on the way up pushes a frame ──► subscribed ──► delegate has ended ──► frames, innermost first ──► completed
 ///        (or by the first link above one that awaits by itself)            │                                      │
 ///                                                                          │                                      └─ a frame must wait: subscribed
-///   on the stack of the call, nobody else has it                           │ any thread, one at a time              again, to what that frame awaits
+///   on the stack of the call, no other thread has it                      │ any thread, one at a time              again, to what that frame awaits
 /// </code>
 /// <para>
 /// Until it is subscribed it belongs to the thread on which the call comes up, so pushing needs no synchronisation. The one who awaits the call
@@ -100,7 +100,7 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         else frame.State = new(null, null, state.Number);
     }
 
-    /// <summary>Lets the call come back though nobody awaits it yet.</summary>
+    /// <summary>Lets the call come back though it is not awaited yet.</summary>
     internal ValueTask<Outcome<T>> Start()
     {
         ValueTask<Outcome<T>> completion = Completion;

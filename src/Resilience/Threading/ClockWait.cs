@@ -35,7 +35,10 @@ internal sealed class ClockWait : TaskCompletionSource, IThreadPoolWorkItem
         if (time <= TimeSpan.Zero || other.IsCompleted) return Task.CompletedTask;
         ClockWait wait = new(clock);
         if (!wait.TryArm(time)) return Task.CompletedTask;
-        other.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(wait.End);
+
+        // Not as an awaiter does it, which goes to the pool where the thread that ends the task has a synchronization context.
+        _ = other.ContinueWith(
+            static (_, w) => ((ClockWait)w!).End(), wait, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         return wait.Armed();
     }
 
