@@ -12,7 +12,7 @@ namespace Resilience;
 /// </remarks>
 internal struct ExceptionWalk
 {
-    /// <summary>More than any report of parallel work that somebody reads has.</summary>
+    /// <summary>More than any report of parallel work that a person reads has.</summary>
     internal const int MostVisits = 1000;
 
     private int _visits;

@@ -12,7 +12,7 @@ internal sealed class Leftovers
 
     private readonly Lock _gate = new();
     private readonly List<object> _kept = [];
-    private object? _owner; // the link that will settle; null: nobody waits, nothing is kept
+    private object? _owner; // the link that will settle; null: no link waits, nothing is kept
     private object? _returned; // by the owner, once it has settled
     private Leftovers? _into;
 
@@ -27,7 +27,7 @@ internal sealed class Leftovers
         }
     }
 
-    /// <summary>A result of a call that nobody awaits any more, or of an attempt that is repeated.</summary>
+    /// <summary>A result of a call that is not awaited any more, or of an attempt that is repeated.</summary>
     internal void Add(object? result)
     {
         if (result is not (IDisposable or IAsyncDisposable)) return;

@@ -11,7 +11,7 @@ internal abstract class SendRules
     /// where the method may be unsafe), so no server has got it; what passed the witness above the transport, if there is one, ended
     /// without a connection; and the address is the one that was asked. A server that is asked by headers alone, before the content
     /// (<c>Expect: 100-continue</c>), may have acted on them. And where handlers that are not ours stand in between, the attempt must have reached the
-    /// witness: what such a handler does that does not pass it on, perhaps with another client, nobody sees.
+    /// witness: what such a handler does that does not pass it on, perhaps with another client, cannot be seen.
     /// </remarks>
     /// <param name="message">The attempt.</param>
     /// <param name="content">The content that it was given; null: nothing can be proved.</param>

@@ -47,7 +47,7 @@ internal sealed class ClaimTable
     /// <summary>The store has granted the claim, or it goes on without.</summary>
     /// <param name="claim">The claim. One that did not enter, because another one led, is in the table from now on, but it has no followers.</param>
     /// <param name="isRenewed">Whether its lease is renewed.</param>
-    /// <param name="beginsWatch">True when somebody must begin to look after the leases of its part.</param>
+    /// <param name="beginsWatch">True when the caller must begin to look after the leases of its part.</param>
     internal ClaimFollowers? Own(IdempotencyClaim claim, bool isRenewed, out bool beginsWatch)
     {
         if (claim.Hash == 0) claim.Hash = HashOf(claim.Id);
@@ -55,7 +55,7 @@ internal sealed class ClaimTable
     }
 
     /// <summary>Takes the claim out: who comes from now on asks the store, which knows what has ended.</summary>
-    /// <returns>Those who followed it, who must be told; null when nobody did.</returns>
+    /// <returns>Those who followed it, who must be told; null when there were none.</returns>
     internal ClaimFollowers? Leave(IdempotencyClaim claim) => PartOf(claim).Leave(claim);
 
     internal ClaimPart PartOf(IdempotencyClaim claim) => Parts[claim.Hash >> (32 - PartBits)];
@@ -156,7 +156,7 @@ internal sealed class ClaimPart
     }
 
     /// <summary>Lets the lease of a claim be renewed again, if the claim is still here.</summary>
-    /// <returns>True when somebody must begin to look after the leases of this part.</returns>
+    /// <returns>True when the caller must begin to look after the leases of this part.</returns>
     internal bool Renew(IdempotencyClaim claim)
     {
         lock (Gate) return claim.IsListed && BeginsWatch(claim);
@@ -168,8 +168,8 @@ internal sealed class ClaimPart
         lock (Gate) claim.Lease.IsOpen = false;
     }
 
-    /// <summary>Lets somebody look at each claim whose lease is renewed, under the lock.</summary>
-    /// <returns>False when there was none: nobody looks after this part any more.</returns>
+    /// <summary>Looks at each claim whose lease is renewed, under the lock.</summary>
+    /// <returns>False when there was none: this part is not looked after any more.</returns>
     internal bool Watch<TLook>(ref TLook look)
         where TLook : struct, ILook
     {

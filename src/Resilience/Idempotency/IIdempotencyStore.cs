@@ -154,7 +154,7 @@ public readonly record struct AcquireAnswer
     /// <summary>Completed: what was kept.</summary>
     public ReadOnlyMemory<byte> Payload { get; private init; }
 
-    /// <summary>Completed: how much longer the record is kept, as the store's clock sees it now. Zero: the store does not say, and nobody may answer in
+    /// <summary>Completed: how much longer the record is kept, as the store's clock sees it now. Zero: the store does not say, and no process may answer in
     /// its place.</summary>
     public TimeSpan KeptFor { get; private init; }
 
@@ -169,12 +169,12 @@ public readonly record struct AcquireAnswer
     /// <summary>Somebody else holds it.</summary>
     public static AcquireAnswer InFlight(long fence, TimeSpan retryAfter) => new(AcquireStatus.InFlight) { Fence = fence, RetryAfter = retryAfter };
 
-    /// <summary>The deed is done.</summary>
+    /// <summary>The operation was completed.</summary>
     public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload) => Completed(ending, payload, TimeSpan.Zero);
 
-    /// <summary>The deed is done.</summary>
+    /// <summary>The operation was completed.</summary>
     /// <param name="ending">How it ended.</param>
-    /// <param name="payload">What was kept. Nobody changes it any more.</param>
+    /// <param name="payload">What was kept. It is not changed any more.</param>
     /// <param name="keptFor">How much longer it is kept; never more than that. Zero: not said.</param>
     public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan keptFor) =>
         new(AcquireStatus.Completed) { Ending = ending, Payload = payload, KeptFor = keptFor };

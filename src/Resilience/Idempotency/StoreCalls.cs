@@ -51,7 +51,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     internal IdempotencyStoreTraits Traits { get; }
 
-    /// <summary>The store itself, if it is the one in memory and nobody measures it: it is asked without a detour.</summary>
+    /// <summary>The store itself, if it is the one in memory and is not measured: it is asked without a detour.</summary>
     private InMemoryIdempotencyStore? Memory => _memory is not null && !IdempotencyTelemetry.MeasuresStores(_environment) ? _memory : null;
 
     /// <summary>Whether something is still to be told to the store.</summary>

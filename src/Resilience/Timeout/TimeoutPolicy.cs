@@ -200,7 +200,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
             context.JoinUnfinished(own);
 
-            // Nobody waits for it any more; when it ends, what it brings is thrown away, unless the next attempt brings the same. Its source was
+            // It is not awaited any more; when it ends, what it brings is thrown away, unless the next attempt brings the same. Its source was
             // cancelled: never used again.
             _ = running.ContinueWith(
                 static (late, left) => ((Leftovers)left!).Add(late.Result.RawValue),
