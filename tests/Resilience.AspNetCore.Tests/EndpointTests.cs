@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
+using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -265,7 +266,7 @@ public sealed class EndpointTests
     {
         await using Shop closed = await Shop.OpenAsync(
             app => app.MapPost("/charges", () => _ledger.ChargeAsync()).RequireIdempotencyKey(), o => o.AcquireTimeout = TimeSpan.FromMilliseconds(50),
-            services: s => s.AddSingleton<IIdempotencyStore>(new DeadStore()));
+            services: s => s.AddSingleton<IIdempotencyStore>(ThrowingStore.Of(IdempotencyStoreFault.Unavailable)));
         Shop.Reply reply = await closed.SendAsync("/charges");
         reply.Status.Should().Be(503);
         CodeOf(reply).Should().Be("store-unavailable");
@@ -279,29 +280,9 @@ public sealed class EndpointTests
                 o.AcquireTimeout = TimeSpan.FromMilliseconds(50);
                 o.WhenStoreFails = WhenStoreFails.RunUnprotected;
             },
-            services: s => s.AddSingleton<IIdempotencyStore>(new DeadStore()));
+            services: s => s.AddSingleton<IIdempotencyStore>(ThrowingStore.Of(IdempotencyStoreFault.Unavailable)));
         Shop.Reply bypassed = await open.SendAsync("/charges");
         bypassed.Status.Should().Be(200);
         bypassed.Headers.GetValues("Idempotency-Status").Should().Equal("bypassed");
-    }
-
-    private sealed class DeadStore : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "dead" };
-
-        private static Exception Dead => new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "dead");
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw Dead;
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw Dead;
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => throw Dead;
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw Dead;
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw Dead;
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw Dead;
     }
 }

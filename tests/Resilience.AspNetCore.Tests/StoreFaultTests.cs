@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -25,7 +26,7 @@ public sealed class StoreFaultTests
         await using Shop shop = await Shop.OpenAsync(
             app => app.MapPost("/charge", () => ledger.ChargeAsync()).RequireIdempotencyKey(),
             o => o.AcquireTimeout = TimeSpan.FromMilliseconds(20),
-            gate: g => g.UseStore(_ => new FaultyStore(fault)));
+            gate: g => g.UseStore(_ => ThrowingStore.Of(fault)));
 
         Shop.Reply reply = await shop.SendAsync("/charge");
 
@@ -67,25 +68,5 @@ public sealed class StoreFaultTests
         builder.WebHost.UseSetting("urls", "http://127.0.0.1:0");
         builder.Services.AddIdempotency().UseSqlite(connectionString).CheckStoreAtStart();
         return builder.Build();
-    }
-
-    private sealed class FaultyStore(IdempotencyStoreFault fault) : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "faulty" };
-
-        private IdempotencyStoreException Failure => new(fault, "it is " + fault);
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw Failure;
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw Failure;
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => throw Failure;
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw Failure;
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw Failure;
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw Failure;
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -163,7 +164,7 @@ public sealed class SnapshotTests
     [Fact]
     public async Task The_gate_and_the_guard_of_its_store_are_shown_once_they_were_used()
     {
-        await using Desk desk = await Desk.OpenAsync(services: s => s.AddIdempotency().UseStore(_ => new FarStore()));
+        await using Desk desk = await Desk.OpenAsync(services: s => s.AddIdempotency().UseStore(_ => new ThrowingStore(() => new NotSupportedException(), "far")));
         JsonElement before = await desk.SnapshotAsync();
         desk.Services.GetRequiredService<IdempotencyGate>();
 
@@ -206,25 +207,5 @@ public sealed class SnapshotTests
         public override PolicyDescription Describe() => Throws ? throw new InvalidOperationException("password=123") : base.Describe();
 
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
-    }
-
-    /// <summary>A store that is not in this process, so that a circuit breaker stands before it. Nobody asks it here.</summary>
-    private sealed class FarStore : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "far", IsImmediate = false };
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new NotSupportedException();
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Resilience.Tests;
 
 namespace Resilience.Idempotency.Tests.Pipeline;
 
@@ -168,28 +169,10 @@ public sealed class RareEndingsTests
     [Fact]
     public async Task A_store_that_throws_where_it_should_answer_is_a_store_that_cannot_be_asked()
     {
-        using IdempotencyGate gate = new(new ThrowingStore());
+        using IdempotencyGate gate = new(new ThrowingStore(static () => new FormatException("planned"), isImmediate: true));
         (await gate.EnterAsync(Key.ToId(), default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.StoreUnavailable && e.Error!.InnerException is FormatException);
         using IdempotencyGate plain = new();
         plain.Store.Traits.Name.Should().Be("memory");
         default(IdempotencyKey).ToString().Should().Be("no key");
-    }
-
-    private sealed class ThrowingStore : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "throwing", IsImmediate = true };
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new FormatException("planned");
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new FormatException("planned");
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => throw new FormatException("planned");
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new FormatException("planned");
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new FormatException("planned");
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new FormatException("planned");
     }
 }

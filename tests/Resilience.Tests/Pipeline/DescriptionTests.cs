@@ -71,27 +71,8 @@ public sealed class DescriptionTests
         [typeof(ResiliencePipelineBuilder)] = o => ((ResiliencePipelineBuilder)o).Build().Describe().ToString(),
     };
 
-    private static IdempotencyGate Gate(IdempotencyOptions options) => new(new Elsewhere(), options);
-
-    /// <summary>A store in another process, which is never asked: so that what is kept of it in memory is an option that matters.</summary>
-    private sealed class Elsewhere : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "elsewhere" };
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw new NotSupportedException();
-    }
+    /// <summary>Above a store in another process, so that what is kept of it in memory is an option that matters.</summary>
+    private static IdempotencyGate Gate(IdempotencyOptions options) => new(new ThrowingStore(() => new NotSupportedException()), options);
 
     private static string Text(Action<ResiliencePipelineBuilder> add)
     {

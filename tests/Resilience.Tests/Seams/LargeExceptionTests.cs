@@ -49,29 +49,10 @@ public sealed class LargeExceptionTests
             throw error;
         })),
         ("a call with a key", static error => Keyed(new InMemoryIdempotencyStore(), error)),
-        ("a call with a key whose store fails", static error => Keyed(new FailingStore(error), error)),
+        ("a call with a key whose store fails", static error => Keyed(new ThrowingStore(() => error), error)),
     ];
 
     private static readonly ResiliencePipeline<int> Shared = Everything();
-
-    private sealed class FailingStore(Exception error) : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits { get; } = new() { Name = "failing" };
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken) => throw error;
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken) => throw error;
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken) =>
-            throw error;
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken) => throw error;
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken) => throw error;
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken) => throw error;
-    }
 
     /// <summary>What a policy of each kind does with an exception, and a listener that writes down what it hears.</summary>
     private static ResiliencePipeline<int> Everything(IdempotencyGate? gate = null)
