@@ -95,10 +95,5 @@ internal static class Report
         ? File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown"
         : RuntimeInformation.ProcessArchitecture.ToString();
 
-    internal static string FindResults()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Resilience.sln"))) folder = folder.Parent;
-        return Directory.CreateDirectory(Path.Combine(folder?.FullName ?? ".", "benchmarks", "results")).FullName;
-    }
+    internal static string FindResults() => Directory.CreateDirectory(ResultsFolder.Path).FullName;
 }

@@ -1,3 +1,4 @@
+using Resilience.Benchmarks;
 using Resilience.Evidence;
 
 // Writes docs/evidence anew: the pages and the pictures. Arguments choose experiments by name; without any, all.
@@ -17,9 +18,4 @@ foreach ((string name, Func<string, Task> write) in experiments.Where(e => wante
     await write(folder).ConfigureAwait(false);
 }
 
-static string Root()
-{
-    DirectoryInfo? folder = new(AppContext.BaseDirectory);
-    while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Resilience.sln"))) folder = folder.Parent;
-    return folder?.FullName ?? throw new InvalidOperationException("Run it from within the repository.");
-}
+static string Root() => ResultsFolder.Checkout ?? throw new InvalidOperationException("Run it from within the repository.");

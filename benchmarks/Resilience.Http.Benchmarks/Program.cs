@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using BenchmarkDotNet.Running;
+using Resilience.Benchmarks;
 using Resilience.Http.Benchmarks;
 
 // With BenchmarkDotNet's arguments: as they say, each case in a process of its own. Without: the comparison for the report. There the
@@ -32,9 +33,7 @@ await RowAsync("GET, 503 first, then 200 (bare: two requests)", memory.Retried_B
 await RowAsync("GET over loopback, HTTP/1.1", loopback.Loopback_Bare, loopback.Loopback_Microsoft, loopback.Loopback);
 await loopback.StopAsync();
 
-DirectoryInfo? folder = new(AppContext.BaseDirectory);
-while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Resilience.sln"))) folder = folder.Parent;
-string results = Path.Combine(folder?.FullName ?? ".", "benchmarks", "results");
+string results = ResultsFolder.Path;
 File.WriteAllText(Path.Combine(results, "http.md"), text.ToString());
 File.WriteAllText(Path.Combine(results, $"{DateTime.UtcNow:yyyy-MM-dd}-http.md"), text.ToString());
 Console.WriteLine(text.ToString());

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Resilience.Tests;
 
 namespace Resilience.Idempotency.Benchmarks;
 
@@ -98,31 +99,17 @@ internal static class Processor
     }
 
     /// <summary>A store that does not answer at once, as far as the gate knows.</summary>
-    private sealed class DistantStore(IIdempotencyStore inner) : IIdempotencyStore
+    private sealed class DistantStore(IIdempotencyStore inner) : ForwardingStore(inner)
     {
         internal long Asked { get; private set; }
 
-        public IdempotencyStoreTraits Traits { get; } = inner.Traits with { Name = "distant", IsImmediate = false };
+        public override IdempotencyStoreTraits Traits { get; } = inner.Traits with { Name = "distant", IsImmediate = false };
 
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+        public override ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
         {
             Asked++;
-            return inner.TryAcquireAsync(request, cancellationToken);
+            return base.TryAcquireAsync(request, cancellationToken);
         }
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
-            inner.RenewAsync(id, fence, lease, cancellationToken);
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
-            inner.ReleaseAsync(id, fence, cancellationToken);
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
     }
 
     private static InMemoryIdempotencyStore NewStore() => new(new() { MaxRecords = 100_000_000, MaxBytes = 32L << 30 });

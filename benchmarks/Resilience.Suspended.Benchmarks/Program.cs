@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Resilience.Benchmarks;
 using Resilience.Http.Benchmarks;
 using Resilience.Suspended.Benchmarks;
 
@@ -36,8 +37,6 @@ foreach (string group in new[] { "!at once", "at once" })
     Console.WriteLine(lines);
 }
 
-DirectoryInfo? folder = new(AppContext.BaseDirectory);
-while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Resilience.sln"))) folder = folder.Parent;
-string results = Path.Combine(folder?.FullName ?? ".", "benchmarks", "results");
+string results = ResultsFolder.Path;
 File.WriteAllText(Path.Combine(results, "suspended.md"), text.ToString());
 File.WriteAllText(Path.Combine(results, $"{DateTime.UtcNow:yyyy-MM-dd}-suspended.md"), text.ToString());

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Net.Http.Headers;
+using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -202,7 +203,7 @@ public sealed class ReplayTests
     private async Task<Shop> OpenEncryptedAsync(IIdempotencyStore store, string folder, bool encrypts = true) => await Shop.OpenAsync(
         app => app.MapPost("/do", () => $"secret {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey(o =>
             (o.EncryptsResponses, o.ScopeFor, o.FingerprintFor) = (encrypts, _ => "s", (_, _) => default)),
-        gate: g => g.UseStore(_ => new Shared(store)),
+        gate: g => g.UseStore(_ => new ForwardingStore(store)),
         services: s => s.AddDataProtection().SetApplicationName("shop").PersistKeysToFileSystem(new(folder)));
 
     private static async Task<string> StoredAsync(IIdempotencyStore store, string key)
@@ -263,25 +264,5 @@ public sealed class ReplayTests
         cipher.TryDecrypt(other, stored).Should().BeNull();
         cipher.TryDecrypt(mine, stored.AsSpan()[..^1]).Should().BeNull();
         HttpResponseRecord.Decode(stored).Should().BeNull("versions that cannot decrypt it read nothing");
-    }
-
-    /// <summary>The container disposes its store; this one outlives it.</summary>
-    private sealed class Shared(IIdempotencyStore store) : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits => store.Traits;
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => store.TryAcquireAsync(request, cancellationToken);
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => store.RenewAsync(id, fence, lease, cancellationToken);
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            store.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => store.ReleaseAsync(id, fence, cancellationToken);
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => store.PeekAsync(id, cancellationToken);
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => store.PurgeAsync(most, cancellationToken);
     }
 }

@@ -1,4 +1,4 @@
-using System.Threading.Tasks.Sources;
+using Resilience.Tests;
 
 namespace Resilience.Instructions;
 
@@ -114,27 +114,6 @@ internal static class Operations
                 running.GetAwaiter().GetResult();
             }
         };
-    }
-
-    /// <summary>An operation that can be made to end.</summary>
-    private sealed class Later : IValueTaskSource<int>
-    {
-        private ManualResetValueTaskSourceCore<int> _core;
-
-        internal ValueTask<int> Begin()
-        {
-            _core.Reset();
-            return new(this, _core.Version);
-        }
-
-        internal void End(int result) => _core.SetResult(result);
-
-        public int GetResult(short token) => _core.GetResult(token);
-
-        public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
-
-        public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-            _core.OnCompleted(continuation, state, token, flags);
     }
 
     /// <summary>As <c>budget-call</c> with a little work more: the gate must notice.</summary>

@@ -7,6 +7,7 @@ using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -106,7 +107,7 @@ public sealed partial class RecordsTests
     [Fact]
     public async Task A_live_claim_an_outcome_and_a_store_that_is_away_are_told_and_left_alone()
     {
-        AwayStore store = new();
+        AwayStore store = new(new());
         await using Desk desk = await OpenAsync(store: store);
         IdempotencyGate gate = desk.Services.GetRequiredService<IdempotencyGate>();
         IdempotencyId live = IdempotencyKey.Shared("live").ToId(), done = IdempotencyKey.Shared("done").ToId();
@@ -219,30 +220,11 @@ public sealed partial class RecordsTests
     private static partial Regex Token();
 
     /// <summary>In memory, and away when it is told so.</summary>
-    private sealed class AwayStore : IResolvableIdempotencyStore
+    private sealed class AwayStore(InMemoryIdempotencyStore inner) : ForwardingStore(inner), IResolvableIdempotencyStore
     {
-        private readonly InMemoryIdempotencyStore _inner = new();
-
         internal bool IsAway { get; set; }
 
-        private InMemoryIdempotencyStore Inner => IsAway ? throw new IdempotencyStoreException(IdempotencyStoreFault.Full, "away") : _inner;
-
-        public IdempotencyStoreTraits Traits => _inner.Traits;
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => Inner.TryAcquireAsync(request, cancellationToken);
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
-            Inner.RenewAsync(id, fence, lease, cancellationToken);
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            Inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => Inner.ReleaseAsync(id, fence, cancellationToken);
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => Inner.PeekAsync(id, cancellationToken);
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => Inner.PurgeAsync(most, cancellationToken);
+        protected override InMemoryIdempotencyStore Inner => IsAway ? throw new IdempotencyStoreException(IdempotencyStoreFault.Full, "away") : inner;
 
         public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
             Inner.ResolveRecordAsync(request, cancellationToken);

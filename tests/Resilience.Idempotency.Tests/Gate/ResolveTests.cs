@@ -1,3 +1,5 @@
+using Resilience.Tests;
+
 namespace Resilience.Idempotency.Tests.Gate;
 
 /// <summary>The way out for a record whose outcome is unknown, and what a late owner of it can still do: nothing.</summary>
@@ -96,7 +98,7 @@ public sealed class ResolveTests
     [Fact]
     public async Task A_store_without_the_way_says_so()
     {
-        using Kit kit = new(wrap: inner => new Plain(inner));
+        using Kit kit = new(wrap: inner => new ForwardingStore(inner));
 
         Func<Task> deciding = async () => await kit.Gate.ResolveAsync(Kit.NewId(), IdempotencyResolution.NotDone);
 
@@ -122,27 +124,5 @@ public sealed class ResolveTests
         IdempotencyId.TryParse(id.ToHex().ToUpperInvariant(), out same).Should().BeTrue();
         foreach (string? wrong in new[] { null, "", id.ToString(), id.ToHex()[1..], id.ToHex() + "0", "g" + id.ToHex()[1..] })
             IdempotencyId.TryParse(wrong, out _).Should().BeFalse();
-    }
-
-    private sealed class Plain(IIdempotencyStore inner) : IIdempotencyStore
-    {
-        public IdempotencyStoreTraits Traits => inner.Traits;
-
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
-            inner.TryAcquireAsync(request, cancellationToken);
-
-        public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
-            inner.RenewAsync(id, fence, lease, cancellationToken);
-
-        public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
-
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
-            inner.ReleaseAsync(id, fence, cancellationToken);
-
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
-
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
     }
 }
