@@ -42,6 +42,8 @@ public sealed class HostilePolicyTests
 
         public bool IsTame { get; set; }
 
+        public bool HasChangedAnEndedContext { get; private set; }
+
         protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
         {
             if (IsTame) return await next.ExecuteAsync(context);
@@ -115,17 +117,22 @@ public sealed class HostilePolicyTests
             await next.ExecuteAsync(context);
         }
 
-        private static void Touch(ResilienceContext kept)
+        /// <summary>Only contexts of calls that have ended: with those that it serves at this moment a policy may do all that a policy may.</summary>
+        private void Touch(ResilienceContext kept)
         {
-            try
+            if (!kept.HasEnded) return;
+            Action[] touches = [() => kept.CancellationToken = new(true), () => kept.Set(Stray, 1), () => kept.ForbidRetry("for ever")];
+            foreach (Action touch in touches)
             {
-                kept.CancellationToken = new(true);
-                kept.Set(Stray, 1);
-                kept.ForbidRetry("for ever");
-            }
-            catch (ObjectDisposedException)
-            {
-                // as it should be, unless its call is still under way
+                try
+                {
+                    touch();
+                    HasChangedAnEndedContext = true;
+                }
+                catch (ObjectDisposedException)
+                {
+                    // as it should be
+                }
             }
         }
     }
@@ -167,7 +174,7 @@ public sealed class HostilePolicyTests
         Crossings crossings = new();
         await Task.WhenAll(Enumerable.Range(0, 3).Select(caller => Task.Run(() => crossings.CallAsync(caller, suspends, run)))).WaitAsync(Patience);
         while (hostile.Started.TryDequeue(out Task? left)) await left.WaitAsync(Patience);
-        return crossings.Seen;
+        return hostile.HasChangedAnEndedContext ? [.. crossings.Seen, "the context of a call that had ended could be changed"] : crossings.Seen;
     }
 
     private static void Retry(RetryOptions options) =>
