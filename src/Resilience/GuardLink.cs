@@ -15,16 +15,19 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
     {
         ResilienceContext fork = context.Copy();
         ValueTask<Outcome<T>> running;
+        Outcome<T> outcome;
         try
         {
             running = guarded.ExecuteAsync(fork);
+            if (!running.IsCompleted) return Suspend(running, context, new(fork));
+            outcome = running.Result; // an async policy that threw before it waited is answered here, not by way of the thread pool
         }
         catch (Exception error)
         {
             return new(Caught(error, context, fork));
         }
 
-        return running.IsCompletedSuccessfully ? new(Checked(running.Result, context, fork)) : Suspend(running, context, new(fork));
+        return new(Checked(outcome, context, fork));
     }
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)

@@ -273,6 +273,17 @@ public sealed class HostilePolicyTests
         (await RunsOfTheSecondAsync(hostile, callback => unguarded.TryRun(new Invocation<int>(callback), default))).Should().BeGreaterThan(1);
     }
 
+    [Fact]
+    public async Task An_async_policy_that_throws_before_it_waits_is_answered_at_once()
+    {
+        ResiliencePipeline pipeline = Build(new Hostile(Fault.ThrowsAfterStarting), Place.Outermost);
+        TaskCompletionSource<int> end = new();
+        ValueTask<Outcome<int>> call = pipeline.TryExecuteAsync(_ => new ValueTask<int>(end.Task));
+        call.IsCompleted.Should().BeTrue("nothing is left to wait for, and no other thread is needed");
+        (await call).Exception.Should().BeOfType<IOException>();
+        end.SetResult(1);
+    }
+
     [Theory]
     [InlineData(Fault.LetsGoOnTwiceAtOnce)]
     [InlineData(Fault.LetsGoOnAfterTheEnd)]
