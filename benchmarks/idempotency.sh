@@ -10,5 +10,5 @@ as=(); if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid=postgres --regid=postgres
 redis-server --port 56987 --bind 127.0.0.1 --dir "$folder" --save '' --appendonly yes --appendfsync everysec >/dev/null & redis=$!
 trap 'kill $redis; kill -INT $pg; wait || true; rm -rf "$folder"' EXIT
 sleep 2
-dotnet run -c Release --project benchmarks/Resilience.Idempotency.Benchmarks -- \
+dotnet run -c Release --no-launch-profile --project benchmarks/Resilience.Idempotency.Benchmarks -- \
     --postgresql "Host=127.0.0.1;Port=55987;Username=postgres;Database=postgres;Max Auto Prepare=20" --redis "127.0.0.1:56987,allowAdmin=true" --output benchmarks/results/idempotency.md "$@"

@@ -10,51 +10,65 @@ Dictionary<string, string> given = [];
 for (int i = 0; i + 1 < args.Length; i += 2) given[args[i]] = args[i + 1]; // the last one counts
 string output = given.GetValueOrDefault("--output", "idempotency.md");
 
-using StreamWriter report = new(output) { AutoFlush = true };
-report.WriteLine("# What idempotency costs");
-report.WriteLine();
-report.WriteLine(
-    $"Made on {DateTime.Now:yyyy-MM-dd} by `benchmarks/idempotency.sh`. {RuntimeInformation.FrameworkDescription}, {RuntimeInformation.OSArchitecture}, "
-    + $"{Environment.ProcessorCount} processors, Debian; SQLite by Microsoft.Data.Sqlite 10.0.15, PostgreSQL 15 by Npgsql 10.0.0, Redis 7.0 by StackExchange.Redis 3.4.35. A virtual machine that others share, and not a quiet one: read the ratios, not the nanoseconds.");
-if (given.ContainsKey("--million-only"))
+string? postgresql = given.GetValueOrDefault("--postgresql"), redis = given.GetValueOrDefault("--redis");
+using StringWriter report = new();
+try
 {
-    await Million.RunAsync(report, given.GetValueOrDefault("--postgresql"), given.GetValueOrDefault("--redis"));
-    return;
+    await MeasureAsync();
+}
+finally
+{
+    // Also what was measured before something failed.
+    using StreamWriter file = new(output);
+    file.WriteLine("# What idempotency costs");
+    file.WriteLine();
+    file.WriteLine($"Made on {DateTime.Now:yyyy-MM-dd} by `benchmarks/idempotency.sh`. {await Machine.DescribeAsync(postgresql, redis)}");
+    Aims.Write(file);
+    file.Write(report.ToString());
 }
 
-if (given.ContainsKey("--processor-only"))
+async Task MeasureAsync()
 {
-    await Processor.RunAsync(report);
-    return;
-}
-
-if (given.ContainsKey("--servers-only"))
-{
-    if (given.TryGetValue("--postgresql", out string? database))
+    if (given.ContainsKey("--million-only"))
     {
-        await Postgres.ProcessorTimeAsync(report, database);
-        await Postgres.RunAsync(report, database);
+        await Million.RunAsync(report, postgresql, redis);
+        return;
     }
 
-    if (!given.TryGetValue("--redis", out string? cache)) return;
-    await Redis.ServerTimeAsync(report, cache);
-    await Redis.RunAsync(report, cache);
-    return;
-}
+    if (given.ContainsKey("--processor-only"))
+    {
+        await Processor.RunAsync(report);
+        return;
+    }
 
-await Processor.RunAsync(report);
-await InMemory.RunAsync(report);
-await Sqlite.RunAsync(report);
-if (given.TryGetValue("--postgresql", out string? postgresql))
-{
-    await Postgres.ProcessorTimeAsync(report, postgresql);
-    await Postgres.RunAsync(report, postgresql);
-}
+    if (given.ContainsKey("--servers-only"))
+    {
+        if (postgresql is not null)
+        {
+            await Postgres.ProcessorTimeAsync(report, postgresql);
+            await Postgres.RunAsync(report, postgresql);
+        }
 
-if (given.TryGetValue("--redis", out string? redis))
-{
-    await Redis.ServerTimeAsync(report, redis);
-    await Redis.RunAsync(report, redis);
-}
+        if (redis is null) return;
+        await Redis.ServerTimeAsync(report, redis);
+        await Redis.RunAsync(report, redis);
+        return;
+    }
 
-await Million.RunAsync(report, postgresql, redis);
+    await Processor.RunAsync(report);
+    await InMemory.RunAsync(report);
+    await Sqlite.RunAsync(report);
+    if (postgresql is not null)
+    {
+        await Postgres.ProcessorTimeAsync(report, postgresql);
+        await Postgres.RunAsync(report, postgresql);
+    }
+
+    if (redis is not null)
+    {
+        await Redis.ServerTimeAsync(report, redis);
+        await Redis.RunAsync(report, redis);
+    }
+
+    await Million.RunAsync(report, postgresql, redis);
+}

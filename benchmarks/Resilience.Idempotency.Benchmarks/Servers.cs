@@ -55,7 +55,7 @@ internal static class Postgres
         await store.EnsureCreatedAsync();
         await using NpgsqlCommand which = source.CreateCommand("SELECT pg_backend_pid()");
         string spent = $"/proc/{await which.ExecuteScalarAsync()}/schedstat";
-        const int Rounds = 11, Times = 1000;
+        const int Rounds = 300, Times = 25; // short turns: a machine that is busy for a second is so for all
         IdempotencyId[] ids = new IdempotencyId[Times];
         long[] fences = new long[Times];
         byte[] payload = new byte[112];
@@ -75,7 +75,7 @@ internal static class Postgres
             ("bare: SELECT", i => BareAsync("SELECT payload FROM bare WHERE id = $1", ids[i].ToArray()), [], []),
             ("replay", i => store.TryAcquireAsync(Sqlite.Request(ids[i])).AsTask(), [], []),
         ];
-        for (int round = -1; round < Rounds; round++)
+        for (int round = -20; round < Rounds; round++)
         {
             for (int i = 0; i < Times; i++) ids[i] = Sqlite.NewId();
             foreach ((_, Func<int, Task> run, List<double> server, List<double> client) in all)
@@ -88,6 +88,7 @@ internal static class Postgres
             }
         }
 
+        string[] aims = ["at most 1.2", "no index entry moves", "one round trip; at most 300 ns from the local cache"];
         report.WriteLine();
         report.WriteLine("## PostgreSQL, processor time");
         report.WriteLine();
@@ -97,12 +98,49 @@ internal static class Postgres
         report.WriteLine("|---|---|---|---|");
         for (int i = 0; i < all.Length; i++)
         {
-            double bare = Median(all[i / 2 * 2].Server) + Median(all[i / 2 * 2].Client);
+            (string Name, Func<int, Task> Run, List<double> Server, List<double> Client) against = all[i / 2 * 2];
+            double bare = Median(against.Server) + Median(against.Client);
+            if (i % 2 == 1)
+            {
+                Aims.Add(
+                    $"PostgreSQL: {all[i].Name}, processor time of server and client",
+                    $"{Median(all[i].Server):0} + {Median(all[i].Client):0} µs",
+                    $"{(Median(all[i].Server) + Median(all[i].Client)) / bare:0.00} of {against.Name["bare: ".Length..]} (the server alone {Median(all[i].Server) / Median(against.Server):0.00})",
+                    aims[i / 2]);
+            }
+
             report.WriteLine($"| {all[i].Name} | {Median(all[i].Server):0} µs | {Median(all[i].Client):0} µs | {(Median(all[i].Server) + Median(all[i].Client)) / bare:0.00} |");
         }
 
+        await HotAsync(report, source);
+
         static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
         static double Spent(string file) => long.Parse(File.ReadAllText(file).Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) / 1000.0;
+    }
+
+    /// <summary>How many of the completions before this moved no entry of an index, and what of churn stays in the table.</summary>
+    private static async Task HotAsync(TextWriter report, NpgsqlDataSource source)
+    {
+        const string Counted = "SELECT 100.0 * n_tup_hot_upd / greatest(n_tup_upd, 1) FROM pg_stat_user_tables WHERE relname = 'resilience_idempotency'";
+        await ExecuteAsync(source, "SELECT pg_stat_force_next_flush()");
+        await using NpgsqlCommand hot = source.CreateCommand(Counted);
+        string share = $"{Convert.ToDouble(await hot.ExecuteScalarAsync(), System.Globalization.CultureInfo.InvariantCulture):0.0} % of the updates were HOT";
+        PostgresIdempotencyStore store = new(source);
+        List<long> sizes = [];
+        for (int round = 0; round < 6; round++)
+        {
+            await Sqlite.KeysAsync(store, 1, 2000, 100);
+            await ExecuteAsync(source, "UPDATE resilience_idempotency SET expires_at = now() - interval '1 second'");
+            await store.PurgeAsync(int.MaxValue);
+            await ExecuteAsync(source, "VACUUM resilience_idempotency");
+            await using NpgsqlCommand size = source.CreateCommand("SELECT pg_total_relation_size('resilience_idempotency')");
+            sizes.Add((long)(await size.ExecuteScalarAsync())!);
+        }
+
+        string churn = $"table and indexes after each round of churn: {string.Join(", ", sizes.Select(s => $"{s / 1024.0:0} KiB"))}";
+        Aims.Add("PostgreSQL: completions", share, churn, "HOT possible; churn stays flat");
+        report.WriteLine();
+        report.WriteLine($"Completions: {share}. A round of churn is 2,000 keys that are claimed, completed, expired, purged and vacuumed; {churn}.");
     }
 
     private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
@@ -175,6 +213,7 @@ internal static class Redis
         report.WriteLine("|---|---|---|");
         double bare = Median(all[0].Took);
         foreach ((string name, _, List<double> took) in all) report.WriteLine($"| {name} | {Median(took):0.0} µs | {Median(took) / bare:0.00} |");
+        Aims.Add("Redis: server time of a claim", $"{Median(all[1].Took):0.0} µs", $"{Median(all[1].Took) / bare:0.00} of a script with one HSET ({bare:0.0} µs)", "at most 16 µs where the bare script takes 6.3");
         await database.ExecuteAsync("FLUSHALL");
         long before = await MemoryAsync(database);
         for (int i = 0; i < 20_000; i++)
@@ -183,8 +222,10 @@ internal static class Redis
             await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1));
         }
 
+        double each = (await MemoryAsync(database) - before) / 20_000.0;
+        Aims.Add("Redis: memory for a completed key with a payload of 100 bytes", $"{each:0} bytes", "", "at most 500 bytes");
         report.WriteLine();
-        report.WriteLine($"{(await MemoryAsync(database) - before) / 20_000.0:0} bytes of memory for each of 20,000 completed keys with payloads of 100 bytes in their frame. Aim: at most 500.");
+        report.WriteLine($"{each:0} bytes of memory for each of 20,000 completed keys with payloads of 100 bytes in their frame. Aim: at most 500.");
 
         static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
         static double Total(string stats, string name)

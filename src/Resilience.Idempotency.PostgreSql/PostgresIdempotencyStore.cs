@@ -5,7 +5,7 @@ namespace Resilience;
 
 /// <summary>Idempotency records in one table of PostgreSQL (12 or newer). Thread-safe.</summary>
 /// <remarks>
-/// <para>Every operation is one round trip on a connection from the data source, which stays the caller's; a claim of what is there already is two.
+/// <para>Every operation is one round trip on a connection from the data source, which stays the caller's; a claim that takes over what is there is two.
 /// Nothing is kept in a session, so a pooler that lends connections for a transaction is no obstacle. The clock is the server's.
 /// Ask the primary, never a standby.</para>
 /// <para>Two operations also take a transaction of the caller: the operation and the record of it are then committed together, or neither is.
@@ -191,55 +191,50 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     private async ValueTask<AcquireAnswer> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
     {
         IdempotencyStoreArguments.Check(request);
-        bool isBegun = false; // granted, but so late that much of the lease is gone
         for (int number = 0; ; number++)
         {
-            bool begins = number == 0, looks = number == 1 && !isBegun;
+            bool begins = number == 0;
             (AcquireAnswer answer, bool isFinal) = await AskAsync(
                 transaction,
-                batch => begins ? BeginAsync(batch, request, cancellationToken) : ClaimOnceAsync(batch, request, looks, cancellationToken),
+                batch => begins ? BeginAsync(batch, request, cancellationToken) : ClaimOnceAsync(batch, request, cancellationToken),
                 cancellationToken).ConfigureAwait(false);
 
-            // Again: the row changed its mind between the two statements, because a moment passed; or the claim waited so long for
-            // others that much of its lease is gone, and the same nonce begins it anew.
+            // Again: what is there can be taken over; or the row changed its mind between two statements, because a moment passed; or the claim
+            // waited so long for others that much of its lease is gone, and the same nonce begins it anew.
             if (isFinal || number == MostRounds) return answer;
-            isBegun = answer.Status == AcquireStatus.Acquired;
         }
     }
 
-    /// <summary>Most claims are of a new key: one short statement, and nothing else. It neither locks nor writes what is there.</summary>
+    /// <summary>Most claims are of a new key or of one that is completed or held: one statement answers all of these.</summary>
     private async Task<(AcquireAnswer Answer, bool IsFinal)> BeginAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray();
         Add(batch, _sql.Begin, [.. AskedOf(request, id, request.Fingerprint.ToArray()), Value(LockOf(id))]);
         NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
-        await using (reader.ConfigureAwait(false))
-        {
-            if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
-            return (AcquireAnswer.Acquired(reader.GetInt64(0), 1), reader.GetBoolean(1));
-        }
+        await using (reader.ConfigureAwait(false)) return await ReadLookAsync(reader, request, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>A look at what is there and, unless it is to be the look alone, the claim before it: one round trip.</summary>
-    private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(
-        NpgsqlBatch batch, AcquireRequest request, bool looks, CancellationToken cancellationToken)
+    /// <summary>The claim of what may be there, and after it a look at what is there: one round trip.</summary>
+    private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray(), fingerprint = request.Fingerprint.ToArray();
-        if (!looks) Add(batch, _sql.Acquire, [.. AskedOf(request, id, fingerprint), Value(request.MaxAttempts), Value(LockOf(id))]);
+        Add(batch, _sql.Acquire, [.. AskedOf(request, id, fingerprint), Value(request.MaxAttempts), Value(LockOf(id))]);
         Add(batch, _sql.Explain, Value(id), Value(fingerprint), Value(request.Nonce));
         NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            if (!looks)
-            {
-                if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                    return (AcquireAnswer.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
-                await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-            }
-
-            if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
-            return PostgresRow.Explain(reader, request) ?? throw PostgresErrors.Corrupt(request.Id, _sql.Table);
+            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                return (AcquireAnswer.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
+            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+            return await ReadLookAsync(reader, request, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private async Task<(AcquireAnswer Answer, bool IsFinal)> ReadLookAsync(
+        NpgsqlDataReader reader, AcquireRequest request, CancellationToken cancellationToken)
+    {
+        if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
+        return PostgresRow.Explain(reader, request) ?? throw PostgresErrors.Corrupt(request.Id, _sql.Table);
     }
 
     private static NpgsqlParameter[] AskedOf(in AcquireRequest request, byte[] id, byte[] fingerprint)

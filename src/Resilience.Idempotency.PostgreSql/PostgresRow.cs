@@ -5,17 +5,19 @@ namespace Resilience;
 /// <summary>What a row means. The numbers of the states are the same in all stores.</summary>
 internal static class PostgresRow
 {
+    internal const short Granted = 0; // never in the table: a claim's own answer, in the columns of a look
     internal const short InProgress = 1;
     internal const short Completed = 2;
     internal const short Released = 3;
     internal const short Indeterminate = 4;
 
-    /// <summary>Why a claim was refused; null when the row is no record. Not final: as it is now, the claim would be granted.</summary>
+    /// <summary>What became of a claim; null when the row is no record. Not final: as the row is now, the claim would be granted, or renewed.</summary>
     internal static (AcquireAnswer Answer, bool IsFinal)? Explain(NpgsqlDataReader row, in AcquireRequest request)
     {
         if (!IsTrue(row, 6)) return null;
         short state = row.GetInt16(0);
         long fence = row.GetInt64(1);
+        if (state == Granted) return (AcquireAnswer.Acquired(fence, 1), row.GetBoolean(3));
         if (state == Released || !row.GetBoolean(4)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
         if (!row.GetBoolean(3)) return (AcquireAnswer.Mismatch, true);
         if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7), Left(row, 9)), true);

@@ -23,14 +23,29 @@ internal sealed class PostgresStatements
         Table = $"\"{schema}\".\"{table}\"";
         Create = Creation(schema, table);
 
-        // Most claims are of a new key: this is all there is to them. What is there already is neither locked nor written; Explain looks at it.
+        string look = $"""
+            SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (date_part('epoch', r.lease_until - c.now) * 1000000)::bigint,
+                   (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
+                   AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
+                   CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END,
+                   r.state = 1 AND r.nonce = $3, (date_part('epoch', r.expires_at - c.now) * 1000000)::bigint
+              FROM {Table} AS r CROSS JOIN {Clock} AS c
+             WHERE r.id = $1
+            """;
+
+        // A new key, or what is there already, in one statement: a row that was granted comes back as state 0, in the columns of the look. What is there
+        // is neither locked nor written. Nothing comes back when another caller is at the same new key.
         Begin = $"""
-            INSERT INTO {Table} (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
-            SELECT $1, 1, (c.epoch * 1000000)::bigint, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, floor((c.epoch + $5 / 1000000) / 86400)::integer
-              FROM (SELECT t.now, date_part('epoch', t.now) AS epoch FROM {Clock} AS t) AS c
-             WHERE pg_try_advisory_xact_lock($6)
-            ON CONFLICT (id) DO NOTHING
-            RETURNING fence, lease_until - clock_timestamp() > $4 / 2 * interval '1 microsecond'
+            WITH seen AS MATERIALIZED ({look}),
+                 mine AS (
+                   INSERT INTO {Table} (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
+                   SELECT $1, 1, (c.epoch * 1000000)::bigint, 1, $3, $2, {After("$4")}, {After("$5")}, c.now, floor((c.epoch + $5 / 1000000) / 86400)::integer
+                     FROM (SELECT t.now, date_part('epoch', t.now) AS epoch FROM {Clock} AS t) AS c
+                    WHERE NOT EXISTS (SELECT FROM seen) AND pg_try_advisory_xact_lock($6)
+                   ON CONFLICT (id) DO NOTHING
+                   RETURNING 0::smallint, fence, 1, lease_until - clock_timestamp() > $4 / 2 * interval '1 microsecond',
+                             true, 0::bigint, true, NULL::bytea, true, 0::bigint)
+            SELECT * FROM mine UNION ALL SELECT * FROM seen
             """;
 
         // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
@@ -64,15 +79,7 @@ internal sealed class PostgresStatements
 
         // A statement of its own with a snapshot of its own: one that shares the snapshot of the claim would not see a winner who
         // committed while the claim waited for him. The lock that the refused claim took keeps the row as it is until we have looked.
-        Explain = $"""
-            SELECT r.state, r.fence, r.attempt, r.fingerprint = $2, r.expires_at > c.now, (date_part('epoch', r.lease_until - c.now) * 1000000)::bigint,
-                   (r.state IN (2, 3, 4) OR (r.state = 1 AND r.nonce IS NOT NULL AND r.lease_until IS NOT NULL))
-                   AND r.fence > 0 AND r.attempt > 0 AND octet_length(r.fingerprint) = 32 AND r.expires_at IS NOT NULL,
-                   CASE WHEN r.fingerprint = $2 AND r.state IN (2, 4) AND r.expires_at > c.now THEN r.payload END,
-                   r.state = 1 AND r.nonce = $3, (date_part('epoch', r.expires_at - c.now) * 1000000)::bigint
-              FROM {Table} AS r CROSS JOIN {Clock} AS c
-             WHERE r.id = $1
-            """;
+        Explain = look;
 
         Renew = $"""
             UPDATE {Table} AS r

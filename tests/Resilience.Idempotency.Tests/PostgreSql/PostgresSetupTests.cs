@@ -139,16 +139,68 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
         }
     }
 
-    /// <summary>Completions touch no index, and what is purged makes room for what comes: after many times its own content the table is as large as before.</summary>
+    /// <summary>Every one of them: the day on which the record expires is the same, and pages have room.</summary>
     [Fact]
-    public async Task Completions_touch_no_index_and_churn_stays_flat()
+    public async Task Completions_that_expire_on_the_day_of_their_claim_touch_no_index()
+    {
+        const int Keys = 500;
+        PostgresIdempotencyOptions options = NewTable();
+        TimeSpan untilNoon = DateTime.UtcNow.Date.AddDays(2).AddHours(12) - DateTime.UtcNow; // midnight does not come between claim and completion
+        await using (NpgsqlDataSource source = NpgsqlDataSource.Create(server.ConnectionString + ";Maximum Pool Size=1"))
+        {
+            PostgresIdempotencyStore store = new(source, options);
+            await store.EnsureCreatedAsync();
+            for (int i = 0; i < Keys; i++)
+            {
+                IdempotencyId id = NewId();
+                AcquireAnswer claim = await store.TryAcquireAsync(Ask(id) with { Retention = untilNoon });
+                (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], untilNoon)).Should().BeTrue();
+            }
+        }
+
+        // A session reports what it did at its end, which is now.
+        (await UpdatesAsync(options, atLeast: Keys)).Should().Be((Keys, Keys));
+    }
+
+    /// <summary>The last is planted: a completion that moves the day must enter the indexes anew, and the count above would see it.</summary>
+    [Fact]
+    public async Task The_count_of_completions_that_touch_no_index_sees_one_that_does()
+    {
+        PostgresIdempotencyOptions options = NewTable();
+        await using (NpgsqlDataSource source = NpgsqlDataSource.Create(server.ConnectionString + ";Maximum Pool Size=1"))
+        {
+            PostgresIdempotencyStore store = new(source, options);
+            await store.EnsureCreatedAsync();
+            IdempotencyId id = NewId();
+            AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
+            (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], TimeSpan.FromDays(3))).Should().BeTrue();
+        }
+
+        (await UpdatesAsync(options, atLeast: 1)).Should().Be((1, 0));
+    }
+
+    private async Task<(long All, long Hot)> UpdatesAsync(PostgresIdempotencyOptions options, long atLeast)
+    {
+        (long All, long Hot) counted = default;
+        for (int look = 0; look < 300 && counted.All < atLeast; look++)
+        {
+            if (look > 0) await Task.Delay(100); // the server is another process: there is nothing to await
+            counted = ((long)(await server.AskAsync($"SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!,
+                (long)(await server.AskAsync($"SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!);
+        }
+
+        return counted;
+    }
+
+    /// <summary>What is purged makes room for what comes: after many times its own content the table is as large as before.</summary>
+    [Fact]
+    public async Task Churn_leaves_the_table_as_large_as_it_was()
     {
         PostgresIdempotencyOptions options = NewTable();
         await using NpgsqlDataSource source = server.Connect();
         PostgresIdempotencyStore store = new(source, options);
         await store.EnsureCreatedAsync();
         List<long> sizes = [];
-        long completed = 0;
         for (int round = 0; round < 8; round++)
         {
             await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
@@ -158,7 +210,6 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
                     IdempotencyId id = NewId();
                     AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
                     (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue();
-                    Interlocked.Increment(ref completed);
                 }
             })));
             await server.ExecuteAsync($"UPDATE {options.Table} SET expires_at = now() - interval '1 second'"); // an hour passes
@@ -168,19 +219,5 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
         }
 
         sizes[^1].Should().BeLessThanOrEqualTo(sizes[1] + (sizes[1] / 10), "sizes were {0}", string.Join(", ", sizes));
-
-        // Every completion left the row where it is in all indexes. The update above is counted too, and is of the same kind.
-        await using NpgsqlConnection connection = await source.OpenConnectionAsync();
-        long hot = 0, all = 0;
-        for (int look = 0; look < 300 && all < completed; look++)
-        {
-            // Sessions report what they did when they are idle, now and then.
-            all = (long)(await server.AskAsync($"SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!;
-            hot = (long)(await server.AskAsync($"SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = '{options.Table}'"))!;
-            if (all < completed) await Task.Delay(100);
-        }
-
-        all.Should().BeGreaterThanOrEqualTo(completed);
-        ((double)hot / all).Should().BeGreaterThan(0.5, "an update that is not HOT enters every index anew");
     }
 }

@@ -212,7 +212,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     }
 
     [Fact]
-    public async Task Every_operation_is_one_round_trip_and_a_claim_of_what_is_there_two()
+    public async Task Every_operation_is_one_round_trip_and_only_a_takeover_two()
     {
         await using NpgsqlDataSource direct = server.Connect();
         PostgresIdempotencyOptions options = NewTable();
@@ -220,19 +220,23 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await using FaultProxy proxy = new(server.Port);
         await using NpgsqlDataSource source = NpgsqlDataSource.Create(server.ConnectionStringAt(proxy.Port) + ";Maximum Pool Size=1");
         PostgresIdempotencyStore store = new(source, options);
-        IdempotencyId id = NewId(), other = NewId(), taken = NewId();
+        IdempotencyId id = NewId(), other = NewId(), taken = NewId(), lapsed = NewId();
         await store.PeekAsync(id);
         await witness.TryAcquireAsync(Ask(taken));
 
         long fence = 0;
         await Once(async () => fence = (await store.TryAcquireAsync(Ask(id))).Fence);
-        await Once(async () => (await store.TryAcquireAsync(Ask(taken))).Status.Should().Be(AcquireStatus.InFlight), trips: 2);
+        await Once(async () => (await store.TryAcquireAsync(Ask(taken))).Status.Should().Be(AcquireStatus.InFlight));
         await Once(async () => (await store.RenewAsync(id, fence, Long)).Should().BeTrue());
         await Once(async () => (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue());
-        await Once(async () => (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed), trips: 2);
+        await Once(async () => (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed));
+        await Once(async () => (await store.TryAcquireAsync(Ask(id) with { Fingerprint = Fingerprint.Of("other"u8) })).Status.Should().Be(AcquireStatus.Mismatch));
         await Once(async () => await store.PeekAsync(id));
         fence = (await store.TryAcquireAsync(Ask(other))).Fence;
         await Once(async () => (await store.ReleaseAsync(other, fence)).Should().BeTrue());
+        await Once(async () => (await store.TryAcquireAsync(Ask(other))).Status.Should().Be(AcquireStatus.Acquired), trips: 2);
+        await witness.TryAcquireAsync(Ask(lapsed, lease: TimeSpan.FromMicroseconds(1)));
+        await Once(async () => (await store.TryAcquireAsync(Ask(lapsed))).TookOver.Should().BeTrue(), trips: 2);
         await Once(async () => await store.PurgeAsync(10));
 
         async Task Once(Func<Task> ask, int trips = 1)
