@@ -18,6 +18,9 @@ internal enum AttemptRemarks : byte
     /// <summary>The call around this one is known from the thread, and the token says the same.</summary>
     KnowsAround = 8,
 
+    /// <summary>The call has a span that is sampled.</summary>
+    IsTraced = 16,
+
     /// <summary>What does not end with the attempt.</summary>
-    OfCall = HasBegun | KnowsAround,
+    OfCall = HasBegun | KnowsAround | IsTraced,
 }

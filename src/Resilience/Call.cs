@@ -62,8 +62,8 @@ internal abstract class Call<T> : ResilienceContext
     /// <summary>No branch: the compiler knows the answer for each result type.</summary>
     private static bool HasNoResult => typeof(T) == typeof(Nothing);
 
-    /// <summary>The call has ended: forget everything, and become the spare of the thread whose slot this is.</summary>
-    internal abstract void Release(ref ResilienceContext? slot);
+    /// <summary>The call has ended with this outcome: forget everything, and become the spare of the thread whose slot this is.</summary>
+    internal abstract void Release(ref ResilienceContext? slot, in Outcome<T> outcome);
 }
 
 /// <summary>A call of one kind of delegate.</summary>
@@ -121,8 +121,9 @@ internal sealed class Call<TInvocation, T> : Call<T>
     }
 
     /// <summary>The call becomes the spare of the thread, unless code that is not ours has seen it, and may have kept it.</summary>
-    internal override void Release(ref ResilienceContext? slot)
+    internal override void Release(ref ResilienceContext? slot, in Outcome<T> outcome)
     {
+        if (MayHaveLeftovers) EndLeftovers(outcome.RawValue);
         _invocation = default;
         if (IsShown)
         {

@@ -1,87 +1,68 @@
 namespace Resilience;
 
-/// <summary>Results of attempts that the caller will not see, until it is known which one he sees: a delegate may return an object again that it returned
-/// two attempts ago. They are disposed of when the policy that repeats has ended, but for the one that it returns.</summary>
-/// <remarks>Made only where an attempt has brought something that can be disposed of and is repeated, or was abandoned. Results of abandoned attempts come
-/// when they like, so there is a gate; what is disposed of, is so outside of it. The policy that was first to keep something ends it: what stands inside of
-/// it adds to it.</remarks>
+/// <summary>Results of attempts that no policy passed on, until the call has ended: a delegate may return an object again that it returned before, to
+/// whichever policy. At the end all are disposed of but the one that the caller gets.</summary>
+/// <remarks>
+/// One for a call with all its forks, made where there is something to keep, or something may come late. Results of attempts that nobody awaits come
+/// when they like, so there is a gate; no code of users runs under it.
+/// </remarks>
 internal sealed class Leftovers
 {
     /// <summary>Of a repetition without end the oldest results are disposed of before.</summary>
-    internal const int Most = 16;
+    internal const int Most = 64;
 
-    private readonly Lock _gate = new();
-    private readonly List<object> _kept = [];
-    private object? _owner; // the link that will settle; null: no link waits, nothing is kept
-    private object? _returned; // by the owner, once it has settled
-    private Leftovers? _into;
+    /// <summary>Of all calls that had nothing to keep when they ended: what comes later is disposed of.</summary>
+    internal static readonly Leftovers OfEnded = new() { _isOver = true };
 
-    /// <summary>From now on what comes is kept until this link settles. False: another one will.</summary>
-    internal bool Claim(object owner)
-    {
-        lock (_gate)
-        {
-            if (_owner is not null && _owner != owner) return false;
-            (_owner, _returned) = (owner, null);
-            return true;
-        }
-    }
+    private List<object>? _kept; // after the end: what was disposed of, and what the caller got
+    private bool _isOver;
 
-    /// <summary>A result of a call that is not awaited any more, or of an attempt that is repeated.</summary>
+    /// <summary>No policy passes this result on.</summary>
     internal void Add(object? result)
     {
         if (result is not (IDisposable or IAsyncDisposable)) return;
-        object? gone;
-        lock (_gate)
+        object gone = result;
+        object[] former = [];
+        if (this != OfEnded)
         {
-            if (_into is { } other) gone = null;
-            else if (ReferenceEquals(result, _returned) || _kept.Exists(kept => ReferenceEquals(kept, result))) return;
-            else gone = _owner is null ? result : Keep(result);
+            lock (this)
+            {
+                _kept ??= [];
+                if (_kept.Exists(kept => ReferenceEquals(kept, result))) return;
+                if (_isOver) former = [.. _kept];
+                _kept.Add(result);
+                if (!_isOver && _kept.Count <= Most) return;
+                if (_kept.Count > Most)
+                {
+                    if (!_isOver) gone = _kept[0];
+                    _kept.RemoveAt(0);
+                }
+            }
         }
 
-        if (_into is not null) _into.Add(result);
-        else Safely.Dispose(gone);
+        if (!Array.Exists(former, one => IsSame(one, result))) Safely.Dispose(gone);
     }
 
-    /// <summary>What comes here goes there from now on.</summary>
-    internal void PourInto(Leftovers other)
-    {
-        object[] kept;
-        lock (_gate)
-        {
-            if (other == this || _into is not null) return;
-            _into = other;
-            kept = [.. _kept];
-            _kept.Clear();
-        }
-
-        foreach (object one in kept) other.Add(one);
-    }
-
-    /// <summary>This is what the link returns: the others are disposed of, unless it was not for this link to do.</summary>
-    internal void Settle(object owner, object? returned)
+    /// <summary>The call has ended, and this is what the caller gets.</summary>
+    internal void End(object? returned)
     {
         object[] gone;
-        lock (_gate)
+        lock (this)
         {
-            if (_owner != owner) return;
-            (_owner, _returned) = (null, returned);
-            gone = [.. _kept];
-            _kept.Clear();
+            if (_isOver) return;
+            _isOver = true;
+            gone = _kept is null ? [] : [.. _kept];
+            if (returned is IDisposable or IAsyncDisposable) (_kept ??= []).Add(returned);
         }
 
-        foreach (object one in gone)
+        for (int i = 0; i < gone.Length; i++)
         {
-            if (!ReferenceEquals(one, returned)) Safely.Dispose(one);
+            object one = gone[i];
+            if (!IsSame(one, returned) && !Array.Exists(gone[..i], former => IsSame(former, one))) Safely.Dispose(one);
         }
     }
 
-    private object? Keep(object result)
-    {
-        _kept.Add(result);
-        if (_kept.Count <= Most) return null;
-        object oldest = _kept[0];
-        _kept.RemoveAt(0);
-        return oldest;
-    }
+    /// <summary>Two boxes of one value hold the same thing.</summary>
+    private static bool IsSame(object one, object? other) =>
+        ReferenceEquals(one, other) || (one is ValueType && Safely.Ask("equality of results", static pair => pair.one.Equals(pair.other), (one, other), false));
 }

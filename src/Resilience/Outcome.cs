@@ -169,27 +169,19 @@ public readonly struct Outcome<T>
         if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
     }
 
-    /// <summary>The same, when it is known what the caller gets instead: it may be the same object. For the link that repeats.</summary>
-    internal void Leave(object link, ResilienceContext context)
+    /// <summary>For a link that does not pass the result on: throws it away when the call has ended, unless it is what the caller gets, because a delegate
+    /// may return an object again.</summary>
+    internal void Leave(ResilienceContext context)
     {
-        if (_error is not null || _value is not (IDisposable or IAsyncDisposable)) return;
-        Leftovers left = context.HoldLeftovers();
-        left.Claim(link);
-        left.Add(_value);
+        if (_error is null && _value is IDisposable or IAsyncDisposable && (_marks & OutcomeMarks.IsShared) == 0) context.HoldLeftovers().Add(_value);
     }
 
-    /// <summary>Throws it away, unless it is the very object that another outcome brings: a delegate may return the same one each time.</summary>
-    internal void DiscardUnless(in Outcome<T> kept)
+    /// <summary>The same, but throws away at once what holds a connection, which others may need while the call goes on: such a response is made anew
+    /// each time.</summary>
+    internal void Discard(ResilienceContext context)
     {
-        if (typeof(T).IsValueType || !ReferenceEquals(_value, kept._value)) Discard();
-    }
-
-    /// <summary>Throws away at once what holds a connection, which others may need while the call waits. Such a result is made anew each time.</summary>
-    internal bool DiscardIfHeld()
-    {
-        if (_error is not null || _value is not System.Net.Http.HttpResponseMessage) return false;
-        Discard();
-        return true;
+        if (_error is null && _value is System.Net.Http.HttpResponseMessage response && !ResponseContent.IsInMemory(response.Content)) Discard();
+        else Leave(context);
     }
 
     [DoesNotReturn]

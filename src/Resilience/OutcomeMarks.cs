@@ -1,6 +1,7 @@
 namespace Resilience;
 
-/// <summary>What an <see cref="Outcome{T}"/> says beside its verdict. It is not read before the verdict is a <see cref="Verdict.Failure"/>.</summary>
+/// <summary>What an <see cref="Outcome{T}"/> says beside its verdict. But for the last it is not read before the verdict is a
+/// <see cref="Verdict.Failure"/>.</summary>
 [Flags]
 internal enum OutcomeMarks : byte
 {
@@ -21,4 +22,7 @@ internal enum OutcomeMarks : byte
 
     /// <summary>When to come back stands in the context of the call.</summary>
     SaysWhen = 16,
+
+    /// <summary>The result belongs to other calls as well, so it is never disposed of. Counts for every verdict.</summary>
+    IsShared = 32,
 }

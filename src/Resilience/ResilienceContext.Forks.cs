@@ -105,7 +105,12 @@ public abstract partial class ResilienceContext
             return;
         }
 
-        if (ReferenceEquals(_state.Counter, fork)) _state.Counter = null; // this context counts on by itself
+        if (ReferenceEquals(_state.Counter, fork))
+        {
+            _state.Counter = null; // this context counts on by itself, and keeps what was left
+            if (fork._state.Leftovers is { } left) _state.Leftovers = left;
+        }
+
         fork.GiveSpare();
     }
 

@@ -1,30 +1,23 @@
 namespace Resilience;
 
-/// <content>Results that may still turn out to be the one that the caller gets. They lie among the properties: most calls have none.</content>
+/// <content>Results that may still turn out to be the one that the caller gets.</content>
 public abstract partial class ResilienceContext
 {
-    private static readonly object LeftoversKey = new();
+    /// <summary>Where those of the call and all its forks are.</summary>
+    private ref Leftovers? LeftoversOfCall => ref (_state.Counter ?? this)._state.Leftovers;
 
-    /// <summary>Those of this call, if there are any.</summary>
-    internal Leftovers? Leftovers
+    /// <summary>A look that is enough for nearly all calls: they have nothing that was left, and no fork that may come late.</summary>
+    private protected bool MayHaveLeftovers => _state.Leftovers is not null || _state.Counter is not null;
+
+    /// <summary>From now on there are some, also for what comes after the end of the call.</summary>
+    internal Leftovers HoldLeftovers()
     {
-        get => _state.Properties is not null && _state.Properties.TryGetValue(LeftoversKey, out object? found) ? (Leftovers)found! : null;
-        private set
-        {
-            _state.Properties = _state.Properties is null ? [] : _state.SharesProperties ? new(_state.Properties) : _state.Properties;
-            _state.SharesProperties = false;
-            _state.Properties[LeftoversKey] = value;
-        }
+        // Full fence: forks come here at the same time, and who reads the reference must find a whole object.
+        ref Leftovers? kept = ref LeftoversOfCall;
+        return Volatile.Read(ref kept) ?? Interlocked.CompareExchange(ref kept, new(), null) ?? kept;
     }
 
-    /// <summary>The same; from now on there are some.</summary>
-    internal Leftovers HoldLeftovers() => Leftovers ??= new();
-
-    /// <summary>An attempt with a context of its own has ended and does not count: what it leaves is among ours.</summary>
-    internal void AdoptLeftovers(ResilienceContext copy)
-    {
-        if (copy.Leftovers is not { } theirs) return;
-        if (Leftovers is { } ours) theirs.PourInto(ours);
-        else Leftovers = theirs;
-    }
+    /// <summary>The call has ended with this: what was left is thrown away, and what comes later.</summary>
+    private protected void EndLeftovers(object? returned) =>
+        Interlocked.CompareExchange(ref LeftoversOfCall, Leftovers.OfEnded, null)?.End(returned); // full fence: pairs with HoldLeftovers
 }

@@ -202,8 +202,8 @@ public abstract partial class ResilienceContext
     /// call that nobody observes pays nothing for it but a look.</summary>
     internal bool IsTraced
     {
-        get => _state.IsTraced;
-        set => _state.IsTraced = value;
+        get => (_state.Remarks & AttemptRemarks.IsTraced) != 0;
+        set => _state.Remarks = value ? _state.Remarks | AttemptRemarks.IsTraced : _state.Remarks & ~AttemptRemarks.IsTraced;
     }
 
     /// <summary>The earliest deadline on the <see cref="Resilience.Clock"/>'s line; <see cref="Clock.Never"/> when there is none.</summary>
@@ -355,6 +355,7 @@ public abstract partial class ResilienceContext
         internal object? CreditedAccount;
         internal CallScope? Scope; // null until there is a call around this one, or inside
         internal ResilienceContext? Counter; // the fork that counts the attempts of all; null: there has been none
+        internal Leftovers? Leftovers; // where there has been a fork, that of the counter is the one of the call
         internal long DeadlineMs;
         internal long BeganMs; // means something only with the remark HasBegun
         internal long SaidWaitTicks; // means something only where an outcome is marked SaysWhen
@@ -366,7 +367,6 @@ public abstract partial class ResilienceContext
         internal bool HasEnded;
         internal bool HasCopies;
         internal bool IsShown;
-        internal bool IsTraced;
         internal bool SharesProperties; // with a fork: a change copies them first
     }
 }

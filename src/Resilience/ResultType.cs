@@ -4,6 +4,10 @@ namespace Resilience;
 internal static class ResultType<T>
 {
     internal static readonly int Id = ResultTypes.Next();
+
+    /// <summary>False where no result of a call of this type can be something that must be disposed of.</summary>
+    internal static readonly bool MayBeDisposable =
+        (!typeof(T).IsValueType && !typeof(T).IsSealed) || typeof(IDisposable).IsAssignableFrom(typeof(T)) || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T));
 }
 
 internal static class ResultTypes

@@ -59,7 +59,7 @@ internal static class ResponseBody
             return;
         }
 
-        if (IsEmpty(request, response)) return;
+        if (ResponseContent.IsInMemory(response.Content) || IsEmpty(request, response)) return;
         TimeSpan? total = resilience.BoundsBodies ? overrides?.TotalTimeout ?? resilience.TotalTimeout ?? LiftedTimeout : null;
         TimeSpan? idle = overrides?.ReadIdleTimeout ?? options.ReadIdleTimeout ?? (isStream ? null : total);
         if (idle <= TimeSpan.Zero) idle = null;

@@ -252,7 +252,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         private Outcome<T> Lose(in Outcome<T> outcome, long number, ResilienceContext context)
         {
             if (!outcome.HasResult) return outcome;
-            outcome.Discard();
+            outcome.Discard(context);
             Tell(ChaosKind.LostReply, number, context);
             return policy.Failed<T>(policy.MakeFault(ChaosKind.LostReply, context)!, context);
         }

@@ -94,8 +94,8 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
         Outcome<TResult> replaced, TResult value, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
         FallbackTelemetry.Used(environment, replaced.Verdict, source, age, context);
-        if (!replaced.HasResult || !ReferenceEquals(replaced.RawValue, value)) replaced.Discard();
-        return new(value, null, Verdict.Success, OutcomeMarks.None);
+        if (!ReferenceEquals(replaced.RawValue, value)) replaced.Discard(context);
+        return new(value, null, Verdict.Success, source == FallbackSource.Call ? OutcomeMarks.None : OutcomeMarks.IsShared);
     }
 }
 

@@ -104,8 +104,8 @@ internal struct HedgedAttempt<T>
     }
 
     /// <summary>It has lost. It is cancelled and left alone: nothing around it belongs to it any more, and what it brings is thrown
-    /// away.</summary>
-    internal readonly void Abandon(in Outcome<T> returned)
+    /// away, unless the caller gets the same.</summary>
+    internal readonly void Abandon()
     {
         _source.End();
         _source.Leave();
@@ -113,19 +113,15 @@ internal struct HedgedAttempt<T>
         _ = Running.ContinueWith(
             static (lost, state) =>
             {
-                Loser loser = (Loser)state!;
-                lost.Result.DiscardUnless(loser.Returned); // an outcome is data: the task of a link never faults
-                loser.Context.EndFork();
+                ResilienceContext context = (ResilienceContext)state!;
+                lost.Result.Leave(context); // an outcome is data: the task of a link never faults
+                context.EndFork();
             },
-            new Loser(Context, returned),
+            Context,
             CancellationToken.None,
             TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);
     }
-
-    /// <param name="Context">Its copy.</param>
-    /// <param name="Returned">What the caller got: where a delegate returns the same object each time, it must not be disposed of.</param>
-    private sealed record Loser(ResilienceContext Context, Outcome<T> Returned);
 }
 
 /// <summary>The attempts of one call. One flow of control owns it: it waits for an ending or for the delay, asks the rules, acts.</summary>
@@ -193,7 +189,7 @@ internal sealed class HedgedRace<T>
     private Outcome<T> CancelledWhileWaiting()
     {
         Outcome<T> kept = Kept();
-        kept.Discard();
+        kept.Leave(_call);
         return Cancelled.WhileWaiting(kept, _policy.Environment.PolicyName, _call.CancellationToken);
     }
 
@@ -255,7 +251,7 @@ internal sealed class HedgedRace<T>
         (_state, HedgingMove move) = _rules.OnEnded(_state, outcome.Verdict, weight);
         if (move == HedgingMove.EndWithThis)
         {
-            Finish(attempt.Context, outcome);
+            Finish(attempt.Context);
             if (outcome.IsSuccess && attempt.Context != _first)
                 _policy.Telemetry.Won(_policy.Environment, _call, attempt.Context.AttemptNumber, _running.Count);
         }
@@ -291,10 +287,8 @@ internal sealed class HedgedRace<T>
     private void Keep(in Outcome<T> outcome, ResilienceContext copy)
     {
         _isMarked |= outcome.DoNotRetry;
-        _call.AdoptLeftovers(copy);
-        _call.Leftovers?.Claim(this);
         if (outcome.Verdict == Verdict.Rejected && _kept.Verdict == Verdict.Failure) return; // a real failure says more
-        _kept.Leave(this, _call);
+        _kept.Leave(_call);
         (_kept, _keptCopy) = (outcome, copy);
     }
 
@@ -339,18 +333,18 @@ internal sealed class HedgedRace<T>
 
     private Outcome<T> Kept()
     {
-        Finish(_keptCopy!, _kept);
+        Finish(_keptCopy!);
         if (_denial is HedgeDenial.Budget or HedgeDenial.Deadline && _kept.Verdict == Verdict.Failure) _kept = _kept.MarkedDoNotRetry();
         if (_kept.DoNotRetry) _call.TellAround(_kept.Error);
         return _kept;
     }
 
     /// <summary>The race is over: the losers go, and the call takes up what the attempt that counts has left.</summary>
-    private void Finish(ResilienceContext ended, in Outcome<T> returned)
+    private void Finish(ResilienceContext ended)
     {
-        foreach (HedgedAttempt<T> lost in _running) lost.Abandon(returned);
-        if (ended != _keptCopy) _kept.Leave(this, _call);
-        _call.Leftovers?.Settle(this, returned.RawValue);
+        if (_running.Count > 0 && ResultType<T>.MayBeDisposable) _call.HoldLeftovers(); // what the losers bring may come after the end of the call
+        foreach (HedgedAttempt<T> lost in _running) lost.Abandon();
+        if (ended != _keptCopy) _kept.Leave(_call);
         _call.Take(ended);
         _call.ForgetAttempt(); // what remains of the objections of all stands for good
         _call.RetryObjection = _objection;

@@ -31,14 +31,13 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         int number = 0;
         for (; MayBeRepeated(outcome); number = number == int.MaxValue ? number : number + 1)
         {
-            if (AttemptJudge.IsCutAround(outcome, context)) return Settled(outcome, context);
+            if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
-            if (decision.Denial is { } denial) return Settled(Denied(outcome, denial, context), context);
+            if (decision.Denial is { } denial) return Denied(outcome, denial, context);
 
-            if (!outcome.DiscardIfHeld()) outcome.Leave(this, context);
-            context.Leftovers?.Claim(this); // what an abandoned attempt brings may be what the next one returns
+            outcome.Discard(context);
             await WaitAsync(decision, context).ConfigureAwait(false);
-            if (context.Token.IsCancellationRequested) return Settled(Cancelled.WhileWaiting(outcome, policy.Name, context.Token), context);
+            if (context.Token.IsCancellationRequested) return Cancelled.WhileWaiting(outcome, policy.Name, context.Token);
 
             previous = decision.Delay;
             context.ForgetAttempt();
@@ -47,13 +46,6 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
             outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
         }
 
-        return number == 0 ? outcome : Settled(outcome, context);
-    }
-
-    /// <summary>This is what comes up; what the attempts before have left is thrown away.</summary>
-    private Outcome<T> Settled(in Outcome<T> outcome, ResilienceContext context)
-    {
-        context.Leftovers?.Settle(this, outcome.RawValue);
         return outcome;
     }
 

@@ -194,17 +194,18 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
             Task patience = PatienceAsync(own.Clock, source.Token, ended.Token);
             if (await Task.WhenAny(running, patience).ConfigureAwait(false) == running)
             {
-                await ended.CancelAsync().ConfigureAwait(false);
+                EndPatience(ended);
                 return FinishCopy(context, own, source, await running.ConfigureAwait(false));
             }
 
             context.JoinUnfinished(own);
 
-            // It is not awaited any more; when it ends, what it brings is thrown away, unless the next attempt brings the same. Its source was
-            // cancelled: never used again.
+            // It is not awaited any more; when it ends, what it brings is thrown away, unless the caller gets the same. Its source was cancelled: never
+            // used again.
+            if (ResultType<T>.MayBeDisposable) context.HoldLeftovers();
             _ = running.ContinueWith(
-                static (late, left) => ((Leftovers)left!).Add(late.Result.RawValue),
-                context.HoldLeftovers(),
+                static (late, own) => late.Result.Leave((ResilienceContext)own!),
+                own,
                 CancellationToken.None,
                 TaskContinuationOptions.ExecuteSynchronously,
                 TaskScheduler.Default);
@@ -215,6 +216,10 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 ? policy.TimedOut<T>(own, new(source.LimitLength, source.IsCallersDeadline), null, isAbandoned: true)
                 : new(default, new OperationCanceledException(outer), Verdict.Ignored, OutcomeMarks.None);
         }
+
+        /// <summary>At once: what hears of it is ours alone, and <see cref="CancellationTokenSource.CancelAsync"/> would go behind the backlog of the
+        /// thread pool.</summary>
+        private static void EndPatience(CancellationTokenSource ended) => ended.Cancel();
 
         /// <summary>It goes on inside of the cancellation, but only to wait: then what waits for it goes on elsewhere.</summary>
         private async Task PatienceAsync(Clock clock, CancellationToken told, CancellationToken ended)

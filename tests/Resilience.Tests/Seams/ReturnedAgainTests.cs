@@ -2,7 +2,7 @@ namespace Resilience.Tests.Seams;
 
 /// <summary>Delegates that return an object again which they returned before, in every order: the caller never gets one that was disposed of, and
 /// every other one is disposed of once.</summary>
-public sealed class ReturnedAgainTests
+public sealed partial class ReturnedAgainTests
 {
     private const int Attempts = 4;
 
@@ -141,27 +141,67 @@ public sealed class ReturnedAgainTests
     }
 
     [Fact]
-    public void What_is_kept_is_bounded_and_goes_where_it_is_poured()
+    public void What_is_kept_is_bounded_and_what_comes_late_is_disposed_of_once()
     {
-        Leftovers one = new(), other = new();
-        object owner = new();
+        Leftovers left = new();
         Thing[] things = [.. Enumerable.Range(0, Leftovers.Most + 5).Select(_ => new Thing('x'))];
-        one.Claim(owner).Should().BeTrue();
-        one.Claim(new()).Should().BeFalse("what is around ends it");
-        foreach (Thing thing in things) one.Add(thing);
-        things.Count(t => t.Disposed == 1).Should().Be(5);
-        other.Claim(owner);
-        one.PourInto(other);
-        Thing last = new('y');
-        one.Add(last);
-        other.Settle(new(), null);
-        last.Disposed.Should().Be(0, "somebody else has ended");
-        other.Settle(owner, last);
-        things.Append(last).Select(t => t.Disposed).Should().Equal([.. things.Select(_ => 1), 0]);
-        one.Add(last);
-        last.Disposed.Should().Be(0, "the caller has it");
-        Thing after = new('z');
-        one.Add(after);
-        after.Disposed.Should().Be(1);
+        Thing returned = things[^1];
+        foreach (Thing thing in things.Concat(things.TakeLast(9))) left.Add(thing);
+        things.Count(t => t.Disposed == 1).Should().Be(5, "the oldest go");
+        left.End(returned);
+        left.End(null);
+        Thing late = new('y');
+        foreach (Thing thing in new[] { late, late, returned, things[9] }) left.Add(thing);
+        things.SkipLast(1).Append(late).Should().OnlyContain(t => t.Disposed == 1);
+        returned.Disposed.Should().Be(0, "the caller has it");
     }
+
+    private readonly record struct Lease(Thing Held) : IDisposable
+    {
+        public void Dispose() => Held.Dispose();
+    }
+
+    [Fact]
+    public async Task Values_that_hold_the_same_thing_are_the_same()
+    {
+        Thing[] things = [new('A'), new('B')];
+        int next = 0;
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Classifier = OutcomeClassifier.Default.OnResult<Lease>(_ => Verdict.Failure) }
+            .AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.FromMilliseconds(1))).Build();
+        Outcome<Lease> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<Lease>(new Lease(things[next++ % 2])));
+        outcome.Value.Held.Should().BeSameAs(things[0]);
+        things.Select(t => t.Disposed).Should().Equal(0, 1);
+    }
+
+    /// <summary>A stub that answers with one response, as tests have it: the retry does not dispose of its body, which holds no connection.</summary>
+    [Fact]
+    public async Task A_response_that_was_never_on_a_wire_may_be_returned_each_time()
+    {
+        using HttpResponseMessage stub = new(System.Net.HttpStatusCode.ServiceUnavailable) { Content = new StringContent("busy") };
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Classifier = OutcomeClassifier.Default.OnResult<HttpResponseMessage>(_ => Verdict.Failure) }
+            .AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.FromMilliseconds(1))).Build();
+        HttpResponseMessage answer = (await pipeline.TryExecuteAsync(_ => new ValueTask<HttpResponseMessage>(stub))).Value;
+        (await answer.Content.ReadAsStringAsync()).Should().Be("busy");
+    }
+
+    /// <summary>The fixed value of a fallback serves all calls: a loser of a race that brings it must not have it disposed of.</summary>
+    [Fact]
+    public Task The_value_of_a_fallback_is_not_disposed_of_with_the_loser_of_a_race() => Task.Run(() =>
+    {
+        SteppedTime time = new();
+        Thing shared = new('S'), fresh = new('F');
+        int attempts = 0;
+        ResiliencePipeline<Thing> pipeline = new ResiliencePipelineBuilder<Thing> { TimeProvider = time }
+            .AddHedging(o => (o.MaxAttempts, o.Delay) = (2, TimeSpan.FromSeconds(1))).AddFallback(o => o.Value = shared).Build();
+        Task<Thing> call = pipeline.ExecuteAsync(async _ =>
+        {
+            bool isFirst = ++attempts == 1;
+            await ClockWait.ForAsync(Clock.For(time), TimeSpan.FromSeconds(isFirst ? 3 : 1), default);
+            return isFirst ? throw new InvalidOperationException("late, and in vain") : fresh;
+        }).AsTask();
+        time.RunUntil(call);
+        time.Advance(TimeSpan.FromSeconds(9));
+        call.Result.Should().BeSameAs(fresh);
+        (shared.Disposed, fresh.Disposed).Should().Be((0, 0));
+    });
 }
