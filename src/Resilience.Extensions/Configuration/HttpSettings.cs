@@ -47,6 +47,9 @@ public sealed record HttpSettings
     /// <inheritdoc cref="HttpResilienceOptions.ReadIdleTimeout"/>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
+    /// <inheritdoc cref="HttpResilienceOptions.BodyTimeout"/>
+    public TimeSpan? BodyTimeout { get; set; }
+
     /// <inheritdoc cref="HttpResilienceOptions.ReplayBufferBytes"/>
     public int? ReplayBufferBytes { get; set; }
 
@@ -71,6 +74,7 @@ public sealed record HttpSettings
         if (BufferResponses is { } buffer) options.BufferResponses = buffer;
         if (MaxBufferedResponseBytes is { } maxBuffered) options.MaxBufferedResponseBytes = maxBuffered;
         if (ReadIdleTimeout is { } idle) options.ReadIdleTimeout = idle;
+        if (BodyTimeout is { } body) options.BodyTimeout = body;
         if (ReplayBufferBytes is { } replayBytes) options.ReplayBufferBytes = replayBytes;
         if (BufferRequestBytes is { } requestBytes) options.BufferRequestBytes = requestBytes;
         if (DeadlineHeader is { } header) options.DeadlineHeader = header;
@@ -102,7 +106,8 @@ public sealed record HttpSettings
     /// <inheritdoc/>
     public bool Equals(HttpSettings? other) =>
         other is not null
-        && (TotalTimeout, AttemptTimeout, ReadIdleTimeout) == (other.TotalTimeout, other.AttemptTimeout, other.ReadIdleTimeout)
+        && (TotalTimeout, AttemptTimeout, ReadIdleTimeout, BodyTimeout)
+            == (other.TotalTimeout, other.AttemptTimeout, other.ReadIdleTimeout, other.BodyTimeout)
         && Retry == other.Retry
         && CircuitBreaker == other.CircuitBreaker
         && ConcurrencyLimit == other.ConcurrencyLimit
@@ -115,7 +120,7 @@ public sealed record HttpSettings
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(
-        (TotalTimeout, AttemptTimeout, ReadIdleTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
+        (TotalTimeout, AttemptTimeout, ReadIdleTimeout, BodyTimeout), Retry, CircuitBreaker, ConcurrencyLimit, AcceptedWarnings?.Count,
         (MaxAuthorities, ThrottlingCounts, BufferResponses, MaxBufferedResponseBytes, MaxNamedAuthorities, HoldPlaceForStreams, LongPolls),
         (ReplayBufferBytes, BufferRequestBytes, DeadlineHeader));
 }

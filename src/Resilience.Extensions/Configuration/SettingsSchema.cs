@@ -213,6 +213,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         Flag(nameof(HttpSettings.BufferResponses), "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false."),
         Whole(nameof(HttpSettings.MaxBufferedResponseBytes), 1, int.MaxValue, "The largest body that is buffered. Default 10485760."),
         Span(nameof(HttpSettings.ReadIdleTimeout), "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes."),
+        Span(nameof(HttpSettings.BodyTimeout), "By when, from the beginning of the call, a body must have been read, from 1 ms to a day. Default: see the page on HttpClient."),
         Whole(nameof(HttpSettings.ReplayBufferBytes), 0, int.MaxValue,
             "Bytes kept of request bodies that could not be sent again otherwise, while they are sent. Default 65536."),
         Whole(nameof(HttpSettings.BufferRequestBytes), 0, int.MaxValue,

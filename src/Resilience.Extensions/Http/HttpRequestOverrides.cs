@@ -47,6 +47,9 @@ public sealed class HttpRequestOverrides
     /// <inheritdoc cref="HttpResilienceOptions.ReadIdleTimeout"/>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
+    /// <summary>As <see cref="HttpResilienceOptions.BodyTimeout"/>, and it holds for an event stream too; 0 or less: the body has no bound.</summary>
+    public TimeSpan? BodyTimeout { get; set; }
+
     /// <summary>What is being done ("charge"), of few distinct values, for telemetry and logs. Default: the method.</summary>
     public string? Operation { get; set; }
 

@@ -53,6 +53,14 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// the total timeout.</summary>
     public TimeSpan? ReadIdleTimeout { get; set; }
 
+    /// <summary>How long it may take from the beginning of the call (of a long poll: from the headers of the answer) until the body of the response has
+    /// been read, in whatever way it is read and however much it talks, 1 ms to a day; then the read fails with an <see cref="IOException"/>. It cuts no
+    /// event stream and no upgraded connection. Default null: as long as it likes, except where the pipeline has lifted
+    /// <see cref="HttpClient.Timeout"/>: there the total timeout bounds what <see cref="HttpClient"/> reads into memory, and JSON.</summary>
+    /// <remarks>JSON because <c>GetFromJsonAsync</c> reads it as a stream that looks like any other, and the timeout of the client bounded it. Where JSON is
+    /// streamed for longer than the total, say so here.</remarks>
+    public TimeSpan? BodyTimeout { get; set; }
+
     /// <summary>How many bytes are kept, while the first attempt sends them, of a request body that could not be sent again otherwise, or
     /// whose source may have changed by then: contents that write by code of their own, JSON that is computed while it is written,
     /// streams. 0 to 2,147,483,647 bytes; 0: none are kept. Default 65,536.</summary>
@@ -84,6 +92,7 @@ public abstract class HttpResilienceOptions : PolicyOptions
         check.Require(
             MaxBufferedResponseBytes is >= 1 and <= int.MaxValue, nameof(MaxBufferedResponseBytes), MaxBufferedResponseBytes, "from 1 to 2147483647");
         if (ReadIdleTimeout is { } idle) check.Span(nameof(ReadIdleTimeout), idle, TimeSpan.FromMilliseconds(1));
+        if (BodyTimeout is { } body) check.Span(nameof(BodyTimeout), body, TimeSpan.FromMilliseconds(1));
         check.Number(nameof(ReplayBufferBytes), ReplayBufferBytes, 0);
         check.Number(nameof(BufferRequestBytes), BufferRequestBytes, 0);
         check.Require(DeadlineHeader is null || HeaderText.IsName(DeadlineHeader), nameof(DeadlineHeader), DeadlineHeader, "the name of a header, or null");

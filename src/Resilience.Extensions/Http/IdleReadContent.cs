@@ -5,16 +5,22 @@ namespace Resilience;
 /// <summary>What bounds the reading of a body after its attempt has ended, and what it still keeps.</summary>
 /// <param name="Time">The clock of the pipeline.</param>
 /// <param name="Idle">How long a read may take; null: as long as it likes.</param>
-/// <param name="ReadBy">On the line of <see cref="TimeProvider.GetTimestamp"/>: by when a body must have been read that is read into memory as a whole;
-/// null: no bound.</param>
+/// <param name="ReadBy">On the line of <see cref="TimeProvider.GetTimestamp"/>: by when a body must have been read that is read into memory as a whole,
+/// or as a stream where that is said; null: no bound.</param>
 /// <param name="Hold">Places that are kept; null: none.</param>
 /// <param name="HoldsForStreams">Whether they are kept also while the body is read as a stream.</param>
 internal sealed record BodyBounds(TimeProvider Time, TimeSpan? Idle, long? ReadBy, PlaceHold? Hold, bool HoldsForStreams)
 {
-    /// <summary>The time of the whole call, for the message.</summary>
-    internal TimeSpan Total { get; init; }
+    /// <summary>The time until then, for the message.</summary>
+    internal TimeSpan End { get; init; }
 
-    /// <summary>The time that is left for reading into memory; null: no bound.</summary>
+    /// <summary>What set it, for the message.</summary>
+    internal string NameOfEnd { get; init; } = "";
+
+    /// <summary>Whether it holds also while the body is read as a stream.</summary>
+    internal bool EndsStreams { get; init; }
+
+    /// <summary>The time that is left; null: no bound.</summary>
     internal TimeSpan? Left
     {
         get
@@ -130,8 +136,12 @@ internal sealed class IdleReadContent : HttpContent
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (!_isWhole && !bounds.HoldsForStreams) bounds.Hold?.Dispose();
-            if (_isWhole && _whole.IsCancellationRequested) throw BrokenOff("total-timeout", null);
-            using CancellationTokenSource? silence = bounds.Idle is { } idle ? new(idle, bounds.Time) : null;
+            if (_isWhole && _whole.IsCancellationRequested) throw Ended(null);
+            TimeSpan? most = bounds.Idle, left = !_isWhole && bounds.EndsStreams ? bounds.Left : null;
+            bool isEnd = left is not null && (most is null || left <= most);
+            if (isEnd) most = left;
+            if (most == TimeSpan.Zero) throw Ended(null);
+            using CancellationTokenSource? silence = most is { } time ? new(time, bounds.Time) : null;
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence?.Token ?? default, _whole, cancellationToken);
             int read;
             try
@@ -142,8 +152,8 @@ internal sealed class IdleReadContent : HttpContent
             {
                 bounds.Hold?.Dispose();
                 if (cancellationToken.IsCancellationRequested) throw;
-                if (_whole.IsCancellationRequested) throw BrokenOff("total-timeout", cut);
-                if (silence is { IsCancellationRequested: true }) throw BrokenOff("read-idle-timeout", cut);
+                if (_whole.IsCancellationRequested) throw Ended(cut);
+                if (silence is { IsCancellationRequested: true }) throw isEnd ? Ended(cut) : BrokenOff("read-idle-timeout", bounds.Idle!.Value, cut);
                 throw;
             }
 
@@ -151,9 +161,11 @@ internal sealed class IdleReadContent : HttpContent
             return read;
         }
 
-        private IOException BrokenOff(string policy, Exception? cut)
+        private IOException Ended(Exception? cut) => BrokenOff(bounds.NameOfEnd, bounds.End, cut);
+
+        private static IOException BrokenOff(string policy, TimeSpan time, Exception? cut)
         {
-            TimedOutException timedOut = new(policy, policy == "read-idle-timeout" ? bounds.Idle!.Value : bounds.Total, cut);
+            TimedOutException timedOut = new(policy, time, cut);
             return new($"The response broke off: {timedOut.Message}", timedOut);
         }
 

@@ -17,14 +17,28 @@ internal static class ResponseBody
     /// <remarks>The headers are read as they came: parsing them makes objects, for each response.</remarks>
     internal static bool IsEventStream(HttpResponseMessage response)
     {
-        if (!response.Content.Headers.NonValidated.TryGetValues("Content-Type", out HeaderStringValues came) || came.Count != 1) return false;
-        ReadOnlySpan<char> type = came.ToString();
-        int parameters = type.IndexOf(';');
-        if (parameters >= 0) type = type[..parameters];
-        type = type.Trim();
+        ReadOnlySpan<char> type = TypeOf(response);
         return type.Equals("text/event-stream", StringComparison.OrdinalIgnoreCase)
             || type.Equals("multipart/x-mixed-replace", StringComparison.OrdinalIgnoreCase)
             || type.StartsWith("application/grpc", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>What <c>GetFromJsonAsync</c> reads, by what is said of it.</summary>
+    private static bool IsJson(HttpResponseMessage response)
+    {
+        ReadOnlySpan<char> type = TypeOf(response);
+        return type.Equals("application/json", StringComparison.OrdinalIgnoreCase)
+            || type.Equals("text/json", StringComparison.OrdinalIgnoreCase)
+            || type.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
+    }
+
+    /// <summary>Without parameters; empty when it is not said, or more than once.</summary>
+    private static ReadOnlySpan<char> TypeOf(HttpResponseMessage response)
+    {
+        if (!response.Content.Headers.NonValidated.TryGetValues("Content-Type", out HeaderStringValues came) || came.Count != 1) return default;
+        ReadOnlySpan<char> type = came.ToString();
+        int parameters = type.IndexOf(';');
+        return (parameters >= 0 ? type[..parameters] : type).Trim();
     }
 
     /// <summary>Whether there is no body, so that nothing need be kept or bounded.</summary>
@@ -62,12 +76,19 @@ internal static class ResponseBody
         if (ResponseContent.IsInMemory(response.Content) || IsEmpty(request, response)) return;
         TimeSpan? total = resilience.BoundsBodies ? overrides?.TotalTimeout ?? resilience.TotalTimeout ?? LiftedTimeout : null;
         TimeSpan? idle = overrides?.ReadIdleTimeout ?? options.ReadIdleTimeout ?? (isStream ? null : total);
+        TimeSpan? said = overrides?.BodyTimeout ?? options.BodyTimeout, end = said ?? total;
         if (idle <= TimeSpan.Zero) idle = null;
+        if (end <= TimeSpan.Zero) end = null;
         PlaceHold? hold = resilience.HasPlaces ? new() : null;
-        if (idle is null && total is null && hold is null) return;
+        if (idle is null && end is null && hold is null) return;
         if (hold is not null) context.Set(PlaceHold.Property, hold);
-        long? readBy = total is { } all ? start + (long)(all.TotalSeconds * resilience.Time.TimestampFrequency) : null;
-        BodyBounds bounds = new(resilience.Time, idle, readBy, hold, options.HoldPlaceForStreams) { Total = total ?? default };
+        long? readBy = end is { } all ? start + (long)(all.TotalSeconds * resilience.Time.TimestampFrequency) : null;
+        BodyBounds bounds = new(resilience.Time, idle, readBy, hold, options.HoldPlaceForStreams)
+        {
+            End = end ?? default,
+            NameOfEnd = said is null ? "total-timeout" : "body-timeout",
+            EndsStreams = overrides?.BodyTimeout is not null || (!isStream && end is not null && (said is not null || IsJson(response))),
+        };
         response.Content = new IdleReadContent(response.Content, bounds);
     }
 }

@@ -61,6 +61,8 @@ public sealed partial class BoundsTests
         ["TimeoutOptions.Timeout"] = "Thousands_of_calls_in_flight_end_on_time_and_leave_the_table_bounded",
         ["HttpRequestOverrides.AttemptTimeout"] = "A_request_can_have_times_of_its_own",
         ["HttpRequestOverrides.MaxRetries"] = "A_request_can_have_times_of_its_own",
+        ["HttpRequestOverrides.BodyTimeout"] = "A_body_timeout_bounds_every_way_to_read_a_body_that_keeps_talking",
+        ["HttpResilienceOptions.BodyTimeout"] = "A_body_timeout_bounds_every_way_to_read_a_body_that_keeps_talking",
         ["HttpRequestOverrides.ReadIdleTimeout"] = "A_body_that_falls_silent_is_cut_by_the_idle_limit_and_one_that_talks_is_not",
         ["HttpRequestOverrides.TotalTimeout"] = "A_request_can_have_times_of_its_own",
         ["HttpResilienceOptions.ReplayBufferBytes"] = "What_is_kept_is_bounded_by_the_client_or_by_the_request",
