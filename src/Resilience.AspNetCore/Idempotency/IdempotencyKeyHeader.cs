@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Resilience;
@@ -9,6 +10,8 @@ public static class IdempotencyKeyHeader
 {
     /// <summary>The longest header value that is looked at, in characters.</summary>
     public const int LongestValue = 1024;
+
+    private static readonly SearchValues<char> Base64Digits = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 
     /// <summary>Reads one header value. Anything may be given to it: it never throws.</summary>
     /// <param name="value">The value of the header line.</param>
@@ -154,10 +157,15 @@ public static class IdempotencyKeyHeader
         return length;
     }
 
+    /// <summary>Base64 in which padding may be missing and spare bits may be set: RFC 9651, section 4.2.7, asks parsers to accept both.</summary>
     private static int LengthOfBytes(ReadOnlySpan<char> text)
     {
         int length = text[1..].IndexOf(':');
-        return length >= 0 && System.Buffers.Text.Base64.IsValid(text.Slice(1, length)) && !text.Slice(1, length).ContainsAny(" \t\r\n") ? length + 2 : 0;
+        if (length < 0) return 0;
+        ReadOnlySpan<char> digits = text.Slice(1, length).TrimEnd('=');
+        int padding = length - digits.Length;
+        bool isPadded = padding == 0 || (padding <= 2 && length % 4 == 0);
+        return isPadded && digits.Length % 4 != 1 && !digits.ContainsAnyExcept(Base64Digits) ? length + 2 : 0;
     }
 
     /// <summary>Its escapes, lower-case hexadecimal, are UTF-8.</summary>
