@@ -63,7 +63,10 @@ internal sealed class Dispatcher
 
     internal static Dispatcher System { get; } = new(Clock.System, IsSwitchedToRuntimeTimers);
 
-    internal Dispatcher(Clock clock, bool usesRuntimeTimers)
+    /// <param name="clock">What it keeps.</param>
+    /// <param name="usesRuntimeTimers">Whether its timer keeps the time, and not a thread of ours.</param>
+    /// <param name="timers">Who makes that timer: the system, but for tests.</param>
+    internal Dispatcher(Clock clock, bool usesRuntimeTimers, TimeProvider? timers = null)
     {
         _clock = clock;
         _usesRuntimeTimers = usesRuntimeTimers;
@@ -71,7 +74,8 @@ internal sealed class Dispatcher
         if (flows) ExecutionContext.SuppressFlow(); // the context of the first call must not reach others
         try
         {
-            _call = TimeProvider.System.CreateTimer(static d => ((Dispatcher)d!).ComeFromPool(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _call = (timers ?? TimeProvider.System)
+                .CreateTimer(static d => ((Dispatcher)d!).ComeFromPool(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
         finally
         {

@@ -82,6 +82,10 @@ public sealed class HookTests
             o.KeyFor = _ => new IdempotencyKey("shop", "taken over");
             o.ReconcileWith<HttpResponseMessage>((_, _) => new(Reconciliation<HttpResponseMessage>.Done(new(HttpStatusCode.Accepted))));
         }),
+        Disposed("On(IdempotencyDisposition)", Script.Throws, (r, _) => r.On<IOException>(IdempotencyDisposition.Release)),
+        Disposed("On(Func`2)", Script.Throws, (r, t) => r.On<IOException>(_ => Count<IdempotencyDisposition?>(t, IdempotencyDisposition.Release))),
+        Disposed("OnResult(Func`2)", Script.NotFound, (r, t) =>
+            r.OnResult<HttpResponseMessage>(_ => Count<IdempotencyDisposition?>(t, IdempotencyDisposition.Release))),
         Keys("Generate", (o, t) => o.Generate = _ => Count(t, "a-key-of-mine-1")),
         Keys("FromInbound", (o, t) => o.FromInbound = _ => Count(t, new IdempotencyKey("shop", "1"))),
     ];
@@ -131,6 +135,18 @@ public sealed class HookTests
             IdempotencyPolicyOptions options = new() { WhenKeyIsMissing = WhenKeyIsMissing.Refuse, Serializer = new Statuses() };
             if (on) set(options, t);
             b.AddIdempotency(new IdempotencyGate(store, timeProvider: time), options);
+        },
+        null);
+
+    /// <summary>With a key, inside a retry: whether the next attempt begins is the rule's to say.</summary>
+    private static Hook Disposed(string member, Script script, Func<IdempotencyOutcomes, Trace, IdempotencyOutcomes> rules) => new(
+        $"IdempotencyOutcomes.{member}",
+        script,
+        (b, t, on) =>
+        {
+            IdempotencyPolicyOptions options = new() { KeyFor = _ => new IdempotencyKey("shop", "1"), Serializer = new Statuses() };
+            if (on) options.Outcomes = rules(options.Outcomes, t);
+            b.AddRetry(AtOnce).AddIdempotency(new IdempotencyGate(new InMemoryIdempotencyStore()), options);
         },
         null);
 
@@ -302,7 +318,7 @@ public sealed class HookTests
         IEnumerable<string> methods = ofOptions.SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly)
             .Where(m => !m.IsSpecialName && m.GetParameters().Any(p => p.ParameterType.IsAssignableTo(typeof(Delegate))))
             .Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
-        IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
+        IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier) || t == typeof(IdempotencyOutcomes)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
             .Where(m => m.ReturnType == t).Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
         return [.. options.Concat(methods).Concat(rules).Distinct().Except(Hooks.Select(h => h.Member))];
     }

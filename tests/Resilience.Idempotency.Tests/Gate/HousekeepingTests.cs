@@ -122,6 +122,55 @@ public sealed class HousekeepingTests
         unwatched.LeaseLost.IsCancellationRequested.Should().BeTrue("the same token again");
     }
 
+    /// <summary>Who hears that the lease is lost may call anything of ours at once, also what waits.</summary>
+    [Theory]
+    [InlineData("complete")]
+    [InlineData("unknown")]
+    [InlineData("release")]
+    [InlineData("hold")]
+    [InlineData("dispose of the claim")]
+    [InlineData("dispose of the gate")]
+    [InlineData("enter the same")]
+    [InlineData("enter another")]
+    [InlineData("lose")]
+    [InlineData("register and throw")]
+    public async Task Who_hears_of_a_lost_lease_may_call_everything_and_nothing_waits_for_itself(string what)
+    {
+        using Kit kit = new();
+        IdempotencyId id = Kit.NewId();
+        IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
+        Task called = Task.CompletedTask;
+        int heard = 0;
+        using CancellationTokenRegistration after = claim.LeaseLost.Register(() => heard++);
+        using CancellationTokenRegistration before = claim.LeaseLost.Register(() => called = CallAsync());
+        await Task.Run(claim.Lose).WaitAsync(Kit.Patience);
+        heard.Should().Be(1, "one that calls us keeps it from nobody");
+        if (what is not ("enter the same" or "register and throw")) await called.WaitAsync(Kit.Patience); // the same key is in the hands of this claim
+        claim.LeaseLost.IsCancellationRequested.Should().BeTrue();
+        if (what is not ("complete" or "unknown" or "release" or "hold" or "dispose of the claim"))
+            await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask().WaitAsync(Kit.Patience); // it has not been ended yet, and can be
+        await claim.DisposeAsync().AsTask().WaitAsync(Kit.Patience);
+
+        Task CallAsync()
+        {
+            switch (what)
+            {
+                case "complete": return claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask();
+                case "unknown": return claim.CompleteAsUnknownAsync().AsTask();
+                case "release": return claim.ReleaseAsync().AsTask();
+                case "hold": claim.Hold(); break;
+                case "dispose of the claim": return claim.DisposeAsync().AsTask();
+                case "dispose of the gate": kit.Gate.Dispose(); break;
+                case "enter the same": return kit.Gate.EnterAsync(id, default).AsTask();
+                case "enter another": return kit.Gate.EnterAsync(Kit.NewId(), default).AsTask();
+                case "lose": claim.Lose(); break;
+                default: claim.LeaseLost.Register(() => throw new FormatException("planned")); break;
+            }
+
+            return Task.CompletedTask;
+        }
+    }
+
     [Fact]
     public async Task A_renewal_that_comes_back_after_the_end_of_its_claim_changes_nothing()
     {
