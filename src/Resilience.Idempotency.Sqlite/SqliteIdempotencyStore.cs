@@ -25,7 +25,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     private readonly Lock _connecting = new(); // held while the connection is in use, so that disposing waits
     private readonly string _database; // its name in messages
     private readonly string? _path; // null for a database in memory, and for one that is named by a URI
-    private DateTime _born;
+    private FileIdentity? _file; // the one that is open
     private SqliteConnection? _connection;
     private int _isDraining;
     private bool _isDisposed;
@@ -321,14 +321,14 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
             throw;
         }
 
-        if (_path is not null) _born = File.GetCreationTimeUtc(_path);
+        if (_path is not null) _file = FileIdentity.Of(_path);
         return _connection = connection;
     }
 
     /// <summary>Who deletes or replaces a file that is open leaves us with one that no other process sees: both would execute.</summary>
     private void CheckThatItIsTheSameFile()
     {
-        if (_path is null || (File.Exists(_path) && File.GetCreationTimeUtc(_path) == _born)) return;
+        if (_path is null || (FileIdentity.Of(_path) is { } found && found == _file)) return;
 
         // Not closed, and never collected: SQLite would delete the log that lies beside the new file under the old name.
         lock (LeftBehind) LeftBehind.Add(_connection!);

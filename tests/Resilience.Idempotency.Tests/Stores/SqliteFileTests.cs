@@ -1,3 +1,5 @@
+using Microsoft.Data.Sqlite;
+
 namespace Resilience.Idempotency.Tests.Stores;
 
 /// <summary>What is said of the file, and what happens when it is not what it was.</summary>
@@ -43,6 +45,24 @@ public sealed class SqliteFileTests : IDisposable
         AcquireRequest shared = Ask();
         (await first.TryAcquireAsync(shared)).Status.Should().Be(AcquireStatus.Acquired);
         (await second.TryAcquireAsync(shared with { Nonce = Guid.NewGuid() })).Status.Should().Be(AcquireStatus.InFlight);
+    }
+
+    /// <summary>A checkpoint writes to the file itself, and so do other processes: what .NET calls its time of creation moves.</summary>
+    [Fact]
+    public async Task A_file_that_is_only_written_to_is_the_same_file()
+    {
+        await using SqliteIdempotencyStore store = new($"Data Source={_file}");
+        for (int i = 0; i < 3; i++)
+        {
+            AcquireRequest request = Ask();
+            AcquireAnswer claim = await store.TryAcquireAsync(request);
+            (await store.CompleteAsync(request.Id, claim.Fence, IdempotencyEnding.Completed, new byte[100], request.Retention)).Should().BeTrue();
+            await using SqliteConnection other = new($"Data Source={_file};Pooling=false");
+            await other.OpenAsync();
+            await using SqliteCommand checkpoint = new("PRAGMA wal_checkpoint(TRUNCATE)", other);
+            await checkpoint.ExecuteNonQueryAsync();
+            File.SetLastWriteTimeUtc(_file, File.GetLastWriteTimeUtc(_file).AddMinutes(-1));
+        }
     }
 
     public void Dispose()
