@@ -25,6 +25,10 @@ public sealed class RedisIdempotencyOptions : PolicyOptions
     /// it below the timeout of the connection.</summary>
     public TimeSpan WaitReplicasTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Lets the check at the start pass a Garnet server. Default false: a script there is one step only if the server was started with
+    /// <c>--lua-transaction-mode</c>, which cannot be seen from outside; without it two callers may both be granted a claim.</summary>
+    public bool AllowGarnet { get; set; }
+
     /// <inheritdoc/>
     protected override string Kind => "redis-idempotency-store";
 

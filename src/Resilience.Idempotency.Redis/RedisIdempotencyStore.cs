@@ -122,8 +122,8 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
 
     /// <summary>Looks at how the servers are set up and which format their records have, for a check at the start or a page of an operator.</summary>
     /// <returns>One sentence for each thing that can make records vanish; empty when nothing was found.</returns>
-    /// <exception cref="IdempotencyStoreException">No primary could be asked, a right is missing, or a newer version of this library writes records
-    /// here that this one cannot read.</exception>
+    /// <exception cref="IdempotencyStoreException">No primary could be asked, a right is missing, a server with a bound on its memory evicts, or a newer
+    /// version of this library writes records here that this one cannot read.</exception>
     public async Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken = default)
     {
         List<string> warnings = [];
@@ -135,7 +135,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
             try
             {
                 RedisResult said = await server.ExecuteAsync("EVAL", RedisScripts.Setup, 0).WaitAsync(cancellationToken).ConfigureAwait(false);
-                RedisSetup.Warn(server.EndPoint, (string?)said ?? "", _options.WaitReplicas, warnings);
+                RedisSetup.Warn(server.EndPoint, (string?)said ?? "", _options, warnings);
             }
             catch (RedisServerException e)
             {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using Microsoft.Data.Sqlite;
 
 namespace Resilience;
@@ -314,6 +315,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
 
             Execute(connection, $"PRAGMA synchronous={(_options.SurvivesPowerFailure ? "FULL" : "NORMAL")}");
             if (_options.CreateTable) Execute(connection, Schema);
+            ThrowIfNewer(Ask(connection, $"SELECT sql FROM sqlite_master WHERE type = 'table' AND name = '{_options.Table}' COLLATE NOCASE"));
         }
         catch
         {
@@ -323,6 +325,17 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
 
         if (_path is not null) _file = FileIdentity.Of(_path);
         return _connection = connection;
+    }
+
+    private void ThrowIfNewer(string schema)
+    {
+        int at = schema.IndexOf(SqliteRecords.FormatWord, StringComparison.Ordinal);
+        string digits = at < 0 ? "" : new([.. schema.Skip(at + SqliteRecords.FormatWord.Length).TakeWhile(char.IsAsciiDigit)]);
+        if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int format) || format <= SqliteRecords.NewestFormat) return;
+        throw new IdempotencyStoreException(
+            IdempotencyStoreFault.Misconfigured,
+            $"SQLite: the table {_options.Table} has format {format}, which a newer version of this library made; "
+            + $"this one works with format {SqliteRecords.NewestFormat}.");
     }
 
     /// <summary>Who deletes or replaces a file that is open leaves us with one that no other process sees: both would execute.</summary>
@@ -338,7 +351,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
             $"SQLite: the file {_path} was deleted or replaced while it was in use. What it held is lost; it is opened anew.");
     }
 
-    [SuppressMessage("Security", "CA2100", Justification = "A constant.")]
+    [SuppressMessage("Security", "CA2100", Justification = "Made of constants and of a table name that was checked.")]
     private static string Ask(SqliteConnection connection, string statement)
     {
         using SqliteCommand command = connection.CreateCommand();

@@ -48,8 +48,14 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
     private readonly string _purge =
         $"DELETE FROM {options.Table} WHERE id IN (SELECT id FROM {options.Table} WHERE expires_at <= $now ORDER BY expires_at LIMIT $most)";
 
+    /// <summary>SQLite keeps the text of the statement, so that this stays with the table. Where it is missing the format is 1.</summary>
+    internal const string FormatWord = "records of Resilience, format ";
+
+    /// <summary>The format that is written, and the newest that is read.</summary>
+    internal const int NewestFormat = 1;
+
     internal string Schema { get; } = $"""
-        CREATE TABLE IF NOT EXISTS {options.Table} (
+        CREATE TABLE IF NOT EXISTS {options.Table} ( -- {FormatWord}{NewestFormat}
             id          BLOB    NOT NULL PRIMARY KEY, -- SHA-256 of scope and key
             state       INTEGER NOT NULL,             -- 1 in progress, 2 completed, 3 released, 4 outcome unknown
             fence       INTEGER NOT NULL,             -- rises with every claim

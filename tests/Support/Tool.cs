@@ -5,6 +5,7 @@ internal static class Tool
 {
     internal const string Bash = "bash";
     internal const string Chromium = "chromium";
+    internal const string Garnet = "garnet-server";
     internal const string Linker = "linker";
     internal const string PgBouncer = "pgbouncer";
     internal const string PostgreSql = "postgresql";
@@ -17,6 +18,7 @@ internal static class Tool
     {
         [Bash] = (() => !OperatingSystem.IsWindows() && IsOnPath("bash"), "a POSIX shell"),
         [Chromium] = (() => File.Exists(Environment.GetEnvironmentVariable("RESILIENCE_CHROMIUM") ?? "/usr/bin/chromium"), "Debian's package 'chromium'"),
+        [Garnet] = (() => GarnetServer is not null, "the .NET tool 'garnet-server' (dotnet tool install --global garnet-server)"),
         [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
         [PgBouncer] = (() => IsOnPath("pgbouncer") || File.Exists("/usr/sbin/pgbouncer"), "Debian's package 'pgbouncer'"),
         [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),
@@ -27,6 +29,12 @@ internal static class Tool
     };
 
     internal static IReadOnlyCollection<string> Names => Known.Keys;
+
+    /// <summary>On the path, or among the user's .NET tools; null where it is missing.</summary>
+    internal static string? GarnetServer { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "")
+        .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+        .Append(Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".dotnet", "tools"))
+        .Select(folder => Path.Combine(folder, "garnet-server")).FirstOrDefault(File.Exists);
 
     /// <summary>Null when the tool is there; otherwise what is missing and how it comes.</summary>
     internal static string? WhyMissing(string name)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net;
 using System.Text;
 using Resilience.StoreTests.Servers;
 using StackExchange.Redis;
@@ -369,6 +370,20 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             careful.KillHard();
             await FaultOf(async () => await store.CheckAsync(), IdempotencyStoreFault.Unavailable);
         });
+    }
+
+    /// <summary>What a server says of itself, without the server: also where it is not installed.</summary>
+    [Theory]
+    [InlineData("garnet_version:2.2.8", false, "*is Garnet*")]
+    [InlineData("garnet_version:2.2.8", true, null)]
+    [InlineData("maxmemory:100\r\nmaxmemory_policy:volatile-lru", false, "*volatile-lru*executed again*")]
+    [InlineData("maxmemory:0\r\nmaxmemory_policy:volatile-lru", false, null)]
+    [InlineData("maxmemory:100\r\nmaxmemory_policy:noeviction", false, null)]
+    public void A_server_that_breaks_the_promise_is_refused(string info, bool allowsGarnet, string? sentence)
+    {
+        Action warn = () => RedisSetup.Warn(new IPEndPoint(IPAddress.Loopback, 1), info, new() { AllowGarnet = allowsGarnet }, []);
+        if (sentence is null) warn.Should().NotThrow();
+        else warn.Should().Throw<IdempotencyStoreException>().WithMessage(sentence).Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
     }
 
     [Fact]

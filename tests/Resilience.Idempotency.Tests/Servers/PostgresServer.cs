@@ -9,6 +9,7 @@ public sealed class PostgresServer : IAsyncLifetime
 {
     private const int Interrupt = 2; // "fast shutdown"
     private readonly bool _durable;
+    private readonly SteppedClock? _clock;
     private readonly string _folder = Directory.CreateTempSubdirectory("resilience-pg").FullName;
     private ServerProcess? _server;
 
@@ -17,7 +18,7 @@ public sealed class PostgresServer : IAsyncLifetime
     {
     }
 
-    internal PostgresServer(bool durable) => _durable = durable;
+    internal PostgresServer(bool durable, SteppedClock? clock = null) => (_durable, _clock) = (durable, clock);
 
     internal int Port { get; private set; }
 
@@ -97,7 +98,12 @@ public sealed class PostgresServer : IAsyncLifetime
         (string program, string[] arguments) = Command(
             "postgres", "-D", Data, "-p", $"{Port}", "-k", _folder, "-c", "listen_addresses=127.0.0.1", "-c", $"fsync={durable}",
             "-c", $"synchronous_commit={durable}", "-c", $"full_page_writes={durable}", "-c", "max_connections=200", "-c", "shared_buffers=32MB");
-        return new(program, arguments);
+        string[] whole = [program, .. arguments];
+        if (_clock is not null) whole = [.. whole[..^ArgumentsOf(whole)], .. _clock.Before, .. whole[^ArgumentsOf(whole)..]];
+        return new(whole[0], whole[1..]);
+
+        // From the program of the server on; what stands before it makes us another user.
+        static int ArgumentsOf(string[] command) => command.Length - Array.FindIndex(command, part => Path.GetFileName(part) == "postgres");
     }
 
     private async Task<bool> AnswersAsync()

@@ -20,6 +20,9 @@ public sealed class RedisServer : IAsyncLifetime
 
     internal RedisServer(params string[] settings) => _settings = settings;
 
+    /// <summary>With a wall clock that the test sets.</summary>
+    internal SteppedClock? Clock { get; init; }
+
     internal int Port { get; private set; }
 
     /// <summary>Acknowledged means flushed.</summary>
@@ -51,7 +54,9 @@ public sealed class RedisServer : IAsyncLifetime
         for (int attempt = 1; ; attempt++)
         {
             string program = ServerProcess.Find("redis-server", "redis-server", []);
-            _server = new(program, ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", .. _settings]);
+            string[] command =
+                [.. Clock?.Before ?? [], program, "--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", .. _settings];
+            _server = new(command[0], command[1..]);
             try
             {
                 await _server.UntilReadyAsync(AnswersAsync);

@@ -47,6 +47,37 @@ public sealed class SqliteFileTests : IDisposable
         (await second.TryAcquireAsync(shared with { Nonce = Guid.NewGuid() })).Status.Should().Be(AcquireStatus.InFlight);
     }
 
+    /// <summary>The answer of SQLite counts, and not what was asked for: with this way to files there is no shared memory, and so no WAL.</summary>
+    [Fact]
+    public async Task A_journal_that_is_not_wal_is_a_mistake()
+    {
+        await using SqliteIdempotencyStore store = new($"Data Source=file:{_file}?vfs=unix-none");
+        (await store.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
+            .WithMessage("*the journal mode of*must be wal*").Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+    }
+
+    [Theory]
+    [InlineData("format 1", true)]
+    [InlineData("format 2", false)]
+    [InlineData("format 17", false)]
+    [InlineData("", true)]
+    public async Task A_table_of_a_newer_format_is_refused_in_one_sentence(string format, bool works)
+    {
+        string schema = new SqliteIdempotencyStore($"Data Source={_file}").Schema;
+        await using (SqliteConnection other = new($"Data Source={_file};Pooling=false"))
+        {
+            await other.OpenAsync();
+            await using SqliteCommand create = new(schema.Replace("records of Resilience, format 1", $"records of Resilience, {format}", StringComparison.Ordinal), other);
+            await create.ExecuteNonQueryAsync();
+        }
+
+        await using SqliteIdempotencyStore store = new($"Data Source={_file}");
+        Func<Task> claim = () => store.TryAcquireAsync(Ask()).AsTask();
+        if (works) await claim.Should().NotThrowAsync();
+        else (await claim.Should().ThrowAsync<IdempotencyStoreException>().WithMessage($"*has {format}, which a newer version of this library made; this one works with format 1."))
+            .Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+    }
+
     /// <summary>A checkpoint writes to the file itself, and so do other processes: what .NET calls its time of creation moves.</summary>
     [Fact]
     public async Task A_file_that_is_only_written_to_is_the_same_file()

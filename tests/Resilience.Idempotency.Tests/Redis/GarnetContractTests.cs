@@ -1,0 +1,55 @@
+using Resilience.Testing;
+using StackExchange.Redis;
+
+namespace Resilience.StoreTests.Redis;
+
+/// <summary>Garnet speaks the protocol of Redis and runs its scripts: all laws hold there too.</summary>
+public sealed class GarnetContractTests(GarnetServer server) : IClassFixture<GarnetServer>, IAsyncLifetime
+{
+    private readonly Subject _subject = new(server);
+
+    public static TheoryData<IdempotencyStoreLaw> Laws => [.. IdempotencyStoreContract.Laws];
+
+    [Theory]
+    [MemberData(nameof(Laws))]
+    public Task The_store_in_garnet_keeps(IdempotencyStoreLaw law) => law.CheckAsync(_subject);
+
+    [Fact]
+    public async Task Garnet_is_refused_at_the_start_unless_its_operator_says_that_scripts_are_one_step()
+    {
+        await using ConnectionMultiplexer connection = await server.ConnectAsync();
+        using IdempotencyGate refused = new(new RedisIdempotencyStore(connection)), allowed = new(new RedisIdempotencyStore(connection, new() { AllowGarnet = true }));
+        (await refused.Invoking(g => g.CheckStoreAsync()).Should().ThrowAsync<IdempotencyStoreException>().WithMessage("*is Garnet*--lua-transaction-mode*"))
+            .Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+        (await allowed.CheckStoreAsync()).Should().OnlyContain(s => s.Contains("maxmemory", StringComparison.Ordinal) || s.Contains("append-only", StringComparison.Ordinal));
+    }
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync() => await _subject.DisposeAsync();
+
+    private sealed class Subject(GarnetServer server) : IdempotencyStoreSubject
+    {
+        private readonly List<ConnectionMultiplexer> _connections = [];
+
+        public override async ValueTask<IIdempotencyStore> OpenAsync()
+        {
+            ConnectionMultiplexer connection = await server.ConnectAsync();
+            lock (_connections) _connections.Add(connection);
+            return new RedisIdempotencyStore(connection);
+        }
+
+        public override async ValueTask<bool> TryCorruptAsync(IdempotencyId id)
+        {
+            RedisKey key = new RedisIdempotencyStore(_connections[0]).KeyOf(id);
+            await _connections[0].GetDatabase().StringSetRangeAsync(key, 8, new byte[] { 0, 0, 0, 0, 0, 0, 0, 128 });
+            return true;
+        }
+
+        public override async ValueTask DisposeAsync()
+        {
+            foreach (ConnectionMultiplexer connection in _connections) await connection.DisposeAsync();
+            await base.DisposeAsync();
+        }
+    }
+}
