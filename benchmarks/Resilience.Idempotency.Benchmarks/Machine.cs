@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 using Npgsql;
 using StackExchange.Redis;
@@ -21,7 +22,8 @@ internal static class Machine
     private static string Model() =>
         File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown";
 
-    private static string VersionOf(Type type) => type.Assembly.GetName().Version!.ToString(3);
+    private static string VersionOf(Type type) => 
+        type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private static async Task<string> PostgresVersionAsync(string connectionString)
     {

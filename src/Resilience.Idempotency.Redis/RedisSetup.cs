@@ -20,8 +20,8 @@ internal static class RedisSetup
         {
             throw new IdempotencyStoreException(
                 IdempotencyStoreFault.Misconfigured,
-                $"{server} is Garnet, which runs a script as one step only with --lua-transaction-mode and does not tell whether it has that: two callers could "
-                + $"both be granted a claim. Start it so and set {nameof(RedisIdempotencyOptions.AllowGarnet)}, or use Redis.");
+                $"{server} is Garnet, which runs a script as one step only with --lua-transaction-mode and does not tell whether it has that: "
+                + $"two callers could both be granted a claim. Start it so and set {nameof(RedisIdempotencyOptions.AllowGarnet)}, or use Redis.");
         }
 
         const string Evicted = "records vanish when memory is short, and what they stood for is executed again. Set it to noeviction.";

@@ -15,7 +15,8 @@ public sealed class GarnetServer : IAsyncLifetime
     {
         if (Requirements.AreMissingFor(typeof(GarnetServer))) return;
         _port = ServerProcess.FreePort();
-        _server = new(Tool.GarnetServer!, "--port", $"{_port}", "--bind", "127.0.0.1", "--lua", "--lua-transaction-mode", "--memory", "64m", "--index", "1m", "--no-obj");
+        _server = new(
+            Tool.GarnetServer!, "--port", $"{_port}", "--bind", "127.0.0.1", "--lua", "--lua-transaction-mode", "--memory", "64m", "--index", "1m", "--no-obj");
         await _server.UntilReadyAsync(async () =>
         {
             await using ConnectionMultiplexer connection = await ConnectAsync();

@@ -73,7 +73,8 @@ public sealed class SteppedClockTests
         await SetAsync(Hour);
         await ExpectDoneAsync();
         AcquireAnswer second = await store.TryAcquireAsync(Ask(running));
-        (second.Status, second.Attempt).Should().Be((AcquireStatus.Acquired, 2), "set forward, a lease ends as if its time had passed: whoever takes over is told so");
+        (second.Status, second.Attempt).Should().Be(
+            (AcquireStatus.Acquired, 2), "set forward, a lease ends as if its time had passed: whoever takes over is told so");
         second.Fence.Should().BeGreaterThan(first.Fence);
         (await store.RenewAsync(running, first.Fence, Lease)).Should().BeFalse("the former owner hears that it lost");
         (await store.CompleteAsync(running, second.Fence, IdempotencyEnding.Completed, new byte[] { 2 }, Day)).Should().BeTrue();

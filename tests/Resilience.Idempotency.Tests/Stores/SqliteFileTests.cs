@@ -67,14 +67,15 @@ public sealed class SqliteFileTests : IDisposable
         await using (SqliteConnection other = new($"Data Source={_file};Pooling=false"))
         {
             await other.OpenAsync();
-            await using SqliteCommand create = new(schema.Replace("records of Resilience, format 1", $"records of Resilience, {format}", StringComparison.Ordinal), other);
+            string theirs = schema.Replace("records of Resilience, format 1", $"records of Resilience, {format}", StringComparison.Ordinal);
+            await using SqliteCommand create = new(theirs, other);
             await create.ExecuteNonQueryAsync();
         }
 
         await using SqliteIdempotencyStore store = new($"Data Source={_file}");
         Func<Task> claim = () => store.TryAcquireAsync(Ask()).AsTask();
         if (works) await claim.Should().NotThrowAsync();
-        else (await claim.Should().ThrowAsync<IdempotencyStoreException>().WithMessage($"*has {format}, which a newer version of this library made; this one works with format 1."))
+        else (await claim.Should().ThrowAsync<IdempotencyStoreException>().WithMessage($"*has {format}, which a newer version*works with format 1."))
             .Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
     }
 
