@@ -22,7 +22,7 @@ internal static class Machine
     private static string Model() =>
         File.ReadLines("/proc/cpuinfo").FirstOrDefault(l => l.StartsWith("model name", StringComparison.Ordinal))?.Split(':')[1].Trim() ?? "unknown";
 
-    private static string VersionOf(Type type) => 
+    private static string VersionOf(Type type) =>
         type.Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     private static async Task<string> PostgresVersionAsync(string connectionString)
