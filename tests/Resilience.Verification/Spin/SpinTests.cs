@@ -26,6 +26,21 @@ public sealed partial class SpinTests(ITestOutputHelper output)
     public void A_flaw_of_an_update_in_the_model_is_found(string flaw) =>
         Verdict(Explore("-DSAFETY -DBFS", "", $"-DUPDATE -DCALLERS=2 -DCALLS=1 -DBUG_{flaw}")).Should().NotBeNull("the model must notice it");
 
+    /// <summary>No more probes than the larger number, no event lost, and who keeps asking gets in.</summary>
+    [Fact]
+    public void The_model_keeps_its_rules_while_an_update_lowers_the_number_of_probes()
+    {
+        Verdict(Explore("-DSAFETY", "", "-DUPDATE_PROBES -DFULL=1 -DCALLERS=2 -DCALLS=1 -DPLACES=2")).Should().BeNull();
+        Verdict(Explore("-DNP", "-l -f", $"-DPATIENT {LoweredProbes}")).Should().BeNull();
+    }
+
+    /// <summary>One of two probes has succeeded, and one is enough now: who closes only when a probe reports waits for a probe that is never sent.</summary>
+    [Fact]
+    public void A_circuit_that_nobody_closes_after_an_update_of_the_probes_is_found() =>
+        Verdict(Explore("-DNP", "-l -f", $"-DPATIENT {LoweredProbes} -DBUG_NO_CLOSE")).Should().Contain("non-progress cycle");
+
+    private const string LoweredProbes = "-DUPDATE_PROBES -DCALLERS=1 -DFULL=1 -DCALLS=2 -DPLACES=2";
+
     [Fact]
     public void Who_keeps_asking_gets_in_whatever_became_of_the_probes() =>
         Verdict(Explore("-DNP", "-l -f", "-DPATIENT -DCALLERS=1 -DFULL=1 -DCALLS=2")).Should().BeNull();

@@ -4,10 +4,11 @@
    state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
    step (d_step); between two of them any other thread may run. Callers may die after they were admitted. A clock ends breaks and leases.
 
+   With -DUPDATE_PROBES somebody lowers the number of probes to 1 meanwhile; each operation goes by the number that it read first.
    With -DUPDATE somebody lowers the number of failures that open to 1 meanwhile, as CircuitBreaker.Update does. The run has its mark "full" then.
 
    One flaw each: -DBUG_LOST_FAILURE  -DBUG_TWO_PROBES  -DBUG_STALE_COUNTS  -DBUG_LOSER_PASSES  -DBUG_EARLY_EVENT  -DBUG_NO_HANDOVER,
-   with -DPATIENT, -DBUG_NO_LEASE, and with -DUPDATE, -DBUG_NO_SETTLE  -DBUG_OLD_LIMIT */
+   with -DPATIENT, -DBUG_NO_LEASE, with -DPATIENT and -DUPDATE_PROBES, -DBUG_NO_CLOSE, and with -DUPDATE, -DBUG_NO_SETTLE  -DBUG_OLD_LIMIT */
 #ifndef CALLERS
 #define CALLERS 2
 #endif
@@ -38,6 +39,11 @@ bool delivering;        /* _delivering */
 byte sent[ERAS], back[ERAS], reported[ERAS];
 byte told;              /* the last era that listeners heard of */
 byte maxOut;
+#ifdef UPDATE_PROBES
+byte probes = PLACES;   /* CircuitBreaker._settings: probes at once now */
+#else
+#define probes PLACES
+#endif
 #ifdef UPDATE
 byte limit = FULL;      /* CircuitBreaker._settings: failures in a row that open now */
 bool sealed[ERAS];        /* FailureRun.Full: it has opened, by whatever limit */
@@ -113,7 +119,7 @@ inline sendProbe(number) {
 }
 
 #ifdef UPDATE
-#define LOCALS byte permit, at, e, r, o, g, lim, latest; bool won, stands, more, isDue, lost, isProbe; mtype:state s
+#define LOCALS byte permit, at, e, r, o, g, p, lim, latest; bool won, stands, more, isDue, lost, isProbe; mtype:state s
 
 /* OpenAfterRun: the run is marked in the word where it is counted, and whoever finds it full opens. */
 inline openIfFull(number, by) {
@@ -121,7 +127,7 @@ inline openIfFull(number, by) {
     if :: won -> change(number, OPEN, 0) :: else fi
 }
 #else
-#define LOCALS byte permit, at, e, r, o, g; bool won, stands, more, isDue, lost, isProbe; mtype:state s
+#define LOCALS byte permit, at, e, r, o, g, p; bool won, stands, more, isDue, lost, isProbe; mtype:state s
 #endif
 
 inline tryEnter() {
@@ -164,13 +170,17 @@ inline tryEnter() {
 #endif
            fi
        :: s == HALF ->
-           d_step { o = out[e]; g = good[e]; lost = givenUp[e] || (o > 0 && due[e]); stands = givenUp[e] };
+           d_step { o = out[e]; g = good[e]; lost = givenUp[e] || (o > 0 && due[e]); stands = givenUp[e]; p = probes };
 #ifdef BUG_NO_LEASE
            lost = false;
 #endif
            if
-           :: g >= PLACES -> change(e, CLOSED, 0)            /* the last probe has done it: close for it */
-           :: g < PLACES && lost ->
+#ifndef BUG_NO_CLOSE
+           :: g >= p -> change(e, CLOSED, 0)                 /* the last probe has done it, or fewer are asked for now: close for it */
+#else
+           :: g >= p && !lost -> break                       /* refused: there are probes enough */
+#endif
+           :: g < p && lost ->
                d_step {                                      /* the probes are given up in the word where successes are counted */
                    won = stands || (out[e] == o && good[e] == g && due[e] && !givenUp[e]);
                    if :: won -> givenUp[e] = true; out[e] = 0; good[e] = 0 :: else fi
@@ -179,7 +189,7 @@ inline tryEnter() {
                :: won -> change(e, HALF, 1); if :: won -> permit = e + 1; isProbe = true; break :: else fi
                :: else
                fi
-           :: g < PLACES && !lost && (o >= PLACES || g + o >= PLACES) -> break   /* refused: all places are taken */
+           :: g < p && !lost && (o >= p || g + o >= p) -> break   /* refused: all places are taken */
            :: else -> sendProbe(e); if :: won -> permit = e; isProbe = true; break :: else fi
            fi
        fi
@@ -196,7 +206,7 @@ progress_call:
         :: permit == NOBODY -> skip
         :: permit != NOBODY && isProbe -> skip                    /* the caller dies: its probe never reports */
         :: permit != NOBODY ->
-            d_step { e = era; s = state[permit] };
+            d_step { e = era; s = state[permit]; p = probes };
 #ifdef BUG_STALE_COUNTS
             if :: e != permit -> permit = e; s = state[e] :: else fi;
 #endif
@@ -215,8 +225,8 @@ progress_call:
                           if :: won -> out[permit] = o - 1; good[permit] = g + 1; back[permit]++ :: else fi
                       }
                       if
-                      :: won && g + 1 >= PLACES -> assert(isProbe); change(permit, CLOSED, 0); break
-                      :: won && g + 1 < PLACES -> break
+                      :: won && g + 1 >= p -> assert(isProbe); change(permit, CLOSED, 0); break
+                      :: won && g + 1 < p -> break
                       :: else
                       fi
                    od
@@ -304,6 +314,11 @@ active proctype Updater() {
 #endif
     calls--
 }
+#endif
+
+#ifdef UPDATE_PROBES
+/* Update of the number of probes: nothing is settled, the next who asks or reports goes by it. */
+active proctype Prober() { probes = 1 }
 #endif
 
 /* Breaks and leases end, now or later. */
