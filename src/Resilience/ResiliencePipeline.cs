@@ -9,7 +9,10 @@ public sealed partial class ResiliencePipeline
     /// <summary>No policies: calls pass straight through, still classified and observed.</summary>
     public static ResiliencePipeline Empty { get; } = new ResiliencePipelineBuilder().Build();
 
+    private static long Made;
+
     private readonly object _updating = new(); // one update at a time, calls never touch it; a monitor, which the schedule tests can stop at
+    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
     private PipelineParts _parts;
 
     internal ResiliencePipeline(PipelineParts parts)
@@ -52,19 +55,75 @@ public sealed partial class ResiliencePipeline
         ArgumentNullException.ThrowIfNull(builder);
         lock (_updating)
         {
-            PipelineParts former = _parts;
-            PipelineParts next = builder.BuildFrom(former);
-            next.BindAsIn(former);
-            PipelineParts.RequireSame(former, _parts);
-            next.TakeEffect(former);
-
-            // Release: the parts are whole before a call can find them. The one step of the update: chains live in the parts they were
-            // bound from, so a first call that still builds on the former parts leaves its chain there.
-            Volatile.Write(ref _parts, next);
+            Prepared ready = new(this, builder);
+            ready.RequireSame();
+            ready.TakeEffect();
         }
     }
 
-    // Acquire: pairs with the release in Update.
+    /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
+    /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
+    /// <remarks>Each pipeline changes in one step, one after the other: a call that begins meanwhile may find the new policies in one pipeline and the
+    /// old ones in another. Thread-safe; a factory of a builder must not update pipelines.</remarks>
+    /// <param name="updates">Each pipeline at most once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="updates"/> is null.</exception>
+    /// <exception cref="ArgumentException">A pipeline or a builder is null, or a pipeline stands there twice.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>> updates)
+    {
+        ArgumentNullException.ThrowIfNull(updates);
+        KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>[] all = [.. updates];
+        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
+        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
+        for (int i = 1; i < all.Length; i++)
+        {
+            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
+        }
+
+        int locked = 0;
+        try
+        {
+            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
+            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
+            foreach (Prepared one in ready) one.RequireSame();
+            foreach (Prepared one in ready) one.TakeEffect();
+        }
+        finally
+        {
+            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
+        }
+    }
+
+    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
+    private sealed class Prepared
+    {
+        private readonly ResiliencePipeline _pipeline;
+        private readonly PipelineParts _former;
+        private readonly PipelineParts _next;
+
+        internal Prepared(ResiliencePipeline pipeline, ResiliencePipelineBuilder builder)
+        {
+            _pipeline = pipeline;
+            _former = pipeline._parts;
+            _next = builder.BuildFrom(_former);
+            _next.BindAsIn(_former);
+        }
+
+        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline._parts);
+
+        internal void TakeEffect()
+        {
+            _next.TakeEffect(_former);
+
+            // Release: the parts are whole before a call can find them. The one step of the update: chains live in the parts they were
+            // bound from, so a first call that still builds on the former parts leaves its chain there.
+            Volatile.Write(ref _pipeline._parts, _next);
+        }
+    }
+
+    // Acquire: pairs with the release in Prepared.
     internal PipelineParts Parts => Volatile.Read(ref _parts);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

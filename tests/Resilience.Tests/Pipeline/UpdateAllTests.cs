@@ -55,6 +55,39 @@ public sealed class UpdateAllTests
     [Fact]
     public void Whatever_is_wrong_with_one_pipeline_none_has_changed() => FindHalf(ResiliencePipeline<int>.UpdateAll).Should().BeNull();
 
+    /// <summary>The same for pipelines for any result type, of which two have passed: each of them may be what cannot be bound.</summary>
+    [Theory]
+    [InlineData("an option")]
+    [InlineData("a factory")]
+    [InlineData("a binding")]
+    public async Task Whatever_is_wrong_with_one_pipeline_for_any_type_none_has_changed(string how)
+    {
+        static ResiliencePipelineBuilder Of(int limit) =>
+            new ResiliencePipelineBuilder().AddConcurrencyLimit(new ConcurrencyLimitOptions { Name = "limit", MaxConcurrent = limit });
+        ResiliencePipeline[] pipelines = [.. Enumerable.Range(0, Pipelines).Select(_ => Of(1).Build())];
+        foreach (ResiliencePipeline pipeline in pipelines)
+        {
+            await pipeline.ExecuteAsync(static _ => new ValueTask<int>(1));
+            await pipeline.ExecuteAsync(static _ => new ValueTask<string>(""));
+        }
+
+        int[] Limits() => [.. pipelines.Select(p => p.Find<ConcurrencyLimit>()!.Limit)];
+        for (int broken = 0; broken < Pipelines; broken++)
+        {
+            ResiliencePipelineBuilder[] builders = [.. pipelines.Select(_ => Of(2))];
+            if (how == "an option") builders[broken].AddTimeout(TimeSpan.Zero);
+            else if (how == "a factory") builders[broken].AddPolicy(new TimeoutOptions { Name = "mine" }, static _ => throw new InvalidDataException("factory"));
+            else builders[broken].AddPolicy(new Unbindable());
+            FluentActions.Invoking(() => ResiliencePipeline.UpdateAll(pipelines.Zip(builders, KeyValuePair.Create))).Should().Throw<Exception>();
+            Limits().Should().OnlyContain(limit => limit == 1, "number {0} is broken", broken);
+        }
+
+        ResiliencePipeline.UpdateAll(pipelines.Select(p => KeyValuePair.Create(p, Of(3))));
+        Limits().Should().OnlyContain(limit => limit == 3);
+        FluentActions.Invoking(() => ResiliencePipeline.UpdateAll([new(pipelines[0], Of(4)), new(pipelines[0], Of(5))])).Should().Throw<ArgumentException>();
+        FluentActions.Invoking(() => ResiliencePipeline.UpdateAll([new(null!, Of(4))])).Should().Throw<ArgumentException>();
+    }
+
     [Fact]
     public void The_check_finds_updates_one_by_one() => FindHalf(updates =>
     {
