@@ -121,15 +121,30 @@ public sealed class QuotaTests
             gate: g => g.UseInMemory(o => o.MaxRecords = 2));
         await shop.SendAsync("/charge", "k1");
         time.Pass(TimeSpan.FromHours(1));
-        await shop.SendAsync("/charge", "k2");
+        await shop.SendAsync("/charge", "k2", user: "bob");
 
-        Shop.Reply refused = await shop.SendAsync("/charge", "k3");
+        Shop.Reply refused = await shop.SendAsync("/charge", "k3", user: "carol");
 
         (refused.Status, CodeOf(refused)).Should().Be((503, "store-unavailable"));
         TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(refused.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeCloseTo(TimeSpan.FromHours(1), TimeSpan.FromSeconds(2));
         time.Pass(retryAfter);
-        (await shop.SendAsync("/charge", "k3")).Status.Should().Be(200);
+        (await shop.SendAsync("/charge", "k3", user: "carol")).Status.Should().Be(200);
+    }
+
+    /// <summary>With all defaults: what is full is full of the keys of many.</summary>
+    [Fact]
+    public async Task One_caller_cannot_fill_a_store_that_has_a_bound()
+    {
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(), gate: g => g.UseInMemory(o => o.MaxRecords = 10));
+        for (int i = 0; i < 5; i++) (await shop.SendAsync("/charge", $"k{i}")).Status.Should().Be(200);
+        Shop.Reply refused = await shop.SendAsync("/charge", "k5");
+        (refused.Status, CodeOf(refused)).Should().Be((429, "too-many-keys"));
+        refused.Text.Should().Contain("At most 5 keys");
+        (await shop.SendAsync("/charge", "k0")).IsReplayed.Should().BeTrue();
+        for (int i = 0; i < 5; i++) (await shop.SendAsync("/charge", $"k{i}", user: "bob")).Status.Should().Be(200, "there is room for the others");
+        _ledger.Count.Should().Be(10);
     }
 
     [Fact]

@@ -86,7 +86,7 @@ internal sealed partial class IdempotencyEndpoint(
 
         try
         {
-            await (options.MaxKeysPerScope is { } most
+            await (MostKeys is { } most
                 ? EnterWithinAsync(most, context, caller.Key, fingerprint, next)
                 : EnterAsync(context, caller.Key, fingerprint, next)).ConfigureAwait(false);
         }
@@ -105,6 +105,9 @@ internal sealed partial class IdempotencyEndpoint(
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
 
+    /// <summary>Where the store has a bound, one caller may fill half of it: a full store is never one caller's doing.</summary>
+    private int? MostKeys => options.MaxKeysPerScope ?? (gate.Store.Traits.MaxRecords is { } room ? Math.Max(1, room / 2) : null);
+
     /// <summary>Only as many keys of one caller are kept. Counted before it is asked for, so that many at once are not more; given back when nothing is
     /// kept of it. For a caller who has as many, a key that is known goes its way, and a new one is not begun.</summary>
     private async Task EnterWithinAsync(int most, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
@@ -112,7 +115,7 @@ internal sealed partial class IdempotencyEndpoint(
         if (!quota.TryUse(key.Scope, most, gate.Retention, out long generation, out TimeSpan retryAfter))
         {
             await (await IsNewAsync(key.ToId()).ConfigureAwait(false)
-                ? IdempotencyProblems.TooManyKeysAsync(context, options, retryAfter)
+                ? IdempotencyProblems.TooManyKeysAsync(context, options, most, retryAfter)
                 : EnterAsync(context, key, fingerprint, next)).ConfigureAwait(false);
             return;
         }

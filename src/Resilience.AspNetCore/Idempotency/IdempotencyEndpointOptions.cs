@@ -84,8 +84,9 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     public int MaxOpenPerScope { get; set; } = 1000;
 
     /// <summary>How many keys of one caller may be kept, counted in this process: 1 to 1,000,000,000. Beyond it a new key is answered with 429
-    /// <c>too-many-keys</c> and a <c>Retry-After</c> that tells when some have expired; keys that are known are answered as ever. Default null: as many as
-    /// the store takes. Set it where a store has a bound that one caller could fill (in memory: <see cref="InMemoryIdempotencyOptions.MaxRecords"/>).</summary>
+    /// <c>too-many-keys</c> and a <c>Retry-After</c> that tells when some have expired; keys that are known are answered as ever. Default null: half of what
+    /// the store takes where it has a bound (<see cref="IdempotencyStoreTraits.MaxRecords"/>; in memory half a million), so that one caller cannot fill it,
+    /// and any number elsewhere.</summary>
     /// <remarks>A key that was given back does not count; a refusal that is kept for <see cref="RefusalRetention"/> counts as long as any key. Each process
     /// counts for itself, from its start. Not for callers who share one scope.</remarks>
     public int? MaxKeysPerScope { get; set; }

@@ -79,9 +79,9 @@ internal static class IdempotencyProblems
         $"At most {options.MaxOpenPerScope} requests with idempotency keys are carried out at once for one caller. Nothing was carried out; repeat it later "
         + "with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
 
-    internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, TimeSpan retryAfter) => WriteAsync(
+    internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, int most, TimeSpan retryAfter) => WriteAsync(
         context, options, StatusCodes.Status429TooManyRequests, "too-many-keys", "Too many keys of this caller are kept",
-        $"At most {options.MaxKeysPerScope} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
+        $"At most {most} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
         isRetryable: true, retryAfter: retryAfter);
 
     internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(

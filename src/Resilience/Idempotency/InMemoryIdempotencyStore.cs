@@ -44,7 +44,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
 
         // An attacker who chooses keys does not know it, and cannot choose them for one place.
         _seed = BitConverter.ToUInt64(Guid.NewGuid().ToByteArray()) | 1;
-        Traits = new() { Name = "memory", IsImmediate = true, MaxPayloadBytes = _options.MaxPayloadBytes };
+        Traits = new() { Name = "memory", IsImmediate = true, MaxPayloadBytes = _options.MaxPayloadBytes, MaxRecords = _options.MaxRecords };
     }
 
     /// <inheritdoc/>
