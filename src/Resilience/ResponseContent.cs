@@ -7,7 +7,8 @@ internal static class ResponseContent
 {
     private static readonly Type Empty = TypeOfEmpty();
 
-    /// <summary>It was never on its way: a handler that answers by itself, a stub, made it. It holds no connection, cannot stall, and may be returned again.</summary>
+    /// <summary>It was never on its way: a handler that answers by itself, a stub, made it. It holds no connection, cannot stall, and may be
+    /// returned again.</summary>
     internal static bool IsInMemory(HttpContent content) =>
         content is ByteArrayContent or ReadOnlyMemoryContent or JsonContent || content.GetType() == Empty;
 

@@ -85,7 +85,8 @@ public sealed record IdempotencyStoreTraits
     /// <summary>The largest payload, in bytes. Default 1 MiB.</summary>
     public int MaxPayloadBytes { get; init; } = 1 << 20;
 
-    /// <summary>How many records it takes at most; null, the default, when it has no such bound of its own. Endpoints let one caller have half of them.</summary>
+    /// <summary>How many records it takes at most; null, the default, when it has no such bound. Endpoints let one caller have half of
+    /// them.</summary>
     public int? MaxRecords { get; init; }
 }
 
