@@ -7,7 +7,8 @@ internal static class ResultType<T>
 
     /// <summary>False where no result of a call of this type can be something that must be disposed of.</summary>
     internal static readonly bool MayBeDisposable =
-        (!typeof(T).IsValueType && !typeof(T).IsSealed) || typeof(IDisposable).IsAssignableFrom(typeof(T)) || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T));
+        (!typeof(T).IsValueType && !typeof(T).IsSealed) || typeof(IDisposable).IsAssignableFrom(typeof(T))
+        || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T));
 }
 
 internal static class ResultTypes
