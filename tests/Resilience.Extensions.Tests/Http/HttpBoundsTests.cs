@@ -67,6 +67,26 @@ public sealed class HttpBoundsTests
         Chain(error).OfType<TimedOutException>().Should().ContainSingle();
     }
 
+    /// <summary>What tests of applications do: one answer for every request. The retry does not dispose of what the caller gets.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public async Task A_stub_may_answer_every_attempt_with_one_response(bool isStandard, bool isJson)
+    {
+        using HttpContent content = isJson ? JsonContent.Create(new[] { 1, 2 }) : new StringContent("[1,2]");
+        using HttpResponseMessage busy = new(HttpStatusCode.ServiceUnavailable) { Content = content };
+        ScriptedHandler network = new((_, _) => busy);
+        HttpResilience resilience = isStandard
+            ? HttpKit.Standard(_time, o => (o.Retry, o.CircuitBreaker) = (new() { BaseDelay = TimeSpan.Zero, MaxRetries = 2 }, null))
+            : HttpResilience.Custom(b => b.AddRetry(o => (o.BaseDelay, o.MaxRetries) = (TimeSpan.Zero, 2)));
+        HttpClient client = HttpKit.Client(resilience, network);
+        using HttpResponseMessage answer = await client.GetAsync(HttpKit.Address).WaitAsync(Patience);
+        network.Count.Should().Be(3);
+        (await answer.Content.ReadAsStringAsync()).Should().Be("[1,2]");
+    }
+
     [Fact]
     public async Task A_buffered_body_that_keeps_talking_ends_with_the_total_too()
     {
