@@ -66,7 +66,7 @@ internal sealed class Dispatcher
     /// <param name="clock">What it keeps.</param>
     /// <param name="usesRuntimeTimers">Whether its timer keeps the time, and not a thread of ours.</param>
     /// <param name="timers">Who makes that timer: the system, but for tests.</param>
-    internal Dispatcher(Clock clock, bool usesRuntimeTimers, TimeProvider? timers = null)
+    internal Dispatcher(Clock clock, bool usesRuntimeTimers, SafeTime? timers = null)
     {
         _clock = clock;
         _usesRuntimeTimers = usesRuntimeTimers;
@@ -74,8 +74,10 @@ internal sealed class Dispatcher
         if (flows) ExecutionContext.SuppressFlow(); // the context of the first call must not reach others
         try
         {
-            _call = (timers ?? TimeProvider.System)
-                .CreateTimer(static d => ((Dispatcher)d!).ComeFromPool(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            TimerCallback come = static d => ((Dispatcher)d!).ComeFromPool();
+            _call = timers is null
+                ? TimeProvider.System.CreateTimer(come, this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan)
+                : timers.CreateTimer(come, this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
         finally
         {
