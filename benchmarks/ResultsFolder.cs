@@ -1,6 +1,7 @@
 namespace Resilience.Benchmarks;
 
-/// <summary>Where reports are kept: <c>benchmarks/results</c> of the checkout in which the program was built. Linked into each program that writes one.</summary>
+/// <summary>Where reports are kept: <c>benchmarks/results</c> of the checkout in which the program was built. Linked into each program that writes
+/// one.</summary>
 internal static class ResultsFolder
 {
     /// <summary>The path; that of the working folder where there is no checkout around the program.</summary>

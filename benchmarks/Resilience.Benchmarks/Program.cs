@@ -4,10 +4,11 @@ using BenchmarkDotNet.Running;
 using Resilience.Benchmarks;
 using Resilience.Benchmarks.Candidates;
 
-// Without arguments: the whole comparison, and the report in benchmarks/results. --telemetry: what listeners cost, and its report. With BenchmarkDotNet's arguments: as they say.
+// Without arguments: the whole comparison, and the report in benchmarks/results. --telemetry: what listeners cost, and its report. With BenchmarkDotNet's
+// arguments: as they say.
 Type[] questions =
 [
-    typeof(Cost_of_a_call_that_completes_at_once), typeof(Cost_of_a_call_that_suspends), typeof(Cost_of_hedging), typeof(Cost_of_a_refusal),
+    typeof(Cost_of_a_call_that_completes_at_once), typeof(Cost_of_a_call_that_suspends), typeof(Cost_of_hedging), typeof(Cost_of_a_rejection),
     typeof(One_breaker_under_many_threads), typeof(Cost_of_the_parts), typeof(Cost_of_making_breakers), typeof(Cost_of_telemetry),
     typeof(Candidates_for_chains), typeof(Candidates_for_timeouts), typeof(Candidates_for_windows),
 ];

@@ -133,12 +133,12 @@ public class Cost_of_hedging
     public async Task<int> Suspended() => await _hedging.ExecuteAsync(Suspends);
 }
 
-/// <summary>What does a refusal by an open circuit cost, as data and as an exception?</summary>
+/// <summary>What does a rejection by an open circuit cost, as data and as an exception?</summary>
 [MemoryDiagnoser]
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]
 [CategoriesColumn]
 [HideColumns("Error", "StdDev", "Median", "RatioSD", "Gen0", "Gen1")]
-public class Cost_of_a_refusal
+public class Cost_of_a_rejection
 {
     private static readonly Func<CancellationToken, ValueTask<int>> Number = static _ => new(42);
     private static readonly Func<ResilienceContext, int, ValueTask<Polly.Outcome<int>>> PollyNumber = static (_, _) => new(Polly.Outcome.FromResult(42));
@@ -153,13 +153,13 @@ public class Cost_of_a_refusal
     public bool AsData_Polly()
     {
         Polly.ResilienceContext context = ResilienceContextPool.Shared.Get();
-        bool refused = _polly.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Polly.Outcome<int>>(Polly.Outcome.FromResult(42)), context, 0).GetAwaiter().GetResult().Exception is not null;
+        bool rejected = _polly.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Polly.Outcome<int>>(Polly.Outcome.FromResult(42)), context, 0).GetAwaiter().GetResult().Exception is not null;
         ResilienceContextPool.Shared.Return(context);
-        return refused;
+        return rejected;
     }
 
     [Benchmark, BenchmarkCategory("open circuit, as data")]
-    public bool AsData() => _open.TryExecuteAsync(Number).GetAwaiter().GetResult().Refusal is not null;
+    public bool AsData() => _open.TryExecuteAsync(Number).GetAwaiter().GetResult().Rejection is not null;
 
     [Benchmark(Baseline = true), BenchmarkCategory("open circuit, thrown and caught")]
     public async Task<bool> Thrown_Polly()

@@ -99,7 +99,7 @@ internal static class Budgets
         }
     }
 
-    private sealed class Grpc(double ratio, double most) : IBudget
+    private sealed class Grpc(double ratio, double max) : IBudget
     {
         private double _missing;
 
@@ -111,8 +111,8 @@ internal static class Budgets
 
         public bool TryRetry()
         {
-            _missing = Math.Min(most, _missing + 1);
-            return _missing < most / 2;
+            _missing = Math.Min(max, _missing + 1);
+            return _missing < max / 2;
         }
     }
 }

@@ -70,7 +70,7 @@ internal static class Metastable
 
     private static TimeSpan? Recovery(SimulationReport report)
     {
-        SimulationInterval? lastBad = report.Timeline.LastOrDefault(i => i.Start >= SpikeBegins && i.Start < End && i.Succeeded < 0.99 * (i.Succeeded + i.Failed + i.Refused));
+        SimulationInterval? lastBad = report.Timeline.LastOrDefault(i => i.Start >= SpikeBegins && i.Start < End && i.Succeeded < 0.99 * (i.Succeeded + i.Failed + i.Rejected));
         if (lastBad is null) return TimeSpan.Zero;
         return lastBad.Start >= End - TimeSpan.FromSeconds(10) ? null : lastBad.Start + TimeSpan.FromSeconds(1) - SpikeEnds;
     }

@@ -25,7 +25,7 @@ internal sealed class Page(string folder, string name, string title)
     }
 
     /// <summary>Lines over x; a logarithmic axis is drawn by its exponents.</summary>
-    internal Page Picture(string file, string caption, string x, string y, IEnumerable<(string Name, double[] X, double[] Y)> lines, bool isLogarithmic = false, double? most = null)
+    internal Page Picture(string file, string caption, string x, string y, IEnumerable<(string Name, double[] X, double[] Y)> lines, bool isLogarithmic = false, double? max = null)
     {
         Plot plot = new();
         plot.Title(caption);
@@ -49,7 +49,7 @@ internal sealed class Page(string folder, string name, string title)
         }
         else
         {
-            plot.Axes.SetLimitsY(0, most ?? (plot.Axes.GetLimits().Top * 1.05));
+            plot.Axes.SetLimitsY(0, max ?? (plot.Axes.GetLimits().Top * 1.05));
         }
 
         plot.ShowLegend(Edge.Bottom);

@@ -32,8 +32,8 @@ internal static class InMemory
 
         NewIds();
         IdempotencyId done = ids[0];
-        AcquireAnswer claim = await store.TryAcquireAsync(Request(done));
-        await store.CompleteAsync(done, claim.Fence, IdempotencyEnding.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "\"receipt\""u8), Hour);
+        AcquireResult claim = await store.TryAcquireAsync(Request(done));
+        await store.CompleteAsync(done, claim.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "\"receipt\""u8), Hour);
         await gate.GetOrAddAsync(IdempotencyKey.Shared("known"), static (_, _) => new ValueTask<string>("receipt"));
         await cache.GetOrCreateAsync("known", static _ => new ValueTask<string>("receipt"));
 
@@ -41,8 +41,8 @@ internal static class InMemory
         {
             for (int i = 0; i < times; i++)
             {
-                AcquireAnswer answer = await store.TryAcquireAsync(Request(ids[i]));
-                await store.CompleteAsync(ids[i], answer.Fence, IdempotencyEnding.Completed, Payload, Hour);
+                AcquireResult answer = await store.TryAcquireAsync(Request(ids[i]));
+                await store.CompleteAsync(ids[i], answer.Fence, IdempotencyCompletion.Completed, Payload, Hour);
             }
         });
         InMemoryIdempotencyStore small = new(new() { MaxRecords = 100_000_000, MaxBytes = 32L << 30 });
@@ -51,8 +51,8 @@ internal static class InMemory
         {
             for (int i = 0; i < times; i++)
             {
-                AcquireAnswer answer = await small.TryAcquireAsync(Request(ids[i]) with { Lease = moment, Retention = moment });
-                await small.CompleteAsync(ids[i], answer.Fence, IdempotencyEnding.Completed, Payload, moment);
+                AcquireResult answer = await small.TryAcquireAsync(Request(ids[i]) with { Lease = moment, Retention = moment });
+                await small.CompleteAsync(ids[i], answer.Fence, IdempotencyCompletion.Completed, Payload, moment);
             }
         });
         Measure replays = new("store: replay", async times =>
@@ -135,8 +135,8 @@ internal static class InMemory
         {
             InMemoryIdempotencyStore store = new(new() { MaxRecords = 100_000_000, MaxBytes = 32L << 30 });
             IdempotencyId done = IdempotencyKey.Shared("done").ToId(), held = IdempotencyKey.Shared("held").ToId();
-            AcquireAnswer claim = await store.TryAcquireAsync(Request(done));
-            await store.CompleteAsync(done, claim.Fence, IdempotencyEnding.Completed, Payload, Hour);
+            AcquireResult claim = await store.TryAcquireAsync(Request(done));
+            await store.CompleteAsync(done, claim.Fence, IdempotencyCompletion.Completed, Payload, Hour);
             await store.TryAcquireAsync(Request(held));
             AcquireRequest rival = Request(held) with { Nonce = Guid.NewGuid() };
             double different = await RateAsync(threads, (thread, i) =>
@@ -145,8 +145,8 @@ internal static class InMemory
                 BitConverter.TryWriteBytes(bytes, ((long)thread << 40) + i * 0x9E3779B97F4AL);
                 BitConverter.TryWriteBytes(bytes[8..], i);
                 IdempotencyId id = IdempotencyId.FromBytes(bytes);
-                AcquireAnswer answer = store.TryAcquireAsync(Request(id)).Result;
-                _ = store.CompleteAsync(id, answer.Fence, IdempotencyEnding.Completed, Payload, Hour).Result;
+                AcquireResult answer = store.TryAcquireAsync(Request(id)).Result;
+                _ = store.CompleteAsync(id, answer.Fence, IdempotencyCompletion.Completed, Payload, Hour).Result;
             });
             double same = await RateAsync(threads, (_, _) => _ = store.TryAcquireAsync(Request(done)).Result);
             double contended = await RateAsync(threads, (_, _) => _ = store.TryAcquireAsync(rival).Result);
@@ -179,8 +179,8 @@ internal static class InMemory
         {
             Random.Shared.NextBytes(bytes);
             IdempotencyId id = IdempotencyId.FromBytes(bytes);
-            AcquireAnswer answer = await store.TryAcquireAsync(Request(id));
-            await store.CompleteAsync(id, answer.Fence, IdempotencyEnding.Completed, Payload, Hour);
+            AcquireResult answer = await store.TryAcquireAsync(Request(id));
+            await store.CompleteAsync(id, answer.Fence, IdempotencyCompletion.Completed, Payload, Hour);
         }
 
         double perKey = (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)Keys;

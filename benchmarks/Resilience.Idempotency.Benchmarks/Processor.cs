@@ -43,8 +43,8 @@ internal static class Processor
         {
             for (int i = 0; i < times; i++)
             {
-                AcquireAnswer answer = await store.TryAcquireAsync(Request(ids[i]));
-                await store.CompleteAsync(ids[i], answer.Fence, IdempotencyEnding.Completed, Payload, Hour);
+                AcquireResult answer = await store.TryAcquireAsync(Request(ids[i]));
+                await store.CompleteAsync(ids[i], answer.Fence, IdempotencyCompletion.Completed, Payload, Hour);
             }
         });
         Measure gates = new("gate: claim + complete, a new key", async times =>
@@ -120,7 +120,7 @@ internal static class Processor
 
         public override IdempotencyStoreTraits Traits { get; } = inner.Traits with { Name = "distant", IsImmediate = false };
 
-        public override ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+        public override ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
         {
             Asked++;
             return base.TryAcquireAsync(request, cancellationToken);

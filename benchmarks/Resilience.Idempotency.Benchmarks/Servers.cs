@@ -71,7 +71,7 @@ internal static class Postgres
             ("bare: INSERT", i => BareAsync("INSERT INTO bare VALUES ($1, $2, $3, clock_timestamp(), NULL)", ids[i].ToArray(), new byte[32], Guid.NewGuid()), [], []),
             ("claim of a new key", async i => fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence, [], []),
             ("bare: UPDATE", i => BareAsync("UPDATE bare SET payload = $2 WHERE id = $1", ids[i].ToArray(), payload), [], []),
-            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1)).AsTask(), [], []),
+            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1)).AsTask(), [], []),
             ("bare: SELECT", i => BareAsync("SELECT payload FROM bare WHERE id = $1", ids[i].ToArray()), [], []),
             ("replay", i => store.TryAcquireAsync(Sqlite.Request(ids[i])).AsTask(), [], []),
         ];
@@ -188,7 +188,7 @@ internal static class Redis
         [
             ("bare: a script with one HSET", i => database.ScriptEvaluateAsync(Bare, [(RedisKey)$"b:{ids[i].ToHex()}"], [new byte[32]]), []),
             ("claim of a new key", async i => fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence, []),
-            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1)).AsTask(), []),
+            ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1)).AsTask(), []),
             ("replay", i => store.TryAcquireAsync(Sqlite.Request(ids[i])).AsTask(), []),
         ];
         for (int round = -1; round < Rounds; round++)
@@ -219,7 +219,7 @@ internal static class Redis
         for (int i = 0; i < 20_000; i++)
         {
             IdempotencyId id = Sqlite.NewId();
-            await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1));
+            await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1));
         }
 
         double each = (await MemoryAsync(database) - before) / 20_000.0;
@@ -270,7 +270,7 @@ internal static class Against
         });
         Measure ourEnd = new("complete", async times =>
         {
-            for (int i = 0; i < times; i++) await store.CompleteAsync(ids[i], fences[i], IdempotencyEnding.Completed, new byte[100], hour);
+            for (int i = 0; i < times; i++) await store.CompleteAsync(ids[i], fences[i], IdempotencyCompletion.Completed, new byte[100], hour);
         });
         Measure ourReplay = new("replay", async times =>
         {

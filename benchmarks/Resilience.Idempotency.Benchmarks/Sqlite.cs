@@ -46,8 +46,8 @@ internal static class Sqlite
             for (int i = 0; i < each; i++)
             {
                 IdempotencyId id = NewId();
-                AcquireAnswer answer = await store.TryAcquireAsync(Request(id));
-                await store.CompleteAsync(id, answer.Fence, IdempotencyEnding.Completed, bytes, Hour);
+                AcquireResult answer = await store.TryAcquireAsync(Request(id));
+                await store.CompleteAsync(id, answer.Fence, IdempotencyCompletion.Completed, bytes, Hour);
             }
         })));
         return callers * each / Stopwatch.GetElapsedTime(start).TotalSeconds;

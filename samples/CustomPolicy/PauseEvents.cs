@@ -4,6 +4,6 @@ namespace Resilience.CustomPolicy;
 public sealed record PauseChanged(string PipelineName, string PolicyName, bool IsPaused, TimeSpan Length)
     : ResilienceEvent(PipelineName, PolicyName);
 
-/// <summary>A call was refused because of a pause.</summary>
-public sealed record CallPaused(string PipelineName, string PolicyName, PausedRefusal Refusal)
+/// <summary>A call was rejected because of a pause.</summary>
+public sealed record CallPaused(string PipelineName, string PolicyName, PausedRejection Rejection)
     : ResilienceEvent(PipelineName, PolicyName);

@@ -6,7 +6,7 @@ public sealed class PauseSwitch
     private readonly PolicyEnvironment _environment;
     private readonly TimeSpan _longestPause;
     private readonly TimeSpan _endSpread;
-    private PausedRefusal? _pause; // null: calls pass
+    private PausedRejection? _pause; // null: calls pass
     private int _running;
 
     public PauseSwitch(
@@ -15,7 +15,7 @@ public sealed class PauseSwitch
         ArgumentNullException.ThrowIfNull(options);
         options.ThrowIfInvalid();
         _environment = PolicyEnvironment.Standalone(options.NameOrKind, timeProvider, randomness, listener);
-        _longestPause = options.LongestPause;
+        _longestPause = options.MaxPause;
         _endSpread = options.EndSpread;
     }
 
@@ -34,7 +34,7 @@ public sealed class PauseSwitch
         TimeSpan whole = (length < _longestPause ? length : _longestPause) + spread;
 
         // Full fence: the pause is visible before the caller reads Running; pairs with the increment in TryEnter.
-        Interlocked.Exchange(ref _pause, new PausedRefusal(Name, why, whole, _environment.TimeProvider));
+        Interlocked.Exchange(ref _pause, new PausedRejection(Name, why, whole, _environment.TimeProvider));
         _environment.Publish(new PauseChanged(_environment.PipelineName, Name, IsPaused: true, whole));
     }
 
@@ -45,7 +45,7 @@ public sealed class PauseSwitch
     }
 
     /// <summary>Null: go on, and call <see cref="Exit"/> exactly once. Otherwise: why not.</summary>
-    public PausedRefusal? TryEnter()
+    public PausedRejection? TryEnter()
     {
         // Full fence: we are counted before we look at the pause. Either we see it, or whoever paused sees us.
         Interlocked.Increment(ref _running);

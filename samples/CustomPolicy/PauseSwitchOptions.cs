@@ -4,7 +4,7 @@ namespace Resilience.CustomPolicy;
 public sealed class PauseSwitchOptions : PolicyOptions
 {
     /// <summary>The longest pause, 1 ms to a day; longer ones are cut. Default 10 min: a switch that somebody forgets turns itself back.</summary>
-    public TimeSpan LongestPause { get; set; } = TimeSpan.FromMinutes(10);
+    public TimeSpan MaxPause { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>By chance up to this much is added to a pause, so that the processes of a fleet do not come back together. Up to a day. Default 5 s.</summary>
     public TimeSpan EndSpread { get; set; } = TimeSpan.FromSeconds(5);
@@ -14,7 +14,7 @@ public sealed class PauseSwitchOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Span(nameof(LongestPause), LongestPause, TimeSpan.FromMilliseconds(1));
+        check.Span(nameof(MaxPause), MaxPause, TimeSpan.FromMilliseconds(1));
         check.Span(nameof(EndSpread), EndSpread, TimeSpan.Zero);
     }
 

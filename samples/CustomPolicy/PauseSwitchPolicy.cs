@@ -15,7 +15,7 @@ internal sealed class PauseSwitchPolicy(PauseSwitch pause, PolicyEnvironment env
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
-            if (pause.TryEnter() is { } refusal) return new(Refuse(refusal));
+            if (pause.TryEnter() is { } rejection) return new(Reject(rejection));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
             if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
             Outcome<T> outcome = running.Result;
@@ -31,10 +31,10 @@ internal sealed class PauseSwitchPolicy(PauseSwitch pause, PolicyEnvironment env
             return outcome;
         }
 
-        private Outcome<T> Refuse(PausedRefusal refusal)
+        private Outcome<T> Reject(PausedRejection rejection)
         {
-            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, refusal));
-            return Outcome.Rejected<T>(refusal);
+            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, rejection));
+            return Outcome.Rejected<T>(rejection);
         }
     }
 }

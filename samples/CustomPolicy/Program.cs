@@ -18,16 +18,16 @@ Console.WriteLine(patient.Describe());
 Console.WriteLine($"Before: {await impatient.ExecuteAsync(AskAsync)}");
 
 maintenance.Pause(TimeSpan.FromMilliseconds(500), "the database is being moved");
-Outcome<string> refused = await impatient.TryExecuteAsync(AskAsync);
-Console.WriteLine($"During: {refused}");
+Outcome<string> rejected = await impatient.TryExecuteAsync(AskAsync);
+Console.WriteLine($"During: {rejected}");
 
-// The refusal says how long the pause will last; a retry that may wait for rejections waits exactly that long.
+// The rejection says how long the pause will last; a retry that may wait for rejections waits exactly that long.
 Console.WriteLine($"A patient caller: {await patient.ExecuteAsync(AskAsync)}");
 
 Outcome<string> after = await impatient.TryExecuteAsync(AskAsync);
 Console.WriteLine($"After: {after}");
 
-return refused.Verdict == Verdict.Rejected && after.IsSuccess && maintenance.Running == 0 ? 0 : 1;
+return rejected.Verdict == Verdict.Rejected && after.IsSuccess && maintenance.Running == 0 ? 0 : 1;
 
 static async ValueTask<string> AskAsync(CancellationToken cancellationToken)
 {

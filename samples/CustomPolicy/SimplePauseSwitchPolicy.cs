@@ -6,10 +6,10 @@ internal sealed class SimplePauseSwitchPolicy(PauseSwitch pause, PolicyEnvironme
 
     protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
     {
-        if (pause.TryEnter() is { } refusal)
+        if (pause.TryEnter() is { } rejection)
         {
-            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, refusal));
-            return Outcome.Rejected<T>(refusal);
+            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, rejection));
+            return Outcome.Rejected<T>(rejection);
         }
 
         Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);

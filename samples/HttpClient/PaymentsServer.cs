@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience.HttpClientSample;
 
-/// <summary>A payment service on loopback that heeds idempotency keys, and has a bad time when told to.</summary>
+/// <summary>A payment service on loopback that honors idempotency keys, and has a bad time when told to.</summary>
 internal sealed class PaymentsServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -31,7 +31,7 @@ internal sealed class PaymentsServer : IAsyncDisposable
         set => _isDown = value;
     }
 
-    /// <summary>The next replies are cut off after the deed was done.</summary>
+    /// <summary>The next replies are cut off after the operation was done.</summary>
     public void LoseReplies(int count) => Volatile.Write(ref _repliesToLose, count);
 
     public static async Task<PaymentsServer> StartAsync()

@@ -27,7 +27,7 @@ PaymentsClient payments = host.Services.GetRequiredService<PaymentsClient>();
 HttpResilience resilience = host.Services.GetRequiredKeyedService<HttpResilience>("payments");
 HttpAuthority authority = resilience.For(server.Address);
 
-Say("1. The reply is lost twice. The deed was done; the same key is sent again, and the first receipt comes back.");
+Say("1. The reply is lost twice. The operation was done; the same key is sent again, and the first receipt comes back.");
 server.LoseReplies(2);
 Receipt receipt = await payments.ChargeAsync(new("book", 1999));
 Say($"   receipt {receipt.Number} for the {receipt.Item}; {server.Requests} requests, {server.Charges} charge");
@@ -64,9 +64,9 @@ async Task TryAsync()
     {
         await payments.ChargeAsync(new("pen", 150));
     }
-    catch (HttpResilienceException refused)
+    catch (HttpResilienceException rejected)
     {
-        Say($"   refused by {refused.Refusal?.PolicyName}, come back in {refused.RetryAfter?.TotalSeconds:0.0} s; before that: {string.Join(", ", refused.Attempts)}");
+        Say($"   rejected by {rejected.Rejection?.PolicyName}, come back in {rejected.RetryAfter?.TotalSeconds:0.0} s; before that: {string.Join(", ", rejected.Attempts)}");
     }
     catch (HttpRequestException failed)
     {

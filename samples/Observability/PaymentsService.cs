@@ -62,7 +62,7 @@ internal static class PaymentsService
                 return;
             }
 
-            // The reply is held back until the deed is done, so that it can be lost after it.
+            // The reply is held back until the operation is done, so that it can be lost after it.
             Stream wire = context.Response.Body;
             using MemoryStream held = new();
             context.Response.Body = held;

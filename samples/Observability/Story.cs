@@ -27,7 +27,7 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
 
     private async Task<bool> TellAsync(CancellationToken limit)
     {
-        Console.WriteLine("1. The reply of a charge is lost. One trace over both services: two attempts, one deed, and the second is answered with the first receipt.");
+        Console.WriteLine("1. The reply of a charge is lost. One trace over both services: two attempts, one operation, and the second is answered with the first receipt.");
         await BeginAsync(new(RepliesToLose: 1, SlowPrices: 0, IsDown: false), limit);
         Trace charge = await TraceOfAsync(await _customer.PostAsync("/orders/1001", null, limit), limit);
         Console.WriteLine(charge);
@@ -37,16 +37,16 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
         Trace price = await TraceOfAsync(await _customer.GetAsync("/prices/book", limit), limit);
         Console.WriteLine(price);
 
-        Console.WriteLine("3. A rehearsal: the chaos switch of the prices is turned on, half of the connections are refused on purpose, and the trace says so.");
+        Console.WriteLine("3. A rehearsal: the chaos switch of the prices is turned on, half of the connections are rejected on purpose, and the trace says so.");
         (await _customer.PostAsync("/rehearsal", null, limit)).EnsureSuccessStatusCode().Dispose();
         Trace rehearsed = await UntilAsync("resilience.chaos", n => _customer.GetAsync($"/prices/book-{n}", limit), limit);
         (await _customer.DeleteAsync("/rehearsal", limit)).EnsureSuccessStatusCode().Dispose();
         Console.WriteLine(rehearsed);
 
-        Console.WriteLine("4. The payment service goes down. Retries, then an open circuit; the trace of a refused call says why.");
+        Console.WriteLine("4. The payment service goes down. Retries, then an open circuit; the trace of a rejected call says why.");
         await BeginAsync(new(RepliesToLose: 0, SlowPrices: 0, IsDown: true), limit);
-        Trace refused = await UntilAsync("resilience.refused", n => _customer.PostAsync($"/orders/{2000 + n}", null, limit), limit);
-        Console.WriteLine(refused);
+        Trace rejected = await UntilAsync("resilience.rejected", n => _customer.PostAsync($"/orders/{2000 + n}", null, limit), limit);
+        Console.WriteLine(rejected);
         await SaveAsync("shop-outage", shop.Url, limit);
 
         await BeginAsync(new(RepliesToLose: 0, SlowPrices: 0, IsDown: false), limit);

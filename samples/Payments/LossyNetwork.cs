@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Resilience.PaymentsSample;
 
-/// <summary>What lies between the two: it carries every request, and loses every fourth reply after the deed was done.</summary>
+/// <summary>What lies between the two: it carries every request, and loses every fourth reply after the operation was done.</summary>
 internal sealed class LossyNetwork : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

@@ -12,7 +12,7 @@ namespace Resilience.QuickStart;
 internal enum Mood
 {
     Healthy,
-    Refusing,
+    Rejecting,
     Hanging,
     LosingReplies,
 }
@@ -61,7 +61,7 @@ internal sealed class FaultyServer : IAsyncDisposable
         Mood mood = Mood;
         switch (mood)
         {
-            case Mood.Refusing:
+            case Mood.Rejecting:
                 context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
                 return;
             case Mood.Hanging:

@@ -61,7 +61,7 @@ Task asking = Task.WhenAll(bare.RunAsync(length), wrapped.RunAsync(length));
 (double At, Mood Mood, string What)[] script =
 [
     (0.0, Mood.Healthy, "the server is healthy"),
-    (3.0, Mood.Refusing, "the server answers 503"),
+    (3.0, Mood.Rejecting, "the server answers 503"),
     (5.0, Mood.Hanging, "the server hangs"),
     (7.0, Mood.LosingReplies, "the server does the work and loses the replies"),
     (8.5, Mood.Healthy, "the server has recovered"),

@@ -11,7 +11,7 @@ internal sealed class Story(Stopwatch clock)
     private readonly bool _isTerminal = !Console.IsOutputRedirected;
     private readonly ConcurrentQueue<(double At, CircuitState State)> _circuit = [];
     private readonly ConcurrentDictionary<string, byte> _stale = [];
-    private int _attempts, _timeouts, _retries, _denied, _refused, _fallbacks;
+    private int _attempts, _timeouts, _retries, _denied, _rejected, _fallbacks;
     private TimeSpan _longestDelay;
 
     public void Attempted() => Interlocked.Increment(ref _attempts);
@@ -45,11 +45,11 @@ internal sealed class Story(Stopwatch clock)
                 Interlocked.Increment(ref _retries);
                 lock (_gate) _longestDelay = retry.Delay > _longestDelay ? retry.Delay : _longestDelay;
                 break;
-            case RetryDenied:
+            case RetryStopped:
                 Interlocked.Increment(ref _denied);
                 break;
-            case CircuitRefused:
-                Interlocked.Increment(ref _refused);
+            case CircuitRejected:
+                Interlocked.Increment(ref _rejected);
                 break;
             case CallTimedOut:
                 Interlocked.Increment(ref _timeouts);
@@ -67,14 +67,14 @@ internal sealed class Story(Stopwatch clock)
     {
         int attempts = Interlocked.Exchange(ref _attempts, 0), timeouts = Interlocked.Exchange(ref _timeouts, 0);
         int retries = Interlocked.Exchange(ref _retries, 0), denied = Interlocked.Exchange(ref _denied, 0);
-        int refused = Interlocked.Exchange(ref _refused, 0), fallbacks = Interlocked.Exchange(ref _fallbacks, 0);
+        int rejected = Interlocked.Exchange(ref _rejected, 0), fallbacks = Interlocked.Exchange(ref _fallbacks, 0);
         TimeSpan delay;
         lock (_gate) (delay, _longestDelay) = (_longestDelay, TimeSpan.Zero);
         string text = $"{Now}      {state,-8} {attempts,3} attempts";
         if (timeouts > 0) text += $", {timeouts} timed out";
         if (retries > 0) text += $", {retries} retries waited up to {delay.TotalMilliseconds:0} ms";
         if (denied > 0) text += $", {denied} retries denied";
-        if (refused > 0) text += $", {refused} refused at once";
+        if (rejected > 0) text += $", {rejected} rejected at once";
         if (fallbacks > 0) text += $", {fallbacks} answered from memory";
         Say(Paint(text, "2"));
     }
@@ -86,7 +86,7 @@ internal sealed class Story(Stopwatch clock)
         int columns = (int)(length.TotalSeconds / Step);
         Say("");
         Say($"{"",18}0 s{new string(' ', columns - 6)}{length.TotalSeconds:0} s");
-        Row("server", t => script.Last(s => s.At <= t).Mood switch { Mood.Healthy => '─', Mood.Refusing => '5', Mood.Hanging => '~', _ => '?' });
+        Row("server", t => script.Last(s => s.At <= t).Mood switch { Mood.Healthy => '─', Mood.Rejecting => '5', Mood.Hanging => '~', _ => '?' });
         Row("circuit", t => _circuit.LastOrDefault(c => c.At <= t + Step, (0, CircuitState.Closed)).State switch { CircuitState.Closed => '─', CircuitState.Open => '█', _ => '▒' });
         foreach (Customers group in groups)
         {
@@ -96,7 +96,7 @@ internal sealed class Story(Stopwatch clock)
 
         Say(_isTerminal
             ? "  customers: · all fresh   s some answered from memory   x some got an error;  circuit: ─ closed █ open ▒ half open"
-            : "  customers: . fresh, s from memory, x error; circuit: - closed, # open, % half open; server: - healthy, 5 refusing, ~ hanging, ? losing replies");
+            : "  customers: . fresh, s from memory, x error; circuit: - closed, # open, % half open; server: - healthy, 5 rejecting, ~ hanging, ? losing replies");
 
         void Row(string name, Func<double, char> at)
         {

@@ -30,7 +30,7 @@ internal sealed class Chart
     internal required IReadOnlyList<(double From, double Until)> Shaded { get; init; }
 
     /// <summary>The upper end of the vertical axis; null: what is drawn decides.</summary>
-    internal double? Most { get; init; }
+    internal double? Max { get; init; }
 
     /// <summary>Milliseconds on a logarithmic axis.</summary>
     internal bool IsLogarithmic { get; init; }
@@ -71,7 +71,7 @@ internal sealed class Chart
     {
         StringBuilder legend = new();
         double top = Legend(legend, width), bands = _bands.Count == 0 ? 0 : (_bands.Count * (BandHeight + BandGap)) + LegendRow + 6;
-        (double, double) range = IsLogarithmic ? (Math.Log10(Least()), Math.Log10(Highest())) : (0, Highest());
+        (double, double) range = IsLogarithmic ? (Math.Log10(Min()), Math.Log10(Highest())) : (0, Highest());
         Frame frame = new(Left, top, width - Left - Right, Height, Seconds, range, IsLogarithmic);
         double height = top + Height + Bottom + bands;
         StringBuilder svg = new();
@@ -94,14 +94,14 @@ internal sealed class Chart
     private double Highest()
     {
         IEnumerable<double> drawn = _lines.SelectMany(l => l.Values).Concat(_areas.SelectMany(a => a.To)).Concat(_marks.Select(m => m.Value));
-        double most = Most ?? drawn.Where(double.IsFinite).DefaultIfEmpty(1).Max();
-        return IsLogarithmic ? Math.Pow(10, Math.Ceiling(Math.Log10(Math.Max(most, Least() * 10)))) : Math.Max(1, most * 1.06);
+        double max = Max ?? drawn.Where(double.IsFinite).DefaultIfEmpty(1).Max();
+        return IsLogarithmic ? Math.Pow(10, Math.Ceiling(Math.Log10(Math.Max(max, Min() * 10)))) : Math.Max(1, max * 1.06);
     }
 
-    private double Least()
+    private double Min()
     {
-        double least = _lines.SelectMany(l => l.Values).Where(v => v > 0).DefaultIfEmpty(1).Min();
-        return Math.Pow(10, Math.Floor(Math.Log10(least)));
+        double min = _lines.SelectMany(l => l.Values).Where(v => v > 0).DefaultIfEmpty(1).Min();
+        return Math.Pow(10, Math.Floor(Math.Log10(min)));
     }
 
     private double Legend(StringBuilder svg, double width)
@@ -135,7 +135,7 @@ internal sealed class Chart
     private void Axes(StringBuilder svg, Frame frame)
     {
         svg.Append($"<text x=\"12\" y=\"{N(frame.Top - 9)}\">{Escape(Unit)}</text>\n");
-        foreach (double value in IsLogarithmic ? Decades(frame) : Steps(frame.Range.Most, 5))
+        foreach (double value in IsLogarithmic ? Decades(frame) : Steps(frame.Range.Max, 5))
         {
             string label = !IsLogarithmic ? Short(value) : value < 1000 ? $"{N(value)} ms" : $"{N(value / 1000)} s";
             svg.Append($"<path class=\"grid\" d=\"M{N(frame.Left)} {N(frame.Y(value))}h{N(frame.Width)}\"/>");
@@ -229,18 +229,18 @@ internal sealed class Chart
 
     private static IEnumerable<double> Decades(Frame frame)
     {
-        for (double e = Math.Ceiling(frame.Range.Least); e <= frame.Range.Most + 0.001; e++) yield return Math.Pow(10, e);
+        for (double e = Math.Ceiling(frame.Range.Min); e <= frame.Range.Max + 0.001; e++) yield return Math.Pow(10, e);
     }
 
-    private static IEnumerable<double> Steps(double most, int count)
+    private static IEnumerable<double> Steps(double max, int count)
     {
-        double step = Step(most, count);
-        for (double value = 0; value <= most; value += step) yield return value;
+        double step = Step(max, count);
+        for (double value = 0; value <= max; value += step) yield return value;
     }
 
-    private static double Step(double most, int count)
+    private static double Step(double max, int count)
     {
-        double rough = most / count, size = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+        double rough = max / count, size = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         return size * new[] { 1, 2, 5, 10 }.First(f => f * size >= rough * 0.999);
     }
 
@@ -250,7 +250,7 @@ internal sealed class Chart
 
     private static string Escape(string text) => WebUtility.HtmlEncode(text);
 
-    private sealed record Frame(double Left, double Top, double Width, double Height, double Seconds, (double Least, double Most) Range, bool IsLogarithmic)
+    private sealed record Frame(double Left, double Top, double Width, double Height, double Seconds, (double Min, double Max) Range, bool IsLogarithmic)
     {
         internal double Bottom => Top + Height;
 
@@ -259,7 +259,7 @@ internal sealed class Chart
         internal double Y(double value)
         {
             double at = IsLogarithmic ? Math.Log10(Math.Max(value, 1e-9)) : value;
-            return Top + (Height * (1 - Math.Clamp((at - Range.Least) / (Range.Most - Range.Least), 0, 1)));
+            return Top + (Height * (1 - Math.Clamp((at - Range.Min) / (Range.Max - Range.Min), 0, 1)));
         }
 
         internal string Point(double second, double value) => $"{N(X(second))} {N(Y(value))}";

@@ -149,21 +149,21 @@ public sealed partial class CommandLine
         return written;
     }
 
-    private static bool Whole(string text, int least, int most, Action<int> use) =>
-        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= least && number <= most
+    private static bool Whole(string text, int min, int max, Action<int> use) =>
+        int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max
             && Did(() => use(number));
 
-    private static bool Number(string text, double least, double most, Action<double> use, Func<double, bool>? isAllowed = null) =>
+    private static bool Number(string text, double min, double max, Action<double> use, Func<double, bool>? isAllowed = null) =>
         double.TryParse(text, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out double number)
-        && number >= least && number <= most && isAllowed?.Invoke(number) is not false && Did(() => use(number));
+        && number >= min && number <= max && isAllowed?.Invoke(number) is not false && Did(() => use(number));
 
-    private static bool Time(string text, double least, double most, Action<TimeSpan> use)
+    private static bool Time(string text, double min, double max, Action<TimeSpan> use)
     {
         Match match = ShortTime().Match(text);
         if (!match.Success) return false;
         double unit = match.Groups[2].Value switch { "ms" => 0.001, "s" => 1, "m" => 60, _ => 3600 };
         double seconds = double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture) * unit;
-        return seconds >= least && seconds <= most && Did(() => use(TimeSpan.FromSeconds(seconds)));
+        return seconds >= min && seconds <= max && Did(() => use(TimeSpan.FromSeconds(seconds)));
     }
 
     private static bool Did(Action action)

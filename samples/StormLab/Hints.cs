@@ -61,9 +61,9 @@ public static class Hints
 
     private static string? LongBreak(StormRun run)
     {
-        double after = run.After.Refused / Math.Max(1, run.After.Calls);
+        double after = run.After.Rejected / Math.Max(1, run.After.Calls);
         return run.Recovery is not null && run.Settings.CircuitBreaker is not null && after > 0.05
-            ? Text($"CircuitBreaker: {after:P0} of the calls after the trouble are refused by us. A shorter BreakDuration, MaxBreakDuration or ")
+            ? Text($"CircuitBreaker: {after:P0} of the calls after the trouble are rejected by us. A shorter BreakDuration, MaxBreakDuration or ")
                 + "RampDuration lets them in sooner; see that the service bears it."
             : null;
     }
@@ -94,11 +94,11 @@ public static class Hints
 
     private static string? Queue(StormRun run)
     {
-        int most = run.Seconds.Max(s => s.Waiting);
-        TimeSpan wait = TimeSpan.FromSeconds(most / run.Plan.Capacity);
+        int max = run.Seconds.Max(s => s.Waiting);
+        TimeSpan wait = TimeSpan.FromSeconds(max / run.Plan.Capacity);
         if (run.Settings.AttemptTimeout is not { } timeout || wait <= timeout || run.Settings.ConcurrencyLimit is not null) return null;
         double needed = run.Plan.Load / run.Plan.Clients * run.Calm.P99.TotalSeconds;
-        return Text($"ConcurrencyLimit: up to {most:N0} requests wait at the service, {Span(wait)} of work, longer than the {Span(timeout)} that ")
+        return Text($"ConcurrencyLimit: up to {max:N0} requests wait at the service, {Span(wait)} of work, longer than the {Span(timeout)} that ")
             + "callers wait. "
             + Text($"By Little's law a client needs {Math.Ceiling(needed):0} at once on an ordinary day (its ")
             + Text($"{run.Plan.Load / run.Plan.Clients:0.#} calls a second × p99); a limit of twice that bounds what can pile up.");

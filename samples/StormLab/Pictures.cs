@@ -4,7 +4,7 @@ namespace Resilience.StormLab;
 internal static class Pictures
 {
     /// <summary>More points than this are averaged.</summary>
-    private const int MostPoints = 360;
+    private const int MaxPoints = 360;
 
     /// <summary>All pictures: the name of the file, and the chart.</summary>
     internal static IEnumerable<(string Name, Chart Chart)> Of(StormRun naive, StormRun configured)
@@ -15,9 +15,9 @@ internal static class Pictures
             .Line(Name(naive), "naive", Series(naive, s => s.Succeeded))
             .Line(Name(configured), "configured", Series(configured, s => s.Succeeded)));
         yield return ("latency", Latency(naive, configured));
-        double most = 1.06 * naive.Seconds.Concat(configured.Seconds).Max(s => (double)(s.Succeeded + s.Failed + s.Refused));
-        yield return ("endings-naive", Endings(naive, most));
-        yield return ("endings-configured", Endings(configured, most));
+        double max = 1.06 * naive.Seconds.Concat(configured.Seconds).Max(s => (double)(s.Succeeded + s.Failed + s.Rejected));
+        yield return ("outcomes-naive", Outcomes(naive, max));
+        yield return ("outcomes-configured", Outcomes(configured, max));
         yield return ("wasted", New(naive, "Work for nobody: requests whose callers had given up", "requests a second")
             .Line(Name(naive), "naive", Series(naive, s => s.Abandoned))
             .Line(Name(configured), "configured", Series(configured, s => s.Abandoned))
@@ -55,19 +55,19 @@ internal static class Pictures
         return chart;
     }
 
-    private static Chart Endings(StormRun run, double most) => New(run, $"How calls end, {Name(run)}", "calls a second", most)
+    private static Chart Outcomes(StormRun run, double max) => New(run, $"How calls end, {Name(run)}", "calls a second", max)
         .Area("well", "done", Series(run, s => s.Succeeded))
-        .Area("refused by us", "refused", Series(run, s => s.Refused))
+        .Area("rejected by us", "rejected", Series(run, s => s.Rejected))
         .Area("failed", "failed", Series(run, s => s.Failed));
 
-    private static Chart New(StormRun run, string title, string unit, double? most = null, bool isLogarithmic = false) => new()
+    private static Chart New(StormRun run, string title, string unit, double? max = null, bool isLogarithmic = false) => new()
     {
         Title = title,
         Unit = unit,
         Seconds = run.Seconds.Count,
         SecondsAPoint = Width(run.Seconds.Count),
         Shaded = [.. run.Plan.Scenario.Phases.Select(p => (p.From, p.Until))],
-        Most = most,
+        Max = max,
         IsLogarithmic = isLogarithmic,
     };
 
@@ -75,7 +75,7 @@ internal static class Pictures
 
     private static string Name(StormRun run) => run.Plan.NameOf(run.Side);
 
-    private static int Width(int seconds) => (seconds + MostPoints - 1) / MostPoints;
+    private static int Width(int seconds) => (seconds + MaxPoints - 1) / MaxPoints;
 
     private static int[] Points(int seconds) => [.. Enumerable.Range(0, seconds / Width(seconds))];
 

@@ -31,7 +31,7 @@ public static class StormChecks
     /// <summary>All checks of one run.</summary>
     public static IEnumerable<StormCheck> Of(StormRun run)
     {
-        yield return Conservation(run.Seconds, run.Report.Started, run.Report.Succeeded + run.Report.Failed + run.Report.Refused, run.Report.Stuck);
+        yield return Conservation(run.Seconds, run.Report.Started, run.Report.Succeeded + run.Report.Failed + run.Report.Rejected, run.Report.Stuck);
         yield return new("nothing leaks", run.Report.TimersLeft == 0, FormattableString.Invariant($"{run.Report.TimersLeft} timers are left at the end"));
         if (RetryBound.Of(run.Settings, run.Plan.Clients) is { } bound) yield return Amplification(run.Seconds, bound);
     }
@@ -43,14 +43,14 @@ public static class StormChecks
         int? wrong = null;
         foreach (StormSecond second in seconds)
         {
-            pending += second.Started - second.Succeeded - second.Failed - second.Refused;
+            pending += second.Started - second.Succeeded - second.Failed - second.Rejected;
             if (pending < 0) wrong ??= second.Second;
         }
 
         // Calls that are under way at the last second end after it, so the series and the totals meet in what is pending.
         bool holds = wrong is null && started == ended + stuck && started == seconds.Sum(s => s.Started);
         string first = wrong is { } s ? Story.Text($"; more ended than began at {s} s") : "";
-        return new("calls begun = done + failed + refused + pending", holds,
+        return new("calls begun = done + failed + rejected + pending", holds,
             Story.Text($"{started:N0} begun, {ended:N0} ended, {stuck} stuck; {pending:N0} under way when the load ended{first}"));
     }
 

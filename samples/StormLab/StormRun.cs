@@ -9,7 +9,7 @@ namespace Resilience.StormLab;
 /// <param name="Started">Calls that began.</param>
 /// <param name="Succeeded">Calls that ended well.</param>
 /// <param name="Failed">Calls that ended with an error or a timeout.</param>
-/// <param name="Refused">Calls that a policy of the client refused.</param>
+/// <param name="Rejected">Calls that a policy of the client rejected.</param>
 /// <param name="Attempts">Requests that reached the service.</param>
 /// <param name="Abandoned">Requests that the service finished for nobody.</param>
 /// <param name="Waiting">The most requests that waited at the service.</param>
@@ -18,12 +18,12 @@ namespace Resilience.StormLab;
 /// <param name="Open">How many clients' circuits were open, on the average of the second.</param>
 /// <param name="HalfOpen">How many were half open.</param>
 public sealed record StormSecond(
-    int Second, long Started, long Succeeded, long Failed, long Refused, long Attempts, long Abandoned, int Waiting, double P50, double P99,
+    int Second, long Started, long Succeeded, long Failed, long Rejected, long Attempts, long Abandoned, int Waiting, double P50, double P99,
     double Open, double HalfOpen);
 
 /// <summary>Numbers of one stretch of a run. Rates are per second.</summary>
 public sealed record Stretch(
-    double Calls, double Goodput, double Load, double Refused, double Failed, double Abandoned, double SuccessShare, TimeSpan P50, TimeSpan P99)
+    double Calls, double Goodput, double Load, double Rejected, double Failed, double Abandoned, double SuccessShare, TimeSpan P50, TimeSpan P99)
 {
     /// <summary>Requests for each call.</summary>
     public double Amplification => Calls == 0 ? 0 : Load / Calls;
@@ -85,7 +85,7 @@ public sealed class StormRun
     {
         get
         {
-            StormSecond? lastBad = Seconds.LastOrDefault(s => s.Second >= Plan.Scenario.Ends && s.Succeeded < 0.99 * (s.Succeeded + s.Failed + s.Refused));
+            StormSecond? lastBad = Seconds.LastOrDefault(s => s.Second >= Plan.Scenario.Ends && s.Succeeded < 0.99 * (s.Succeeded + s.Failed + s.Rejected));
             if (lastBad is null) return TimeSpan.Zero;
             double end = lastBad.Second + 1;
             return end > Plan.Duration.TotalSeconds - 10 ? null : TimeSpan.FromSeconds(end - Plan.Scenario.Ends);
@@ -98,7 +98,7 @@ public sealed class StormRun
         : Enumerable.Range(0, Seconds.Count - PeakSpan + 1).Select(i => (Window(i), i)).MaxBy(w => w.Item1);
 
     /// <summary>The most calls of the fleet that were under way at once.</summary>
-    public int MostUnderWay => Report.Timeline.Max(i => i.MostUnderWay);
+    public int MaxInFlight => Report.Timeline.Max(i => i.MaxInFlight);
 
     /// <summary>How often circuits opened, those of all clients together.</summary>
     public int Openings => Report.CircuitChanges.Count(c => c.Change.To == CircuitState.Open);
@@ -109,10 +109,10 @@ public sealed class StormRun
     /// <summary>The series, for a spreadsheet.</summary>
     public string ToCsv()
     {
-        StringBuilder text = new("second,started,succeeded,failed,refused,attempts,abandoned,waiting,p50_ms,p99_ms,open,half_open\n");
+        StringBuilder text = new("second,started,succeeded,failed,rejected,attempts,abandoned,waiting,p50_ms,p99_ms,open,half_open\n");
         foreach (StormSecond s in Seconds)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{s.Second},{s.Started},{s.Succeeded},{s.Failed},{s.Refused},{s.Attempts},{s.Abandoned},{s.Waiting},");
+            text.Append(CultureInfo.InvariantCulture, $"{s.Second},{s.Started},{s.Succeeded},{s.Failed},{s.Rejected},{s.Attempts},{s.Abandoned},{s.Waiting},");
             text.Append(CultureInfo.InvariantCulture, $"{Milliseconds(s.P50)},{Milliseconds(s.P99)},{s.Open:0.###},{s.HalfOpen:0.###}\n");
         }
 
@@ -132,10 +132,10 @@ public sealed class StormRun
     {
         StormSecond[] part = [.. Seconds.Where(s => s.Second >= from && s.Second < until)];
         double length = Math.Max(1, part.Length);
-        long good = part.Sum(s => s.Succeeded), ended = part.Sum(s => s.Succeeded + s.Failed + s.Refused);
+        long good = part.Sum(s => s.Succeeded), ended = part.Sum(s => s.Succeeded + s.Failed + s.Rejected);
         LatencyHistogram latencies = Report.LatenciesBetween(TimeSpan.FromSeconds(from), TimeSpan.FromSeconds(until));
         return new(
-            part.Sum(s => s.Started) / length, good / length, part.Sum(s => s.Attempts) / length, part.Sum(s => s.Refused) / length,
+            part.Sum(s => s.Started) / length, good / length, part.Sum(s => s.Attempts) / length, part.Sum(s => s.Rejected) / length,
             part.Sum(s => s.Failed) / length,
             part.Sum(s => s.Abandoned) / length, ended == 0 ? 0 : (double)good / ended, latencies.Quantile(0.5), latencies.Quantile(0.99));
     }
@@ -153,7 +153,7 @@ public sealed class StormRun
 
             SimulationInterval i = report.Timeline[s];
             bool any = i.Latencies.Count > 0;
-            yield return new(s, i.Started, i.Succeeded, i.Failed, i.Refused, i.Attempts, i.Abandoned, i.MostWaiting,
+            yield return new(s, i.Started, i.Succeeded, i.Failed, i.Rejected, i.Attempts, i.Abandoned, i.MaxWaiting,
                 any ? i.Latencies.Quantile(0.5).TotalMilliseconds : double.NaN, any ? i.Latencies.Quantile(0.99).TotalMilliseconds : double.NaN,
                     open[s], halfOpen[s]);
         }

@@ -46,10 +46,10 @@ public static class Story
         yield return Row("goodput in the trouble", r => Text($"{r.Trouble.Goodput:N0}"));
         yield return Row("goodput after", r => Text($"{r.After.Goodput:N0}"));
         yield return Row("calls that ended well, of all", r => Text($"{(double)r.Report.Succeeded / Math.Max(1, r.Report.Started):P1}"));
-        yield return Row("calls refused by our own policies", r => Text($"{r.Report.Refused:N0}"));
+        yield return Row("calls rejected by our own policies", r => Text($"{r.Report.Rejected:N0}"));
         yield return Row("calls that failed", r => Text($"{r.Report.Failed:N0}"));
         yield return Row("requests served for nobody", r => Text($"{r.Report.Abandoned:N0}"));
-        yield return Row("most calls under way at once", r => Text($"{r.MostUnderWay:N0}"));
+        yield return Row("most calls under way at once", r => Text($"{r.MaxInFlight:N0}"));
         yield return Row("latency before, p50 / p99", r => Latency(r.Calm));
         yield return Row("latency in the trouble, p50 / p99", r => Latency(r.Trouble));
         yield return Row("latency after, p50 / p99", r => Latency(r.After));
@@ -68,9 +68,9 @@ public static class Story
         string text = Text($"{Capital(Name(run))}: up to {run.Peak.Amplification:0.0} requests reach the service for each call (at ")
             + Text($"{run.Peak.Second} s). {run.Trouble.SuccessShare:P0} of the calls end well in the ")
             + Text($"trouble and {run.After.SuccessShare:P0} after it. ");
-        if (run.Report.Refused > 0)
+        if (run.Report.Rejected > 0)
         {
-            text += Text($"{run.Report.Refused:N0} calls are refused by the client itself instead of being sent")
+            text += Text($"{run.Report.Rejected:N0} calls are rejected by the client itself instead of being sent")
                 + (run.FirstOpening is { } first ? Text($"; the first circuit opens at {first:0.0} s, {run.Openings} openings in all. ") : ". ");
         }
 

@@ -42,7 +42,7 @@ public static class TuningExamples
         + "--set naive:CircuitBreaker:MaxBreakDuration=8s --set naive:CircuitBreaker:RampDuration=10s ";
 
     private const string Recovery = "recovery after the trouble", Peak = "requests for each call, at the peak", Good = "calls that ended well, of all",
-        Refused = "calls refused by our own policies", Failed = "calls that failed", Nobody = "requests served for nobody",
+        Rejected = "calls rejected by our own policies", Failed = "calls that failed", Nobody = "requests served for nobody",
         LatencyCalm = "latency before, p50 / p99", LatencyTrouble = "latency in the trouble, p50 / p99", Opened = "circuits opened",
         UnderWay = "most calls under way at once";
 
@@ -50,18 +50,18 @@ public static class TuningExamples
     public static IReadOnlyList<TuningExample> All { get; } =
     [
         new("timeout-long", "--scenario slow " + Both + "--set naive:TotalTimeout=60s --set naive:AttemptTimeout=10s --breaker off", ("10 s", "1 s"),
-            ["latency", "endings-naive", "endings-configured"], [LatencyCalm, LatencyTrouble, UnderWay, Recovery, Good],
-            (b, a) => a.Trouble.P99 < b.Trouble.P99 / 2 && a.MostUnderWay < b.MostUnderWay / 2),
+            ["latency", "outcomes-naive", "outcomes-configured"], [LatencyCalm, LatencyTrouble, UnderWay, Recovery, Good],
+            (b, a) => a.Trouble.P99 < b.Trouble.P99 / 2 && a.MaxInFlight < b.MaxInFlight / 2),
         new("timeout-short", "--scenario spike " + BreakerOnBoth + "--set naive:AttemptTimeout=150ms", ("150 ms", "1 s"),
             ["goodput"], [LatencyCalm, "goodput before, calls a second", Good, Opened], (b, a) => b.Calm.SuccessShare < 0.97 && a.Calm.SuccessShare > 0.999),
         new("budget", "--scenario spike " + Both + "--set naive:Retry:Budget:Unlimited=true --breaker off", ("no budget", "budget 0.1"),
             ["load", "goodput"], [Peak, "requests a second in the last half minute", Recovery, Good], (b, a) => b.Recovery is null && a.Recovery is not null),
         new("breaker-minimum", "--scenario outage " + BreakerOnBoth + "--set naive:CircuitBreaker:MinimumCalls=400",
             ("at least 400 calls", "at least 20 calls"),
-            ["load", "wasted"], [Opened, Nobody, Refused, Failed], (b, a) => b.Openings == 0 && a.Openings > 0 && a.Report.Abandoned < b.Report.Abandoned / 2),
+            ["load", "wasted"], [Opened, Nobody, Rejected, Failed], (b, a) => b.Openings == 0 && a.Openings > 0 && a.Report.Abandoned < b.Report.Abandoned / 2),
         new("break-duration", "--scenario outage " + BreakerOnBoth
             + "--set naive:CircuitBreaker:BreakDuration=60s --set naive:CircuitBreaker:MaxBreakDuration=120s",
-            ("60 s", "2 s, at most 8 s"), ["load", "goodput"], [Recovery, Refused, Good, Opened], (b, a) => a.Recovery < b.Recovery),
+            ("60 s", "2 s, at most 8 s"), ["load", "goodput"], [Recovery, Rejected, Good, Opened], (b, a) => a.Recovery < b.Recovery),
         new("jitter", "--scenario samples/StormLab/scenarios/herd.json --queue 100 --breaker off --set naive:Retry:BaseDelay=1s --retry 5 --set "
             + "naive:Retry:MaxRetries=5 "
             + "--set configured:Retry:BaseDelay=1s --set configured:Retry:MaxDelay=8s --budget off --set configured:TotalTimeout=60s --set "
@@ -69,7 +69,7 @@ public static class TuningExamples
             ("every second, no jitter", "exponential, full jitter"), ["load"], [Failed, Peak, Recovery],
             (b, a) => a.Report.Failed < b.Report.Failed),
         new("limit", "--scenario slow " + Both + "--breaker off --limit 8", ("no limit", "limit 8"),
-            ["wasted", "endings-naive", "endings-configured"], [Nobody, Refused, Failed, Good, Recovery, UnderWay],
+            ["wasted", "outcomes-naive", "outcomes-configured"], [Nobody, Rejected, Failed, Good, Recovery, UnderWay],
             (b, a) => a.Report.Abandoned < b.Report.Abandoned * 0.6 && a.Recovery < b.Recovery),
         new("deadline", "--scenario flapping " + Both + "--set naive:TotalTimeout=30s --set naive:Retry:Budget:Unlimited=true --set naive:Retry:MaxRetries=10 "
             + "--budget off --retry 10 --deadline 1.5s --set configured:AcceptedWarnings:0=RES008 --breaker off", ("30 s", "1.5 s"),

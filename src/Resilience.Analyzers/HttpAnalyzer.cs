@@ -6,14 +6,15 @@ using Microsoft.CodeAnalysis.Operations;
 
 namespace Resilience.Analyzers;
 
-/// <summary>What goes wrong between a pipeline and an HttpClient: a timeout of the client that comes first, and repeated deeds. RES104 and RES105.</summary>
+/// <summary>What goes wrong between a pipeline and an HttpClient: a timeout of the client that comes first, and repeated operations. RES104 and
+/// RES105.</summary>
 [DiagnosticAnalyzer(LanguageNames.CSharp)]
 public sealed class HttpAnalyzer : DiagnosticAnalyzer
 {
     private const double DefaultTotal = 30; // StandardResilienceOptions.TotalTimeout, in seconds
-    private const double DefaultClientTimeout = 100; // HttpClient.Timeout: nobody's wish, and AddStandardResilience lifts it
+    private const double DefaultClientTimeout = 100; // HttpClient.Timeout: not set by the user, and AddStandardResilience lifts it
 
-    /// <summary>Signs that somebody has thought of it.</summary>
+    /// <summary>Signs that the author has thought of it.</summary>
     private static readonly string[] Thoughts = ["Idempotency-Key", "IdempotencyKey", "ShouldRetry", "AddIdempotency", "RetryRule"];
 
     /// <inheritdoc/>
@@ -91,14 +92,14 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
     private static void CheckMethods(OperationAnalysisContext context, Known known, IInvocationOperation execution)
     {
         if (execution.Arguments.Select(Code.LambdaOf).FirstOrDefault(l => l is not null) is not { } lambda) return;
-        IInvocationOperation[] deeds = [.. Code.OwnOperations(lambda).OfType<IInvocationOperation>().Where(i => MethodOf(i, known) is not null)];
-        if (deeds.Length == 0 || RetryingPipeline(execution, context.CancellationToken) is not { } pipeline) return;
+        IInvocationOperation[] operations = [.. Code.OwnOperations(lambda).OfType<IInvocationOperation>().Where(i => MethodOf(i, known) is not null)];
+        if (operations.Length == 0 || RetryingPipeline(execution, context.CancellationToken) is not { } pipeline) return;
 
         SyntaxNode? type = execution.Syntax.Ancestors().FirstOrDefault(a => a is TypeDeclarationSyntax or CompilationUnitSyntax);
         string around = type?.ToString() ?? "";
         if (Thoughts.Any(t => around.IndexOf(t, StringComparison.Ordinal) >= 0)) return;
-        foreach (IInvocationOperation deed in deeds)
-            context.ReportDiagnostic(Diagnostic.Create(Rules.RetriedWithoutKey, deed.Syntax.GetLocation(), MethodOf(deed, known), pipeline));
+        foreach (IInvocationOperation operation in operations)
+            context.ReportDiagnostic(Diagnostic.Create(Rules.RetriedWithoutKey, operation.Syntax.GetLocation(), MethodOf(operation, known), pipeline));
     }
 
     /// <summary>What is sent, if it is sent through an HttpClient and repeating it may do harm.</summary>

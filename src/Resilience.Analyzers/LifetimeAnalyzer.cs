@@ -58,7 +58,7 @@ public sealed class LifetimeAnalyzer : DiagnosticAnalyzer
             context.ReportDiagnostic(Diagnostic.Create(Rules.StatePerCall, made.Syntax.GetLocation(), made.Type!.Name));
     }
 
-    /// <summary>What was made here is asked exactly once, in code that runs often, and nobody else ever gets hold of it.</summary>
+    /// <summary>What was made here is asked exactly once, in code that runs often, and nothing else ever gets hold of it.</summary>
     private static bool IsAskedOnce(IOperation made, OperationAnalysisContext context)
     {
         SyntaxNode whole = Code.Outermost(made.Syntax);

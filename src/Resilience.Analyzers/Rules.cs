@@ -28,7 +28,7 @@ internal static class Rules
 
     internal static readonly DiagnosticDescriptor RetriedWithoutKey = Rule(
         "RES105", "A request that is not idempotent is retried without a key",
-        "{0} is repeated by the retry of '{1}', and a reply that was lost then means two deeds; send an Idempotency-Key, or leave it out of the retry");
+        "{0} is repeated by the retry of '{1}', and a reply that was lost then means two operations; send an Idempotency-Key, or leave it out of the retry");
 
     internal static readonly DiagnosticDescriptor TokenIgnored = Rule(
         "RES106", "The token of the attempt is not passed on",
@@ -40,11 +40,11 @@ internal static class Rules
 
     internal static readonly DiagnosticDescriptor NotAwaited = Rule(
         "RES108", "A call through a pipeline is not awaited",
-        "Nobody awaits this call, so its failure is lost and the caller goes on before it is done; await it, or return it");
+        "This call is not awaited, so its failure is lost and the caller goes on before it is done; await it, or return it");
 
     internal static readonly DiagnosticDescriptor OutcomeIgnored = Rule(
         "RES109", "The outcome of TryExecuteAsync is thrown away",
-        "TryExecuteAsync gives failures back as data and nobody looks at them here; look at the outcome, or use ExecuteAsync, which throws");
+        "TryExecuteAsync gives failures back as data and they are not looked at here; look at the outcome, or use ExecuteAsync, which throws");
 
     internal static readonly DiagnosticDescriptor FailureSwallowed = Rule(
         "RES110", "The delegate hides its failures from the pipeline",

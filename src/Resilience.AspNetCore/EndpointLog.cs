@@ -6,13 +6,13 @@ namespace Resilience;
 /// same source would not make the same package.</summary>
 internal static partial class EndpointLog
 {
-    [LoggerMessage(1, LogLevel.Error, "{Endpoint}: a request with an idempotency key was refused: {Mistake}", EventName = "IdempotencyMisconfigured")]
+    [LoggerMessage(1, LogLevel.Error, "{Endpoint}: a request with an idempotency key was rejected: {Mistake}", EventName = "IdempotencyMisconfigured")]
     internal static partial void Misconfigured(ILogger logger, string endpoint, string mistake);
 
     [LoggerMessage(
-        2, LogLevel.Warning, "{Endpoint}: callers who are not signed in are refused (401), because their keys would be shared; "
-        + "say RequireAuthorization(), set ScopeFor, or AllowSharedScope = true", EventName = "IdempotencyAnonymousCallersRefused")]
-    internal static partial void AnonymousCallersRefused(ILogger logger, string endpoint);
+        2, LogLevel.Warning, "{Endpoint}: callers who are not signed in are rejected (401), because their keys would be shared; "
+        + "say RequireAuthorization(), set ScopeFor, or AllowSharedScope = true", EventName = "IdempotencyAnonymousCallersRejected")]
+    internal static partial void AnonymousCallersRejected(ILogger logger, string endpoint);
 
     [LoggerMessage(
         3, LogLevel.Warning, "{Endpoint}: the outcome of an earlier request with the same key is unknown; its record is {Id}. "

@@ -50,7 +50,7 @@ internal sealed class ResilienceHealthCheck(
     private static string Describe(CircuitSnapshot now)
     {
         string text = string.Create(CultureInfo.InvariantCulture, $"{now.State} for {now.InState.TotalSeconds:0.###} s");
-        if (now.Refusal is { } refusal) text += $"; {refusal.Reason}";
+        if (now.Rejection is { } rejection) text += $"; {rejection.Reason}";
         return now.RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text} Next probe in {wait.TotalSeconds:0.###} s.") : text;
     }
 }

@@ -9,14 +9,14 @@ internal static class PostgresErrors
     internal static bool IsConflict(Exception error) =>
         error is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected };
 
-    /// <summary>True when something of that name was created by somebody else meanwhile.</summary>
+    /// <summary>True when something of that name was created elsewhere meanwhile.</summary>
     internal static bool IsDuplicate(PostgresException error) => error.SqlState is
         PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.UniqueViolation;
 
     /// <summary>Null when it is not the store's: a mistake of the caller, or his cancellation.</summary>
     internal static IdempotencyStoreException? Translate(Exception error, string table, CancellationToken cancellationToken) => error switch
     {
-        PostgresException e => new(FaultOf(e.SqlState), $"PostgreSQL refused an operation on {table}: {e.SqlState} {e.MessageText}", e),
+        PostgresException e => new(FaultOf(e.SqlState), $"PostgreSQL rejected an operation on {table}: {e.SqlState} {e.MessageText}", e),
         NpgsqlException or TimeoutException or IOException =>
             new(IdempotencyStoreFault.Unavailable, $"PostgreSQL could not be asked about {table}: {error.Message}", error),
         OperationCanceledException when !cancellationToken.IsCancellationRequested =>

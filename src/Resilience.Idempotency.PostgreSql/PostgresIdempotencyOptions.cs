@@ -6,7 +6,7 @@ public sealed class PostgresIdempotencyOptions : PolicyOptions
     internal const int LargestPayload = 64 << 20;
 
     // PostgreSQL cuts names after 63 bytes; the name of the index is longer than that of the table.
-    private const int LongestName = 48;
+    private const int MaxNameLength = 48;
 
     /// <summary>The schema: letters, digits and underscores, not starting with a digit, at most 48; taken as written, with its capitals.
     /// Default <c>public</c>.</summary>
@@ -25,12 +25,12 @@ public sealed class PostgresIdempotencyOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        string allowed = $"1 to {LongestName} letters, digits and underscores, not starting with a digit";
+        string allowed = $"1 to {MaxNameLength} letters, digits and underscores, not starting with a digit";
         check.Require(IsName(Schema), nameof(Schema), Schema, allowed);
         check.Require(IsName(Table), nameof(Table), Table, allowed);
         check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
     }
 
     private static bool IsName(string? name) =>
-        name is { Length: > 0 and <= LongestName } && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
+        name is { Length: > 0 and <= MaxNameLength } && !char.IsAsciiDigit(name[0]) && name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_');
 }

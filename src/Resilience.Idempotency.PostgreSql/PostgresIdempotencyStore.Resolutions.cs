@@ -8,29 +8,29 @@ public sealed partial class PostgresIdempotencyStore
 {
     /// <inheritdoc/>
     /// <remarks>While a transaction is at the record, the answer is <see cref="ResolveStatus.InProgress"/>: it may commit an outcome.</remarks>
-    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
         if (cancellationToken.CanBeCanceled) request = request with { Payload = request.Payload.ToArray() }; // it may be read after we have left
         for (int round = 1; ; round++)
         {
-            (ResolveAnswer answer, bool isFinal) =
+            (ResolveResult answer, bool isFinal) =
                 await AskAsync(null, batch => ResolveOnceAsync(batch, request, cancellationToken), cancellationToken).ConfigureAwait(false);
-            if (isFinal || round == MostRounds) return answer;
+            if (isFinal || round == MaxRounds) return answer;
         }
     }
 
-    private async Task<(ResolveAnswer Answer, bool IsFinal)> ResolveOnceAsync(
+    private async Task<(ResolveResult Result, bool IsFinal)> ResolveOnceAsync(
         NpgsqlBatch batch, ResolveRequest request, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray();
-        short state = request.Ending switch
+        short state = request.Completion switch
         {
-            IdempotencyEnding.None => PostgresRow.Released,
-            IdempotencyEnding.Completed => PostgresRow.Completed,
+            IdempotencyCompletion.None => PostgresRow.Released,
+            IdempotencyCompletion.Completed => PostgresRow.Completed,
             _ => PostgresRow.Indeterminate,
         };
-        long kept = request.Ending == IdempotencyEnding.None ? IdempotencyRules.Tombstone : Micros(request.Retention);
+        long kept = request.Completion == IdempotencyCompletion.None ? IdempotencyRules.Tombstone : Micros(request.Retention);
         Add(
             batch, _sql.Resolve, Value(id), Value(request.Fence), Value(state), Value(request.Nonce), Value(request.Payload), Value(kept), Value(LockOf(id)));
         Add(batch, _sql.ExplainResolve, Value(id), Value(state), Value(request.Nonce));

@@ -8,7 +8,7 @@ namespace Resilience;
 public sealed partial class PostgresIdempotencyStore
 {
     /// <inheritdoc/>
-    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
+    ValueTask<AcquireResult> ITransactionalIdempotencyStore.TryAcquireAsync(
         DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken) =>
         TryAcquireAsync(Own(transaction), request, cancellationToken);
 
@@ -17,10 +17,10 @@ public sealed partial class PostgresIdempotencyStore
         DbTransaction transaction,
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
-        CancellationToken cancellationToken) => CompleteAsync(Own(transaction), id, fence, ending, payload, retention, cancellationToken);
+        CancellationToken cancellationToken) => CompleteAsync(Own(transaction), id, fence, completion, payload, retention, cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask<CommitResolution> ResolveAsync(IdempotencyId id, Guid nonce, TimeSpan wait, CancellationToken cancellationToken = default)

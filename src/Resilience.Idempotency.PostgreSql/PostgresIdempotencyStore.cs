@@ -15,8 +15,8 @@ namespace Resilience;
 public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, ICheckableIdempotencyStore,
     IAsyncDisposable
 {
-    private const int MostRounds = 5;
-    private const int MostPurgedAtOnce = 1000;
+    private const int MaxRounds = 5;
+    private const int MaxPurgedAtOnce = 1000;
     private const long CreationLock = 0x5265_7369_6C49_646D; // any number, the same for all processes
 
     private readonly NpgsqlDataSource _source;
@@ -67,9 +67,9 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
                 await CreateAsync(cancellationToken).ConfigureAwait(false);
                 return;
             }
-            catch (PostgresException e) when (PostgresErrors.IsDuplicate(e) && round < MostRounds)
+            catch (PostgresException e) when (PostgresErrors.IsDuplicate(e) && round < MaxRounds)
             {
-                // Somebody ran the script by hand at this moment: look again.
+                // The script was run by hand at this moment: look again.
             }
             catch (Exception e) when (PostgresErrors.Translate(e, _sql.Table, cancellationToken) is { } ours)
             {
@@ -79,19 +79,19 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     }
 
     /// <inheritdoc/>
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
         ClaimAsync(null, request, cancellationToken);
 
     /// <summary>Claims the id inside a transaction of the caller: the claim counts when the transaction is committed, and never was if it is
     /// rolled back.</summary>
-    /// <param name="transaction">An open transaction. At a higher level than read committed, whoever waited for another caller may receive
+    /// <param name="transaction">An open transaction. At a higher level than read committed, a caller that waited for another may receive
     /// an exception that is transient, and begins his transaction anew.</param>
     /// <param name="request">What to claim.</param>
     /// <param name="cancellationToken">Ends the wait; the transaction is unusable afterwards.</param>
     /// <exception cref="ArgumentException">The request makes no sense.</exception>
     /// <exception cref="InvalidOperationException">The transaction has ended.</exception>
     /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
-    public ValueTask<AcquireAnswer> TryAcquireAsync(NpgsqlTransaction transaction, AcquireRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<AcquireResult> TryAcquireAsync(NpgsqlTransaction transaction, AcquireRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         return ClaimAsync(transaction, request, cancellationToken);
@@ -111,16 +111,16 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     public ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
-        CancellationToken cancellationToken = default) => EndAsync(null, id, fence, ending, payload, retention, cancellationToken);
+        CancellationToken cancellationToken = default) => EndAsync(null, id, fence, completion, payload, retention, cancellationToken);
 
-    /// <summary>Keeps how the deed ended inside a transaction of the caller: it is known to others when the transaction is committed.</summary>
+    /// <summary>Keeps how the operation ended inside a transaction of the caller: it is known to others when the transaction is committed.</summary>
     /// <param name="transaction">An open transaction.</param>
     /// <param name="id">The id.</param>
     /// <param name="fence">The fence of the claim.</param>
-    /// <param name="ending">How it ended.</param>
+    /// <param name="completion">How it ended.</param>
     /// <param name="payload">What duplicates will receive.</param>
     /// <param name="retention">How long to keep it.</param>
     /// <param name="cancellationToken">Ends the wait; the transaction is unusable afterwards.</param>
@@ -132,13 +132,13 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         NpgsqlTransaction transaction,
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(transaction);
-        return EndAsync(transaction, id, fence, ending, payload, retention, cancellationToken);
+        return EndAsync(transaction, id, fence, completion, payload, retention, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -151,7 +151,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     }
 
     /// <inheritdoc/>
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => AskAsync(
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => AskAsync(
         null,
         async batch =>
         {
@@ -167,12 +167,12 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
 
     /// <inheritdoc/>
     /// <remarks>A thousand rows per statement; rows that others are working on are passed over.</remarks>
-    public async ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    public async ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default)
     {
         int removed = 0;
-        while (removed < most)
+        while (removed < max)
         {
-            int limit = Math.Min(most - removed, MostPurgedAtOnce);
+            int limit = Math.Min(max - removed, MaxPurgedAtOnce);
             int now = await AskAsync(
                 null,
                 async batch =>
@@ -188,25 +188,25 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         return removed;
     }
 
-    private async ValueTask<AcquireAnswer> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
+    private async ValueTask<AcquireResult> ClaimAsync(NpgsqlTransaction? transaction, AcquireRequest request, CancellationToken cancellationToken)
     {
         IdempotencyStoreArguments.Check(request);
         for (int number = 0; ; number++)
         {
             bool begins = number == 0;
-            (AcquireAnswer answer, bool isFinal) = await AskAsync(
+            (AcquireResult answer, bool isFinal) = await AskAsync(
                 transaction,
                 batch => begins ? BeginAsync(batch, request, cancellationToken) : ClaimOnceAsync(batch, request, cancellationToken),
                 cancellationToken).ConfigureAwait(false);
 
             // Again: what is there can be taken over; or the row changed its mind between two statements, because a moment passed; or the claim
             // waited so long for others that much of its lease is gone, and the same nonce begins it anew.
-            if (isFinal || number == MostRounds) return answer;
+            if (isFinal || number == MaxRounds) return answer;
         }
     }
 
     /// <summary>Most claims are of a new key or of one that is completed or held: one statement answers all of these.</summary>
-    private async Task<(AcquireAnswer Answer, bool IsFinal)> BeginAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
+    private async Task<(AcquireResult Result, bool IsFinal)> BeginAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray();
         Add(batch, _sql.Begin, [.. AskedOf(request, id, request.Fingerprint.ToArray()), Value(LockOf(id))]);
@@ -215,7 +215,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     }
 
     /// <summary>The claim of what may be there, and after it a look at what is there: one round trip.</summary>
-    private async Task<(AcquireAnswer Answer, bool IsFinal)> ClaimOnceAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
+    private async Task<(AcquireResult Result, bool IsFinal)> ClaimOnceAsync(NpgsqlBatch batch, AcquireRequest request, CancellationToken cancellationToken)
     {
         byte[] id = request.Id.ToArray(), fingerprint = request.Fingerprint.ToArray();
         Add(batch, _sql.Acquire, [.. AskedOf(request, id, fingerprint), Value(request.MaxAttempts), Value(LockOf(id))]);
@@ -224,16 +224,16 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         await using (reader.ConfigureAwait(false))
         {
             if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                return (AcquireAnswer.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
+                return (AcquireResult.Acquired(reader.GetInt64(0), reader.GetInt32(1)), reader.GetInt64(2) > Micros(request.Lease) / 2);
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
             return await ReadLookAsync(reader, request, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<(AcquireAnswer Answer, bool IsFinal)> ReadLookAsync(
+    private async Task<(AcquireResult Result, bool IsFinal)> ReadLookAsync(
         NpgsqlDataReader reader, AcquireRequest request, CancellationToken cancellationToken)
     {
-        if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireAnswer.InFlight(0, TimeSpan.Zero), false);
+        if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) return (AcquireResult.InFlight(0, TimeSpan.Zero), false);
         return PostgresRow.Explain(reader, request) ?? throw PostgresErrors.Corrupt(request.Id, _sql.Table);
     }
 
@@ -247,15 +247,15 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         NpgsqlTransaction? transaction,
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken)
     {
-        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
+        IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, Traits.MaxPayloadBytes);
         byte[] key = id.ToArray();
         if (transaction is null && cancellationToken.CanBeCanceled) payload = payload.ToArray(); // it may be read after we have left
-        short state = ending == IdempotencyEnding.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
+        short state = completion == IdempotencyCompletion.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
         return await AskAsync(
                 transaction,
                 batch =>
@@ -290,10 +290,10 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
                 Task<T> asking = round == 1 ? AskOnceAsync(transaction, ask) : AskReadCommittedAsync(ask, cancellationToken);
 
                 // The driver tells the server that we are gone and waits for it to hear, which a silent one never does. Not so in a
-                // transaction of the caller: he gets his connection back when nobody else uses it.
+                // transaction of the caller: it gets its connection back when nothing else uses it.
                 return transaction is null ? await LeaveOnAsync(asking, cancellationToken).ConfigureAwait(false) : await asking.ConfigureAwait(false);
             }
-            catch (PostgresException e) when (transaction is null && round < MostRounds && PostgresErrors.IsConflict(e))
+            catch (PostgresException e) when (transaction is null && round < MaxRounds && PostgresErrors.IsConflict(e))
             {
                 // To have lost against another transaction is no error here.
             }
@@ -308,7 +308,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     {
         if (asking.IsCompleted || !cancellationToken.CanBeCanceled) return asking;
         _ = asking.ContinueWith(
-            static t => _ = t.Exception, // seen, whoever is still there
+            static t => _ = t.Exception, // seen, even if no caller is left
             CancellationToken.None,
             TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
             TaskScheduler.Default);

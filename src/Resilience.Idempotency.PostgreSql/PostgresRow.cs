@@ -12,28 +12,29 @@ internal static class PostgresRow
     internal const short Indeterminate = 4;
 
     /// <summary>What became of a claim; null when the row is no record. Not final: as the row is now, the claim would be granted, or renewed.</summary>
-    internal static (AcquireAnswer Answer, bool IsFinal)? Explain(NpgsqlDataReader row, in AcquireRequest request)
+    internal static (AcquireResult Result, bool IsFinal)? Explain(NpgsqlDataReader row, in AcquireRequest request)
     {
         if (!IsTrue(row, 6)) return null;
         short state = row.GetInt16(0);
         long fence = row.GetInt64(1);
-        if (state == Granted) return (AcquireAnswer.Acquired(fence, 1), row.GetBoolean(3));
-        if (state == Released || !row.GetBoolean(4)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
-        if (!row.GetBoolean(3)) return (AcquireAnswer.Mismatch, true);
-        if (state != InProgress) return row.IsDBNull(7) ? null : (AcquireAnswer.Completed(EndingOf(state), row.GetFieldValue<byte[]>(7), Left(row, 9)), true);
-        if (IsTrue(row, 8)) return (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false); // our own: the reply was lost
+        if (state == Granted) return (AcquireResult.Acquired(fence, 1), row.GetBoolean(3));
+        if (state == Released || !row.GetBoolean(4)) return (AcquireResult.InFlight(fence, TimeSpan.Zero), false);
+        if (!row.GetBoolean(3)) return (AcquireResult.Mismatch, true);
+        if (state != InProgress)
+            return row.IsDBNull(7) ? null : (AcquireResult.Completed(CompletionOf(state), row.GetFieldValue<byte[]>(7), Left(row, 9)), true);
+        if (IsTrue(row, 8)) return (AcquireResult.InFlight(fence, TimeSpan.Zero), false); // our own: the reply was lost
         TimeSpan left = Left(row, 5);
-        if (left > TimeSpan.Zero) return (AcquireAnswer.InFlight(fence, left), true);
-        return row.GetInt32(2) >= request.MaxAttempts ? (AcquireAnswer.Abandoned, true) : (AcquireAnswer.InFlight(fence, TimeSpan.Zero), false);
+        if (left > TimeSpan.Zero) return (AcquireResult.InFlight(fence, left), true);
+        return row.GetInt32(2) >= request.MaxAttempts ? (AcquireResult.Abandoned, true) : (AcquireResult.InFlight(fence, TimeSpan.Zero), false);
     }
 
     /// <summary>What a look at the row shows; null when it is no record.</summary>
-    internal static PeekAnswer? Peek(NpgsqlDataReader row)
+    internal static PeekResult? Peek(NpgsqlDataReader row)
     {
         if (!IsTrue(row, 4)) return null;
         short state = row.GetInt16(0);
         long fence = row.GetInt64(1);
-        if (state == Released || !row.GetBoolean(2)) return default(PeekAnswer);
+        if (state == Released || !row.GetBoolean(2)) return default(PeekResult);
         if (state == Completed) return new(IdempotencyState.Completed, fence, TimeSpan.Zero);
         if (state == Indeterminate) return new(IdempotencyState.Indeterminate, fence, TimeSpan.Zero);
         TimeSpan left = Left(row, 3);
@@ -42,7 +43,7 @@ internal static class PostgresRow
 
     /// <summary>Why a decision changed nothing; null when the row is no record. Not final: as the row is now, it would be changed, unless another caller's
     /// transaction is at it.</summary>
-    internal static (ResolveAnswer Answer, bool IsFinal)? ExplainResolve(NpgsqlDataReader row, in ResolveRequest request)
+    internal static (ResolveResult Result, bool IsFinal)? ExplainResolve(NpgsqlDataReader row, in ResolveRequest request)
     {
         if (!IsTrue(row, 4)) return null;
         short state = row.GetInt16(0);
@@ -59,7 +60,8 @@ internal static class PostgresRow
     /// <summary>False also for NULL: where a constraint was dropped, anything can be missing.</summary>
     private static bool IsTrue(NpgsqlDataReader row, int column) => !row.IsDBNull(column) && row.GetBoolean(column);
 
-    private static IdempotencyEnding EndingOf(short state) => state == Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate;
+    private static IdempotencyCompletion CompletionOf(short state) =>
+        state == Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate;
 
     private static TimeSpan Left(NpgsqlDataReader row, int column) =>
         TimeSpan.FromTicks(Math.Min(row.GetInt64(column), TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond);

@@ -49,7 +49,7 @@ internal sealed class PostgresStatements
             """;
 
         // A row comes back if and only if the claim was granted. Everything that decides is looked at again under the lock of the row.
-        // A duplicate, of which a plain look shows that it will be refused, comes to no conflict: that would lock the row, which is a
+        // A duplicate, of which a plain look shows that it will be rejected, comes to no conflict: that would lock the row, which is a
         // write and waits for the disk. If the look was wrong by now, Explain says so, and we ask again.
         Acquire = $"""
             INSERT INTO {Table} AS r (id, state, fence, attempt, nonce, fingerprint, lease_until, expires_at, begun_at, expires_day)
@@ -78,7 +78,7 @@ internal sealed class PostgresStatements
             """;
 
         // A statement of its own with a snapshot of its own: one that shares the snapshot of the claim would not see a winner who
-        // committed while the claim waited for him. The lock that the refused claim took keeps the row as it is until we have looked.
+        // committed while the claim waited for him. The lock that the rejected claim took keeps the row as it is until we have looked.
         Explain = look;
 
         Renew = $"""

@@ -10,7 +10,7 @@ internal static class RedisErrors
     /// <summary>Null when it is not the store's: a mistake of the caller, or his cancellation.</summary>
     internal static IdempotencyStoreException? Translate(Exception error) => error switch
     {
-        RedisServerException e => new(FaultOf(e.Message), $"Redis refused an operation: {e.Message}", e),
+        RedisServerException e => new(FaultOf(e.Message), $"Redis rejected an operation: {e.Message}", e),
         RedisConnectionException e => Away(e, []),
         RedisCommandException e => new(IdempotencyStoreFault.Misconfigured, $"The connection to Redis does not allow an operation: {e.Message}", e),
         RedisException or TimeoutException => new(IdempotencyStoreFault.Unavailable, $"Redis could not be asked: {error.Message}", error),

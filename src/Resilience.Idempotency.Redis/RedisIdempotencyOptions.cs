@@ -4,7 +4,7 @@ namespace Resilience;
 public sealed class RedisIdempotencyOptions : PolicyOptions
 {
     internal const int LargestPayload = 64 << 20;
-    private const int LongestPrefix = 200;
+    private const int MaxPrefixLength = 200;
 
     /// <summary>What keys begin with; the id follows in braces. At most 200 characters without braces, which would choose the slot in a cluster.
     /// Default <c>resilience:idem:</c>.</summary>
@@ -38,12 +38,12 @@ public sealed class RedisIdempotencyOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Require(IsPrefix(KeyPrefix), nameof(KeyPrefix), KeyPrefix, $"at most {LongestPrefix} characters, none of them a brace");
+        check.Require(IsPrefix(KeyPrefix), nameof(KeyPrefix), KeyPrefix, $"at most {MaxPrefixLength} characters, none of them a brace");
         check.Number(nameof(Database), Database, -1);
         check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
         check.Number(nameof(WaitReplicas), WaitReplicas, 0, 100);
         check.Span(nameof(WaitReplicasTimeout), WaitReplicasTimeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(30));
     }
 
-    private static bool IsPrefix(string? prefix) => prefix is { Length: <= LongestPrefix } && prefix.AsSpan().IndexOfAny('{', '}') < 0;
+    private static bool IsPrefix(string? prefix) => prefix is { Length: <= MaxPrefixLength } && prefix.AsSpan().IndexOfAny('{', '}') < 0;
 }

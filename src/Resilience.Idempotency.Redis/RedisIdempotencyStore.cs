@@ -46,7 +46,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     private IDatabase Database => _connection.GetDatabase(_options.Database);
 
     /// <inheritdoc/>
-    public async ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request);
         RedisKey key = KeyOf(request.Id);
@@ -54,7 +54,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         RedisValue[] values =
             [request.Fingerprint.ToArray(), request.Nonce.ToByteArray(), Micros(request.Lease), Micros(retention), request.MaxAttempts];
         RedisResult result = await RunAsync(RedisScripts.Acquire, key, values, cancellationToken).ConfigureAwait(false);
-        AcquireAnswer answer = RedisReply.Acquire(result) ?? throw RedisErrors.Corrupt(key);
+        AcquireResult answer = RedisReply.Acquire(result) ?? throw RedisErrors.Corrupt(key);
         if (answer.Status == AcquireStatus.Acquired) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
         return answer;
     }
@@ -70,13 +70,13 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     public ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default)
     {
-        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
-        string state = ending == IdempotencyEnding.Completed ? Completed : Indeterminate;
+        IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, Traits.MaxPayloadBytes);
+        string state = completion == IdempotencyCompletion.Completed ? Completed : Indeterminate;
 
         // A copy: what could not be sent in time is sent later, when the caller uses his buffer for something else.
         return ChangeAsync(RedisScripts.Complete, id, [Text(fence), state, payload.ToArray(), Micros(retention)], cancellationToken);
@@ -87,25 +87,25 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         ChangeAsync(RedisScripts.Release, id, [Text(fence)], cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
         RedisKey key = KeyOf(request.Id);
-        string state = request.Ending switch
+        string state = request.Completion switch
         {
-            IdempotencyEnding.None => Released,
-            IdempotencyEnding.Completed => Completed,
+            IdempotencyCompletion.None => Released,
+            IdempotencyCompletion.Completed => Completed,
             _ => Indeterminate,
         };
         RedisValue[] values = [Text(request.Fence), state, request.Nonce.ToByteArray(), request.Payload.ToArray(), Micros(request.Retention)];
         RedisResult result = await RunAsync(RedisScripts.Resolve, key, values, cancellationToken).ConfigureAwait(false);
-        ResolveAnswer answer = RedisReply.Resolve(result) ?? throw RedisErrors.Corrupt(key);
+        ResolveResult answer = RedisReply.Resolve(result) ?? throw RedisErrors.Corrupt(key);
         if (answer.Status == ResolveStatus.Resolved) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
         return answer;
     }
 
     /// <inheritdoc/>
-    public async ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
+    public async ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
     {
         RedisKey key = KeyOf(id);
         RedisResult result = await RunAsync(RedisScripts.Peek, key, [], cancellationToken).ConfigureAwait(false);
@@ -114,7 +114,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
 
     /// <summary>Does nothing: keys carry a time to live, and Redis removes them by itself about a minute after they have expired.</summary>
     /// <returns>0.</returns>
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         return new(0);
@@ -165,7 +165,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         }
     }
 
-    /// <summary>Records of format 1 are read and written anew; those of a newer one are refused, each as it is met, and all of them here.</summary>
+    /// <summary>Records of format 1 are read and written anew; those of a newer one are rejected, each as it is met, and all of them here.</summary>
     private async Task CheckFormatAsync(CancellationToken cancellationToken)
     {
         RedisKey key = _options.KeyPrefix + "format";

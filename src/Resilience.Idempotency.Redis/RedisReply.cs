@@ -8,27 +8,27 @@ internal static class RedisReply
 {
     private const int First = 1, Second = First + sizeof(double);
 
-    internal static AcquireAnswer? Acquire(RedisResult result)
+    internal static AcquireResult? Acquire(RedisResult result)
     {
         ReadOnlyMemory<byte> answer = (byte[]?)result;
         return Letter(answer) switch
         {
-            'A' => AcquireAnswer.Acquired(Number(answer, First), (int)Number(answer, Second)),
-            'P' => AcquireAnswer.InFlight(Number(answer, First), Span(answer, Second)),
-            'C' => AcquireAnswer.Completed(IdempotencyEnding.Completed, answer[Second..], Span(answer, First)),
-            'U' => AcquireAnswer.Completed(IdempotencyEnding.Indeterminate, answer[Second..], Span(answer, First)),
-            'M' => AcquireAnswer.Mismatch,
-            'X' => AcquireAnswer.Abandoned,
+            'A' => AcquireResult.Acquired(Number(answer, First), (int)Number(answer, Second)),
+            'P' => AcquireResult.InFlight(Number(answer, First), Span(answer, Second)),
+            'C' => AcquireResult.Completed(IdempotencyCompletion.Completed, answer[Second..], Span(answer, First)),
+            'U' => AcquireResult.Completed(IdempotencyCompletion.Indeterminate, answer[Second..], Span(answer, First)),
+            'M' => AcquireResult.Mismatch,
+            'X' => AcquireResult.Abandoned,
             _ => null,
         };
     }
 
-    internal static PeekAnswer? Peek(RedisResult result)
+    internal static PeekResult? Peek(RedisResult result)
     {
         ReadOnlyMemory<byte> answer = (byte[]?)result;
         return Letter(answer) switch
         {
-            '\0' => default(PeekAnswer),
+            '\0' => default(PeekResult),
             'P' => new(IdempotencyState.InProgress, Number(answer, First), Span(answer, Second)),
             'L' => new(IdempotencyState.Lapsed, Number(answer, First), TimeSpan.Zero),
             'C' => new(IdempotencyState.Completed, Number(answer, First), TimeSpan.Zero),
@@ -37,7 +37,7 @@ internal static class RedisReply
         };
     }
 
-    internal static ResolveAnswer? Resolve(RedisResult result)
+    internal static ResolveResult? Resolve(RedisResult result)
     {
         ReadOnlyMemory<byte> answer = (byte[]?)result;
         ResolveStatus status = Letter(answer) switch
@@ -49,7 +49,7 @@ internal static class RedisReply
             'F' => ResolveStatus.Changed,
             _ => ResolveStatus.None,
         };
-        return status == ResolveStatus.None ? null : new ResolveAnswer(status, Number(answer, First));
+        return status == ResolveStatus.None ? null : new ResolveResult(status, Number(answer, First));
     }
 
     private static char Letter(ReadOnlyMemory<byte> answer) => answer.IsEmpty ? '\0' : (char)answer.Span[0];

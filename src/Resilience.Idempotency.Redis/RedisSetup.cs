@@ -26,7 +26,7 @@ internal static class RedisSetup
 
         const string Evicted = "records vanish when memory is short, and what they stood for is executed again. Set it to noeviction.";
         if (!said.TryGetValue("maxmemory_policy", out string? policy)) warnings.Add($"{server} does not tell its maxmemory-policy; it must be noeviction.");
-        else if (policy != "noeviction" && said.TryGetValue("maxmemory", out string? most) && most != "0")
+        else if (policy != "noeviction" && said.TryGetValue("maxmemory", out string? max) && max != "0")
             throw new IdempotencyStoreException(IdempotencyStoreFault.Misconfigured, $"{server} has maxmemory-policy {policy}: {Evicted}");
         else if (policy != "noeviction") warnings.Add($"{server} has maxmemory-policy {policy}, if without a bound: {Evicted}");
 

@@ -23,7 +23,7 @@ public sealed class SqliteIdempotencyOptions : PolicyOptions
     public TimeSpan BusyTimeout { get; set; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>Whether the disk is told to write before a change is acknowledged (<c>synchronous=FULL</c>). Default true. With false the last
-    /// changes before a power failure may be forgotten, and their deeds done again; the end of the process alone loses nothing.</summary>
+    /// changes before a power failure may be forgotten, and their operations done again; the end of the process alone loses nothing.</summary>
     public bool SurvivesPowerFailure { get; set; } = true;
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ namespace Resilience;
 public sealed partial class SqliteIdempotencyStore
 {
     /// <inheritdoc/>
-    ValueTask<AcquireAnswer> ITransactionalIdempotencyStore.TryAcquireAsync(
+    ValueTask<AcquireResult> ITransactionalIdempotencyStore.TryAcquireAsync(
         DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -19,13 +19,13 @@ public sealed partial class SqliteIdempotencyStore
         DbTransaction transaction,
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return new(Complete(Own(transaction), id, fence, ending, payload, retention));
+        return new(Complete(Own(transaction), id, fence, completion, payload, retention));
     }
 
     /// <inheritdoc/>

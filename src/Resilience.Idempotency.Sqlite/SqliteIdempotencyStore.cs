@@ -15,7 +15,7 @@ namespace Resilience;
 /// </remarks>
 public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, IAsyncDisposable
 {
-    private const int MostTogether = 1000;
+    private const int MaxTogether = 1000;
 
     private static readonly List<SqliteConnection> LeftBehind = [];
 
@@ -64,29 +64,29 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     public string Schema => _records.Schema;
 
     /// <inheritdoc/>
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request);
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<AcquireAnswer>(cancellationToken);
-        return IsInTransaction(request.Id) ? new(AcquireAnswer.InFlight(0, TimeSpan.Zero)) : AcquireAsync(request, cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<AcquireResult>(cancellationToken);
+        return IsInTransaction(request.Id) ? new(AcquireResult.InFlight(0, TimeSpan.Zero)) : AcquireAsync(request, cancellationToken);
     }
 
-    private async ValueTask<AcquireAnswer> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
+    private async ValueTask<AcquireResult> AcquireAsync(AcquireRequest request, CancellationToken cancellationToken)
     {
-        SqliteOperation<AcquireAnswer> writing = Enqueue(db => _records.Acquire(db, request), cancellationToken);
+        SqliteOperation<AcquireResult> writing = Enqueue(db => _records.Acquire(db, request), cancellationToken);
         try
         {
             return await writing.Task.WaitAsync(_options.BusyTimeout / 2, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception slow) when (slow is TimeoutException || (slow is IdempotencyStoreException busy && SqliteErrors.IsBusy(busy)))
         {
-            // Another transaction has the file. Who reads need not wait for it: if this claim is refused anyway, that is the answer.
-            AcquireAnswer? refused = await Task.Run(() => LookWithoutWaiting(request), CancellationToken.None).ConfigureAwait(false);
-            return refused is { } answer && writing.TryWithdraw() ? answer : await writing.Task.ConfigureAwait(false);
+            // Another transaction has the file. Who reads need not wait for it: if this claim is rejected anyway, that is the answer.
+            AcquireResult? rejected = await Task.Run(() => LookWithoutWaiting(request), CancellationToken.None).ConfigureAwait(false);
+            return rejected is { } answer && writing.TryWithdraw() ? answer : await writing.Task.ConfigureAwait(false);
         }
     }
 
-    private AcquireAnswer? LookWithoutWaiting(in AcquireRequest request)
+    private AcquireResult? LookWithoutWaiting(in AcquireRequest request)
     {
         try
         {
@@ -130,14 +130,14 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     public ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default)
     {
-        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
+        IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, _options.MaxPayloadBytes);
         byte[] copy = payload.ToArray();
-        return RunAsync(db => _records.Complete(db, id, fence, ending, copy, retention), cancellationToken);
+        return RunAsync(db => _records.Complete(db, id, fence, completion, copy, retention), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -145,35 +145,35 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         RunAsync(db => _records.Release(db, id, fence), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
         byte[] copy = request.Payload.ToArray();
         return IsInTransaction(request.Id)
-            ? new(new ResolveAnswer(ResolveStatus.InProgress, 0)) : RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
+            ? new(new ResolveResult(ResolveStatus.InProgress, 0)) : RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
         RunAsync(db => _records.Peek(db, id), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
-        return RunAsync(db => _records.Purge(db, most), cancellationToken);
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
+        return RunAsync(db => _records.Purge(db, max), cancellationToken);
     }
 
-    /// <summary>Claims within a transaction of yours in the same file: the deed and its record are committed together, or neither is. The
+    /// <summary>Claims within a transaction of yours in the same file: the operation and its record are committed together, or neither is. The
     /// one form in which the effect happens exactly once without help from the other side.</summary>
     /// <param name="transaction">Begun with <c>BeginTransaction(deferred: false)</c>; it has the file to itself until it ends.</param>
     /// <param name="request">The claim. Its lease matters only if you commit before you have completed.</param>
     /// <exception cref="IdempotencyStoreException">The file could not be written, or holds something that is no record.</exception>
     /// <exception cref="ArgumentException">The claim makes no sense, or the transaction has ended.</exception>
-    public AcquireAnswer TryAcquire(SqliteTransaction transaction, AcquireRequest request)
+    public AcquireResult TryAcquire(SqliteTransaction transaction, AcquireRequest request)
     {
         IdempotencyStoreArguments.Check(request);
-        AcquireAnswer answer = InTransaction(transaction, db => _records.Acquire(db, request));
+        AcquireResult answer = InTransaction(transaction, db => _records.Acquire(db, request));
         if (answer.Status == AcquireStatus.Acquired) Remember(request.Id, transaction);
         return answer;
     }
@@ -181,12 +181,12 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     /// <summary>Completes within a transaction of yours; see <see cref="TryAcquire"/>.</summary>
     /// <returns>False when the claim is lost: roll back.</returns>
     /// <exception cref="IdempotencyStoreException">The file could not be written, or holds something that is no record.</exception>
-    /// <exception cref="ArgumentException">The ending makes no sense, or the transaction has ended.</exception>
-    public bool Complete(SqliteTransaction transaction, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload,
+    /// <exception cref="ArgumentException">The outcome makes no sense, or the transaction has ended.</exception>
+    public bool Complete(SqliteTransaction transaction, IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlyMemory<byte> payload,
         TimeSpan retention)
     {
-        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
-        bool isKept = InTransaction(transaction, db => _records.Complete(db, id, fence, ending, payload.ToArray(), retention));
+        IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, _options.MaxPayloadBytes);
+        bool isKept = InTransaction(transaction, db => _records.Complete(db, id, fence, completion, payload.ToArray(), retention));
         if (isKept) Remember(id, transaction);
         return isKept;
     }
@@ -204,7 +204,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         return default;
     }
 
-    private static TAnswer InTransaction<TAnswer>(SqliteTransaction transaction, Func<SqliteSession, TAnswer> act)
+    private static TResult InTransaction<TResult>(SqliteTransaction transaction, Func<SqliteSession, TResult> act)
     {
         ArgumentNullException.ThrowIfNull(transaction);
         if (transaction.Connection is not { } connection) throw new ArgumentException("The transaction has ended.", nameof(transaction));
@@ -219,15 +219,15 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         }
     }
 
-    private ValueTask<TAnswer> RunAsync<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken)
+    private ValueTask<TResult> RunAsync<TResult>(Func<SqliteSession, TResult> act, CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TAnswer>(cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<TResult>(cancellationToken);
         return new(Enqueue(act, cancellationToken).Task);
     }
 
-    private SqliteOperation<TAnswer> Enqueue<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken)
+    private SqliteOperation<TResult> Enqueue<TResult>(Func<SqliteSession, TResult> act, CancellationToken cancellationToken)
     {
-        SqliteOperation<TAnswer> operation = new(act, cancellationToken);
+        SqliteOperation<TResult> operation = new(act, cancellationToken);
         _queue.Enqueue(operation);
 
         // Pairs with the exchange in Drain: either we start it, or the one who runs sees what we have put in.
@@ -249,7 +249,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     private bool Take(List<SqliteOperation> batch)
     {
         batch.Clear();
-        while (batch.Count < MostTogether && _queue.TryDequeue(out SqliteOperation? operation))
+        while (batch.Count < MaxTogether && _queue.TryDequeue(out SqliteOperation? operation))
         {
             if (!operation.IsWithdrawn()) batch.Add(operation);
         }

@@ -17,14 +17,14 @@ internal abstract class SqliteOperation
 }
 
 /// <inheritdoc cref="SqliteOperation"/>
-internal sealed class SqliteOperation<TAnswer>(Func<SqliteSession, TAnswer> act, CancellationToken cancellationToken) : SqliteOperation
+internal sealed class SqliteOperation<TResult>(Func<SqliteSession, TResult> act, CancellationToken cancellationToken) : SqliteOperation
 {
-    private readonly TaskCompletionSource<TAnswer> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private TAnswer? _answer;
+    private readonly TaskCompletionSource<TResult> _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TResult? _answer;
     private int _isTaken;
     private Exception? _own;
 
-    internal Task<TAnswer> Task => _done.Task;
+    internal Task<TResult> Task => _done.Task;
 
     internal override bool IsWithdrawn()
     {

@@ -59,7 +59,7 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
             id          BLOB    NOT NULL PRIMARY KEY, -- SHA-256 of scope and key
             state       INTEGER NOT NULL,             -- 1 in progress, 2 completed, 3 released, 4 outcome unknown
             fence       INTEGER NOT NULL,             -- rises with every claim
-            attempt     INTEGER NOT NULL,             -- how often the deed was begun
+            attempt     INTEGER NOT NULL,             -- how often the operation was begun
             nonce       BLOB    NOT NULL,             -- of the claim that is in progress
             fingerprint BLOB    NOT NULL,             -- SHA-256 of what was asked for
             lease_until INTEGER NOT NULL,             -- microseconds since 1970
@@ -72,22 +72,22 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
     /// <summary>Read after the file was locked.</summary>
     private long Now => (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / TimeSpan.TicksPerMicrosecond;
 
-    internal AcquireAnswer Acquire(SqliteSession session, in AcquireRequest request)
+    internal AcquireResult Acquire(SqliteSession session, in AcquireRequest request)
     {
         IdempotencyRecord record = Read(session, _select, request.Id, out byte[] payload);
         long now = Now;
         AcquireStatus status = IdempotencyRules.Acquire(record, request, now, out IdempotencyRecord next);
         if (status == AcquireStatus.Acquired) Write(session, request.Id, next, []);
-        return IdempotencyRules.AnswerOf(status, record, next, payload, now);
+        return IdempotencyRules.ResultOf(status, record, next, payload, now);
     }
 
-    /// <summary>The answer to a claim that is refused as things are; null when it would be granted.</summary>
-    internal AcquireAnswer? Look(SqliteSession session, in AcquireRequest request)
+    /// <summary>The answer to a claim that is rejected as things are; null when it would be granted.</summary>
+    internal AcquireResult? Look(SqliteSession session, in AcquireRequest request)
     {
         IdempotencyRecord record = Read(session, _select, request.Id, out byte[] payload);
         long now = Now;
         AcquireStatus status = IdempotencyRules.Acquire(record, request, now, out IdempotencyRecord next);
-        return status == AcquireStatus.Acquired ? null : IdempotencyRules.AnswerOf(status, record, next, payload, now);
+        return status == AcquireStatus.Acquired ? null : IdempotencyRules.ResultOf(status, record, next, payload, now);
     }
 
     internal bool WasCommitted(SqliteSession session, IdempotencyId id, Guid nonce)
@@ -104,10 +104,10 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
         return isHeld;
     }
 
-    internal bool Complete(SqliteSession session, IdempotencyId id, long fence, IdempotencyEnding ending, byte[] payload, TimeSpan retention)
+    internal bool Complete(SqliteSession session, IdempotencyId id, long fence, IdempotencyCompletion completion, byte[] payload, TimeSpan retention)
     {
         IdempotencyRecord record = Read(session, _selectWithoutPayload, id, out _);
-        bool isKept = IdempotencyRules.Complete(record, fence, ending, retention, Now, out IdempotencyRecord next, out bool changed);
+        bool isKept = IdempotencyRules.Complete(record, fence, completion, retention, Now, out IdempotencyRecord next, out bool changed);
         if (changed) Write(session, id, next, payload);
         return isKept;
     }
@@ -120,17 +120,17 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
         return isReleased;
     }
 
-    internal ResolveAnswer Resolve(SqliteSession session, in ResolveRequest request, byte[] payload)
+    internal ResolveResult Resolve(SqliteSession session, in ResolveRequest request, byte[] payload)
     {
         IdempotencyRecord record = Read(session, _selectWithoutPayload, request.Id, out _);
         ResolveStatus status = IdempotencyRules.Resolve(record, request, Now, out IdempotencyRecord next, out bool changed);
         if (changed) Write(session, request.Id, next, payload);
-        return IdempotencyRules.AnswerOf(status, next);
+        return IdempotencyRules.ResultOf(status, next);
     }
 
-    internal PeekAnswer Peek(SqliteSession session, IdempotencyId id) => IdempotencyRules.Peek(Read(session, _selectWithoutPayload, id, out _), Now);
+    internal PeekResult Peek(SqliteSession session, IdempotencyId id) => IdempotencyRules.Peek(Read(session, _selectWithoutPayload, id, out _), Now);
 
-    internal int Purge(SqliteSession session, int most) => session.Command(_purge, ("$now", Now), ("$most", most)).ExecuteNonQuery();
+    internal int Purge(SqliteSession session, int max) => session.Command(_purge, ("$now", Now), ("$most", max)).ExecuteNonQuery();
 
     private static IdempotencyRecord Read(SqliteSession session, string select, IdempotencyId id, out byte[] payload)
     {

@@ -20,7 +20,7 @@ internal static class AttemptJudge
         if (token.IsCancellationRequested || context.HasCallerLeft) return OfCancelled<T>(error, context, marks, token);
         Classification classification = classifier.Judge(judged, callCancelled: false);
         if (classification.Verdict != Verdict.Failure) marks &= OutcomeMarks.DoNotRetry;
-        if (classification.RetryAfter is { } wait) context.SaidRetryAfter = wait;
+        if (classification.RetryAfter is { } wait) context.StatedRetryAfter = wait;
         return new(default, error, classification.Verdict, marks | classification.EffectiveMarks);
     }
 

@@ -75,7 +75,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         }
     }
 
-    /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate and for nobody else.</summary>
+    /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate alone.</summary>
     private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
         int number = context.AttemptNumber;
@@ -107,7 +107,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
             else instruments.CountAttempt(pipelineName, judged.Verdict, _nameOf?.Invoke(result));
         }
 
-        if (judged.RetryAfter is { } wait) context.SaidRetryAfter = wait;
+        if (judged.RetryAfter is { } wait) context.StatedRetryAfter = wait;
         return new(result, null, judged.Verdict, judged.EffectiveMarks);
     }
 
@@ -115,7 +115,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     {
         if (context.HasEnded) return new(default, ResilienceContext.Ended(), Verdict.Ignored, OutcomeMarks.None); // a policy let it go on too late
         Outcome<T> outcome = AttemptJudge.Of<T>(error, context, classifier, context.Token);
-        if (!carriesMarks && outcome.DoNotRetry) context.TellAround(outcome.Error); // no policy here repeats: what was said inside is passed on
+        if (!carriesMarks && outcome.DoNotRetry) context.ReportAround(outcome.Error); // no policy here repeats: the mark set inside is passed on
         if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, outcome.Verdict, classifier.ErrorTypeOf(outcome.Error));
         return outcome;
     }

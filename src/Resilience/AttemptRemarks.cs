@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <summary>What was said of the attempt under way, beside the objection to a repeat.</summary>
+/// <summary>Remarks on the attempt under way, beside the objection to a repeat.</summary>
 [Flags]
 internal enum AttemptRemarks : byte
 {

@@ -24,7 +24,7 @@ public readonly struct AttemptResult
     /// <summary>Which attempt of this retry (or of this race of hedges) it was, 0 for the first; for a breaker, which attempt of the call.</summary>
     public int Number { get; }
 
-    /// <summary><see cref="Verdict.Failure"/>, or <see cref="Verdict.Rejected"/> where the policy goes on after a refusal.</summary>
+    /// <summary><see cref="Verdict.Failure"/>, or <see cref="Verdict.Rejected"/> where the policy goes on after a rejection.</summary>
     public Verdict Verdict { get; }
 
     /// <summary>Whether the classifier lets it speak against the health of the dependency; see <see cref="Classification.Counts"/>.</summary>
@@ -36,8 +36,8 @@ public readonly struct AttemptResult
     /// <summary>Whether it is known that nothing was done; see <see cref="Classification.NotApplied"/>.</summary>
     public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
-    /// <summary>What the attempt threw; null when it ended with a result. For a refusal the exception is made by this call.</summary>
-    public Exception? Exception => Error as Exception ?? (Error is Refusal refusal ? Safely.ToException(refusal) : null);
+    /// <summary>What the attempt threw; null when it ended with a result. For a rejection the exception is made by this call.</summary>
+    public Exception? Exception => Error as Exception ?? (Error is Rejection rejection ? Safely.ToException(rejection) : null);
 
     /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It may be disposed after the predicate: do
     /// not keep it.</summary>
@@ -79,7 +79,7 @@ internal sealed class AttemptReader<T>(OutcomeClassifier classifier, TimeProvide
 
     internal AttemptResult Read(in Outcome<T> outcome, int number, ResilienceContext context)
     {
-        TimeSpan? said = (outcome.Marks & OutcomeMarks.SaysWhen) != 0 ? context.SaidRetryAfter : null;
+        TimeSpan? said = (outcome.Marks & OutcomeMarks.SaysWhen) != 0 ? context.StatedRetryAfter : null;
         return outcome.HasResult
             ? new(
                 number,

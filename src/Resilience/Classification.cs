@@ -15,7 +15,7 @@ namespace Resilience;
 /// </code></example>
 public readonly record struct Classification
 {
-    private readonly long _waitTicks; // one more than was said; 0: nothing was said
+    private readonly long _waitTicks; // one more than was stated; 0: nothing was stated
     private readonly Verdict _verdict;
     private readonly OutcomeMarks _marks; // inverted, so that default claims nothing
 

@@ -75,7 +75,7 @@ internal static class DefaultVerdicts
     private static Classification OfBare(Exception exception) => exception switch
     {
         ResilienceException => Verdict.Rejected,
-        ICarriesRefusal carrier when Safely.RefusalOf(carrier) is not null => Verdict.Rejected,
+        ICarriesRejection carrier when Safely.RejectionOf(carrier) is not null => Verdict.Rejected,
         OperationCanceledException or TimeoutException => Verdict.Failure,
         HttpRequestException http => HttpVerdicts.Of(http),
         SocketException socket => OfSocket(socket.SocketErrorCode),
@@ -86,7 +86,7 @@ internal static class DefaultVerdicts
             or IndexOutOfRangeException or ObjectDisposedException or FormatException or KeyNotFoundException => Verdict.Ignored,
         InvalidOperationException when Safely.SourceOf(exception).StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal) => Verdict.Ignored,
         InvalidOperationException when ProgramError.Is(exception) => Verdict.Ignored,
-        _ => IsRefusalOfPolly(exception) ? Verdict.Rejected : Verdict.Failure,
+        _ => IsRejectionOfPolly(exception) ? Verdict.Rejected : Verdict.Failure,
     };
 
     internal static Classification OfSocket(SocketError error) => error switch
@@ -123,7 +123,7 @@ internal static class DefaultVerdicts
     }
 
     /// <summary>All but the one that says that its own time was up, which is a failure as ours is.</summary>
-    private static bool IsRefusalOfPolly(Exception exception) =>
+    private static bool IsRejectionOfPolly(Exception exception) =>
         IsNamed(exception, "Polly.ExecutionRejectedException") && !IsNamed(exception, "Polly.Timeout.TimeoutRejectedException");
 
     /// <summary>Types of packages that the core does not know are known by name; so are those derived from them.</summary>

@@ -13,12 +13,12 @@ namespace Resilience;
 internal struct ExceptionWalk
 {
     /// <summary>More than any report of parallel work that a person reads has.</summary>
-    internal const int MostVisits = 1000;
+    internal const int MaxVisits = 1000;
 
     private int _visits;
 
     /// <summary>Counts a visit. False: there were too many, and the walk is over.</summary>
-    internal bool Enter() => _visits < MostVisits && ++_visits > 0;
+    internal bool Enter() => _visits < MaxVisits && ++_visits > 0;
 
     /// <summary>True when the framework would follow more paths than the bound to write this exception down.</summary>
     internal static bool IsTooLarge(Exception error)
@@ -33,7 +33,7 @@ internal struct ExceptionWalk
 
     /// <summary>In the place of the message of an exception that is too large.</summary>
     internal static string SummaryOf(Exception error) =>
-        $"{error.GetType().FullName} around more than {MostVisits.ToString(System.Globalization.CultureInfo.InvariantCulture)} other exceptions";
+        $"{error.GetType().FullName} around more than {MaxVisits.ToString(System.Globalization.CultureInfo.InvariantCulture)} other exceptions";
 
     private bool Passes(Exception? error) => error is null || (Enter() && error switch
     {

@@ -23,23 +23,23 @@ namespace Resilience;
 /// </remarks>
 internal static class GivenUp
 {
-    private const int MostNotes = 16; // for one object; a cached exception of which many calls give up keeps the newest
+    private const int MaxNotes = 16; // for one object; a cached exception of which many calls give up keeps the newest
 
     private static long Count; // of notes ever made; no initial value, so that reading it needs no check
 
     /// <summary>What an attempt remembers of its beginning: never 0.</summary>
     internal static ushort Mark => (ushort)~Volatile.Read(ref Count); // acquire: later notes are counted later
 
-    /// <summary>A call that was given this token gives up on this: an exception, or a refusal that becomes one.</summary>
+    /// <summary>A call that was given this token gives up on this: an exception, or a rejection that becomes one.</summary>
     internal static void Add(object error, CancellationToken token)
     {
-        if (!token.CanBeCanceled) return; // everybody has that one
+        if (!token.CanBeCanceled) return; // all calls have that one
         long number = Interlocked.Increment(ref Count);
         if (number % (ushort.MaxValue + 1) == ushort.MaxValue) number = Interlocked.Increment(ref Count); // whose mark would be 0
         Notes.Of.GetValue(error, static _ => new()).Add(token.GetHashCode(), number);
     }
 
-    /// <summary>True when what came up, or what it wraps, or the refusal that it stands for, was given up on by a call that had been given this token,
+    /// <summary>True when what came up, or what it wraps, or the rejection that it stands for, was given up on by a call that had been given this token,
     /// after the attempt began. That is forgotten with the answer.</summary>
     internal static bool Take(Exception error, ushort mark, CancellationToken token)
     {
@@ -51,7 +51,7 @@ internal static class GivenUp
         int hash = token.GetHashCode();
         return TakeOf(error, hash, before)
             || TakeOf(error.InnerException, hash, before)
-            || (error is ICarriesRefusal carrier && TakeOf(Safely.RefusalOf(carrier), hash, before));
+            || (error is ICarriesRejection carrier && TakeOf(Safely.RejectionOf(carrier), hash, before));
     }
 
     private static bool TakeOf(object? error, int token, long before) =>
@@ -70,7 +70,7 @@ internal static class GivenUp
             lock (_gate)
             {
                 _notes.RemoveAll(note => note.Token == token); // a call says it at each of its policies
-                if (_notes.Count == MostNotes) _notes.RemoveAt(0);
+                if (_notes.Count == MaxNotes) _notes.RemoveAt(0);
                 _notes.Add((token, number));
             }
         }

@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>Stands before links that we did not write, keeps for them the promise that a link never throws, and keeps the call out of their
 /// hands: they get a fork, which ends when they have answered.</summary>
 /// <remarks>
-/// So a policy that keeps the context, changes its token, or does not wait for what it started (the race against a delay that everybody writes
+/// So a policy that keeps the context, changes its token, or does not wait for what it started (the race against a delay that most people write
 /// first) harms no other call, not even the call that it served: what it left behind finds an ended context, stops at the next step, and is told of in
 /// <c>resilience.callback.errors</c>. Together with <see cref="SeamLink{T}"/>, which stands behind the same policy.
 /// </remarks>
@@ -47,13 +47,13 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         {
             return Caught(
                 new InvalidOperationException(
-                    "A policy returned default(Outcome<T>), which is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
+                    "A policy returned default(Outcome<T>), which is not an outcome. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected."),
                 context,
                 fork);
         }
 
         Join(context, fork);
-        if (outcome.DoNotRetry) context.TellAround(outcome.Error);
+        if (outcome.DoNotRetry) context.ReportAround(outcome.Error);
         return outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, context.Token) : outcome; // the policy may have put another token in
     }
 
@@ -85,12 +85,12 @@ internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : Suspe
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        if (context.HasEnded) return new(Refused(ResilienceContext.Ended(), "It let a call go on that had ended."));
-        if (context is not Call<T>) return new(Refused(new ArgumentException("This is the context of a call of another type."), "It mixed up two calls."));
+        if (context.HasEnded) return new(Rejected(ResilienceContext.Ended(), "It let a call go on that had ended."));
+        if (context is not Call<T>) return new(Rejected(new ArgumentException("This is the context of a call of another type."), "It mixed up two calls."));
         if (!context.TryRun())
         {
             const string Twice = "It let a call go on twice at once with one context. Let forks go on (context.Fork), and join the one that counts.";
-            return new(Refused(new InvalidOperationException(Twice), Twice));
+            return new(Rejected(new InvalidOperationException(Twice), Twice));
         }
 
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
@@ -113,7 +113,7 @@ internal sealed class SeamLink<T>(PolicyLink<T> next, string policyName) : Suspe
         return true;
     }
 
-    private Outcome<T> Refused(Exception error, string fault)
+    private Outcome<T> Rejected(Exception error, string fault)
     {
         SeamLink.Tell(policyName, fault);
         return new(default, error, Verdict.Ignored, OutcomeMarks.None);

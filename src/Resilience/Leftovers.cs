@@ -9,7 +9,7 @@ namespace Resilience;
 internal sealed class Leftovers
 {
     /// <summary>Of a repetition without end the oldest results are disposed of before.</summary>
-    internal const int Most = 64;
+    internal const int Max = 64;
 
     /// <summary>Of all calls that had nothing to keep when they ended: what comes later is disposed of.</summary>
     internal static readonly Leftovers OfEnded = new() { _isOver = true };
@@ -31,8 +31,8 @@ internal sealed class Leftovers
                 if (_kept.Exists(kept => ReferenceEquals(kept, result))) return;
                 if (_isOver) former = [.. _kept];
                 _kept.Add(result);
-                if (!_isOver && _kept.Count <= Most) return;
-                if (_kept.Count > Most)
+                if (!_isOver && _kept.Count <= Max) return;
+                if (_kept.Count > Max)
                 {
                     if (!_isOver) gone = _kept[0];
                     _kept.RemoveAt(0);

@@ -53,22 +53,22 @@ public static class Outcome
         return new(default, exception, verdict, OutcomeMarks.None);
     }
 
-    /// <summary>A refusal by a policy. No exception is created unless somebody throws it.</summary>
-    /// <exception cref="ArgumentNullException"><paramref name="refusal"/> is null.</exception>
-    public static Outcome<T> Rejected<T>(Refusal refusal)
+    /// <summary>A rejection by a policy. No exception is created unless it is thrown.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rejection"/> is null.</exception>
+    public static Outcome<T> Rejected<T>(Rejection rejection)
     {
-        ArgumentNullException.ThrowIfNull(refusal);
-        return new(default, refusal, Verdict.Rejected, OutcomeMarks.None);
+        ArgumentNullException.ThrowIfNull(rejection);
+        return new(default, rejection, Verdict.Rejected, OutcomeMarks.None);
     }
 }
 
-/// <summary>How a call ended: a value, an exception or a refusal, together with its <see cref="Verdict"/>.</summary>
+/// <summary>How a call ended: a value, an exception or a rejection, together with its <see cref="Verdict"/>.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>
-/// <remarks>Immutable. <c>default</c> is not an ending (<see cref="Verdict"/> is <see cref="Verdict.None"/>); pipelines refuse it.</remarks>
+/// <remarks>Immutable. <c>default</c> is not an outcome (<see cref="Verdict"/> is <see cref="Verdict.None"/>); pipelines reject it.</remarks>
 public readonly struct Outcome<T>
 {
     private readonly T? _value;
-    private readonly object? _error; // null, an Exception, or a Refusal whose exception is made only when somebody asks
+    private readonly object? _error; // null, an Exception, or a Rejection whose exception is made only on demand
     private readonly Verdict _verdict;
     private readonly OutcomeMarks _marks;
 
@@ -90,7 +90,7 @@ public readonly struct Outcome<T>
     /// <summary>True when there is a value, be it a success or a result that counts as a failure.</summary>
     public bool HasResult => _error is null && _verdict != Verdict.None;
 
-    /// <summary>True when a layer below has spent its retry budget or its deadline, so that nobody above should retry either.</summary>
+    /// <summary>True when a layer below has spent its retry budget or its deadline, so layers above should not retry either.</summary>
     public bool DoNotRetry => (_marks & OutcomeMarks.DoNotRetry) != 0;
 
     /// <summary>Whether a failure speaks against the health of the dependency; see <see cref="Classification.Counts"/>.</summary>
@@ -103,11 +103,11 @@ public readonly struct Outcome<T>
     /// <summary>Whether it is known that nothing was done; see <see cref="Classification.NotApplied"/>.</summary>
     public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
-    /// <summary>The refusal, where a policy of ours made one.</summary>
-    public Refusal? Refusal => _error as Refusal;
+    /// <summary>The rejection, where a policy of ours made one.</summary>
+    public Rejection? Rejection => _error as Rejection;
 
-    /// <summary>The exception, or null when there is a result. For a refusal the exception is created by this call, anew each time.</summary>
-    public Exception? Exception => _error as Exception ?? (_error is Refusal refusal ? Safely.ToException(refusal) : null);
+    /// <summary>The exception, or null when there is a result. For a rejection the exception is created by this call, anew each time.</summary>
+    public Exception? Exception => _error as Exception ?? (_error is Rejection rejection ? Safely.ToException(rejection) : null);
 
     /// <summary>When it may be worth trying again, where a policy or the exception knows it.</summary>
     public TimeSpan? RetryAfter => Safely.RetryAfterOf(_error);
@@ -133,17 +133,17 @@ public readonly struct Outcome<T>
         return _value!;
     }
 
-    /// <summary>The same ending with another verdict: how a policy narrows for itself what the classifier said.</summary>
+    /// <summary>The same outcome with another verdict: how a policy narrows for itself what the classifier said.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The verdict does not fit: an exception cannot be a success, a result cannot be a rejection.</exception>
     public Outcome<T> WithVerdict(Verdict verdict)
     {
         if (_verdict == Verdict.None || verdict is Verdict.None or > Verdict.Rejected
             || (_error is null ? verdict == Verdict.Rejected : verdict == Verdict.Success))
-            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, $"An ending that was {_verdict} cannot become {verdict}.");
+            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, $"An outcome that was {_verdict} cannot become {verdict}.");
         return new(_value, _error, verdict, _marks);
     }
 
-    /// <summary>The same ending, marked so that no retry above repeats it.</summary>
+    /// <summary>The same outcome, marked so that no retry above repeats it.</summary>
     /// <remarks>The mark is on the outcome, never on the exception, which other calls may throw as well. It goes up through the pipeline, and to
     /// the pipeline around whose delegate called this one, whatever form the failure takes on the way.</remarks>
     public Outcome<T> MarkedDoNotRetry() => new(_value, _error, _verdict, _marks | OutcomeMarks.DoNotRetry);
@@ -152,7 +152,7 @@ public readonly struct Outcome<T>
     public override string ToString() => _error switch
     {
         null => _verdict == Verdict.None ? "no outcome" : $"{_verdict}: {_value}",
-        Refusal refusal => $"{_verdict}: {Safely.ReasonOf(refusal)}",
+        Rejection rejection => $"{_verdict}: {Safely.ReasonOf(rejection)}",
         Exception exception => $"{_verdict}: {exception.GetType().Name}: {Safely.MessageOf(exception)}",
         _ => _verdict.ToString(),
     };
@@ -163,7 +163,7 @@ public readonly struct Outcome<T>
 
     internal OutcomeMarks Marks => _marks;
 
-    /// <summary>Throws away a result that nobody will see.</summary>
+    /// <summary>Disposes of a result that no caller will see.</summary>
     internal void Discard()
     {
         if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
@@ -190,13 +190,13 @@ public readonly struct Outcome<T>
     {
         switch (_error)
         {
-            case Refusal refusal:
-                throw Safely.ToException(refusal);
+            case Rejection rejection:
+                throw Safely.ToException(rejection);
             case Exception exception:
                 ExceptionDispatchInfo.Throw(exception);
                 break;
         }
 
-        throw new InvalidOperationException("default(Outcome<T>) is not an ending. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected.");
+        throw new InvalidOperationException("default(Outcome<T>) is not an outcome. Make outcomes with Outcome.Success, Outcome.Failure or Outcome.Rejected.");
     }
 }

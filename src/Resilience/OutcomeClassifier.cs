@@ -16,7 +16,7 @@ namespace Resilience;
 /// <list type="bullet">
 /// <item>a result is a <see cref="Verdict.Success"/>;</item>
 /// <item>a <see cref="ResilienceException"/> from a pipeline inside the delegate, or another exception that
-/// <see cref="ICarriesRefusal">carries a refusal</see>, is <see cref="Verdict.Rejected"/>;</item>
+/// <see cref="ICarriesRejection">carries a rejection</see>, is <see cref="Verdict.Rejected"/>;</item>
 /// <item>an <see cref="HttpRequestException"/> with a status is judged by it: 408, 429 and 5xx but for 501, 505 and 511 are a
 /// <see cref="Verdict.Failure"/> (429 one that is not counted), other statuses <see cref="Verdict.Ignored"/>;</item>
 /// <item>errors of the program or of its surroundings (<see cref="ArgumentException"/>, <see cref="NotSupportedException"/>,
@@ -27,7 +27,7 @@ namespace Resilience;
 /// </list>
 /// <para>A rule that throws, or answers with <see cref="Verdict.None"/> or a verdict that its kind of outcome cannot have, is passed over and counted in
 /// <c>resilience.callback.errors</c>: a broken rule never breaks a call. An impossible answer is also told once as
-/// <see cref="RuleAnswerRefused"/>.</para>
+/// <see cref="RuleVerdictIgnored"/>.</para>
 /// </remarks>
 public sealed class OutcomeClassifier
 {
@@ -162,7 +162,7 @@ public sealed class OutcomeClassifier
     {
         ArgumentNullException.ThrowIfNull(exception);
 
-        // Our caller's withdrawal is nobody's failure; no rule may turn it into one.
+        // Our caller's cancellation is no failure; no rule may turn it into one.
         return callCancelled ? Verdict.Ignored : DefaultVerdicts.Judge(exception, this);
     }
 
@@ -197,7 +197,7 @@ public sealed class OutcomeClassifier
             {
                 if (Ask(rule, result) is not { } answer) continue;
                 if (FitsResult(answer.Verdict)) return answer;
-                Refuse(answer.Verdict, isResult: true);
+                Reject(answer.Verdict, isResult: true);
             }
 
             return Verdict.Success;
@@ -261,13 +261,13 @@ public sealed class OutcomeClassifier
         {
             if (Ask(rule, exception) is not { } answer) continue;
             if (FitsException(answer.Verdict)) return answer;
-            Refuse(answer.Verdict, isResult: false);
+            Reject(answer.Verdict, isResult: false);
         }
 
         return null;
     }
 
-    private static TAnswer? Ask<TArg, TAnswer>(Func<TArg, TAnswer?> rule, TArg argument)
+    private static TResult? Ask<TArg, TResult>(Func<TArg, TResult?> rule, TArg argument)
     {
         try
         {
@@ -294,7 +294,7 @@ public sealed class OutcomeClassifier
         }
     }
 
-    private void Refuse(Verdict verdict, bool isResult)
+    private void Reject(Verdict verdict, bool isResult)
     {
         Safely.Report("classifier", new InvalidOperationException($"A rule answered {verdict}, which {(isResult ? "a result" : "an exception")} cannot be."));
         _errors?.Tell(verdict, isResult);

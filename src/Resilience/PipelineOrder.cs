@@ -52,7 +52,7 @@ internal static class PipelineOrder
         switch (outer.Role, inner.Role)
         {
             case (PolicyRole.CircuitBreaker, PolicyRole.Retry):
-                Add("RES002", "the circuit breaker stands outside the retry, so it sees one ending per call instead of one per attempt, "
+                Add("RES002", "the circuit breaker stands outside the retry, so it sees one outcome per call instead of one per attempt, "
                     + "and an open circuit does not stop retries that are under way. Put it inside.");
                 break;
             case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Fallback):
@@ -79,7 +79,7 @@ internal static class PipelineOrder
                     + "a caller's failure has left the window before its next one arrives. Make the window longer.");
                 break;
             case (PolicyRole.Retry or PolicyRole.Hedging, PolicyRole.Idempotency):
-                Add("RES010", "the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused "
+                Add("RES010", "the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is rejected "
                     + "as under way. Put the idempotency outside: then all attempts are one claim.");
                 break;
             case (PolicyRole.Timeout, PolicyRole.ConcurrencyLimit) when inner.QueueWait >= outer.Timeout:

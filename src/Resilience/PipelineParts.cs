@@ -168,7 +168,7 @@ internal sealed class PipelineParts(
     }
 }
 
-/// <summary>A pipeline as one policy of another: its delegate's ending is judged by the outer pipeline, and when it is updated the outer
+/// <summary>A pipeline as one policy of another: its delegate's outcome is judged by the outer pipeline, and when it is updated the outer
 /// one follows.</summary>
 internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string policyName, Type? onlyFor) : ResiliencePolicy
 {
@@ -198,7 +198,7 @@ internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string pol
             _bottom = bottom;
             PipelineParts parts = inner();
             _bound = new(parts, parts.Bind(bottom));
-            if (isForAny) parts.ChainFor<T>(); // so that the inner pipeline refuses an update which could not be bound here
+            if (isForAny) parts.ChainFor<T>(); // so that the inner pipeline rejects an update which could not be bound here
         }
 
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)

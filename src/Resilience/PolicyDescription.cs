@@ -60,7 +60,7 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
     /// <summary>For a circuit breaker that judges a ratio over time: how far back it looks; otherwise null.</summary>
     public TimeSpan? SamplingWindow { get; init; }
 
-    /// <summary>For a limit with a queue: how long a call may wait in it; null when nobody waits.</summary>
+    /// <summary>For a limit with a queue: how long a call may wait in it; null when calls do not wait.</summary>
     public TimeSpan? QueueWait { get; init; }
 
     /// <summary>How often the call can be started at the most; null when unlimited or not known.</summary>
@@ -84,7 +84,7 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
         foreach (PolicyDescription inner in Inner) inner.Write(text, depth + 1);
     }
 
-    /// <summary>An option that is somebody's code.</summary>
+    /// <summary>An option that is the user's code.</summary>
     internal static void AddIfOwn(List<KeyValuePair<string, string>> options, string name, Delegate? own)
     {
         if (own is not null) options.Add(new(name, "custom"));
@@ -103,7 +103,7 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
 /// <param name="Warnings">Findings about the order and the arithmetic of the options.</param>
 public sealed record PipelineDescription(string Name, IReadOnlyList<PolicyDescription> Policies, IReadOnlyList<PipelineWarning> Warnings)
 {
-    /// <summary>What holds for the whole pipeline, as a person reads it: how endings are judged, whose time it is, what was accepted.</summary>
+    /// <summary>What holds for the whole pipeline, as a person reads it: how outcomes are judged, whose time it is, what was accepted.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Settings { get; init; } = [];
 
     /// <summary>The chain as text: what holds for all of it, then a line a policy, warnings at the end.</summary>

@@ -65,13 +65,13 @@ public sealed class PolicyEnvironment
     /// <summary>While a pipeline is updated: the policy of the same name in the pipeline as it was, whose state the new policy may take
     /// over. Null when the pipeline is built for the first time, or had no policy of this name.</summary>
     /// <remarks>Only remember it in the constructor; change it in <see cref="ResiliencePolicy.TakeEffect"/>, because the update may
-    /// still be refused.</remarks>
+    /// still be rejected.</remarks>
     public ResiliencePolicy? Former { get; private set; }
 
     /// <summary>Forgets <see cref="Former"/>: the update is over, and each update would otherwise keep all before it alive.</summary>
     internal void ForgetFormer() => Former = null;
 
-    /// <summary>True when somebody listens to what happens to single calls: make event objects only then.</summary>
+    /// <summary>True when there is a listener for what happens to single calls: make event objects only then.</summary>
     public bool HasListeners
     {
         get
@@ -85,7 +85,7 @@ public sealed class PolicyEnvironment
         }
     }
 
-    /// <summary>True when anybody listens, if only to changes of state, which are told whoever wants what.</summary>
+    /// <summary>True when there is any listener, if only for changes of state, which all listeners get.</summary>
     internal bool HasAnyListener => _listeners.Length > 0;
 
     internal Clock Clock { get; }
@@ -123,16 +123,16 @@ public sealed class PolicyEnvironment
     }
 }
 
-/// <summary>Somebody who listens to a pipeline.</summary>
+/// <summary>A listener of a pipeline.</summary>
 /// <param name="Hear">Is told.</param>
-/// <param name="HearsCalls">Whether events of single calls are wanted now; null: always.</param>
-internal readonly record struct EventListener(Action<ResilienceEvent> Hear, Func<bool>? HearsCalls = null)
+/// <param name="ObservesCalls">Whether events of single calls are wanted now; null: always.</param>
+internal readonly record struct EventListener(Action<ResilienceEvent> Hear, Func<bool>? ObservesCalls = null)
 {
     internal bool WantsCalls
     {
         get
         {
-            if (HearsCalls is not { } ask) return true;
+            if (ObservesCalls is not { } ask) return true;
             try
             {
                 return ask();

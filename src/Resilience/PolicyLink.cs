@@ -8,7 +8,7 @@ namespace Resilience;
 /// </remarks>
 public abstract class PolicyLink<T>
 {
-    /// <summary>Lets the call go on and answers with its ending.</summary>
+    /// <summary>Lets the call go on and answers with its outcome.</summary>
     /// <remarks>
     /// Must answer with data: never throw, never return a faulted task. The links that a pipeline hands to a policy keep this
     /// promise whatever the delegate or another policy does, so a policy needs no try/finally around them. Await the task once.

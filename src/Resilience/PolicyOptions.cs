@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>Base of the options of a policy. They are read once, when the pipeline is built.</summary>
 public abstract class PolicyOptions
 {
-    /// <summary>The name of the policy in telemetry, refusals and descriptions. Default: the kind of policy, numbered if there are several.</summary>
+    /// <summary>The name of the policy in telemetry, rejections and descriptions. Default: the kind of policy, numbered if there are several.</summary>
     public string? Name { get; set; }
 
     /// <summary>What kind of policy this is, in lower case ("retry"); the default name.</summary>
@@ -67,7 +67,7 @@ public sealed class ResilienceOptionsException : ArgumentException
 public sealed class OptionsCheck
 {
     /// <summary>The longest span that any option may have unless it says otherwise: a day.</summary>
-    public static readonly TimeSpan LongestSpan = TimeSpan.FromDays(1);
+    public static readonly TimeSpan MaxSpan = TimeSpan.FromDays(1);
 
     private readonly string _policy;
     private readonly List<OptionProblem> _problems = [];
@@ -84,24 +84,24 @@ public sealed class OptionsCheck
         if (!holds) _problems.Add(new(_policy, option, Show(value), allowed));
     }
 
-    /// <summary>A span from <paramref name="least"/> to <paramref name="most"/> (default: a day), both included.</summary>
-    public void Span(string option, TimeSpan value, TimeSpan least, TimeSpan? most = null)
+    /// <summary>A span from <paramref name="min"/> to <paramref name="max"/> (default: a day), both included.</summary>
+    public void Span(string option, TimeSpan value, TimeSpan min, TimeSpan? max = null)
     {
-        TimeSpan limit = most ?? LongestSpan;
-        if (value < least || value > limit) Require(false, option, value, $"from {Show(least)} to {Show(limit)}");
+        TimeSpan limit = max ?? MaxSpan;
+        if (value < min || value > limit) Require(false, option, value, $"from {Show(min)} to {Show(limit)}");
     }
 
-    /// <summary>A whole number from <paramref name="least"/> to <paramref name="most"/>, both included.</summary>
-    public void Number(string option, int value, int least, int most = int.MaxValue)
+    /// <summary>A whole number from <paramref name="min"/> to <paramref name="max"/>, both included.</summary>
+    public void Number(string option, int value, int min, int max = int.MaxValue)
     {
-        if (value >= least && value <= most) return;
-        Require(false, option, value, most == int.MaxValue ? $"{Show(least)} or more" : $"from {Show(least)} to {Show(most)}");
+        if (value >= min && value <= max) return;
+        Require(false, option, value, max == int.MaxValue ? $"{Show(min)} or more" : $"from {Show(min)} to {Show(max)}");
     }
 
-    /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>, both included; NaN is never allowed.</summary>
-    public void Number(string option, double value, double least, double most)
+    /// <summary>A number from <paramref name="min"/> to <paramref name="max"/>, both included; NaN is never allowed.</summary>
+    public void Number(string option, double value, double min, double max)
     {
-        if (!(value >= least && value <= most)) Require(false, option, value, $"from {Show(least)} to {Show(most)}");
+        if (!(value >= min && value <= max)) Require(false, option, value, $"from {Show(min)} to {Show(max)}");
     }
 
     /// <summary>A value that is one of the enumeration's.</summary>

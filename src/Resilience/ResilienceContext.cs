@@ -102,7 +102,7 @@ public abstract partial class ResilienceContext
 
     /// <summary>Says that this attempt must not be repeated: the operation may have been carried out, or cannot be sent again. For the delegate,
     /// or a policy inside the retry. Counts for this attempt only.</summary>
-    /// <param name="reason">Why, in a few words; shown in <see cref="RetryDenied.Detail"/>.</param>
+    /// <param name="reason">Why, in a few words; shown in <see cref="RetryStopped.Detail"/>.</param>
     /// <param name="unlessNotApplied">Whether the attempt may be repeated after all when it is known that nothing was done
     /// (<see cref="Classification.NotApplied"/>, <see cref="ReportNotApplied"/>). Default false.</param>
     /// <exception cref="ArgumentException"><paramref name="reason"/> is null or empty.</exception>
@@ -143,7 +143,7 @@ public abstract partial class ResilienceContext
     /// <summary>Why the attempt that has ended must not be repeated; null when there is no objection, or only if something was done and it was not.</summary>
     internal string? ObjectionTo(bool isNotApplied) => isNotApplied && (_state.Remarks & AttemptRemarks.ObjectionYields) != 0 ? null : _state.Objection;
 
-    /// <summary>Another attempt begins: what was said of the one before no longer counts.</summary>
+    /// <summary>Another attempt begins: remarks on the one before no longer count.</summary>
     internal void ForgetAttempt()
     {
         _state.Objection = null;
@@ -181,25 +181,25 @@ public abstract partial class ResilienceContext
         return OutcomeMarks.NotApplied;
     }
 
-    /// <summary>What was said of an attempt to a copy of this context is said of the call's.</summary>
+    /// <summary>Remarks on an attempt that a copy of this context received are remarks on the call's.</summary>
     internal void TakeRemarks(ResilienceContext copy)
     {
         _state.Objection = copy._state.Objection;
         _state.Remarks = (copy._state.Remarks & ~AttemptRemarks.OfCall) | (_state.Remarks & AttemptRemarks.OfCall);
-        _state.SaidWaitTicks = copy._state.SaidWaitTicks;
+        _state.StatedWaitTicks = copy._state.StatedWaitTicks;
     }
 
     /// <summary>When to come back, as the rule said that judged the attempt which has ended.</summary>
-    internal TimeSpan SaidRetryAfter
+    internal TimeSpan StatedRetryAfter
     {
-        get => new(_state.SaidWaitTicks);
-        set => _state.SaidWaitTicks = value.Ticks;
+        get => new(_state.StatedWaitTicks);
+        set => _state.StatedWaitTicks = value.Ticks;
     }
 
     internal Clock Clock => _state.Site.Clock;
 
-    /// <summary>The call has a span that is sampled, so its attempts shall be spans below it. Set and cleared by whoever observes the call: a
-    /// call that nobody observes pays nothing for it but a look.</summary>
+    /// <summary>The call has a span that is sampled, so its attempts shall be spans below it. Set and cleared by the link that observes the call: a
+    /// call that is not observed pays nothing for it but a look.</summary>
     internal bool IsTraced
     {
         get => (_state.Remarks & AttemptRemarks.IsTraced) != 0;
@@ -322,7 +322,7 @@ public abstract partial class ResilienceContext
     }
 
     /// <summary>This call gives up on what it ends with: the call around need not repeat it either.</summary>
-    internal void TellAround(object? error)
+    internal void ReportAround(object? error)
     {
         if (error is null) return;
         _state.Scope?.Around?.Add(error);
@@ -358,7 +358,7 @@ public abstract partial class ResilienceContext
         internal Leftovers? Leftovers; // where there has been a fork, that of the counter is the one of the call
         internal long DeadlineMs;
         internal long BeganMs; // means something only with the remark HasBegun
-        internal long SaidWaitTicks; // means something only where an outcome is marked SaysWhen
+        internal long StatedWaitTicks; // means something only where an outcome is marked SaysWhen
         internal int Attempt;
         internal int Counted; // the last number given out, where this is the counter
         internal ushort GivenUpBefore; // what GivenUp.Mark said when the attempt began; 0: not asked

@@ -1,9 +1,9 @@
 namespace Resilience;
 
-/// <summary>Base of the exceptions that stand for a refusal by one of our policies: the attempt that ended so did not ask the
+/// <summary>Base of the exceptions that stand for a rejection by one of our policies: the attempt that ended so did not ask the
 /// dependency (an earlier one of the same call may have).</summary>
 /// <remarks>An outer pipeline classifies it as <see cref="Verdict.Rejected"/>: it neither retries it nor counts it against the dependency.</remarks>
-public class ResilienceException : Exception, ICarriesRefusal
+public class ResilienceException : Exception, ICarriesRejection
 {
     /// <summary>Creates the exception with a message and, optionally, a cause.</summary>
     public ResilienceException(string message, Exception? innerException = null)
@@ -11,27 +11,27 @@ public class ResilienceException : Exception, ICarriesRefusal
     {
     }
 
-    /// <summary>Creates the exception for a refusal.</summary>
-    /// <exception cref="ArgumentNullException"><paramref name="refusal"/> is null.</exception>
-    public ResilienceException(Refusal refusal)
-        : base(MessageOf(refusal))
+    /// <summary>Creates the exception for a rejection.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="rejection"/> is null.</exception>
+    public ResilienceException(Rejection rejection)
+        : base(MessageOf(rejection))
     {
-        Refusal = refusal;
-        RetryAfter = refusal.RetryAfter;
+        Rejection = rejection;
+        RetryAfter = rejection.RetryAfter;
     }
 
-    /// <summary>Who refused and why, where a policy made a refusal.</summary>
-    public Refusal? Refusal { get; }
+    /// <summary>Who rejected and why, where a policy made a rejection.</summary>
+    public Rejection? Rejection { get; }
 
-    /// <summary>The name of the policy that refused.</summary>
-    public string? PolicyName => Refusal?.PolicyName;
+    /// <summary>The name of the policy that rejected.</summary>
+    public string? PolicyName => Rejection?.PolicyName;
 
-    /// <summary>How long after the refusal it may be worth trying again, where that was known.</summary>
+    /// <summary>How long after the rejection it may be worth trying again, where that was known.</summary>
     public TimeSpan? RetryAfter { get; protected init; }
 
-    private static string MessageOf(Refusal refusal)
+    private static string MessageOf(Rejection rejection)
     {
-        ArgumentNullException.ThrowIfNull(refusal);
-        return refusal.Reason;
+        ArgumentNullException.ThrowIfNull(rejection);
+        return rejection.Reason;
     }
 }

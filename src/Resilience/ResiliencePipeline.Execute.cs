@@ -10,7 +10,7 @@ public sealed partial class ResiliencePipeline
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled. If a retry was waiting, the last failure is the inner exception.</exception>
-    /// <exception cref="ResilienceException">A policy refused the call.</exception>
+    /// <exception cref="ResilienceException">A policy rejected the call.</exception>
     /// <exception cref="TimedOutException">A timeout policy ended the last attempt.</exception>
     [OverloadResolutionPriority(1)]
     public ValueTask<T> ExecuteAsync<T>(Func<CancellationToken, ValueTask<T>> callback, CancellationToken cancellationToken = default)
@@ -96,7 +96,7 @@ public sealed partial class ResiliencePipeline
         return ChainFor<Nothing>().RunWithoutResult(new VoidContextInvocation<TState>(callback, state), options, cancellationToken);
     }
 
-    /// <summary>Runs the delegate through the pipeline and answers with its ending; never throws for a failure, a refusal or a cancellation.</summary>
+    /// <summary>Runs the delegate through the pipeline and answers with its outcome; never throws for a failure, a rejection or a cancellation.</summary>
     /// <param name="callback">The call; it must honour the token that it is given.</param>
     /// <param name="cancellationToken">Cancels the call and every wait of the pipeline.</param>
     /// <exception cref="ArgumentNullException"><paramref name="callback"/> is null (thrown at once, not by the task).</exception>
@@ -134,7 +134,7 @@ public sealed partial class ResiliencePipeline
         return ChainFor<T>().TryRun(new TaskStateInvocation<TState, T>(callback, state), cancellationToken);
     }
 
-    /// <summary>Runs a delegate that sees the context, with options for this call, and answers with its ending; never throws for a failure.</summary>
+    /// <summary>Runs a delegate that sees the context, with options for this call, and answers with its outcome; never throws for a failure.</summary>
     /// <param name="options">What the caller says about the call.</param>
     /// <param name="callback">The call; its token is <see cref="ResilienceContext.CancellationToken"/>.</param>
     /// <param name="state">Handed to the delegate.</param>

@@ -14,7 +14,7 @@ public abstract class ResiliencePipelineBuilderBase
     {
     }
 
-    /// <summary>The name of the pipeline in telemetry, refusals and descriptions. Default: empty.</summary>
+    /// <summary>The name of the pipeline in telemetry, rejections and descriptions. Default: empty.</summary>
     public string Name { get; set; } = "";
 
     /// <summary>The source of time for every policy. Default: the system's.</summary>
@@ -27,7 +27,7 @@ public abstract class ResiliencePipelineBuilderBase
     /// that its metrics are its own.</summary>
     public IMeterFactory? MeterFactory { get; set; }
 
-    /// <summary>Decides what each ending of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
+    /// <summary>Decides what each outcome of an attempt means. Default: <see cref="OutcomeClassifier.Default"/>.</summary>
     public OutcomeClassifier Classifier { get; set; } = OutcomeClassifier.Default;
 
     /// <summary>Where this runs ("Development", "Production"), for policies that do not belong everywhere. Default null: they look at
@@ -175,7 +175,7 @@ public static class ResiliencePipelineBuilderExtensions
         return builder;
     }
 
-    /// <summary>Adds a whole pipeline as one policy. It keeps its own state and time; the endings are judged by the outer pipeline's classifier.</summary>
+    /// <summary>Adds a whole pipeline as one policy. It keeps its own state and time; the outcomes are judged by the outer pipeline's classifier.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddPipeline<TBuilder>(this TBuilder builder, ResiliencePipeline pipeline)
         where TBuilder : ResiliencePipelineBuilderBase
@@ -192,7 +192,7 @@ public static class ResiliencePipelineBuilderExtensions
         return builder.AddPolicy(new PipelineOptions(), e => new NestedPipelinePolicy(() => pipeline.Parts, e.PolicyName, typeof(T)));
     }
 
-    /// <summary>Decides what each ending means by adding rules to the present classifier.</summary>
+    /// <summary>Decides what each outcome means by adding rules to the present classifier.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder Classify<TBuilder>(this TBuilder builder, Func<OutcomeClassifier, OutcomeClassifier> rules)
         where TBuilder : ResiliencePipelineBuilderBase
@@ -216,18 +216,18 @@ public static class ResiliencePipelineBuilderExtensions
     }
 
     /// <summary>Adds a listener that comes and goes while the pipeline runs. Changes of state (<see cref="CircuitChanged"/>) are always told;
-    /// events of single calls are made for it only while <paramref name="hearsCalls"/> says so, and cost nothing otherwise.</summary>
+    /// events of single calls are made for it only while <paramref name="observesCalls"/> says so, and cost nothing otherwise.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="listener">As in the other form. It may hear more than it wants, when others listen too.</param>
-    /// <param name="hearsCalls">Asked at each retry, refusal and the like, on the thread of the call: read a field, no more.</param>
+    /// <param name="observesCalls">Asked at each retry, rejection and the like, on the thread of the call: read a field, no more.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
-    public static TBuilder OnEvent<TBuilder>(this TBuilder builder, Action<ResilienceEvent> listener, Func<bool> hearsCalls)
+    public static TBuilder OnEvent<TBuilder>(this TBuilder builder, Action<ResilienceEvent> listener, Func<bool> observesCalls)
         where TBuilder : ResiliencePipelineBuilderBase
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(listener);
-        ArgumentNullException.ThrowIfNull(hearsCalls);
-        builder.Listen(new(listener, hearsCalls));
+        ArgumentNullException.ThrowIfNull(observesCalls);
+        builder.Listen(new(listener, observesCalls));
         return builder;
     }
 

@@ -102,7 +102,7 @@ public abstract class ResiliencePolicy
 public abstract class SimplePolicy : ResiliencePolicy
 {
     /// <summary>What happens to one call. Call <paramref name="next"/> to let it go on: once, not at all, or again.</summary>
-    /// <remarks>If this method throws, the pipeline turns the exception into an ending, classified like any other.</remarks>
+    /// <remarks>If this method throws, the pipeline turns the exception into an outcome, classified like any other.</remarks>
     protected abstract ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context);
 
     /// <inheritdoc/>

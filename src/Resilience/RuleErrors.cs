@@ -7,7 +7,7 @@ namespace Resilience;
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="Answer">What the rule answered.</param>
 /// <param name="IsResult">True: it was asked about a result; false: about an exception.</param>
-public sealed record RuleAnswerRefused(string PipelineName, Verdict Answer, bool IsResult)
+public sealed record RuleVerdictIgnored(string PipelineName, Verdict Answer, bool IsResult)
     : ResilienceEvent(PipelineName, "classifier");
 
 /// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>
@@ -21,6 +21,6 @@ internal sealed class RuleErrors(PolicyEnvironment environment)
 
         // Full fence: of several calls that see the same at once one tells.
         if ((Volatile.Read(ref _told) & sort) == 0 && (Interlocked.Or(ref _told, sort) & sort) == 0)
-            environment.Publish(new RuleAnswerRefused(environment.PipelineName, answer, isResult));
+            environment.Publish(new RuleVerdictIgnored(environment.PipelineName, answer, isResult));
     }
 }

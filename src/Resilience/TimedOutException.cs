@@ -2,7 +2,7 @@ namespace Resilience;
 
 /// <summary>A timeout policy ended an attempt or a call. A <see cref="TimeoutException"/>, so existing catch blocks work.</summary>
 /// <remarks>
-/// It is a <see cref="Verdict.Failure"/>, not a refusal: the dependency was asked, and whether it did the deed is unknown. If it
+/// It is a <see cref="Verdict.Failure"/>, not a rejection: the dependency was asked, and whether it did the operation is unknown. If it
 /// was not the policy's time that was up but the caller's own deadline (<see cref="CallOptions.Deadline"/>), it is <see cref="Verdict.Ignored"/>.
 /// </remarks>
 public sealed class TimedOutException : TimeoutException

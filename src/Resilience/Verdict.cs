@@ -8,7 +8,7 @@ namespace Resilience;
 /// </remarks>
 public enum Verdict : byte
 {
-    /// <summary>No ending at all: the content of <c>default(Outcome&lt;T&gt;)</c>. A pipeline refuses to return it.</summary>
+    /// <summary>No outcome at all: the content of <c>default(Outcome&lt;T&gt;)</c>. A pipeline rejects to return it.</summary>
     None = 0,
 
     /// <summary>The dependency answered as it should.</summary>
@@ -20,6 +20,6 @@ public enum Verdict : byte
     /// <summary>Says nothing about the dependency: the caller cancelled, or the request itself was wrong. Never retried, never counted.</summary>
     Ignored = 3,
 
-    /// <summary>One of our own policies refused: open circuit, no permit. The dependency was not asked.</summary>
+    /// <summary>One of our own policies rejected: open circuit, no permit. The dependency was not asked.</summary>
     Rejected = 4,
 }

@@ -72,7 +72,7 @@ public sealed class LifetimeTests
         moreReferences: framework);
 
     [Theory]
-    [InlineData("bool Ask() { var breaker = [|new CircuitBreaker(new CircuitBreakerOptions())|]; if (breaker.TryEnter(out CircuitPermit permit) != CircuitEntry.Admitted) return false; breaker.Exit(permit, Verdict.Success); return true; }")]
+    [InlineData("bool Ask() { var breaker = [|new CircuitBreaker(new CircuitBreakerOptions())|]; if (breaker.TryEnter(out CircuitPermit permit) != CircuitAdmission.Admitted) return false; breaker.Exit(permit, Verdict.Success); return true; }")]
     [InlineData("bool Ask() { RetryBudget budget = [|new()|]; budget.RecordCall(); return budget.TryWithdraw(); }")]
     [InlineData("bool Ask() => [|new RetryBudget()|].TryWithdraw();")]
     [InlineData("async Task AskAsync() { var limit = [|new ConcurrencyLimit(new ConcurrencyLimitOptions())|]; if (await limit.EnterAsync() is null) limit.Release(); }")]
@@ -80,7 +80,7 @@ public sealed class LifetimeTests
     public Task State_that_is_made_for_each_call_is_reported(string members) => Analysis.CheckAsync("RES102", Analysis.InClass(members));
 
     [Theory]
-    [InlineData("static readonly CircuitBreaker Breaker = new(new CircuitBreakerOptions()); bool Ask() => Breaker.TryEnter(out _) == CircuitEntry.Admitted;")]
+    [InlineData("static readonly CircuitBreaker Breaker = new(new CircuitBreakerOptions()); bool Ask() => Breaker.TryEnter(out _) == CircuitAdmission.Admitted;")]
     [InlineData("void Fill(RetryBudget[] all) { var budget = new RetryBudget(); all[0] = budget; budget.TryWithdraw(); }")]
     [InlineData("int Drain() { var budget = new RetryBudget(); int n = 0; while (budget.TryWithdraw()) n++; return n; }")]
     [InlineData("ResiliencePipeline Make() { var breaker = new CircuitBreaker(new CircuitBreakerOptions()); return new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build(); }")]

@@ -52,11 +52,11 @@ Check("circuit opens", breaker.State == CircuitState.Open);
 try
 {
     await guarded.ExecuteAsync(_ => ValueTask.CompletedTask);
-    Check("refusal thrown", false);
+    Check("rejection thrown", false);
 }
-catch (CircuitOpenException refused)
+catch (CircuitOpenException rejected)
 {
-    Check("refusal thrown", refused.RetryAfter > TimeSpan.Zero);
+    Check("rejection thrown", rejected.RetryAfter > TimeSpan.Zero);
 }
 
 long counted = 0;
@@ -118,7 +118,7 @@ async Task IdempotencyAsync()
         }
 
         Check($"{store.Traits.Name}: added", await gate.GetOrAddAsync(new IdempotencyKey("aot", "text"), (_, _) => new ValueTask<string>("created")) == "created");
-        Check($"{store.Traits.Name}: message", await gate.ProcessOnceAsync(new IdempotencyKey("aot", "m"), (_, _) => default) == MessageAnswer.Processed);
+        Check($"{store.Traits.Name}: message", await gate.ProcessOnceAsync(new IdempotencyKey("aot", "m"), (_, _) => default) == MessageResult.Processed);
     }
 
     File.Delete(file);

@@ -8,13 +8,13 @@ public sealed class ChaosRehearsalTests
 {
     private readonly Ledger _ledger = new();
 
-    private async Task<(string Answer, int Charges)> RehearseAsync(bool hasKey, bool serverHeedsKeys)
+    private async Task<(string Answer, int Charges)> RehearseAsync(bool hasKey, bool serverHonorsKeys)
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>
             {
                 RouteHandlerBuilder charges = app.MapPost("/charges", () => _ledger.ChargeAsync());
-                if (serverHeedsKeys) charges.RequireIdempotencyKey();
+                if (serverHonorsKeys) charges.RequireIdempotencyKey();
             },
             endpoints: o => o.AllowSharedScope = true);
         int left = 2;
@@ -39,13 +39,13 @@ public sealed class ChaosRehearsalTests
 
     [Fact]
     public async Task With_a_key_two_lost_replies_are_healed_and_the_customer_is_charged_once() =>
-        (await RehearseAsync(hasKey: true, serverHeedsKeys: true)).Should().Be(("charge 1", 1));
+        (await RehearseAsync(hasKey: true, serverHonorsKeys: true)).Should().Be(("charge 1", 1));
 
     [Fact]
     public async Task Without_a_key_nothing_is_repeated_and_nobody_knows_what_was_done() =>
-        (await RehearseAsync(hasKey: false, serverHeedsKeys: false)).Should().Be(("lost", 1));
+        (await RehearseAsync(hasKey: false, serverHonorsKeys: false)).Should().Be(("lost", 1));
 
     [Fact]
-    public async Task With_a_key_that_the_server_does_not_heed_the_rehearsal_finds_three_charges() =>
-        (await RehearseAsync(hasKey: true, serverHeedsKeys: false)).Should().Be(("charge 3", 3));
+    public async Task With_a_key_that_the_server_does_not_honor_the_rehearsal_finds_three_charges() =>
+        (await RehearseAsync(hasKey: true, serverHonorsKeys: false)).Should().Be(("charge 3", 3));
 }

@@ -77,7 +77,7 @@ public sealed class ClientLeavesTests
                 // This process slept for longer than its lease, and another one took over.
                 IdempotencyClaim claim = context.GetIdempotencyClaim()!;
                 time.Advance(TimeSpan.FromHours(1));
-                AcquireAnswer other = await store.TryAcquireAsync(new()
+                AcquireResult other = await store.TryAcquireAsync(new()
                 {
                     Id = claim.Id,
                     Fingerprint = claim.Fingerprint,
@@ -88,7 +88,7 @@ public sealed class ClientLeavesTests
                 });
                 HttpResponseRecord theirs = new() { Status = 201, Body = "theirs"u8.ToArray() };
                 byte[] payload = IdempotencyPayload.Encode(IdempotencyPayloadKind.HttpResponse, theirs.Encode());
-                if (isOtherDone) await store.CompleteAsync(claim.Id, other.Fence, IdempotencyEnding.Completed, payload, TimeSpan.FromHours(1));
+                if (isOtherDone) await store.CompleteAsync(claim.Id, other.Fence, IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1));
                 context.Response.Headers.ETag = "\"ours\"";
                 await context.Response.WriteAsync("ours");
             }).RequireIdempotencyKey(),

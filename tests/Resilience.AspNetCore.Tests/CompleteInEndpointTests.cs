@@ -109,7 +109,7 @@ public sealed class CompleteInEndpointTests : IDisposable
     }
 
     [Fact]
-    public async Task A_refusal_after_a_rollback_is_kept_as_any_other()
+    public async Task A_rejection_after_a_rollback_is_kept_as_any_other()
     {
         await using Shop shop = await OpenAsync((_, transaction, _, _) =>
         {
@@ -179,7 +179,7 @@ public sealed class CompleteInEndpointTests : IDisposable
     private static async Task TakeOverAsync(SqliteIdempotencyStore store, IdempotencyClaim claim)
     {
         await store.ReleaseAsync(claim.Id, claim.Fence);
-        AcquireAnswer other = await store.TryAcquireAsync(new()
+        AcquireResult other = await store.TryAcquireAsync(new()
         {
             Id = claim.Id,
             Fingerprint = claim.Fingerprint,
@@ -190,6 +190,6 @@ public sealed class CompleteInEndpointTests : IDisposable
         });
         byte[] record = new HttpResponseRecord { Status = 202, Body = "theirs"u8.ToArray() }.Encode();
         await store.CompleteAsync(
-            claim.Id, other.Fence, IdempotencyEnding.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.HttpResponse, record), TimeSpan.FromHours(1));
+            claim.Id, other.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.HttpResponse, record), TimeSpan.FromHours(1));
     }
 }

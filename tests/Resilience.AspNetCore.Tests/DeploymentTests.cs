@@ -90,12 +90,12 @@ public sealed class DeploymentTests : IDisposable
 
         await stops.App.StopAsync().WaitAsync(Shop.Patience);
 
-        MessageAnswer answer = await stays.App.Services.GetRequiredService<IdempotencyGate>().ProcessOnceAsync(message, (claim, _) =>
+        MessageResult answer = await stays.App.Services.GetRequiredService<IdempotencyGate>().ProcessOnceAsync(message, (claim, _) =>
         {
             claim.Attempt.Should().Be(2);
             return ValueTask.CompletedTask;
         });
-        answer.Should().Be(MessageAnswer.Processed);
+        answer.Should().Be(MessageResult.Processed);
     }
 
     private static TaskCompletionSource NewGate() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -111,7 +111,7 @@ public sealed class DeploymentTests : IDisposable
         builder.Services.AddIdempotency(o =>
         {
             (o.Lease, o.MaxExecution) = (TimeSpan.FromHours(1), TimeSpan.FromHours(2));
-            o.WhenInFlight = WhenInFlight.Refuse;
+            o.WhenInFlight = WhenInFlight.Reject;
             o.AcquireTimeout = TimeSpan.FromSeconds(30); // the machine may be busy
         }).UseSqlite($"Data Source={_file}").AddEndpoints(o => o.AllowSharedScope = true);
         builder.Services.AddHostedService<Consumer>();

@@ -68,7 +68,7 @@ public sealed class EndpointTests
     [InlineData("a b", "key-invalid")]
     [InlineData("\"a\" junk", "key-invalid")]
     [InlineData("\"a\";1x", "key-invalid")]
-    public async Task A_missing_or_malformed_key_is_refused_and_nothing_is_executed(string? key, string code)
+    public async Task A_missing_or_malformed_key_is_rejected_and_nothing_is_executed(string? key, string code)
     {
         await using Shop shop = await OpenAsync();
 
@@ -80,7 +80,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task Keys_too_long_too_short_or_sent_twice_are_refused()
+    public async Task Keys_too_long_too_short_or_sent_twice_are_rejected()
     {
         await using Shop shop = await OpenAsync(endpoints: o => o.MinKeyLength = 8);
 
@@ -106,7 +106,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task The_same_key_for_another_request_is_refused_whatever_differs()
+    public async Task The_same_key_for_another_request_is_rejected_whatever_differs()
     {
         await using Shop shop = await OpenAsync();
         await shop.SendAsync("/orders/1/refund?a=1&b=2", body: "{\"amount\":1}");
@@ -142,11 +142,11 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task A_request_in_nobodys_name_is_refused_unless_sharing_is_asked_for()
+    public async Task A_request_in_nobodys_name_is_rejected_unless_sharing_is_asked_for()
     {
         await using Shop closed = await OpenAsync();
-        Shop.Reply refused = await closed.SendAsync("/charges", user: null);
-        (refused.Status, CodeOf(refused)).Should().Be((401, "caller-unknown"));
+        Shop.Reply rejected = await closed.SendAsync("/charges", user: null);
+        (rejected.Status, CodeOf(rejected)).Should().Be((401, "caller-unknown"));
         _ledger.Count.Should().Be(0);
 
         await using Shop open = await OpenAsync(endpoints: o => o.AllowSharedScope = true);
@@ -238,11 +238,11 @@ public sealed class EndpointTests
         using StreamReader reader = new(client.GetStream());
         string? status = await reader.ReadLineAsync().WaitAsync(Shop.Patience);
 
-        status.Should().StartWith(isLeftAlone ? "HTTP/1.1 200" : "HTTP/1.1 400", "without a key it is refused, unless it is not guarded");
+        status.Should().StartWith(isLeftAlone ? "HTTP/1.1 200" : "HTTP/1.1 400", "without a key it is rejected, unless it is not guarded");
     }
 
     [Fact]
-    public async Task A_request_that_is_too_large_is_refused_with_or_without_a_length()
+    public async Task A_request_that_is_too_large_is_rejected_with_or_without_a_length()
     {
         await using Shop shop = await OpenAsync(endpoints: o => o.MaxRequestBodyBytes = 1000);
 

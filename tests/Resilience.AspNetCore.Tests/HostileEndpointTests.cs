@@ -74,7 +74,7 @@ public sealed class HostileEndpointTests
     }
 
     [Fact]
-    public async Task A_form_that_is_refused_as_a_forgery_is_not_remembered()
+    public async Task A_form_that_is_rejected_as_a_forgery_is_not_remembered()
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>
@@ -88,7 +88,7 @@ public sealed class HostileEndpointTests
                 s.AddAntiforgery();
                 s.AddDataProtection().UseEphemeralDataProtectionProvider();
             });
-        Shop.Reply refused = await shop.SendAsync("/do", change: r => SendForm(r, "1"));
+        Shop.Reply rejected = await shop.SendAsync("/do", change: r => SendForm(r, "1"));
         Shop.Reply page = await shop.SendAsync("/page", method: "GET", change: r => r.Content = null);
         Task<Shop.Reply> SendAsync(string amount) => shop.SendAsync("/do", change: r =>
         {
@@ -98,7 +98,7 @@ public sealed class HostileEndpointTests
         });
         Shop.Reply accepted = await SendAsync("1"), again = await SendAsync("1"), other = await SendAsync("2");
 
-        refused.Status.Should().Be(400);
+        rejected.Status.Should().Be(400);
         (accepted.Text, again.Text, again.IsReplayed).Should().Be(("1 done 1", "1 done 1", true));
         other.Status.Should().Be(422);
         _executions.Should().Be(1);
@@ -174,7 +174,7 @@ public sealed class HostileEndpointTests
                 await CountAsync();
                 foreach (byte[] piece in large.Chunk(100_000)) c.Response.Body.Write(piece);
             }).RequireIdempotencyKey(),
-            o => o.WhenInFlight = WhenInFlight.Refuse,
+            o => o.WhenInFlight = WhenInFlight.Reject,
             services: s => s.Configure<KestrelServerOptions>(o => o.AllowSynchronousIO = isAllowed));
 
         Shop.Reply first = await shop.SendAsync("/do"), again = await shop.SendAsync("/do");

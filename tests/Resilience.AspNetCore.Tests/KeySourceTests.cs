@@ -72,7 +72,7 @@ public sealed class KeySourceTests
     }
 
     [Fact]
-    public async Task A_body_that_is_too_large_to_look_for_a_key_is_refused_and_a_large_one_reaches_the_endpoint_whole()
+    public async Task A_body_that_is_too_large_to_look_for_a_key_is_rejected_and_a_large_one_reaches_the_endpoint_whole()
     {
         await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/hook", async (HttpContext c) => (await new StreamReader(c.Request.Body).ReadToEndAsync()).Length)
             .RequireIdempotencyKey(o => (o.KeyFor, o.MaxRequestBodyBytes) = (IdempotencyKeySource.Json("id"), 100_000)));
@@ -83,7 +83,7 @@ public sealed class KeySourceTests
     }
 
     [Fact]
-    public void Sources_that_look_nowhere_are_refused()
+    public void Sources_that_look_nowhere_are_rejected()
     {
         FluentActions.Invoking(() => IdempotencyKeySource.Json()).Should().Throw<ArgumentException>();
         FluentActions.Invoking(() => IdempotencyKeySource.Header("a b")).Should().Throw<ArgumentException>();

@@ -96,9 +96,9 @@ public sealed class ParserTests
     [Fact]
     public void A_value_may_be_as_long_as_the_bound_and_what_is_wrong_is_said()
     {
-        Parse(new string('k', IdempotencyKeyHeader.LongestValue), out string key).Should().BeTrue();
-        key.Should().HaveLength(IdempotencyKeyHeader.LongestValue);
-        IdempotencyKeyHeader.TryParse(new string('k', IdempotencyKeyHeader.LongestValue + 1), true, out _, out string tooLong).Should().BeFalse();
+        Parse(new string('k', IdempotencyKeyHeader.MaxValue), out string key).Should().BeTrue();
+        key.Should().HaveLength(IdempotencyKeyHeader.MaxValue);
+        IdempotencyKeyHeader.TryParse(new string('k', IdempotencyKeyHeader.MaxValue + 1), true, out _, out string tooLong).Should().BeFalse();
         tooLong.Should().Be("is longer than 1024 characters");
         IdempotencyKeyHeader.TryParse("abc", false, out _, out string bare).Should().BeFalse();
         bare.Should().Be("is not in quotes");
@@ -115,7 +115,7 @@ public sealed class ParserTests
         FluentActions.Invoking(() => IdempotencyKeyHeader.Format(key!)).Should().Throw<ArgumentException>().WithParameterName(nameof(key));
 
     [Fact]
-    public void Whatever_is_sent_is_read_or_refused_and_a_formatted_key_is_read_back()
+    public void Whatever_is_sent_is_read_or_rejected_and_a_formatted_key_is_read_back()
     {
         Gen<string> hostile = Gen.OneOf(
             Gen.String, Gen.String[Gen.Char["\"\\;,=a1? \t\0\u00ff*:"], 0, 24], Gen.String[Gen.Char[' ', '~'], 1, 60].Select(s => $"\"{s}\""));
@@ -164,7 +164,7 @@ public sealed class ParserTests
     }
 
     [Fact]
-    public void Whatever_is_stored_is_read_or_refused_and_nothing_is_invented()
+    public void Whatever_is_stored_is_read_or_rejected_and_nothing_is_invented()
     {
         Gen.Byte.Array[0, 64].Sample(bytes =>
         {

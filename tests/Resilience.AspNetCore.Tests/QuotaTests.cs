@@ -26,8 +26,8 @@ public sealed class QuotaTests
         CallerQuota quota = shop.Services.GetRequiredService<CallerQuotas>().Of("");
         await Until(() => shop.Services.GetRequiredService<IdempotencyGate>().Waiting == 1);
 
-        Shop.Reply refused = await shop.SendAsync("/charge", "k2");
-        (refused.Status, CodeOf(refused), refused.Headers.RetryAfter!.ToString()).Should().Be((429, "too-many-open", "1"));
+        Shop.Reply rejected = await shop.SendAsync("/charge", "k2");
+        (rejected.Status, CodeOf(rejected), rejected.Headers.RetryAfter!.ToString()).Should().Be((429, "too-many-open", "1"));
         Task<Shop.Reply> ofAnother = shop.SendAsync("/charge", "k1", user: "bob");
         await Until(() => _ledger.Count == 2);
         quota.OpenCallers.Should().Be(2);
@@ -47,10 +47,10 @@ public sealed class QuotaTests
         {
             app.MapPost("/throws", void () => throw new InvalidOperationException("broken")).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
             app.MapPost("/bound/{n:int}", (int n, int missing) => n + missing).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
-            app.MapPost("/refuses", () => Results.StatusCode(503)).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
+            app.MapPost("/rejects", () => Results.StatusCode(503)).RequireIdempotencyKey(o => o.MaxOpenPerScope = 1);
         });
         CallerQuota quota = shop.Services.GetRequiredService<CallerQuotas>().Of("");
-        foreach ((string path, int status) in new[] { ("/throws", 500), ("/bound/7", 400), ("/refuses", 503), ("/refuses", 503) })
+        foreach ((string path, int status) in new[] { ("/throws", 500), ("/bound/7", 400), ("/rejects", 503), ("/rejects", 503) })
         {
             (await shop.SendAsync(path, path)).Status.Should().Be(status);
             await Until(() => quota.OpenCallers == 0);
@@ -76,14 +76,14 @@ public sealed class QuotaTests
         time.Pass(TimeSpan.FromMinutes(30));
         (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200);
 
-        Shop.Reply refused = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"), reused = await shop.SendAsync("/charge", "k1", body: "other");
+        Shop.Reply rejected = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"), reused = await shop.SendAsync("/charge", "k1", body: "other");
 
-        (refused.Status, CodeOf(refused)).Should().Be((429, "too-many-keys"));
+        (rejected.Status, CodeOf(rejected)).Should().Be((429, "too-many-keys"));
         (again.Text, again.IsReplayed).Should().Be((first.Text, true), "what is known is told");
         reused.Status.Should().Be(422);
         (await shop.SendAsync("/charge", "k3", user: "bob")).Status.Should().Be(200, "another caller has keys of his own");
 
-        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(refused.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
+        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(rejected.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeGreaterThan(TimeSpan.FromHours(3.5), "no key has expired before").And.BeLessThanOrEqualTo(TimeSpan.FromHours(5));
         time.Pass(retryAfter - TimeSpan.FromHours(1.1));
         (await shop.SendAsync("/charge", "k3")).Status.Should().Be(429);
@@ -123,10 +123,10 @@ public sealed class QuotaTests
         time.Pass(TimeSpan.FromHours(1));
         await shop.SendAsync("/charge", "k2", user: "bob");
 
-        Shop.Reply refused = await shop.SendAsync("/charge", "k3", user: "carol");
+        Shop.Reply rejected = await shop.SendAsync("/charge", "k3", user: "carol");
 
-        (refused.Status, CodeOf(refused)).Should().Be((503, "store-unavailable"));
-        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(refused.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
+        (rejected.Status, CodeOf(rejected)).Should().Be((503, "store-unavailable"));
+        TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(rejected.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeCloseTo(TimeSpan.FromHours(1), TimeSpan.FromSeconds(2));
         time.Pass(retryAfter);
         (await shop.SendAsync("/charge", "k3", user: "carol")).Status.Should().Be(200);
@@ -139,9 +139,9 @@ public sealed class QuotaTests
         await using Shop shop = await Shop.OpenAsync(
             app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(), gate: g => g.UseInMemory(o => o.MaxRecords = 10));
         for (int i = 0; i < 5; i++) (await shop.SendAsync("/charge", $"k{i}")).Status.Should().Be(200);
-        Shop.Reply refused = await shop.SendAsync("/charge", "k5");
-        (refused.Status, CodeOf(refused)).Should().Be((429, "too-many-keys"));
-        refused.Text.Should().Contain("At most 5 keys");
+        Shop.Reply rejected = await shop.SendAsync("/charge", "k5");
+        (rejected.Status, CodeOf(rejected)).Should().Be((429, "too-many-keys"));
+        rejected.Text.Should().Contain("At most 5 keys");
         (await shop.SendAsync("/charge", "k0")).IsReplayed.Should().BeTrue();
         for (int i = 0; i < 5; i++) (await shop.SendAsync("/charge", $"k{i}", user: "bob")).Status.Should().Be(200, "there is room for the others");
         _ledger.Count.Should().Be(10);
@@ -169,26 +169,26 @@ public sealed class QuotaTests
             Clock time = new();
             CallerQuota quota = new(time);
             TimeSpan retention = TimeSpan.FromSeconds(random.Next(1, 1000)), now = TimeSpan.Zero;
-            int most = random.Next(1, 6);
+            int max = random.Next(1, 6);
             List<(string Scope, TimeSpan At, long Generation)> kept = [];
             for (int step = 0; step < 60; step++)
             {
                 string scope = $"caller-{random.Next(2)}";
                 List<(string Scope, TimeSpan At, long Generation)> live = [.. kept.Where(k => k.Scope == scope && now - k.At < retention)];
-                if (quota.TryUse(scope, most, retention, out long generation, out TimeSpan retryAfter))
+                if (quota.TryUse(scope, max, retention, out long generation, out TimeSpan retryAfter))
                 {
-                    live.Count.Should().BeLessThan(most);
+                    live.Count.Should().BeLessThan(max);
                     if (random.Next(3) == 0) quota.GiveBack(scope, generation);
                     else kept.Add((scope, now, generation));
                 }
                 else
                 {
-                    kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8)).Should().BeGreaterThanOrEqualTo(most, "it is refused for a reason");
+                    kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8)).Should().BeGreaterThanOrEqualTo(max, "it is rejected for a reason");
                     if (random.Next(2) == 0)
                     {
                         time.Pass(retryAfter);
                         now += retryAfter;
-                        quota.TryUse(scope, most, retention, out generation, out _).Should().BeTrue("that time was told");
+                        quota.TryUse(scope, max, retention, out generation, out _).Should().BeTrue("that time was told");
                         kept.Add((scope, now, generation));
                     }
                 }

@@ -65,7 +65,7 @@ public sealed class RegistrationTests
         gate.Store.Should().BeOfType<GuardedIdempotencyStore>();
 
         for (int i = 0; i < 200; i++)
-            (await gate.EnterAsync(IdempotencyKey.Shared($"{i}").ToId(), default)).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+            (await gate.EnterAsync(IdempotencyKey.Shared($"{i}").ToId(), default)).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
 
         store.Asked.Should().BeInRange(10, 100, "an open circuit asks no more");
     }
@@ -76,7 +76,7 @@ public sealed class RegistrationTests
         FailingStore store = new() { Fault = IdempotencyStoreFault.Corrupt };
         IdempotencyGate gate = GateOf(b => b.UseStore(_ => store));
 
-        for (int i = 0; i < 100; i++) (await gate.EnterAsync(IdempotencyKey.Shared($"{i}").ToId(), default)).Answer.Should().Be(IdempotencyAnswer.Unreadable);
+        for (int i = 0; i < 100; i++) (await gate.EnterAsync(IdempotencyKey.Shared($"{i}").ToId(), default)).Status.Should().Be(IdempotencyStatus.Unreadable);
 
         store.Asked.Should().Be(100);
     }
@@ -95,17 +95,17 @@ public sealed class RegistrationTests
             return ValueTask.FromException<T>(new IdempotencyStoreException(Fault, "planned"));
         }
 
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => Fail<AcquireAnswer>();
+        public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => Fail<AcquireResult>();
 
         public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => Fail<bool>();
 
         public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => Fail<bool>();
+            IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) => Fail<bool>();
 
         public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => Fail<bool>();
 
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => Fail<PeekAnswer>();
+        public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => Fail<PeekResult>();
 
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => Fail<int>();
+        public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => Fail<int>();
     }
 }

@@ -74,7 +74,7 @@ public sealed class ReplayTests
     /// <summary>A record as if it had been written by whoever can write to the store.</summary>
     private static async Task PlantAsync(Shop shop, string key, params KeyValuePair<string, string>[] headers)
     {
-        IdempotencyEntry entry = await shop.Services.GetRequiredService<IdempotencyGate>().EnterAsync(new IdempotencyKey("s", key).ToId(), default);
+        IdempotencyResult entry = await shop.Services.GetRequiredService<IdempotencyGate>().EnterAsync(new IdempotencyKey("s", key).ToId(), default);
         HttpResponseRecord record = new() { Status = 200, Headers = headers, Body = "0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"u8.ToArray() };
         await entry.Claim!.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record.Encode());
     }
@@ -155,9 +155,9 @@ public sealed class ReplayTests
         (await shop.SendAsync("/do")).Text.Should().Be("done 1");
         mayReplay = false;
 
-        Shop.Reply refused = await shop.SendAsync("/do"), reused = await shop.SendAsync("/do", body: "{\"other\":1}");
+        Shop.Reply rejected = await shop.SendAsync("/do"), reused = await shop.SendAsync("/do", body: "{\"other\":1}");
 
-        (refused.Status, refused.Text.Contains("replay-forbidden", StringComparison.Ordinal)).Should().Be((403, true));
+        (rejected.Status, rejected.Text.Contains("replay-forbidden", StringComparison.Ordinal)).Should().Be((403, true));
         reused.Status.Should().Be(403, "nor is it told that there was an earlier request");
         (asked, _executions).Should().Be((3, 1));
         (await shop.SendAsync("/do", "k2")).Text.Should().Be("done 2");
@@ -208,7 +208,7 @@ public sealed class ReplayTests
 
     private static async Task<string> StoredAsync(IIdempotencyStore store, string key)
     {
-        AcquireAnswer answer = await store.TryAcquireAsync(new()
+        AcquireResult answer = await store.TryAcquireAsync(new()
         {
             Id = new IdempotencyKey("s", key).ToId(),
             Nonce = Guid.NewGuid(),

@@ -15,7 +15,7 @@ public sealed class ResponseTests
         {
             Interlocked.Increment(ref _executions);
             await endpoint(context);
-        }).RequireIdempotencyKey(options), o => o.WhenInFlight = WhenInFlight.Refuse);
+        }).RequireIdempotencyKey(options), o => o.WhenInFlight = WhenInFlight.Reject);
 
     private async Task<(Shop.Reply First, Shop.Reply Second)> TwiceAsync(Func<HttpContext, Task> endpoint, Action<IdempotencyEndpointOptions>? options = null)
     {
@@ -78,7 +78,7 @@ public sealed class ResponseTests
     public static TheoryData<string, string> Errors => new()
     {
         { "anything", "held" }, { "a request that was sent", "held" }, { "a disk", "held" }, { "a timeout", "held" }, { "cut off", "held" },
-        { "refused by us", "free" }, { "never connected", "free" }, { "not valid", "free" }, { "never connected, wrapped", "free" }, { "past", "unknown" },
+        { "rejected by us", "free" }, { "never connected", "free" }, { "not valid", "free" }, { "never connected, wrapped", "free" }, { "past", "unknown" },
     };
 
     private static Exception Thrown(string what) => what switch
@@ -87,19 +87,19 @@ public sealed class ResponseTests
         "a disk" => new IOException("planned"),
         "a timeout" => new TimeoutException(),
         "cut off" => new OperationCanceledException(),
-        "refused by us" => Refused(),
+        "rejected by us" => Rejected(),
         "never connected" => new HttpRequestException(HttpRequestError.ConnectionError),
         "never connected, wrapped" => new InvalidOperationException("planned", new HttpRequestException(HttpRequestError.NameResolutionError)),
         "not valid" => new System.ComponentModel.DataAnnotations.ValidationException("planned"),
         _ => new InvalidOperationException("planned"),
     };
 
-    private static Exception Refused()
+    private static Exception Rejected()
     {
         CircuitBreaker breaker = new(new CircuitBreakerOptions());
         breaker.Isolate();
-        ValueTask<Outcome<int>> refused = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build().TryExecuteAsync(_ => new ValueTask<int>(1));
-        return refused.Result.Refusal!.ToException();
+        ValueTask<Outcome<int>> rejected = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build().TryExecuteAsync(_ => new ValueTask<int>(1));
+        return rejected.Result.Rejection!.ToException();
     }
 
     [Theory]

@@ -195,7 +195,7 @@ public sealed class StartTests
     }
 
     [Fact]
-    public void A_group_without_AddIdempotency_is_refused_where_it_is_mapped()
+    public void A_group_without_AddIdempotency_is_rejected_where_it_is_mapped()
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         WebApplication app = builder.Build();

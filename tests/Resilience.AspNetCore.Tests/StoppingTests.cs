@@ -44,7 +44,7 @@ public sealed class StoppingTests
                 if (where != "middleware") endpoint.RequireIdempotencyKey();
                 if (where != "default") endpoint.WithRequestTimeout(TimeSpan.FromMilliseconds(50));
             },
-            o => o.WhenInFlight = WhenInFlight.Refuse,
+            o => o.WhenInFlight = WhenInFlight.Reject,
             endpoints: o => o.ScopeFor = _ => "all",
             services: s => s.AddRequestTimeouts(o => o.DefaultPolicy = where == "default" ? new RequestTimeoutPolicy { Timeout = TimeSpan.FromMilliseconds(50) } : null));
 
@@ -151,7 +151,7 @@ public sealed class StoppingTests
                 else if (what == "the stream") context.Features.GetRequiredFeature<IHttpResetFeature>().Reset(8);
                 else context.Features.GetRequiredFeature<IConnectionLifetimeFeature>().Abort();
             }).RequireIdempotencyKey(),
-            o => o.WhenInFlight = WhenInFlight.Refuse,
+            o => o.WhenInFlight = WhenInFlight.Reject,
             services: s => s.Configure<KestrelServerOptions>(o => o.ConfigureEndpointDefaults(e => e.Protocols = HttpProtocols.Http2)));
         Task<Shop.Reply> SendAsync() => shop.SendAsync("/do", change: r => (r.Version, r.VersionPolicy) = (new(2, 0), HttpVersionPolicy.RequestVersionExact));
         await FluentActions.Awaiting(SendAsync).Should().ThrowAsync<HttpRequestException>();
@@ -198,8 +198,8 @@ public sealed class StoppingTests
 
     [Theory]
     [InlineData("/minimal")]
-    [InlineData("/bound/refused")]
-    public async Task A_refusal_by_the_endpoint_itself_is_kept(string path)
+    [InlineData("/bound/rejected")]
+    public async Task A_rejection_by_the_endpoint_itself_is_kept(string path)
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>
@@ -223,8 +223,8 @@ public sealed class BoundController : ControllerBase
     [HttpPost]
     public string Do(StoppingTests.Order order) => order.Item;
 
-    [HttpPost("refused")]
-    public IActionResult Refuse(StoppingTests.Order order) => BadRequest(order.Item);
+    [HttpPost("rejected")]
+    public IActionResult Reject(StoppingTests.Order order) => BadRequest(order.Item);
 }
 
 [ApiController]

@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>Lease, retention, attempts and waiting of single endpoints, and how long refusals are kept.</summary>
+/// <summary>Lease, retention, attempts and waiting of single endpoints, and how long rejections are kept.</summary>
 public sealed class TermsTests
 {
     private static readonly TimeSpan Day = TimeSpan.FromHours(24);
@@ -46,24 +46,24 @@ public sealed class TermsTests
     }
 
     [Fact]
-    public async Task One_endpoint_refuses_duplicates_at_once_and_another_lets_them_wait()
+    public async Task One_endpoint_rejects_duplicates_at_once_and_another_lets_them_wait()
     {
         Ledger now = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) }, later = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) };
         await using Shop shop = await Shop.OpenAsync(
             app =>
             {
-                app.MapPost("/now", () => now.ChargeAsync()).RequireIdempotencyKey(o => o.WhenInFlight = WhenInFlight.Refuse);
+                app.MapPost("/now", () => now.ChargeAsync()).RequireIdempotencyKey(o => o.WhenInFlight = WhenInFlight.Reject);
                 app.MapPost("/later", () => later.ChargeAsync()).RequireIdempotencyKey(o => o.MaxWait = TimeSpan.FromMinutes(5));
             });
         Task<Shop.Reply> first = shop.SendAsync("/now", key: "k1"), second = shop.SendAsync("/later", key: "k2");
         await Task.WhenAll(now.Begun.Task, later.Begun.Task).WaitAsync(Shop.Patience);
 
-        Shop.Reply refused = await shop.SendAsync("/now", key: "k1");
+        Shop.Reply rejected = await shop.SendAsync("/now", key: "k1");
         Task<Shop.Reply> waiting = shop.SendAsync("/later", key: "k2");
         now.Gate.SetResult();
         later.Gate.SetResult();
 
-        refused.Status.Should().Be(409);
+        rejected.Status.Should().Be(409);
         (await waiting).Text.Should().Be((await second).Text);
         (await first).Status.Should().Be(200);
         (now.Count, later.Count).Should().Be((1, 1));
@@ -72,7 +72,7 @@ public sealed class TermsTests
     public static TheoryData<string, string> Wrong => new()
     {
         { "lease", "Lease" }, { "retention", "Retention" }, { "attempts", "MaxAttempts" }, { "wait", "MaxWait" }, { "when", "WhenInFlight" }, { "execution", "MaxExecution" },
-        { "refusals", "RefusalRetention" }, { "against the gate", "Retention" }, { "attribute lease", "Lease" }, { "attribute nan", "Retention" }, { "attribute attempts", "MaxAttempts" },
+        { "rejections", "ClientErrorRetention" }, { "against the gate", "Retention" }, { "attribute lease", "Lease" }, { "attribute nan", "Retention" }, { "attribute attempts", "MaxAttempts" },
         { "attribute wait", "MaxWait" },
     };
 
@@ -100,7 +100,7 @@ public sealed class TermsTests
                     if (what == "wait") o.MaxWait = TimeSpan.Zero;
                     if (what == "when") o.WhenInFlight = (WhenInFlight)9;
                     if (what == "execution") o.MaxExecution = TimeSpan.FromDays(2);
-                    if (what == "refusals") o.RefusalRetention = TimeSpan.Zero;
+                    if (what == "rejections") o.ClientErrorRetention = TimeSpan.Zero;
                     if (what == "against the gate") o.Retention = TimeSpan.FromSeconds(29); // the gate's lease is 30 s
                 });
                 if (attribute is not null) endpoint.WithMetadata(attribute);
@@ -117,7 +117,7 @@ public sealed class TermsTests
     [InlineData(404, "chosen", 86_400)]
     [InlineData(409, "past the point of no return", 86_400)]
     [InlineData(404, "short retention", 60)]
-    public async Task A_refusal_is_kept_for_minutes_and_a_response_for_the_retention(int status, string how, int seconds)
+    public async Task A_rejection_is_kept_for_minutes_and_a_response_for_the_retention(int status, string how, int seconds)
     {
         await using Shop shop = await Shop.OpenAsync(
             app => app.MapPost("/do", (HttpContext context) =>
@@ -146,7 +146,7 @@ public sealed class TermsTests
             PropertyInfo option = typeof(IdempotencyEndpointOptions).GetProperty(term.Name)!, ofGate = typeof(IdempotencyOptions).GetProperty(term.Name)!;
             object value = (Nullable.GetUnderlyingType(term.PropertyType) ?? term.PropertyType) switch
             {
-                { IsEnum: true } => WhenInFlight.Refuse,
+                { IsEnum: true } => WhenInFlight.Reject,
                 Type t when t == typeof(int) => 3,
                 _ => TimeSpan.FromSeconds(77),
             };
@@ -173,7 +173,7 @@ public sealed class TermsTests
 
         public IdempotencyStoreTraits Traits => _inner.Traits;
 
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+        public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
         {
             Asked.Enqueue(request);
             return _inner.TryAcquireAsync(request, cancellationToken);
@@ -183,16 +183,16 @@ public sealed class TermsTests
             _inner.RenewAsync(id, fence, lease, cancellationToken);
 
         public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
+            IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
         {
             Kept.Enqueue(retention);
-            return _inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+            return _inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
         }
 
         public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => _inner.ReleaseAsync(id, fence, cancellationToken);
 
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => _inner.PeekAsync(id, cancellationToken);
+        public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => _inner.PeekAsync(id, cancellationToken);
 
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => _inner.PurgeAsync(most, cancellationToken);
+        public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => _inner.PurgeAsync(max, cancellationToken);
     }
 }

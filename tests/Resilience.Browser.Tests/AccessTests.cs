@@ -37,7 +37,7 @@ public sealed class AccessTests(Browser browser) : IClassFixture<Browser>
         states.Distinct().Should().BeEquivalentTo("closed: ✓closed", "open: ✕open", "isolated: ■isolated");
         (await view.Page.Locator("svg[role=img]:not([aria-label])").CountAsync()).Should().Be(0, "charts say in words what they show");
         await Assertions.Expect(view.Page.Locator($"[data-pipeline='{house.Payments}'] svg[role=img]").First)
-            .ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("3 in all, 3 failed, 0 refused"));
+            .ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("3 in all, 3 failed, 0 rejected"));
     }
 
     [Theory]
@@ -65,7 +65,7 @@ public sealed class AccessTests(Browser browser) : IClassFixture<Browser>
         (await FindAsync(view.Page)).Should().ContainSingle().Which.Should().Contain(complaint);
     }
 
-    /// <summary>Open, isolated and closed circuits, a refusal, a warning, charts that have something to show.</summary>
+    /// <summary>Open, isolated and closed circuits, a rejection, a warning, charts that have something to show.</summary>
     private static async Task TroubleAsync(House house, View view)
     {
         house.Break();

@@ -86,7 +86,7 @@ internal sealed class House : IAsyncDisposable
         }
         catch (HttpResilienceException)
         {
-            return "refused";
+            return "rejected";
         }
     }
 

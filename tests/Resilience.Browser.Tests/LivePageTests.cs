@@ -21,7 +21,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         await Expect(view.Page.Locator("#announcer")).ToContainTextAsync("Open: 3 calls in a row failed.");
         await Expect(view.Page.Locator("#overview")).ToContainTextAsync("not closed");
 
-        (await house.PayAsync()).Should().Be("refused");
+        (await house.PayAsync()).Should().Be("rejected");
         await Expect(view.Page.Locator(".entry[data-kind=rejection]").First).ToContainTextAsync("The circuit is open since");
 
         house.Heal();
@@ -111,8 +111,8 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
 
         await Expect(form).ToContainTextAsync("Decided: not done");
         await Expect(decisions).ToBeHiddenAsync();
-        (await house.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
-        view.Problems.Where(p => !p.Contains("400", StringComparison.Ordinal)).Should().BeEmpty("the browser itself tells of the refusal of what was no id");
+        (await house.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Claimed);
+        view.Problems.Where(p => !p.Contains("400", StringComparison.Ordinal)).Should().BeEmpty("the browser itself tells of the rejection of what was no id");
     }
 
     [Fact]
@@ -240,7 +240,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         await view.CircuitBecomesAsync(house.Payments, "open");
 
         await view.Page.Locator("#order").SelectOptionAsync("trouble");
-        await Expect(view.Page.Locator("#cards .card").First).ToHaveAttributeAsync("data-state", "refusing");
+        await Expect(view.Page.Locator("#cards .card").First).ToHaveAttributeAsync("data-state", "tripped");
 
         byte[] picture = await view.Page.ScreenshotAsync();
 

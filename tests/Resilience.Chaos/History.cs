@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Resilience.Chaos;
 
-/// <summary>What happened to one deed, as the process saw it that did or asked it.</summary>
+/// <summary>What happened to one operation, as the process saw it that did or asked it.</summary>
 public enum Step
 {
     /// <summary>A claim was granted: fence, attempt, and when it was asked for.</summary>
@@ -14,7 +14,7 @@ public enum Step
     /// <summary>The outcome was recorded, as the store said: fence, result.</summary>
     Kept,
 
-    /// <summary>The store refused the outcome: the claim was lost.</summary>
+    /// <summary>The store rejected the outcome: the claim was lost.</summary>
     Stale,
 
     /// <summary>The outcome could not be recorded in time.</summary>
@@ -24,13 +24,13 @@ public enum Step
     Told,
 
     /// <summary>A caller was told something else: which answer.</summary>
-    Refused,
+    Rejected,
 }
 
 /// <summary>One line of a history.</summary>
 /// <param name="At">Milliseconds of the machine's monotonic clock, the same for all processes.</param>
 /// <param name="Step">What happened.</param>
-/// <param name="Key">To which deed.</param>
+/// <param name="Key">To which operation.</param>
 /// <param name="Fence">Under which fence, or 0.</param>
 /// <param name="Attempt">As which attempt, or 0.</param>
 /// <param name="Text">The result, or the answer.</param>

@@ -5,8 +5,8 @@ using Resilience;
 using Resilience.Chaos;
 using StackExchange.Redis;
 
-// A worker that does deeds with few keys at a time, next to others who do the same, and that kills or freezes itself in the middle of it:
-// before and after the deed, before and after its completion. What it saw is in its history, line by line.
+// A worker that does operations with few keys at a time, next to others who do the same, and that kills or freezes itself in the middle of it:
+// before and after the operation, before and after its completion. What it saw is in its history, line by line.
 //   worker <store> <connection> <history> <seed> <bug: none | no-fence | double-grant>
 Settings settings = new(args[0], args[1], args[2], int.Parse(args[3], CultureInfo.InvariantCulture), args[4]);
 await new Worker(settings).RunAsync();
@@ -31,7 +31,7 @@ internal sealed class Worker(Settings settings)
                 Lease = TimeSpan.FromMilliseconds(Machine.LeaseMs),
                 Retention = TimeSpan.FromHours(1),
                 MaxAttempts = 1000,
-                WhenInFlight = settings.Seed % 2 == 0 ? WhenInFlight.Wait : WhenInFlight.Refuse,
+                WhenInFlight = settings.Seed % 2 == 0 ? WhenInFlight.Wait : WhenInFlight.Reject,
                 MaxWait = TimeSpan.FromMilliseconds(700),
                 AcquireTimeout = TimeSpan.FromMilliseconds(600),
                 FinishTimeout = TimeSpan.FromSeconds(1),
@@ -48,17 +48,17 @@ internal sealed class Worker(Settings settings)
     private async Task AskAsync(IdempotencyGate gate, string key)
     {
         long asked = Machine.NowMs;
-        IdempotencyEntry entry = await gate.EnterAsync(IdempotencyKey.Shared(key).ToId(), Asked);
-        switch (entry.Answer)
+        IdempotencyResult entry = await gate.EnterAsync(IdempotencyKey.Shared(key).ToId(), Asked);
+        switch (entry.Status)
         {
-            case IdempotencyAnswer.Claimed:
+            case IdempotencyStatus.Claimed:
                 await DoAsync(gate, key, entry.Claim!, asked);
                 break;
-            case IdempotencyAnswer.Replayed:
+            case IdempotencyStatus.Replayed:
                 Note(Step.Told, key, 0, 0, Encoding.UTF8.GetString(entry.Content.Span));
                 break;
             default:
-                Note(Step.Refused, key, 0, 0, $"{entry.Answer}");
+                Note(Step.Rejected, key, 0, 0, $"{entry.Status}");
                 break;
         }
     }
@@ -76,8 +76,8 @@ internal sealed class Worker(Settings settings)
         Note(finish switch { IdempotencyFinish.Kept => Step.Kept, IdempotencyFinish.Lost => Step.Stale, _ => Step.NotKept }, key, claim.Fence, claim.Attempt, result);
         if (finish == IdempotencyFinish.Kept) Note(Step.Told, key, 0, 0, result);
         if (finish != IdempotencyFinish.Lost) return;
-        IdempotencyEntry other = await gate.ReadOutcomeAsync(claim.Id, Asked);
-        if (other.Answer == IdempotencyAnswer.Replayed) Note(Step.Told, key, 0, 0, Encoding.UTF8.GetString(other.Content.Span));
+        IdempotencyResult other = await gate.ReadOutcomeAsync(claim.Id, Asked);
+        if (other.Status == IdempotencyStatus.Replayed) Note(Step.Told, key, 0, 0, Encoding.UTF8.GetString(other.Content.Span));
     }
 
     private void Note(Step step, string key, long fence, int attempt, string text) =>
@@ -113,9 +113,9 @@ internal sealed class BuggyStore(IIdempotencyStore inner, string bug) : IIdempot
     public IdempotencyStoreTraits Traits => inner.Traits;
 
     /// <summary>double-grant: a claim that is held is taken away from its owner, as by a "recovery" that does not look at the lease.</summary>
-    public async ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
-        AcquireAnswer answer = await inner.TryAcquireAsync(request, cancellationToken);
+        AcquireResult answer = await inner.TryAcquireAsync(request, cancellationToken);
         if (bug != "double-grant" || answer.Status != AcquireStatus.InFlight) return answer;
         await inner.ReleaseAsync(request.Id, answer.Fence, cancellationToken);
         return await inner.TryAcquireAsync(request, cancellationToken);
@@ -123,10 +123,10 @@ internal sealed class BuggyStore(IIdempotencyStore inner, string bug) : IIdempot
 
     /// <summary>no-fence: whoever comes completes whatever claim there is.</summary>
     public async ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
+        IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
     {
         if (bug == "no-fence") fence = (await inner.PeekAsync(id, cancellationToken)).Fence;
-        return await inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+        return await inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
     }
 
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
@@ -135,7 +135,7 @@ internal sealed class BuggyStore(IIdempotencyStore inner, string bug) : IIdempot
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         inner.ReleaseAsync(id, fence, cancellationToken);
 
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => inner.PurgeAsync(max, cancellationToken);
 }

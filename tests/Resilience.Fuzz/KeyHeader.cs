@@ -14,13 +14,13 @@ internal static partial class KeyHeader
     {
         string? bare = Read(value, acceptBare: true, planted), strict = Read(value, acceptBare: false, planted);
         string text = value.Trim(' ');
-        string? expected = value.Length > IdempotencyKeyHeader.LongestValue ? null : Expected(text);
+        string? expected = value.Length > IdempotencyKeyHeader.MaxValue ? null : Expected(text);
         Oracle.Require(bare == expected, $"read {Show(bare)}, the grammar says {Show(expected)}");
         Oracle.Require(strict is null ? !text.StartsWith('"') || bare is null : strict == bare, "strict and lenient reading disagree about a quoted key");
         if (bare is not null)
         {
             string sent = IdempotencyKeyHeader.Format(bare);
-            if (sent.Length <= IdempotencyKeyHeader.LongestValue)
+            if (sent.Length <= IdempotencyKeyHeader.MaxValue)
                 Oracle.Require(Read(sent, acceptBare: false, planted) == bare, $"{sent} is not read back as {bare}");
         }
 

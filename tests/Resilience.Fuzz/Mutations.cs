@@ -5,7 +5,7 @@ namespace Resilience.Fuzz;
 /// <summary>Makes inputs out of known ones: the search that needs no instruments, for every run.</summary>
 internal sealed class Mutations(int seed, IReadOnlyList<byte[]> known, IReadOnlyList<string> words)
 {
-    private const int Longest = 2000;
+    private const int Max = 2000;
 
     private readonly Random _random = new(seed);
     private readonly List<byte[]> _known = [.. known, []];
@@ -15,7 +15,7 @@ internal sealed class Mutations(int seed, IReadOnlyList<byte[]> known, IReadOnly
     {
         List<byte> bytes = [.. _known[_random.Next(_known.Count)]];
         for (int i = _random.Next(1, 7); i > 0; i--) Change(bytes);
-        if (bytes.Count > Longest) bytes.RemoveRange(Longest, bytes.Count - Longest);
+        if (bytes.Count > Max) bytes.RemoveRange(Max, bytes.Count - Max);
         return [.. bytes];
     }
 

@@ -75,12 +75,12 @@ public sealed class IdempotencyRulesTests
     public async Task Who_may_execute_is_who_has_a_claim_and_what_was_kept_now_is_what_it_was_kept_as()
     {
         using IdempotencyGate gate = new();
-        IdempotencyEntry claimed = await gate.EnterAsync(IdempotencyKey.Shared("first").ToId(), default);
-        (claimed.MayExecute, claimed.Answer).Should().Be((true, IdempotencyAnswer.Claimed));
+        IdempotencyResult claimed = await gate.EnterAsync(IdempotencyKey.Shared("first").ToId(), default);
+        (claimed.MayExecute, claimed.Status).Should().Be((true, IdempotencyStatus.Claimed));
         claimed.Claim!.Hold();
-        IdempotencyEntry.KeyReused.MayExecute.Should().BeFalse();
-        IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, default, default).Answer.Should().Be(IdempotencyAnswer.Replayed);
-        IdempotencyEntry.KeptNow(IdempotencyEnding.Indeterminate, default, default).Answer.Should().Be(IdempotencyAnswer.OutcomeUnknown);
+        IdempotencyResult.KeyReused.MayExecute.Should().BeFalse();
+        IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, default, default).Status.Should().Be(IdempotencyStatus.Replayed);
+        IdempotencyResult.KeptNow(IdempotencyCompletion.Indeterminate, default, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
     }
 
     [Theory]
@@ -106,7 +106,7 @@ public sealed class IdempotencyRulesTests
     }
 
     [Fact]
-    public void A_rule_that_is_missing_is_refused_and_one_that_throws_is_counted_and_leaves_the_default()
+    public void A_rule_that_is_missing_is_rejected_and_one_that_throws_is_counted_and_leaves_the_default()
     {
         IdempotencyOutcomes outcomes = IdempotencyOutcomes.Default;
         FluentActions.Invoking(() => outcomes.On<IOException>(null!)).Should().Throw<ArgumentNullException>().WithParameterName("rule");

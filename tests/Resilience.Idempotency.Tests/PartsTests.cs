@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Resilience.Idempotency.Tests;
 
-/// <summary>The small parts: keys and their bytes, what is kept of simple types, rules that judge an ending, refusals in words.</summary>
+/// <summary>The small parts: keys and their bytes, what is kept of simple types, rules that judge an outcome, rejections in words.</summary>
 public sealed class PartsTests
 {
     [Theory]
@@ -89,7 +89,7 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void What_becomes_of_an_ending_follows_from_verdict_and_error_and_the_point_of_no_return()
+    public void What_becomes_of_an_outcome_follows_from_verdict_and_error_and_the_point_of_no_return()
     {
         (IdempotencyDisposition Before, IdempotencyDisposition Past) Judged(Outcome<int> outcome) =>
             (IdempotencyOutcomes.Default.Judge(outcome, false), IdempotencyOutcomes.Default.Judge(outcome, true));
@@ -101,7 +101,7 @@ public sealed class PartsTests
         Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
         Judged(Outcome.Failure<int>(new TimeoutException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
         Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Rejected<int>(new IdempotencyRefusal("", "p", IdempotencyRefusalReason.Busy, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
+        Judged(Outcome.Rejected<int>(new IdempotencyRejection("", "p", IdempotencyRejectionReason.Busy, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
     }
 
     [Fact]
@@ -120,12 +120,12 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void Every_refusal_says_why_in_words_of_its_own()
+    public void Every_rejection_says_why_in_words_of_its_own()
     {
-        IdempotencyRefusal[] all = [.. Enum.GetValues<IdempotencyRefusalReason>().Select(r => new IdempotencyRefusal("shop", "policy", r, TimeProvider.System, "abc123", null, new IOException("the disk")))];
+        IdempotencyRejection[] all = [.. Enum.GetValues<IdempotencyRejectionReason>().Select(r => new IdempotencyRejection("shop", "policy", r, TimeProvider.System, "abc123", null, new IOException("the disk")))];
         all.Select(r => r.Reason).Should().OnlyHaveUniqueItems().And.OnlyContain(r => r.Contains("policy", StringComparison.Ordinal));
-        all.Single(r => r.Why == IdempotencyRefusalReason.ClaimLost).Reason.Should().Contain("abc123").And.Contain("lost while the call ran");
-        all.Single(r => r.Why == IdempotencyRefusalReason.StoreUnavailable).Reason.Should().Contain("the disk");
+        all.Single(r => r.Why == IdempotencyRejectionReason.ClaimLost).Reason.Should().Contain("abc123").And.Contain("lost while the call ran");
+        all.Single(r => r.Why == IdempotencyRejectionReason.StoreUnavailable).Reason.Should().Contain("the disk");
     }
 
     [Fact]
@@ -137,16 +137,16 @@ public sealed class PartsTests
     }
 
     [Fact]
-    public void An_ending_that_is_none_is_refused_by_the_law() =>
-        FluentActions.Invoking(() => IdempotencyRules.Complete(default, 1, (IdempotencyEnding)99, TimeSpan.FromHours(1), 0, out _, out _))
+    public void An_outcome_that_is_none_is_rejected_by_the_law() =>
+        FluentActions.Invoking(() => IdempotencyRules.Complete(default, 1, (IdempotencyCompletion)99, TimeSpan.FromHours(1), 0, out _, out _))
             .Should().Throw<ArgumentOutOfRangeException>().WithMessage("*Completed or Indeterminate*");
 
     [Fact]
-    public void An_unknown_ending_without_a_payload_says_that_it_was_abandoned()
+    public void An_unknown_outcome_without_a_payload_says_that_it_was_abandoned()
     {
-        IdempotencyEntry.Kept(IdempotencyEnding.Indeterminate, default).Answer.Should().Be(IdempotencyAnswer.OutcomeUnknown);
-        IdempotencyEntry.Kept(IdempotencyEnding.Completed, default).Answer.Should().Be(IdempotencyAnswer.Unreadable, "what was completed has a payload");
-        IdempotencyEntry unknown = IdempotencyEntry.Kept(IdempotencyEnding.Indeterminate, IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
-        (unknown.Answer, unknown.Kind, unknown.Content.Length).Should().Be((IdempotencyAnswer.OutcomeUnknown, IdempotencyPayloadKind.Error, 1));
+        IdempotencyResult.Kept(IdempotencyCompletion.Indeterminate, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
+        IdempotencyResult.Kept(IdempotencyCompletion.Completed, default).Status.Should().Be(IdempotencyStatus.Unreadable, "what was completed has a payload");
+        IdempotencyResult unknown = IdempotencyResult.Kept(IdempotencyCompletion.Indeterminate, IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
+        (unknown.Status, unknown.Kind, unknown.Content.Length).Should().Be((IdempotencyStatus.OutcomeUnknown, IdempotencyPayloadKind.Error, 1));
     }
 }

@@ -45,7 +45,7 @@ public sealed class PayloadTests
     }
 
     [Fact]
-    public void Whatever_is_stored_is_read_or_refused() => Gen.OneOf(
+    public void Whatever_is_stored_is_read_or_rejected() => Gen.OneOf(
         Gen.Byte.Array[0, 64],
         Gen.Byte.Array[0, 64].Select(rest => (byte[])[(byte)'R', (byte)'I', 1, .. rest])).Sample(bytes =>
             IdempotencyPayload.Decode(bytes, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content) == IdempotencyPayloadCheck.Whole

@@ -49,14 +49,14 @@ public abstract class StoreLaws
     public async Task The_first_claim_is_granted_and_the_next_one_told_who_has_it()
     {
         IdempotencyId id = NewId();
-        (await One.PeekAsync(id)).Should().Be(default(PeekAnswer));
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id)), second = await Other.TryAcquireAsync(Ask(id));
+        (await One.PeekAsync(id)).Should().Be(default(PeekResult));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id)), second = await Other.TryAcquireAsync(Ask(id));
         first.Status.Should().Be(AcquireStatus.Acquired);
         first.Fence.Should().BePositive();
         (first.Attempt, first.TookOver).Should().Be((1, false));
         (second.Status, second.Fence).Should().Be((AcquireStatus.InFlight, first.Fence));
         second.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Long);
-        PeekAnswer seen = await Other.PeekAsync(id);
+        PeekResult seen = await Other.PeekAsync(id);
         (seen.State, seen.Fence).Should().Be((IdempotencyState.InProgress, first.Fence));
         seen.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Long);
     }
@@ -65,9 +65,9 @@ public abstract class StoreLaws
     public async Task No_id_touches_another()
     {
         IdempotencyId id = NewId(), neighbour = NewId();
-        AcquireAnswer claim = await One.TryAcquireAsync(Ask(id)), next = await One.TryAcquireAsync(Ask(neighbour));
-        (await One.CompleteAsync(neighbour, claim.Fence == next.Fence ? next.Fence + 1 : claim.Fence, IdempotencyEnding.Completed, default, Long)).Should().BeFalse();
-        (await One.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, Bytes(3), Long)).Should().BeTrue();
+        AcquireResult claim = await One.TryAcquireAsync(Ask(id)), next = await One.TryAcquireAsync(Ask(neighbour));
+        (await One.CompleteAsync(neighbour, claim.Fence == next.Fence ? next.Fence + 1 : claim.Fence, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
+        (await One.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, Bytes(3), Long)).Should().BeTrue();
         (await One.PeekAsync(neighbour)).State.Should().Be(IdempotencyState.InProgress);
         (await One.ReleaseAsync(neighbour, next.Fence)).Should().BeTrue();
         (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.Completed);
@@ -79,8 +79,8 @@ public abstract class StoreLaws
         for (int round = 0; round < 10; round++)
         {
             IdempotencyId id = NewId();
-            AcquireAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () => await (i % 2 == 0 ? One : Other).TryAcquireAsync(Ask(id)))));
-            AcquireAnswer winner = answers.Should().ContainSingle(a => a.Status == AcquireStatus.Acquired).Which;
+            AcquireResult[] answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () => await (i % 2 == 0 ? One : Other).TryAcquireAsync(Ask(id)))));
+            AcquireResult winner = answers.Should().ContainSingle(a => a.Status == AcquireStatus.Acquired).Which;
             answers.Where(a => a.Status != AcquireStatus.Acquired).Should().OnlyContain(
                 a => a.Status == AcquireStatus.InFlight && a.Fence == winner.Fence && a.RetryAfter > TimeSpan.Zero, "the losers see the winner");
         }
@@ -90,14 +90,14 @@ public abstract class StoreLaws
     public async Task Of_64_callers_who_take_over_exactly_one_is_granted()
     {
         IdempotencyId id = NewId();
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id, Short));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id, Short));
         await UntilAsync(One, id, IdempotencyState.Lapsed);
-        AcquireAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () => await (i % 2 == 0 ? One : Other).TryAcquireAsync(Ask(id)))));
-        AcquireAnswer winner = answers.Should().ContainSingle(a => a.Status == AcquireStatus.Acquired).Which;
+        AcquireResult[] answers = await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Task.Run(async () => await (i % 2 == 0 ? One : Other).TryAcquireAsync(Ask(id)))));
+        AcquireResult winner = answers.Should().ContainSingle(a => a.Status == AcquireStatus.Acquired).Which;
         (winner.Attempt, winner.TookOver).Should().Be((2, true));
         winner.Fence.Should().BeGreaterThan(first.Fence);
         answers.Count(a => a.Status == AcquireStatus.InFlight && a.Fence == winner.Fence).Should().Be(63);
-        (await One.CompleteAsync(id, first.Fence, IdempotencyEnding.Completed, Bytes(1), Long)).Should().BeFalse("who was replaced has lost");
+        (await One.CompleteAsync(id, first.Fence, IdempotencyCompletion.Completed, Bytes(1), Long)).Should().BeFalse("who was replaced has lost");
         (await One.RenewAsync(id, first.Fence, Long)).Should().BeFalse();
         (await One.ReleaseAsync(id, first.Fence)).Should().BeFalse();
         (await Other.PeekAsync(id)).Fence.Should().Be(winner.Fence);
@@ -114,7 +114,7 @@ public abstract class StoreLaws
             IIdempotencyStore store = i % 2 == 0 ? One : Other;
             while (Volatile.Read(ref grants) < 200)
             {
-                AcquireAnswer answer = await store.TryAcquireAsync(Ask(id, print: Fingerprint.Of($"{i}")));
+                AcquireResult answer = await store.TryAcquireAsync(Ask(id, print: Fingerprint.Of($"{i}")));
                 answer.Status.Should().BeOneOf(AcquireStatus.Acquired, AcquireStatus.Mismatch, AcquireStatus.InFlight);
                 if (answer.Status != AcquireStatus.Acquired) continue;
                 Interlocked.Increment(ref holders).Should().Be(1);
@@ -132,11 +132,11 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         Guid nonce = Guid.NewGuid();
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id, TimeSpan.FromSeconds(30), nonce: nonce, attempts: 1));
-        AcquireAnswer again = await Other.TryAcquireAsync(Ask(id, Long, nonce: nonce, attempts: 1));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id, TimeSpan.FromSeconds(30), nonce: nonce, attempts: 1));
+        AcquireResult again = await Other.TryAcquireAsync(Ask(id, Long, nonce: nonce, attempts: 1));
         again.Should().Be(first);
         (await One.PeekAsync(id)).RetryAfter.Should().BeGreaterThan(TimeSpan.FromSeconds(31));
-        (await One.TryAcquireAsync(Ask(id, nonce: nonce, print: OtherPrint))).Should().Be(AcquireAnswer.Mismatch);
+        (await One.TryAcquireAsync(Ask(id, nonce: nonce, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
     }
 
     [Fact]
@@ -144,7 +144,7 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         Guid nonce = Guid.NewGuid();
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id, Short, nonce: nonce, attempts: 1));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id, Short, nonce: nonce, attempts: 1));
         await UntilAsync(One, id, IdempotencyState.Lapsed);
         (await Other.TryAcquireAsync(Ask(id, nonce: nonce, attempts: 1))).Should().Be(first);
         (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress);
@@ -155,12 +155,12 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         Guid nonce = Guid.NewGuid();
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id, nonce: nonce));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id, nonce: nonce));
         (await One.ReleaseAsync(id, first.Fence)).Should().BeTrue();
-        AcquireAnswer second = await One.TryAcquireAsync(Ask(id, nonce: nonce, print: OtherPrint));
+        AcquireResult second = await One.TryAcquireAsync(Ask(id, nonce: nonce, print: OtherPrint));
         (second.Status, second.Attempt).Should().Be((AcquireStatus.Acquired, 1));
         second.Fence.Should().BeGreaterThan(first.Fence);
-        (await One.CompleteAsync(id, second.Fence, IdempotencyEnding.Completed, Bytes(2), Long)).Should().BeTrue();
+        (await One.CompleteAsync(id, second.Fence, IdempotencyCompletion.Completed, Bytes(2), Long)).Should().BeTrue();
         (await One.TryAcquireAsync(Ask(id, nonce: nonce, print: OtherPrint))).Status.Should().Be(AcquireStatus.Completed);
     }
 
@@ -175,23 +175,23 @@ public abstract class StoreLaws
         IdempotencyId id = NewId();
         byte[] payload = Bytes(length);
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Completed, payload, Long)).Should().BeTrue();
-        AcquireAnswer answer = await Other.TryAcquireAsync(Ask(id));
-        (answer.Status, answer.Ending).Should().Be((AcquireStatus.Completed, IdempotencyEnding.Completed));
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, payload, Long)).Should().BeTrue();
+        AcquireResult answer = await Other.TryAcquireAsync(Ask(id));
+        (answer.Status, answer.Completion).Should().Be((AcquireStatus.Completed, IdempotencyCompletion.Completed));
         answer.Payload.Span.SequenceEqual(payload).Should().BeTrue();
-        AcquireAnswer stranger = await Other.TryAcquireAsync(Ask(id, print: OtherPrint));
-        stranger.Should().Be(AcquireAnswer.Mismatch);
+        AcquireResult stranger = await Other.TryAcquireAsync(Ask(id, print: OtherPrint));
+        stranger.Should().Be(AcquireResult.Mismatch);
         stranger.Payload.Length.Should().Be(0);
-        (await One.PeekAsync(id)).Should().Be(new PeekAnswer(IdempotencyState.Completed, fence, TimeSpan.Zero));
+        (await One.PeekAsync(id)).Should().Be(new PeekResult(IdempotencyState.Completed, fence, TimeSpan.Zero));
     }
 
     [Fact]
-    public async Task A_payload_that_is_too_large_is_refused_and_changes_nothing()
+    public async Task A_payload_that_is_too_large_is_rejected_and_changes_nothing()
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
         byte[] payload = new byte[One.Traits.MaxPayloadBytes + 1];
-        await FluentActions.Awaiting(async () => await One.CompleteAsync(id, fence, IdempotencyEnding.Completed, payload, Long)).Should().ThrowAsync<ArgumentException>();
+        await FluentActions.Awaiting(async () => await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, payload, Long)).Should().ThrowAsync<ArgumentException>();
         (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress);
     }
 
@@ -200,11 +200,11 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id, Short, attempts: 1))).Fence;
-        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireAnswer.Mismatch);
+        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
         await UntilAsync(One, id, IdempotencyState.Lapsed);
-        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireAnswer.Mismatch);
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Indeterminate, default, Long)).Should().BeTrue("it was not replaced");
-        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireAnswer.Mismatch);
+        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, default, Long)).Should().BeTrue("it was not replaced");
+        (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
     }
 
     [Fact]
@@ -212,11 +212,11 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Indeterminate, Bytes(5), Long)).Should().BeTrue();
-        AcquireAnswer answer = await Other.TryAcquireAsync(Ask(id));
-        (answer.Status, answer.Ending).Should().Be((AcquireStatus.Completed, IdempotencyEnding.Indeterminate));
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, Bytes(5), Long)).Should().BeTrue();
+        AcquireResult answer = await Other.TryAcquireAsync(Ask(id));
+        (answer.Status, answer.Completion).Should().Be((AcquireStatus.Completed, IdempotencyCompletion.Indeterminate));
         answer.Payload.ToArray().Should().Equal(Bytes(5));
-        (await One.PeekAsync(id)).Should().Be(new PeekAnswer(IdempotencyState.Indeterminate, fence, TimeSpan.Zero));
+        (await One.PeekAsync(id)).Should().Be(new PeekResult(IdempotencyState.Indeterminate, fence, TimeSpan.Zero));
     }
 
     [Fact]
@@ -224,10 +224,10 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
-        (await One.CompleteAsync(id, fence + 1, IdempotencyEnding.Completed, Bytes(9), Long)).Should().BeFalse("that is nobody's fence");
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Completed, Bytes(3), Long)).Should().BeTrue();
-        (await Other.CompleteAsync(id, fence, IdempotencyEnding.Completed, Bytes(7), Short)).Should().BeTrue();
-        (await Other.CompleteAsync(id, fence, IdempotencyEnding.Indeterminate, Bytes(7), Long)).Should().BeFalse("it ended otherwise");
+        (await One.CompleteAsync(id, fence + 1, IdempotencyCompletion.Completed, Bytes(9), Long)).Should().BeFalse("that is nobody's fence");
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(3), Long)).Should().BeTrue();
+        (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(7), Short)).Should().BeTrue();
+        (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, Bytes(7), Long)).Should().BeFalse("it ended otherwise");
         (await One.RenewAsync(id, fence, Long)).Should().BeFalse();
         (await One.ReleaseAsync(id, fence)).Should().BeFalse("a result is never removed");
         (await Other.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(Bytes(3));
@@ -241,10 +241,10 @@ public abstract class StoreLaws
         (await One.ReleaseAsync(id, fence + 1)).Should().BeFalse();
         (await One.ReleaseAsync(id, fence)).Should().BeTrue();
         (await One.ReleaseAsync(id, fence)).Should().BeTrue("the reply may have been lost");
-        (await One.PeekAsync(id)).Should().Be(default(PeekAnswer));
+        (await One.PeekAsync(id)).Should().Be(default(PeekResult));
         (await One.RenewAsync(id, fence, Long)).Should().BeFalse();
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long)).Should().BeFalse();
-        AcquireAnswer next = await Other.TryAcquireAsync(Ask(id, print: OtherPrint));
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
+        AcquireResult next = await Other.TryAcquireAsync(Ask(id, print: OtherPrint));
         (next.Status, next.Attempt).Should().Be((AcquireStatus.Acquired, 1));
         next.Fence.Should().BeGreaterThan(fence);
         (await One.ReleaseAsync(id, fence)).Should().BeFalse("somebody else has it");
@@ -258,9 +258,9 @@ public abstract class StoreLaws
         long second = (await One.TryAcquireAsync(Ask(completed, Short))).Fence;
         long third = (await One.TryAcquireAsync(Ask(released, Short))).Fence;
         await UntilAsync(One, released, IdempotencyState.Lapsed);
-        (await One.PeekAsync(renewed)).Should().Be(new PeekAnswer(IdempotencyState.Lapsed, first, TimeSpan.Zero));
+        (await One.PeekAsync(renewed)).Should().Be(new PeekResult(IdempotencyState.Lapsed, first, TimeSpan.Zero));
         (await One.RenewAsync(renewed, first, Long)).Should().BeTrue();
-        (await One.CompleteAsync(completed, second, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+        (await One.CompleteAsync(completed, second, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
         (await One.ReleaseAsync(released, third)).Should().BeTrue();
         (await Other.TryAcquireAsync(Ask(renewed))).Status.Should().Be(AcquireStatus.InFlight);
     }
@@ -269,15 +269,15 @@ public abstract class StoreLaws
     public async Task Begun_as_often_as_allowed_it_is_abandoned()
     {
         IdempotencyId id = NewId();
-        AcquireAnswer first = await One.TryAcquireAsync(Ask(id, Short, attempts: 2));
+        AcquireResult first = await One.TryAcquireAsync(Ask(id, Short, attempts: 2));
         await UntilAsync(One, id, IdempotencyState.Lapsed);
-        (await Other.TryAcquireAsync(Ask(id, attempts: 1))).Should().Be(AcquireAnswer.Abandoned);
-        AcquireAnswer second = await Other.TryAcquireAsync(Ask(id, Short, attempts: 2));
+        (await Other.TryAcquireAsync(Ask(id, attempts: 1))).Should().Be(AcquireResult.Abandoned);
+        AcquireResult second = await Other.TryAcquireAsync(Ask(id, Short, attempts: 2));
         (second.Status, second.Attempt).Should().Be((AcquireStatus.Acquired, 2));
         await UntilAsync(One, id, IdempotencyState.Lapsed);
-        (await One.TryAcquireAsync(Ask(id, attempts: 2))).Should().Be(AcquireAnswer.Abandoned);
-        (await One.TryAcquireAsync(Ask(id, attempts: 2, print: OtherPrint))).Should().Be(AcquireAnswer.Mismatch);
-        AcquireAnswer third = await One.TryAcquireAsync(Ask(id, attempts: 3));
+        (await One.TryAcquireAsync(Ask(id, attempts: 2))).Should().Be(AcquireResult.Abandoned);
+        (await One.TryAcquireAsync(Ask(id, attempts: 2, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
+        AcquireResult third = await One.TryAcquireAsync(Ask(id, attempts: 3));
         (third.Status, third.Attempt).Should().Be((AcquireStatus.Acquired, 3));
         new[] { first.Fence, second.Fence, third.Fence }.Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
     }
@@ -287,16 +287,16 @@ public abstract class StoreLaws
     {
         IdempotencyId done = NewId(), begun = NewId();
         long first = (await One.TryAcquireAsync(Ask(done))).Fence;
-        (await One.CompleteAsync(done, first, IdempotencyEnding.Completed, Bytes(4), Short)).Should().BeTrue();
+        (await One.CompleteAsync(done, first, IdempotencyCompletion.Completed, Bytes(4), Short)).Should().BeTrue();
         long second = (await One.TryAcquireAsync(Ask(begun, Short, attempts: 1, retention: Short))).Fence;
         await UntilAsync(One, done, IdempotencyState.Absent);
         await UntilAsync(One, begun, IdempotencyState.Absent);
         foreach ((IdempotencyId id, long before) in new[] { (done, first), (begun, second) })
         {
-            AcquireAnswer next = await Other.TryAcquireAsync(Ask(id, print: OtherPrint, attempts: 1));
+            AcquireResult next = await Other.TryAcquireAsync(Ask(id, print: OtherPrint, attempts: 1));
             (next.Status, next.Attempt).Should().Be((AcquireStatus.Acquired, 1));
             next.Fence.Should().BeGreaterThan(before);
-            (await One.CompleteAsync(id, before, IdempotencyEnding.Completed, default, Long)).Should().BeFalse();
+            (await One.CompleteAsync(id, before, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
         }
     }
 
@@ -312,7 +312,7 @@ public abstract class StoreLaws
         await One.PurgeAsync(int.MaxValue);
         (await One.PeekAsync(renewed)).State.Should().Be(IdempotencyState.InProgress);
         (await One.PeekAsync(held)).State.Should().Be(IdempotencyState.InProgress);
-        (await One.CompleteAsync(renewed, fence, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+        (await One.CompleteAsync(renewed, fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
     }
 
     [Fact]
@@ -323,7 +323,7 @@ public abstract class StoreLaws
         Dictionary<IdempotencyId, long> fences = [];
         foreach (IdempotencyId id in old) fences[id] = (await One.TryAcquireAsync(Ask(id, Short, retention: Short))).Fence;
         long fence = (await One.TryAcquireAsync(Ask(kept))).Fence;
-        await One.CompleteAsync(kept, fence, IdempotencyEnding.Completed, Bytes(8), Long);
+        await One.CompleteAsync(kept, fence, IdempotencyCompletion.Completed, Bytes(8), Long);
         await One.TryAcquireAsync(Ask(lapsed, Short));
         await UntilAsync(One, lapsed, IdempotencyState.Lapsed);
         foreach (IdempotencyId id in old) await UntilAsync(One, id, IdempotencyState.Absent);
@@ -338,19 +338,19 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task Nonsense_is_refused_before_anybody_is_asked()
+    public async Task Nonsense_is_rejected_before_anybody_is_asked()
     {
         IdempotencyId id = NewId();
-        await Refused(async () => await One.TryAcquireAsync(Ask(id, nonce: Guid.Empty)));
-        await Refused(async () => await One.TryAcquireAsync(Ask(id, TimeSpan.Zero)));
-        await Refused(async () => await One.TryAcquireAsync(Ask(id, retention: TimeSpan.FromTicks(-1))));
-        await Refused(async () => await One.TryAcquireAsync(Ask(id, attempts: 0)));
-        await Refused(async () => await One.RenewAsync(id, 1, TimeSpan.FromDays(2)));
-        await Refused(async () => await One.CompleteAsync(id, 1, IdempotencyEnding.None, default, Long));
-        await Refused(async () => await One.CompleteAsync(id, 1, IdempotencyEnding.Completed, default, TimeSpan.Zero));
-        (await One.PeekAsync(id)).Should().Be(default(PeekAnswer));
+        await Rejected(async () => await One.TryAcquireAsync(Ask(id, nonce: Guid.Empty)));
+        await Rejected(async () => await One.TryAcquireAsync(Ask(id, TimeSpan.Zero)));
+        await Rejected(async () => await One.TryAcquireAsync(Ask(id, retention: TimeSpan.FromTicks(-1))));
+        await Rejected(async () => await One.TryAcquireAsync(Ask(id, attempts: 0)));
+        await Rejected(async () => await One.RenewAsync(id, 1, TimeSpan.FromDays(2)));
+        await Rejected(async () => await One.CompleteAsync(id, 1, IdempotencyCompletion.None, default, Long));
+        await Rejected(async () => await One.CompleteAsync(id, 1, IdempotencyCompletion.Completed, default, TimeSpan.Zero));
+        (await One.PeekAsync(id)).Should().Be(default(PeekResult));
 
-        static async Task Refused(Func<Task> ask) => await ask.Should().ThrowAsync<ArgumentException>();
+        static async Task Rejected(Func<Task> ask) => await ask.Should().ThrowAsync<ArgumentException>();
     }
 
     [Fact]
@@ -358,10 +358,10 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         (await One.RenewAsync(id, 1, Long)).Should().BeFalse();
-        (await One.CompleteAsync(id, 1, IdempotencyEnding.Completed, default, Long)).Should().BeFalse();
+        (await One.CompleteAsync(id, 1, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
         (await One.ReleaseAsync(id, 1)).Should().BeFalse();
         (await One.ReleaseAsync(id, 0)).Should().BeFalse();
-        (await One.PeekAsync(id)).Should().Be(default(PeekAnswer));
+        (await One.PeekAsync(id)).Should().Be(default(PeekResult));
     }
 
     [Fact]
@@ -372,7 +372,7 @@ public abstract class StoreLaws
         IdempotencyId id = NewId();
         await Cancelled(async () => await One.TryAcquireAsync(Ask(id), cancelled.Token));
         await Cancelled(async () => await One.RenewAsync(id, 1, Long, cancelled.Token));
-        await Cancelled(async () => await One.CompleteAsync(id, 1, IdempotencyEnding.Completed, default, Long, cancelled.Token));
+        await Cancelled(async () => await One.CompleteAsync(id, 1, IdempotencyCompletion.Completed, default, Long, cancelled.Token));
         await Cancelled(async () => await One.ReleaseAsync(id, 1, cancelled.Token));
         await Cancelled(async () => await One.PeekAsync(id, cancelled.Token));
         await Cancelled(async () => await One.PurgeAsync(1, cancelled.Token));
@@ -384,9 +384,9 @@ public abstract class StoreLaws
     public async Task Ten_years_and_a_day_are_not_too_long()
     {
         IdempotencyId id = NewId();
-        long fence = (await One.TryAcquireAsync(Ask(id, TimeSpan.FromDays(1), retention: IdempotencyStoreArguments.LongestRetention, attempts: int.MaxValue))).Fence;
+        long fence = (await One.TryAcquireAsync(Ask(id, TimeSpan.FromDays(1), retention: IdempotencyStoreArguments.MaxRetention, attempts: int.MaxValue))).Fence;
         (await One.PeekAsync(id)).RetryAfter.Should().BeGreaterThan(TimeSpan.FromHours(23)).And.BeLessThanOrEqualTo(TimeSpan.FromDays(1));
-        (await One.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, IdempotencyStoreArguments.LongestRetention)).Should().BeTrue();
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, IdempotencyStoreArguments.MaxRetention)).Should().BeTrue();
         (await One.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed);
     }
 }

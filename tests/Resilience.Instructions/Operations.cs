@@ -10,7 +10,7 @@ internal static class Operations
         ["backoff"] = Backoff,
         ["breaker-enter-exit-ratio"] = () => EnterExit(new() { FailureRatio = 0.5 }),
         ["breaker-enter-exit-run"] = () => EnterExit(new() { FailureRatio = null, ConsecutiveFailures = 5 }),
-        ["breaker-refused"] = Refused,
+        ["breaker-rejected"] = Rejected,
         ["budget-call"] = BudgetCall,
         ["budget-withdraw"] = BudgetWithdraw,
         ["limit-enter-leave"] = Limit,
@@ -45,7 +45,7 @@ internal static class Operations
         };
     }
 
-    private static Action<int> Refused()
+    private static Action<int> Rejected()
     {
         CircuitBreaker breaker = new(new() { FailureRatio = null, ConsecutiveFailures = 1 }, new StillTime());
         breaker.TryEnter(out CircuitPermit permit);

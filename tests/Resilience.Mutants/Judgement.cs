@@ -6,7 +6,7 @@ namespace Resilience.Mutants;
 internal sealed record Judgement(bool IsGood, IReadOnlyList<string> Lines)
 {
     /// <summary>Of the mutants that change anything, the share that must be noticed.</summary>
-    internal const double Least = 0.95;
+    internal const double Min = 0.95;
 
     internal static Judgement Of(IReadOnlyList<TriedMutant> tried, IReadOnlyList<Survivor> explained)
     {
@@ -28,7 +28,7 @@ internal sealed record Judgement(bool IsGood, IReadOnlyList<string> Lines)
 
         foreach (Survivor gone in left) Say(gone);
         int counted = tried.Count - same;
-        if (counted == 0 || noticed < Least * counted) faults.Add($"fewer than {Share(Least)} of the mutants that change anything were noticed");
+        if (counted == 0 || noticed < Min * counted) faults.Add($"fewer than {Share(Min)} of the mutants that change anything were noticed");
         string score = string.Create(CultureInfo.InvariantCulture,
             $"noticed {noticed} of {tried.Count}, {Share(noticed, tried.Count)}; {same} change nothing: {noticed} of {counted}, {Share(noticed, counted)}");
         return new(faults.Count == 0, [.. faults, .. notes, score]);

@@ -6,15 +6,15 @@ namespace Resilience.Mutants;
 /// <param name="Replacement">What stands in place of the changed piece.</param>
 internal sealed record Mutant(string File, string Line, string Replacement)
 {
-    private const int Longest = 100;
+    private const int Max = 100;
 
-    internal static Mutant Of(string file, string line, string replacement) => new(file, OneLine(line, int.MaxValue), OneLine(replacement, Longest));
+    internal static Mutant Of(string file, string line, string replacement) => new(file, OneLine(line, int.MaxValue), OneLine(replacement, Max));
 
     /// <summary>Text with single spaces in place of all white space; long text is cut.</summary>
-    private static string OneLine(string text, int most)
+    private static string OneLine(string text, int max)
     {
         string line = string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        return line.Length <= most ? line : line[..most];
+        return line.Length <= max ? line : line[..max];
     }
 }
 

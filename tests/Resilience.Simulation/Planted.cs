@@ -23,13 +23,13 @@ internal enum Planted
     /// <summary>An attempt that begins after the call's deadline.</summary>
     IgnoresDeadline,
 
-    /// <summary>A refusal is never told to the caller, who waits for ever.</summary>
+    /// <summary>A rejection is never told to the caller, who waits for ever.</summary>
     NeverEnds,
 
     /// <summary>An error of the program is tried again as if it might pass.</summary>
     RepeatsProgramErrors,
 
-    /// <summary>A deed is done again for a key that has its receipt already.</summary>
+    /// <summary>An operation is done again for a key that has its receipt already.</summary>
     ForgetsReceipts,
 
     /// <summary>The probe is admitted and its result is not reported, again and again: the breaker never closes.</summary>

@@ -186,7 +186,7 @@ internal sealed class Scenario
 
     private TimeSpan? Maybe(double share, Func<TimeSpan> draw) => Chance(share) ? draw() : null;
 
-    private TimeSpan Ms(int least, int most) => TimeSpan.FromMilliseconds(_random.Next(least, most));
+    private TimeSpan Ms(int min, int max) => TimeSpan.FromMilliseconds(_random.Next(min, max));
 
-    private TimeSpan Seconds(int least, int most) => TimeSpan.FromSeconds(_random.Next(least, most));
+    private TimeSpan Seconds(int min, int max) => TimeSpan.FromSeconds(_random.Next(min, max));
 }

@@ -15,7 +15,7 @@ internal sealed class World
     private readonly List<string> _violations = [];
     private readonly Dictionary<long, int> _probes = []; // out, by epoch
     private long _begun, _retries;
-    private long _deed;
+    private long _operation;
     private int _running;
 
     internal World(int seed, Planted planted, bool keepTrace)
@@ -94,7 +94,7 @@ internal sealed class World
     private ValueTask ExecuteAsync(Call call, CancellationToken token) =>
         _pipeline.ExecuteAsync(static (c, t) => c.World.AttemptAsync(c.State, t), (World: this, State: call), token);
 
-    /// <summary>Some calls share a key: all of them must hear of one deed, the first that was recorded.</summary>
+    /// <summary>Some calls share a key: all of them must hear of one operation, the first that was recorded.</summary>
     private async ValueTask OnceAsync(IdempotencyGate gate, Call call, CancellationToken token)
     {
         string key = $"order {(int)(_simulation.Time.Elapsed.TotalSeconds / 5)}-{(int)(_simulation.Randomness.NextDouble() * 20)}";
@@ -104,10 +104,10 @@ internal sealed class World
             {
                 call.Start = _simulation.Time.Elapsed; // the deadline of the pipeline begins here
                 await ExecuteAsync(call, t).ConfigureAwait(false);
-                return ++_deed;
+                return ++_operation;
             },
             cancellationToken: token).ConfigureAwait(false);
-        if (_planted == Planted.ForgetsReceipts && _simulation.Randomness.NextDouble() < 0.01) receipt = ++_deed;
+        if (_planted == Planted.ForgetsReceipts && _simulation.Randomness.NextDouble() < 0.01) receipt = ++_operation;
         if (!_receipts.TryAdd(key, receipt) && _receipts[key] != receipt) Violated($"{key} has two receipts: {_receipts[key]} and {receipt}");
     }
 
@@ -149,8 +149,8 @@ internal sealed class World
     private void CheckAttempt(Call call)
     {
         TimeSpan now = _simulation.Time.Elapsed;
-        int most = (1 + (_scenario.Retry?.MaxRetries ?? 0)) * (_scenario.Hedging?.MaxAttempts ?? 1);
-        if (call.Attempts > most) Violated($"attempt {call.Attempts}, though {most - 1} retries are allowed");
+        int max = (1 + (_scenario.Retry?.MaxRetries ?? 0)) * (_scenario.Hedging?.MaxAttempts ?? 1);
+        if (call.Attempts > max) Violated($"attempt {call.Attempts}, though {max - 1} retries are allowed");
         if (_scenario.Total is { } total && now > call.Start + total) Violated($"attempt {call.Attempts} begins {now - call.Start} into a call of {total}");
         if (call.SawBug) Violated("an error of the program was repeated");
         if (call.Attempts == 1) return;
@@ -158,14 +158,14 @@ internal sealed class World
         CheckBudget(now);
     }
 
-    /// <summary>withdrawn ≤ ratio × calls + floor × (elapsed + window), at every instant. Calls refused before they reached us were deposited too
+    /// <summary>withdrawn ≤ ratio × calls + floor × (elapsed + window), at every instant. Calls rejected before they reached us were deposited too
     /// at most once each, so the calls that began are the bound.</summary>
     private void CheckBudget(TimeSpan now)
     {
         if (_scenario.Budget is not { } budget) return;
         int accounts = _scenario.Hedging is null ? 1 : 2; // of the retry and of the hedging
-        double most = accounts * (budget.Ratio * _begun + budget.MinRetriesPerSecond * (now + budget.Window).TotalSeconds + 1);
-        if (_retries > most) Violated($"{_retries} retries, the budget allows {most:0.0}");
+        double max = accounts * (budget.Ratio * _begun + budget.MinRetriesPerSecond * (now + budget.Window).TotalSeconds + 1);
+        if (_retries > max) Violated($"{_retries} retries, the budget allows {max:0.0}");
     }
 
     /// <summary>Nothing lies between breaker and dependency that could wait, so at the moment of an attempt the circuit must let it pass.</summary>
@@ -175,7 +175,7 @@ internal sealed class World
         if (circuit.State == CircuitState.Open) Violated("an attempt begins though the circuit is open");
         if (circuit.State != CircuitState.HalfOpen) return 0;
         int probesOut = _probes[circuit.Epoch] = _probes.GetValueOrDefault(circuit.Epoch) + 1;
-        if (probesOut > _scenario.Breaker!.Probes) Violated($"{probesOut} probes at once in era {circuit.Epoch}, {_scenario.Breaker.Probes} are allowed");
+        if (probesOut > _scenario.Breaker!.Probes) Violated($"{probesOut} probes at once in epoch {circuit.Epoch}, {_scenario.Breaker.Probes} are allowed");
         return circuit.Epoch;
     }
 

@@ -1,7 +1,7 @@
 namespace Resilience.Soak;
 
 /// <summary>The traffic of the soak: pipelines with everything in them, on real threads and real time, whose calls succeed, fail, time out, are cancelled,
-/// refused and replayed.</summary>
+/// rejected and replayed.</summary>
 internal sealed class Load : IDisposable
 {
     private const int Callers = 8;
@@ -63,7 +63,7 @@ internal sealed class Load : IDisposable
                 break;
             case < 90:
                 CircuitBreaker breaker = _byKey.Get($"host {random.Next(200)}");
-                if (breaker.TryEnter(out CircuitPermit permit) < CircuitEntry.RefusedOpen) breaker.Exit(permit, kind < 82 ? Verdict.Failure : Verdict.Success);
+                if (breaker.TryEnter(out CircuitPermit permit) < CircuitAdmission.RejectedOpen) breaker.Exit(permit, kind < 82 ? Verdict.Failure : Verdict.Success);
                 break;
             default:
                 await _gate.GetOrAddAsync(IdempotencyKey.Shared($"order {random.Next(2000)}"), (_, _) => new ValueTask<int>(kind)).ConfigureAwait(false);

@@ -21,7 +21,7 @@ for (int round = 0; watch.Elapsed.TotalSeconds < seconds || round < 12; round++)
 
 // The first third warms up: pools fill, code is compiled anew.
 Sample[] used = [.. samples.Skip(Math.Max(4, samples.Count / 3))];
-(string What, double Slope, double Most)[] slopes =
+(string What, double Slope, double Max)[] slopes =
 [
     ("bytes of heap", Slope(s => s.Heap), 20_000),
     ("timers", Slope(s => s.Timers), 5),
@@ -30,11 +30,11 @@ Sample[] used = [.. samples.Skip(Math.Max(4, samples.Count / 3))];
 ];
 Console.WriteLine(FormattableString.Invariant($"{samples.Count} rounds of {Calls} calls in {watch.Elapsed.TotalSeconds:0} s, {(IsDebug() ? "Debug, invariants asserted" : "Release")}; last: {samples[^1]}"));
 int failed = 0;
-foreach ((string what, double slope, double most) in slopes)
+foreach ((string what, double slope, double max) in slopes)
 {
-    bool ok = slope <= most;
+    bool ok = slope <= max;
     if (!ok) failed++;
-    Console.WriteLine(FormattableString.Invariant($"{(ok ? "flat" : "GROWS")}: {what} {slope:0.##} a round (at most {most})"));
+    Console.WriteLine(FormattableString.Invariant($"{(ok ? "flat" : "GROWS")}: {what} {slope:0.##} a round (at most {max})"));
 }
 
 Console.WriteLine($"{slopes.Length - failed} passed, {failed} failed");

@@ -259,7 +259,7 @@ internal static class Matters
 
         public IdempotencyStoreTraits Traits => _store.Traits;
 
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken) => _store.TryAcquireAsync(request, cancellationToken);
+        public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken) => _store.TryAcquireAsync(request, cancellationToken);
 
         public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken)
         {
@@ -268,13 +268,13 @@ internal static class Matters
         }
 
         public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken) =>
-            _store.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+            IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken) =>
+            _store.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
 
         public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken) => _store.ReleaseAsync(id, fence, cancellationToken);
 
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken) => _store.PeekAsync(id, cancellationToken);
+        public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken) => _store.PeekAsync(id, cancellationToken);
 
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken) => _store.PurgeAsync(most, cancellationToken);
+        public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken) => _store.PurgeAsync(max, cancellationToken);
     }
 }

@@ -14,7 +14,7 @@ namespace Resilience;
 internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboardOptions options, ILogger logger)
 {
     internal const string Header = "X-Resilience-Dashboard";
-    private const int LongestBody = 1024;
+    private const int MaxBody = 1024;
 
     private readonly DashboardRecords _records = new(reader, options, logger);
 
@@ -53,7 +53,7 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
         DashboardAction? asked = await ReadAsync(context).ConfigureAwait(false);
         if (DashboardRecords.Knows(asked?.Action))
         {
-            (int known, DashboardAnswer answer) = await _records.DoAsync(asked!, UserOf(context)).ConfigureAwait(false);
+            (int known, DashboardResponse answer) = await _records.DoAsync(asked!, UserOf(context)).ConfigureAwait(false);
             await AnswerAsync(context, known, answer).ConfigureAwait(false);
             return;
         }
@@ -77,7 +77,7 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
                 circuit.Close();
                 EndpointLog.PageActed(logger, user, "close", circuit.Name);
                 return (StatusCodes.Status200OK, $"{circuit.Name} is closed.");
-            case ("turn-off", ChaosSwitch chaos): // off only: to begin with chaos is not for a page that everybody sees
+            case ("turn-off", ChaosSwitch chaos): // off only: to begin with chaos is not for a page that many see
                 chaos.TurnOff();
                 EndpointLog.PageActed(logger, user, "turn off", "chaos");
                 return (StatusCodes.Status200OK, "Nothing is injected any more.");
@@ -104,7 +104,7 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
 
     private static async Task<DashboardAction?> ReadAsync(HttpContext context)
     {
-        if (!context.Request.HasJsonContentType() || context.Request.ContentLength is not (> 0 and <= LongestBody)) return null;
+        if (!context.Request.HasJsonContentType() || context.Request.ContentLength is not (> 0 and <= MaxBody)) return null;
         try
         {
             return await context.Request.ReadFromJsonAsync(DashboardJson.Default.DashboardAction, context.RequestAborted).ConfigureAwait(false);
@@ -115,11 +115,11 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
         }
     }
 
-    private static Task AnswerAsync(HttpContext context, int status, string said) => AnswerAsync(context, status, new DashboardAnswer(said));
+    private static Task AnswerAsync(HttpContext context, int status, string said) => AnswerAsync(context, status, new DashboardResponse(said));
 
-    private static Task AnswerAsync(HttpContext context, int status, DashboardAnswer answer)
+    private static Task AnswerAsync(HttpContext context, int status, DashboardResponse answer)
     {
         context.Response.StatusCode = status;
-        return context.Response.WriteAsJsonAsync(answer, DashboardJson.Default.DashboardAnswer, cancellationToken: context.RequestAborted);
+        return context.Response.WriteAsJsonAsync(answer, DashboardJson.Default.DashboardResponse, cancellationToken: context.RequestAborted);
     }
 }

@@ -15,7 +15,7 @@ internal sealed class DashboardFeed(
     TimeProvider time,
     ILogger logger) : IDisposable
 {
-    private readonly Lock _gate = new(); // guards the two below: taken when somebody comes or goes
+    private readonly Lock _gate = new(); // guards the two below: taken when a viewer comes or goes
     private readonly List<DashboardViewer> _viewers = [];
     private DashboardSession? _session;
     private DashboardHistory? _history; // null: nothing is measured
@@ -23,7 +23,7 @@ internal sealed class DashboardFeed(
 
     internal DashboardReader Reader => reader;
 
-    /// <summary>The host has started: from now on calls are measured, whether or not anybody looks.</summary>
+    /// <summary>The host has started: from now on calls are measured, whether or not there is a viewer.</summary>
     internal void Begin()
     {
         lock (_gate)
@@ -32,7 +32,7 @@ internal sealed class DashboardFeed(
         }
     }
 
-    /// <summary>The session that runs; null while nobody looks.</summary>
+    /// <summary>The session that runs; null while there is no viewer.</summary>
     internal DashboardSession? Session
     {
         get
@@ -41,7 +41,7 @@ internal sealed class DashboardFeed(
         }
     }
 
-    /// <summary>A viewer that hears everything from now on; null when there are too many. Whoever gets one calls <see cref="Leave"/>.</summary>
+    /// <summary>A viewer that hears everything from now on; null when there are too many. The caller who gets one calls <see cref="Leave"/>.</summary>
     /// <param name="client">Whose view it is.</param>
     /// <param name="mayAct">Whether actions are shown.</param>
     /// <param name="isClientsOwn">Whether it is this client who has too many.</param>

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
-/// <summary>What was measured in the last five minutes (300 intervals), whether or not anybody looks. Bounded: see <see cref="DashboardMeters"/>.</summary>
+/// <summary>What was measured in the last five minutes (300 intervals), whether or not there is a viewer. Bounded: see <see cref="DashboardMeters"/>.</summary>
 internal sealed class DashboardHistory : IDisposable
 {
     private readonly ITimer _timer;

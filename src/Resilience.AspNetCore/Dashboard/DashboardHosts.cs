@@ -14,7 +14,7 @@ internal static class DashboardHosts
         || named.Contains(host)
         || named.Contains("*");
 
-    internal static Task RefuseAsync(HttpContext context)
+    internal static Task RejectAsync(HttpContext context)
     {
         context.Response.StatusCode = StatusCodes.Status421MisdirectedRequest;
         context.Response.Headers.CacheControl = "no-store";

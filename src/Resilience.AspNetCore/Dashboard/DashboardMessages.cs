@@ -135,7 +135,7 @@ internal sealed record LimitNow(int Running, int Limit, int Waiting, int MaxQueu
 /// <summary>A switch that injects faults.</summary>
 internal sealed record ChaosNow(string Id, bool IsOn, string Text);
 
-internal sealed record RateNow(long Available, long Queued, long Granted, long Refused);
+internal sealed record RateNow(long Available, long Queued, long Granted, long Rejected);
 
 /// <summary>What was counted since the beginning of the measurement.</summary>
 /// <param name="What">The instrument, without the name of the library.</param>
@@ -146,9 +146,9 @@ internal sealed record CountNow(string What, string Label, long Count);
 /// <summary>What was measured in one interval.</summary>
 /// <param name="Calls">Calls that ended.</param>
 /// <param name="Failures">Those that failed.</param>
-/// <param name="Rejections">Those that were refused.</param>
+/// <param name="Rejections">Those that were rejected.</param>
 /// <param name="Retries">Retries that were scheduled, and hedges that were started.</param>
-/// <param name="P50">The median time in milliseconds of those that were not refused; null when there were none.</param>
+/// <param name="P50">The median time in milliseconds of those that were not rejected; null when there were none.</param>
 /// <param name="P95">The time in milliseconds that 95 % of them did not exceed; null when there were none.</param>
 internal readonly record struct ChartPoint(int Calls, int Failures, int Rejections, int Retries, float? P50, float? P95);
 
@@ -179,7 +179,7 @@ internal sealed record RecentEntry(
 /// <summary>All that a new viewer needs.</summary>
 internal sealed record DashboardAll(DashboardLayout Layout, IReadOnlyList<ChartHistory> History, DashboardState State, bool MayAct);
 
-/// <summary>What somebody wants done.</summary>
+/// <summary>An action that a viewer asks for.</summary>
 /// <param name="Action">isolate or close, for a circuit; turn-off, for a switch that injects faults; look-at-record, record-not-done, record-done and
 /// record-unknown, for a gate.</param>
 /// <param name="Target">The id of the circuit, the switch or the gate, as in the state.</param>
@@ -188,7 +188,7 @@ internal sealed record DashboardAll(DashboardLayout Layout, IReadOnlyList<ChartH
 internal sealed record DashboardAction(string? Action, string? Target, string? Record = null, long? Fence = null);
 
 /// <summary>What came of it.</summary>
-internal sealed record DashboardAnswer(string Said)
+internal sealed record DashboardResponse(string Said)
 {
     /// <summary>The fence of a record that can be decided about; null when there is nothing to decide.</summary>
     public long? Fence { get; init; }
@@ -198,5 +198,5 @@ internal sealed record DashboardAnswer(string Said)
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(DashboardAll))]
 [JsonSerializable(typeof(DashboardAction))]
-[JsonSerializable(typeof(DashboardAnswer))]
+[JsonSerializable(typeof(DashboardResponse))]
 internal sealed partial class DashboardJson : JsonSerializerContext;

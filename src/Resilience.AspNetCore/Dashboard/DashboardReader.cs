@@ -148,7 +148,7 @@ internal sealed class DashboardReader(
                 },
                 ChaosSwitch chaos => now with { Chaos = new(_ids.Of(chaos), chaos.IsOn, chaos.ToString()) },
                 { } ours when ours.GetType().Assembly == typeof(ResiliencePipeline).Assembly => now with { Text = ours.ToString() },
-                _ => now, // a state of the user's may say of itself what is nobody's business
+                _ => now, // a state of the user's may say of itself what is confidential
             };
         }
         catch (Exception error) // clocks and limiters may be the user's

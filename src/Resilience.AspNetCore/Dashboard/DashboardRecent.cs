@@ -3,15 +3,15 @@ using System.Diagnostics;
 
 namespace Resilience;
 
-/// <summary>What happened last: changes of circuits, kept always because they are rare; refusals and the like, gathered by kind while
-/// somebody looks. What goes on happening stays one entry, which grows.</summary>
+/// <summary>What happened last: changes of circuits, kept always because they are rare; rejections and the like, gathered by kind while
+/// there is a viewer. What goes on happening stays one entry, which grows.</summary>
 internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider time)
 {
-    private const int MostKinds = 256;
+    private const int MaxKinds = 256;
 
     private readonly List<RecentEntry> _entries = []; // oldest first
-    private readonly Lock _gate = new(); // guards the entries: a few times a second, never by a call that is only refused
-    private readonly ConcurrentDictionary<(string Pipeline, string Policy, string Kind), Gathered> _gathered = new();
+    private readonly Lock _gate = new(); // guards the entries: a few times a second, never by a call that is only rejected
+    private readonly ConcurrentDictionary<(string Pipeline, string Policy, string Kind), Collected> _gathered = new();
     private long _number;
 
     /// <summary>Tells that a circuit has changed.</summary>
@@ -23,7 +23,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         string text = change.To switch
         {
             CircuitState.Open => FormattableString.Invariant(
-                $"Open{key}: {change.Cause}. Calls are refused for {change.BreakDuration?.TotalSeconds ?? 0:0.#} s."),
+                $"Open{key}: {change.Cause}. Calls are rejected for {change.BreakDuration?.TotalSeconds ?? 0:0.#} s."),
             CircuitState.HalfOpen => $"Half open{key}: a probe is on its way. It had opened because {change.Cause}.",
             CircuitState.Isolated => $"Isolated{key}: held open by hand.",
             _ => change.From == CircuitState.HalfOpen ? $"Closed{key}: the probes succeeded." : $"Closed{key}: by hand.",
@@ -40,24 +40,24 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
     {
         if (Kind(happened) is not { } kind) return;
         (string, string, string) key = (happened.PipelineName, happened.PolicyName, kind);
-        if (!_gathered.TryGetValue(key, out Gathered? gathered))
+        if (!_gathered.TryGetValue(key, out Collected? gathered))
         {
-            if (_gathered.Count >= MostKinds) return;
+            if (_gathered.Count >= MaxKinds) return;
             gathered = _gathered.GetOrAdd(key, static _ => new());
         }
 
         Volatile.Write(ref gathered.Last, new(happened, Activity.Current?.TraceId));
-        Interlocked.Increment(ref gathered.Count); // full fence: whoever sees the count sees an event
+        Interlocked.Increment(ref gathered.Count); // full fence: a thread that sees the count sees an event
     }
 
     /// <summary>Makes entries of what was gathered. By the one reader.</summary>
     internal void Flush()
     {
-        foreach (((string pipeline, string policy, string kind), Gathered gathered) in _gathered)
+        foreach (((string pipeline, string policy, string kind), Collected gathered) in _gathered)
         {
             long count = Interlocked.Exchange(ref gathered.Count, 0);
             if (count == 0 || Volatile.Read(ref gathered.Last) is not { } last) continue;
-            string shown = kind.StartsWith("refused", StringComparison.Ordinal) ? "rejection" : "note";
+            string shown = kind.StartsWith("rejected", StringComparison.Ordinal) ? "rejection" : "note";
             Add(new(0, default, shown, pipeline, policy, Text(last.Event), count, null)
             {
                 Group = GroupOf(kind, last.Event),
@@ -66,7 +66,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         }
     }
 
-    /// <summary>Nobody looks any more: what was gathered and not told is of no interest.</summary>
+    /// <summary>There is no viewer any more: what was collected and not sent is of no interest.</summary>
     internal void Forget() => _gathered.Clear();
 
     /// <summary>The number of the last entry.</summary>
@@ -103,28 +103,28 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
     private static bool IsSame(RecentEntry one, RecentEntry other, string group) =>
         one.Group == group && one.Pipeline == other.Pipeline && one.Policy == other.Policy;
 
-    /// <summary>What goes on: the refusals of one break, say. Their sentences differ in how long it still takes.</summary>
+    /// <summary>What goes on: the rejections of one break, say. Their sentences differ in how long it still takes.</summary>
     private static string GroupOf(string kind, ResilienceEvent happened) =>
-        happened is CircuitRefused { Refusal.Since: { } since } ? FormattableString.Invariant($"{kind} {since.UtcTicks}") : kind;
+        happened is CircuitRejected { Rejection.Since: { } since } ? FormattableString.Invariant($"{kind} {since.UtcTicks}") : kind;
 
     /// <summary>What is told, and what belongs together. Null: not told. A new or repeated answer of a gate is daily bread.</summary>
     private static string? Kind(ResilienceEvent happened) => happened switch
     {
         CircuitChanged or RetryScheduled or HedgeStarted or HedgeWon => null,
-        CircuitRefused e => $"refused {Words.Of(e.Entry)}",
-        LimitReached e => e.Refusal.Why == LimitReason.QueueFull ? "refused full" : "refused waited",
-        RateLimitReached => "refused rate",
-        RetryDenied { Denial: RetryDenial.Budget } => "no budget",
-        RetryDenied { Denial: RetryDenial.Deadline } => "no time",
-        RetryDenied { Denial: RetryDenial.RetryAfter } => "asked to wait too long",
-        RetryDenied => null,
+        CircuitRejected e => $"rejected {Words.Of(e.Entry)}",
+        LimitReached e => e.Rejection.Why == LimitReason.QueueFull ? "rejected full" : "rejected waited",
+        RateLimitReached => "rejected rate",
+        RetryStopped { Cause: RetryStopReason.Budget } => "no budget",
+        RetryStopped { Cause: RetryStopReason.Deadline } => "no time",
+        RetryStopped { Cause: RetryStopReason.RetryAfter } => "asked to wait too long",
+        RetryStopped => null,
         CallTimedOut => "timeout",
         FallbackUsed => "fallback",
         FallbackFailed => "fallback failed",
-        IdempotencyAnswered { Answer: IdempotencyAnswer.Claimed or IdempotencyAnswer.Replayed } => null,
-        IdempotencyAnswered e => Words.Of(e.Answer),
-        IdempotencyRefused e => $"refused {Words.Of(e.Refusal.Why)}",
-        HedgeDenied e => $"no hedge {e.Denial}",
+        IdempotencyChecked { Status: IdempotencyStatus.Claimed or IdempotencyStatus.Replayed } => null,
+        IdempotencyChecked e => Words.Of(e.Status),
+        IdempotencyRejected e => $"rejected {Words.Of(e.Rejection.Why)}",
+        HedgeSkipped e => $"no hedge {e.Cause}",
         ChaosInjected e => $"chaos {e.Kind}",
         ChaosSwitched e => e.IsOn ? "chaos on" : "chaos off",
         _ => happened.GetType().Name,
@@ -133,31 +133,31 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
     /// <summary>A sentence that gives away no more than the policy's name, numbers and types: no message of an exception, no key.</summary>
     private string Text(ResilienceEvent happened) => happened switch
     {
-        CircuitRefused { Refusal: null } e => $"{e.PolicyName}: would have refused (dry run).",
-        CircuitRefused { Refusal: { } refusal } e => showKeys
-            ? refusal.Reason
-            : $"{e.PolicyName}: the circuit of a key is {Words.Of(refusal.State)} because {refusal.Cause}.", // the sentence names the key
-        LimitReached e => e.Refusal.Reason,
+        CircuitRejected { Rejection: null } e => $"{e.PolicyName}: would have rejected (dry run).",
+        CircuitRejected { Rejection: { } rejection } e => showKeys
+            ? rejection.Reason
+            : $"{e.PolicyName}: the circuit of a key is {Words.Of(rejection.State)} because {rejection.Cause}.", // the sentence names the key
+        LimitReached e => e.Rejection.Reason,
         RateLimitReached e => $"{e.PolicyName}: the rate limit is reached.", // the limiter's own words may say more than they should
-        RetryDenied { Denial: RetryDenial.Budget } e => $"{e.PolicyName}: not repeated, the retry budget is spent ({e.Reason}).",
-        RetryDenied { Denial: RetryDenial.RetryAfter } e => $"{e.PolicyName}: not repeated, a longer wait was asked for than is allowed ({e.Reason}).",
-        RetryDenied e => $"{e.PolicyName}: not repeated, a retry would not fit into the time that is left ({e.Reason}).",
+        RetryStopped { Cause: RetryStopReason.Budget } e => $"{e.PolicyName}: not repeated, the retry budget is spent ({e.Reason}).",
+        RetryStopped { Cause: RetryStopReason.RetryAfter } e => $"{e.PolicyName}: not repeated, a longer wait was asked for than is allowed ({e.Reason}).",
+        RetryStopped e => $"{e.PolicyName}: not repeated, a retry would not fit into the time that is left ({e.Reason}).",
         CallTimedOut e => FormattableString.Invariant(
             $"{e.PolicyName}: ended after {e.Timeout.TotalSeconds:0.###} s{(e.IsAbandoned ? ", and the call was left running" : "")}."),
         FallbackUsed e => $"{e.PolicyName}: a substitute was given ({e.Source}).",
         FallbackFailed e => $"{e.PolicyName}: the substitute failed ({e.Error.GetType().Name}).",
-        IdempotencyAnswered e => $"{e.PolicyName}: answered {Words.Of(e.Answer)}.",
-        IdempotencyRefused e => $"{e.PolicyName}: {Words.Of(e.Refusal.Why)}.",
+        IdempotencyChecked e => $"{e.PolicyName}: answered {Words.Of(e.Status)}.",
+        IdempotencyRejected e => $"{e.PolicyName}: {Words.Of(e.Rejection.Why)}.",
         ChaosInjected e => $"{e.PolicyName}: injected on purpose: {e.Kind}.",
         ChaosSwitched e => $"{e.PolicyName}: chaos is {(e.IsOn ? "on" : "off")}.",
-        HedgeDenied e => $"{e.PolicyName}: no second attempt beside the first ({e.Denial}).",
+        HedgeSkipped e => $"{e.PolicyName}: no second attempt beside the first ({e.Cause}).",
         IdempotencyClaimLost e => $"{e.PolicyName}: a claim was lost while its call ran.",
         IdempotencyStoreFailed e => $"{e.PolicyName}: the store could not be asked to {e.Task}.",
         IdempotencyOutcomeNotKept e => $"{e.PolicyName}: an outcome could not be recorded ({e.Finish}).",
         _ => $"{happened.PolicyName}: {happened.GetType().Name}.",
     };
 
-    private sealed class Gathered
+    private sealed class Collected
     {
         internal long Count;
         internal Happened? Last;
@@ -178,38 +178,38 @@ internal static class Words
         _ => "isolated",
     };
 
-    internal static string Of(CircuitEntry entry) => entry switch
+    internal static string Of(CircuitAdmission entry) => entry switch
     {
-        CircuitEntry.RefusedOpen => "open",
-        CircuitEntry.RefusedProbesTaken => "probes taken",
-        CircuitEntry.RefusedRamping => "ramping",
-        CircuitEntry.RefusedIsolated => "isolated",
+        CircuitAdmission.RejectedOpen => "open",
+        CircuitAdmission.RejectedProbesTaken => "probes taken",
+        CircuitAdmission.RejectedRamping => "ramping",
+        CircuitAdmission.RejectedIsolated => "isolated",
         _ => "dry run",
     };
 
-    /// <summary>Without the record and without what the store said, unlike the refusal's own sentence.</summary>
-    internal static string Of(IdempotencyRefusalReason why) => why switch
+    /// <summary>Without the record and without what the store said, unlike the rejection's own sentence.</summary>
+    internal static string Of(IdempotencyRejectionReason why) => why switch
     {
-        IdempotencyRefusalReason.KeyMissing => "the call has no key",
-        IdempotencyRefusalReason.KeyReused => "the key was used for a different call",
-        IdempotencyRefusalReason.Busy => "the same call is under way",
-        IdempotencyRefusalReason.OutcomeUnknown => "the call was begun before and nobody knows how it ended",
-        IdempotencyRefusalReason.ResultNotKept => "the call was done before, but its result was not kept",
-        IdempotencyRefusalReason.Unreadable => "the outcome of the call cannot be read",
-        IdempotencyRefusalReason.StoreUnavailable => "the store cannot be asked",
+        IdempotencyRejectionReason.KeyMissing => "the call has no key",
+        IdempotencyRejectionReason.KeyReused => "the key was used for a different call",
+        IdempotencyRejectionReason.Busy => "the same call is under way",
+        IdempotencyRejectionReason.OutcomeUnknown => "the call was begun before and its outcome is unknown",
+        IdempotencyRejectionReason.ResultNotKept => "the call was done before, but its result was not kept",
+        IdempotencyRejectionReason.Unreadable => "the outcome of the call cannot be read",
+        IdempotencyRejectionReason.StoreUnavailable => "the store cannot be asked",
         _ => "the claim was lost while the call ran",
     };
 
-    internal static string Of(IdempotencyAnswer answer) => answer switch
+    internal static string Of(IdempotencyStatus answer) => answer switch
     {
-        IdempotencyAnswer.Claimed => "new",
-        IdempotencyAnswer.Replayed => "replayed",
-        IdempotencyAnswer.Busy => "busy",
-        IdempotencyAnswer.KeyReused => "reused",
-        IdempotencyAnswer.OutcomeUnknown => "unknown",
-        IdempotencyAnswer.Unreadable => "unreadable",
-        IdempotencyAnswer.Unprotected => "unprotected",
-        IdempotencyAnswer.Stopping => "stopping",
+        IdempotencyStatus.Claimed => "new",
+        IdempotencyStatus.Replayed => "replayed",
+        IdempotencyStatus.Busy => "busy",
+        IdempotencyStatus.KeyReused => "reused",
+        IdempotencyStatus.OutcomeUnknown => "unknown",
+        IdempotencyStatus.Unreadable => "unreadable",
+        IdempotencyStatus.Unprotected => "unprotected",
+        IdempotencyStatus.Stopping => "stopping",
         _ => "unavailable",
     };
 }

@@ -19,7 +19,7 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
 
     internal static bool Knows(string? action) => action == Look || (action is not null && Decisions.ContainsKey(action));
 
-    internal async Task<(int Status, DashboardAnswer Answer)> DoAsync(DashboardAction asked, string user)
+    internal async Task<(int Status, DashboardResponse Result)> DoAsync(DashboardAction asked, string user)
     {
         if (!options.EnableResolving) return (StatusCodes.Status404NotFound, new("Records are not decided about on this page."));
         if (asked.Target is null || reader.Find(asked.Target) is not IdempotencyGate gate) return (StatusCodes.Status404NotFound, new("That is gone."));
@@ -40,9 +40,9 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
         }
     }
 
-    private static async Task<(int Status, DashboardAnswer Answer)> LookAsync(IdempotencyGate gate, IdempotencyId id)
+    private static async Task<(int Status, DashboardResponse Result)> LookAsync(IdempotencyGate gate, IdempotencyId id)
     {
-        PeekAnswer seen = await gate.PeekAsync(id).ConfigureAwait(false);
+        PeekResult seen = await gate.PeekAsync(id).ConfigureAwait(false);
         string said = seen.State switch
         {
             IdempotencyState.Indeterminate => "The outcome is unknown.",
@@ -55,11 +55,11 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
         return (StatusCodes.Status200OK, new(said) { Fence = isInDoubt ? seen.Fence : null });
     }
 
-    private async Task<(int Status, DashboardAnswer Answer)> DecideAsync(IdempotencyGate gate, IdempotencyId id, DashboardAction asked, string user)
+    private async Task<(int Status, DashboardResponse Result)> DecideAsync(IdempotencyGate gate, IdempotencyId id, DashboardAction asked, string user)
     {
         if (asked.Fence is not > 0) return (StatusCodes.Status400BadRequest, new("Look at the record first."));
         (IdempotencyResolution resolution, string said) = Decisions[asked.Action!];
-        ResolveAnswer answer = await gate.ResolveAsync(id, resolution with { OnlyIfFence = asked.Fence.Value }).ConfigureAwait(false);
+        ResolveResult answer = await gate.ResolveAsync(id, resolution with { OnlyIfFence = asked.Fence.Value }).ConfigureAwait(false);
         EndpointLog.PageResolved(logger, user, id.ToHex(), gate.Name, asked.Action!, answer.Status);
         return answer.Status == ResolveStatus.Resolved
             ? (StatusCodes.Status200OK, new($"Decided: {said}."))

@@ -21,7 +21,7 @@ internal sealed class DashboardSession : IDisposable
     private readonly CancellationTokenSource _end = new();
     private readonly CancellationToken _ended;
 
-    // One place: however often somebody hurries, the reader wakes once.
+    // One place: however often it is asked to hurry, the reader wakes once.
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private long _tick;
     private long _told;

@@ -8,18 +8,18 @@ namespace Resilience;
 /// <param name="Data">Its text, one line.</param>
 internal sealed record DashboardMessage(string Event, ReadOnlyMemory<byte> Data);
 
-/// <summary>Somebody who looks. Messages wait here while the network is slow; who falls behind is told everything anew.</summary>
+/// <summary>A viewer of the page. Messages wait here while the network is slow; who falls behind is told everything anew.</summary>
 /// <param name="client">Whose view it is: one client has only so many.</param>
 /// <param name="mayAct">Whether actions are shown.</param>
 internal sealed class DashboardViewer(string client, bool mayAct)
 {
-    private const int MostWaiting = 8;
+    private const int MaxWaiting = 8;
 
     /// <summary>How long a viewer's network may take a message, before he is given up.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
     private readonly Channel<DashboardMessage> _waiting = Channel.CreateBounded<DashboardMessage>(
-        new BoundedChannelOptions(MostWaiting) { SingleReader = true, SingleWriter = true });
+        new BoundedChannelOptions(MaxWaiting) { SingleReader = true, SingleWriter = true });
 
     internal bool MayAct => mayAct;
 

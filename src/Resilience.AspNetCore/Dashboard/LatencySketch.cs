@@ -5,7 +5,7 @@ namespace Resilience;
 /// longer counts as that.</remarks>
 internal sealed class LatencySketch
 {
-    private const double Least = 50e-6;
+    private const double Min = 50e-6;
     private const int PerOctave = 4, Buckets = 24 * PerOctave;
 
     private readonly int[] _counts = new int[Buckets];
@@ -50,12 +50,12 @@ internal sealed class LatencySketch
         long rank = Math.Max(1, (long)Math.Ceiling(all * share)), seen = 0;
         int bucket = 0;
         while (bucket < Buckets - 1 && (seen += _counts[bucket]) < rank) bucket++;
-        double ms = Least * Math.Pow(2, (bucket + 0.5) / PerOctave) * 1000; // the middle of the bucket, on the scale that the buckets are on
+        double ms = Min * Math.Pow(2, (bucket + 0.5) / PerOctave) * 1000; // the middle of the bucket, on the scale that the buckets are on
         return (float)Math.Round(ms, ms < 10 ? 2 : 1);
     }
 
     private static int BucketOf(double seconds) =>
-        seconds > Least ? Math.Min(Buckets - 1, (int)(Math.Log2(seconds / Least) * PerOctave)) : 0;
+        seconds > Min ? Math.Min(Buckets - 1, (int)(Math.Log2(seconds / Min) * PerOctave)) : 0;
 }
 
 /// <summary>Times in milliseconds that half, 95 % and 99 % of the calls did not exceed.</summary>

@@ -15,8 +15,8 @@ namespace Resilience
     /// <summary>What the endpoints of the page answer.</summary>
     internal sealed class DashboardEndpoints : IDisposable
     {
-        /// <summary>A stream ends after this time and the page asks again, so that whoever may not look any more does not look for ever.</summary>
-        private static readonly TimeSpan LongestStream = TimeSpan.FromMinutes(10);
+        /// <summary>A stream ends after this time and the page asks again, so that a user who may not look any more does not look for ever.</summary>
+        private static readonly TimeSpan MaxStream = TimeSpan.FromMinutes(10);
 
         private readonly DashboardFeed _feed;
         private readonly DashboardActions _actions;
@@ -85,7 +85,7 @@ namespace Resilience
             }
 
             using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
-            end.CancelAfter(LongestStream);
+            end.CancelAfter(MaxStream);
             try
             {
                 context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
@@ -188,10 +188,10 @@ namespace Microsoft.AspNetCore.Builder
             if (IsGuarded(endpoint) || endpoint.RequestDelegate is not { } inner) return;
             endpoint.RequestDelegate = context => DashboardHosts.IsAllowed(context.Request.Host.Host, options.DevelopmentHosts)
                 ? inner(context)
-                : DashboardHosts.RefuseAsync(context);
+                : DashboardHosts.RejectAsync(context);
         }
 
-        /// <summary>Asked when everything has been said of the endpoint, so also what was said after mapping.</summary>
+        /// <summary>Asked when the endpoint is completely configured, also after mapping.</summary>
         private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page)
         {
             if (IsGuarded(endpoint)) return;

@@ -45,11 +45,11 @@ public sealed class ResilienceDashboardOptions : PolicyOptions
     /// Each decision is a warning in the log, with who made it.</summary>
     public bool EnableResolving { get; set; }
 
-    /// <summary>The name of the authorization policy that whoever acts must satisfy, besides what the page itself requires. Default null:
+    /// <summary>The name of the authorization policy that a user who acts must satisfy, besides what the page itself requires. Default null:
     /// none, which is accepted in Development only.</summary>
     public string? ActionsPolicy { get; set; }
 
-    /// <summary>Whether the page is shown to anybody in any environment. Default false: outside of Development it answers 404 unless the
+    /// <summary>Whether the page is shown to all users in any environment. Default false: outside of Development it answers 404 unless the
     /// endpoints require authorization. For a port that only you can reach.</summary>
     public bool AllowAnonymousOutsideDevelopment { get; set; }
 

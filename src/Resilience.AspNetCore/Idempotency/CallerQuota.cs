@@ -21,7 +21,7 @@ internal sealed class CallerQuota(TimeProvider time)
     internal int OpenCallers => _open.Count;
 
     /// <summary>Counts a request of this caller as open. A caller that gets true calls <see cref="Close"/>.</summary>
-    internal bool TryOpen(string scope, int most)
+    internal bool TryOpen(string scope, int max)
     {
         while (true)
         {
@@ -29,7 +29,7 @@ internal sealed class CallerQuota(TimeProvider time)
             {
                 if (_open.TryAdd(scope, 1)) return true;
             }
-            else if (open >= most)
+            else if (open >= max)
             {
                 return false;
             }
@@ -50,11 +50,11 @@ internal sealed class CallerQuota(TimeProvider time)
 
     /// <summary>Counts a new key of this caller, unless there were as many already.</summary>
     /// <param name="scope">The caller.</param>
-    /// <param name="most">How many keys it may use.</param>
+    /// <param name="max">How many keys it may use.</param>
     /// <param name="retention">How long a key is kept.</param>
     /// <param name="generation">Where it was counted, for <see cref="GiveBack"/>.</param>
     /// <param name="retryAfter">When some of the keys have certainly expired.</param>
-    internal bool TryUse(string scope, int most, TimeSpan retention, out long generation, out TimeSpan retryAfter)
+    internal bool TryUse(string scope, int max, TimeSpan retention, out long generation, out TimeSpan retryAfter)
     {
         ulong caller = NameOf(scope);
         long length = Math.Max(1, retention.Ticks / Generations), now = time.GetElapsedTime(0, time.GetTimestamp()).Ticks;
@@ -73,7 +73,7 @@ internal sealed class CallerQuota(TimeProvider time)
 
             // The last key of a generation expires a retention after that generation has ended.
             retryAfter = TimeSpan.FromTicks(((oldest + 1 + Generations) * length) - now);
-            if (used >= most) return false;
+            if (used >= max) return false;
             CollectionsMarshal.GetValueRefOrAddDefault(_used[generation % _used.Length] ??= [], caller, out _)++;
             return true;
         }

@@ -7,7 +7,7 @@ namespace Resilience;
 /// <summary>Stands in for the body of a response: keeps it back until its outcome is recorded, or lets it through when it is too large or meant
 /// to be streamed.</summary>
 /// <remarks>Belongs to one request and is used by one thread at a time, as the response is.</remarks>
-internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFeature inner, int most) : Stream, IHttpResponseBodyFeature
+internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFeature inner, int max) : Stream, IHttpResponseBodyFeature
 {
     private readonly MemoryStream _kept = new();
     private PipeWriter? _writer;
@@ -82,7 +82,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        if (!_isPassing && _kept.Length + buffer.Length <= most && !IsStream)
+        if (!_isPassing && _kept.Length + buffer.Length <= max && !IsStream)
         {
             _kept.Write(buffer.Span);
             return;
@@ -105,7 +105,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
 
     public override void Write(byte[] buffer, int offset, int count)
     {
-        if (!_isPassing && _kept.Length + count <= most && !IsStream)
+        if (!_isPassing && _kept.Length + count <= max && !IsStream)
         {
             _kept.Write(buffer, offset, count);
             return;
@@ -171,7 +171,7 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
         }
         catch (Exception gone) when (gone is IOException or OperationCanceledException or ObjectDisposedException)
         {
-            // The client has left. The deed goes on: it is for this that he has a key.
+            // The client has left. The operation goes on: it is for this that he has a key.
         }
     }
 }

@@ -16,12 +16,12 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// ten years.</summary>
     public TimeSpan? Retention { get; set; }
 
-    /// <summary>How long a refusal is kept: a 4xx that is kept by default, before the point of no return. Default 10 minutes, or <see cref="Retention"/> if
+    /// <summary>How long a rejection is kept: a 4xx that is kept by default, before the point of no return. Default 10 minutes, or <see cref="Retention"/> if
     /// that is shorter; a second to ten years. A status that is named in <see cref="Statuses"/> is kept for <see cref="Retention"/>.</summary>
-    /// <remarks>Nothing was carried out, so it is enough to recognize the repetitions of one caller; and callers whose requests are all refused
+    /// <remarks>Nothing was carried out, so it is enough to recognize the repetitions of one caller; and callers whose requests are all rejected
     /// do not fill the
     /// store for a day.</remarks>
-    public TimeSpan RefusalRetention { get; set; } = TimeSpan.FromMinutes(10);
+    public TimeSpan ClientErrorRetention { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long an execution is renewed. Default null: as the gate has it (<see cref="IdempotencyOptions.MaxExecution"/>); from the
     /// lease to a day.</summary>
@@ -50,7 +50,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// them out.</remarks>
     public Func<HttpContext, ReadOnlyMemory<byte>, string?>? KeyFor { get; set; }
 
-    /// <summary>Whether a request without a key is refused (400). Default true. With false it runs like any other, without protection.</summary>
+    /// <summary>Whether a request without a key is rejected (400). Default true. With false it runs like any other, without protection.</summary>
     public bool IsRequired { get; set; } = true;
 
     /// <summary>Whether a key without quotes is accepted. Default true, because most clients send it so; with false only the structured-field
@@ -67,7 +67,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     public Func<string, bool>? AcceptsKey { get; set; }
 
     /// <summary>The caller of a request: keys of different scopes never meet. Null or empty as answer: anonymous, see
-    /// <see cref="AllowSharedScope"/>. What is no well-formed text is refused (400). Default: the authority that was asked (the <c>Host</c> header, unless
+    /// <see cref="AllowSharedScope"/>. What is no well-formed text is rejected (400). Default: the authority that was asked (the <c>Host</c> header, unless
     /// it is an address or <c>localhost</c>) and the authenticated caller, by issuer, tenant and subject, or by client where a token
     /// stands for a program (<c>client_id</c>, <c>azp</c>, <c>appid</c>).</summary>
     /// <remarks>Behind a proxy that replaces the <c>Host</c> header by the name of a node, a repetition through another node would not be recognized:
@@ -75,7 +75,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     public Func<HttpContext, string?>? ScopeFor { get; set; }
 
     /// <summary>Whether anonymous requests share one scope. Default false, because who guesses a key would receive another caller's
-    /// response: such a request is refused (401), and an endpoint that no authenticated caller can reach stops the host at its start.</summary>
+    /// response: such a request is rejected (401), and an endpoint that no authenticated caller can reach stops the host at its start.</summary>
     public bool AllowSharedScope { get; set; }
 
     /// <summary>How many requests with keys one caller may have open at once in this process, executed and waiting together: 1 to 1,000,000. Default 1,000.
@@ -87,8 +87,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// <c>too-many-keys</c> and a <c>Retry-After</c> that tells when some have expired; keys that are known are answered as ever. Default null: half of what
     /// the store takes where it has a bound (<see cref="IdempotencyStoreTraits.MaxRecords"/>; in memory half a million), so that one caller cannot fill it,
     /// and any number elsewhere.</summary>
-    /// <remarks>A key that was given back does not count; a refusal that is kept for <see cref="RefusalRetention"/> counts as long as any key. Each process
-    /// counts for itself, from its start. Not for callers who share one scope.</remarks>
+    /// <remarks>A key that was given back does not count; a rejection that is kept for <see cref="ClientErrorRetention"/> counts as long as any key. Each
+    /// process counts for itself, from its start. Not for callers who share one scope.</remarks>
     public int? MaxKeysPerScope { get; set; }
 
     /// <summary>Asked before anything that is known about an earlier request is told (its response, that it is under way, that the key was used
@@ -105,7 +105,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// once. The store must be an <see cref="IResolvableIdempotencyStore"/>, as ours are.</remarks>
     public Func<HttpContext, IdempotencyKey, ValueTask<IdempotencyFinding?>>? Reconcile { get; set; }
 
-    /// <summary>The largest request body, 0 bytes to 1 GiB; larger ones are refused (413), because the whole body is part of the
+    /// <summary>The largest request body, 0 bytes to 1 GiB; larger ones are rejected (413), because the whole body is part of the
     /// fingerprint. Default 1 MiB.</summary>
     public int MaxRequestBodyBytes { get; set; } = 1 << 20;
 
@@ -173,7 +173,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     {
         ArgumentNullException.ThrowIfNull(check);
         check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
-        check.Span(nameof(RefusalRetention), RefusalRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.LongestRetention);
+        check.Span(nameof(ClientErrorRetention), ClientErrorRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.MaxRetention);
         foreach (OptionProblem problem in Terms.ApplyTo(Roomy(Terms)).FindProblems()) check.Require(false, problem.Option, problem.Value, problem.Allowed);
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
         check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
@@ -199,7 +199,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             Gate = Gate,
             Lease = Lease,
             Retention = Retention,
-            RefusalRetention = RefusalRetention,
+            ClientErrorRetention = ClientErrorRetention,
             MaxExecution = MaxExecution,
             MaxAttempts = MaxAttempts,
             WhenInFlight = WhenInFlight,
@@ -248,11 +248,11 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// the start.</summary>
     private static IdempotencyOptions Roomy(IdempotencyTerms terms)
     {
-        TimeSpan least = TimeSpan.FromMilliseconds(50), lease = TimeSpan.FromSeconds(30);
+        TimeSpan min = TimeSpan.FromMilliseconds(50), lease = TimeSpan.FromSeconds(30);
         if (terms.Retention < lease) lease = terms.Retention.Value;
         if (terms.MaxExecution < lease) lease = terms.MaxExecution.Value;
-        if (lease < least) lease = least;
-        return new() { Lease = lease, Retention = IdempotencyStoreArguments.LongestRetention, MaxExecution = TimeSpan.FromDays(1) };
+        if (lease < min) lease = min;
+        return new() { Lease = lease, Retention = IdempotencyStoreArguments.MaxRetention, MaxExecution = TimeSpan.FromDays(1) };
     }
 
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)

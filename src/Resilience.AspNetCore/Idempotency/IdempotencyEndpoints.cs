@@ -23,7 +23,7 @@ namespace Resilience
         /// <summary>The protection of one endpoint.</summary>
         /// <exception cref="InvalidOperationException">No idempotency is registered, or no gate of the name that the endpoint asks for.</exception>
         /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
-        internal static IdempotencyEndpoint ProtectionOf(IServiceProvider services, IIdempotencyKeyMetadata? endpoint)
+        internal static IdempotencyEndpointFilter ProtectionOf(IServiceProvider services, IIdempotencyKeyMetadata? endpoint)
         {
             IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
             IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
@@ -36,9 +36,9 @@ namespace Resilience
             ?? throw new InvalidOperationException("responses are to be encrypted, and there is no data protection: say builder.Services.AddDataProtection()"));
 
         /// <summary>Protects a request, or answers that the service made a mistake.</summary>
-        internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpoint> find, Func<HttpContext, Task> next)
+        internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpointFilter> find, Func<HttpContext, Task> next)
         {
-            IdempotencyEndpoint protection;
+            IdempotencyEndpointFilter protection;
             try
             {
                 protection = find();
@@ -64,7 +64,7 @@ namespace Resilience
             return endpoint is RequireIdempotencyKeyAttribute attribute ? attribute.Change(common) : common;
         }
 
-        /// <summary>What <c>RequireIdempotencyKey()</c> says; the options are made when somebody asks, when the application stands.</summary>
+        /// <summary>What <c>RequireIdempotencyKey()</c> says; the options are made when they are asked for, when the application stands.</summary>
         internal sealed class Metadata(IServiceProvider services, Action<IdempotencyEndpointOptions>? configure) : IIdempotencyKeyMetadata
         {
             private readonly Lazy<IdempotencyEndpointOptions> _options = new(() =>
@@ -113,7 +113,7 @@ namespace Microsoft.AspNetCore.Builder
                 if (endpoint.RequestDelegate is not { } inner) return;
                 IServiceProvider services = endpoint.ApplicationServices;
                 IIdempotencyKeyMetadata metadata = endpoint.Metadata.OfType<IIdempotencyKeyMetadata>().Last();
-                Lazy<IdempotencyEndpoint> protection = new(() => IdempotencyEndpoints.ProtectionOf(services, metadata));
+                Lazy<IdempotencyEndpointFilter> protection = new(() => IdempotencyEndpoints.ProtectionOf(services, metadata));
                 endpoint.RequestDelegate = context => IdempotencyEndpoints.InvokeAsync(context, () => protection.Value, c => inner(c));
             });
             return builder;
@@ -139,7 +139,7 @@ namespace Microsoft.AspNetCore.Builder
             IdempotencyMiddlewares all = services.GetService<IdempotencyMiddlewares>()
                 ?? throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);
             all.Add(app, hasOwnCondition: appliesTo is not null);
-            Lazy<IdempotencyEndpoint> common = new(() => IdempotencyEndpoints.ProtectionOf(services, null));
+            Lazy<IdempotencyEndpointFilter> common = new(() => IdempotencyEndpoints.ProtectionOf(services, null));
             return app.Use(next => context =>
             {
                 if (!applies(context)) return next(context);

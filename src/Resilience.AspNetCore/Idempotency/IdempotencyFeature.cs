@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>Marks a request that is under protection, and carries its claim.</summary>
-internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpoint endpoint)
+internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpointFilter endpoint)
 {
     /// <summary>The key with its scope, as it was asked for.</summary>
     internal IdempotencyKey Key { get; } = key;
@@ -9,7 +9,7 @@ internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey 
     internal IdempotencyClaim Claim { get; } = claim;
 
     /// <summary>Knows how responses are kept here.</summary>
-    internal IdempotencyEndpoint Endpoint { get; } = endpoint;
+    internal IdempotencyEndpointFilter Endpoint { get; } = endpoint;
 
     /// <summary>True when the endpoint was told, as it completed its key in a transaction, that its claim is lost.</summary>
     internal bool WasLost { get; set; }

@@ -9,7 +9,7 @@ namespace Resilience;
 public static class IdempotencyKeyHeader
 {
     /// <summary>The longest header value that is looked at, in characters.</summary>
-    public const int LongestValue = 1024;
+    public const int MaxValue = 1024;
 
     private static readonly SearchValues<char> Base64Digits = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 
@@ -24,7 +24,7 @@ public static class IdempotencyKeyHeader
         problem = "";
         ReadOnlySpan<char> text = value.AsSpan().Trim(' ');
         if (value is null) problem = "is missing";
-        else if (value.Length > LongestValue) problem = $"is longer than {LongestValue} characters";
+        else if (value.Length > MaxValue) problem = $"is longer than {MaxValue} characters";
         else if (text.IsEmpty) problem = "is empty";
         else problem = text[0] == '"' ? ReadString(text, out key) : ReadBare(text, acceptBare, out key);
         if (problem.Length == 0) return true;

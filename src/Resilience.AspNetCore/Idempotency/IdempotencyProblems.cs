@@ -10,7 +10,7 @@ internal static class IdempotencyProblems
     /// <summary>The statuses of the answers below, for descriptions of interfaces.</summary>
     internal static readonly int[] Statuses = [400, 409, 413, 422, 429, 503];
 
-    /// <summary><see cref="ShouldRetryHeader"/> says "false" where a repetition cannot help: clients (ours, and those of several services) heed it
+    /// <summary><see cref="ShouldRetryHeader"/> says "false" where a repetition cannot help: clients (ours, and those of several services) honor it
     /// whatever the status.</summary>
     internal const string ReplayedHeader = "Idempotent-Replayed", StatusHeader = "Idempotency-Status", ShouldRetryHeader = "X-Should-Retry";
 
@@ -79,9 +79,9 @@ internal static class IdempotencyProblems
         $"At most {options.MaxOpenPerScope} requests with idempotency keys are carried out at once for one caller. Nothing was carried out; repeat it later "
         + "with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
 
-    internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, int most, TimeSpan retryAfter) => WriteAsync(
+    internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, int max, TimeSpan retryAfter) => WriteAsync(
         context, options, StatusCodes.Status429TooManyRequests, "too-many-keys", "Too many keys of this caller are kept",
-        $"At most {most} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
+        $"At most {max} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
         isRetryable: true, retryAfter: retryAfter);
 
     internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
@@ -114,19 +114,19 @@ internal static class IdempotencyProblems
         context, options, StatusCodes.Status409Conflict, "outcome-unreadable", "The stored response cannot be read",
         "The request was begun before and may have been carried out. It is not begun again; ask for the state of what it was about.");
 
-    internal static Task AnswerAsync(HttpContext context, IdempotencyEndpointOptions options, in IdempotencyEntry entry) => entry.Answer switch
+    internal static Task AnswerAsync(HttpContext context, IdempotencyEndpointOptions options, in IdempotencyResult entry) => entry.Status switch
     {
-        IdempotencyAnswer.Busy => WriteAsync(
+        IdempotencyStatus.Busy => WriteAsync(
             context, options, StatusCodes.Status409Conflict, "in-flight", "The same request is being carried out", "Repeat it later with the same key.",
             isRetryable: true, retryAfter: entry.RetryAfter),
-        IdempotencyAnswer.KeyReused => WriteAsync(
+        IdempotencyStatus.KeyReused => WriteAsync(
             context, options, StatusCodes.Status422UnprocessableEntity, "key-reused", "The key was used for another request",
             "A key belongs to one request: the same method, address, content type and body. Use a new key for a new request."),
-        IdempotencyAnswer.OutcomeUnknown => WriteAsync(
-            context, options, StatusCodes.Status409Conflict, "outcome-unknown", "Nobody knows how the request ended",
+        IdempotencyStatus.OutcomeUnknown => WriteAsync(
+            context, options, StatusCodes.Status409Conflict, "outcome-unknown", "The outcome of the request is unknown",
             "It was begun before and may have been carried out. It is not begun again; ask for the state of what it was about."),
-        IdempotencyAnswer.Unreadable => UnreadableAsync(context, options),
-        IdempotencyAnswer.Stopping => StoppingAsync(context, options, entry.RetryAfter),
+        IdempotencyStatus.Unreadable => UnreadableAsync(context, options),
+        IdempotencyStatus.Stopping => StoppingAsync(context, options, entry.RetryAfter),
         _ when entry.Error is IdempotencyStoreException { Fault: IdempotencyStoreFault.Misconfigured } mistake => MisconfiguredAsync(
             context, options, SafeCalls.MessageOf(mistake)),
         _ => WriteAsync(

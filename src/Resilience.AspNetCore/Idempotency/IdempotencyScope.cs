@@ -27,7 +27,7 @@ internal static class IdempotencyScope
     }
 
     /// <summary>A key of the anonymous callers of one authority. Who is signed in and has no name of his own (a scheme that makes no
-    /// claims) shares with those of his scheme, not with everybody.</summary>
+    /// claims) shares with those of his scheme, not with all callers.</summary>
     internal static IdempotencyKey Shared(string? authority, string? scheme, string key) =>
         authority is null && scheme is null ? IdempotencyKey.Shared(key) : new("*shared " + Hash(authority, scheme), key);
 

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Options;
 
 namespace Resilience;
 
-/// <summary>Looks at everything that was said about keys (gates, stores, options, endpoints, the order of middleware) when the application is put
+/// <summary>Looks at everything that was configured about keys (gates, stores, options, endpoints, the order of middleware) when the application is put
 /// together, before the server listens; a mistake stops the host, all mistakes in one message.</summary>
 internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMiddlewares middlewares) : IStartupFilter
 {
@@ -26,7 +26,7 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         return static provider => provider.GetService<IServiceProviderIsService>()?.IsService(typeof(IServer)) == true;
     }
 
-    /// <summary>Whether anybody can be signed in at all.</summary>
+    /// <summary>Whether callers can be signed in at all.</summary>
     internal static bool HasAuthentication(IServiceProvider services)
     {
         if (services.GetService<IAuthenticationSchemeProvider>() is not { } schemes) return false;
@@ -55,7 +55,7 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
     {
         if (endpoint.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not { } metadata) return [];
         IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
-        if (methods.Count > 0 && methods.All(IdempotencyEndpoint.IsSafe)) return [];
+        if (methods.Count > 0 && methods.All(IdempotencyEndpointFilter.IsSafe)) return [];
         string name = NameOf(endpoint);
         try
         {
@@ -85,9 +85,9 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
             yield return new(name, nameof(options.EncryptsResponses), "true", "false, or services.AddDataProtection() must be said");
         if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
         if (!HasAuthentication(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
-            yield return new(name, nameof(options.ScopeFor), "null", $"set, because anybody can call it: {IdempotencyEndpoint.ScopeMissing}");
+            yield return new(name, nameof(options.ScopeFor), "null", $"set, because any caller can call it: {IdempotencyEndpointFilter.ScopeMissing}");
         else if (endpoint is not null && !AsksForCaller(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
-            EndpointLog.AnonymousCallersRefused(logger, name);
+            EndpointLog.AnonymousCallersRejected(logger, name);
     }
 
     /// <summary>Alone an endpoint's terms were looked at before; together with what its gate has they can still be wrong (a retention below the

@@ -39,11 +39,11 @@ internal static class RequestFingerprint
     }
 
     /// <summary>The whole body, which can be read again; null when it is larger than allowed.</summary>
-    internal static async Task<ReadOnlyMemory<byte>?> ReadWholeAsync(HttpContext context, int most)
+    internal static async Task<ReadOnlyMemory<byte>?> ReadWholeAsync(HttpContext context, int max)
     {
-        if (context.Request.ContentLength > most) return null;
+        if (context.Request.ContentLength > max) return null;
         using MemoryStream whole = new();
-        return await ReadAsync(context, null, whole, most).ConfigureAwait(false) ? whole.ToArray() : null;
+        return await ReadAsync(context, null, whole, max).ConfigureAwait(false) ? whole.ToArray() : null;
     }
 
     /// <summary>The type as it is meant: names in lower case, parameters in order, without what changes nothing (<c>charset=utf-8</c>, and the
@@ -64,21 +64,21 @@ internal static class RequestFingerprint
 
     /// <summary>Reads the body into the builder, or the bytes into a stream; false when it is larger than allowed. Of a form that code before us
     /// has read, and with it the body (a check against forgery does), what it says.</summary>
-    private static async Task<bool> ReadAsync(HttpContext context, FingerprintBuilder? builder, MemoryStream? bytes, int most)
+    private static async Task<bool> ReadAsync(HttpContext context, FingerprintBuilder? builder, MemoryStream? bytes, int max)
     {
         HttpRequest request = context.Request;
         CancellationToken cancellationToken = context.RequestAborted;
 
-        // What was refused as a forgery cannot be looked at; the endpoint will not receive it either.
+        // What was rejected as a forgery cannot be looked at; the endpoint will not receive it either.
         bool isForgery = context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
         if (!request.Body.CanSeek && !isForgery && context.Features.Get<IFormFeature>()?.Form is { } form)
-            return await AddFormAsync(form, builder, bytes, most, cancellationToken).ConfigureAwait(false);
+            return await AddFormAsync(form, builder, bytes, max, cancellationToken).ConfigureAwait(false);
         request.EnableBuffering();
-        request.Body.Position = 0; // whoever has read it before need not have turned back
+        request.Body.Position = 0; // earlier readers may have left it at another position
         string? boundary = builder is null ? null : BoundaryOf(request.ContentType);
-        long length = await AddPiecesAsync(request.Body, boundary is null ? builder : null, bytes, most, cancellationToken).ConfigureAwait(false);
+        long length = await AddPiecesAsync(request.Body, boundary is null ? builder : null, bytes, max, cancellationToken).ConfigureAwait(false);
         request.Body.Position = 0;
-        if (length > most) return false;
+        if (length > max) return false;
         if (boundary is null) builder?.EndPieces();
         else await AddMultipartAsync(request.Body, boundary, builder!, cancellationToken).ConfigureAwait(false);
         request.Body.Position = 0;
@@ -91,18 +91,18 @@ internal static class RequestFingerprint
 
     /// <summary>Returns how long it is, or more than allowed as soon as that is known.</summary>
     private static async Task<long> AddPiecesAsync(
-        Stream body, FingerprintBuilder? builder, MemoryStream? bytes, long most, CancellationToken cancellationToken)
+        Stream body, FingerprintBuilder? builder, MemoryStream? bytes, long max, CancellationToken cancellationToken)
     {
         byte[] piece = ArrayPool<byte>.Shared.Rent(Piece);
         try
         {
             long length = 0;
             int read;
-            while (length <= most && (read = await body.ReadAsync(piece.AsMemory(0, Piece), cancellationToken).ConfigureAwait(false)) > 0)
+            while (length <= max && (read = await body.ReadAsync(piece.AsMemory(0, Piece), cancellationToken).ConfigureAwait(false)) > 0)
             {
                 length += read;
                 builder?.AddPiece(piece.AsSpan(0, read));
-                if (length <= most) bytes?.Write(piece, 0, read);
+                if (length <= max) bytes?.Write(piece, 0, read);
             }
 
             return length;
@@ -152,7 +152,7 @@ internal static class RequestFingerprint
 
     /// <summary>Fields and files, each text and each content framed by its length.</summary>
     private static async Task<bool> AddFormAsync(
-        IFormCollection form, FingerprintBuilder? builder, MemoryStream? bytes, int most, CancellationToken cancellationToken)
+        IFormCollection form, FingerprintBuilder? builder, MemoryStream? bytes, int max, CancellationToken cancellationToken)
     {
         using FingerprintBuilder fields = new();
         FingerprintBuilder into = builder ?? fields;
@@ -167,14 +167,14 @@ internal static class RequestFingerprint
         foreach (IFormFile file in form.Files)
         {
             length += file.Length;
-            if (length > most) return false;
+            if (length > max) return false;
             into.Add(file.Name).Add(file.FileName).Add(Canonical(file.ContentType).ToString());
             Stream content = file.OpenReadStream();
-            await using (content.ConfigureAwait(false)) await AddPiecesAsync(content, into, null, most, cancellationToken).ConfigureAwait(false);
+            await using (content.ConfigureAwait(false)) await AddPiecesAsync(content, into, null, max, cancellationToken).ConfigureAwait(false);
             into.EndPieces();
         }
 
-        if (length > most) return false;
+        if (length > max) return false;
         if (builder is not null) return true;
 
         // Who computes the fingerprint for himself looks at the form; for "the body" he receives something that changes with it.

@@ -17,7 +17,7 @@ public interface IIdempotencyKeyMetadata
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IAsyncActionFilter, IOrderedFilter
 {
-    /// <summary>Whether a request without a key is refused. Default true.</summary>
+    /// <summary>Whether a request without a key is rejected. Default true.</summary>
     public bool IsRequired { get; set; } = true;
 
     /// <summary>The gate that is asked: the name that <c>AddIdempotency("…")</c> was given. Default null: that of the application's options.</summary>
@@ -30,7 +30,7 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     /// <summary>How long a response is kept, in seconds: from the lease to ten years. Default 0: as the application's options and the gate have it.</summary>
     public double RetentionSeconds { get; set; }
 
-    /// <summary>How long a duplicate waits while the first is under way, in seconds: to an hour; 0: it is refused at once. Default -1: as the
+    /// <summary>How long a duplicate waits while the first is under way, in seconds: to an hour; 0: it is rejected at once. Default -1: as the
     /// application's options and the gate have it.</summary>
     public double MaxWaitSeconds { get; set; } = -1;
 
@@ -67,23 +67,23 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
         }).ConfigureAwait(false);
         if (!hasRun) context.Result = new EmptyResult();
 
-        IdempotencyEndpoint Find() => IdempotencyEndpoints.ProtectionOf(context.HttpContext.RequestServices, nearest);
+        IdempotencyEndpointFilter Find() => IdempotencyEndpoints.ProtectionOf(context.HttpContext.RequestServices, nearest);
     }
 
     /// <inheritdoc/>
-    /// <remarks>Notes whether the action runs: a request that was refused before (its parameters could not be bound) does not use its key up.</remarks>
+    /// <remarks>Notes whether the action runs: a request that was rejected before (its parameters could not be bound) does not use its key up.</remarks>
     public async Task OnActionExecutionAsync(ActionExecutingContext context, ActionExecutionDelegate next)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(next);
-        bool wasRefused = false;
+        bool wasRejected = false;
         try
         {
-            wasRefused = (await next().ConfigureAwait(false)).Canceled;
+            wasRejected = (await next().ConfigureAwait(false)).Canceled;
         }
         finally
         {
-            if (!wasRefused) BeginningWatch.Begin(context.HttpContext);
+            if (!wasRejected) BeginningWatch.Begin(context.HttpContext);
         }
     }
 
@@ -97,7 +97,7 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
         if (LeaseSeconds != 0) changed.Lease = Seconds(LeaseSeconds);
         if (RetentionSeconds != 0) changed.Retention = Seconds(RetentionSeconds);
         if (MaxAttempts != 0) changed.MaxAttempts = MaxAttempts;
-        if (MaxWaitSeconds == 0) changed.WhenInFlight = WhenInFlight.Refuse;
+        if (MaxWaitSeconds == 0) changed.WhenInFlight = WhenInFlight.Reject;
         else if (MaxWaitSeconds != -1) (changed.WhenInFlight, changed.MaxWait) = (WhenInFlight.Wait, Seconds(MaxWaitSeconds));
         changed.ThrowIfInvalid();
         return changed;

@@ -71,7 +71,7 @@ public sealed record CircuitBreakerSettings
     /// <inheritdoc cref="CircuitBreakerOptions.DryRun"/>
     public bool? DryRun { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(CircuitBreakerOptions options)
     {
@@ -116,7 +116,7 @@ public sealed record ConcurrencyLimitSettings
     /// <inheritdoc cref="ConcurrencyLimitOptions.MaxWait"/>
     public TimeSpan? MaxWait { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(ConcurrencyLimitOptions options)
     {

@@ -16,7 +16,7 @@ public sealed record HedgingSettings
     /// <summary>The account that hedges are paid from. A <see cref="HedgingOptions.Budget"/> set in code gives way to it.</summary>
     public RetryBudgetSettings? Budget { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(HedgingOptions options)
     {

@@ -59,7 +59,7 @@ public sealed record HttpSettings
     /// <inheritdoc cref="HttpResilienceOptions.DeadlineHeader"/>
     public string? DeadlineHeader { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(StandardResilienceOptions options)
     {

@@ -10,7 +10,7 @@ public sealed record LongPollSettings
     /// <inheritdoc cref="LongPollOptions.Timeout"/>
     public TimeSpan? Timeout { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(LongPollOptions options)
     {

@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>What configuration may say about a retry: <see cref="RetryOptions"/> without its delegates.</summary>
-/// <remarks>Null means that nothing was said: what the code or the default says stays. Equal by value.</remarks>
+/// <remarks>Null means not configured: the value of the code or the default stays. Equal by value.</remarks>
 public sealed record RetrySettings
 {
     /// <summary>False takes the retry out of the pipeline. Null or true: it stays.</summary>
@@ -40,7 +40,7 @@ public sealed record RetrySettings
     /// <summary>The account that retries are paid from. A <see cref="RetryOptions.Budget"/> set in code gives way to it.</summary>
     public RetryBudgetSettings? Budget { get; set; }
 
-    /// <summary>Copies what was said to the options.</summary>
+    /// <summary>Copies what was configured to the options.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(RetryOptions options)
     {
@@ -75,7 +75,7 @@ public sealed record RetryBudgetSettings
     /// <inheritdoc cref="RetryBudgetOptions.Window"/>
     public TimeSpan? Window { get; set; }
 
-    /// <summary>Copies what was said to the options, <see cref="Unlimited"/> excepted.</summary>
+    /// <summary>Copies what was configured to the options, <see cref="Unlimited"/> excepted.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     public void ApplyTo(RetryBudgetOptions options)
     {
@@ -85,7 +85,7 @@ public sealed record RetryBudgetSettings
         if (Window is { } window) options.Window = window;
     }
 
-    /// <summary>Account and options of a policy with what was said; with nothing said, they stay as they are.</summary>
+    /// <summary>Account and options of a policy with what was configured; without it they stay as they are.</summary>
     internal (RetryBudget? Budget, RetryBudgetOptions? Options) Applied(RetryBudget? account, RetryBudgetOptions? options)
     {
         if (Unlimited is true) return (RetryBudget.Unlimited, options);

@@ -143,7 +143,7 @@ internal static partial class SettingsReader
     {
         SettingKind.Flag => bool.TryParse(value, out _),
         SettingKind.Whole => long.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out long whole)
-            && (key.Most > int.MaxValue || whole is >= int.MinValue and <= int.MaxValue),
+            && (key.Max > int.MaxValue || whole is >= int.MinValue and <= int.MaxValue),
         SettingKind.Number => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out _),
         SettingKind.Span => Span().IsMatch(value) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out _),
         SettingKind.Choice => key.Choices.Contains(value, StringComparer.OrdinalIgnoreCase),

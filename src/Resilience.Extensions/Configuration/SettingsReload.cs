@@ -22,7 +22,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     private readonly Func<SettingsReading<TSettings>> _read;
     private readonly bool _mustExist;
     private readonly IDisposable _subscription;
-    private int _asked = 1; // changes to be looked at; not 0 while somebody does. The first is the making itself: until Start
+    private int _asked = 1; // changes to be looked at; not 0 while a thread does. The first is the making itself: until Start
     private volatile bool _isDisposed;
     private TSettings? _current;
     private Action<TSettings>? _apply;

@@ -26,10 +26,10 @@ internal enum SettingKind
 internal sealed record SettingKey(string Name, SettingKind Kind, string Description)
 {
     /// <summary>The least value of a number; null if it has none.</summary>
-    internal double? Least { get; init; }
+    internal double? Min { get; init; }
 
     /// <summary>The greatest value of a number; null if it has none.</summary>
-    internal double? Most { get; init; }
+    internal double? Max { get; init; }
 
     /// <summary>The words of a choice.</summary>
     internal IReadOnlyList<string> Choices { get; init; } = [];
@@ -80,7 +80,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
                 "The longest wait that a server can ask for, from zero to a day; a longer wish ends the call. Default 00:01:00."),
             Number(nameof(RetrySettings.RetryAfterJitter), 0, 1, "What is added to such a wait at most, as a share of it. Default 0.2."),
             Flag(nameof(RetrySettings.BackoffIsMinimum), "Whether the computed wait is the least even if the server asks for less. Default false."),
-            Flag(nameof(RetrySettings.WaitForRejections), "Whether to wait for a policy that refused and said for how long. Default false."),
+            Flag(nameof(RetrySettings.WaitForRejections), "Whether to wait for a policy that rejected and said for how long. Default false."),
             Part(nameof(RetrySettings.Budget), Budget),
         ]);
 
@@ -125,7 +125,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Span(nameof(CircuitBreakerSettings.RampDuration),
                 "After closing, the time in which the share of admitted calls grows to all, up to a day. Default zero."),
             Number(nameof(CircuitBreakerSettings.RampFrom), 0, 1, "The share of calls admitted at the beginning of the ramp, more than 0. Default 0.1."),
-            Flag(nameof(CircuitBreakerSettings.DryRun), "Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false."),
+            Flag(nameof(CircuitBreakerSettings.DryRun), "Watch only: the circuit changes its states and tells of it, but rejects no call. Default false."),
         ]);
 
     private static readonly SettingsSchema ConcurrencyLimit = new(
@@ -173,7 +173,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
             Part(nameof(ChaosSettings.Schedule), ChaosSchedule),
             new(nameof(ChaosSettings.Seed), SettingKind.Whole, "The same seed disturbs the same calls. Default: drawn, and told in the log.")
             {
-                Most = long.MaxValue,
+                Max = long.MaxValue,
             },
             new(nameof(ChaosSettings.AllowedEnvironments), SettingKind.Names,
                 "Environments in which chaos is allowed besides Development and Staging: Production must be named here."),
@@ -188,7 +188,7 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
         Part(nameof(PipelineSettings.ConcurrencyLimit), ConcurrencyLimit),
         Span(nameof(PipelineSettings.AttemptTimeout), "The time allowed for each attempt, from 1 ms to a day."),
         Span(nameof(PipelineSettings.AbandonAttemptAfter),
-            "How long to wait, after the time of an attempt is up, for code that does not heed its token, from zero to a day. Default: until it ends."),
+            "How long to wait, after the time of an attempt is up, for code that does not honor its token, from zero to a day. Default: until it ends."),
         Part(nameof(PipelineSettings.Chaos), Chaos),
         new(nameof(PipelineSettings.AcceptedWarnings), SettingKind.Codes,
             "Codes of findings about order and arithmetic of the policies, such as RES008, that are meant and therefore no errors."),
@@ -233,11 +233,11 @@ internal sealed record SettingsSchema(string Description, IReadOnlyList<SettingK
 
     private static SettingKey Flag(string name, string description) => new(name, SettingKind.Flag, description);
 
-    private static SettingKey Whole(string name, long least, long most, string description) =>
-        new(name, SettingKind.Whole, description) { Least = least, Most = most };
+    private static SettingKey Whole(string name, long min, long max, string description) =>
+        new(name, SettingKind.Whole, description) { Min = min, Max = max };
 
-    private static SettingKey Number(string name, double least, double most, string description) =>
-        new(name, SettingKind.Number, description) { Least = least, Most = most };
+    private static SettingKey Number(string name, double min, double max, string description) =>
+        new(name, SettingKind.Number, description) { Min = min, Max = max };
 
     private static SettingKey Span(string name, string description) => new(name, SettingKind.Span, description);
 

@@ -1,18 +1,18 @@
 namespace Resilience;
 
-/// <summary>Finds what somebody meant to write.</summary>
+/// <summary>Finds what was probably meant.</summary>
 internal static class Spelling
 {
     /// <summary>The candidate that is fewest edits away, if that is few enough to be a slip; otherwise null.</summary>
     internal static string? Closest(string written, IEnumerable<string> candidates)
     {
         string? best = null;
-        int least = Math.Max(2, written.Length / 3) + 1;
+        int min = Math.Max(2, written.Length / 3) + 1;
         foreach (string candidate in candidates)
         {
             int edits = Edits(written.ToUpperInvariant(), candidate.ToUpperInvariant());
-            if (edits >= least) continue;
-            least = edits;
+            if (edits >= min) continue;
+            min = edits;
             best = candidate;
         }
 

@@ -30,7 +30,7 @@ public static class HttpChaosBuilderExtensions
         builder.Services.AddKeyedSingleton(client, static (services, key) => services.GetRequiredKeyedService<HttpChaosClient>(key).Switch);
         builder.Services.AddSingleton<IStartCheck>(services => new HttpChaosClient.Check(services, client));
 
-        // After everything that was said to the client, so that the handler is the innermost.
+        // After everything that was configured for the client, so that the handler is the innermost.
         builder.Services.PostConfigure<HttpClientFactoryOptions>(client, options => options.HttpMessageHandlerBuilderActions.Add(
             chain => chain.AdditionalHandlers.Add(chain.Services.GetRequiredKeyedService<HttpChaosClient>(client).NewHandler())));
         return builder;

@@ -25,7 +25,7 @@ internal sealed class HttpChaosClient
 
     internal HttpChaosHandler NewHandler() => new(_pipeline, Switch);
 
-    /// <summary>Has the host refuse to start where chaos is not allowed, instead of the first request fail.</summary>
+    /// <summary>Has the host reject to start where chaos is not allowed, instead of the first request fail.</summary>
     internal sealed class Check(IServiceProvider services, string client) : IStartCheck
     {
         public IEnumerable<string> FindProblems()

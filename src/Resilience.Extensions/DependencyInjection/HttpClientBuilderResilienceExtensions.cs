@@ -9,7 +9,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Gives the clients of <c>IHttpClientFactory</c> resilience. Everything chains back to the builder of the client.</summary>
 /// <remarks>
-/// What is said to one client overrides what was said in <c>ConfigureHttpClientDefaults</c>, and defaults give each client its own
+/// What is configured for one client overrides what was configured in <c>ConfigureHttpClientDefaults</c>, and defaults give each client its own
 /// circuits, budgets and limits. Said twice to one client it is an error, at start and when the client is made: say
 /// <see cref="RemoveResilience"/> to replace. The state stays when the factory makes handlers anew.
 /// </remarks>
@@ -32,7 +32,7 @@ public static class HttpClientBuilderResilienceExtensions
     }
 
     /// <summary>The standard pipeline with numbers from configuration, followed live: circuits, budgets and limits keep their state
-    /// across a change; a change that is wrong is refused and logged, and the last good numbers stay.</summary>
+    /// across a change; a change that is wrong is rejected and logged, and the last good numbers stay.</summary>
     /// <param name="builder">The client.</param>
     /// <param name="section">The section; see <see cref="HttpSettings"/>. Unknown keys are errors.</param>
     /// <param name="configure">What the code says; the section overrides it. Runs at each change again.</param>
@@ -80,7 +80,7 @@ public static class HttpClientBuilderResilienceExtensions
         return builder.Add(new(NameOf(builder)) { Custom = configure, CustomOptions = options });
     }
 
-    /// <summary>Takes back what was said to this client, and keeps the defaults off it until something else is said: the word by which
+    /// <summary>Removes what was configured for this client, and keeps the defaults off it until something else is configured: the call by which
     /// one registration is replaced by another.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     public static IHttpClientBuilder RemoveResilience(this IHttpClientBuilder builder)
@@ -97,7 +97,7 @@ public static class HttpClientBuilderResilienceExtensions
         return builder.Add(new(client) { IsRemoval = true });
     }
 
-    /// <summary>Gives each POST and PATCH an idempotency key, the same on each attempt, which makes them repeatable. The server must heed
+    /// <summary>Gives each POST and PATCH an idempotency key, the same on each attempt, which makes them repeatable. The server must honor
     /// it. Redirects are then followed by us, so that the key goes to no other origin.</summary>
     /// <param name="builder">The client.</param>
     /// <param name="configure">Changes the options.</param>
@@ -117,7 +117,7 @@ public static class HttpClientBuilderResilienceExtensions
         return builder.Act(static chain => Setup(chain).AddIdempotencyKey(chain));
     }
 
-    /// <summary>Takes back what was said of keys to this client, and keeps the defaults off it until something else is said.</summary>
+    /// <summary>Removes what was configured about keys for this client, and keeps the defaults off it until something else is configured.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     public static IHttpClientBuilder RemoveIdempotencyKey(this IHttpClientBuilder builder)
     {

@@ -17,7 +17,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     private readonly ConcurrentDictionary<string, KeysOfOneCall> _watches = new(StringComparer.Ordinal); // of a client, whose handlers change
     private readonly ConcurrentDictionary<string, bool> _warned = new(StringComparer.Ordinal);
 
-    /// <summary>Comes after everything that was said to the client, so it sees the timeout and the primary handler that will be used.</summary>
+    /// <summary>Comes after everything that was configured for the client, so it sees the timeout and the primary handler that will be used.</summary>
     public void PostConfigure(string? name, HttpClientFactoryOptions options)
     {
         string client = name ?? Options.DefaultName;
@@ -53,17 +53,17 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     private void GuardRedirects(HttpMessageHandlerBuilder chain)
     {
         if (provider.KeyOptionsOf(NameOf(chain)) is not { } options || chain.AdditionalHandlers.Any(h => h is SafeRedirectHandler)) return;
-        int most = 50;
+        int max = 50;
         try
         {
             switch (chain.PrimaryHandler)
             {
                 case SocketsHttpHandler { AllowAutoRedirect: true } sockets:
-                    most = sockets.MaxAutomaticRedirections;
+                    max = sockets.MaxAutomaticRedirections;
                     sockets.AllowAutoRedirect = false;
                     break;
                 case HttpClientHandler { AllowAutoRedirect: true } classic:
-                    most = classic.MaxAutomaticRedirections;
+                    max = classic.MaxAutomaticRedirections;
                     classic.AllowAutoRedirect = false;
                     break;
                 default:
@@ -71,14 +71,14 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
                     break;
             }
         }
-        catch (InvalidOperationException) // it is in use already, by somebody else
+        catch (InvalidOperationException) // it is in use already elsewhere
         {
             if (_logger is not null) ResilienceLog.RedirectsNotGuarded(_logger, NameOf(chain));
             return;
         }
 
         SwitchedOff.AddOrUpdate(chain.PrimaryHandler, this);
-        chain.AdditionalHandlers.Add(new SafeRedirectHandler(options.HeaderName, most));
+        chain.AdditionalHandlers.Add(new SafeRedirectHandler(options.HeaderName, max));
     }
 
     /// <summary>The innermost handler: what it sees go down is what the transport gets.</summary>

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Resilience;
 
-/// <summary>What somebody registered for the handlers of a client.</summary>
+/// <summary>What is registered for the handlers of a client.</summary>
 /// <param name="Client">The name of the client; null for the defaults of all clients.</param>
 internal sealed record HttpRegistration(string? Client)
 {
@@ -25,7 +25,7 @@ internal sealed record HttpRegistration(string? Client)
     internal bool IsRemoval { get; init; }
 }
 
-/// <summary>What somebody registered for the idempotency keys of a client.</summary>
+/// <summary>What is registered for the idempotency keys of a client.</summary>
 /// <param name="Client">The name of the client; null for the defaults of all clients.</param>
 /// <param name="Configure">Sets the options; null for "no keys here", which overrides the defaults too.</param>
 internal sealed record KeyRegistration(string? Client, Action<IdempotencyKeyOptions, IServiceProvider>? Configure);
@@ -33,7 +33,7 @@ internal sealed record KeyRegistration(string? Client, Action<IdempotencyKeyOpti
 /// <summary>Which of the registrations counts for a client.</summary>
 internal static class Registrations
 {
-    /// <summary>The client's own before the defaults; null when there is none. More than one is a mistake that nobody notices until a
+    /// <summary>The client's own before the defaults; null when there is none. More than one is a mistake that is not noticed until a
     /// request is sent sixteen times.</summary>
     /// <exception cref="InvalidOperationException">There are several.</exception>
     /// <param name="all">The registrations of this kind.</param>

@@ -37,7 +37,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     /// <exception cref="OptionsValidationException">Its options or its configuration are wrong: everything, in one message.</exception>
     /// <exception cref="ObjectDisposedException">The container has been disposed of.</exception>
     public HttpResilience GetResilience(string client) => Find(client)
-        ?? throw new KeyNotFoundException($"The HttpClient '{client}' has no resilience: neither AddStandardResilience nor AddResilience was said.");
+        ?? throw new KeyNotFoundException($"The HttpClient '{client}' has no resilience: neither AddStandardResilience nor AddResilience was called.");
 
     /// <summary>As <see cref="GetResilience"/>, with false for a client without resilience, and when the container has been disposed of: a host that
     /// stops is no error of who asks.</summary>

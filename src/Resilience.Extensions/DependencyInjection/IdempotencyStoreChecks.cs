@@ -12,7 +12,7 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>How long any other one: a client that is still connecting does not know yet that it will be shut out.</summary>
-    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan MinPatience = TimeSpan.FromSeconds(3);
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
@@ -50,7 +50,7 @@ internal sealed class IdempotencyStoreChecks(IdempotencyRegistrations registered
             catch (IdempotencyStoreException outage) when (outage.IsTransient || outage.Fault == IdempotencyStoreFault.Full)
             {
                 bool mustAnswer = gate.StartCheck == IdempotencyStartCheck.MustAnswer;
-                if (time.GetElapsedTime(start) < (mustAnswer ? Patience : LeastPatience))
+                if (time.GetElapsedTime(start) < (mustAnswer ? Patience : MinPatience))
                 {
                     await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
                     continue;

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Resilience;
 
-/// <summary>A pipeline that somebody registered.</summary>
+/// <summary>A registered pipeline.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Result">The type of the results it is for; null for any.</param>
 internal abstract record PipelineRegistration(string Name, Type? Result)

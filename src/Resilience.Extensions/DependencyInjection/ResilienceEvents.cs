@@ -1,8 +1,8 @@
 namespace Resilience;
 
-/// <summary>What the pipelines of a container do, told to those who come and go while it runs: a page that somebody looks at, a
+/// <summary>What the pipelines of a container do, told to those who come and go while it runs: a page with viewers, a
 /// diagnosis for five minutes. Made by <c>AddResilience</c>. Thread-safe.</summary>
-/// <remarks>While nobody listens no events of single calls are made for it.</remarks>
+/// <remarks>While there is no listener no events of single calls are made for it.</remarks>
 public sealed class ResilienceEvents
 {
     private Subscription[] _subscriptions = [];
@@ -13,25 +13,25 @@ public sealed class ResilienceEvents
     public IDisposable Subscribe(Action<ResilienceEvent> listener)
     {
         ArgumentNullException.ThrowIfNull(listener);
-        return Add(new(this, listener, HearsCalls: true));
+        return Add(new(this, listener, ObservesCalls: true));
     }
 
-    /// <summary>Hears changes of circuits only. They are rare, and made whether anybody listens or not: this costs calls nothing.</summary>
+    /// <summary>Hears changes of circuits only. They are rare, and made with or without a listener: this costs calls nothing.</summary>
     /// <inheritdoc cref="Subscribe"/>
     public IDisposable SubscribeToTransitions(Action<CircuitChanged> listener)
     {
         ArgumentNullException.ThrowIfNull(listener);
-        return Add(new(this, happened => Forward(happened, listener), HearsCalls: false));
+        return Add(new(this, happened => Forward(happened, listener), ObservesCalls: false));
     }
 
-    /// <summary>True while somebody wants the events of single calls.</summary>
-    internal bool HearsCalls
+    /// <summary>True while there is a listener for the events of single calls.</summary>
+    internal bool ObservesCalls
     {
         get
         {
             foreach (Subscription one in Volatile.Read(ref _subscriptions)) // acquire: an array is never changed after it was published
             {
-                if (one.HearsCalls) return true;
+                if (one.ObservesCalls) return true;
             }
 
             return false;
@@ -75,7 +75,7 @@ public sealed class ResilienceEvents
         }
     }
 
-    private sealed record Subscription(ResilienceEvents Owner, Action<ResilienceEvent> Hear, bool HearsCalls) : IDisposable
+    private sealed record Subscription(ResilienceEvents Owner, Action<ResilienceEvent> Hear, bool ObservesCalls) : IDisposable
     {
         public bool Equals(Subscription? other) => ReferenceEquals(this, other);
 

@@ -54,7 +54,7 @@ public static class ResilienceServiceCollectionExtensions
     }
 
     /// <summary>Registers a pipeline that stands in configuration as a whole, and follows it: what changes is applied to the living
-    /// pipeline, whose circuits, budgets and limits keep their state. A change that is wrong is refused and logged.</summary>
+    /// pipeline, whose circuits, budgets and limits keep their state. A change that is wrong is rejected and logged.</summary>
     /// <param name="builder">The registrations.</param>
     /// <param name="name">The name.</param>
     /// <param name="section">The section; see <see cref="PipelineSettings"/>.</param>

@@ -51,7 +51,7 @@ internal static class ContainerSetup
     /// <summary>Those who come to listen while the container lives hear this pipeline too.</summary>
     internal static void Connect(ResiliencePipelineBuilderBase builder, IServiceProvider services)
     {
-        if (services.GetService<ResilienceEvents>() is { } events) builder.OnEvent(events.Publish, () => events.HearsCalls);
+        if (services.GetService<ResilienceEvents>() is { } events) builder.OnEvent(events.Publish, () => events.ObservesCalls);
     }
 
     internal static void Apply(ResiliencePipelineBuilderBase builder, IServiceProvider services, ILogger logger)

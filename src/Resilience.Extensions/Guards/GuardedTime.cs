@@ -44,7 +44,7 @@ internal sealed class GuardedTime : TimeProvider
         }
     }
 
-    private TAnswer Ask<TAnswer>(Func<TimeProvider, TAnswer> ask, TAnswer byDefault)
+    private TResult Ask<TResult>(Func<TimeProvider, TResult> ask, TResult byDefault)
     {
         try
         {

@@ -42,7 +42,7 @@ internal abstract class AttemptContent : WatchedContent
         TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
         if (Interlocked.CompareExchange(ref _drained, drained, null) is { } former) return former.Task;
 
-        // The source is in place before the bit: whoever ends last and sees the bit finds it.
+        // The source is in place before the bit: the thread that ends last and sees the bit finds it.
         if (Close()) drained.TrySetResult();
         else Stop();
         return drained.Task;

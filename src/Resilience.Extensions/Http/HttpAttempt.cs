@@ -29,11 +29,11 @@ public static class HttpAttempts
     /// <summary>The attempts that led to this exception; empty when there were none.</summary>
     public static IReadOnlyList<HttpAttempt> Of(Exception exception) => Find(exception);
 
-    internal static void Remember(object ending, IReadOnlyList<HttpAttempt> attempts) => Known.AddOrUpdate(ending, attempts);
+    internal static void Remember(object outcome, IReadOnlyList<HttpAttempt> attempts) => Known.AddOrUpdate(outcome, attempts);
 
-    private static IReadOnlyList<HttpAttempt> Find(object ending)
+    private static IReadOnlyList<HttpAttempt> Find(object outcome)
     {
-        ArgumentNullException.ThrowIfNull(ending);
-        return Known.TryGetValue(ending, out IReadOnlyList<HttpAttempt>? attempts) ? attempts : [];
+        ArgumentNullException.ThrowIfNull(outcome);
+        return Known.TryGetValue(outcome, out IReadOnlyList<HttpAttempt>? attempts) ? attempts : [];
     }
 }

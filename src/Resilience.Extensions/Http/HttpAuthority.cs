@@ -55,7 +55,7 @@ public sealed class HttpAuthority
                     CircuitBreaker breaker => !breaker.IsForgettable,
                     ConcurrencyLimit limit => limit.Running + limit.Waiting > 0,
                     Resilience.RetryBudget => false, // what it holds comes back within its window
-                    RateLimiter or PartitionedRateLimiter<ResilienceContext> => false, // whoever made it has it still
+                    RateLimiter or PartitionedRateLimiter<ResilienceContext> => false, // its maker has it still
                     _ => true, // a policy of the user's: we cannot know
                 };
                 if (holds) return false;

@@ -4,7 +4,7 @@ using System.Runtime.CompilerServices;
 namespace Resilience;
 
 /// <summary>One request of the caller on its way through the pipeline: makes the attempts, says which of them may be repeated, and turns
-/// the ending into what callers of <see cref="HttpClient"/> expect.</summary>
+/// the outcome into what callers of <see cref="HttpClient"/> expect.</summary>
 internal sealed class HttpCall
 {
     private const string OnlyOnce = "its content can be sent only once";
@@ -64,7 +64,7 @@ internal sealed class HttpCall
         isCallers: ReferenceEquals(content, _request.Content),
         _handler.Rules,
         isPromised: _overrides is { ReplayContent: true },
-        most: _repeatObjection is null && _overrides?.MaxRetries != 0 ? _overrides?.ReplayBufferBytes ?? _options.ReplayBufferBytes : 0);
+        max: _repeatObjection is null && _overrides?.MaxRetries != 0 ? _overrides?.ReplayBufferBytes ?? _options.ReplayBufferBytes : 0);
 
     /// <summary>What is safe to repeat by RFC 9110, or because a key says so, or because the caller does.</summary>
     private static string? ObjectionTo(HttpRequestMessage request, HttpRequestOverrides? overrides, HttpResilienceOptions options)
@@ -106,7 +106,7 @@ internal sealed class HttpCall
         HttpResponseMessage? response = null;
         try
         {
-            response = _isLongPoll && _options.LongPolls.Timeout is { } most ? await PollAsync(message, most, token).ConfigureAwait(false)
+            response = _isLongPoll && _options.LongPolls.Timeout is { } max ? await PollAsync(message, max, token).ConfigureAwait(false)
                 : _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
             response.RequestMessage ??= message;
             long from = _isLongPoll ? Resilience.Time.GetTimestamp() : _begun;
@@ -155,7 +155,7 @@ internal sealed class HttpCall
         if (_isSafeByKey && message.Options.TryGetValue(SafeRedirectHandler.HasLostKey, out bool hasLostKey) && hasLostKey)
             return "it was redirected to another origin, which did not get the key";
         if (bodyHasBegun && _body is { IsReplayable: false }) return OnlyOnce;
-        return _overrides?.MaxRetries is { } most && number >= most ? "the caller allows no more retries" : null;
+        return _overrides?.MaxRetries is { } max && number >= max ? "the caller allows no more retries" : null;
     }
 
     /// <summary>What stands against another attempt as long as this one is sending the content.</summary>
@@ -208,9 +208,9 @@ internal sealed class HttpCall
     }
 
     /// <summary>A long poll has a time of its own. That it is up is no failure of the server, so it ends within the attempt, where that can be told.</summary>
-    private async ValueTask<HttpResponseMessage> PollAsync(HttpRequestMessage message, TimeSpan most, CancellationToken token)
+    private async ValueTask<HttpResponseMessage> PollAsync(HttpRequestMessage message, TimeSpan max, CancellationToken token)
     {
-        using CancellationTokenSource end = new(most, Resilience.Time);
+        using CancellationTokenSource end = new(max, Resilience.Time);
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(end.Token, token);
         try
         {
@@ -218,7 +218,7 @@ internal sealed class HttpCall
         }
         catch (OperationCanceledException cut) when (end.IsCancellationRequested && !token.IsCancellationRequested)
         {
-            throw new TimedOutException(HttpClassifier.LongPollPolicy, most, cut);
+            throw new TimedOutException(HttpClassifier.LongPollPolicy, max, cut);
         }
     }
 
@@ -271,7 +271,7 @@ internal sealed class HttpCall
         if (error is ResilienceException or TimedOutException)
         {
             Exception translated = new HttpResilienceException(
-                MessageOf(error, authority), error, (error as ResilienceException)?.Refusal, outcome.RetryAfter, History ?? []);
+                MessageOf(error, authority), error, (error as ResilienceException)?.Rejection, outcome.RetryAfter, History ?? []);
             error = translated;
         }
 

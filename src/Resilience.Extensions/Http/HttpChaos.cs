@@ -11,7 +11,7 @@ public static class HttpChaos
 
     private static readonly ResilienceProperty<HttpRequestMessage> RequestProperty = new("Resilience.HttpChaos.Request");
 
-    /// <summary>Makes faults connections that are refused (nothing was sent), lost replies connections that end before the answer (something
+    /// <summary>Makes faults connections that are rejected (nothing was sent), lost replies connections that end before the answer (something
     /// was), and results answers of 500, 503 and 429 in turn, the latter two with <c>Retry-After</c>.</summary>
     /// <param name="options">The options of the chaos.</param>
     /// <param name="retryAfter">What the answers say, in whole seconds. Default 1 s.</param>

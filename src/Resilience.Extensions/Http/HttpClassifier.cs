@@ -89,7 +89,7 @@ public static class HttpClassifier
 
     private static DateTimeOffset Later(DateTimeOffset date, TimeSpan span) => span < DateTimeOffset.MaxValue - date ? date + span : DateTimeOffset.MaxValue;
 
-    /// <summary>What the framework's parser refuses and is meant well: fractions, more seconds than an <see cref="int"/> holds, the same header from a proxy
+    /// <summary>What the framework's parser rejects and is meant well: fractions, more seconds than an <see cref="int"/> holds, the same header from a proxy
     /// and the server, of which the longer wait counts.</summary>
     private static TimeSpan? ReadSeconds(HttpResponseMessage response)
     {

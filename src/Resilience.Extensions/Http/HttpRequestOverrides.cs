@@ -66,13 +66,13 @@ public sealed class HttpRequestOverrides
     }
 
     /// <summary>The total time of this call, where it is not that of the client.</summary>
-    internal static TimeSpan? TotalFor(ResilienceContext context) => Of(context)?.TotalTimeout ?? LongestFor(context);
+    internal static TimeSpan? TotalFor(ResilienceContext context) => Of(context)?.TotalTimeout ?? MaxFor(context);
 
     /// <summary>The time of an attempt of this call, where it is not that of the client.</summary>
-    internal static TimeSpan? AttemptFor(ResilienceContext context) => Of(context)?.AttemptTimeout ?? LongestFor(context);
+    internal static TimeSpan? AttemptFor(ResilienceContext context) => Of(context)?.AttemptTimeout ?? MaxFor(context);
 
     /// <summary>A long poll has a time of its own, which is kept inside the attempt.</summary>
-    private static TimeSpan? LongestFor(ResilienceContext context) => context.TryGet(LongPoll, out bool isOne) && isOne ? OptionsCheck.LongestSpan : null;
+    private static TimeSpan? MaxFor(ResilienceContext context) => context.TryGet(LongPoll, out bool isOne) && isOne ? OptionsCheck.MaxSpan : null;
 
     internal static HttpRequestOverrides? Of(ResilienceContext context) => context.TryGet(Property, out HttpRequestOverrides? found) ? found : null;
 }

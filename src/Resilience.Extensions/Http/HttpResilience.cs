@@ -36,7 +36,7 @@ public sealed class HttpResilience
         ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
         Time = SafeCalls.Time(builder.TimeProvider);
         _meterText = builder.MeterFactory is { } meters ? meters.GetType().Name : null;
-        builder.MeterFactory = Unheard.Meters;
+        builder.MeterFactory = SilentMeterFactory.Meters;
         _pattern = _overflow = new("*", "*", builder.Build());
         Look();
     }
@@ -47,7 +47,7 @@ public sealed class HttpResilience
     /// <param name="configure">Sees the builder before the policies are added: time, randomness, listeners, classifier. Runs once for
     /// each authority.</param>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
-    /// <exception cref="ResiliencePipelineException">The times do not fit together, and nobody said that this is meant.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
     public static HttpResilience Standard(
         StandardResilienceOptions? options = null, string name = "", Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure = null)
     {
@@ -112,7 +112,7 @@ public sealed class HttpResilience
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The pipeline is one of your own.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
-    /// <exception cref="ResiliencePipelineException">The times do not fit together, and nobody said that this is meant.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
     public void Update(StandardResilienceOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -122,7 +122,7 @@ public sealed class HttpResilience
         lock (_changing)
         {
             ResiliencePipelineBuilder<HttpResponseMessage> pattern = NewBuilder(_pattern.ShownName, build, options);
-            pattern.MeterFactory = Unheard.Meters;
+            pattern.MeterFactory = SilentMeterFactory.Meters;
             List<KeyValuePair<ResiliencePipeline<HttpResponseMessage>, ResiliencePipelineBuilder<HttpResponseMessage>>> updates =
                 [new(_pattern.Pipeline, pattern)];
             if (_overflow != _pattern) updates.Add(new(_overflow.Pipeline, NewBuilder(_overflow.ShownName, build, options)));
@@ -244,11 +244,11 @@ public sealed class HttpResilience
         if (now < _lookAgainAt) return false;
         _lookAgainAt = now + Time.TimestampFrequency;
         int excess = _authorities.Count - _options.MaxAuthorities + 1;
-        KeyValuePair<AuthorityKey, HttpAuthority>[] least =
+        KeyValuePair<AuthorityKey, HttpAuthority>[] min =
         [
             .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, _options.MaxAuthorities / 10)),
         ];
-        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in least) _authorities.TryRemove(one);
+        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in min) _authorities.TryRemove(one);
         if (_authorities.Count >= _options.MaxAuthorities) return false;
         _lookAgainAt = long.MinValue;
         return true;
@@ -268,13 +268,13 @@ public sealed class HttpResilience
     }
 
     /// <summary>Meters without listeners: instruments of a meter that has been disposed of are never published.</summary>
-    private sealed class Unheard : IMeterFactory
+    private sealed class SilentMeterFactory : IMeterFactory
     {
-        internal static readonly Unheard Meters = new();
+        internal static readonly SilentMeterFactory Meters = new();
 
-        private readonly Meter _meter = new("Resilience.Unheard");
+        private readonly Meter _meter = new("Resilience.SilentMeterFactory");
 
-        private Unheard() => _meter.Dispose();
+        private SilentMeterFactory() => _meter.Dispose();
 
         public Meter Create(MeterOptions options) => _meter;
 

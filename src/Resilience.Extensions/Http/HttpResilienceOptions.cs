@@ -47,7 +47,7 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// retried nor counted against the dependency.</summary>
     public long MaxBufferedResponseBytes { get; set; } = 10 * 1024 * 1024;
 
-    /// <summary>How long a body may be silent while somebody reads it, 1 ms to a day; then the read fails with an
+    /// <summary>How long a body may be silent while it is read, 1 ms to a day; then the read fails with an
     /// <see cref="IOException"/>. It cuts no stream that keeps talking, and no upgraded connection (101, CONNECT). Default null: as long as it likes,
     /// except where the pipeline has lifted <see cref="HttpClient.Timeout"/>: there a body that is no event stream may be silent for as long as
     /// the total timeout.</summary>

@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <summary>How requests get an idempotency key: a name for the deed, the same on each attempt, by which the server does it once.</summary>
+/// <summary>How requests get an idempotency key: a name for the operation, the same on each attempt, by which the server does it once.</summary>
 /// <remarks>The header is that of the IETF draft <c>draft-ietf-httpapi-idempotency-key-header</c>.</remarks>
 public sealed class IdempotencyKeyOptions : PolicyOptions
 {

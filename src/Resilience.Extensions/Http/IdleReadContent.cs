@@ -137,11 +137,11 @@ internal sealed class IdleReadContent : HttpContent
         {
             if (!_isWhole && !bounds.HoldsForStreams) bounds.Hold?.Dispose();
             if (_isWhole && _whole.IsCancellationRequested) throw Ended(null);
-            TimeSpan? most = bounds.Idle, left = !_isWhole && bounds.EndsStreams ? bounds.Left : null;
-            bool isEnd = left is not null && (most is null || left <= most);
-            if (isEnd) most = left;
-            if (most == TimeSpan.Zero) throw Ended(null);
-            using CancellationTokenSource? silence = most is { } time ? new(time, bounds.Time) : null;
+            TimeSpan? max = bounds.Idle, left = !_isWhole && bounds.EndsStreams ? bounds.Left : null;
+            bool isEnd = left is not null && (max is null || left <= max);
+            if (isEnd) max = left;
+            if (max == TimeSpan.Zero) throw Ended(null);
+            using CancellationTokenSource? silence = max is { } time ? new(time, bounds.Time) : null;
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silence?.Token ?? default, _whole, cancellationToken);
             int read;
             try

@@ -7,9 +7,9 @@ namespace Resilience;
 /// <remarks>A span may send two like requests on purpose; so it is a hint in the log and nothing is decided by it.</remarks>
 internal sealed class KeysOfOneCall(Action tell)
 {
-    private const int Most = 64;
+    private const int Max = 64;
 
-    private readonly Failure?[] _failures = new Failure?[Most];
+    private readonly Failure?[] _failures = new Failure?[Max];
     private int _next;
     private int _hasTold;
 
@@ -31,7 +31,7 @@ internal sealed class KeysOfOneCall(Action tell)
 
     /// <summary>It has failed so that it may be repeated.</summary>
     internal void Failed(string call, string key) =>
-        Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Most], new(call, key));
+        Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Max], new(call, key));
 
     private sealed record Failure(string Call, string Key);
 }

@@ -8,19 +8,19 @@ internal sealed class ReplayBuffer : Stream
 
     private readonly Stream _target;
     private readonly SourceBody _body;
-    private readonly int _most;
+    private readonly int _max;
     private byte[]? _bytes = []; // null once it was too much
     private int _count;
     private bool _hasFailed; // a write did, whatever the content made of it
 
     /// <param name="target">Where the bytes go.</param>
     /// <param name="body">Hears of them when the content has ended within the bound.</param>
-    /// <param name="most">The bound, 1 or more.</param>
-    internal ReplayBuffer(Stream target, SourceBody body, int most)
+    /// <param name="max">The bound, 1 or more.</param>
+    internal ReplayBuffer(Stream target, SourceBody body, int max)
     {
         _target = target;
         _body = body;
-        _most = most;
+        _max = max;
     }
 
     public override bool CanRead => false;
@@ -134,7 +134,7 @@ internal sealed class ReplayBuffer : Stream
     private void Take(ReadOnlySpan<byte> part)
     {
         if (_bytes is not { } bytes) return;
-        if (part.Length > _most - _count)
+        if (part.Length > _max - _count)
         {
             _bytes = null;
             return;
@@ -143,7 +143,7 @@ internal sealed class ReplayBuffer : Stream
         if (part.Length > bytes.Length - _count)
         {
             long room = Math.Max(Math.Max(Smallest, _count + (long)part.Length), 2L * bytes.Length);
-            Array.Resize(ref bytes, (int)Math.Min(Math.Min(room, _most), Array.MaxLength));
+            Array.Resize(ref bytes, (int)Math.Min(Math.Min(room, _max), Array.MaxLength));
             _bytes = bytes;
         }
 

@@ -15,15 +15,15 @@ internal abstract class RequestBody
     /// <param name="isCallers">Whether it is the caller's own.</param>
     /// <param name="rules">What is believed of it.</param>
     /// <param name="isPromised">Whether the caller says that it gives the same bytes each time.</param>
-    /// <param name="most">How many bytes are kept of what a content writes that could not be sent again; 0: none.</param>
-    internal static RequestBody Of(HttpContent content, bool isCallers, SendRules rules, bool isPromised, int most)
+    /// <param name="max">How many bytes are kept of what a content writes that could not be sent again; 0: none.</param>
+    internal static RequestBody Of(HttpContent content, bool isCallers, SendRules rules, bool isPromised, int max)
     {
         List<RewindableStream>? streams = null;
         return rules.KindOf(content, ref streams) switch
         {
             ContentKind.InMemory => isCallers ? Memory : new MemoryBody(content),
-            ContentKind.Rewindable => new SourceBody(content, rules, isPromised, streams, most),
-            _ => new SourceBody(content, rules, isPromised, null, most),
+            ContentKind.Rewindable => new SourceBody(content, rules, isPromised, streams, max),
+            _ => new SourceBody(content, rules, isPromised, null, max),
         };
     }
 
@@ -62,19 +62,19 @@ internal sealed class SourceBody : RequestBody
     private readonly SendRules _rules;
     private readonly bool _isPromised;
     private readonly List<RewindableStream>? _streams; // of a content that rewinds them
-    private readonly int _most;
+    private readonly int _max;
     private readonly Lock _gate = new(); // between the end of the sending and that of the attempt
     private int _sendings;
     private ResilienceContext? _watching;
     private volatile KeptBytes? _kept;
 
-    internal SourceBody(HttpContent content, SendRules rules, bool isPromised, List<RewindableStream>? streams, int most)
+    internal SourceBody(HttpContent content, SendRules rules, bool isPromised, List<RewindableStream>? streams, int max)
     {
         Content = content;
         _rules = rules;
         _isPromised = isPromised;
         _streams = streams;
-        _most = most;
+        _max = max;
     }
 
     /// <summary>The caller's content.</summary>
@@ -101,7 +101,7 @@ internal sealed class SourceBody : RequestBody
             foreach (RewindableStream source in _streams) source.Rewind();
         }
 
-        return _rules.IsFirst(sending) && _most > 0 && !(Content.Headers.ContentLength > _most) ? new(stream, this, _most) : null;
+        return _rules.IsFirst(sending) && _max > 0 && !(Content.Headers.ContentLength > _max) ? new(stream, this, _max) : null;
     }
 
     /// <summary>A sending has ended within the bound.</summary>

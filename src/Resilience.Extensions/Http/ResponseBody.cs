@@ -68,8 +68,8 @@ internal static class ResponseBody
         bool isStream = IsEventStream(response);
         if (overrides?.BufferResponse ?? (options.BufferResponses && !isStream))
         {
-            long most = Math.Min(options.MaxBufferedResponseBytes, resilience.ClientBufferBytes);
-            await response.Content.LoadIntoBufferAsync(most, context.CancellationToken).ConfigureAwait(false);
+            long max = Math.Min(options.MaxBufferedResponseBytes, resilience.ClientBufferBytes);
+            await response.Content.LoadIntoBufferAsync(max, context.CancellationToken).ConfigureAwait(false);
             return;
         }
 

@@ -8,7 +8,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     private const string TotalTimeoutName = "total-timeout";
     private const string AttemptTimeoutName = "attempt-timeout";
 
-    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Min = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan UsualAttemptTimeout = TimeSpan.FromSeconds(7);
 
     private TimeSpan? _attemptTimeout;
@@ -49,18 +49,18 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        if (TotalTimeout is { } total) check.Span(nameof(TotalTimeout), total, Least);
+        if (TotalTimeout is { } total) check.Span(nameof(TotalTimeout), total, Min);
         CheckPart(check, nameof(Retry), Retry);
         CheckPart(check, nameof(CircuitBreaker), CircuitBreaker);
         CheckPart(check, nameof(ConcurrencyLimit), ConcurrencyLimit);
-        if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, Least);
+        if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, Min);
         base.Check(check);
     }
 
     private static TimeSpan? UsualWithin(TimeSpan? total)
     {
         if (total is not { } all || all >= 2 * UsualAttemptTimeout) return UsualAttemptTimeout;
-        return all >= 2 * Least ? all / 2 : null; // what is too short to be divided is one attempt
+        return all >= 2 * Min ? all / 2 : null; // what is too short to be divided is one attempt
     }
 
     private static void CheckPart(OptionsCheck check, string part, PolicyOptions? options)

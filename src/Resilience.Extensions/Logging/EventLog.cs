@@ -22,17 +22,17 @@ internal sealed class EventLog(ILogger users)
 
     private static LogLevel LevelOf(ResilienceEvent happened) => happened switch
     {
-        RetryScheduled or RetryDenied or FallbackUsed or HedgeDenied => LogLevel.Warning,
+        RetryScheduled or RetryStopped or FallbackUsed or HedgeSkipped => LogLevel.Warning,
         HedgeStarted => LogLevel.Information,
-        ChaosSwitched or ChaosInjected or RuleAnswerRefused => LogLevel.Warning,
+        ChaosSwitched or ChaosInjected or RuleVerdictIgnored => LogLevel.Warning,
         FallbackFailed => LogLevel.Error,
         CircuitChanged { To: CircuitState.Open or CircuitState.Isolated } => LogLevel.Warning,
         CircuitChanged => LogLevel.Information,
         IdempotencyOutcomeNotKept => LogLevel.Error,
         IdempotencyClaimLost or IdempotencyStoreFailed => LogLevel.Warning,
-        IdempotencyAnswered { Attempt: > 1 } => LogLevel.Warning,
-        IdempotencyAnswered { Answer: IdempotencyAnswer.OutcomeUnknown or IdempotencyAnswer.Unreadable } => LogLevel.Warning,
-        IdempotencyAnswered { Answer: IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.Unprotected } => LogLevel.Error,
+        IdempotencyChecked { Attempt: > 1 } => LogLevel.Warning,
+        IdempotencyChecked { Status: IdempotencyStatus.OutcomeUnknown or IdempotencyStatus.Unreadable } => LogLevel.Warning,
+        IdempotencyChecked { Status: IdempotencyStatus.StoreUnavailable or IdempotencyStatus.Unprotected } => LogLevel.Error,
         _ => LogLevel.Debug,
     };
 
@@ -44,14 +44,14 @@ internal sealed class EventLog(ILogger users)
             case RetryScheduled e:
                 ResilienceLog.RetryScheduled(_logger, pipeline, policy, e.Attempt, e.Reason, e.Delay);
                 break;
-            case RetryDenied e:
-                ResilienceLog.RetryDenied(_logger, pipeline, policy, e.Attempt, e.Reason, e.Denial, e.Explanation.Length > 0 ? e.Explanation : e.Detail);
+            case RetryStopped e:
+                ResilienceLog.RetryStopped(_logger, pipeline, policy, e.Attempt, e.Reason, e.Cause, e.Explanation.Length > 0 ? e.Explanation : e.Detail);
                 break;
             case CircuitChanged e:
                 ResilienceLog.CircuitChanged(_logger, LevelOf(e), pipeline, policy, e.Key, e.From, e.To, e.BreakDuration, e.Cause);
                 break;
-            case CircuitRefused e:
-                ResilienceLog.CircuitRefused(_logger, pipeline, policy, e.Entry, e.Refusal?.Reason);
+            case CircuitRejected e:
+                ResilienceLog.CircuitRejected(_logger, pipeline, policy, e.Entry, e.Rejection?.Reason);
                 break;
             case CallTimedOut e:
                 ResilienceLog.CallTimedOut(_logger, pipeline, policy, e.Attempt, e.Timeout, e.IsAbandoned);
@@ -63,16 +63,16 @@ internal sealed class EventLog(ILogger users)
                 ResilienceLog.FallbackFailed(_logger, e.Error, pipeline, policy, e.Kept);
                 break;
             case LimitReached e:
-                ResilienceLog.LimitReached(_logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+                ResilienceLog.LimitReached(_logger, pipeline, policy, e.Rejection.Why, e.Rejection.Reason);
                 break;
             case RateLimitReached e:
-                ResilienceLog.RateLimitReached(_logger, pipeline, policy, e.Refusal.RetryAfter, e.Refusal.Reason);
+                ResilienceLog.RateLimitReached(_logger, pipeline, policy, e.Rejection.RetryAfter, e.Rejection.Reason);
                 break;
             case HedgeStarted e:
                 ResilienceLog.HedgeStarted(_logger, pipeline, policy, e.Attempt, e.Running, e.Reason);
                 break;
-            case HedgeDenied e:
-                ResilienceLog.HedgeDenied(_logger, pipeline, policy, e.Running, e.Denial, e.Detail ?? "");
+            case HedgeSkipped e:
+                ResilienceLog.HedgeSkipped(_logger, pipeline, policy, e.Running, e.Cause, e.Detail ?? "");
                 break;
             case HedgeWon e:
                 ResilienceLog.HedgeWon(_logger, pipeline, policy, e.Attempt, e.Cancelled);
@@ -84,11 +84,11 @@ internal sealed class EventLog(ILogger users)
             case ChaosInjected e:
                 ResilienceLog.ChaosInjected(_logger, pipeline, policy, e.Kind, e.Number, e.Attempt, e.Latency ?? TimeSpan.Zero);
                 break;
-            case IdempotencyAnswered e:
-                ResilienceLog.IdempotencyAnswered(_logger, LevelOf(e), e.Error, policy, e.Id, e.Answer, e.Attempt);
+            case IdempotencyChecked e:
+                ResilienceLog.IdempotencyChecked(_logger, LevelOf(e), e.Error, policy, e.Id, e.Status, e.Attempt);
                 break;
-            case IdempotencyRefused e:
-                ResilienceLog.IdempotencyRefused(_logger, pipeline, policy, e.Refusal.Why, e.Refusal.Reason);
+            case IdempotencyRejected e:
+                ResilienceLog.IdempotencyRejected(_logger, pipeline, policy, e.Rejection.Why, e.Rejection.Reason);
                 break;
             case IdempotencyClaimLost e:
                 ResilienceLog.IdempotencyClaimLost(_logger, e.Error, policy, e.Id, e.Fence);
@@ -99,8 +99,8 @@ internal sealed class EventLog(ILogger users)
             case IdempotencyOutcomeNotKept e:
                 ResilienceLog.IdempotencyOutcomeNotKept(_logger, e.Error, policy, e.Id, e.Finish);
                 break;
-            case RuleAnswerRefused e:
-                ResilienceLog.RuleAnswerRefused(_logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");
+            case RuleVerdictIgnored e:
+                ResilienceLog.RuleVerdictIgnored(_logger, pipeline, policy, e.Answer, e.IsResult ? "a result" : "an exception");
                 break;
             default:
                 ResilienceLog.PolicyEvent(_logger, pipeline, policy, happened);

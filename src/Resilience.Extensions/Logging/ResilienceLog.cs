@@ -11,8 +11,9 @@ internal static partial class ResilienceLog
     internal static partial void RetryScheduled(ILogger logger, string pipeline, string policy, int attempt, string reason, TimeSpan delay);
 
     [LoggerMessage(
-        2, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}) and is not repeated ({Denial}) {Detail}", EventName = "RetryDenied")]
-    internal static partial void RetryDenied(ILogger logger, string pipeline, string policy, int attempt, string reason, RetryDenial denial, string? detail);
+        2, LogLevel.Warning, "{Pipeline}/{Policy}: attempt {Attempt} failed ({Reason}) and is not retried ({Cause}) {Detail}", EventName = "RetryStopped")]
+    internal static partial void RetryStopped(
+        ILogger logger, string pipeline, string policy, int attempt, string reason, RetryStopReason cause, string? detail);
 
     [LoggerMessage(
         EventId = 3,
@@ -22,24 +23,24 @@ internal static partial class ResilienceLog
         ILogger logger, LogLevel level, string pipeline, string policy, string? key,
         CircuitState from, CircuitState to, TimeSpan? breakDuration, TripCause cause);
 
-    [LoggerMessage(4, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Entry}): {Reason}", EventName = "CircuitRefused")]
-    internal static partial void CircuitRefused(ILogger logger, string pipeline, string policy, CircuitEntry entry, string? reason);
+    [LoggerMessage(4, LogLevel.Debug, "{Pipeline}/{Policy}: call rejected ({Entry}): {Reason}", EventName = "CircuitRejected")]
+    internal static partial void CircuitRejected(ILogger logger, string pipeline, string policy, CircuitAdmission entry, string? reason);
 
     [LoggerMessage(
         5, LogLevel.Debug, "{Pipeline}/{Policy}: attempt {Attempt} exceeded {Timeout}, abandoned: {IsAbandoned}", EventName = "CallTimedOut")]
     internal static partial void CallTimedOut(ILogger logger, string pipeline, string policy, int attempt, TimeSpan timeout, bool isAbandoned);
 
     [LoggerMessage(
-        6, LogLevel.Warning, "{Pipeline}/{Policy}: an ending that was {Replaced} was replaced from {Source}, age {Age}", EventName = "FallbackUsed")]
+        6, LogLevel.Warning, "{Pipeline}/{Policy}: an outcome that was {Replaced} was replaced from {Source}, age {Age}", EventName = "FallbackUsed")]
     internal static partial void FallbackUsed(ILogger logger, string pipeline, string policy, Verdict replaced, FallbackSource source, TimeSpan? age);
 
-    [LoggerMessage(7, LogLevel.Error, "{Pipeline}/{Policy}: the fallback failed, the ending that was {Kept} stays", EventName = "FallbackFailed")]
+    [LoggerMessage(7, LogLevel.Error, "{Pipeline}/{Policy}: the fallback failed, the outcome that was {Kept} stays", EventName = "FallbackFailed")]
     internal static partial void FallbackFailed(ILogger logger, Exception error, string pipeline, string policy, Verdict kept);
 
-    [LoggerMessage(8, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "LimitReached")]
+    [LoggerMessage(8, LogLevel.Debug, "{Pipeline}/{Policy}: call rejected ({Why}): {Reason}", EventName = "LimitReached")]
     internal static partial void LimitReached(ILogger logger, string pipeline, string policy, LimitReason why, string reason);
 
-    [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call refused, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
+    [LoggerMessage(9, LogLevel.Debug, "{Pipeline}/{Policy}: call rejected, come back in {RetryAfter}: {Reason}", EventName = "RateLimitReached")]
     internal static partial void RateLimitReached(ILogger logger, string pipeline, string policy, TimeSpan? retryAfter, string reason);
 
     [LoggerMessage(
@@ -47,8 +48,8 @@ internal static partial class ResilienceLog
     internal static partial void HedgeStarted(ILogger logger, string pipeline, string policy, int attempt, int running, string reason);
 
     [LoggerMessage(
-        11, LogLevel.Warning, "{Pipeline}/{Policy}: no attempt starts beside {Running} under way ({Denial}) {Detail}", EventName = "HedgeDenied")]
-    internal static partial void HedgeDenied(ILogger logger, string pipeline, string policy, int running, HedgeDenial denial, string? detail);
+        11, LogLevel.Warning, "{Pipeline}/{Policy}: no attempt starts beside {Running} under way ({Cause}) {Detail}", EventName = "HedgeSkipped")]
+    internal static partial void HedgeSkipped(ILogger logger, string pipeline, string policy, int running, HedgeSkipReason cause, string? detail);
 
     [LoggerMessage(
         12, LogLevel.Debug, "{Pipeline}/{Policy}: hedged attempt {Attempt} answered first, {Cancelled} cancelled", EventName = "HedgeWon")]
@@ -68,14 +69,14 @@ internal static partial class ResilienceLog
 
     [LoggerMessage(
         16, LogLevel.Warning, "{Pipeline}/{Policy}: a rule answered {Answer} for {Outcome}, which cannot have that verdict; the rule is ignored (logged once)",
-        EventName = "RuleAnswerRefused")]
-    internal static partial void RuleAnswerRefused(ILogger logger, string pipeline, string policy, Verdict answer, string outcome);
+        EventName = "RuleVerdictIgnored")]
+    internal static partial void RuleVerdictIgnored(ILogger logger, string pipeline, string policy, Verdict answer, string outcome);
 
-    [LoggerMessage(20, LogLevel.Information, "{Pipeline}: took over the changed settings of {Path}", EventName = "ReloadApplied")]
+    [LoggerMessage(20, LogLevel.Information, "{Pipeline}: applied the changed settings of {Path}", EventName = "ReloadApplied")]
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
     [LoggerMessage(
-        21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are wrong, the last good ones stay: {Problems}", EventName = "ReloadRejected")]
+        21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are invalid, the last valid ones stay in effect: {Problems}", EventName = "ReloadRejected")]
     internal static partial void ReloadRejected(ILogger logger, Exception? error, string pipeline, string path, string problems);
 
     [LoggerMessage(22, LogLevel.Warning, "{Pipeline}: {Code} {Finding}", EventName = "PipelineWarning")]
@@ -90,21 +91,21 @@ internal static partial class ResilienceLog
     internal static partial void ClientTimeoutTooShort(ILogger logger, string client, TimeSpan clientTimeout, TimeSpan totalTimeout);
 
     [LoggerMessage(
-        25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is in use already, so the idempotency key would go with them; "
-        + "switch AllowAutoRedirect off", EventName = "RedirectsNotGuarded")]
+        25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is already in use, so the idempotency key would be sent to the target of a redirect; "
+        + "set AllowAutoRedirect to false", EventName = "RedirectsNotGuarded")]
     internal static partial void RedirectsNotGuarded(ILogger logger, string client);
 
     [LoggerMessage(
-        29, LogLevel.Warning, "{Client}: a request like one that had just failed was given another idempotency key, so a retry above this client may have "
-        + "it carried out twice; switch that retry off, or let it set one key for each call", EventName = "KeysOfOneCallDiffer")]
+        29, LogLevel.Warning, "{Client}: a request equal to one that had just failed got another idempotency key, so a retry above this client may "
+        + "execute it twice; disable that retry, or let it set one key for each call", EventName = "KeysOfOneCallDiffer")]
     internal static partial void KeysOfOneCallDiffer(ILogger logger, string client);
 
-    [LoggerMessage(EventId = 30, Message = "{Gate}: record {Id} was answered with {Answer}, attempt {Attempt}", EventName = "IdempotencyAnswered")]
-    internal static partial void IdempotencyAnswered(
-        ILogger logger, LogLevel level, Exception? error, string gate, string id, IdempotencyAnswer answer, int attempt);
+    [LoggerMessage(EventId = 30, Message = "{Gate}: record {Id} was answered with {Answer}, attempt {Attempt}", EventName = "IdempotencyChecked")]
+    internal static partial void IdempotencyChecked(
+        ILogger logger, LogLevel level, Exception? error, string gate, string id, IdempotencyStatus answer, int attempt);
 
     [LoggerMessage(
-        31, LogLevel.Warning, "{Gate}: the claim of record {Id} (fence {Fence}) was lost while its call was running; somebody else may do it as well",
+        31, LogLevel.Warning, "{Gate}: the claim of record {Id} (fence {Fence}) was lost while its call was running; another caller may execute it as well",
         EventName = "IdempotencyClaimLost")]
     internal static partial void IdempotencyClaimLost(ILogger logger, Exception? error, string gate, string id, long fence);
 
@@ -118,10 +119,10 @@ internal static partial class ResilienceLog
     internal static partial void StoreFinding(ILogger logger, string gate, string finding);
 
     [LoggerMessage(
-        34, LogLevel.Error, "{Gate}: the store does not answer; the host starts all the same, and requests with keys are refused until it does",
+        34, LogLevel.Error, "{Gate}: the store is not available; the host starts anyway, and requests with keys are rejected until it is",
         EventName = "IdempotencyStoreUnavailableAtStart")]
     internal static partial void StoreUnavailableAtStart(ILogger logger, Exception error, string gate);
 
-    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call refused ({Why}): {Reason}", EventName = "IdempotencyRefused")]
-    internal static partial void IdempotencyRefused(ILogger logger, string pipeline, string policy, IdempotencyRefusalReason why, string reason);
+    [LoggerMessage(15, LogLevel.Debug, "{Pipeline}/{Policy}: call rejected ({Why}): {Reason}", EventName = "IdempotencyRejected")]
+    internal static partial void IdempotencyRejected(ILogger logger, string pipeline, string policy, IdempotencyRejectionReason why, string reason);
 }

@@ -22,17 +22,17 @@ public sealed class RateLimiterOptions : PolicyOptions
     }
 }
 
-/// <summary>A rate limiter refused a call.</summary>
+/// <summary>A rate limiter rejected a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The limiter's policy.</param>
-/// <param name="Refusal">Why, and until when.</param>
-public sealed record RateLimitReached(string PipelineName, string PolicyName, RateLimitRefusal Refusal) : ResilienceEvent(PipelineName, PolicyName);
+/// <param name="Rejection">Why, and until when.</param>
+public sealed record RateLimitReached(string PipelineName, string PolicyName, RateLimitRejection Rejection) : ResilienceEvent(PipelineName, PolicyName);
 
 /// <summary>Adds the limiters of <c>System.Threading.RateLimiting</c> to a pipeline.</summary>
-/// <remarks>The pipeline does not own the limiter: whoever made it disposes of it, after the last call.</remarks>
+/// <remarks>The pipeline does not own the limiter: its maker disposes of it, after the last call.</remarks>
 public static class RateLimiterBuilderExtensions
 {
-    /// <summary>Adds a limiter: each call takes a lease and gives it back when it ends. A call without a lease is refused, with the limiter's
+    /// <summary>Adds a limiter: each call takes a lease and gives it back when it ends. A call without a lease is rejected, with the limiter's
     /// own <c>RetryAfter</c>.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="limiter">Any limiter; it may be shared with other pipelines.</param>

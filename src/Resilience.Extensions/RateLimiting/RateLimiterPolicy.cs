@@ -5,7 +5,7 @@ namespace Resilience;
 
 /// <summary>How a call passes a rate limiter: take a lease, go on, give it back whatever happened.</summary>
 /// <remarks>
-/// Refusing is data, as everywhere. A limiter that throws (because somebody disposed of it) ends the call as
+/// Refusing is data, as everywhere. A limiter that throws (because it was disposed of) ends the call as
 /// <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and is not repeated.
 /// </remarks>
 internal sealed class RateLimiterPolicy : ResiliencePolicy
@@ -43,16 +43,16 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         return new Link<T>(this, next);
     }
 
-    private RateLimitRefusal Refuse(RateLimitLease lease, ResilienceContext context)
+    private RateLimitRejection Reject(RateLimitLease lease, ResilienceContext context)
     {
-        RateLimitRefusal refusal = Read(lease);
-        _telemetry.Refused(refusal);
+        RateLimitRejection rejection = Read(lease);
+        _telemetry.Rejected(rejection);
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, refusal) { Operation = context.Operation });
+            _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, rejection) { Operation = context.Operation });
         }
 
-        return refusal;
+        return rejection;
     }
 
     private async ValueTask<RateLimitLease> WaitAsync(ValueTask<RateLimitLease> taking)
@@ -69,8 +69,8 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         }
     }
 
-    /// <summary>A lease may be of anybody's making: when it cannot say why, the refusal stands all the same.</summary>
-    private RateLimitRefusal Read(RateLimitLease lease)
+    /// <summary>A lease may be of any origin: when it cannot say why, the rejection stands all the same.</summary>
+    private RateLimitRejection Read(RateLimitLease lease)
     {
         try
         {
@@ -101,7 +101,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
                 return Outcome.Failure<T>(error, Verdict.Ignored);
             }
 
-            // Let in at the moment at which it was cancelled: nobody wants it any more.
+            // Let in at the moment at which it was cancelled: it is not wanted any more.
             if (waited && lease.IsAcquired && context.CancellationToken.IsCancellationRequested)
             {
                 Leases.GiveBack(lease);
@@ -110,7 +110,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
 
             Outcome<T> outcome = lease.IsAcquired
                 ? await next.ExecuteAsync(context).ConfigureAwait(false)
-                : Outcome.Rejected<T>(policy.Refuse(lease, context));
+                : Outcome.Rejected<T>(policy.Reject(lease, context));
             bool isKept = outcome.HasResult && context.TryGet(PlaceHold.Property, out PlaceHold? hold) && hold.TryAdd(() => Leases.GiveBack(lease));
             if (!isKept) Leases.GiveBack(lease);
             return outcome;
@@ -141,7 +141,7 @@ internal abstract class Leases
         }
         catch (Exception)
         {
-            // The limiter's own affair, and there is nobody to tell it to: its next answers will show it.
+            // The limiter's own affair, and there is no place to report it to: its next answers will show it.
         }
     }
 

@@ -10,7 +10,7 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
     private const string Reason = "no_permits";
 
     private readonly Counter<long>? _rejections =
-        SafeCalls.Make(() => environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls refused by a rate limiter."));
+        SafeCalls.Make(() => environment.Meter.CreateCounter<long>("resilience.rate_limit.rejections", "{call}", "Calls rejected by a rate limiter."));
 
     private readonly Histogram<double>? _wait = SafeCalls.Make(() => environment.Meter.CreateHistogram(
         "resilience.rate_limit.wait.duration", "s", "How long calls waited in the queue of a rate limiter.", null,
@@ -22,13 +22,13 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
     internal void Waited(TimeSpan time) => SafeCalls.Tell(environment.Meter, time, Record);
 
     /// <inheritdoc cref="Waited"/>
-    internal void Refused(RateLimitRefusal refusal) => SafeCalls.Tell(environment.Meter, refusal, Count);
+    internal void Rejected(RateLimitRejection rejection) => SafeCalls.Tell(environment.Meter, rejection, Count);
 
     private void Record(TimeSpan time) => _wait?.Record(
         time.TotalSeconds, new("resilience.pipeline", environment.PipelineName),
         new KeyValuePair<string, object?>("resilience.policy", environment.PolicyName));
 
-    private void Count(RateLimitRefusal refusal)
+    private void Count(RateLimitRejection rejection)
     {
         if (_rejections is { Enabled: true })
         {
@@ -38,9 +38,9 @@ internal sealed class RateLimiterTelemetry(PolicyEnvironment environment)
         }
 
         if (Activity.Current is not { IsAllDataRequested: true } span) return;
-        span.AddEvent(new("resilience.refused", tags: new()
+        span.AddEvent(new("resilience.rejected", tags: new()
         {
-            { "resilience.policy", environment.PolicyName }, { "resilience.reason", Reason }, { "resilience.explanation", refusal.Reason },
+            { "resilience.policy", environment.PolicyName }, { "resilience.reason", Reason }, { "resilience.explanation", rejection.Reason },
         }));
     }
 }

@@ -7,13 +7,13 @@ public static partial class IdempotencyStoreContract
     [
         Law("A free id is acquired, as the first attempt", async c =>
         {
-            AcquireAnswer answer = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult answer = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(answer is { Status: AcquireStatus.Acquired, Fence: > 0, Attempt: 1, TookOver: false }, $"The answer was {answer}.");
         }),
         Law("A held id is in flight, with a time to come back that is not longer than the lease", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            AcquireAnswer answer = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult answer = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(answer.Status == AcquireStatus.InFlight, $"The second was answered with {answer.Status}.");
             Case.Demand(answer.RetryAfter > TimeSpan.Zero && answer.RetryAfter <= LongLease, $"It may come back after {answer.RetryAfter}.");
             Case.Demand(answer.Fence == fence, "The fence shown is not the holder's.");
@@ -26,7 +26,7 @@ public static partial class IdempotencyStoreContract
         Law("Another fingerprint on a completed id is a mismatch, and receives no payload", async c =>
         {
             await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), "secret"u8.ToArray()).ConfigureAwait(false);
-            AcquireAnswer answer = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
+            AcquireResult answer = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
             Case.Demand(answer.Status == AcquireStatus.Mismatch, $"It was answered with {answer.Status}.");
             Case.Demand(answer.Payload.IsEmpty, "It received the payload of another request.");
         }),
@@ -40,9 +40,9 @@ public static partial class IdempotencyStoreContract
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             IdempotencyId neighbour = Case.NewId();
-            AcquireAnswer other = await c.Store.TryAcquireAsync(Case.Request(neighbour, Case.This, LongLease)).ConfigureAwait(false);
+            AcquireResult other = await c.Store.TryAcquireAsync(Case.Request(neighbour, Case.This, LongLease)).ConfigureAwait(false);
             Case.Demand(other.Status == AcquireStatus.Acquired, $"The other id was answered with {other.Status}.");
-            Case.Demand(await c.Store.CompleteAsync(neighbour, other.Fence, IdempotencyEnding.Completed, "x"u8.ToArray(),
+            Case.Demand(await c.Store.CompleteAsync(neighbour, other.Fence, IdempotencyCompletion.Completed, "x"u8.ToArray(),
                 Retention).ConfigureAwait(false), "It was lost.");
             await c.ExpectAsync(AcquireStatus.InFlight, when: "An id whose neighbour was completed").ConfigureAwait(false);
             Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "The claim was lost because of another id.");
@@ -50,8 +50,8 @@ public static partial class IdempotencyStoreContract
         Law("The same nonce receives the same claim again", async c =>
         {
             AcquireRequest request = Case.Request(c.Id, Case.This, LongLease);
-            AcquireAnswer first = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
-            AcquireAnswer again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
+            AcquireResult first = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
+            AcquireResult again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             Case.Demand(again == first, $"The same question was answered with {again.Status}, fence {again.Fence} instead of {first.Fence}.");
         }),
         Law("The same nonce begins the lease anew", async c =>
@@ -59,16 +59,16 @@ public static partial class IdempotencyStoreContract
             AcquireRequest request = Case.Request(c.Id, Case.This, c.ShortLease);
             await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
-            AcquireAnswer again = await c.Store.TryAcquireAsync(request with { Lease = LongLease }).ConfigureAwait(false);
+            AcquireResult again = await c.Store.TryAcquireAsync(request with { Lease = LongLease }).ConfigureAwait(false);
             Case.Demand(again is { Status: AcquireStatus.Acquired, Attempt: 1 }, $"The answer was {again.Status}, attempt {again.Attempt}.");
             await c.ExpectAsync(AcquireStatus.InFlight).ConfigureAwait(false);
         }),
         Law("The nonce of a completed claim receives the outcome, not the claim", async c =>
         {
             AcquireRequest request = Case.Request(c.Id, Case.This, LongLease);
-            AcquireAnswer first = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
+            AcquireResult first = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             await c.CompleteAsync(first.Fence, default).ConfigureAwait(false);
-            AcquireAnswer again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
+            AcquireResult again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             Case.Demand(again.Status == AcquireStatus.Completed, $"It was answered with {again.Status}.");
         }),
         Law("The nonce of a claim that was taken over does not get it back", async c =>
@@ -77,10 +77,10 @@ public static partial class IdempotencyStoreContract
             await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
             await c.AcquireAsync().ConfigureAwait(false);
-            AcquireAnswer again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
+            AcquireResult again = await c.Store.TryAcquireAsync(request).ConfigureAwait(false);
             Case.Demand(again.Status == AcquireStatus.InFlight, $"It was answered with {again.Status}.");
         }),
-        Law("Claims that make no sense are refused before anything is written", async c =>
+        Law("Claims that make no sense are rejected before anything is written", async c =>
         {
             AcquireRequest good = Case.Request(c.Id, Case.This, LongLease);
             AcquireRequest[] bad =
@@ -90,14 +90,14 @@ public static partial class IdempotencyStoreContract
             ];
             foreach (AcquireRequest request in bad)
                 await Case.DemandThrowsAsync<ArgumentException>(() => c.Store.TryAcquireAsync(request).AsTask(), $"{request} was taken.").ConfigureAwait(false);
-            await c.ExpectAsync(AcquireStatus.Acquired, when: "An id that nobody could claim").ConfigureAwait(false);
+            await c.ExpectAsync(AcquireStatus.Acquired, when: "An id that could not be claimed").ConfigureAwait(false);
         }),
         Law("A cancelled claim is granted or not, and says nothing", async c =>
         {
             await Case.DemandThrowsAsync<OperationCanceledException>(
                 () => c.Store.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease), new(canceled: true)).AsTask(),
                     "It was answered.").ConfigureAwait(false);
-            AcquireAnswer next = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult next = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(next.Status is AcquireStatus.Acquired or AcquireStatus.InFlight, $"Afterwards the id was {next.Status}.");
         }),
         Law("A look changes nothing", async c =>
@@ -108,14 +108,14 @@ public static partial class IdempotencyStoreContract
         Law("A look shows state and fence", async c =>
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
-            PeekAnswer held = await c.PeekAsync().ConfigureAwait(false);
+            PeekResult held = await c.PeekAsync().ConfigureAwait(false);
             Case.Demand(held.State == IdempotencyState.InProgress && held.Fence == fence, $"A held id shows {held}.");
             Case.Demand(held.RetryAfter > TimeSpan.Zero && held.RetryAfter <= c.ShortLease, $"A held id shows {held}.");
             await c.LapseAsync().ConfigureAwait(false);
-            PeekAnswer lapsed = await c.PeekAsync().ConfigureAwait(false);
+            PeekResult lapsed = await c.PeekAsync().ConfigureAwait(false);
             Case.Demand(lapsed.State == IdempotencyState.Lapsed && lapsed.Fence == fence, $"A lapsed id shows {lapsed}.");
             await c.CompleteAsync(fence, default).ConfigureAwait(false);
-            PeekAnswer done = await c.PeekAsync().ConfigureAwait(false);
+            PeekResult done = await c.PeekAsync().ConfigureAwait(false);
             Case.Demand(done.State == IdempotencyState.Completed && done.Fence == fence, $"A completed id shows {done}.");
         }),
         Law("What is no record is reported, and never acquired", async c =>
@@ -125,7 +125,7 @@ public static partial class IdempotencyStoreContract
             if (!await c.Subject.TryCorruptAsync(c.Id).ConfigureAwait(false)) return;
             try
             {
-                AcquireAnswer answer = await c.AskAsync().ConfigureAwait(false);
+                AcquireResult answer = await c.AskAsync().ConfigureAwait(false);
                 Case.Demand(answer.Status != AcquireStatus.Acquired, "A damaged record was given away as if there were none.");
                 throw new ContractViolationException($"A damaged record was answered with {answer.Status} instead of an exception.");
             }

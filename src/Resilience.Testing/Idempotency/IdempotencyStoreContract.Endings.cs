@@ -7,7 +7,7 @@ public static partial class IdempotencyStoreContract
 {
     private static readonly byte[] Mine = [1, 2, 3], Theirs = [4, 5];
 
-    private static IdempotencyStoreLaw[] EndingLaws() =>
+    private static IdempotencyStoreLaw[] CompletionLaws() =>
     [
         Law("A payload comes back byte for byte", async c =>
         {
@@ -26,7 +26,7 @@ public static partial class IdempotencyStoreContract
             payload[1] = 0;
             await c.ExpectPayloadAsync([7, 7, 7]).ConfigureAwait(false);
         }),
-        Law("A payload that is too large is refused, and the claim stands", async c =>
+        Law("A payload that is too large is rejected, and the claim stands", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             byte[] large = new byte[c.Store.Traits.MaxPayloadBytes + 1];
@@ -41,25 +41,25 @@ public static partial class IdempotencyStoreContract
             Case.Demand(await c.CompleteAsync(fence, Theirs).ConfigureAwait(false), "The second time, the same claim was lost.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
-        Law("An ending is not turned into another one", async c =>
+        Law("An outcome is not turned into another one", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             await c.CompleteAsync(fence, Mine).ConfigureAwait(false);
-            Case.Demand(!await c.CompleteAsync(fence, Theirs, IdempotencyEnding.Indeterminate).ConfigureAwait(false), "What was done became unknown.");
+            Case.Demand(!await c.CompleteAsync(fence, Theirs, IdempotencyCompletion.Indeterminate).ConfigureAwait(false), "What was done became unknown.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("An unknown outcome is kept as such", async c =>
         {
-            await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, IdempotencyEnding.Indeterminate).ConfigureAwait(false);
-            await c.ExpectPayloadAsync(Mine, IdempotencyEnding.Indeterminate).ConfigureAwait(false);
-            PeekAnswer seen = await c.PeekAsync().ConfigureAwait(false);
+            await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            PeekResult seen = await c.PeekAsync().ConfigureAwait(false);
             Case.Demand(seen.State == IdempotencyState.Indeterminate, $"A look shows {seen.State}.");
         }),
         Law("A result is never released", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             await c.CompleteAsync(fence, Mine).ConfigureAwait(false);
-            Case.Demand(!await c.ReleaseAsync(fence).ConfigureAwait(false), "A completed deed was given back.");
+            Case.Demand(!await c.ReleaseAsync(fence).ConfigureAwait(false), "A completed operation was given back.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("A released id is free for any fingerprint, with a larger fence and from the first attempt", async c =>
@@ -67,11 +67,11 @@ public static partial class IdempotencyStoreContract
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             Case.Demand(await c.ReleaseAsync(fence).ConfigureAwait(false), "The claim was lost.");
             Case.Demand((await c.PeekAsync().ConfigureAwait(false)).State == IdempotencyState.Absent, "A released id still shows something.");
-            AcquireAnswer next = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
+            AcquireResult next = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
             Case.Demand(next is { Status: AcquireStatus.Acquired, Attempt: 1 }, $"It was answered with {next.Status}, attempt {next.Attempt}.");
             Case.Demand(next.Fence > fence, $"The fence went from {fence} to {next.Fence}.");
         }),
-        Law("To release again says yes, until somebody else has it", async c =>
+        Law("To release again says yes, until another caller has it", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             Case.Demand(await c.ReleaseAsync(fence).ConfigureAwait(false) && await c.ReleaseAsync(fence).ConfigureAwait(false), "The second time it was lost.");
@@ -81,10 +81,10 @@ public static partial class IdempotencyStoreContract
         }),
         Law("Who holds nothing changes nothing", async c =>
         {
-            Case.Demand(!await c.CompleteAsync(1, Mine).ConfigureAwait(false), "An id that nobody claimed was completed.");
-            Case.Demand(!await c.ReleaseAsync(1).ConfigureAwait(false), "An id that nobody claimed was released.");
-            Case.Demand(!await c.RenewAsync(1).ConfigureAwait(false), "An id that nobody claimed was renewed.");
-            await c.ExpectAsync(AcquireStatus.Acquired, when: "An id that nobody claimed").ConfigureAwait(false);
+            Case.Demand(!await c.CompleteAsync(1, Mine).ConfigureAwait(false), "An id that was never claimed was completed.");
+            Case.Demand(!await c.ReleaseAsync(1).ConfigureAwait(false), "An id that was never claimed was released.");
+            Case.Demand(!await c.RenewAsync(1).ConfigureAwait(false), "An id that was never claimed was renewed.");
+            await c.ExpectAsync(AcquireStatus.Acquired, when: "An id that was never claimed").ConfigureAwait(false);
         }),
         Law("A released claim cannot be completed or renewed", async c =>
         {
@@ -124,11 +124,11 @@ public static partial class IdempotencyStoreContract
             await c.LapseAsync().ConfigureAwait(false);
             await c.ExpectAsync(AcquireStatus.Acquired, when: "After the successor's own lease had ended, the claim").ConfigureAwait(false);
         }),
-        Law("Endings that make no sense are refused before anything is written", async c =>
+        Law("Outcomes that make no sense are rejected before anything is written", async c =>
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            await Case.DemandThrowsAsync<ArgumentException>(() => c.CompleteAsync(fence, Mine, IdempotencyEnding.None).AsTask(),
-                "No ending was taken.").ConfigureAwait(false);
+            await Case.DemandThrowsAsync<ArgumentException>(() => c.CompleteAsync(fence, Mine, IdempotencyCompletion.None).AsTask(),
+                "No outcome was taken.").ConfigureAwait(false);
             await Case.DemandThrowsAsync<ArgumentException>(
                 () => c.CompleteAsync(fence, Mine, retention: TimeSpan.Zero).AsTask(), "No retention was taken.").ConfigureAwait(false);
             await Case.DemandThrowsAsync<ArgumentException>(() => c.RenewAsync(fence, TimeSpan.Zero).AsTask(), "No lease was taken.").ConfigureAwait(false);

@@ -11,11 +11,11 @@ public static partial class IdempotencyStoreContract
         {
             for (int round = 0; round < Rounds; round++)
             {
-                AcquireAnswer[] answers = await AskAtOnceAsync(new(c.Subject, c.Store)).ConfigureAwait(false);
+                AcquireResult[] answers = await AskAtOnceAsync(new(c.Subject, c.Store)).ConfigureAwait(false);
                 int winners = answers.Count(a => a.Status == AcquireStatus.Acquired);
                 Case.Demand(winners == 1, $"{winners} of {Callers} acquired.");
                 Case.Demand(answers.Count(a => a.Status == AcquireStatus.InFlight) == Callers - 1,
-                    "Somebody was told neither that he has it nor that it is in flight.");
+                    "A caller was told neither that it has it nor that it is in flight.");
             }
         }),
         Law("Of many who find a lapsed claim at once, one takes over", async c =>
@@ -25,8 +25,8 @@ public static partial class IdempotencyStoreContract
                 Case one = new(c.Subject, c.Store);
                 long fence = await one.AcquireAsync(c.ShortLease).ConfigureAwait(false);
                 await c.LapseAsync().ConfigureAwait(false);
-                AcquireAnswer[] answers = await AskAtOnceAsync(one).ConfigureAwait(false);
-                AcquireAnswer[] winners = [.. answers.Where(a => a.Status == AcquireStatus.Acquired)];
+                AcquireResult[] answers = await AskAtOnceAsync(one).ConfigureAwait(false);
+                AcquireResult[] winners = [.. answers.Where(a => a.Status == AcquireStatus.Acquired)];
                 Case.Demand(winners.Length == 1, $"{winners.Length} of {Callers} took over.");
                 Case.Demand(winners[0].Fence > fence && winners[0].Attempt == 2, $"The winner has {winners[0]}.");
             }
@@ -35,9 +35,9 @@ public static partial class IdempotencyStoreContract
         {
             IIdempotencyStore other = await c.Subject.OpenAsync().ConfigureAwait(false);
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            AcquireAnswer held = await other.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease)).ConfigureAwait(false);
+            AcquireResult held = await other.TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease)).ConfigureAwait(false);
             Case.Demand(held.Status == AcquireStatus.InFlight, $"The other client was answered with {held.Status}.");
-            Case.Demand(await other.CompleteAsync(c.Id, fence, IdempotencyEnding.Completed, Mine, Retention).ConfigureAwait(false),
+            Case.Demand(await other.CompleteAsync(c.Id, fence, IdempotencyCompletion.Completed, Mine, Retention).ConfigureAwait(false),
                 "The fence means nothing to the other client.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
@@ -48,16 +48,16 @@ public static partial class IdempotencyStoreContract
                 Case one = new(c.Subject, c.Store);
                 long fence = await one.AcquireAsync(c.ShortLease).ConfigureAwait(false);
                 await c.LapseAsync().ConfigureAwait(false);
-                Task<AcquireAnswer[]> rivals = AskAtOnceAsync(one);
+                Task<AcquireResult[]> rivals = AskAtOnceAsync(one);
                 Task<bool> completing = Task.Run(async () => await one.CompleteAsync(fence, Mine).ConfigureAwait(false));
-                AcquireAnswer[] answers = await rivals.ConfigureAwait(false);
+                AcquireResult[] answers = await rivals.ConfigureAwait(false);
                 bool hasCompleted = await completing.ConfigureAwait(false);
                 bool wasTaken = answers.Any(a => a.Status == AcquireStatus.Acquired);
-                Case.Demand(hasCompleted != wasTaken, hasCompleted ? "It completed and was taken over." : "It lost, but nobody has it.");
+                Case.Demand(hasCompleted != wasTaken, hasCompleted ? "It completed and was taken over." : "It lost, but no caller has it.");
                 await one.ExpectAsync(hasCompleted ? AcquireStatus.Completed : AcquireStatus.InFlight).ConfigureAwait(false);
             }
         }),
-        Law("Acquired, released and acquired again by many, the fences rise and nobody shares", async c =>
+        Law("Acquired, released and acquired again by many, the fences rise and no two callers share one", async c =>
         {
             int holders = 0;
             long last = 0;
@@ -66,7 +66,7 @@ public static partial class IdempotencyStoreContract
             {
                 for (int granted = 0, tries = 0; granted < 10 && tries < 100_000; tries++)
                 {
-                    AcquireAnswer answer = await c.AskAsync().ConfigureAwait(false);
+                    AcquireResult answer = await c.AskAsync().ConfigureAwait(false);
                     if (answer.Status != AcquireStatus.Acquired) continue;
                     if (Interlocked.Increment(ref holders) != 1) wasShared = true;
                     if (Interlocked.Exchange(ref last, answer.Fence) >= answer.Fence) fell = true;
@@ -80,11 +80,11 @@ public static partial class IdempotencyStoreContract
         }),
     ];
 
-    private static async Task<AcquireAnswer[]> AskAtOnceAsync(Case c)
+    private static async Task<AcquireResult[]> AskAtOnceAsync(Case c)
     {
         IIdempotencyStore second = await c.Subject.OpenAsync().ConfigureAwait(false);
         TaskCompletionSource gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Task<AcquireAnswer>[] asking = [.. Enumerable.Range(0, Callers).Select(i => Task.Run(async () =>
+        Task<AcquireResult>[] asking = [.. Enumerable.Range(0, Callers).Select(i => Task.Run(async () =>
         {
             await gate.Task.ConfigureAwait(false);
             return await (i % 2 == 0 ? c.Store : second).TryAcquireAsync(Case.Request(c.Id, Case.This, LongLease)).ConfigureAwait(false);

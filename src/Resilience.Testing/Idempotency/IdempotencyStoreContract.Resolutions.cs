@@ -3,7 +3,8 @@ namespace Resilience.Testing;
 /// <content>Decisions about records whose outcome is unknown. Passed over for a store that is no <see cref="IResolvableIdempotencyStore"/>.</content>
 public static partial class IdempotencyStoreContract
 {
-    private static readonly IdempotencyEnding[] Decisions = [IdempotencyEnding.None, IdempotencyEnding.Completed, IdempotencyEnding.Indeterminate];
+    private static readonly IdempotencyCompletion[] Decisions =
+        [IdempotencyCompletion.None, IdempotencyCompletion.Completed, IdempotencyCompletion.Indeterminate];
 
     /// <summary>How a record comes to be in doubt.</summary>
     private static readonly Func<Case, Task<long>>[] Doubts = [BecomeUnknownAsync, LapseAsync];
@@ -12,70 +13,71 @@ public static partial class IdempotencyStoreContract
     [
         Law("An unknown outcome becomes the result that was decided", c => EachDoubtAsync(c, async (one, store, _) =>
         {
-            await DecideAsync(one, store, IdempotencyEnding.Completed).ConfigureAwait(false);
+            await DecideAsync(one, store, IdempotencyCompletion.Completed).ConfigureAwait(false);
             await one.ExpectPayloadAsync(Theirs).ConfigureAwait(false);
             await one.ExpectAsync(AcquireStatus.Mismatch, Case.Other, "After a decision, another fingerprint").ConfigureAwait(false);
         })),
         Law("What was decided to be not done is free for any fingerprint, from the first attempt", c => EachDoubtAsync(c, async (one, store, fence) =>
         {
-            await DecideAsync(one, store, IdempotencyEnding.None).ConfigureAwait(false);
+            await DecideAsync(one, store, IdempotencyCompletion.None).ConfigureAwait(false);
             Case.Demand((await one.PeekAsync().ConfigureAwait(false)).State == IdempotencyState.Absent, "It still shows something.");
-            AcquireAnswer next = await one.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
+            AcquireResult next = await one.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
             Case.Demand(next is { Status: AcquireStatus.Acquired, Attempt: 1 }, $"It was answered with {next.Status}, attempt {next.Attempt}.");
             Case.Demand(next.Fence > fence + 1, $"The fence went from {fence} over a decision to {next.Fence}.");
         })),
         Law("What was decided to stay unknown is begun no more", c => EachDoubtAsync(c, async (one, store, _) =>
         {
-            await DecideAsync(one, store, IdempotencyEnding.Indeterminate).ConfigureAwait(false);
-            await one.ExpectPayloadAsync(Theirs, IdempotencyEnding.Indeterminate).ConfigureAwait(false);
+            await DecideAsync(one, store, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            await one.ExpectPayloadAsync(Theirs, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
         })),
         Law("After a decision, the late owner completes, renews and releases nothing", c => EachDecisionAsync(c, async (one, store, late, decision) =>
         {
-            ResolveAnswer decided = await DecideAsync(one, store, decision).ConfigureAwait(false);
+            ResolveResult decided = await DecideAsync(one, store, decision).ConfigureAwait(false);
             Case.Demand(decided.Fence > late, $"The fence went from {late} to {decided.Fence}.");
-            foreach (IdempotencyEnding ending in new[] { IdempotencyEnding.Completed, IdempotencyEnding.Indeterminate })
-                Case.Demand(!await one.CompleteAsync(late, Mine, ending).ConfigureAwait(false), $"{ending} was taken from it, after the decision {decision}.");
+            foreach (IdempotencyCompletion completion in new[] { IdempotencyCompletion.Completed, IdempotencyCompletion.Indeterminate })
+                Case.Demand(
+                    !await one.CompleteAsync(late, Mine, completion).ConfigureAwait(false), $"{completion} was taken from it, after the decision {decision}.");
             Case.Demand(!await one.RenewAsync(late).ConfigureAwait(false), $"It was renewed, after the decision {decision}.");
             Case.Demand(!await one.ReleaseAsync(late).ConfigureAwait(false), $"It was released, after the decision {decision}.");
         })),
         Law("A decision that is sent again says yes and changes nothing", c => EachDecisionAsync(c, async (one, store, _, decision) =>
         {
             ResolveRequest request = Decision(one, decision, Theirs);
-            ResolveAnswer first = await store.ResolveRecordAsync(request).ConfigureAwait(false);
-            ResolveAnswer again = await store.ResolveRecordAsync(
-                request with { Payload = decision == IdempotencyEnding.None ? default : Mine }).ConfigureAwait(false);
+            ResolveResult first = await store.ResolveRecordAsync(request).ConfigureAwait(false);
+            ResolveResult again = await store.ResolveRecordAsync(
+                request with { Payload = decision == IdempotencyCompletion.None ? default : Mine }).ConfigureAwait(false);
             Case.Demand(first.Status == ResolveStatus.Resolved && again == first, $"The decision {decision} was answered with {first}, then with {again}.");
-            if (decision != IdempotencyEnding.None) await one.ExpectPayloadAsync(Theirs, decision).ConfigureAwait(false);
+            if (decision != IdempotencyCompletion.None) await one.ExpectPayloadAsync(Theirs, decision).ConfigureAwait(false);
         })),
         Law("A result is never decided away", async c =>
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             await c.CompleteAsync(fence, Mine).ConfigureAwait(false);
-            foreach (IdempotencyEnding decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Completed, fence).ConfigureAwait(false);
+            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Completed, fence).ConfigureAwait(false);
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("A live claim is not decided about", async c =>
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            foreach (IdempotencyEnding decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.InProgress, fence).ConfigureAwait(false);
+            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.InProgress, fence).ConfigureAwait(false);
             Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "The claim was lost.");
         }),
-        Law("There is nothing to decide about an id that nobody has", async c =>
+        Law("There is nothing to decide about an id that is not held", async c =>
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
-            foreach (IdempotencyEnding decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Absent, 0).ConfigureAwait(false);
+            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Absent, 0).ConfigureAwait(false);
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             await c.ReleaseAsync(fence).ConfigureAwait(false);
-            foreach (IdempotencyEnding decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Absent, 0).ConfigureAwait(false);
+            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.Absent, 0).ConfigureAwait(false);
             await c.ExpectAsync(AcquireStatus.Acquired, when: "A released id").ConfigureAwait(false);
         }),
         Law("A decision about another fence changes nothing", c => EachDecisionAsync(c, async (one, store, fence, decision) =>
         {
             ResolveRequest stale = Decision(one, decision, Theirs) with { Fence = fence + 1 };
-            ResolveAnswer answer = await store.ResolveRecordAsync(stale).ConfigureAwait(false);
-            Case.Demand(answer == new ResolveAnswer(ResolveStatus.Changed, fence), $"It was answered with {answer}.");
+            ResolveResult answer = await store.ResolveRecordAsync(stale).ConfigureAwait(false);
+            Case.Demand(answer == new ResolveResult(ResolveStatus.Changed, fence), $"It was answered with {answer}.");
             answer = await store.ResolveRecordAsync(stale with { Fence = fence }).ConfigureAwait(false);
             Case.Demand(answer.Status == ResolveStatus.Resolved, $"With the fence of the record it was answered with {answer}.");
         })),
@@ -83,7 +85,7 @@ public static partial class IdempotencyStoreContract
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
             await BecomeUnknownAsync(c).ConfigureAwait(false);
-            await store.ResolveRecordAsync(Decision(c, IdempotencyEnding.Completed, Theirs) with { Retention = c.ShortLease }).ConfigureAwait(false);
+            await store.ResolveRecordAsync(Decision(c, IdempotencyCompletion.Completed, Theirs) with { Retention = c.ShortLease }).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
             await c.ExpectAsync(AcquireStatus.Acquired, when: "After its retention").ConfigureAwait(false);
         }),
@@ -95,35 +97,36 @@ public static partial class IdempotencyStoreContract
             {
                 Case each = new(c.Subject, c.Store);
                 await BecomeUnknownAsync(each).ConfigureAwait(false);
-                ResolveAnswer[] answers = await Task.WhenAll(new[] { (one, Mine), (other, Theirs) }.Select(d => Task.Run(
-                    async () => await d.Item1.ResolveRecordAsync(Decision(each, IdempotencyEnding.Completed, d.Item2)).ConfigureAwait(false))))
+                ResolveResult[] answers = await Task.WhenAll(new[] { (one, Mine), (other, Theirs) }.Select(d => Task.Run(
+                    async () => await d.Item1.ResolveRecordAsync(Decision(each, IdempotencyCompletion.Completed, d.Item2)).ConfigureAwait(false))))
                     .ConfigureAwait(false);
                 Case.Demand(answers.Count(a => a.Status == ResolveStatus.Resolved) == 1, $"They were answered with {answers[0]} and {answers[1]}.");
                 await each.ExpectPayloadAsync(answers[0].Status == ResolveStatus.Resolved ? Mine : Theirs).ConfigureAwait(false);
             }
         }),
-        Law("Decisions that make no sense are refused before anything is written", async c =>
+        Law("Decisions that make no sense are rejected before anything is written", async c =>
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
             await BecomeUnknownAsync(c).ConfigureAwait(false);
-            ResolveRequest good = Decision(c, IdempotencyEnding.Completed, Theirs);
+            ResolveRequest good = Decision(c, IdempotencyCompletion.Completed, Theirs);
             foreach (ResolveRequest bad in new[]
             {
-                good with { Nonce = Guid.Empty }, good with { Ending = (IdempotencyEnding)7 }, good with { Retention = TimeSpan.Zero },
-                good with { Fence = -1 }, good with { Ending = IdempotencyEnding.None }, good with { Payload = new byte[c.Store.Traits.MaxPayloadBytes + 1] },
+                good with { Nonce = Guid.Empty }, good with { Completion = (IdempotencyCompletion)7 }, good with { Retention = TimeSpan.Zero },
+                good with { Fence = -1 }, good with { Completion = IdempotencyCompletion.None },
+                good with { Payload = new byte[c.Store.Traits.MaxPayloadBytes + 1] },
             })
             {
                 await Case.DemandThrowsAsync<ArgumentException>(() => store.ResolveRecordAsync(bad).AsTask(), $"{bad} was taken.").ConfigureAwait(false);
             }
 
-            await c.ExpectPayloadAsync(Mine, IdempotencyEnding.Indeterminate).ConfigureAwait(false);
+            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
         }),
     ];
 
     private static async Task<long> BecomeUnknownAsync(Case c)
     {
         long fence = await c.AcquireAsync().ConfigureAwait(false);
-        Case.Demand(await c.CompleteAsync(fence, Mine, IdempotencyEnding.Indeterminate).ConfigureAwait(false), "The claim was lost.");
+        Case.Demand(await c.CompleteAsync(fence, Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false), "The claim was lost.");
         return fence;
     }
 
@@ -134,26 +137,26 @@ public static partial class IdempotencyStoreContract
         return fence;
     }
 
-    private static ResolveRequest Decision(Case c, IdempotencyEnding ending, byte[] payload) => new()
+    private static ResolveRequest Decision(Case c, IdempotencyCompletion completion, byte[] payload) => new()
     {
         Id = c.Id,
         Nonce = Guid.NewGuid(),
-        Ending = ending,
-        Payload = ending == IdempotencyEnding.None ? default(ReadOnlyMemory<byte>) : payload,
+        Completion = completion,
+        Payload = completion == IdempotencyCompletion.None ? default(ReadOnlyMemory<byte>) : payload,
         Retention = Retention,
     };
 
-    private static async Task<ResolveAnswer> DecideAsync(Case c, IResolvableIdempotencyStore store, IdempotencyEnding ending)
+    private static async Task<ResolveResult> DecideAsync(Case c, IResolvableIdempotencyStore store, IdempotencyCompletion completion)
     {
-        ResolveAnswer answer = await store.ResolveRecordAsync(Decision(c, ending, Theirs)).ConfigureAwait(false);
-        Case.Demand(answer.Status == ResolveStatus.Resolved, $"The decision {ending} was answered with {answer.Status}.");
+        ResolveResult answer = await store.ResolveRecordAsync(Decision(c, completion, Theirs)).ConfigureAwait(false);
+        Case.Demand(answer.Status == ResolveStatus.Resolved, $"The decision {completion} was answered with {answer.Status}.");
         return answer;
     }
 
-    private static async Task ExpectAsync(Case c, IResolvableIdempotencyStore store, IdempotencyEnding decision, ResolveStatus status, long fence)
+    private static async Task ExpectAsync(Case c, IResolvableIdempotencyStore store, IdempotencyCompletion decision, ResolveStatus status, long fence)
     {
-        ResolveAnswer answer = await store.ResolveRecordAsync(Decision(c, decision, Theirs)).ConfigureAwait(false);
-        Case.Demand(answer == new ResolveAnswer(status, fence), $"The decision {decision} was answered with {answer}, not with {status} and fence {fence}.");
+        ResolveResult answer = await store.ResolveRecordAsync(Decision(c, decision, Theirs)).ConfigureAwait(false);
+        Case.Demand(answer == new ResolveResult(status, fence), $"The decision {decision} was answered with {answer}, not with {status} and fence {fence}.");
     }
 
     private static async Task EachDoubtAsync(Case c, Func<Case, IResolvableIdempotencyStore, long, Task> check)
@@ -166,9 +169,9 @@ public static partial class IdempotencyStoreContract
         }
     }
 
-    private static async Task EachDecisionAsync(Case c, Func<Case, IResolvableIdempotencyStore, long, IdempotencyEnding, Task> check)
+    private static async Task EachDecisionAsync(Case c, Func<Case, IResolvableIdempotencyStore, long, IdempotencyCompletion, Task> check)
     {
-        foreach (IdempotencyEnding decision in Decisions)
+        foreach (IdempotencyCompletion decision in Decisions)
             await EachDoubtAsync(c, (one, store, fence) => check(one, store, fence, decision)).ConfigureAwait(false);
     }
 }

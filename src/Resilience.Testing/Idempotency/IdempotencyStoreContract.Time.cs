@@ -10,7 +10,7 @@ public static partial class IdempotencyStoreContract
             long first = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
             await c.ExpectAsync(AcquireStatus.InFlight, when: "Before the lease had ended, a claim").ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
-            AcquireAnswer next = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult next = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(next is { Status: AcquireStatus.Acquired, Attempt: 2, TookOver: true }, $"It was answered with {next.Status}, attempt {next.Attempt}.");
             Case.Demand(next.Fence > first, $"The fence went from {first} to {next.Fence}.");
         }),
@@ -18,23 +18,23 @@ public static partial class IdempotencyStoreContract
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
-            Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "Nobody had taken over, and the result was refused.");
+            Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "No caller had taken over, and the result was rejected.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("Who is late but was not replaced renews", async c =>
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
-            Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "Nobody had taken over, and the renewal was refused.");
+            Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "No caller had taken over, and the renewal was rejected.");
             await c.ExpectAsync(AcquireStatus.InFlight).ConfigureAwait(false);
         }),
         Law("A completed record says how long it is still kept, or nothing, and never more", async c =>
         {
             TimeSpan kept = 4 * c.ShortLease, tolerance = c.ShortLease / 4;
             await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, retention: kept).ConfigureAwait(false);
-            AcquireAnswer early = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult early = await c.AskAsync().ConfigureAwait(false);
             await c.Subject.PassAsync(c.ShortLease).ConfigureAwait(false);
-            AcquireAnswer late = await c.AskAsync().ConfigureAwait(false);
+            AcquireResult late = await c.AskAsync().ConfigureAwait(false);
             Case.Demand(early.KeptFor >= TimeSpan.Zero && early.KeptFor <= kept + tolerance, $"It says {early.KeptFor} of at most {kept}.");
             bool isTrue = late.Status != AcquireStatus.Completed || late.KeptFor <= kept - c.ShortLease + tolerance;
             Case.Demand(isTrue, $"When {c.ShortLease} of {kept} had passed it said {late.KeptFor}.");
@@ -46,7 +46,7 @@ public static partial class IdempotencyStoreContract
             for (int i = 0; i < 6; i++)
             {
                 await c.Subject.PassAsync(c.ShortLease / 4).ConfigureAwait(false);
-                Case.Demand(await c.RenewAsync(fence, i < 5 ? c.ShortLease : null).ConfigureAwait(false), $"Renewal {i} was refused.");
+                Case.Demand(await c.RenewAsync(fence, i < 5 ? c.ShortLease : null).ConfigureAwait(false), $"Renewal {i} was rejected.");
             }
 
             await c.LapseAsync().ConfigureAwait(false);
@@ -62,7 +62,7 @@ public static partial class IdempotencyStoreContract
         Law("A live claim does not expire, however short its retention", async c =>
         {
             long fence = await c.AcquireAsync(c.ShortLease, retention: c.ShortLease).ConfigureAwait(false);
-            Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "The renewal was refused.");
+            Case.Demand(await c.RenewAsync(fence).ConfigureAwait(false), "The renewal was rejected.");
             await c.LapseAsync().ConfigureAwait(false);
             await c.ExpectAsync(AcquireStatus.InFlight, when: "After the retention, but within the lease, a claim").ConfigureAwait(false);
         }),
@@ -73,7 +73,7 @@ public static partial class IdempotencyStoreContract
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
             Case.Demand((await c.PeekAsync().ConfigureAwait(false)).State == IdempotencyState.Absent, "It is still shown.");
-            AcquireAnswer next = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
+            AcquireResult next = await c.AskAsync(fingerprint: Case.Other).ConfigureAwait(false);
             Case.Demand(next is { Status: AcquireStatus.Acquired, Attempt: 1 }, $"It was answered with {next.Status}, attempt {next.Attempt}.");
             Case.Demand(next.Fence > fence, $"The fence went from {fence} to {next.Fence}.");
             Case.Demand(!await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "The owner of the expired record completed the new one.");
@@ -96,25 +96,25 @@ public static partial class IdempotencyStoreContract
             await c.LapseAsync().ConfigureAwait(false);
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
-        Law("After as many lapsed claims as are allowed, nobody begins again", async c =>
+        Law("After as many lapsed claims as are allowed, no caller begins again", async c =>
         {
             for (int attempt = 1; attempt <= 2; attempt++)
             {
-                AcquireAnswer answer = await c.AskAsync(c.ShortLease, maxAttempts: 2).ConfigureAwait(false);
+                AcquireResult answer = await c.AskAsync(c.ShortLease, maxAttempts: 2).ConfigureAwait(false);
                 Case.Demand(answer.Status == AcquireStatus.Acquired && answer.Attempt == attempt, $"Attempt {attempt}: {answer.Status}, {answer.Attempt}.");
                 await c.LapseAsync().ConfigureAwait(false);
             }
 
-            AcquireAnswer last = await c.AskAsync(maxAttempts: 2).ConfigureAwait(false);
+            AcquireResult last = await c.AskAsync(maxAttempts: 2).ConfigureAwait(false);
             Case.Demand(last.Status == AcquireStatus.Abandoned, $"The third was answered with {last.Status}.");
         }),
         Law("An abandoned claim is still its owner's to complete", async c =>
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
             await c.LapseAsync().ConfigureAwait(false);
-            AcquireAnswer other = await c.AskAsync(maxAttempts: 1).ConfigureAwait(false);
+            AcquireResult other = await c.AskAsync(maxAttempts: 1).ConfigureAwait(false);
             Case.Demand(other.Status == AcquireStatus.Abandoned, $"With one attempt allowed, the second was answered with {other.Status}.");
-            Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "The result was refused.");
+            Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "The result was rejected.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("A purge removes what has expired and nothing else", async c =>

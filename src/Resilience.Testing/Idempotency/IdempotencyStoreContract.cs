@@ -18,7 +18,7 @@ public static partial class IdempotencyStoreContract
     /// <summary>All laws.</summary>
     public static IReadOnlyList<IdempotencyStoreLaw> Laws { get; } =
     [
-        .. ClaimLaws(), .. EndingLaws(), .. TimeLaws(), .. RaceLaws(), .. ResolutionLaws(),
+        .. ClaimLaws(), .. CompletionLaws(), .. TimeLaws(), .. RaceLaws(), .. ResolutionLaws(),
     ];
 
     /// <summary>Checks all laws, one after the other.</summary>
@@ -76,42 +76,42 @@ public static partial class IdempotencyStoreContract
                 MaxAttempts = maxAttempts,
             };
 
-        internal ValueTask<AcquireAnswer> AskAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, int maxAttempts = 100,
+        internal ValueTask<AcquireResult> AskAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, int maxAttempts = 100,
             TimeSpan? retention = null) =>
             Store.TryAcquireAsync(Request(Id, fingerprint ?? This, lease ?? LongLease, maxAttempts, retention));
 
         internal async Task<long> AcquireAsync(TimeSpan? lease = null, Fingerprint? fingerprint = null, TimeSpan? retention = null)
         {
-            AcquireAnswer answer = await AskAsync(lease, fingerprint, retention: retention).ConfigureAwait(false);
+            AcquireResult answer = await AskAsync(lease, fingerprint, retention: retention).ConfigureAwait(false);
             Demand(answer.Status == AcquireStatus.Acquired, $"A free id was answered with {answer.Status}.");
             Demand(answer.Fence > 0, $"The fence is {answer.Fence}, but must be above zero.");
             return answer.Fence;
         }
 
-        internal ValueTask<bool> CompleteAsync(long fence, ReadOnlyMemory<byte> payload, IdempotencyEnding ending = IdempotencyEnding.Completed,
+        internal ValueTask<bool> CompleteAsync(long fence, ReadOnlyMemory<byte> payload, IdempotencyCompletion completion = IdempotencyCompletion.Completed,
             TimeSpan? retention = null) =>
-            Store.CompleteAsync(Id, fence, ending, payload, retention ?? Retention);
+            Store.CompleteAsync(Id, fence, completion, payload, retention ?? Retention);
 
         internal ValueTask<bool> ReleaseAsync(long fence) => Store.ReleaseAsync(Id, fence);
 
         internal ValueTask<bool> RenewAsync(long fence, TimeSpan? lease = null) => Store.RenewAsync(Id, fence, lease ?? LongLease);
 
-        internal ValueTask<PeekAnswer> PeekAsync() => Store.PeekAsync(Id);
+        internal ValueTask<PeekResult> PeekAsync() => Store.PeekAsync(Id);
 
         /// <summary>Lets a short lease end, with something to spare.</summary>
         internal Task LapseAsync() => Subject.PassAsync(ShortLease + (ShortLease / 4));
 
         internal async Task ExpectAsync(AcquireStatus status, Fingerprint? fingerprint = null, string? when = null)
         {
-            AcquireAnswer answer = await AskAsync(fingerprint: fingerprint).ConfigureAwait(false);
+            AcquireResult answer = await AskAsync(fingerprint: fingerprint).ConfigureAwait(false);
             Demand(answer.Status == status, $"{when ?? "The claim"} was answered with {answer.Status} instead of {status}.");
         }
 
-        internal async Task ExpectPayloadAsync(byte[] payload, IdempotencyEnding ending = IdempotencyEnding.Completed)
+        internal async Task ExpectPayloadAsync(byte[] payload, IdempotencyCompletion completion = IdempotencyCompletion.Completed)
         {
-            AcquireAnswer answer = await AskAsync().ConfigureAwait(false);
-            Demand(answer.Status == AcquireStatus.Completed, $"A completed deed was answered with {answer.Status}.");
-            Demand(answer.Ending == ending, $"It ended as {answer.Ending} instead of {ending}.");
+            AcquireResult answer = await AskAsync().ConfigureAwait(false);
+            Demand(answer.Status == AcquireStatus.Completed, $"A completed operation was answered with {answer.Status}.");
+            Demand(answer.Completion == completion, $"It ended as {answer.Completion} instead of {completion}.");
             Demand(answer.Payload.Span.SequenceEqual(payload),
                 $"The payload came back changed: {answer.Payload.Length} bytes instead of {payload.Length}, or other ones.");
         }

@@ -8,7 +8,7 @@ namespace Resilience.Testing;
 public sealed class SimulatedDependency
 {
     private readonly Simulation _simulation;
-    private readonly Lock _gate = new(); // guards counts and queue; nobody's code runs under it
+    private readonly Lock _gate = new(); // guards counts and queue; no foreign code runs under it
     private readonly Queue<Request> _waiting = new();
     private readonly SortedList<TimeSpan, DependencyBehaviour> _script = [];
     private int _serving;
@@ -26,11 +26,11 @@ public sealed class SimulatedDependency
     /// <summary>Requests that have arrived: first attempts and retries alike.</summary>
     public long Arrivals { get; private set; }
 
-    /// <summary>Requests whose deed was done, whether or not anybody heard of it.</summary>
-    public long Deeds { get; private set; }
+    /// <summary>Requests whose operation was done, whether or not the reply was received.</summary>
+    public long Operations { get; private set; }
 
-    /// <summary>Requests that were served for nobody: their callers had given up before the answer, by a timeout or a cancellation. What a
-    /// dependency that is short of capacity spends on them is lost to everybody.</summary>
+    /// <summary>Requests that were served in vain: their callers had given up before the answer, by a timeout or a cancellation. What a
+    /// dependency that is short of capacity spends on them is lost to all.</summary>
     public long Abandoned { get; private set; }
 
     /// <summary>Requests that are being served now.</summary>
@@ -68,14 +68,14 @@ public sealed class SimulatedDependency
     /// <summary>One request: ends when the dependency answers, fails, or the token is cancelled.</summary>
     public Task CallAsync(CancellationToken cancellationToken = default) => CallAsync(static () => true, cancellationToken);
 
-    /// <summary>One request with an answer, which is made at the moment the deed is done.</summary>
+    /// <summary>One request with an answer, which is made at the moment the operation is done.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled; the request goes on all the same.</exception>
-    public Task<T> CallAsync<T>(Func<T> deed, CancellationToken cancellationToken = default)
+    public Task<T> CallAsync<T>(Func<T> operation, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(deed);
+        ArgumentNullException.ThrowIfNull(operation);
         if (cancellationToken.IsCancellationRequested) return Task.FromCanceled<T>(cancellationToken);
-        Request<T> request = new(deed);
-        bool isRefused = false;
+        Request<T> request = new(operation);
+        bool isRejected = false;
         int waiting;
         lock (_gate)
         {
@@ -83,13 +83,13 @@ public sealed class SimulatedDependency
             DependencyBehaviour now = Behaviour();
             if (_serving < (now.Capacity ?? int.MaxValue)) _serving++;
             else if (_waiting.Count < (now.MaxQueued ?? int.MaxValue)) request.IsWaiting = true;
-            else isRefused = true;
+            else isRejected = true;
             if (request.IsWaiting) _waiting.Enqueue(request);
             waiting = _waiting.Count;
         }
 
         _simulation.CountArrival(waiting);
-        if (isRefused) return Task.FromException<T>(Behaviour().Failure());
+        if (isRejected) return Task.FromException<T>(Behaviour().Failure());
         if (!request.IsWaiting) Serve(request);
         return request.Answer(cancellationToken);
     }
@@ -146,10 +146,10 @@ public sealed class SimulatedDependency
             return;
         }
 
-        lock (_gate) Deeds++;
+        lock (_gate) Operations++;
         fate -= behaviour.FailureRate;
         if (fate < behaviour.LostReplyRate) request.Lose(behaviour.Failure());
-        else request.Succeed(isHeard: fate >= behaviour.LostReplyRate + behaviour.HangRate);
+        else request.Succeed(isReplyDelivered: fate >= behaviour.LostReplyRate + behaviour.HangRate);
     }
 
     private void ServeWaiting()
@@ -174,7 +174,7 @@ public sealed class SimulatedDependency
 
         internal abstract bool IsAbandoned { get; }
 
-        internal abstract void Succeed(bool isHeard);
+        internal abstract void Succeed(bool isReplyDelivered);
 
         internal abstract void Lose(Exception error);
 
@@ -182,7 +182,7 @@ public sealed class SimulatedDependency
     }
 
     /// <summary>Its waiter goes on inline, on the thread of the simulation, so that the order of things follows from the seed.</summary>
-    private sealed class Request<T>(Func<T> deed) : Request
+    private sealed class Request<T>(Func<T> operation) : Request
     {
         private readonly TaskCompletionSource<T> _answer = new();
         private CancellationTokenRegistration _cancelled;
@@ -195,12 +195,12 @@ public sealed class SimulatedDependency
             return _answer.Task;
         }
 
-        internal override void Succeed(bool isHeard)
+        internal override void Succeed(bool isReplyDelivered)
         {
             T answer;
             try
             {
-                answer = deed();
+                answer = operation();
             }
             catch (Exception error)
             {
@@ -208,14 +208,14 @@ public sealed class SimulatedDependency
                 return;
             }
 
-            if (!isHeard) return;
+            if (!isReplyDelivered) return;
             _cancelled.Dispose();
             _answer.TrySetResult(answer);
         }
 
         internal override void Lose(Exception error)
         {
-            Succeed(isHeard: false);
+            Succeed(isReplyDelivered: false);
             Fail(error);
         }
 

@@ -94,15 +94,15 @@ public sealed partial class Simulation
             _underWay++;
             SimulationInterval interval = _timeline.At(now, Interval);
             interval.Started++;
-            interval.MostUnderWay = Math.Max(interval.MostUnderWay, _underWay);
+            interval.MaxInFlight = Math.Max(interval.MaxInFlight, _underWay);
         }
     }
 
     private void Ended(string name, TimeSpan start, Exception? error)
     {
         TimeSpan now = Time.Elapsed;
-        bool isRefusal = error is ResilienceException;
-        string ending = error is null ? "success" : error.GetType().Name;
+        bool isRejection = error is ResilienceException;
+        string outcome = error is null ? "success" : error.GetType().Name;
         lock (_gate)
         {
             _underWay--;
@@ -114,10 +114,10 @@ public sealed partial class Simulation
                 interval.Latencies.Add(now - start);
                 _timeline.Latencies.Add(now - start);
             }
-            else if (isRefusal)
+            else if (isRejection)
             {
-                _refused++;
-                interval.Refused++;
+                _rejected++;
+                interval.Rejected++;
             }
             else
             {
@@ -125,10 +125,10 @@ public sealed partial class Simulation
                 interval.Failed++;
             }
 
-            _timeline.Endings[ending] = _timeline.Endings.GetValueOrDefault(ending) + 1;
+            _timeline.Outcomes[outcome] = _timeline.Outcomes.GetValueOrDefault(outcome) + 1;
         }
 
-        Note($"{name}: {ending} after {(now - start).TotalMilliseconds:0.###} ms");
+        Note($"{name}: {outcome} after {(now - start).TotalMilliseconds:0.###} ms");
     }
 
     private sealed class Arrivals(Simulation world, string name, double perSecond, Func<CancellationToken, ValueTask> call, TimeSpan until)

@@ -28,7 +28,7 @@ public sealed partial class Simulation
     private readonly Randomness _loadRandomness;
     private readonly TaskCompletionSource<SimulationReport> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ulong _fingerprint = 14695981039346656037;
-    private long _started, _succeeded, _failed, _refused, _arrivals, _events;
+    private long _started, _succeeded, _failed, _rejected, _arrivals, _events;
     private int _underWay;
     private int _elsewhere; // threads other than ours that run our code now
     private long _queued; // how often our code was queued in the thread pool
@@ -144,7 +144,7 @@ public sealed partial class Simulation
             _arrivals++;
             SimulationInterval interval = _timeline.At(Time.Elapsed, Interval);
             interval.Attempts++;
-            interval.MostWaiting = Math.Max(interval.MostWaiting, waiting);
+            interval.MaxWaiting = Math.Max(interval.MaxWaiting, waiting);
         }
     }
 
@@ -154,7 +154,7 @@ public sealed partial class Simulation
         {
             SimulationInterval interval = _timeline.At(Time.Elapsed, Interval);
             if (isAbandoned) interval.Abandoned++;
-            interval.MostWaiting = Math.Max(interval.MostWaiting, waiting);
+            interval.MaxWaiting = Math.Max(interval.MaxWaiting, waiting);
         }
     }
 
@@ -168,7 +168,7 @@ public sealed partial class Simulation
             return;
         }
 
-        _others = LeastActive();
+        _others = MinActive();
         Pump();
     }
 
@@ -275,21 +275,21 @@ public sealed partial class Simulation
 
     /// <summary>How many workers of the pool are active without us. A worker that is just ending counts as active and would hide one of ours later, so we
     /// look until there have not been fewer for a while.</summary>
-    private static int LeastActive()
+    private static int MinActive()
     {
-        int least = ActiveWorkers();
+        int min = ActiveWorkers();
         long since = TimeProvider.System.GetTimestamp();
         SpinWait spin = default;
         while (TimeProvider.System.GetElapsedTime(since) < Calm)
         {
             spin.SpinOnce();
             int active = ActiveWorkers();
-            if (active >= least) continue;
-            least = active;
+            if (active >= min) continue;
+            min = active;
             since = TimeProvider.System.GetTimestamp();
         }
 
-        return least;
+        return min;
     }
 
     private static bool HasRestedFor(ref long since)
@@ -300,9 +300,9 @@ public sealed partial class Simulation
 
     private static int ActiveWorkers()
     {
-        ThreadPool.GetMaxThreads(out int most, out _);
+        ThreadPool.GetMaxThreads(out int max, out _);
         ThreadPool.GetAvailableThreads(out int free, out _);
-        return most - free;
+        return max - free;
     }
 
     /// <summary>Our code is queued in the thread pool, on whatever thread.</summary>
@@ -358,15 +358,15 @@ public sealed partial class Simulation
                 Started = _started,
                 Succeeded = _succeeded,
                 Failed = _failed,
-                Refused = _refused,
+                Rejected = _rejected,
                 Attempts = _arrivals,
-                Deeds = _dependencies.Sum(d => d.Deeds),
+                Operations = _dependencies.Sum(d => d.Operations),
                 Abandoned = _dependencies.Sum(d => d.Abandoned),
                 Events = _events,
                 Stuck = _underWay,
                 TimersLeft = Time.ArmedTimers,
                 IsExact = IsAlone || Volatile.Read(ref _left) == 0,
-                Endings = _timeline.Endings,
+                Outcomes = _timeline.Outcomes,
                 Latencies = _timeline.Latencies,
                 Timeline = _timeline.Intervals,
                 CircuitChanges = _timeline.Changes,

@@ -17,20 +17,20 @@ public sealed class SimulationInterval
     /// <summary>Calls that ended with an error.</summary>
     public long Failed { get; internal set; }
 
-    /// <summary>Calls that a policy refused.</summary>
-    public long Refused { get; internal set; }
+    /// <summary>Calls that a policy rejected.</summary>
+    public long Rejected { get; internal set; }
 
     /// <summary>Requests that reached a dependency: the load.</summary>
     public long Attempts { get; internal set; }
 
-    /// <summary>Requests that a dependency finished in it for nobody: their callers had given up before.</summary>
+    /// <summary>Requests that a dependency finished in it in vain: their callers had given up before.</summary>
     public long Abandoned { get; internal set; }
 
     /// <summary>The most requests that waited at once for their turn at any one dependency.</summary>
-    public int MostWaiting { get; internal set; }
+    public int MaxWaiting { get; internal set; }
 
     /// <summary>The most calls that were under way at once.</summary>
-    public int MostUnderWay { get; internal set; }
+    public int MaxInFlight { get; internal set; }
 
     /// <summary>How long the calls took that ended well in it.</summary>
     public LatencyHistogram Latencies { get; } = new();
@@ -50,7 +50,7 @@ public sealed class LatencyHistogram
     public long Count { get; private set; }
 
     /// <summary>The longest, exactly.</summary>
-    public TimeSpan Longest { get; private set; }
+    public TimeSpan Max { get; private set; }
 
     /// <summary>The duration that the given share of all did not exceed; zero when nothing was counted.</summary>
     /// <param name="share">0 to 1: 0.5 is the median.</param>
@@ -61,7 +61,7 @@ public sealed class LatencyHistogram
         foreach ((int name, long count) in _classes)
         {
             seen += count;
-            if (seen >= wanted) return new TimeSpan(Math.Min(Longest.Ticks, (long)Math.Pow(Width, name)));
+            if (seen >= wanted) return new TimeSpan(Math.Min(Max.Ticks, (long)Math.Pow(Width, name)));
         }
 
         return TimeSpan.Zero;
@@ -72,14 +72,14 @@ public sealed class LatencyHistogram
         int name = duration.Ticks <= 1 ? 0 : (int)Math.Ceiling(Math.Log(duration.Ticks) / Math.Log(Width));
         _classes[name] = _classes.GetValueOrDefault(name) + 1;
         Count++;
-        if (duration > Longest) Longest = duration;
+        if (duration > Max) Max = duration;
     }
 
     internal void Add(LatencyHistogram other)
     {
         foreach ((int name, long count) in other._classes) _classes[name] = _classes.GetValueOrDefault(name) + count;
         Count += other.Count;
-        if (other.Longest > Longest) Longest = other.Longest;
+        if (other.Max > Max) Max = other.Max;
     }
 }
 
@@ -88,7 +88,7 @@ internal sealed class Timeline
 {
     internal List<SimulationInterval> Intervals { get; } = [];
 
-    internal Dictionary<string, long> Endings { get; } = [];
+    internal Dictionary<string, long> Outcomes { get; } = [];
 
     internal LatencyHistogram Latencies { get; } = new();
 

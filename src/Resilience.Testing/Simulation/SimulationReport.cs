@@ -30,16 +30,16 @@ public sealed record SimulationReport
     /// <summary>Calls that ended with an error of the dependency or a timeout.</summary>
     public required long Failed { get; init; }
 
-    /// <summary>Calls that a policy refused (an open circuit, a full limit and the like).</summary>
-    public required long Refused { get; init; }
+    /// <summary>Calls that a policy rejected (an open circuit, a full limit and the like).</summary>
+    public required long Rejected { get; init; }
 
     /// <summary>Requests that reached a dependency: first attempts and retries.</summary>
     public required long Attempts { get; init; }
 
-    /// <summary>Requests whose deed was done, whether or not the reply arrived.</summary>
-    public required long Deeds { get; init; }
+    /// <summary>Requests whose operation was done, whether or not the reply arrived.</summary>
+    public required long Operations { get; init; }
 
-    /// <summary>Requests that were served for nobody, because their callers had given up: work of the dependencies that was lost.</summary>
+    /// <summary>Requests that were served in vain, because their callers had given up: work of the dependencies that was lost.</summary>
     public required long Abandoned { get; init; }
 
     /// <summary>Events of the pipelines that were attached.</summary>
@@ -56,7 +56,7 @@ public sealed record SimulationReport
     public required bool IsExact { get; init; }
 
     /// <summary>How often calls ended how: <c>success</c>, or the name of the exception's type.</summary>
-    public required IReadOnlyDictionary<string, long> Endings { get; init; }
+    public required IReadOnlyDictionary<string, long> Outcomes { get; init; }
 
     /// <summary>How long the calls took that ended well, from the first attempt to the answer.</summary>
     public required LatencyHistogram Latencies { get; init; }
@@ -79,7 +79,7 @@ public sealed record SimulationReport
     public double SuccessShare(TimeSpan from, TimeSpan until)
     {
         SimulationInterval[] stretch = Stretch(from, until);
-        long ended = stretch.Sum(i => i.Succeeded + i.Failed + i.Refused);
+        long ended = stretch.Sum(i => i.Succeeded + i.Failed + i.Rejected);
         return ended == 0 ? 0 : (double)stretch.Sum(i => i.Succeeded) / ended;
     }
 
@@ -101,12 +101,12 @@ public sealed record SimulationReport
         Line($"seed {Seed}: {Duration:c} in virtual time, fingerprint {Fingerprint:x16}{(IsExact ? "" : " (not exact)")}");
         Line($"calls        {Started,12:N0}");
         Line($"  succeeded  {Succeeded,12:N0}  {Share(Succeeded):P2}");
-        Line($"  refused    {Refused,12:N0}  {Share(Refused):P2}");
+        Line($"  rejected    {Rejected,12:N0}  {Share(Rejected):P2}");
         Line($"  failed     {Failed,12:N0}  {Share(Failed):P2}");
         Line($"  stuck      {Stuck,12:N0}");
         Line($"attempts     {Attempts,12:N0}  {Amplification:0.00} for each call");
-        Line($"latency      p50 {Milliseconds(0.5)}, p99 {Milliseconds(0.99)}, longest {Latencies.Longest.TotalMilliseconds:N0} ms");
-        foreach ((string ending, long count) in Endings.Where(e => e.Key != "success").OrderByDescending(e => e.Value)) Line($"  {ending}: {count:N0}");
+        Line($"latency      p50 {Milliseconds(0.5)}, p99 {Milliseconds(0.99)}, longest {Latencies.Max.TotalMilliseconds:N0} ms");
+        foreach ((string outcome, long count) in Outcomes.Where(e => e.Key != "success").OrderByDescending(e => e.Value)) Line($"  {outcome}: {count:N0}");
         if (CircuitChanges.Count > 0) Line($"circuit changes: {CircuitChanges.Count}, the last at {CircuitChanges[^1].At:c}: {CircuitChanges[^1].Change.To}");
         return text.ToString();
 

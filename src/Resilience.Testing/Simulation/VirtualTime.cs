@@ -25,7 +25,7 @@ public sealed class VirtualTime : TimeProvider, IContinuationRunner
     public TimeSpan Elapsed => new(Volatile.Read(ref _now));
 
     /// <summary>Timers of policies and of your code that are set and have not fired. What is left after the
-    /// last call has ended, somebody forgot to dispose of.</summary>
+    /// last call has ended, the tested code forgot to dispose of.</summary>
     public int ArmedTimers => Volatile.Read(ref _armed);
 
     /// <inheritdoc/>
@@ -40,7 +40,7 @@ public sealed class VirtualTime : TimeProvider, IContinuationRunner
     /// <inheritdoc/>
     public override DateTimeOffset GetUtcNow() => WallClockAtStart.AddTicks(Volatile.Read(ref _now) + Volatile.Read(ref _wallOffset));
 
-    /// <summary>Somebody sets the wall clock, forwards or backwards. The monotonic clock and the timers know nothing of it.</summary>
+    /// <summary>The wall clock is set, forwards or backwards. The monotonic clock and the timers know nothing of it.</summary>
     public void StepWallClock(TimeSpan by) => Interlocked.Add(ref _wallOffset, by.Ticks);
 
     /// <summary>Continuations of policies run on the simulation's thread, in the order in which they came, before time moves on.</summary>
@@ -73,7 +73,7 @@ public sealed class VirtualTime : TimeProvider, IContinuationRunner
         return timer;
     }
 
-    /// <summary>A timer of the simulation itself (load, scripts, requests being served): nobody who is tested can have forgotten it.</summary>
+    /// <summary>A timer of the simulation itself (load, scripts, requests being served): the tested code cannot have forgotten it.</summary>
     internal ITimer CreateWorldTimer(TimerCallback callback, TimeSpan due)
     {
         VirtualTimer timer = new(this, callback, null, isOfTheWorld: true);

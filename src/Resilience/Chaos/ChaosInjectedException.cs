@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
-/// <summary>The default fault of a chaos policy: nothing has failed, somebody is rehearsing.</summary>
+/// <summary>The default fault of a chaos policy: nothing has failed, this is a rehearsal.</summary>
 /// <remarks>Classified like any other exception, by default as <see cref="Verdict.Failure"/>.</remarks>
 public sealed class ChaosInjectedException : Exception
 {

@@ -2,7 +2,7 @@ namespace Resilience;
 
 /// <summary>What a chaos policy injects, how often, when and where.</summary>
 /// <remarks>
-/// Off until <see cref="IsOn"/> is set or the <see cref="ChaosSwitch"/> is turned on, and refused by <c>Build</c> in an environment
+/// Off until <see cref="IsOn"/> is set or the <see cref="ChaosSwitch"/> is turned on, and rejected by <c>Build</c> in an environment
 /// that <see cref="AllowedEnvironments"/> does not name. For each call, in this order: behaviour, latency, then fault or result in the
 /// place of the call, or the call itself and then perhaps the loss of its reply; see <see cref="ChaosRates"/> for the draws.
 /// </remarks>
@@ -31,7 +31,7 @@ public sealed class ChaosOptions : PolicyOptions
     /// <summary>With it, latencies are spread evenly from <see cref="Latency"/> to this, up to a day. Default null: they are all the same.</summary>
     public TimeSpan? MaxLatency { get; set; }
 
-    /// <summary>Runs before the call: for what the other kinds cannot do, such as emptying a cache. What it throws is the ending of the
+    /// <summary>Runs before the call: for what the other kinds cannot do, such as emptying a cache. What it throws is the outcome of the
     /// attempt. Give it the token of the context. Default null.</summary>
     public Func<ResilienceContext, ValueTask>? Behaviour { get; set; }
 
@@ -82,7 +82,7 @@ public sealed class ChaosOptions : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         CheckRates(check, Rates, nameof(Rates));
         check.Span(nameof(Latency), Latency, TimeSpan.FromMilliseconds(1));
-        if (MaxLatency is { } most) check.Span(nameof(MaxLatency), most, Latency);
+        if (MaxLatency is { } max) check.Span(nameof(MaxLatency), max, Latency);
         if (Schedule is not { } schedule) return;
         schedule.Check(check, nameof(Schedule));
         for (int i = 0; i < schedule.Windows.Count; i++)
@@ -98,7 +98,7 @@ public sealed class ChaosOptions : PolicyOptions
         CheckPresence(check, rates, option);
     }
 
-    /// <summary>A rate for something that does not exist is a mistake that nobody would notice.</summary>
+    /// <summary>A rate for something that does not exist is a mistake that would go unnoticed.</summary>
     private void CheckPresence(OptionsCheck check, in ChaosRates rates, string option)
     {
         check.Require(
@@ -111,7 +111,7 @@ public sealed class ChaosOptions : PolicyOptions
 /// <summary>A chaos policy did something to a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The chaos policy.</param>
-/// <param name="Kind">What it did. A call can have behaviour, latency and one ending, each an event of its own.</param>
+/// <param name="Kind">What it did. A call can have behaviour, latency and one outcome, each an event of its own.</param>
 /// <param name="Number">The number of the call since chaos was turned on, from 0.</param>
 /// <param name="Latency">For <see cref="ChaosKind.Latency"/>: how much.</param>
 /// <param name="Attempt">The attempt that was under way, 0 for the first.</param>

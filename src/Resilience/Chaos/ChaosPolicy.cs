@@ -78,7 +78,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         return new(_environment.PolicyName, PolicyRole.Chaos) { Options = options };
     }
 
-    /// <summary>The switch stays as somebody has set it, unless the update is what changed the setting.</summary>
+    /// <summary>The switch stays as it was set by hand, unless the update is what changed the setting.</summary>
     protected internal override void TakeEffect()
     {
         FormerSwitch? pending = _pending;
@@ -196,10 +196,10 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                 return policy.Failed<T>(error, context);
             }
 
-            if (decision.Ending is ChaosEnding.Fault or ChaosEnding.Result
-                && TryReplace(decision.Ending, number, context, out Outcome<T> replaced)) return replaced;
+            if (decision.Outcome is ChaosOutcome.Fault or ChaosOutcome.Result
+                && TryReplace(decision.Outcome, number, context, out Outcome<T> replaced)) return replaced;
             Outcome<T> outcome = await next.ExecuteAsync(context).ConfigureAwait(false);
-            return decision.Ending == ChaosEnding.LostReply ? Lose(outcome, number, context) : outcome;
+            return decision.Outcome == ChaosOutcome.LostReply ? Lose(outcome, number, context) : outcome;
         }
 
         private Task WaitAsync(double share, long number, ResilienceContext context)
@@ -209,11 +209,11 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
             return ClockWait.ForAsync(context.Clock, latency, context.Token);
         }
 
-        /// <summary>The ending in the place of the call, counted as an attempt like the real one that it stands for.</summary>
-        private bool TryReplace(ChaosEnding ending, long number, ResilienceContext context, out Outcome<T> replaced)
+        /// <summary>The outcome in the place of the call, counted as an attempt like the real one that it stands for.</summary>
+        private bool TryReplace(ChaosOutcome outcome, long number, ResilienceContext context, out Outcome<T> replaced)
         {
             replaced = default;
-            if (ending == ChaosEnding.Fault)
+            if (outcome == ChaosOutcome.Fault)
             {
                 if (policy.MakeFault(ChaosKind.Fault, context) is not { } fault) return false;
                 Tell(ChaosKind.Fault, number, context);
@@ -224,7 +224,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                 if (!TryMakeResult(context, out T? result)) return false;
                 Tell(ChaosKind.Result, number, context);
                 Classification judged = _resultRule?.Invoke(result!) ?? Verdict.Success;
-                if (judged.RetryAfter is { } wait) context.SaidRetryAfter = wait;
+                if (judged.RetryAfter is { } wait) context.StatedRetryAfter = wait;
                 replaced = new(result, null, judged.Verdict, judged.EffectiveMarks);
             }
 
@@ -248,7 +248,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
             }
         }
 
-        /// <summary>The deed is done and nobody hears of it. Where the call itself has failed there is no reply to lose.</summary>
+        /// <summary>The operation is done and its reply is lost. Where the call itself has failed there is no reply to lose.</summary>
         private Outcome<T> Lose(in Outcome<T> outcome, long number, ResilienceContext context)
         {
             if (!outcome.HasResult) return outcome;

@@ -9,19 +9,19 @@ public enum ChaosKind
     /// <summary>The call begins late.</summary>
     Latency = 1,
 
-    /// <summary>The call is not made; an exception is its ending.</summary>
+    /// <summary>The call is not made; an exception is its outcome.</summary>
     Fault = 2,
 
-    /// <summary>The call is not made; a value is its ending.</summary>
+    /// <summary>The call is not made; a value is its outcome.</summary>
     Result = 3,
 
-    /// <summary>The call is made and runs to its end; its result is thrown away and an exception is the ending.</summary>
+    /// <summary>The call is made and runs to its end; its result is thrown away and an exception is the outcome.</summary>
     LostReply = 4,
 }
 
 /// <summary>How often each kind of chaos is injected: shares of the calls, each from 0 (never) to 1 (always). <c>default</c> is never.</summary>
 /// <remarks>
-/// <see cref="Behaviour"/> and <see cref="Latency"/> are drawn each for itself, and go together with anything. A call has one ending,
+/// <see cref="Behaviour"/> and <see cref="Latency"/> are drawn each for itself, and go together with anything. A call has one outcome,
 /// so <see cref="Fault"/>, <see cref="Result"/> and <see cref="LostReply"/> share one draw: a call gets at most one of them, each
 /// happens exactly as often as its rate says, and their sum is at most 1.
 /// </remarks>
@@ -54,9 +54,10 @@ public readonly record struct ChaosRates
         check.Number($"{option}.{nameof(Fault)}", Fault, 0, 1);
         check.Number($"{option}.{nameof(Result)}", Result, 0, 1);
         check.Number($"{option}.{nameof(LostReply)}", LostReply, 0, 1);
-        double endings = Fault + Result + LostReply;
-        if (endings > 1 + Slack && Math.Max(Fault, Math.Max(Result, LostReply)) <= 1)
-            check.Require(false, option, $"Fault + Result + LostReply = {endings:0.###}", "such that the three are at most 1 together: a call has one ending");
+        double outcomes = Fault + Result + LostReply;
+        if (outcomes > 1 + Slack && Math.Max(Fault, Math.Max(Result, LostReply)) <= 1)
+            check.Require(
+                false, option, $"Fault + Result + LostReply = {outcomes:0.###}", "such that the three are at most 1 together: a call has one outcome");
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>How a call shall end, if chaos has a say in it.</summary>
-internal enum ChaosEnding
+internal enum ChaosOutcome
 {
     Own = 0,
     Fault,
@@ -13,10 +13,10 @@ internal enum ChaosEnding
 /// <param name="Behaviour">Run the user's code before it.</param>
 /// <param name="Latency">Begin it late.</param>
 /// <param name="LatencyShare">How late, as a share of the range: 0 up to 1.</param>
-/// <param name="Ending">How it ends.</param>
-internal readonly record struct ChaosDecision(bool Behaviour, bool Latency, double LatencyShare, ChaosEnding Ending)
+/// <param name="Outcome">How it ends.</param>
+internal readonly record struct ChaosDecision(bool Behaviour, bool Latency, double LatencyShare, ChaosOutcome Outcome)
 {
-    internal bool IsNothing => !Behaviour && !Latency && Ending == ChaosEnding.Own;
+    internal bool IsNothing => !Behaviour && !Latency && Outcome == ChaosOutcome.Own;
 }
 
 /// <summary>The pure rules: what happens to call number n is a function of seed, n and rates alone, so neither the order in which calls
@@ -26,24 +26,24 @@ internal static class ChaosRules
     private const ulong Golden = 0x9E3779B97F4A7C15UL;
 
     // Draws of one call. They must not be one and the same: kinds would always come together.
-    private const ulong BehaviourDraw = 0, LatencyDraw = 1, LatencyShareDraw = 2, EndingDraw = 3, DrawsOfCall = 4;
+    private const ulong BehaviourDraw = 0, LatencyDraw = 1, LatencyShareDraw = 2, OutcomeDraw = 3, DrawsOfCall = 4;
 
     internal static ChaosDecision Decide(long seed, long number, in ChaosRates rates)
     {
         bool behaviour = rates.Behaviour > 0 && Draw(seed, number, BehaviourDraw) < rates.Behaviour;
         bool latency = rates.Latency > 0 && Draw(seed, number, LatencyDraw) < rates.Latency;
         double share = latency ? Draw(seed, number, LatencyShareDraw) : 0;
-        return new(behaviour, latency, share, EndingOf(Draw(seed, number, EndingDraw), rates));
+        return new(behaviour, latency, share, CompletionOf(Draw(seed, number, OutcomeDraw), rates));
     }
 
     /// <summary>One draw over the three, each with a stretch of its own as long as its rate, so that none takes from another.</summary>
-    private static ChaosEnding EndingOf(double draw, in ChaosRates rates)
+    private static ChaosOutcome CompletionOf(double draw, in ChaosRates rates)
     {
-        if (draw < rates.Fault) return ChaosEnding.Fault;
-        if (draw < rates.Fault + rates.Result) return ChaosEnding.Result;
+        if (draw < rates.Fault) return ChaosOutcome.Fault;
+        if (draw < rates.Fault + rates.Result) return ChaosOutcome.Result;
 
         // From the far end, so that a rate of 1 is always although sums are not exact.
-        return draw >= 1 - rates.LostReply ? ChaosEnding.LostReply : ChaosEnding.Own;
+        return draw >= 1 - rates.LostReply ? ChaosOutcome.LostReply : ChaosOutcome.Own;
     }
 
     /// <summary>Evenly spread over [0, 1). SplitMix64 at a position instead of in sequence (Steele, Lea, Flood, OOPSLA 2014); the seed is
@@ -62,8 +62,8 @@ internal static class ChaosRules
     }
 
     /// <summary>A latency from the range, to the tick.</summary>
-    internal static TimeSpan LatencyOf(TimeSpan least, TimeSpan most, double share) =>
-        most <= least ? least : least + TimeSpan.FromTicks((long)((most - least).Ticks * share));
+    internal static TimeSpan LatencyOf(TimeSpan min, TimeSpan max, double share) =>
+        max <= min ? min : min + TimeSpan.FromTicks((long)((max - min).Ticks * share));
 
     /// <summary>The rates that hold so many milliseconds after the start of the plan: <paramref name="own"/> where a window has none of its
     /// own, and none at all outside the windows.</summary>

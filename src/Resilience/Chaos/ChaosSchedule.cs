@@ -17,7 +17,7 @@ public sealed record ChaosWindow
 /// <remarks>The switch stays the master: a schedule injects nothing while the switch is off. Read when the pipeline is built.</remarks>
 public sealed class ChaosSchedule
 {
-    internal static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+    internal static readonly TimeSpan Max = TimeSpan.FromDays(365);
 
     /// <summary>The windows, in their order and without overlap. At least one.</summary>
     public IList<ChaosWindow> Windows { get; } = [];
@@ -55,17 +55,17 @@ public sealed class ChaosSchedule
                 continue;
             }
 
-            check.Span($"{path}.{nameof(ChaosWindow.From)}", window.From, i == 0 ? TimeSpan.Zero : end, Longest);
-            check.Span($"{path}.{nameof(ChaosWindow.Length)}", window.Length, TimeSpan.FromMilliseconds(1), Longest);
+            check.Span($"{path}.{nameof(ChaosWindow.From)}", window.From, i == 0 ? TimeSpan.Zero : end, Max);
+            check.Span($"{path}.{nameof(ChaosWindow.Length)}", window.Length, TimeSpan.FromMilliseconds(1), Max);
             window.Rates?.Check(check, $"{path}.{nameof(ChaosWindow.Rates)}");
-            if (window.From <= Longest && window.Length <= Longest) end = window.From + window.Length;
+            if (window.From <= Max && window.Length <= Max) end = window.From + window.Length;
         }
 
         if (RepeatEvery is { } every)
-            check.Span($"{option}.{nameof(RepeatEvery)}", every, end > TimeSpan.Zero && end <= Longest ? end : TimeSpan.FromMilliseconds(1), Longest);
+            check.Span($"{option}.{nameof(RepeatEvery)}", every, end > TimeSpan.Zero && end <= Max ? end : TimeSpan.FromMilliseconds(1), Max);
     }
 
-    /// <summary>A copy that nobody can change.</summary>
+    /// <summary>A copy that cannot be changed.</summary>
     internal ChaosPlan ToPlan() => new([.. Windows.Select(w => new ChaosPlan.Span(Clock.ToMs(w.From), Clock.ToMs(w.From + w.Length), w.Rates))],
         RepeatEvery is { } every ? Clock.ToMs(every) : null, StartsAt);
 

@@ -41,7 +41,7 @@ public sealed class ChaosSwitch
     /// <summary>Rates in the place of those in the options, effective at once. Default null: those in the options.</summary>
     /// <remarks>A window of a schedule that has rates of its own keeps them. A kind for which the options have nothing (a result of no
     /// type, no behaviour) is not injected, whatever its rate.</remarks>
-    /// <exception cref="ResilienceOptionsException">A rate is out of range, or the endings are more than 1 together.</exception>
+    /// <exception cref="ResilienceOptionsException">A rate is out of range, or the outcomes are more than 1 together.</exception>
     public ChaosRates? Rates
     {
         get
@@ -79,7 +79,7 @@ public sealed class ChaosSwitch
     public void TurnOn(TimeSpan time)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(time, TimeSpan.FromMilliseconds(1));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, ChaosSchedule.Longest);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(time, ChaosSchedule.Max);
         TurnOn(Clock.After(_clock.NowMs, time));
     }
 

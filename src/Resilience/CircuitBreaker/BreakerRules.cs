@@ -1,7 +1,7 @@
 namespace Resilience;
 
-/// <summary>What becomes of a half-open circuit's probes when somebody asks to enter.</summary>
-internal enum ProbeEntry
+/// <summary>What becomes of a half-open circuit's probes when a call asks to enter.</summary>
+internal enum ProbeAdmission
 {
     /// <summary>Send this call as a probe.</summary>
     Send,
@@ -9,7 +9,7 @@ internal enum ProbeEntry
     /// <summary>All places are taken.</summary>
     Taken,
 
-    /// <summary>Nobody has heard of the probes for a whole lease: start a new era with this call as its first probe.</summary>
+    /// <summary>The probes have not been heard of for a whole lease: start a new epoch with this call as its first probe.</summary>
     Lost,
 }
 
@@ -17,30 +17,30 @@ internal enum ProbeEntry
 internal static class BreakerRules
 {
     /// <summary>May a call enter a half-open circuit? At most <c>Probes</c> are out at once, and never more than could still be needed.</summary>
-    internal static (ProbeEntry Answer, ProbeWord Next) Enter(ProbeWord word, long nowMs, BreakerSettings settings)
+    internal static (ProbeAdmission Result, ProbeWord Next) Enter(ProbeWord word, long nowMs, BreakerSettings settings)
     {
-        if (word.IsGivenUp || (word.Out > 0 && nowMs - word.SentMs >= settings.ProbeLeaseMs)) return (ProbeEntry.Lost, word);
+        if (word.IsGivenUp || (word.Out > 0 && nowMs - word.SentMs >= settings.ProbeLeaseMs)) return (ProbeAdmission.Lost, word);
         bool free = word.Out < settings.Probes && word.Good + word.Out < settings.SuccessThreshold;
-        return free ? (ProbeEntry.Send, new(nowMs, word.Out + 1, word.Good)) : (ProbeEntry.Taken, word);
+        return free ? (ProbeAdmission.Send, new(nowMs, word.Out + 1, word.Good)) : (ProbeAdmission.Taken, word);
     }
 
-    /// <summary>The first word of a half-open era: the call that began it is its first probe.</summary>
+    /// <summary>The first word of a half-open epoch: the call that began it is its first probe.</summary>
     internal static ProbeWord FirstProbe(long nowMs) => new(nowMs, 1, 0);
 
     /// <summary>A probe came back well. True when it was the last that was needed.</summary>
     internal static (bool Closes, ProbeWord Next) Succeed(ProbeWord word, BreakerSettings settings)
     {
-        int good = Math.Min(word.Good + 1, ProbeWord.Most);
+        int good = Math.Min(word.Good + 1, ProbeWord.Max);
         return (good >= settings.SuccessThreshold, new(word.SentMs, Math.Max(0, word.Out - 1), good));
     }
 
-    /// <summary>A probe came back without news (cancelled, refused further down): its place is free again.</summary>
+    /// <summary>A probe came back without news (cancelled, rejected further down): its place is free again.</summary>
     internal static ProbeWord Release(ProbeWord word) => new(word.SentMs, Math.Max(0, word.Out - 1), word.Good);
 
     /// <summary>The growth level of the next break: one more than the last, less one for each healthy span since; no more than it
     /// takes to reach the cap.</summary>
     internal static int NextLevel(int level, long healthyMs, BreakerSettings settings) =>
-        (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, settings.MostLevel);
+        (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, settings.MaxLevel);
 
     /// <summary>How long the break lasts. Jitter only shortens, so the cap holds.</summary>
     internal static long BreakMs(int level, BreakerSettings settings, double random)
@@ -72,7 +72,7 @@ internal static class BreakerRules
     /// <summary>The fewest calls that the ratio rules judge by: while ramping in proportion to the share admitted, so that a relapse shows.</summary>
     internal static int Minimum(int minimum, double share) => Math.Max(1, (int)Math.Ceiling(minimum * share));
 
-    /// <summary>What the outside sees: an open circuit whose break is over counts as half open, though nobody has come yet.</summary>
+    /// <summary>What the outside sees: an open circuit whose break is over counts as half open, though no call has come yet.</summary>
     internal static CircuitState Seen(CircuitState state, long untilMs, long nowMs) =>
         state == CircuitState.Open && nowMs >= untilMs ? CircuitState.HalfOpen : state;
 }

@@ -16,7 +16,7 @@ internal sealed class BreakerSettings
     internal required long BreakDecayMs { get; init; }
 
     /// <summary>The level at which the break reaches its cap: growth is not counted beyond it, so that health can take it back.</summary>
-    internal required int MostLevel { get; init; }
+    internal required int MaxLevel { get; init; }
 
     internal required int Probes { get; init; }
     internal required int SuccessThreshold { get; init; }
@@ -48,39 +48,39 @@ internal sealed class BreakerSettings
 
     internal bool WatchesDuration => SlowCallMs > 0;
 
-    /// <summary>A run of failures this long has opened the circuit, whoever comes to say so; unreachable when no plain rule for runs is on.</summary>
+    /// <summary>A run of failures this long has opened the circuit, whichever call reports it; unreachable when no plain rule for runs is on.</summary>
     internal int FullRun => ConsecutiveFailures > 0 && ConsecutiveWithinMs == Clock.Never ? ConsecutiveFailures : int.MaxValue;
 
-    /// <summary>The number of the window's slot at this time in this era. Over calls, the era's base alone.</summary>
-    internal uint Slot(Era era, long nowMs) => Shape.Calls > 0 ? era.SlotBase : (uint)(nowMs / Shape.BucketMs) + era.SlotBase;
+    /// <summary>The number of the window's slot at this time in this epoch. Over calls, the epoch's base alone.</summary>
+    internal uint Slot(CircuitEpoch epoch, long nowMs) => Shape.Calls > 0 ? epoch.SlotBase : (uint)(nowMs / Shape.BucketMs) + epoch.SlotBase;
 
     /// <summary>The calls and the failures in the window.</summary>
-    internal (int Calls, int Bad) SumOfFailures(Era era, long nowMs) => Sum(Failures, PastFailures, era, nowMs);
+    internal (int Calls, int Bad) SumOfFailures(CircuitEpoch epoch, long nowMs) => Sum(Failures, PastFailures, epoch, nowMs);
 
     /// <summary>The calls and the slow ones in the window.</summary>
-    internal (int Calls, int Bad) SumOfSlowCalls(Era era, long nowMs) => Sum(SlowCalls, PastSlowCalls, era, nowMs);
+    internal (int Calls, int Bad) SumOfSlowCalls(CircuitEpoch epoch, long nowMs) => Sum(SlowCalls, PastSlowCalls, epoch, nowMs);
 
-    private (int Calls, int Bad) Sum(FailureWindow? window, WindowPast? past, Era era, long nowMs)
+    private (int Calls, int Bad) Sum(FailureWindow? window, WindowPast? past, CircuitEpoch epoch, long nowMs)
     {
         if (window is null) return default;
-        (int calls, int bad) = window.Sum(Slot(era, nowMs));
+        (int calls, int bad) = window.Sum(Slot(epoch, nowMs));
         if (past is null) return (calls, bad);
-        (int pastCalls, int pastBad) = past.Sum(era, nowMs, Shape.BucketMs * Shape.Buckets);
+        (int pastCalls, int pastBad) = past.Sum(epoch, nowMs, Shape.BucketMs * Shape.Buckets);
         return (calls + pastCalls, bad + pastBad);
     }
 
-    /// <summary>How far the next era's slots lie beyond this era's: further than any window reaches back.</summary>
+    /// <summary>How far the next epoch's slots lie beyond this epoch's: further than any window reaches back.</summary>
     internal const uint SlotStride = 64;
 
-    internal static BreakerSettings From(CircuitBreakerOptions options, BreakerSettings? former, Era? era, long nowMs)
+    internal static BreakerSettings From(CircuitBreakerOptions options, BreakerSettings? former, CircuitEpoch? epoch, long nowMs)
     {
         (long, int, int) shape = ShapeOf(options);
         bool needsFailures = options.FailureRatio is not null;
         bool needsSlow = options.SlowCallThreshold is not null;
         (FailureWindow? failures, WindowPast? pastFailures) =
-            needsFailures ? Carry(former?.Failures, former?.PastFailures, former, shape, era, nowMs) : default;
+            needsFailures ? Carry(former?.Failures, former?.PastFailures, former, shape, epoch, nowMs) : default;
         (FailureWindow? slow, WindowPast? pastSlow) =
-            needsSlow ? Carry(former?.SlowCalls, former?.PastSlowCalls, former, shape, era, nowMs) : default;
+            needsSlow ? Carry(former?.SlowCalls, former?.PastSlowCalls, former, shape, epoch, nowMs) : default;
         return new()
         {
             FailureRatio = options.FailureRatio ?? double.PositiveInfinity,
@@ -94,7 +94,7 @@ internal sealed class BreakerSettings
             MaxBreakMs = Math.Max(Clock.ToMs(options.MaxBreakDuration), Clock.ToMs(options.BreakDuration)),
             BreakJitter = options.BreakJitter,
             BreakDecayMs = Clock.ToMs(options.BreakDecay),
-            MostLevel = options.BreakGrowth > 1
+            MaxLevel = options.BreakGrowth > 1
                 ? (int)Math.Ceiling(Math.Log(options.MaxBreakDuration / options.BreakDuration) / Math.Log(options.BreakGrowth))
                 : 0,
             Probes = options.Probes,
@@ -125,43 +125,43 @@ internal sealed class BreakerSettings
     /// <summary>The same window if the shape is the same; otherwise a new one that knows what the old one knew. A rule that was off begins
     /// with nothing.</summary>
     private static (FailureWindow Window, WindowPast? Past) Carry(
-        FailureWindow? window, WindowPast? past, BreakerSettings? former, (long BucketMs, int Buckets, int Calls) shape, Era? era, long nowMs)
+        FailureWindow? window, WindowPast? past, BreakerSettings? former, (long BucketMs, int Buckets, int Calls) shape, CircuitEpoch? epoch, long nowMs)
     {
         if (window is not null && former!.Shape == shape) return (window, past);
         if (shape.Calls > 0)
         {
             FailureWindow overCalls = FailureWindow.OverCalls(shape.Calls, shape.Buckets);
-            if (window is null || era is null) return (overCalls, null);
-            int most = former!.Shape.Calls > 0 ? Math.Min(shape.Calls, former.Shape.Calls) : shape.Calls; // what was forgotten does not come back
-            Fill(overCalls, most, era.SlotBase, Known(window, past, former.Shape, era, nowMs));
+            if (window is null || epoch is null) return (overCalls, null);
+            int max = former!.Shape.Calls > 0 ? Math.Min(shape.Calls, former.Shape.Calls) : shape.Calls; // what was forgotten does not come back
+            Fill(overCalls, max, epoch.SlotBase, Known(window, past, former.Shape, epoch, nowMs));
             return (overCalls, null);
         }
 
         FailureWindow made = FailureWindow.OverTime(shape.Buckets, nowMs);
-        if (window is null || era is null) return (made, null);
+        if (window is null || epoch is null) return (made, null);
         return (made, former!.Shape.Calls > 0
-            ? WindowPast.OfCalls(window, era, nowMs)
-            : WindowPast.Of(window, former.Shape.BucketMs, past, era, nowMs, shape.BucketMs, shape.BucketMs * shape.Buckets));
+            ? WindowPast.OfCalls(window, epoch, nowMs)
+            : WindowPast.Of(window, former.Shape.BucketMs, past, epoch, nowMs, shape.BucketMs, shape.BucketMs * shape.Buckets));
     }
 
     /// <summary>The counts of a window, from the oldest to the youngest.</summary>
     private static List<(int Calls, int Bad)> Known(
-        FailureWindow window, WindowPast? past, (long BucketMs, int Buckets, int Calls) shape, Era era, long nowMs)
+        FailureWindow window, WindowPast? past, (long BucketMs, int Buckets, int Calls) shape, CircuitEpoch epoch, long nowMs)
     {
         if (shape.Calls == 0)
         {
             long windowMs = shape.BucketMs * shape.Buckets;
-            return [.. WindowPast.Known(window, shape.BucketMs, past, era, nowMs).Where(s => nowMs - s.EndMs < windowMs).Select(s => (s.Calls, s.Bad))];
+            return [.. WindowPast.Known(window, shape.BucketMs, past, epoch, nowMs).Where(s => nowMs - s.EndMs < windowMs).Select(s => (s.Calls, s.Bad))];
         }
 
-        uint head = era.SlotBase + (uint)window.Head;
+        uint head = epoch.SlotBase + (uint)window.Head;
         return [.. Enumerable.Range(0, window.Ring).Select(back => head - (uint)(window.Ring - 1 - back)).Select(slot => window.SumOf(slot, slot))];
     }
 
     /// <summary>Counts the youngest, as many as the window holds.</summary>
-    private static void Fill(FailureWindow window, int most, uint slotBase, List<(int Calls, int Bad)> known)
+    private static void Fill(FailureWindow window, int max, uint slotBase, List<(int Calls, int Bad)> known)
     {
-        int first = known.Count, room = most;
+        int first = known.Count, room = max;
         while (first > 0 && room > 0) room -= known[--first].Calls;
         for (int i = first; i < known.Count; i++)
         {

@@ -2,10 +2,10 @@ using System.Diagnostics;
 
 namespace Resilience;
 
-/// <content>Changes of state: the one place where <c>_era</c> is swapped, the people's controls, and the delivery of events.</content>
+/// <content>Changes of state: the one place where <c>_epoch</c> is swapped, the people's controls, and the delivery of events.</content>
 public sealed partial class CircuitBreaker
 {
-    private Era _delivered; // the last era whose beginning the listeners have heard of; changed by the deliverer only
+    private CircuitEpoch _delivered; // the last epoch whose beginning the listeners have heard of; changed by the deliverer only
     private int _delivering; // 1 while a thread delivers
 
     /// <summary>Holds the circuit open until <see cref="Close"/>, whatever the results say.</summary>
@@ -13,10 +13,10 @@ public sealed partial class CircuitBreaker
     {
         while (true)
         {
-            Era era = Volatile.Read(ref _era);
-            if (era.State == CircuitState.Isolated) return;
-            Era next = Next(era, CircuitState.Isolated, NowMs, 0, era.Level, new(TripRule.ByHand, 0, 0));
-            if (TryChange(era, next)) return;
+            CircuitEpoch epoch = Volatile.Read(ref _epoch);
+            if (epoch.State == CircuitState.Isolated) return;
+            CircuitEpoch next = Next(epoch, CircuitState.Isolated, NowMs, 0, epoch.Level, new(TripRule.ByHand, 0, 0));
+            if (TryChange(epoch, next)) return;
         }
     }
 
@@ -26,16 +26,16 @@ public sealed partial class CircuitBreaker
     {
         while (true)
         {
-            Era era = Volatile.Read(ref _era);
-            if (era.State == CircuitState.Closed && era.Run.IsFull(Volatile.Read(ref _settings).FullRun))
+            CircuitEpoch epoch = Volatile.Read(ref _epoch);
+            if (epoch.State == CircuitState.Closed && epoch.Run.IsFull(Volatile.Read(ref _settings).FullRun))
             {
                 // It has opened, and its thread is about to say so; do it for him, so that the opening is told before the closing.
-                OpenAfterRun(era, Volatile.Read(ref _settings));
+                OpenAfterRun(epoch, Volatile.Read(ref _settings));
                 continue;
             }
 
-            Era next = Next(era, CircuitState.Closed, NowMs, 0, -1, new(TripRule.ByHand, 0, 0));
-            if (TryChange(era, next)) return;
+            CircuitEpoch next = Next(epoch, CircuitState.Closed, NowMs, 0, -1, new(TripRule.ByHand, 0, 0));
+            if (TryChange(epoch, next)) return;
         }
     }
 
@@ -56,16 +56,16 @@ public sealed partial class CircuitBreaker
         while (true)
         {
             BreakerSettings former = Volatile.Read(ref _settings);
-            Era era = Volatile.Read(ref _era);
-            if (era.State == CircuitState.Closed && era.Run.IsFull(former.FullRun))
+            CircuitEpoch epoch = Volatile.Read(ref _epoch);
+            if (epoch.State == CircuitState.Closed && epoch.Run.IsFull(former.FullRun))
             {
-                OpenAfterRun(era, former); // by the old options it has opened; a higher limit does not undo that
+                OpenAfterRun(epoch, former); // by the old options it has opened; a higher limit does not undo that
                 continue;
             }
 
             // Options are read once, and whole: the last of two racing updates wins with all of them.
-            BreakerSettings next = BreakerSettings.From(options, former, era, NowMs);
-            if (former.ConsecutiveFailures == 0) era.Run.TryEnd(int.MaxValue); // the run was not ended while the rule was off
+            BreakerSettings next = BreakerSettings.From(options, former, epoch, NowMs);
+            if (former.ConsecutiveFailures == 0) epoch.Run.TryEnd(int.MaxValue); // the run was not ended while the rule was off
 
             // Release: publishes the new settings; pairs with the reads of _settings.
             if (Interlocked.CompareExchange(ref _settings, next, former) != former) continue;
@@ -77,11 +77,11 @@ public sealed partial class CircuitBreaker
     /// <summary>What has been counted may be enough by the new options: that changes the circuit now, not at the next call.</summary>
     private void Settle(BreakerSettings settings)
     {
-        Era era = Volatile.Read(ref _era);
-        if (era.State == CircuitState.Closed && era.Run.IsFull(settings.FullRun))
-            OpenAfterRun(era, settings);
-        else if (era.State == CircuitState.HalfOpen && new ProbeWord(Volatile.Read(ref era.Probes)).Good >= settings.SuccessThreshold)
-            CloseAfterProbing(era, settings);
+        CircuitEpoch epoch = Volatile.Read(ref _epoch);
+        if (epoch.State == CircuitState.Closed && epoch.Run.IsFull(settings.FullRun))
+            OpenAfterRun(epoch, settings);
+        else if (epoch.State == CircuitState.HalfOpen && new ProbeWord(Volatile.Read(ref epoch.Probes)).Good >= settings.SuccessThreshold)
+            CloseAfterProbing(epoch, settings);
     }
 
     /// <summary>As <see cref="Update"/>, and events go to the listeners of another environment from now on.</summary>
@@ -105,57 +105,57 @@ public sealed partial class CircuitBreaker
     /// <summary>A moment's view of the breaker, for people and dashboards. Changes nothing.</summary>
     public CircuitSnapshot TakeSnapshot()
     {
-        Era era = Volatile.Read(ref _era);
+        CircuitEpoch epoch = Volatile.Read(ref _epoch);
         BreakerSettings settings = Volatile.Read(ref _settings);
         long now = NowMs;
-        bool isClosed = era.State == CircuitState.Closed;
-        (int calls, int failures) = isClosed ? settings.SumOfFailures(era, now) : (0, 0);
-        (int timed, int slow) = isClosed ? settings.SumOfSlowCalls(era, now) : (0, 0);
-        ProbeWord probes = new(era.State == CircuitState.HalfOpen ? Volatile.Read(ref era.Probes) : 0);
-        return new(BreakerRules.Seen(era.State, era.UntilMs, now), era.Epoch)
+        bool isClosed = epoch.State == CircuitState.Closed;
+        (int calls, int failures) = isClosed ? settings.SumOfFailures(epoch, now) : (0, 0);
+        (int timed, int slow) = isClosed ? settings.SumOfSlowCalls(epoch, now) : (0, 0);
+        ProbeWord probes = new(epoch.State == CircuitState.HalfOpen ? Volatile.Read(ref epoch.Probes) : 0);
+        return new(BreakerRules.Seen(epoch.State, epoch.UntilMs, now), epoch.Epoch)
         {
             Calls = Math.Max(calls, timed),
             Failures = failures,
             SlowCalls = slow,
-            OverdueCalls = isClosed && settings.WatchesDuration ? Volatile.Read(ref era.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0 : 0,
-            ConsecutiveFailures = isClosed && settings.ConsecutiveFailures > 0 ? era.Run.Length : 0,
+            OverdueCalls = isClosed && settings.WatchesDuration ? Volatile.Read(ref epoch.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0 : 0,
+            ConsecutiveFailures = isClosed && settings.ConsecutiveFailures > 0 ? epoch.Run.Length : 0,
             ProbesOut = probes.Out,
             ProbesSucceeded = probes.Good,
-            InState = TimeSpan.FromMilliseconds(Math.Max(0, now - era.SinceMs)),
-            RetryAfter = era.State == CircuitState.Open ? TimeSpan.FromMilliseconds(Math.Max(0, era.UntilMs - now)) : null,
-            Cause = era.Cause,
-            Refusal = era.Refusal,
+            InState = TimeSpan.FromMilliseconds(Math.Max(0, now - epoch.SinceMs)),
+            RetryAfter = epoch.State == CircuitState.Open ? TimeSpan.FromMilliseconds(Math.Max(0, epoch.UntilMs - now)) : null,
+            Cause = epoch.Cause,
+            Rejection = epoch.Rejection,
             OpensAtFailureRatio = double.IsInfinity(settings.FailureRatio) ? null : settings.FailureRatio,
             OpensAtConsecutiveFailures = settings.ConsecutiveFailures > 0 ? settings.ConsecutiveFailures : null,
             MinimumCalls = settings.MinimumCalls,
         };
     }
 
-    private bool Open(Era era, BreakerSettings settings, TripCause cause)
+    private bool Open(CircuitEpoch epoch, BreakerSettings settings, TripCause cause)
     {
         long now = NowMs;
-        long healthy = era.State == CircuitState.Closed ? now - era.SinceMs : 0;
-        int level = BreakerRules.NextLevel(era.Level, healthy, settings);
+        long healthy = epoch.State == CircuitState.Closed ? now - epoch.SinceMs : 0;
+        int level = BreakerRules.NextLevel(epoch.Level, healthy, settings);
         long breakMs = BreakerRules.BreakMs(level, settings, Chance());
-        long until = now + BreakerRules.Followed(breakMs, era.AskedUntil(settings, cause.Rule) - now, settings);
+        long until = now + BreakerRules.Followed(breakMs, epoch.AskedUntil(settings, cause.Rule) - now, settings);
 
-        // If another thread changed the era first, its reason stands and ours belongs to the past.
-        return TryChange(era, Next(era, CircuitState.Open, now, until, level, cause));
+        // If another thread changed the epoch first, its reason stands and ours belongs to the past.
+        return TryChange(epoch, Next(epoch, CircuitState.Open, now, until, level, cause));
     }
 
     /// <summary>The generator may be the user's: if it throws or leaves [0, 1), the break is not shortened.</summary>
     private double Chance() => Safely.Draw(_environment.Randomness, 0);
 
-    private void CloseAfterProbing(Era era, BreakerSettings settings)
+    private void CloseAfterProbing(CircuitEpoch epoch, BreakerSettings settings)
     {
         long now = NowMs;
         long rampEnds = settings.RampMs > 0 ? now + settings.RampMs : 0;
-        TryChange(era, Next(era, CircuitState.Closed, now, rampEnds, era.Level, era.Cause));
+        TryChange(epoch, Next(epoch, CircuitState.Closed, now, rampEnds, epoch.Level, epoch.Cause));
     }
 
-    private Era Next(Era era, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default)
+    private CircuitEpoch Next(CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default)
     {
-        bool mayRefuse = state != CircuitState.Closed || until > 0;
+        bool mayReject = state != CircuitState.Closed || until > 0;
         long refusedUntil = state switch
         {
             CircuitState.Open => _originMs + until,
@@ -163,23 +163,23 @@ public sealed partial class CircuitBreaker
             CircuitState.Closed => _originMs + until, // when the ramp is over
             _ => Clock.Never,
         };
-        CircuitRefusal? refusal = mayRefuse
+        CircuitRejection? rejection = mayReject
             ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), refusedUntil)
             : null;
-        return new(state, era.Epoch + 1, now, until, level, era.SlotBase + BreakerSettings.SlotStride, cause, refusal, probes);
+        return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes);
     }
 
-    /// <summary>The one compare-and-swap that changes the circuit. Whoever wins it delivers the event.</summary>
-    private bool TryChange(Era from, Era to)
+    /// <summary>The one compare-and-swap that changes the circuit. The thread that wins it delivers the event.</summary>
+    private bool TryChange(CircuitEpoch from, CircuitEpoch to)
     {
-        Debug.Assert(to.Epoch == from.Epoch + 1, "Eras follow each other without a gap.");
-        Debug.Assert(to.State != CircuitState.HalfOpen || new ProbeWord(to.Probes).Out == 1, "Whoever begins a half-open era is its first probe.");
+        Debug.Assert(to.Epoch == from.Epoch + 1, "Epochs follow each other without a gap.");
+        Debug.Assert(to.State != CircuitState.HalfOpen || new ProbeWord(to.Probes).Out == 1, "The call that begins a half-open epoch is its first probe.");
         Debug.Assert(from.State != CircuitState.Isolated || to.State == CircuitState.Closed, "Only a person ends an isolation, by closing.");
 
-        // Full fence: everything in the new era is visible before the era is; pairs with the reads of _era.
-        if (Interlocked.CompareExchange(ref _era, to, from) != from) return false;
+        // Full fence: everything in the new epoch is visible before the epoch is; pairs with the reads of _epoch.
+        if (Interlocked.CompareExchange(ref _epoch, to, from) != from) return false;
 
-        // Release: pairs with the read in DeliverEvents. From here on the event can be delivered, by us or by whoever delivers now.
+        // Release: pairs with the read in DeliverEvents. From here on the event can be delivered, by us or by the thread that delivers now.
         Volatile.Write(ref from.Successor, to);
         DeliverEvents();
         return true;
@@ -187,7 +187,7 @@ public sealed partial class CircuitBreaker
 
     /// <summary>Tells of each change once and in order, one thread at a time, outside of every loop that changes something.</summary>
     /// <remarks>
-    /// The eras are linked in their order, so there is nothing to queue: the deliverer walks from the last era told of to the
+    /// The epochs are linked in their order, so there is nothing to queue: the deliverer walks from the last epoch told of to the
     /// newest. A thread that finds another delivering leaves its event to that one, which looks once more after it has
     /// stepped down. A listener may use the breaker, even change it: its change is delivered after it returns.
     /// </remarks>
@@ -195,23 +195,23 @@ public sealed partial class CircuitBreaker
     {
         while (Interlocked.CompareExchange(ref _delivering, 1, 0) == 0)
         {
-            Era told = _delivered;
+            CircuitEpoch told = _delivered;
             while (Volatile.Read(ref told.Successor) is { } next)
             {
                 _delivered = next;
-                told.Successor = null; // only the deliverer walks this way: a call that hangs keeps its own era alive, not all that follow
+                told.Successor = null; // only the deliverer walks this way: a call that hangs keeps its own epoch alive, not all that follow
                 if (told.State != CircuitState.Closed || next.State != CircuitState.Closed) Tell(told, next); // closing what is closed changes no state
                 told = next;
             }
 
             // Full fence between stepping down and looking again: pairs with the write of Successor followed by the
-            // compare-and-swap above. Either we see the new successor, or its thread sees that nobody delivers.
+            // compare-and-swap above. Either we see the new successor, or its thread sees that no thread delivers.
             Interlocked.Exchange(ref _delivering, 0);
             if (Volatile.Read(ref told.Successor) is null) return;
         }
     }
 
-    private void Tell(Era from, Era to)
+    private void Tell(CircuitEpoch from, CircuitEpoch to)
     {
         CircuitBreakerTelemetry.Changed(_environment, from, to);
         Action<CircuitChanged>? listener = Volatile.Read(ref _settings).OnChange;
@@ -234,7 +234,7 @@ public sealed partial class CircuitBreaker
 
 /// <summary>A moment's view of a circuit breaker.</summary>
 /// <param name="State">The state, derived from the time.</param>
-/// <param name="Epoch">The number of the era.</param>
+/// <param name="Epoch">The number of the epoch.</param>
 public sealed record CircuitSnapshot(CircuitState State, long Epoch)
 {
     /// <summary>Calls in the window (closed only).</summary>
@@ -261,14 +261,14 @@ public sealed record CircuitSnapshot(CircuitState State, long Epoch)
     /// <summary>How long the state has lasted.</summary>
     public TimeSpan InState { get; init; }
 
-    /// <summary>The rest of the break; zero when it is over and nobody has probed yet; null when the circuit is not open.</summary>
+    /// <summary>The rest of the break; zero when it is over and no call has probed yet; null when the circuit is not open.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
     /// <summary>What opened the circuit, or had opened it before it closed; <see cref="TripRule.ByHand"/> when it was closed by hand.</summary>
     public TripCause Cause { get; init; }
 
-    /// <summary>What refused callers are told; null when nobody is refused.</summary>
-    public CircuitRefusal? Refusal { get; init; }
+    /// <summary>What rejected callers are told; null when no call is rejected.</summary>
+    public CircuitRejection? Rejection { get; init; }
 
     /// <summary>The share of failed calls at which the circuit opens; null when that rule is off.</summary>
     public double? OpensAtFailureRatio { get; init; }

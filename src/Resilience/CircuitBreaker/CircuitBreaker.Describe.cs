@@ -13,12 +13,12 @@ public sealed partial class CircuitBreaker
     /// <param name="clockMs">A reading of its clock: one for all that are asked.</param>
     internal int? CallsIfForgettable(long clockMs)
     {
-        Era era = Volatile.Read(ref _era);
+        CircuitEpoch epoch = Volatile.Read(ref _epoch);
         BreakerSettings settings = Volatile.Read(ref _settings);
         long now = Math.Max(0, clockMs - _originMs);
-        bool isHealthy = era.State == CircuitState.Closed && !era.Run.IsFull(settings.FullRun)
-            && BreakerRules.NextLevel(era.Level, now - era.SinceMs, settings) == 0;
-        return isHealthy ? Math.Max(settings.SumOfFailures(era, now).Calls, settings.SumOfSlowCalls(era, now).Calls) : null;
+        bool isHealthy = epoch.State == CircuitState.Closed && !epoch.Run.IsFull(settings.FullRun)
+            && BreakerRules.NextLevel(epoch.Level, now - epoch.SinceMs, settings) == 0;
+        return isHealthy ? Math.Max(settings.SumOfFailures(epoch, now).Calls, settings.SumOfSlowCalls(epoch, now).Calls) : null;
     }
 
     /// <summary>The user's word on which failures count; null: all.</summary>

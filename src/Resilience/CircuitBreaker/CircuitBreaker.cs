@@ -7,12 +7,12 @@ namespace Resilience;
 /// <see cref="Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>
 /// <para>
-/// Lock-free and thread-safe. Entering, leaving and being refused allocate nothing; a change of state allocates one small
+/// Lock-free and thread-safe. Entering, leaving and being rejected allocate nothing; a change of state allocates one small
 /// object. Nothing runs by itself: an open circuit whose break is over becomes half open when the next call comes, and
 /// <see cref="State"/> says so before that, from the time alone.
 /// </para>
 /// <para>
-/// Each permit belongs to the era (the reign of one state) in which it was given. A result that comes back in another era is
+/// Each permit belongs to the epoch (the epoch of one state) in which it was given. A result that comes back in another epoch is
 /// <see cref="CircuitExit.Stale"/> and changes nothing. A probe that never comes back is given up after its lease.
 /// </para>
 /// <para>A ratio is judged when a failure (or a slow call) is counted: a success never opens a circuit.</para>
@@ -26,7 +26,7 @@ public sealed partial class CircuitBreaker
     private readonly string? _key; // of a partition
 
     // Read by every call, written when something changes.
-    private Era _era;
+    private CircuitEpoch _epoch;
     private BreakerSettings _settings;
 
     /// <summary>Makes a breaker to be used alone or shared between pipelines.</summary>
@@ -55,10 +55,10 @@ public sealed partial class CircuitBreaker
         _clock = environment.Clock;
         _originMs = _clock.NowMs;
         _settings = BreakerSettings.From(options, null, null, 0);
-        _era = _delivered = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        _epoch = _delivered = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
     }
 
-    /// <summary>The name, as in refusals and telemetry.</summary>
+    /// <summary>The name, as in rejections and telemetry.</summary>
     public string Name => _environment.PolicyName;
 
     /// <summary>The pipeline that it was made for, empty when it was made alone.</summary>
@@ -70,34 +70,34 @@ public sealed partial class CircuitBreaker
     {
         get
         {
-            Era era = Volatile.Read(ref _era);
-            return era.State switch
+            CircuitEpoch epoch = Volatile.Read(ref _epoch);
+            return epoch.State switch
             {
-                CircuitState.Open => BreakerRules.Seen(era.State, era.UntilMs, NowMs),
-                CircuitState.Closed when era.Run.IsFull(Volatile.Read(ref _settings).FullRun) => CircuitState.Open,
-                _ => era.State,
+                CircuitState.Open => BreakerRules.Seen(epoch.State, epoch.UntilMs, NowMs),
+                CircuitState.Closed when epoch.Run.IsFull(Volatile.Read(ref _settings).FullRun) => CircuitState.Open,
+                _ => epoch.State,
             };
         }
     }
 
     /// <summary>Asks to make a call. If the answer is one of the <c>Admitted…</c>, report its end with
     /// <see cref="Exit(CircuitPermit, Verdict)"/>, exactly once.</summary>
-    public CircuitEntry TryEnter(out CircuitPermit permit) => TryEnter(out permit, out _);
+    public CircuitAdmission TryEnter(out CircuitPermit permit) => TryEnter(out permit, out _);
 
     /// <summary>As <see cref="TryEnter(out CircuitPermit)"/>, and says why if the answer is no.</summary>
-    public CircuitEntry TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal)
+    public CircuitAdmission TryEnter(out CircuitPermit permit, out CircuitRejection? rejection)
     {
-        // Acquire: pairs with the compare-and-swap in TryChange; the era we see is complete.
-        Era era = Volatile.Read(ref _era);
+        // Acquire: pairs with the compare-and-swap in TryChange; the epoch we see is complete.
+        CircuitEpoch epoch = Volatile.Read(ref _epoch);
         BreakerSettings settings = Volatile.Read(ref _settings);
-        if (era.State == CircuitState.Closed && era.UntilMs == 0 && !settings.WatchesDuration && !era.Run.IsFull(settings.FullRun))
+        if (epoch.State == CircuitState.Closed && epoch.UntilMs == 0 && !settings.WatchesDuration && !epoch.Run.IsFull(settings.FullRun))
         {
-            permit = new(era);
-            refusal = null;
-            return CircuitEntry.Admitted;
+            permit = new(epoch);
+            rejection = null;
+            return CircuitAdmission.Admitted;
         }
 
-        return EnterSlowly(era, out permit, out refusal);
+        return EnterSlowly(epoch, out permit, out rejection);
     }
 
     /// <summary>Reports how an admitted call ended.</summary>
@@ -119,17 +119,18 @@ public sealed partial class CircuitBreaker
 
     internal CircuitExit Exit(CircuitPermit permit, Verdict verdict, long askedMs)
     {
-        Era? era = permit.Era;
-        if (era is null) return CircuitExit.Stale;
-        if (permit.StartedMs >= 0) era.InFlight?.End(permit.RingNumber, permit.StartedMs);
+        CircuitEpoch? epoch = permit.CircuitEpoch;
+        if (epoch is null) return CircuitExit.Stale;
+        if (permit.StartedMs >= 0) epoch.InFlight?.End(permit.RingNumber, permit.StartedMs);
 
-        // Acquire: as in TryEnter. If the era ends right after this look, what we do next touches the old era's words only.
-        if (era != Volatile.Read(ref _era)) return CircuitExit.Stale;
+        // Acquire: as in TryEnter. If the epoch ends right after this look, what we do next touches the old epoch's words only.
+        if (epoch != Volatile.Read(ref _epoch)) return CircuitExit.Stale;
         if (permit.IsObserver) return CircuitExit.Released;
         bool counts = verdict is Verdict.Success or Verdict.Failure;
-        if (era.State == CircuitState.HalfOpen) return counts ? CountProbe(era, verdict == Verdict.Failure, permit.StartedMs, askedMs) : ReleaseProbe(era);
-        if (!counts || era.State != CircuitState.Closed) return CircuitExit.Released;
-        return Count(era, permit.StartedMs, verdict == Verdict.Failure, askedMs);
+        if (epoch.State == CircuitState.HalfOpen)
+            return counts ? CountProbe(epoch, verdict == Verdict.Failure, permit.StartedMs, askedMs) : ReleaseProbe(epoch);
+        if (!counts || epoch.State != CircuitState.Closed) return CircuitExit.Released;
+        return Count(epoch, permit.StartedMs, verdict == Verdict.Failure, askedMs);
     }
 
     /// <summary>A pipeline with listeners uses this breaker: its events go there too.</summary>
@@ -140,59 +141,59 @@ public sealed partial class CircuitBreaker
 
     private long NowMs => _clock.NowMs - _originMs;
 
-    private CircuitEntry EnterSlowly(Era era, out CircuitPermit permit, out CircuitRefusal? refusal)
+    private CircuitAdmission EnterSlowly(CircuitEpoch epoch, out CircuitPermit permit, out CircuitRejection? rejection)
     {
         while (true)
         {
             BreakerSettings settings = Volatile.Read(ref _settings);
-            long now = era.State == CircuitState.Isolated ? 0 : NowMs; // a person's decision does not depend on the time
-            CircuitEntry? answer = era.State switch
+            long now = epoch.State == CircuitState.Isolated ? 0 : NowMs; // a person's decision does not depend on the time
+            CircuitAdmission? answer = epoch.State switch
             {
-                CircuitState.Closed => EnterClosed(era, settings, now),
-                CircuitState.Open => EnterOpen(ref era, settings, now),
-                CircuitState.HalfOpen => EnterHalfOpen(ref era, settings, now),
-                _ => CircuitEntry.RefusedIsolated,
+                CircuitState.Closed => EnterClosed(epoch, settings, now),
+                CircuitState.Open => EnterOpen(ref epoch, settings, now),
+                CircuitState.HalfOpen => EnterHalfOpen(ref epoch, settings, now),
+                _ => CircuitAdmission.RejectedIsolated,
             };
 
             if (answer is { } given)
             {
-                refusal = given >= CircuitEntry.RefusedOpen ? era.Refusal : null;
-                return Stamp(given, era, settings, now, out permit);
+                rejection = given >= CircuitAdmission.RejectedOpen ? epoch.Rejection : null;
+                return Stamp(given, epoch, settings, now, out permit);
             }
 
-            era = Volatile.Read(ref _era); // somebody else changed the era: look again at the new one
+            epoch = Volatile.Read(ref _epoch); // another thread changed the epoch: look again at the new one
         }
     }
 
-    private static CircuitEntry Stamp(CircuitEntry answer, Era era, BreakerSettings settings, long now, out CircuitPermit permit)
+    private static CircuitAdmission Stamp(CircuitAdmission answer, CircuitEpoch epoch, BreakerSettings settings, long now, out CircuitPermit permit)
     {
-        if (answer == CircuitEntry.Admitted && settings.WatchesDuration)
+        if (answer == CircuitAdmission.Admitted && settings.WatchesDuration)
         {
-            CallsInFlight inFlight = InFlightOf(era, settings);
+            CallsInFlight inFlight = InFlightOf(epoch, settings);
             inFlight.Begin(now);
-            permit = new(era, now, inFlight.Number);
+            permit = new(epoch, now, inFlight.Number);
             return answer;
         }
 
-        if (answer < CircuitEntry.RefusedOpen)
+        if (answer < CircuitAdmission.RejectedOpen)
         {
-            permit = new(era, settings.WatchesDuration ? now : -1);
+            permit = new(epoch, settings.WatchesDuration ? now : -1);
             return answer;
         }
 
-        permit = settings.IsDryRun && answer != CircuitEntry.RefusedIsolated ? CircuitPermit.OfObserver(era) : default;
-        return permit.Era is null ? answer : CircuitEntry.AdmittedInDryRun;
+        permit = settings.IsDryRun && answer != CircuitAdmission.RejectedIsolated ? CircuitPermit.OfObserver(epoch) : default;
+        return permit.CircuitEpoch is null ? answer : CircuitAdmission.AdmittedInDryRun;
     }
 
     /// <summary>Where calls that begin now are counted. Made by the first call, and made anew by the first that meets another threshold.</summary>
-    private static CallsInFlight InFlightOf(Era era, BreakerSettings settings)
+    private static CallsInFlight InFlightOf(CircuitEpoch epoch, BreakerSettings settings)
     {
-        CallsInFlight? seen = Volatile.Read(ref era.InFlight);
+        CallsInFlight? seen = Volatile.Read(ref epoch.InFlight);
         while (seen is null || (seen.ThresholdMs != settings.SlowCallMs && seen.Version < settings.Version))
         {
             // Full fence: the ring is whole before it can be found. A ring of newer settings is never replaced by one of older settings.
             CallsInFlight made = new(settings.SlowCallMs, settings.Version, seen);
-            CallsInFlight? found = Interlocked.CompareExchange(ref era.InFlight, made, seen);
+            CallsInFlight? found = Interlocked.CompareExchange(ref epoch.InFlight, made, seen);
             if (ReferenceEquals(found, seen)) return made;
             seen = found;
         }
@@ -200,186 +201,186 @@ public sealed partial class CircuitBreaker
         return seen;
     }
 
-    private CircuitEntry? EnterClosed(Era era, BreakerSettings settings, long now)
+    private CircuitAdmission? EnterClosed(CircuitEpoch epoch, BreakerSettings settings, long now)
     {
-        if (era.Run.IsFull(settings.FullRun))
+        if (epoch.Run.IsFull(settings.FullRun))
         {
-            OpenAfterRun(era, settings);
+            OpenAfterRun(epoch, settings);
             return null;
         }
 
-        if (settings.WatchesDuration && TripsOnCallsInFlight(era, settings, now)) return null;
-        if (!era.IsRamping || now >= era.UntilMs) return CircuitEntry.Admitted;
-        double share = BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings);
-        return BreakerRules.IsInShare(Interlocked.Increment(ref era.RampCount), share) ? CircuitEntry.Admitted : CircuitEntry.RefusedRamping;
+        if (settings.WatchesDuration && TripsOnCallsInFlight(epoch, settings, now)) return null;
+        if (!epoch.IsRamping || now >= epoch.UntilMs) return CircuitAdmission.Admitted;
+        double share = BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings);
+        return BreakerRules.IsInShare(Interlocked.Increment(ref epoch.RampCount), share) ? CircuitAdmission.Admitted : CircuitAdmission.RejectedRamping;
     }
 
-    private CircuitEntry? EnterOpen(ref Era era, BreakerSettings settings, long now)
+    private CircuitAdmission? EnterOpen(ref CircuitEpoch epoch, BreakerSettings settings, long now)
     {
-        if (now < era.UntilMs) return CircuitEntry.RefusedOpen;
-        return BeginProbing(ref era, settings, now);
+        if (now < epoch.UntilMs) return CircuitAdmission.RejectedOpen;
+        return BeginProbing(ref epoch, settings, now);
     }
 
-    /// <summary>The winner's call is the first probe of the new era; whoever loses looks again and may find a place as well.</summary>
-    private CircuitEntry? BeginProbing(ref Era era, BreakerSettings settings, long now)
+    /// <summary>The winner's call is the first probe of the new epoch; a call that loses looks again and may find a place as well.</summary>
+    private CircuitAdmission? BeginProbing(ref CircuitEpoch epoch, BreakerSettings settings, long now)
     {
         ProbeWord first = BreakerRules.FirstProbe(now);
-        Era next = Next(era, CircuitState.HalfOpen, now, 0, era.Level, era.Cause, first);
-        if (!TryChange(era, next)) return null;
-        era = next;
-        return CircuitEntry.AdmittedAsProbe;
+        CircuitEpoch next = Next(epoch, CircuitState.HalfOpen, now, 0, epoch.Level, epoch.Cause, first);
+        if (!TryChange(epoch, next)) return null;
+        epoch = next;
+        return CircuitAdmission.AdmittedAsProbe;
     }
 
-    private CircuitEntry? EnterHalfOpen(ref Era era, BreakerSettings settings, long now)
+    private CircuitAdmission? EnterHalfOpen(ref CircuitEpoch epoch, BreakerSettings settings, long now)
     {
         while (true)
         {
             // Acquire: pairs with the compare-and-swap just below and in CountProbe and ReleaseProbe.
-            ProbeWord word = new(Volatile.Read(ref era.Probes));
+            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
             if (word.Good >= settings.SuccessThreshold)
             {
                 // The last probe has done it and its thread is about to close the circuit; do it for him and look again.
-                CloseAfterProbing(era, settings);
+                CloseAfterProbing(epoch, settings);
                 return null;
             }
 
-            (ProbeEntry answer, ProbeWord next) = BreakerRules.Enter(word, now, settings);
-            if (answer == ProbeEntry.Lost)
+            (ProbeAdmission answer, ProbeWord next) = BreakerRules.Enter(word, now, settings);
+            if (answer == ProbeAdmission.Lost)
             {
-                // Full fence: the probes are given up before the era is, in the word where their successes are counted. A success that
+                // Full fence: the probes are given up before the epoch is, in the word where their successes are counted. A success that
                 // comes at this very moment is counted and closes the circuit, or is late; never counted and without effect.
-                if (!word.IsGivenUp && Interlocked.CompareExchange(ref era.Probes, ProbeWord.GivenUp.Bits, word.Bits) != word.Bits) continue;
-                return BeginProbing(ref era, settings, now);
+                if (!word.IsGivenUp && Interlocked.CompareExchange(ref epoch.Probes, ProbeWord.GivenUp.Bits, word.Bits) != word.Bits) continue;
+                return BeginProbing(ref epoch, settings, now);
             }
 
-            if (answer == ProbeEntry.Taken) return CircuitEntry.RefusedProbesTaken;
+            if (answer == ProbeAdmission.Taken) return CircuitAdmission.RejectedProbesTaken;
 
             Debug.Assert(next.Out <= settings.Probes, "No more probes are out than may be.");
 
             // Full fence: the place is ours before we go on.
-            if (Interlocked.CompareExchange(ref era.Probes, next.Bits, word.Bits) == word.Bits) return CircuitEntry.AdmittedAsProbe;
+            if (Interlocked.CompareExchange(ref epoch.Probes, next.Bits, word.Bits) == word.Bits) return CircuitAdmission.AdmittedAsProbe;
         }
     }
 
-    private CircuitExit CountProbe(Era era, bool failed, long startedMs, long askedMs)
+    private CircuitExit CountProbe(CircuitEpoch epoch, bool failed, long startedMs, long askedMs)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
         bool isSlow = startedMs >= 0 && settings.WatchesDuration && NowMs - startedMs >= settings.SlowCallMs;
         if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
         if (failed || isSlow)
         {
-            era.Ask(settings, NowMs, failed ? askedMs : 0);
+            epoch.Ask(settings, NowMs, failed ? askedMs : 0);
 
             // Two probes that fail at once: one of them opens the circuit, the other is late.
-            return Open(era, settings, new(TripRule.ProbeFailed, 1, 1)) ? CircuitExit.Counted : CircuitExit.Stale;
+            return Open(epoch, settings, new(TripRule.ProbeFailed, 1, 1)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
 
         while (true)
         {
-            ProbeWord word = new(Volatile.Read(ref era.Probes));
+            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
             if (word.Out == 0) return CircuitExit.Stale; // given up; or more came back than went out: a permit was given back twice
             (bool closes, ProbeWord next) = BreakerRules.Succeed(word, settings);
 
             // Full fence: pairs with the one in EnterHalfOpen; exactly one probe finds that it was the last one needed.
-            if (Interlocked.CompareExchange(ref era.Probes, next.Bits, word.Bits) != word.Bits) continue;
+            if (Interlocked.CompareExchange(ref epoch.Probes, next.Bits, word.Bits) != word.Bits) continue;
 
             // The settings of now, as in CountsInRun.
             BreakerSettings latest = Volatile.Read(ref _settings);
-            if (closes || next.Good >= latest.SuccessThreshold) CloseAfterProbing(era, latest);
+            if (closes || next.Good >= latest.SuccessThreshold) CloseAfterProbing(epoch, latest);
             return CircuitExit.Counted;
         }
     }
 
-    private static CircuitExit ReleaseProbe(Era era)
+    private static CircuitExit ReleaseProbe(CircuitEpoch epoch)
     {
         while (true)
         {
-            ProbeWord word = new(Volatile.Read(ref era.Probes));
+            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
             if (word.Out == 0) return CircuitExit.Stale;
 
             // Full fence: as in CountProbe.
-            if (Interlocked.CompareExchange(ref era.Probes, BreakerRules.Release(word).Bits, word.Bits) == word.Bits) return CircuitExit.Released;
+            if (Interlocked.CompareExchange(ref epoch.Probes, BreakerRules.Release(word).Bits, word.Bits) == word.Bits) return CircuitExit.Released;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private CircuitExit Count(Era era, long startedMs, bool failed, long askedMs)
+    private CircuitExit Count(CircuitEpoch epoch, long startedMs, bool failed, long askedMs)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
-        if (failed && settings.FollowsRetryAfter) era.Ask(settings, NowMs, askedMs);
-        if (settings.ConsecutiveFailures > 0 && !CountsInRun(era, settings, failed)) return CircuitExit.Stale;
-        if (settings.Failures is { } window) window.Record(settings.Slot(era, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
+        if (failed && settings.FollowsRetryAfter) epoch.Ask(settings, NowMs, askedMs);
+        if (settings.ConsecutiveFailures > 0 && !CountsInRun(epoch, settings, failed)) return CircuitExit.Stale;
+        if (settings.Failures is { } window) window.Record(settings.Slot(epoch, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
 
         // The settings of now: if they are still those that we counted by, an update comes after our count and its window knows it;
         // otherwise we judge by the new window, which knows it too. Two failures on both sides of an update do not miss each other.
-        if (failed || startedMs >= 0) Judge(era, Volatile.Read(ref _settings), startedMs, failed);
+        if (failed || startedMs >= 0) Judge(epoch, Volatile.Read(ref _settings), startedMs, failed);
         return CircuitExit.Counted;
     }
 
     /// <summary>False when the run was full already: the circuit has opened, this result is late.</summary>
-    private bool CountsInRun(Era era, BreakerSettings settings, bool failed)
+    private bool CountsInRun(CircuitEpoch epoch, BreakerSettings settings, bool failed)
     {
         if (!failed)
         {
-            if (era.Run.TryEnd(settings.FullRun)) return true;
-            OpenAfterRun(era, settings);
+            if (epoch.Run.TryEnd(settings.FullRun)) return true;
+            OpenAfterRun(epoch, settings);
             return false;
         }
 
-        int run = era.Run.Extend(settings.ConsecutiveFailures, settings.FullRun, settings.ConsecutiveWithinMs, NowMs);
+        int run = epoch.Run.Extend(settings.ConsecutiveFailures, settings.FullRun, settings.ConsecutiveWithinMs, NowMs);
 
         // The settings of now: an update to a lower limit either finds our failure (Settle), or we find the update here.
         BreakerSettings latest = Volatile.Read(ref _settings);
-        if (run < 0 || run >= settings.FullRun) OpenAfterRun(era, settings);
-        else if (era.Run.IsFull(latest.FullRun)) OpenAfterRun(era, latest);
-        else if (run >= settings.ConsecutiveFailures) Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
+        if (run < 0 || run >= settings.FullRun) OpenAfterRun(epoch, settings);
+        else if (epoch.Run.IsFull(latest.FullRun)) OpenAfterRun(epoch, latest);
+        else if (run >= settings.ConsecutiveFailures) Open(epoch, settings, new(TripRule.ConsecutiveFailures, run, run));
         return run >= 0;
     }
 
     /// <summary>The run has reached the limit, unless a success by a higher limit has ended it.</summary>
-    private void OpenAfterRun(Era era, BreakerSettings settings)
+    private void OpenAfterRun(CircuitEpoch epoch, BreakerSettings settings)
     {
-        if (era.Run.Seal(settings.FullRun) is not 0 and var run) Open(era, settings, new(TripRule.ConsecutiveFailures, run, run));
+        if (epoch.Run.Seal(settings.FullRun) is not 0 and var run) Open(epoch, settings, new(TripRule.ConsecutiveFailures, run, run));
     }
 
     /// <summary>The rules over the window, asked after something bad was counted (or a duration became known).</summary>
-    private void Judge(Era era, BreakerSettings settings, long startedMs, bool failed)
+    private void Judge(CircuitEpoch epoch, BreakerSettings settings, long startedMs, bool failed)
     {
         long now = NowMs;
-        double share = era.IsRamping ? BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings) : 1;
+        double share = epoch.IsRamping ? BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings) : 1;
         int minimum = BreakerRules.Minimum(settings.MinimumCalls, share);
         if (settings.SlowCalls is { } slow && startedMs >= 0)
         {
             bool isSlow = now - startedMs >= settings.SlowCallMs;
-            slow.Record(settings.Slot(era, now), isSlow);
+            slow.Record(settings.Slot(epoch, now), isSlow);
             if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
-            if (isSlow && TripsOnSlowCalls(era, settings, minimum, now)) return;
+            if (isSlow && TripsOnSlowCalls(epoch, settings, minimum, now)) return;
         }
 
         if (failed && settings.Failures is not null)
         {
-            (int calls, int bad) = settings.SumOfFailures(era, now);
-            if (BreakerRules.IsTooMany(calls, bad, minimum, settings.FailureRatio)) Open(era, settings, new(TripRule.FailureRatio, calls, bad));
+            (int calls, int bad) = settings.SumOfFailures(epoch, now);
+            if (BreakerRules.IsTooMany(calls, bad, minimum, settings.FailureRatio)) Open(epoch, settings, new(TripRule.FailureRatio, calls, bad));
         }
     }
 
-    private bool TripsOnSlowCalls(Era era, BreakerSettings settings, int minimum, long now)
+    private bool TripsOnSlowCalls(CircuitEpoch epoch, BreakerSettings settings, int minimum, long now)
     {
-        (int calls, int bad) = settings.SumOfSlowCalls(era, now);
-        int overdue = Volatile.Read(ref era.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0;
+        (int calls, int bad) = settings.SumOfSlowCalls(epoch, now);
+        int overdue = Volatile.Read(ref epoch.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0;
         if (!BreakerRules.IsTooMany(calls + overdue, bad + overdue, minimum, settings.SlowCallRatio)) return false;
-        Open(era, settings, new(TripRule.SlowCalls, calls + overdue, bad + overdue));
+        Open(epoch, settings, new(TripRule.SlowCalls, calls + overdue, bad + overdue));
         return true;
     }
 
     /// <summary>Calls that hang report nothing, so those who come look for them: one caller per slot of time takes the trouble.</summary>
-    private bool TripsOnCallsInFlight(Era era, BreakerSettings settings, long now)
+    private bool TripsOnCallsInFlight(CircuitEpoch epoch, BreakerSettings settings, long now)
     {
-        if (Volatile.Read(ref era.InFlight) is null) return false;
-        CallsInFlight inFlight = InFlightOf(era, settings);
+        if (Volatile.Read(ref epoch.InFlight) is null) return false;
+        CallsInFlight inFlight = InFlightOf(epoch, settings);
         if (!inFlight.IsTimeToLook(now) || inFlight.Overdue(now, settings.SlowCallMs) == 0) return false;
-        double share = era.IsRamping ? BreakerRules.RampShare(era.SinceMs, era.UntilMs, now, settings) : 1;
-        return TripsOnSlowCalls(era, settings, BreakerRules.Minimum(settings.MinimumCalls, share), now);
+        double share = epoch.IsRamping ? BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings) : 1;
+        return TripsOnSlowCalls(epoch, settings, BreakerRules.Minimum(settings.MinimumCalls, share), now);
     }
 
     private static string NameOf(CircuitBreakerOptions options)

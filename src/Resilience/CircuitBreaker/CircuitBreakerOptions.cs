@@ -69,7 +69,7 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// <summary>The share of calls admitted at the beginning of the ramp, over 0 to 1. Default 0.1.</summary>
     public double RampFrom { get; set; } = 0.1;
 
-    /// <summary>Watch only: the circuit changes its states and tells of it, but refuses nobody. Default false.</summary>
+    /// <summary>Watch only: the circuit changes its states and tells of it, but rejects no call. Default false.</summary>
     public bool DryRun { get; set; }
 
     /// <summary>Asked of each failure that would be counted; can only say no: then the call says nothing about the dependency, as if it had been
@@ -114,7 +114,7 @@ public sealed class CircuitBreakerOptions : PolicyOptions
 
         check.Require(ConsecutiveFailures is null or (>= 1 and <= 1000), nameof(ConsecutiveFailures), ConsecutiveFailures, "from 1 to 1000, or null");
         check.Require(
-            ConsecutiveFailuresWithin is null || (ConsecutiveFailuresWithin > TimeSpan.Zero && ConsecutiveFailuresWithin <= OptionsCheck.LongestSpan),
+            ConsecutiveFailuresWithin is null || (ConsecutiveFailuresWithin > TimeSpan.Zero && ConsecutiveFailuresWithin <= OptionsCheck.MaxSpan),
             nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "more than zero, at most a day, or null");
         check.Require(
             ConsecutiveFailuresWithin is null || ConsecutiveFailures is not null,
@@ -148,7 +148,7 @@ public sealed class CircuitBreakerOptions : PolicyOptions
 /// <param name="PolicyName">The breaker.</param>
 /// <param name="From">The state before.</param>
 /// <param name="To">The state now.</param>
-/// <param name="Epoch">The number of the era that began; events come in the order of these numbers, and no change is left out. A number is
+/// <param name="Epoch">The number of the epoch that began; events come in the order of these numbers, and no change is left out. A number is
 /// passed over where a closed circuit was closed by hand, which changes no state.</param>
 /// <param name="Cause">What opened the circuit; for a change to half open or closed, what had opened it, or <see cref="TripRule.ByHand"/>
 /// for a closing by hand.</param>
@@ -161,12 +161,12 @@ public sealed record CircuitChanged(
     public string? Key { get; init; }
 }
 
-/// <summary>A circuit breaker refused a call, or would have refused it (dry run).</summary>
+/// <summary>A circuit breaker rejected a call, or would have rejected it (dry run).</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The breaker.</param>
-/// <param name="Entry">Which refusal.</param>
-/// <param name="Refusal">Why; null in dry run.</param>
-public sealed record CircuitRefused(string PipelineName, string PolicyName, CircuitEntry Entry, CircuitRefusal? Refusal)
+/// <param name="Entry">Which rejection.</param>
+/// <param name="Rejection">Why; null in dry run.</param>
+public sealed record CircuitRejected(string PipelineName, string PolicyName, CircuitAdmission Entry, CircuitRejection? Rejection)
     : ResilienceEvent(PipelineName, PolicyName);
 
 /// <summary>Adds circuit breakers to a pipeline.</summary>

@@ -47,7 +47,7 @@ public sealed class CircuitBreakerPartitions
         CircuitBreakerTelemetry.Watch(_environment, this);
     }
 
-    /// <summary>The name of the breakers, as in refusals and telemetry: one name for all, so that keys do not multiply series.</summary>
+    /// <summary>The name of the breakers, as in rejections and telemetry: one name for all, so that keys do not multiply series.</summary>
     public string Name => Overflow.Name;
 
     /// <summary>The most breakers kept.</summary>
@@ -113,24 +113,24 @@ public sealed class CircuitBreakerPartitions
         return TryForget(_environment.Clock.NowMs);
     }
 
-    /// <summary>Forgets the least useful of the next few. Those that are looked at are in the hands of this thread alone; a thread that finds
+    /// <summary>Forgets the least useful of the next few. Those that are looked at belong to this thread alone; a thread that finds
     /// none meanwhile uses <see cref="Overflow"/>.</summary>
     private bool TryForget(long nowMs)
     {
-        KeyValuePair<string, CircuitBreaker> least = default;
+        KeyValuePair<string, CircuitBreaker> min = default;
         int fewest = int.MaxValue;
         for (int i = Math.Min(LooksPerKey, Capacity); i > 0 && _turns.TryDequeue(out KeyValuePair<string, CircuitBreaker> next); i--)
         {
             Interlocked.Increment(ref _looks);
             if (next.Value.CallsIfForgettable(nowMs) is { } calls && calls < fewest)
             {
-                (next, least) = (least, next);
+                (next, min) = (min, next);
                 fewest = calls;
             }
 
             if (next.Value is not null) _turns.Enqueue(next);
         }
 
-        return least.Value is not null && _breakers.TryRemove(least);
+        return min.Value is not null && _breakers.TryRemove(min);
     }
 }

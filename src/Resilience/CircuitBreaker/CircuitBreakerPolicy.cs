@@ -55,7 +55,7 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
         }
         else
         {
-            _breaker.Attach(_environment); // not before: an update that is refused is told nothing
+            _breaker.Attach(_environment); // not before: an update that is rejected is told nothing
         }
     }
 
@@ -123,15 +123,15 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
 
     private protected ValueTask<Outcome<T>> Through(CircuitBreaker breaker, ResilienceContext context)
     {
-        CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal);
-        if (entry >= CircuitEntry.AdmittedInDryRun)
+        CircuitAdmission entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRejection? rejection);
+        if (entry >= CircuitAdmission.AdmittedInDryRun)
         {
-            CircuitBreakerTelemetry.Refused(environment, entry, refusal, context);
-            if (entry != CircuitEntry.AdmittedInDryRun) return new(new Outcome<T>(default, refusal!, Verdict.Rejected, OutcomeMarks.None));
+            CircuitBreakerTelemetry.Rejected(environment, entry, rejection, context);
+            if (entry != CircuitAdmission.AdmittedInDryRun) return new(new Outcome<T>(default, rejection!, Verdict.Rejected, OutcomeMarks.None));
         }
 
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-        if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(breaker, permit.Era, permit.Packed));
+        if (!running.IsCompletedSuccessfully) return Suspend(running, context, new(breaker, permit.CircuitEpoch, permit.Packed));
         Outcome<T> outcome = running.Result;
         Exit(breaker, permit, outcome, context);
         return new(outcome);
@@ -139,7 +139,7 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)
     {
-        Exit(Unsafe.As<CircuitBreaker>(state.First!), CircuitPermit.Unpack(Unsafe.As<Era>(state.Second), state.Number), outcome, context);
+        Exit(Unsafe.As<CircuitBreaker>(state.First!), CircuitPermit.Unpack(Unsafe.As<CircuitEpoch>(state.Second), state.Number), outcome, context);
         return true;
     }
 

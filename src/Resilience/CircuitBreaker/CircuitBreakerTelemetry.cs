@@ -22,9 +22,9 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         _transitions = SafeInstruments.Counter<long>(
             meter, "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
         _rejections = SafeInstruments.Counter<long>(
-            meter, "resilience.circuit_breaker.rejections", "{call}", "Calls refused, by reason; in dry run, calls that would have been refused.");
+            meter, "resilience.circuit_breaker.rejections", "{call}", "Calls rejected, by reason; in dry run, calls that would have been rejected.");
         _staleResults = SafeInstruments.Counter<long>(
-            meter, "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later era and were not counted.");
+            meter, "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later epoch and were not counted.");
         _slowCalls = SafeInstruments.Counter<long>(
             meter, "resilience.circuit_breaker.slow_calls", "{call}", "Calls that took as long as the slow-call threshold.");
     }
@@ -34,7 +34,7 @@ internal sealed class CircuitBreakerTelemetry : IObserved
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
 
-    internal static void Changed(PolicyEnvironment environment, Era from, Era to)
+    internal static void Changed(PolicyEnvironment environment, CircuitEpoch from, CircuitEpoch to)
     {
         CircuitBreakerTelemetry own = Of(environment);
         if (own._transitions.Enabled)
@@ -56,7 +56,7 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         SpanEvents.Add(span, "resilience.circuit_breaker.transition", tags);
     }
 
-    internal static void Refused(PolicyEnvironment environment, CircuitEntry entry, CircuitRefusal? refusal, ResilienceContext context)
+    internal static void Rejected(PolicyEnvironment environment, CircuitAdmission entry, CircuitRejection? rejection, ResilienceContext context)
     {
         CircuitBreakerTelemetry own = Of(environment);
         if (own._rejections.Enabled)
@@ -71,13 +71,13 @@ internal sealed class CircuitBreakerTelemetry : IObserved
 
         if (environment.HasListeners)
         {
-            environment.Publish(new CircuitRefused(environment.PipelineName, environment.PolicyName, entry, refusal)
+            environment.Publish(new CircuitRejected(environment.PipelineName, environment.PolicyName, entry, rejection)
             {
                 Operation = context.NameOfOperation,
             });
         }
 
-        SpanEvents.AddRefusal(environment.PolicyName, NameOf(entry), refusal);
+        SpanEvents.AddRejection(environment.PolicyName, NameOf(entry), rejection);
     }
 
     internal static void Stale(PolicyEnvironment environment) => Count(Of(environment)._staleResults, environment);
@@ -109,7 +109,7 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         {
             int[] states = Of("", set.Name);
             foreach ((_, CircuitBreaker breaker) in set.All()) states[(int)breaker.State]++;
-            if (set.Overflow.State is not CircuitState.Closed and var state) states[(int)state]++; // nobody may have needed it yet
+            if (set.Overflow.State is not CircuitState.Closed and var state) states[(int)state]++; // it may not have been needed yet
         }
 
         List<Measurement<int>> measured = [];
@@ -138,12 +138,12 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         _ => "isolated",
     };
 
-    private static string NameOf(CircuitEntry entry) => entry switch
+    private static string NameOf(CircuitAdmission entry) => entry switch
     {
-        CircuitEntry.AdmittedInDryRun => "dry_run",
-        CircuitEntry.RefusedOpen => "open",
-        CircuitEntry.RefusedProbesTaken => "probes_taken",
-        CircuitEntry.RefusedRamping => "ramping",
+        CircuitAdmission.AdmittedInDryRun => "dry_run",
+        CircuitAdmission.RejectedOpen => "open",
+        CircuitAdmission.RejectedProbesTaken => "probes_taken",
+        CircuitAdmission.RejectedRamping => "ramping",
         _ => "isolated",
     };
 }

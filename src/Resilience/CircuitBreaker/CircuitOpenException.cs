@@ -2,26 +2,26 @@ using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>A circuit breaker refused the call: the dependency was not asked.</summary>
+/// <summary>A circuit breaker rejected the call: the dependency was not asked.</summary>
 public sealed class CircuitOpenException : ResilienceException
 {
-    internal CircuitOpenException(CircuitRefusal refusal)
-        : base(refusal) => State = refusal.State;
+    internal CircuitOpenException(CircuitRejection rejection)
+        : base(rejection) => State = rejection.State;
 
     /// <summary>Why: open, half open with all probes out, isolated; or closed, when the circuit is letting calls in again little by little.</summary>
     public CircuitState State { get; }
 }
 
-/// <summary>A circuit breaker refused the call. One instance per era of the circuit: refusing allocates nothing.</summary>
-public sealed class CircuitRefusal : Refusal
+/// <summary>A circuit breaker rejected the call. One instance per epoch of the circuit: rejecting allocates nothing.</summary>
+public sealed class CircuitRejection : Rejection
 {
-    private readonly BreakerSettings _settings; // those that were in effect when the era began
+    private readonly BreakerSettings _settings; // those that were in effect when the epoch began
     private readonly Clock _clock;
     private readonly long _untilClockMs;
     private readonly string? _key;
     private readonly DateTimeOffset _since;
 
-    internal CircuitRefusal(PolicyEnvironment environment, string? key, CircuitState state, TripCause cause, BreakerSettings settings, long untilClockMs)
+    internal CircuitRejection(PolicyEnvironment environment, string? key, CircuitState state, TripCause cause, BreakerSettings settings, long untilClockMs)
         : base(environment.PipelineName, environment.PolicyName)
     {
         State = state;
@@ -33,7 +33,7 @@ public sealed class CircuitRefusal : Refusal
         _untilClockMs = untilClockMs;
     }
 
-    /// <summary>The state that refused.</summary>
+    /// <summary>The state that rejected.</summary>
     public CircuitState State { get; }
 
     /// <summary>What opened the circuit.</summary>
@@ -64,7 +64,7 @@ public sealed class CircuitRefusal : Refusal
                 CircuitState.Closed => Text(
                     $"{circuit} closed at {since} and admits a growing share of the calls, from {_settings.RampFrom * 100:0.##} %, ")
                     + $"since it had opened because {Explain(Cause)}, and this call was not in it; it will admit all {until}.",
-                _ => $"{circuit} is held open by hand since {since}, whatever the calls say; it will be so until a person closes it.",
+                _ => $"{circuit} is isolated by hand since {since}; it stays open until it is closed by hand.",
             };
         }
     }

@@ -6,10 +6,10 @@ public enum CircuitState
     /// <summary>Calls pass and are counted.</summary>
     Closed = 0,
 
-    /// <summary>Calls are refused until the break is over.</summary>
+    /// <summary>Calls are rejected until the break is over.</summary>
     Open = 1,
 
-    /// <summary>The break is over: a few probes may pass, everybody else is refused.</summary>
+    /// <summary>The break is over: a few probes may pass, all other calls are rejected.</summary>
     HalfOpen = 2,
 
     /// <summary>A person holds it open, until a person closes it.</summary>
@@ -17,7 +17,7 @@ public enum CircuitState
 }
 
 /// <summary>The answer of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/>.</summary>
-public enum CircuitEntry
+public enum CircuitAdmission
 {
     /// <summary>Go on; the result will be counted.</summary>
     Admitted = 0,
@@ -25,20 +25,20 @@ public enum CircuitEntry
     /// <summary>Go on as a probe: this result decides.</summary>
     AdmittedAsProbe = 1,
 
-    /// <summary>Go on, though in earnest the call would have been refused: the breaker only watches (dry run).</summary>
+    /// <summary>Go on, though in earnest the call would have been rejected: the breaker only watches (dry run).</summary>
     AdmittedInDryRun = 2,
 
-    /// <summary>Refused: the circuit is open.</summary>
-    RefusedOpen = 3,
+    /// <summary>Rejected: the circuit is open.</summary>
+    RejectedOpen = 3,
 
-    /// <summary>Refused: the circuit is half open and all probes are out.</summary>
-    RefusedProbesTaken = 4,
+    /// <summary>Rejected: the circuit is half open and all probes are out.</summary>
+    RejectedProbesTaken = 4,
 
-    /// <summary>Refused: the circuit has just closed and admits a growing share of the calls; this one is not in it.</summary>
-    RefusedRamping = 5,
+    /// <summary>Rejected: the circuit has just closed and admits a growing share of the calls; this one is not in it.</summary>
+    RejectedRamping = 5,
 
-    /// <summary>Refused: a person holds the circuit open.</summary>
-    RefusedIsolated = 6,
+    /// <summary>Rejected: a person holds the circuit open.</summary>
+    RejectedIsolated = 6,
 }
 
 /// <summary>The answer of <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
@@ -56,52 +56,52 @@ public enum CircuitExit
 
 /// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>
-/// It names the era of the circuit in which it was given; in any later era it counts for nothing, so a late result cannot fool
-/// the breaker. <c>default</c> is a receipt of no era: always <see cref="CircuitExit.Stale"/>.
+/// It names the epoch of the circuit in which it was given; in any later epoch it counts for nothing, so a late result cannot fool
+/// the breaker. <c>default</c> is a receipt of no epoch: always <see cref="CircuitExit.Stale"/>.
 /// </remarks>
 public readonly struct CircuitPermit
 {
     private const int TimeBits = 44;
     private const long PackedObserver = -2;
 
-    internal readonly Era? Era;
+    internal readonly CircuitEpoch? CircuitEpoch;
     internal readonly bool IsObserver; // admitted in dry run only
 
     // -1: the breaker does not look at durations. Otherwise the time of the beginning (44 bits), and above it the number of the ring that
     // counts the call while it is under way (CallsInFlight, 15 bits): in one word, because every call carries a permit.
     private readonly long _started;
 
-    internal CircuitPermit(Era era, long startedMs = -1, int ringNumber = 0)
+    internal CircuitPermit(CircuitEpoch epoch, long startedMs = -1, int ringNumber = 0)
     {
-        Era = era;
+        CircuitEpoch = epoch;
         _started = startedMs | ((long)ringNumber << TimeBits);
     }
 
-    private CircuitPermit(Era era, bool isObserver)
+    private CircuitPermit(CircuitEpoch epoch, bool isObserver)
     {
-        Era = era;
+        CircuitEpoch = epoch;
         IsObserver = isObserver;
         _started = -1;
     }
 
-    private CircuitPermit(Era? era, long started)
+    private CircuitPermit(CircuitEpoch? epoch, long started)
     {
-        Era = era;
+        CircuitEpoch = epoch;
         _started = started;
     }
 
-    internal static CircuitPermit OfObserver(Era era) => new(era, isObserver: true);
+    internal static CircuitPermit OfObserver(CircuitEpoch epoch) => new(epoch, isObserver: true);
 
-    /// <summary>All but the era in one word, for a call that is away.</summary>
+    /// <summary>All but the epoch in one word, for a call that is away.</summary>
     internal long Packed => IsObserver ? PackedObserver : _started;
 
-    internal static CircuitPermit Unpack(Era? era, long packed) =>
-        packed == PackedObserver && era is not null ? OfObserver(era) : new(era, packed);
+    internal static CircuitPermit Unpack(CircuitEpoch? epoch, long packed) =>
+        packed == PackedObserver && epoch is not null ? OfObserver(epoch) : new(epoch, packed);
 
     internal long StartedMs => _started < 0 ? -1 : _started & ((1L << TimeBits) - 1);
 
     internal int RingNumber => (int)(_started >> TimeBits);
 
-    /// <summary>The number of the era: grows by one with each change of state. 0 for <c>default</c>.</summary>
-    public long Epoch => Era?.Epoch ?? 0;
+    /// <summary>The number of the epoch: grows by one with each change of state. 0 for <c>default</c>.</summary>
+    public long Epoch => CircuitEpoch?.Epoch ?? 0;
 }

@@ -2,8 +2,8 @@ using System.Numerics;
 
 namespace Resilience;
 
-/// <summary>Failures in a row within one closed era, and when the last of them happened. A mutable struct: a field of
-/// <see cref="Era"/>, do not mark it readonly.</summary>
+/// <summary>Failures in a row within one closed epoch, and when the last of them happened. A mutable struct: a field of
+/// <see cref="CircuitEpoch"/>, do not mark it readonly.</summary>
 /// <remarks>
 /// <code>
 ///  63                              24 23             12 11              0
@@ -19,7 +19,7 @@ namespace Resilience;
 /// <para>A success that finds no run changes nothing: on a healthy dependency this costs one read.</para>
 /// <para>
 /// A run that has reached its limit is final: neither a success nor a failure changes it any more. Reaching it <em>is</em> the
-/// opening of the circuit, in one step; the swap of the era that follows can be done by the thread that completed the run or
+/// opening of the circuit, in one step; the swap of the epoch that follows can be done by the thread that completed the run or
 /// by any other that comes across it. So a call that is admitted, or a success that is counted, is never seen after the failure that opened.
 /// The limit is an option, and threads may know different ones while it changes: who opens the circuit by his limit marks the run
 /// as full first, and then it is full by any limit; if a success by a higher limit was faster, there is no run to be marked.

@@ -12,9 +12,9 @@ namespace Resilience;
 /// └──────────────────────────────────┴──────────────────┴──────────────────┘
 /// </code>
 /// <para>
-/// A slot is a stretch of time (or of calls) with a number; a bucket says in its stamp which slot it holds. Whoever finds an
-/// older stamp starts the bucket afresh in the same compare-and-swap; whoever finds a newer one drops his count. So neither
-/// rotation nor reset is a step that could be seen half done: time passing, or a new era of the circuit (which numbers its
+/// A slot is a stretch of time (or of calls) with a number; a bucket says in its stamp which slot it holds. A thread that finds an
+/// older stamp starts the bucket afresh in the same compare-and-swap; one that finds a newer one drops its count. So neither
+/// rotation nor reset is a step that could be seen half done: time passing, or a new epoch of the circuit (which numbers its
 /// slots further on), makes old buckets stale by themselves.
 /// </para>
 /// <para>
@@ -23,7 +23,7 @@ namespace Resilience;
 /// thirteen years of tenth-seconds.
 /// </para>
 /// <para>
-/// Under contention the ring is doubled into stripes, one or more processors each, up to <see cref="MostStripes"/>; sums read them all.
+/// Under contention the ring is doubled into stripes, one or more processors each, up to <see cref="MaxStripes"/>; sums read them all.
 /// </para>
 /// </remarks>
 internal sealed class FailureWindow
@@ -32,7 +32,7 @@ internal sealed class FailureWindow
     internal const int BadShift = 16;
     internal const long CountMask = 0xFFFF;
 
-    private static readonly int MostStripes = Math.Min(16, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
+    private static readonly int MaxStripes = Math.Min(16, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
 
     private readonly int _buckets;
     private readonly int _mask;
@@ -61,7 +61,7 @@ internal sealed class FailureWindow
         return new(used, (calls + used - 1) / used);
     }
 
-    /// <summary>Counts one call. <paramref name="slot"/> is the slot of now; over calls, the era's slot base.</summary>
+    /// <summary>Counts one call. <paramref name="slot"/> is the slot of now; over calls, the epoch's slot base.</summary>
     internal void Record(uint slot, bool bad)
     {
         if (_callsPerBucket > 0)
@@ -99,10 +99,10 @@ internal sealed class FailureWindow
             ref long bucket = ref ring[slot & (uint)_mask];
             long seen = Volatile.Read(ref bucket);
             int age = (int)((uint)(seen >>> StampShift) - slot);
-            if (age > 0 && seen != 0) return; // an era later than ours is counting here
+            if (age > 0 && seen != 0) return; // an epoch later than ours is counting here
             if (age == 0 && (seen & CountMask) >= _callsPerBucket)
             {
-                // Full: whoever notices moves the head on; one of them succeeds, all look again.
+                // Full: the thread that notices moves the head on; one of them succeeds, all look again.
                 Interlocked.CompareExchange(ref _head, head + 1, head);
                 continue;
             }
@@ -131,8 +131,8 @@ internal sealed class FailureWindow
         return ((long)slot << StampShift) | ((bads + (bad ? 1 : 0)) << BadShift) | (calls + 1);
     }
 
-    /// <summary>Sums up the window that ends with <paramref name="slot"/> (over calls: the era's slot base). A moment's view, exact
-    /// when nobody counts.</summary>
+    /// <summary>Sums up the window that ends with <paramref name="slot"/> (over calls: the epoch's slot base). A moment's view, exact
+    /// when nothing is counted.</summary>
     internal (int Calls, int Bad) Sum(uint slot)
     {
         long[][] stripes = Volatile.Read(ref _stripes);
@@ -205,7 +205,7 @@ internal sealed class FailureWindow
 
     private void Grow(long[][] seen)
     {
-        if (seen.Length >= MostStripes) return;
+        if (seen.Length >= MaxStripes) return;
         long[][] grown = new long[seen.Length * 2][];
         for (int i = 0; i < grown.Length; i++) grown[i] = i < seen.Length ? seen[i] : new long[_mask + 1 + 16]; // 16 words keep neighbours off our cache lines
 

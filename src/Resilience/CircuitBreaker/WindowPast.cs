@@ -10,7 +10,7 @@ namespace Resilience;
 /// </remarks>
 internal sealed class WindowPast
 {
-    private readonly uint _slotBase; // of the era of the counts: in a later one they are history
+    private readonly uint _slotBase; // of the epoch of the counts: in a later one they are history
     private readonly Span[] _spans;
     private readonly FailureWindow? _last;
     private readonly long _lastBucketMs;
@@ -28,24 +28,24 @@ internal sealed class WindowPast
     internal int Spans => _spans.Length;
 
     /// <summary>The past of a window over time that takes the place of <paramref name="last"/>, another window over time.</summary>
-    internal static WindowPast Of(FailureWindow last, long lastBucketMs, WindowPast? before, Era era, long nowMs, long bucketMs, long windowMs)
+    internal static WindowPast Of(FailureWindow last, long lastBucketMs, WindowPast? before, CircuitEpoch epoch, long nowMs, long bucketMs, long windowMs)
     {
-        List<Span> spans = before?.AsSpans(era, nowMs) ?? [];
+        List<Span> spans = before?.AsSpans(epoch, nowMs) ?? [];
         spans.RemoveAll(s => nowMs - s.EndMs >= windowMs);
-        return new(era.SlotBase, Joined(spans, bucketMs), last, lastBucketMs, ((nowMs / lastBucketMs) + 2) * lastBucketMs);
+        return new(epoch.SlotBase, Joined(spans, bucketMs), last, lastBucketMs, ((nowMs / lastBucketMs) + 2) * lastBucketMs);
     }
 
     /// <summary>The same of a window over calls. Calls have no age there: they are as old as the update.</summary>
-    internal static WindowPast OfCalls(FailureWindow last, Era era, long nowMs)
+    internal static WindowPast OfCalls(FailureWindow last, CircuitEpoch epoch, long nowMs)
     {
-        (int calls, int bad) = last.Sum(era.SlotBase);
-        return new(era.SlotBase, calls == 0 ? [] : [new(nowMs, nowMs + 1, calls, bad)], null, 1, nowMs + 1);
+        (int calls, int bad) = last.Sum(epoch.SlotBase);
+        return new(epoch.SlotBase, calls == 0 ? [] : [new(nowMs, nowMs + 1, calls, bad)], null, 1, nowMs + 1);
     }
 
     /// <summary>The calls and the bad ones among them that are not older than the window.</summary>
-    internal (int Calls, int Bad) Sum(Era era, long nowMs, long windowMs)
+    internal (int Calls, int Bad) Sum(CircuitEpoch epoch, long nowMs, long windowMs)
     {
-        if (era.SlotBase != _slotBase || nowMs - _untilMs >= windowMs) return default;
+        if (epoch.SlotBase != _slotBase || nowMs - _untilMs >= windowMs) return default;
         (int calls, int bad) = (0, 0);
         foreach (Span span in _spans)
         {
@@ -55,34 +55,34 @@ internal sealed class WindowPast
         }
 
         if (_last is null) return (calls, bad);
-        uint first = SlotOf(Math.Max(era.SinceMs, nowMs - windowMs));
+        uint first = SlotOf(Math.Max(epoch.SinceMs, nowMs - windowMs));
         (int moreCalls, int moreBad) = _last.SumOf(first, SlotOf(nowMs) + 1);
         return (calls + moreCalls, bad + moreBad);
     }
 
     /// <summary>All that is known, from the oldest to the youngest.</summary>
-    internal static List<Span> Known(FailureWindow window, long bucketMs, WindowPast? before, Era era, long nowMs)
+    internal static List<Span> Known(FailureWindow window, long bucketMs, WindowPast? before, CircuitEpoch epoch, long nowMs)
     {
-        List<Span> spans = before?.AsSpans(era, nowMs) ?? [];
-        AddSpans(spans, window, bucketMs, era, nowMs);
+        List<Span> spans = before?.AsSpans(epoch, nowMs) ?? [];
+        AddSpans(spans, window, bucketMs, epoch, nowMs);
         return spans;
     }
 
-    private List<Span> AsSpans(Era era, long nowMs)
+    private List<Span> AsSpans(CircuitEpoch epoch, long nowMs)
     {
-        if (era.SlotBase != _slotBase) return [];
+        if (epoch.SlotBase != _slotBase) return [];
         List<Span> spans = [.. _spans];
-        if (_last is not null) AddSpans(spans, _last, _lastBucketMs, era, nowMs);
+        if (_last is not null) AddSpans(spans, _last, _lastBucketMs, epoch, nowMs);
         return spans;
     }
 
     /// <summary>A bucket is a span from where its slot, or the window, begins to where its slot ends, or to the present.</summary>
-    private static void AddSpans(List<Span> spans, FailureWindow window, long bucketMs, Era era, long nowMs)
+    private static void AddSpans(List<Span> spans, FailureWindow window, long bucketMs, CircuitEpoch epoch, long nowMs)
     {
-        long since = Math.Max(era.SinceMs, window.MadeMs), last = nowMs / bucketMs;
+        long since = Math.Max(epoch.SinceMs, window.MadeMs), last = nowMs / bucketMs;
         for (long slot = Math.Max(since / bucketMs, last - window.Ring); slot <= last + 1; slot++)
         {
-            uint stamp = (uint)slot + era.SlotBase;
+            uint stamp = (uint)slot + epoch.SlotBase;
             (int calls, int bad) = window.SumOf(stamp, stamp);
             if (calls == 0) continue;
             long end = Math.Min((slot + 1) * bucketMs, nowMs + 1);

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Resilience;
 
-/// <summary>What to put in the place of a failure or a refusal. Tried in this order: the last good value, the substitute call, the substitute value.</summary>
+/// <summary>What to put in the place of a failure or a rejection. Tried in this order: the last good value, the substitute call, the substitute
+/// value.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>
 public sealed class FallbackOptions<T> : PolicyOptions
 {
@@ -29,7 +30,7 @@ public sealed class FallbackOptions<T> : PolicyOptions
     /// <summary>True once <see cref="Value"/> has been set.</summary>
     public bool HasValue { get; private set; }
 
-    /// <summary>Narrows which failures and refusals are replaced; it cannot widen: successes and ignored endings are never
+    /// <summary>Narrows which failures and rejections are replaced; it cannot widen: successes and ignored outcomes are never
     /// replaced. A throw means no. Default null: all.</summary>
     public Func<FallbackArguments<T>, bool>? ShouldHandle { get; set; }
 
@@ -46,7 +47,7 @@ public sealed class FallbackOptions<T> : PolicyOptions
     }
 }
 
-/// <summary>What a fallback knows of the ending that it replaces.</summary>
+/// <summary>What a fallback knows of the outcome that it replaces.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>
 public readonly struct FallbackArguments<T>
 {
@@ -56,7 +57,7 @@ public readonly struct FallbackArguments<T>
         Call = context;
     }
 
-    /// <summary>The failure or refusal.</summary>
+    /// <summary>The failure or rejection.</summary>
     public Outcome<T> Outcome { get; }
 
     /// <summary>The call; a substitute call honours its token.</summary>
@@ -78,7 +79,7 @@ public enum FallbackSource
     Value = 2,
 }
 
-/// <summary>A fallback replaced an ending.</summary>
+/// <summary>A fallback replaced an outcome.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The fallback.</param>
 /// <param name="Replaced">The verdict that was replaced.</param>
@@ -87,7 +88,7 @@ public enum FallbackSource
 public sealed record FallbackUsed(string PipelineName, string PolicyName, Verdict Replaced, FallbackSource Source, TimeSpan? Age)
     : ResilienceEvent(PipelineName, PolicyName);
 
-/// <summary>A substitute call threw: the fixed value takes its place, or the ending stands that it should have replaced.</summary>
+/// <summary>A substitute call threw: the fixed value takes its place, or the outcome stands that it should have replaced.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The fallback.</param>
 /// <param name="Kept">The verdict that it should have replaced.</param>
@@ -128,7 +129,7 @@ public static class FallbackPipelineBuilderExtensions
     public static ResiliencePipelineBuilder AddFallback<T>(this ResiliencePipelineBuilder builder, FallbackOptions<T> options) =>
         builder.AddPolicy(options, environment => new FallbackPolicy<T>(options, environment));
 
-    /// <summary>Adds a fallback for calls without a result: when one fails or is refused, the substitute runs instead. Calls with a
+    /// <summary>Adds a fallback for calls without a result: when one fails or is rejected, the substitute runs instead. Calls with a
     /// result pass through untouched.</summary>
     /// <param name="builder">The builder.</param>
     /// <param name="substitute">Gets the exception that it replaces, and a token to honour. If it throws, the failure stands.</param>

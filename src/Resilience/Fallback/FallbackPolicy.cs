@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
-/// <summary>How a call passes a fallback: down untouched; up, a failure or a refusal is replaced.</summary>
+/// <summary>How a call passes a fallback: down untouched; up, a failure or a rejection is replaced.</summary>
 internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, PolicyEnvironment environment) : ResiliencePolicy
 {
     private readonly LastGood<TResult>? _lastGood = options.LastGood;
@@ -107,7 +107,7 @@ internal sealed class FallbackTelemetry
     private readonly SafeCounter<long> _fallbacks;
 
     private FallbackTelemetry(Meter meter) => _fallbacks = SafeInstruments.Counter<long>(
-            meter, "resilience.fallbacks", "{call}", "Endings that a fallback replaced, by source of the substitute.");
+            meter, "resilience.fallbacks", "{call}", "Outcomes that a fallback replaced, by source of the substitute.");
 
     internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error, ResilienceContext context)
     {

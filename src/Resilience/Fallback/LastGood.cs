@@ -21,7 +21,7 @@ public sealed class LastGood<T>
     {
         if (typeof(IDisposable).IsAssignableFrom(typeof(T)) || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T)))
             throw new NotSupportedException(
-                $"{typeof(T)} is disposable: its last good value would be served after somebody has disposed of it. "
+                $"{typeof(T)} is disposable: its last good value would be served after it has been disposed of. "
                 + "Keep what you read from it instead.");
         ArgumentOutOfRangeException.ThrowIfLessThan(maxAge, TimeSpan.FromMilliseconds(1));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxAge, TimeSpan.FromDays(365));

@@ -12,7 +12,7 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next) :
 
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
-        // Each call is one deposit, whoever makes it: a retry around us or inside us may share the account.
+        // Each call is one deposit, whichever policy makes it: a retry around us or inside us may share the account.
         bool isOursToCredit = !ReferenceEquals(context.CreditedAccount, policy.Budget);
         context.CreditedAccount = policy.Budget;
         HedgedAttempt<T> first = HedgedAttempt<T>.Begin(context, isFirst: true);
@@ -81,7 +81,7 @@ internal struct HedgedAttempt<T>
         return new(own, source);
     }
 
-    /// <summary>It has ended: nobody cancels its token any more.</summary>
+    /// <summary>It has ended: its token is not cancelled any more.</summary>
     internal readonly void End()
     {
         EndSource();
@@ -124,7 +124,7 @@ internal struct HedgedAttempt<T>
     }
 }
 
-/// <summary>The attempts of one call. One flow of control owns it: it waits for an ending or for the delay, asks the rules, acts.</summary>
+/// <summary>The attempts of one call. One flow of control owns it: it waits for an outcome or for the delay, asks the rules, acts.</summary>
 internal sealed class HedgedRace<T>
 {
     private readonly HedgingLink<T> _link;
@@ -134,9 +134,9 @@ internal sealed class HedgedRace<T>
     private readonly ResilienceContext _first;
     private readonly List<HedgedAttempt<T>> _running = new(2);
     private HedgingState _state;
-    private Outcome<T> _kept; // the last failure; a refusal only where there was no failure
+    private Outcome<T> _kept; // the last failure; a rejection only where there was no failure
     private ResilienceContext? _keptCopy;
-    private HedgeDenial? _denial;
+    private HedgeSkipReason? _cause;
     private string? _objection; // of any attempt that has ended
     private string _reason = Slow;
     private bool _isMarked;
@@ -264,14 +264,14 @@ internal sealed class HedgedRace<T>
         return move;
     }
 
-    /// <summary>What a failure asks for. A refusal says when it may be worth trying again, and that is no reason to wait for another way.</summary>
+    /// <summary>What a failure asks for. A rejection says when it may be worth trying again, and that is no reason to wait for another way.</summary>
     private HedgingWeight Weigh(in Outcome<T> outcome, in HedgedAttempt<T> attempt)
     {
         if (!outcome.MayRepeat || AttemptJudge.IsCutAround(outcome, _call)) return HedgingWeight.Final;
         AttemptResult seen = _link.Read(outcome, attempt.Number, attempt.Context);
         if (!_policy.IsAllowed(seen)) return HedgingWeight.Final;
         if (outcome.Verdict == Verdict.Rejected || (seen.Counts && seen.RetryAfter is not { Ticks: > 0 })) return HedgingWeight.Usual;
-        if (seen.RetryAfter > HedgingRules.LongestPatience) return HedgingWeight.TooPatient;
+        if (seen.RetryAfter > HedgingRules.MaxPatience) return HedgingWeight.TooPatient;
         _isPatient = true;
         if (seen.RetryAfter is { } wait) _notBeforeMs = Math.Max(_notBeforeMs, Clock.After(_call.Clock.NowMs, wait));
         return HedgingWeight.Patient;
@@ -294,13 +294,13 @@ internal sealed class HedgedRace<T>
 
     private HedgingMove Start(bool elsewhereOnly)
     {
-        if (MayNot(out HedgeDenial? denial, out string? detail)) return Deny(denial, detail);
+        if (MayNot(out HedgeSkipReason? cause, out string? detail)) return Stop(cause, detail);
         HedgedAttempt<T> attempt = HedgedAttempt<T>.Begin(_call, isFirst: false);
         bool isElsewhere = _policy.RoutesElsewhere(attempt.Context, _state.Started);
         if ((elsewhereOnly && !isElsewhere) || !_policy.Budget.TryWithdraw())
         {
             attempt.End();
-            return Deny(elsewhereOnly && !isElsewhere ? null : HedgeDenial.Budget, null);
+            return Stop(elsewhereOnly && !isElsewhere ? null : HedgeSkipReason.Budget, null);
         }
 
         _policy.Telemetry.Started(_policy.Environment, _call, attempt.Context.TakeNumber(), _state.Running, _reason);
@@ -308,34 +308,34 @@ internal sealed class HedgedRace<T>
         return HedgingMove.Wait;
     }
 
-    private bool MayNot(out HedgeDenial? denial, out string? detail)
+    private bool MayNot(out HedgeSkipReason? cause, out string? detail)
     {
         detail = _objection;
         foreach (HedgedAttempt<T> attempt in _running) detail ??= attempt.Context.RetryObjection;
-        denial = detail is not null ? HedgeDenial.NotAllowed
-            : _isMarked ? HedgeDenial.Marked
-            : _call.Clock.NowMs >= _call.DeadlineMs ? HedgeDenial.Deadline
+        cause = detail is not null ? HedgeSkipReason.NotAllowed
+            : _isMarked ? HedgeSkipReason.Marked
+            : _call.Clock.NowMs >= _call.DeadlineMs ? HedgeSkipReason.Deadline
             : null;
-        return denial is not null || _call.Token.IsCancellationRequested;
+        return cause is not null || _call.Token.IsCancellationRequested;
     }
 
-    private HedgingMove Deny(HedgeDenial? denial, string? detail)
+    private HedgingMove Stop(HedgeSkipReason? cause, string? detail)
     {
-        if (denial is { } reason)
+        if (cause is { } reason)
         {
-            _denial = reason;
+            _cause = reason;
             _policy.Telemetry.Denied(_policy.Environment, _call, _state.Running, reason, detail);
         }
 
-        (_state, HedgingMove move) = HedgingRules.OnDenied(_state);
+        (_state, HedgingMove move) = HedgingRules.OnSkipped(_state);
         return move;
     }
 
     private Outcome<T> Kept()
     {
         Finish(_keptCopy!);
-        if (_denial is HedgeDenial.Budget or HedgeDenial.Deadline && _kept.Verdict == Verdict.Failure) _kept = _kept.MarkedDoNotRetry();
-        if (_kept.DoNotRetry) _call.TellAround(_kept.Error);
+        if (_cause is HedgeSkipReason.Budget or HedgeSkipReason.Deadline && _kept.Verdict == Verdict.Failure) _kept = _kept.MarkedDoNotRetry();
+        if (_kept.DoNotRetry) _call.ReportAround(_kept.Error);
         return _kept;
     }
 

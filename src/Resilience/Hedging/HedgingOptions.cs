@@ -3,7 +3,7 @@ namespace Resilience;
 /// <summary>When a second attempt runs beside a slow first one.</summary>
 public sealed class HedgingOptions : PolicyOptions
 {
-    internal const int MostAttempts = 10;
+    internal const int MaxAllowedAttempts = 10;
 
     /// <summary>Attempts in all, the first included. Default 2: one hedge removes most of a long tail, the next ones little of what is
     /// left. 1 (no hedging) to 10.</summary>
@@ -24,12 +24,12 @@ public sealed class HedgingOptions : PolicyOptions
     /// <summary>
     /// Chooses the way of each hedge: asked before it starts, with the context of that attempt alone and its number in this race (1 for
     /// the first hedge). What it sets on the context, the attempt sees. True: it goes another way than the attempts before, so it is
-    /// worth starting also after one of our own policies refused. False, a throw, or null (the default): the same way, on which a
-    /// refusal would only be met again.
+    /// worth starting also after one of our own policies rejected. False, a throw, or null (the default): the same way, on which a
+    /// rejection would only be met again.
     /// </summary>
     public Func<ResilienceContext, int, bool>? Route { get; set; }
 
-    /// <summary>Asked of each attempt that failed, or that a policy of ours refused, before another one is started because of it; can only say no: then
+    /// <summary>Asked of each attempt that failed, or that a policy of ours rejected, before another one is started because of it; can only say no: then
     /// it is the answer of the call, and the attempts under way are cancelled. An exception means no. Default null: every failure.</summary>
     public Func<AttemptResult, bool>? ShouldHedge { get; set; }
 
@@ -50,22 +50,22 @@ public sealed class HedgingOptions : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Number(nameof(MaxAttempts), MaxAttempts, 1, MostAttempts);
+        check.Number(nameof(MaxAttempts), MaxAttempts, 1, MaxAllowedAttempts);
         if (Delay != System.Threading.Timeout.InfiniteTimeSpan) check.Span(nameof(Delay), Delay, TimeSpan.Zero);
         if (Budget is null) BudgetOptions?.Check(check);
     }
 
     internal static bool IsDelay(TimeSpan delay) =>
-        delay == System.Threading.Timeout.InfiniteTimeSpan || (delay >= TimeSpan.Zero && delay <= OptionsCheck.LongestSpan);
+        delay == System.Threading.Timeout.InfiniteTimeSpan || (delay >= TimeSpan.Zero && delay <= OptionsCheck.MaxSpan);
 }
 
 /// <summary>Why a hedge was not started although its time had come.</summary>
-public enum HedgeDenial
+public enum HedgeSkipReason
 {
     /// <summary>An attempt has said that it must not be repeated (<see cref="ResilienceContext.ForbidRetry"/>).</summary>
     NotAllowed = 0,
 
-    /// <summary>A layer below had given up and said that nobody should try again.</summary>
+    /// <summary>A layer below had given up and asked for no further attempt.</summary>
     Marked,
 
     /// <summary>The deadline of the call has come.</summary>
@@ -88,8 +88,8 @@ public sealed record HedgeStarted(string PipelineName, string PolicyName, int At
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>
 /// <param name="Running">Attempts that are under way.</param>
-/// <param name="Denial">Why not.</param>
-public sealed record HedgeDenied(string PipelineName, string PolicyName, int Running, HedgeDenial Denial)
+/// <param name="Cause">Why not.</param>
+public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Running, HedgeSkipReason Cause)
     : ResilienceEvent(PipelineName, PolicyName)
 {
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>

@@ -9,15 +9,15 @@ namespace Resilience;
 ///                      Failure that asks for too much patience ─────► the race is closed: Wait or EndWithKept
 ///                      Rejected ─── an attempt is left ─────────────► StartElsewhere (only on another route)
 ///                      otherwise ── others are under way ───────────► Wait
-///                                 └ nobody is ──────────────────────► EndWithKept
+///                                 └ none is ────────────────────────► EndWithKept
 ///  the delay is over ────────────── an attempt is left ─────────────► Start
-///  a start was denied ── the race is closed: nothing starts any more ─► Wait or EndWithKept
+///  a start was skipped ─ the race is closed: nothing starts any more ─► Wait or EndWithKept
 /// </code>
 /// </remarks>
 internal readonly struct HedgingRules(int maxAttempts)
 {
     /// <summary>A race does not wait longer than this for a server that asks for patience: as long as a retry does by default.</summary>
-    internal static readonly TimeSpan LongestPatience = TimeSpan.FromMinutes(1);
+    internal static readonly TimeSpan MaxPatience = TimeSpan.FromMinutes(1);
 
     internal int MaxAttempts => maxAttempts;
 
@@ -38,7 +38,7 @@ internal readonly struct HedgingRules(int maxAttempts)
         {
             Verdict.Success or Verdict.Ignored => (next with { IsClosed = true }, HedgingMove.EndWithThis),
             Verdict.Failure or Verdict.Rejected when weight == HedgingWeight.Final => (next with { IsClosed = true }, HedgingMove.EndWithThis),
-            Verdict.Failure when weight == HedgingWeight.TooPatient => OnDenied(next),
+            Verdict.Failure when weight == HedgingWeight.TooPatient => OnSkipped(next),
             Verdict.Failure when MayStart(next) => (next, weight == HedgingWeight.Patient ? HedgingMove.Wait : HedgingMove.Start),
             Verdict.Rejected when MayStart(next) => (next, HedgingMove.StartElsewhere),
             _ => (next, Rest(next)),
@@ -49,7 +49,7 @@ internal readonly struct HedgingRules(int maxAttempts)
     internal HedgingMove OnDelay(HedgingState state) => MayStart(state) ? HedgingMove.Start : Rest(state);
 
     /// <summary>The attempt that should have started must not.</summary>
-    internal static (HedgingState Next, HedgingMove Move) OnDenied(HedgingState state)
+    internal static (HedgingState Next, HedgingMove Move) OnSkipped(HedgingState state)
     {
         HedgingState next = state with { IsClosed = true };
         return (next, Rest(next));
@@ -83,18 +83,18 @@ internal enum HedgingWeight
 /// <summary>What the race does next.</summary>
 internal enum HedgingMove
 {
-    /// <summary>Wait for an ending, or for the delay where an attempt is left.</summary>
+    /// <summary>Wait for an outcome, or for the delay where an attempt is left.</summary>
     Wait,
 
     /// <summary>Start the next attempt now.</summary>
     Start,
 
-    /// <summary>Start the next attempt now if it goes another way than the one that was refused.</summary>
+    /// <summary>Start the next attempt now if it goes another way than the one that was rejected.</summary>
     StartElsewhere,
 
     /// <summary>The call ends as the attempt that has just ended.</summary>
     EndWithThis,
 
-    /// <summary>The call ends with the failure (or refusal) that was kept.</summary>
+    /// <summary>The call ends with the failure (or rejection) that was kept.</summary>
     EndWithKept,
 }

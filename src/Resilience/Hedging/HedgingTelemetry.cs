@@ -7,13 +7,13 @@ namespace Resilience;
 internal sealed class HedgingTelemetry
 {
     private readonly SafeCounter<long> _hedges;
-    private readonly SafeCounter<long> _denied;
+    private readonly SafeCounter<long> _stopped;
     private readonly SafeCounter<long> _wins;
 
     private HedgingTelemetry(Meter meter)
     {
         _hedges = SafeInstruments.Counter<long>(meter, "resilience.hedges", "{attempt}", "Hedged attempts started, by what they were started for.");
-        _denied = SafeInstruments.Counter<long>(meter, "resilience.hedge.denied", "{attempt}", "Hedged attempts that were due and not started, by reason.");
+        _stopped = SafeInstruments.Counter<long>(meter, "resilience.hedge.skipped", "{attempt}", "Hedged attempts that were due and not started, by reason.");
         _wins = SafeInstruments.Counter<long>(meter, "resilience.hedge.wins", "{call}", "Calls in which a hedged attempt answered first.");
     }
 
@@ -36,13 +36,13 @@ internal sealed class HedgingTelemetry
         environment.Publish(new HedgeStarted(context.NameOfPipeline, environment.PolicyName, attempt, running, reason) { Operation = context.NameOfOperation });
     }
 
-    internal void Denied(PolicyEnvironment environment, ResilienceContext context, int running, HedgeDenial denial, string? detail)
+    internal void Denied(PolicyEnvironment environment, ResilienceContext context, int running, HedgeSkipReason cause, string? detail)
     {
-        string reason = NameOf(denial);
-        if (_denied.Enabled) _denied.Add(1, Tags(environment, context, reason));
+        string reason = NameOf(cause);
+        if (_stopped.Enabled) _stopped.Add(1, Tags(environment, context, reason));
         if (SpanEvents.Find() is { } span)
         {
-            SpanEvents.Add(span, "resilience.hedge.denied", new()
+            SpanEvents.Add(span, "resilience.hedge.skipped", new()
             {
             { ResilienceTelemetry.PolicyTag, environment.PolicyName },
             { ResilienceTelemetry.ReasonTag, reason },
@@ -50,7 +50,7 @@ internal sealed class HedgingTelemetry
         }
 
         if (!environment.HasListeners) return;
-        environment.Publish(new HedgeDenied(context.NameOfPipeline, environment.PolicyName, running, denial)
+        environment.Publish(new HedgeSkipped(context.NameOfPipeline, environment.PolicyName, running, cause)
         {
             Detail = detail,
             Operation = context.NameOfOperation,
@@ -88,11 +88,11 @@ internal sealed class HedgingTelemetry
         { ResilienceTelemetry.ReasonTag, reason },
     };
 
-    private static string NameOf(HedgeDenial denial) => denial switch
+    private static string NameOf(HedgeSkipReason cause) => cause switch
     {
-        HedgeDenial.NotAllowed => "not_allowed",
-        HedgeDenial.Marked => "marked",
-        HedgeDenial.Deadline => "deadline",
+        HedgeSkipReason.NotAllowed => "not_allowed",
+        HedgeSkipReason.Marked => "marked",
+        HedgeSkipReason.Deadline => "deadline",
         _ => "budget",
     };
 }

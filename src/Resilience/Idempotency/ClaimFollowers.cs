@@ -5,7 +5,7 @@ namespace Resilience;
 internal sealed class ClaimFollowers
 {
     private readonly TaskCompletionSource _answered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TaskCompletionSource<IdempotencyEntry> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<IdempotencyResult> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>How many of them wait; guarded by the caller's interlocked operations.</summary>
     internal int Waiters;
@@ -14,12 +14,12 @@ internal sealed class ClaimFollowers
     internal Task Answered => _answered.Task;
 
     /// <summary>Completes with what followers receive; <c>default</c> tells them to ask again.</summary>
-    internal Task<IdempotencyEntry> Ended => _ended.Task;
+    internal Task<IdempotencyResult> Ended => _ended.Task;
 
     internal void Own() => _answered.TrySetResult();
 
     /// <summary>The first end counts.</summary>
-    internal void End(in IdempotencyEntry end)
+    internal void End(in IdempotencyResult end)
     {
         _ended.TrySetResult(end);
         _answered.TrySetResult(); // last: who hears this one looks at the other

@@ -60,7 +60,7 @@ public readonly record struct Fingerprint
     /// <inheritdoc/>
     public override int GetHashCode() => _bytes.GetHashCode();
 
-    /// <summary>Nothing but the name of the type: what was asked for is nobody else's business.</summary>
+    /// <summary>Nothing but the name of the type: the content is confidential.</summary>
     public override string ToString() => nameof(Fingerprint);
 }
 

@@ -4,7 +4,7 @@ namespace Resilience;
 /// hears at once.</summary>
 /// <remarks>
 /// Every operation may be repeated safely, so a retry is allowed inside; the gate asks again by itself, though. The gate puts its own bound in
-/// time inside the pipeline, so a breaker sees a store that hangs. A refusal of the pipeline is
+/// time inside the pipeline, so a breaker sees a store that hangs. A rejection of the pipeline is
 /// <see cref="IdempotencyStoreFault.Unavailable"/>, and a claim is not asked for again then. Give the pipeline <see cref="Classifier"/>: what a
 /// store holds is not what it suffers from. Thread-safe as its parts are.
 /// </remarks>
@@ -40,7 +40,7 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
     public IdempotencyStoreTraits Traits => _inner.Traits;
 
     /// <inheritdoc/>
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
         RunAsync((_inner, request), static (s, token) => s._inner.TryAcquireAsync(s.request, token), cancellationToken);
 
     /// <inheritdoc/>
@@ -51,12 +51,12 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
     public ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default) => RunAsync(
-            (_inner, id, fence, ending, payload, retention),
-            static (s, token) => s._inner.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.retention, token),
+            (_inner, id, fence, completion, payload, retention),
+            static (s, token) => s._inner.CompleteAsync(s.id, s.fence, s.completion, s.payload, s.retention, token),
             cancellationToken);
 
     /// <inheritdoc/>
@@ -64,29 +64,29 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
         RunAsync((_inner, id, fence), static (s, token) => s._inner.ReleaseAsync(s.id, s.fence, token), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
         RunAsync((_inner, id), static (s, token) => s._inner.PeekAsync(s.id, token), cancellationToken);
 
     /// <inheritdoc/>
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) =>
-        RunAsync((_inner, most), static (s, token) => s._inner.PurgeAsync(s.most, token), cancellationToken);
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) =>
+        RunAsync((_inner, max), static (s, token) => s._inner.PurgeAsync(s.max, token), cancellationToken);
 
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">The store behind the pipeline cannot do it.</exception>
-    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
+    public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
         RunAsync((IdempotencyGate.Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
 
-    private async ValueTask<TAnswer> RunAsync<TState, TAnswer>(
-        TState state, Func<TState, CancellationToken, ValueTask<TAnswer>> ask, CancellationToken cancellationToken)
+    private async ValueTask<TResult> RunAsync<TState, TResult>(
+        TState state, Func<TState, CancellationToken, ValueTask<TResult>> ask, CancellationToken cancellationToken)
     {
         try
         {
             return await _pipeline.ExecuteAsync(ask, state, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception refused) when (refused is ResilienceException or TimeoutException)
+        catch (Exception rejected) when (rejected is ResilienceException or TimeoutException)
         {
             throw new IdempotencyStoreException(
-                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {Safely.MessageOf(refused)}", refused);
+                IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {Safely.MessageOf(rejected)}", rejected);
         }
     }
 }

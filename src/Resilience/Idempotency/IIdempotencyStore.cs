@@ -1,6 +1,6 @@
 namespace Resilience;
 
-/// <summary>Where it is remembered which deeds were begun and how they ended. Implementations are thread-safe.</summary>
+/// <summary>Where it is remembered which operations were begun and how they ended. Implementations are thread-safe.</summary>
 /// <remarks>
 /// <para>The laws, each of them a named check of the contract suite in <c>Resilience.Testing</c>:</para>
 /// <list type="number">
@@ -12,7 +12,7 @@ namespace Resilience;
 /// still holds it, until the record is removed.</item>
 /// <item>To complete, to release, or to acquire with the same nonce, again changes no state and answers as before: replies get lost.</item>
 /// <item>Payloads are opaque and come back byte for byte. Another fingerprint receives no payload.</item>
-/// <item>Time is the store's own. Callers pass spans, never moments. What has expired is gone at that moment, not when somebody sweeps.</item>
+/// <item>Time is the store's own. Callers pass spans, never moments. What has expired is gone at that moment, not when a purge removes it.</item>
 /// <item>A record is kept until its retention has passed: nothing removes a completed one earlier, or one whose lease is live.</item>
 /// <item>Contention is an answer, never an exception. What the infrastructure does is an <see cref="IdempotencyStoreException"/>.</item>
 /// <item>A cancelled call is done or not done, never half done; the caller does not know which.</item>
@@ -25,46 +25,46 @@ public interface IIdempotencyStore
 
     /// <summary>Claims the id, or says why not.</summary>
     /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
-    ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default);
+    ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>Makes the lease end <paramref name="lease"/> from now.</summary>
-    /// <returns>False when the claim is lost: somebody else has the id, or nobody.</returns>
+    /// <returns>False when the claim is lost: another caller has the id, or none.</returns>
     /// <exception cref="IdempotencyStoreException">The store could not be asked.</exception>
     ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default);
 
-    /// <summary>Keeps how the deed ended, for <paramref name="retention"/> from now.</summary>
+    /// <summary>Keeps how the operation ended, for <paramref name="retention"/> from now.</summary>
     /// <param name="id">The id.</param>
     /// <param name="fence">The fence of the claim.</param>
-    /// <param name="ending">How it ended.</param>
+    /// <param name="completion">How it ended.</param>
     /// <param name="payload">What duplicates will receive. The store copies it if it needs it after the call.</param>
     /// <param name="retention">How long to keep it.</param>
     /// <param name="cancellationToken">Ends the wait for the store.</param>
-    /// <returns>False when the claim is lost. True as well when this same ending was kept under this fence before.</returns>
+    /// <returns>False when the claim is lost. True as well when this same outcome was kept under this fence before.</returns>
     /// <exception cref="ArgumentException">The payload is larger than <see cref="IdempotencyStoreTraits.MaxPayloadBytes"/>; nothing was changed.</exception>
     /// <exception cref="IdempotencyStoreException">The store could not be asked.</exception>
     ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default);
 
-    /// <summary>Gives the id back: nothing was done, anybody may claim it, with any fingerprint.</summary>
-    /// <returns>False when the claim is lost, or the deed was completed: a result is never removed. True as well when it was released under
-    /// this fence before, and nobody has claimed it since.</returns>
+    /// <summary>Gives the id back: nothing was done, any caller may claim it, with any fingerprint.</summary>
+    /// <returns>False when the claim is lost, or the operation was completed: a result is never removed. True as well when it was released under
+    /// this fence before, and it was not claimed since.</returns>
     /// <exception cref="IdempotencyStoreException">The store could not be asked.</exception>
     ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default);
 
     /// <summary>Looks, without changing anything and without the payload.</summary>
     /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
-    ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default);
+    ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default);
 
-    /// <summary>Removes records that have expired, at most <paramref name="most"/> of them. Nothing but space depends on it; any number
+    /// <summary>Removes records that have expired, at most <paramref name="max"/> of them. Nothing but space depends on it; any number
     /// of processes may do it at once.</summary>
     /// <returns>How many were removed.</returns>
     /// <exception cref="IdempotencyStoreException">The store could not be asked.</exception>
-    ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default);
+    ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default);
 }
 
 /// <summary>What a store is and where its guarantees end.</summary>
@@ -93,7 +93,7 @@ public sealed record IdempotencyStoreTraits
 /// <summary>What one tries to claim.</summary>
 public readonly record struct AcquireRequest
 {
-    /// <summary>The deed.</summary>
+    /// <summary>The operation.</summary>
     public required IdempotencyId Id { get; init; }
 
     /// <summary>What is asked for. A record with another one answers <see cref="AcquireStatus.Mismatch"/>.</summary>
@@ -105,11 +105,11 @@ public readonly record struct AcquireRequest
     /// <summary>How long the claim lasts unless it is renewed; afterwards others may take over.</summary>
     public required TimeSpan Lease { get; init; }
 
-    /// <summary>How long the record is kept if nobody ever completes it; never shorter than the lease.</summary>
+    /// <summary>How long the record is kept if it is never completed; never shorter than the lease.</summary>
     public required TimeSpan Retention { get; init; }
 
-    /// <summary>How often the deed may be begun in all. When that many claims have lapsed, the answer is <see cref="AcquireStatus.Abandoned"/>.
-    /// 1 means that nobody ever takes over.</summary>
+    /// <summary>How often the operation may be begun in all. When that many claims have lapsed, the answer is <see cref="AcquireStatus.Abandoned"/>.
+    /// 1 means that no caller ever takes over.</summary>
     public required int MaxAttempts { get; init; }
 }
 
@@ -122,23 +122,23 @@ public enum AcquireStatus
     /// <summary>The id is the caller's until the lease ends.</summary>
     Acquired = 1,
 
-    /// <summary>Somebody else holds it.</summary>
+    /// <summary>Another caller holds it.</summary>
     InFlight = 2,
 
-    /// <summary>The deed is done; here is how it ended.</summary>
+    /// <summary>The operation is done; here is how it ended.</summary>
     Completed = 3,
 
     /// <summary>The id was used to ask for something else.</summary>
     Mismatch = 4,
 
-    /// <summary>It was begun as often as it may be, and no claim was ever completed: nobody knows whether it was done.</summary>
+    /// <summary>It was begun as often as it may be, and no claim was ever completed: whether it was done is unknown.</summary>
     Abandoned = 5,
 }
 
 /// <summary>What a store answered to a claim, with what belongs to the answer.</summary>
-public readonly record struct AcquireAnswer
+public readonly record struct AcquireResult
 {
-    private AcquireAnswer(AcquireStatus status) => Status = status;
+    private AcquireResult(AcquireStatus status) => Status = status;
 
     /// <summary>Which answer it is.</summary>
     public AcquireStatus Status { get; }
@@ -146,14 +146,14 @@ public readonly record struct AcquireAnswer
     /// <summary>Acquired: the stamp of this claim. In flight: that of the other one.</summary>
     public long Fence { get; private init; }
 
-    /// <summary>Acquired: the number of this try, 1 for the first. Above 1, earlier ones may have done the deed.</summary>
+    /// <summary>Acquired: the number of this try, 1 for the first. Above 1, earlier ones may have done the operation.</summary>
     public int Attempt { get; private init; }
 
     /// <summary>In flight: time until the lease of the other one ends.</summary>
     public TimeSpan RetryAfter { get; private init; }
 
     /// <summary>Completed: how it ended.</summary>
-    public IdempotencyEnding Ending { get; private init; }
+    public IdempotencyCompletion Completion { get; private init; }
 
     /// <summary>Completed: what was kept.</summary>
     public ReadOnlyMemory<byte> Payload { get; private init; }
@@ -162,44 +162,44 @@ public readonly record struct AcquireAnswer
     /// its place.</summary>
     public TimeSpan KeptFor { get; private init; }
 
-    /// <summary>True when somebody else's claim had lapsed and this one takes its place.</summary>
+    /// <summary>True when another caller's claim had lapsed and this one takes its place.</summary>
     public bool TookOver => Attempt > 1;
 
     /// <summary>The id is the caller's.</summary>
     /// <param name="fence">Above zero, larger than every earlier one of the id.</param>
     /// <param name="attempt">1, or above 1 for a takeover.</param>
-    public static AcquireAnswer Acquired(long fence, int attempt) => new(AcquireStatus.Acquired) { Fence = fence, Attempt = attempt };
+    public static AcquireResult Acquired(long fence, int attempt) => new(AcquireStatus.Acquired) { Fence = fence, Attempt = attempt };
 
-    /// <summary>Somebody else holds it.</summary>
-    public static AcquireAnswer InFlight(long fence, TimeSpan retryAfter) => new(AcquireStatus.InFlight) { Fence = fence, RetryAfter = retryAfter };
-
-    /// <summary>The operation was completed.</summary>
-    public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload) => Completed(ending, payload, TimeSpan.Zero);
+    /// <summary>Another caller holds it.</summary>
+    public static AcquireResult InFlight(long fence, TimeSpan retryAfter) => new(AcquireStatus.InFlight) { Fence = fence, RetryAfter = retryAfter };
 
     /// <summary>The operation was completed.</summary>
-    /// <param name="ending">How it ended.</param>
+    public static AcquireResult Completed(IdempotencyCompletion completion, ReadOnlyMemory<byte> payload) => Completed(completion, payload, TimeSpan.Zero);
+
+    /// <summary>The operation was completed.</summary>
+    /// <param name="completion">How it ended.</param>
     /// <param name="payload">What was kept. It is not changed any more.</param>
     /// <param name="keptFor">How much longer it is kept; never more than that. Zero: not said.</param>
-    public static AcquireAnswer Completed(IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan keptFor) =>
-        new(AcquireStatus.Completed) { Ending = ending, Payload = payload, KeptFor = keptFor };
+    public static AcquireResult Completed(IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan keptFor) =>
+        new(AcquireStatus.Completed) { Completion = completion, Payload = payload, KeptFor = keptFor };
 
     /// <summary>The id was used to ask for something else.</summary>
-    public static AcquireAnswer Mismatch { get; } = new(AcquireStatus.Mismatch);
+    public static AcquireResult Mismatch { get; } = new(AcquireStatus.Mismatch);
 
     /// <summary>It was begun as often as it may be.</summary>
-    public static AcquireAnswer Abandoned { get; } = new(AcquireStatus.Abandoned);
+    public static AcquireResult Abandoned { get; } = new(AcquireStatus.Abandoned);
 }
 
-/// <summary>How a deed ended.</summary>
-public enum IdempotencyEnding
+/// <summary>How an operation ended.</summary>
+public enum IdempotencyCompletion
 {
-    /// <summary>No ending: the content of <c>default</c>.</summary>
+    /// <summary>No outcome: the content of <c>default</c>.</summary>
     None = 0,
 
     /// <summary>Done, with a result (which may be an error that is to be repeated as it is).</summary>
     Completed = 1,
 
-    /// <summary>It may have been done and there is no result: duplicates are told so, and nobody begins it again.</summary>
+    /// <summary>It may have been done and there is no result: duplicates are told so, and it is not begun again.</summary>
     Indeterminate = 2,
 }
 
@@ -226,7 +226,7 @@ public enum IdempotencyState
 /// <param name="State">Its state.</param>
 /// <param name="Fence">Its fence; 0 when absent.</param>
 /// <param name="RetryAfter">While in progress: time until the lease ends.</param>
-public readonly record struct PeekAnswer(IdempotencyState State, long Fence, TimeSpan RetryAfter);
+public readonly record struct PeekResult(IdempotencyState State, long Fence, TimeSpan RetryAfter);
 
 /// <summary>Why a store could not answer.</summary>
 public enum IdempotencyStoreFault

@@ -13,5 +13,5 @@ public interface IResolvableIdempotencyStore : IIdempotencyStore
     /// <exception cref="ArgumentException">The request makes no sense, or the payload is larger than <see cref="IdempotencyStoreTraits.MaxPayloadBytes"/>;
     /// nothing was changed.</exception>
     /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
-    ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default);
+    ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default);
 }

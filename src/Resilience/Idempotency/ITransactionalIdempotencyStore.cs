@@ -13,13 +13,13 @@ public interface ITransactionalIdempotencyStore : IIdempotencyStore
     /// <param name="cancellationToken">Ends the wait; the transaction may be unusable afterwards.</param>
     /// <exception cref="ArgumentException">The request makes no sense, or the transaction is one of another provider.</exception>
     /// <exception cref="IdempotencyStoreException">The store could not be asked, or holds something that is no record.</exception>
-    ValueTask<AcquireAnswer> TryAcquireAsync(DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken = default);
+    ValueTask<AcquireResult> TryAcquireAsync(DbTransaction transaction, AcquireRequest request, CancellationToken cancellationToken = default);
 
     /// <summary>Keeps how the operation ended inside a transaction of the caller; make it the last statement before the commit.</summary>
     /// <param name="transaction">An open transaction on a connection to the database of the store.</param>
     /// <param name="id">The id.</param>
     /// <param name="fence">The fence of the claim.</param>
-    /// <param name="ending">How it ended.</param>
+    /// <param name="completion">How it ended.</param>
     /// <param name="payload">What duplicates will receive.</param>
     /// <param name="retention">How long to keep it.</param>
     /// <param name="cancellationToken">Ends the wait; the transaction may be unusable afterwards.</param>
@@ -30,7 +30,7 @@ public interface ITransactionalIdempotencyStore : IIdempotencyStore
         DbTransaction transaction,
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default);

@@ -12,19 +12,19 @@ public enum IdempotencyFinish
     /// <summary>Recorded.</summary>
     Kept = 1,
 
-    /// <summary>The claim was lost before: somebody else may have done the deed as well, and his outcome counts.</summary>
+    /// <summary>The claim was lost before: another caller may have executed the operation as well, and its outcome counts.</summary>
     Lost = 2,
 
-    /// <summary>The store did not take it in time. The claim is left as it is, and lapses: the deed may be begun again.</summary>
+    /// <summary>The store did not take it in time. The claim is left as it is, and lapses: the operation may be begun again.</summary>
     StoreFailed = 3,
 
     /// <summary>There was no protection to begin with.</summary>
     Unprotected = 4,
 }
 
-/// <summary>The right to do one deed, from an <see cref="IdempotencyGate"/>. End it once: complete, release, or hold.</summary>
+/// <summary>The right to do one operation, from an <see cref="IdempotencyGate"/>. End it once: complete, release, or hold.</summary>
 /// <remarks>
-/// While it is open its lease is renewed in the background. Thread-safe. What the deed needs to protect the next system is here as well:
+/// While it is open its lease is renewed in the background. Thread-safe. What the operation needs to protect the next system is here as well:
 /// <see cref="Fence"/> for a resource that can compare numbers, <see cref="DeriveKey"/> for a service that knows idempotency keys.
 /// </remarks>
 public sealed partial class IdempotencyClaim : IAsyncDisposable
@@ -36,8 +36,8 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     private const int Lost = 1, ToldToStop = 2; // in _isLost
 
     private readonly IdempotencyGate _gate;
-    private CancellationTokenSource? _lostSource; // made when somebody asks for its token
-    private Rarities? _rare;
+    private CancellationTokenSource? _lostSource; // made when its token is asked for
+    private RareState? _rare;
     private long _number;
     private int _ended;
     private int _isLost;
@@ -55,14 +55,14 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>The span of the call that was given the claim, for what the keeper has to say of it.</summary>
     internal Activity? Span { get; }
 
-    /// <summary>The deed.</summary>
+    /// <summary>The operation.</summary>
     public IdempotencyId Id { get; }
 
-    /// <summary>The stamp of this claim: above zero, and larger than that of every earlier claim of this deed. Send it along, and let the
-    /// resource refuse a smaller one than it has seen. 0 when unprotected.</summary>
+    /// <summary>The stamp of this claim: above zero, and larger than that of every earlier claim of this operation. Send it along, and let the
+    /// resource reject a smaller one than it has seen. 0 when unprotected.</summary>
     public long Fence { get; private set; }
 
-    /// <summary>1 for the first; above 1, earlier ones lapsed and may have done the deed.</summary>
+    /// <summary>1 for the first; above 1, earlier ones lapsed and may have done the operation.</summary>
     public int Attempt { get; private set; }
 
     /// <summary>True when an earlier claim lapsed and this one took its place.</summary>
@@ -71,7 +71,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>False when the store could not be asked and the options allow to go on.</summary>
     public bool IsProtected => Fence > 0;
 
-    /// <summary>True when the claim was lost: the lease could not be renewed, or somebody took over.</summary>
+    /// <summary>True when the claim was lost: the lease could not be renewed, or another caller took over.</summary>
     public bool IsLost => Volatile.Read(ref _isLost) == Lost; // pairs with Lose
 
     /// <summary>True after <see cref="PassPointOfNoReturn"/>.</summary>
@@ -123,44 +123,44 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>
     public Guid Nonce => IsProtected ? _gate.NonceOf(_number) : Guid.Empty;
 
-    /// <summary>Says that from here on the deed may have been done: a failure will be recorded as unknown and nobody will begin again.</summary>
+    /// <summary>Says that from here on the operation may have been done: a failure will be recorded as unknown and the operation will not begin again.</summary>
     /// <remarks>Call it right before the first effect that cannot be taken back.</remarks>
     public void PassPointOfNoReturn() => _isPastPointOfNoReturn = true;
 
-    /// <summary>A key for a call to another service, the same at every attempt of this deed and for this purpose, by whatever process.</summary>
+    /// <summary>A key for a call to another service, the same at every attempt of this operation and for this purpose, by whatever process.</summary>
     /// <param name="purpose">Which of the calls it is ("charge"); two calls need two purposes.</param>
     /// <returns>32 hexadecimal digits.</returns>
     /// <exception cref="ArgumentException"><paramref name="purpose"/> is null or empty.</exception>
     public string DeriveKey(string purpose) => Id.DeriveKey(purpose);
 
-    /// <summary>Records that the deed is done. Duplicates receive the content from now on.</summary>
+    /// <summary>Records that the operation is done. Duplicates receive the content from now on.</summary>
     /// <param name="kind">What the content is.</param>
-    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the deed was done, without it.</param>
+    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the operation was done, without it.</param>
     /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
     public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content, null);
+        return _gate.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, null);
     }
 
     /// <inheritdoc cref="CompleteAsync(IdempotencyPayloadKind, ReadOnlyMemory{byte})"/>
     /// <param name="kind">What the content is.</param>
-    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the deed was done, without it.</param>
+    /// <param name="content">The result. If it is larger than the store takes, it is recorded that the operation was done, without it.</param>
     /// <param name="retention">How long it is kept, in place of <see cref="IdempotencyOptions.Retention"/>: a microsecond to ten years.</param>
     /// <exception cref="ArgumentOutOfRangeException">The retention is out of range; the claim stands.</exception>
     public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan retention)
     {
-        IdempotencyStoreArguments.CheckEnding(IdempotencyEnding.Completed, default, retention, int.MaxValue);
+        IdempotencyStoreArguments.CheckCompletion(IdempotencyCompletion.Completed, default, retention, int.MaxValue);
         End();
-        return _gate.CompleteAsync(this, IdempotencyEnding.Completed, kind, content, retention);
+        return _gate.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, retention);
     }
 
-    /// <summary>Records that nobody knows whether the deed was done. Duplicates are told so, with the content if there is any.</summary>
+    /// <summary>Records that it is unknown whether the operation was done. Duplicates are told so, with the content if there is any.</summary>
     /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
     public ValueTask<IdempotencyFinish> CompleteAsUnknownAsync(IdempotencyPayloadKind kind = default, ReadOnlyMemory<byte> content = default)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyEnding.Indeterminate, kind, content, null);
+        return _gate.CompleteAsync(this, IdempotencyCompletion.Indeterminate, kind, content, null);
     }
 
     /// <summary>Records in a transaction of yours that the operation is done: its rows and the record are committed together, or neither is. Make it
@@ -180,8 +180,8 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(transaction);
         if (Volatile.Read(ref _ended) != Open) throw AlreadyEnded();
-        IdempotencyEntry end = await _gate.CompleteInAsync(this, transaction, kind, content, cancellationToken).ConfigureAwait(false);
-        if (end.Answer == IdempotencyAnswer.None)
+        IdempotencyResult end = await _gate.CompleteInAsync(this, transaction, kind, content, cancellationToken).ConfigureAwait(false);
+        if (end.Status == IdempotencyStatus.None)
         {
             if (Interlocked.CompareExchange(ref _ended, Ended, Open) == Open) _gate.EndInTransaction(this, default);
             return IdempotencyFinish.Lost;
@@ -234,7 +234,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
         return _gate.LapseAsync(this);
     }
 
-    /// <summary>Leaves it as it is: nobody knows yet whether the deed was done. The lease is no longer renewed and lapses.</summary>
+    /// <summary>Leaves it as it is: it is not known yet whether the operation was done. The lease is no longer renewed and lapses.</summary>
     /// <exception cref="InvalidOperationException">The claim was ended before.</exception>
     public void Hold()
     {
@@ -253,7 +253,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <param name="answer">What the store said.</param>
     /// <param name="number">What its nonce was made of.</param>
     /// <param name="asked">When it was asked for.</param>
-    internal void Granted(in AcquireAnswer answer, long number, long asked)
+    internal void Granted(in AcquireResult answer, long number, long asked)
     {
         _number = number;
         Fence = answer.Fence;
@@ -306,12 +306,12 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     private static InvalidOperationException AlreadyEnded() => new("This claim was completed, released or held before.");
 
     /// <summary>Made when it is first needed: by the call that asks for the claim or ends it, or by the keeper.</summary>
-    private Rarities Rare => Volatile.Read(ref _rare) ?? Interlocked.CompareExchange(ref _rare, new(), null) ?? _rare!;
+    private RareState Rare => Volatile.Read(ref _rare) ?? Interlocked.CompareExchange(ref _rare, new(), null) ?? _rare!;
 
     /// <summary>What few claims have.</summary>
-    private sealed class Rarities
+    private sealed class RareState
     {
-        internal IdempotencyEntry EndInTransaction;
+        internal IdempotencyResult EndInTransaction;
         internal Exception? WhyUnprotected;
         internal volatile Exception? RenewalError;
     }

@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>What became of a message.</summary>
-public enum MessageAnswer
+public enum MessageResult
 {
     /// <summary>It was processed now: acknowledge it.</summary>
     Processed = 0,
@@ -12,7 +12,7 @@ public enum MessageAnswer
     /// <summary>Another consumer is at it, or this process is stopping: let it be delivered again later.</summary>
     InProgress = 2,
 
-    /// <summary>It was begun, perhaps processed, and nobody knows how that ended; or what is stored about it cannot be read; or its key was
+    /// <summary>It was begun, perhaps processed, and its outcome is unknown; or what is stored about it cannot be read; or its key was
     /// used for another message. It will not be begun again: set it aside for a person.</summary>
     Unknown = 3,
 
@@ -35,7 +35,7 @@ public sealed partial class IdempotencyGate
     /// <param name="serializer">Writes and reads it. Default: simple types.</param>
     /// <param name="fingerprint">What is asked for; see <see cref="Fingerprint.Of(string[])"/>.</param>
     /// <param name="cancellationToken">Cancels the creation and every wait.</param>
-    /// <exception cref="IdempotencyRefusedException">It is being created by somebody else, or nobody knows, or the store cannot be asked.</exception>
+    /// <exception cref="IdempotencyRejectedException">It is being created by another caller, or the outcome is unknown, or the store cannot be asked.</exception>
     /// <exception cref="NotSupportedException">The serializer does not know the type.</exception>
     /// <remarks>What <paramref name="create"/> throws comes out. The key is free again if nothing can have been done, and held until the lease ends
     /// otherwise; see <see cref="IdempotencyOutcomes"/>.</remarks>
@@ -79,11 +79,11 @@ public sealed partial class IdempotencyGate
     /// the claim is lost.</param>
     /// <param name="fingerprint">What the message says, if a key might be used twice.</param>
     /// <param name="cancellationToken">Cancels the processing and every wait.</param>
-    /// <exception cref="IdempotencyRefusedException">The store cannot be asked: let the message be delivered again.</exception>
+    /// <exception cref="IdempotencyRejectedException">The store cannot be asked: let the message be delivered again.</exception>
     /// <remarks>What <paramref name="process"/> throws comes out, and the next delivery processes it again, at once (after a timeout or a cancellation
     /// when the lease has ended), at most <see cref="IdempotencyOptions.MaxAttempts"/> times in all; then the answer is
-    /// <see cref="MessageAnswer.Poison"/>. A refusal of ours (an open circuit) is not counted.</remarks>
-    public async ValueTask<MessageAnswer> ProcessOnceAsync(
+    /// <see cref="MessageResult.Poison"/>. A rejection of ours (an open circuit) is not counted.</remarks>
+    public async ValueTask<MessageResult> ProcessOnceAsync(
         IdempotencyKey message,
         Func<IdempotencyClaim, CancellationToken, ValueTask> process,
         Fingerprint fingerprint = default,
@@ -94,24 +94,24 @@ public sealed partial class IdempotencyGate
         ProcessState state = new(process, Classifier);
         Outcome<Nothing> outcome = await execution.RunAsync(
             message.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken).ConfigureAwait(false);
-        if (outcome.IsSuccess) return state.HasRun ? MessageAnswer.Processed : MessageAnswer.SeenBefore;
-        if (outcome.Refusal is IdempotencyRefusal refusal)
+        if (outcome.IsSuccess) return state.HasRun ? MessageResult.Processed : MessageResult.SeenBefore;
+        if (outcome.Rejection is IdempotencyRejection rejection)
         {
-            switch (refusal.Why)
+            switch (rejection.Why)
             {
-                case IdempotencyRefusalReason.ResultNotKept:
-                    return MessageAnswer.SeenBefore;
-                case IdempotencyRefusalReason.Busy or IdempotencyRefusalReason.ClaimLost or IdempotencyRefusalReason.Stopping:
-                    return MessageAnswer.InProgress;
-                case IdempotencyRefusalReason.OutcomeUnknown when refusal.AreAttemptsUsedUp:
-                    return MessageAnswer.Poison;
-                case IdempotencyRefusalReason.OutcomeUnknown or IdempotencyRefusalReason.Unreadable or IdempotencyRefusalReason.KeyReused:
-                    return MessageAnswer.Unknown;
+                case IdempotencyRejectionReason.ResultNotKept:
+                    return MessageResult.SeenBefore;
+                case IdempotencyRejectionReason.Busy or IdempotencyRejectionReason.ClaimLost or IdempotencyRejectionReason.Stopping:
+                    return MessageResult.InProgress;
+                case IdempotencyRejectionReason.OutcomeUnknown when rejection.AreAttemptsUsedUp:
+                    return MessageResult.Poison;
+                case IdempotencyRejectionReason.OutcomeUnknown or IdempotencyRejectionReason.Unreadable or IdempotencyRejectionReason.KeyReused:
+                    return MessageResult.Unknown;
             }
         }
 
         outcome.GetValueOrThrow();
-        return MessageAnswer.Unknown; // not reached: an outcome without a result throws
+        return MessageResult.Unknown; // not reached: an outcome without a result throws
     }
 
     private static async ValueTask<Outcome<T>> CaughtAsync<T>(

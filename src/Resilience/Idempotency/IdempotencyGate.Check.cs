@@ -19,7 +19,7 @@ public sealed partial class IdempotencyGate
         cancellationToken.ThrowIfCancellationRequested();
         IdempotencyId id = IdempotencyKey.Shared($"store check {NonceOf(NextNumber()):N}").ToId();
         AcquireRequest request = new() { Id = id, Nonce = NonceOf(NextNumber()), Lease = CheckedLease, Retention = CheckedLease, MaxAttempts = 1 };
-        AcquireAnswer answer = await _store.AcquireAsync(request).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
+        AcquireResult answer = await _store.AcquireAsync(request).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         bool isGivenBack = answer.Status == AcquireStatus.Acquired
             && await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).AsTask().WaitAsync(cancellationToken).ConfigureAwait(false);
         if (!isGivenBack)

@@ -7,19 +7,19 @@ public sealed partial class IdempotencyGate
 {
     /// <summary>Records an outcome. The caller may have left long ago: his token has no say here.</summary>
     internal ValueTask<IdempotencyFinish> CompleteAsync(
-        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention) =>
-        claim.IsProtected && CompleteInMemory(claim, ending, kind, content, retention ?? _options.Retention) is { } finish
+        IdempotencyClaim claim, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention) =>
+        claim.IsProtected && CompleteInMemory(claim, completion, kind, content, retention ?? _options.Retention) is { } finish
             ? new(finish)
-            : CompleteSlowlyAsync(claim, ending, kind, content, retention);
+            : CompleteSlowlyAsync(claim, completion, kind, content, retention);
 
     /// <summary>The short way to the store in memory. Null when that is not the store, or failed to keep a payload: then it is tried the long way.</summary>
     private IdempotencyFinish? CompleteInMemory(
-        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan retention)
+        IdempotencyClaim claim, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan retention)
     {
         bool? isKept;
         try
         {
-            isKept = _store.CompleteInMemory(claim.Id, claim.Fence, ending, kind, content.Span, retention);
+            isKept = _store.CompleteInMemory(claim.Id, claim.Fence, completion, kind, content.Span, retention);
         }
         catch (Exception failed)
         {
@@ -30,24 +30,25 @@ public sealed partial class IdempotencyGate
         if (isKept is null) return null;
         try
         {
-            if (isKept == true) IdempotencyTelemetry.Ended(_environment, NameOf(ending));
+            if (isKept == true) IdempotencyTelemetry.Ended(_environment, NameOf(completion));
             else IdempotencyTelemetry.NotKept(_environment, claim, IdempotencyFinish.Lost, null);
         }
         finally
         {
-            if (_claims.Leave(claim) is { } followers) TellCopy(followers, isKept == true, ending, kind, content);
+            if (_claims.Leave(claim) is { } followers) TellCopy(followers, isKept == true, completion, kind, content);
         }
 
         return isKept == true ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
     }
 
     /// <summary>The content stays the caller's, so those who follow receive one of their own.</summary>
-    private static void TellCopy(ClaimFollowers followers, bool isKept, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
+    private static void TellCopy(
+        ClaimFollowers followers, bool isKept, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
-        IdempotencyEntry end = default;
+        IdempotencyResult end = default;
         try
         {
-            if (isKept) end = IdempotencyEntry.KeptNow(ending, kind, content.ToArray());
+            if (isKept) end = IdempotencyResult.KeptNow(completion, kind, content.ToArray());
         }
         finally
         {
@@ -55,28 +56,28 @@ public sealed partial class IdempotencyGate
         }
     }
 
-    private static string NameOf(IdempotencyEnding ending) => ending == IdempotencyEnding.Completed ? "completed" : "unknown";
+    private static string NameOf(IdempotencyCompletion completion) => completion == IdempotencyCompletion.Completed ? "completed" : "unknown";
 
     private async ValueTask<IdempotencyFinish> CompleteSlowlyAsync(
-        IdempotencyClaim claim, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention)
+        IdempotencyClaim claim, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention)
     {
         IdempotencyFinish finish = IdempotencyFinish.Unprotected;
-        IdempotencyEntry end = default;
+        IdempotencyResult end = default;
         try
         {
             byte[] payload = Frame(ref kind, content.Span);
-            end = IdempotencyEntry.KeptNow(ending, kind, payload.AsMemory(IdempotencyPayload.Overhead));
+            end = IdempotencyResult.KeptNow(completion, kind, payload.AsMemory(IdempotencyPayload.Overhead));
             if (claim.IsProtected)
             {
                 long asked = _clock.NowMs;
                 TimeSpan kept = retention ?? _options.Retention;
-                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, ending, payload, kept).ConfigureAwait(false);
+                bool isKept = await _store.CompleteAsync(claim.Id, claim.Fence, completion, payload, kept).ConfigureAwait(false);
                 finish = isKept ? IdempotencyFinish.Kept : IdempotencyFinish.Lost;
                 if (isKept) _replays?.Keep(claim.Id, claim.Fingerprint, end, asked, kept);
             }
 
             if (finish == IdempotencyFinish.Lost) IdempotencyTelemetry.NotKept(_environment, claim, finish, null);
-            else IdempotencyTelemetry.Ended(_environment, NameOf(ending));
+            else IdempotencyTelemetry.Ended(_environment, NameOf(completion));
         }
         catch (Exception failed)
         {
@@ -101,7 +102,7 @@ public sealed partial class IdempotencyGate
     /// <summary>Records an outcome in the caller's transaction. The lease is renewed no more: the row is locked, and a renewal would wait for the very
     /// transaction that it is to protect.</summary>
     /// <returns>What duplicates receive once it is committed; none when the claim is lost.</returns>
-    internal async ValueTask<IdempotencyEntry> CompleteInAsync(
+    internal async ValueTask<IdempotencyResult> CompleteInAsync(
         IdempotencyClaim claim, DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         ITransactionalIdempotencyStore transactional = Transactional;
@@ -112,7 +113,7 @@ public sealed partial class IdempotencyGate
         try
         {
             isKept = await transactional.CompleteAsync(
-                transaction, claim.Id, claim.Fence, IdempotencyEnding.Completed, payload, _options.Retention, cancellationToken).ConfigureAwait(false);
+                transaction, claim.Id, claim.Fence, IdempotencyCompletion.Completed, payload, _options.Retention, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -120,17 +121,17 @@ public sealed partial class IdempotencyGate
             throw;
         }
 
-        return isKept ? IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, kind, payload.AsMemory(IdempotencyPayload.Overhead)) : default;
+        return isKept ? IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, kind, payload.AsMemory(IdempotencyPayload.Overhead)) : default;
     }
 
     /// <summary>Ends a claim that was completed in a transaction.</summary>
     /// <param name="claim">The claim.</param>
     /// <param name="end">What those who wait here receive: the outcome when it was committed; none when that is not known, so that they ask.</param>
-    internal void EndInTransaction(IdempotencyClaim claim, in IdempotencyEntry end)
+    internal void EndInTransaction(IdempotencyClaim claim, in IdempotencyResult end)
     {
         try
         {
-            IdempotencyTelemetry.Ended(_environment, end.Answer == IdempotencyAnswer.Replayed ? "completed" : "held");
+            IdempotencyTelemetry.Ended(_environment, end.Status == IdempotencyStatus.Replayed ? "completed" : "held");
         }
         finally
         {
@@ -193,24 +194,24 @@ public sealed partial class IdempotencyGate
         }
     }
 
-    /// <summary>After a claim was lost: the outcome that somebody else recorded, so that all callers are told the same.</summary>
+    /// <summary>After a claim was lost: the outcome that another caller recorded, so that all callers are told the same.</summary>
     /// <returns>Replayed or unknown if there is one; otherwise busy.</returns>
-    public async ValueTask<IdempotencyEntry> ReadOutcomeAsync(IdempotencyId id, Fingerprint fingerprint)
+    public async ValueTask<IdempotencyResult> ReadOutcomeAsync(IdempotencyId id, Fingerprint fingerprint)
     {
         try
         {
-            PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyEntry.Busy(HintFor(seen.RetryAfter));
-            AcquireAnswer answer = await _store.AcquireAsync(RequestFor(id, fingerprint, NextNumber())).ConfigureAwait(false);
+            PeekResult seen = await _store.PeekAsync(id).ConfigureAwait(false);
+            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate)) return IdempotencyResult.Busy(HintFor(seen.RetryAfter));
+            AcquireResult answer = await _store.AcquireAsync(RequestFor(id, fingerprint, NextNumber())).ConfigureAwait(false);
             if (answer.Status != AcquireStatus.Acquired) return EntryOf(answer);
 
             // It expired in this very moment; we came to look, not to do.
             await _store.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
-            return IdempotencyEntry.Busy(LeastRetryAfter);
+            return IdempotencyResult.Busy(MinRetryAfter);
         }
         catch (IdempotencyStoreException failed)
         {
-            return failed.Fault == IdempotencyStoreFault.Corrupt ? IdempotencyEntry.Unreadable(failed) : IdempotencyEntry.Unavailable(failed);
+            return failed.Fault == IdempotencyStoreFault.Corrupt ? IdempotencyResult.Unreadable(failed) : IdempotencyResult.Unavailable(failed);
         }
     }
 
@@ -236,12 +237,12 @@ public sealed partial class IdempotencyGate
         if (claim.HasEnded) return;
         IdempotencyTelemetry.Lost(_environment, claim);
 
-        // Those who wait here may ask the store again: somebody else may hold the key, or nobody.
+        // Those who wait here may ask the store again: another caller may hold the key, or none.
         Leave(claim, default);
         claim.Lose();
     }
 
-    /// <summary>One caller in an interval sends somebody to sweep, and does not wait for him.</summary>
+    /// <summary>One caller in an interval starts a sweep, and does not wait for it.</summary>
     private void PurgeInBackground()
     {
         long due = Volatile.Read(ref _purgeAt), now = _clock.NowMs;
@@ -251,11 +252,11 @@ public sealed partial class IdempotencyGate
 
     private async Task PurgeAsync()
     {
-        const int Most = 1000, Rounds = 100;
+        const int Max = 1000, Rounds = 100;
         _replays?.Sweep(_clock.NowMs);
         try
         {
-            for (int round = 0; round < Rounds && await _store.PurgeAsync(Most).ConfigureAwait(false) == Most; round++)
+            for (int round = 0; round < Rounds && await _store.PurgeAsync(Max).ConfigureAwait(false) == Max; round++)
             {
                 // as long as there is more
             }

@@ -1,15 +1,15 @@
 namespace Resilience;
 
-/// <content>Duplicates of a deed that this process is asking for or doing.</content>
+/// <content>Duplicates of an operation that this process is asking for or doing.</content>
 public sealed partial class IdempotencyGate
 {
-    private static readonly TimeSpan LongestHint = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaxHint = TimeSpan.FromSeconds(5);
 
     /// <param name="mine">Enters the place of the first if that gives up.</param>
     /// <param name="followers">Those of the first; null when the first asks for something else.</param>
     /// <param name="isOwned">Whether the first holds the key.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    private async ValueTask<IdempotencyEntry> FollowAsync(
+    private async ValueTask<IdempotencyResult> FollowAsync(
         IdempotencyClaim mine, ClaimFollowers? followers, bool isOwned, CancellationToken cancellationToken)
     {
         long waitUntil = WaitUntil();
@@ -18,13 +18,13 @@ public sealed partial class IdempotencyGate
             if (followers is null)
             {
                 // Known to be another request only when the other one holds the key; until then the store decides, for us alone.
-                if (isOwned) return IdempotencyEntry.KeyReused;
+                if (isOwned) return IdempotencyResult.KeyReused;
                 return await LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
             }
 
-            IdempotencyEntry? entry = await WaitForAsync(followers, waitUntil, cancellationToken).ConfigureAwait(false);
-            if (entry is not { } known) return IdempotencyEntry.Busy(LeastRetryAfter);
-            if (known.Answer != IdempotencyAnswer.None) return known;
+            IdempotencyResult? entry = await WaitForAsync(followers, waitUntil, cancellationToken).ConfigureAwait(false);
+            if (entry is not { } known) return IdempotencyResult.Busy(MinRetryAfter);
+            if (known.Status != IdempotencyStatus.None) return known;
 
             // The first gave up: one of those who waited takes its place, the others follow that one.
             if (_claims.TryEnter(mine, out followers, out isOwned)) return await LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
@@ -32,21 +32,21 @@ public sealed partial class IdempotencyGate
     }
 
     /// <summary>What a duplicate is told when nothing is known about the end of the first.</summary>
-    private TimeSpan LeastRetryAfter => _options.Lease < TimeSpan.FromSeconds(3) ? _options.Lease / 3 : TimeSpan.FromSeconds(1);
+    private TimeSpan MinRetryAfter => _options.Lease < TimeSpan.FromSeconds(3) ? _options.Lease / 3 : TimeSpan.FromSeconds(1);
 
     /// <summary>When to come back while another process holds the key. The rest of its lease bounds how long a dead owner is waited for; most
     /// owners are alive and end soon. What has run for some time is expected to run for as long again, within bounds.</summary>
     /// <param name="left">The rest of the lease.</param>
     private TimeSpan HintFor(TimeSpan left)
     {
-        if (left <= TimeSpan.Zero) return LeastRetryAfter; // another caller is about to begin, or holds it in a transaction
-        TimeSpan elapsed = _options.Lease - left, hint = elapsed < LongestHint ? elapsed : LongestHint;
-        if (hint < LeastRetryAfter) hint = LeastRetryAfter;
+        if (left <= TimeSpan.Zero) return MinRetryAfter; // another caller is about to begin, or holds it in a transaction
+        TimeSpan elapsed = _options.Lease - left, hint = elapsed < MaxHint ? elapsed : MaxHint;
+        if (hint < MinRetryAfter) hint = MinRetryAfter;
         return left < hint ? left : hint;
     }
 
     /// <summary>The outcome of the first; none when it gave up; null when this one may not wait (any longer).</summary>
-    private async ValueTask<IdempotencyEntry?> WaitForAsync(ClaimFollowers followers, long waitUntil, CancellationToken cancellationToken)
+    private async ValueTask<IdempotencyResult?> WaitForAsync(ClaimFollowers followers, long waitUntil, CancellationToken cancellationToken)
     {
         if (!TryCount(ref followers.Waiters, _options.MaxWaitersPerKey)) return null;
         if (!TryCount(ref _waiters, _options.MaxWaiters))
@@ -58,10 +58,10 @@ public sealed partial class IdempotencyGate
         bool isCounted = IdempotencyTelemetry.BeginsToWait(_environment);
         try
         {
-            // Whoever does not wait for the first still waits to hear whether there is one: perhaps the deed is done already.
+            // A caller that does not wait for the first still waits to learn whether there is one: perhaps the operation is done already.
             long answerBy = Math.Max(waitUntil, Clock.After(_clock.NowMs, _options.AcquireTimeout));
             if (!await CompletesAsync(followers.Answered, answerBy, cancellationToken).ConfigureAwait(false)) return null;
-            Task<IdempotencyEntry> ended = followers.Ended;
+            Task<IdempotencyResult> ended = followers.Ended;
             if (!ended.IsCompleted && waitUntil == 0) return null;
             return await CompletesAsync(ended, waitUntil, cancellationToken).ConfigureAwait(false) ? await ended.ConfigureAwait(false) : null;
         }
@@ -73,9 +73,9 @@ public sealed partial class IdempotencyGate
         }
     }
 
-    private static bool TryCount(ref int count, int most)
+    private static bool TryCount(ref int count, int max)
     {
-        if (Interlocked.Increment(ref count) <= most) return true;
+        if (Interlocked.Increment(ref count) <= max) return true;
         Interlocked.Decrement(ref count);
         return false;
     }

@@ -14,7 +14,7 @@ public sealed partial class IdempotencyGate
     /// <summary>True after <see cref="BeginStopping"/>.</summary>
     public bool IsStopping => _isStopping;
 
-    /// <summary>From now on nothing new is begun: who asks receives the outcome if there is one, otherwise <see cref="IdempotencyAnswer.Stopping"/>. What
+    /// <summary>From now on nothing new is begun: who asks receives the outcome if there is one, otherwise <see cref="IdempotencyStatus.Stopping"/>. What
     /// runs goes on. A claim that is held from now on lapses at once: its call has ended, and no other process has to wait for its lease.</summary>
     /// <remarks>Gates made by <see cref="For"/> stop too. A host does this for the gates of its container. It cannot be taken back.</remarks>
     public void BeginStopping()
@@ -45,26 +45,26 @@ public sealed partial class IdempotencyGate
     {
         foreach (IdempotencyClaim claim in _claims.All())
         {
-            if (_clock.IsSystem) _clock.Post(new StopTold(claim));
+            if (_clock.IsSystem) _clock.Post(new StopNotification(claim));
             else claim.TellToStop();
         }
 
         foreach (IdempotencyGate gate in _underTerms.Values) gate.TellToStop();
     }
 
-    private sealed class StopTold(IdempotencyClaim claim) : IThreadPoolWorkItem
+    private sealed class StopNotification(IdempotencyClaim claim) : IThreadPoolWorkItem
     {
         public void Execute() => claim.TellToStop();
     }
 
     /// <summary>While the gate stops: an outcome that there is, and no claim.</summary>
-    private async ValueTask<IdempotencyEntry> LookOnlyAsync(IdempotencyClaim claim)
+    private async ValueTask<IdempotencyResult> LookOnlyAsync(IdempotencyClaim claim)
     {
-        IdempotencyEntry entry = default;
+        IdempotencyResult entry = default;
         try
         {
             entry = await ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
-            if (entry.Answer == IdempotencyAnswer.Busy) entry = IdempotencyEntry.Stopping;
+            if (entry.Status == IdempotencyStatus.Busy) entry = IdempotencyResult.Stopping;
         }
         finally
         {

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
-/// <summary>Sees to it that a deed is done once: the first who comes with a key receives a claim, whoever comes again the outcome.</summary>
+/// <summary>Sees to it that an operation is done once: the first caller with a key receives a claim, later ones the outcome.</summary>
 /// <remarks>
 /// <para>What it promises: at most one execution for each lease, as long as the store keeps its state; the outcome that is recorded is one
 /// for ever (until the retention has passed). That the <em>effect</em> happens once needs one thing more: the record committed in the
@@ -80,7 +80,7 @@ public sealed partial class IdempotencyGate : IDisposable
         return (store ?? new InMemoryIdempotencyStore(timeProvider: clock.Time), copy, environment);
     }
 
-    /// <summary>The name in telemetry and refusals.</summary>
+    /// <summary>The name in telemetry and rejections.</summary>
     public string Name { get; }
 
     /// <summary>The store behind it.</summary>
@@ -99,28 +99,28 @@ public sealed partial class IdempotencyGate : IDisposable
 
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
-    /// <summary>Asks to begin a deed.</summary>
-    /// <param name="id">The deed; see <see cref="IdempotencyKey.ToId"/>.</param>
+    /// <summary>Asks to begin an operation.</summary>
+    /// <param name="id">The operation; see <see cref="IdempotencyKey.ToId"/>.</param>
     /// <param name="fingerprint">What is asked for.</param>
     /// <param name="cancellationToken">Ends the wait. A claim that arrives too late is given back.</param>
     /// <returns>An answer. If it has a claim, the caller must end that: complete, release, or hold.</returns>
     /// <exception cref="OperationCanceledException">The caller has left.</exception>
-    public ValueTask<IdempotencyEntry> EnterAsync(IdempotencyId id, Fingerprint fingerprint, CancellationToken cancellationToken = default)
+    public ValueTask<IdempotencyResult> EnterAsync(IdempotencyId id, Fingerprint fingerprint, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (_clock.NowMs >= Volatile.Read(ref _purgeAt)) PurgeInBackground();
-        if (_replays is not null && _replays.TryFind(id, fingerprint, _clock.NowMs, out IdempotencyEntry known))
+        if (_replays is not null && _replays.TryFind(id, fingerprint, _clock.NowMs, out IdempotencyResult known))
         {
             IdempotencyTelemetry.Answered(_environment, id, known);
             return new(known);
         }
 
         IdempotencyClaim mine = new(this, id, fingerprint);
-        ValueTask<IdempotencyEntry> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
+        ValueTask<IdempotencyResult> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
             ? LeadAsync(mine, WaitUntil(), cancellationToken)
             : FollowAsync(mine, followers, isOwned, cancellationToken);
         if (!entering.IsCompletedSuccessfully) return AnsweredAsync(id, entering);
-        IdempotencyEntry entry = entering.Result;
+        IdempotencyResult entry = entering.Result;
         IdempotencyTelemetry.Answered(_environment, id, entry);
         return new(entry);
     }
@@ -133,9 +133,9 @@ public sealed partial class IdempotencyGate : IDisposable
         _store.Dispose();
     }
 
-    private async ValueTask<IdempotencyEntry> AnsweredAsync(IdempotencyId id, ValueTask<IdempotencyEntry> entering)
+    private async ValueTask<IdempotencyResult> AnsweredAsync(IdempotencyId id, ValueTask<IdempotencyResult> entering)
     {
-        IdempotencyEntry entry = await entering.ConfigureAwait(false);
+        IdempotencyResult entry = await entering.ConfigureAwait(false);
         IdempotencyTelemetry.Answered(_environment, id, entry);
         return entry;
     }
@@ -143,15 +143,15 @@ public sealed partial class IdempotencyGate : IDisposable
     private long WaitUntil() => _options.WhenInFlight == WhenInFlight.Wait ? Clock.After(_clock.NowMs, _options.MaxWait) : 0;
 
     /// <summary>Asks the store for all who come with this key at this moment, and goes on asking while it is worth waiting.</summary>
-    private ValueTask<IdempotencyEntry> LeadAsync(IdempotencyClaim claim, long waitUntil, CancellationToken cancellationToken)
+    private ValueTask<IdempotencyResult> LeadAsync(IdempotencyClaim claim, long waitUntil, CancellationToken cancellationToken)
     {
         if (_isStopping) return LookOnlyAsync(claim);
         long asked = _clock.NowMs, number = NextNumber();
         AcquireRequest request = RequestFor(claim, number);
-        ValueTask<AcquireAnswer> acquiring = _store.AcquireAsync(request);
+        ValueTask<AcquireResult> acquiring = _store.AcquireAsync(request);
         if (acquiring.IsCompletedSuccessfully)
         {
-            AcquireAnswer answer = acquiring.Result;
+            AcquireResult answer = acquiring.Result;
             if (answer.Status != AcquireStatus.InFlight) return new(Settle(claim, answer, asked, number));
             acquiring = new(answer);
         }
@@ -159,17 +159,17 @@ public sealed partial class IdempotencyGate : IDisposable
         return LeadSlowlyAsync(claim, acquiring, asked, number, waitUntil, cancellationToken);
     }
 
-    private async ValueTask<IdempotencyEntry> LeadSlowlyAsync(
-        IdempotencyClaim claim, ValueTask<AcquireAnswer> acquiring, long asked, long number, long waitUntil, CancellationToken cancellationToken)
+    private async ValueTask<IdempotencyResult> LeadSlowlyAsync(
+        IdempotencyClaim claim, ValueTask<AcquireResult> acquiring, long asked, long number, long waitUntil, CancellationToken cancellationToken)
     {
         // Whatever is thrown here, and whenever: the claim leaves the table, or no call of this process could ever begin again.
-        Task<AcquireAnswer> asking = acquiring.AsTask();
+        Task<AcquireResult> asking = acquiring.AsTask();
         bool isSettled = false;
         try
         {
             for (int pauseMs = 25; ; pauseMs = Math.Min(pauseMs * 8 / 5, 1000))
             {
-                AcquireAnswer answer = await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
+                AcquireResult answer = await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
                 if (answer.Status != AcquireStatus.InFlight || _clock.NowMs >= waitUntil)
                 {
                     isSettled = true;
@@ -195,16 +195,16 @@ public sealed partial class IdempotencyGate : IDisposable
         }
         finally
         {
-            // We leave (cancelled): what was asked may still be granted, and nobody else would give it back.
+            // We leave (cancelled): what was asked may still be granted, and nothing else would give it back.
             if (!isSettled) _ = LeaveAsync(claim, asking);
         }
     }
 
-    private async Task LeaveAsync(IdempotencyClaim claim, Task<AcquireAnswer> asking)
+    private async Task LeaveAsync(IdempotencyClaim claim, Task<AcquireResult> asking)
     {
         try
         {
-            AcquireAnswer answer = await asking.ConfigureAwait(false);
+            AcquireResult answer = await asking.ConfigureAwait(false);
             if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(claim.Id, answer.Fence, answer.Attempt).ConfigureAwait(false);
         }
         catch (Exception failed)
@@ -219,7 +219,7 @@ public sealed partial class IdempotencyGate : IDisposable
 
     /// <summary>Looks now and then, with jitter, until the other claim may have ended. What a look shows is a reason to ask, never an answer.</summary>
     private async ValueTask WaitForOtherProcessAsync(
-        IdempotencyId id, AcquireAnswer other, int pauseMs, long waitUntil, CancellationToken cancellationToken)
+        IdempotencyId id, AcquireResult other, int pauseMs, long waitUntil, CancellationToken cancellationToken)
     {
         long leaseEnd = _clock.NowMs + Math.Max(1, (long)other.RetryAfter.TotalMilliseconds);
         while (true)
@@ -233,13 +233,13 @@ public sealed partial class IdempotencyGate : IDisposable
             pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
             try
             {
-                PeekAnswer seen = await _store.PeekAsync(id).ConfigureAwait(false);
+                PeekResult seen = await _store.PeekAsync(id).ConfigureAwait(false);
                 if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
                 leaseEnd = _clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
             }
             catch (IdempotencyStoreException failed) when (failed.IsTransient)
             {
-                // Somebody holds the key, that much is known: a store that is away for a moment is no reason to give up, or to begin.
+                // The key is held, that much is known: a store that is away for a moment is no reason to give up, or to begin.
             }
         }
     }
@@ -266,16 +266,16 @@ public sealed partial class IdempotencyGate : IDisposable
     }
 
     /// <summary>Turns the store's answer to a claim into ours, and tells it to those who follow.</summary>
-    private IdempotencyEntry Settle(IdempotencyClaim claim, in AcquireAnswer answer, long asked, long number)
+    private IdempotencyResult Settle(IdempotencyClaim claim, in AcquireResult answer, long asked, long number)
     {
         if (answer.Status == AcquireStatus.Acquired)
         {
             claim.Granted(answer, number, asked);
             _keeper.Add(claim)?.Own();
-            return IdempotencyEntry.Of(claim);
+            return IdempotencyResult.Of(claim);
         }
 
-        IdempotencyEntry entry = EntryOf(answer);
+        IdempotencyResult entry = EntryOf(answer);
         if (answer.Status == AcquireStatus.Completed) _replays?.Keep(claim.Id, claim.Fingerprint, entry, asked, answer.KeptFor);
 
         // Out of time: those who follow may have more of it than we had, and ask for themselves.
@@ -284,20 +284,20 @@ public sealed partial class IdempotencyGate : IDisposable
         return entry;
     }
 
-    private IdempotencyEntry EntryOf(in AcquireAnswer answer) => answer.Status switch
+    private IdempotencyResult EntryOf(in AcquireResult answer) => answer.Status switch
     {
-        AcquireStatus.Completed => IdempotencyEntry.Kept(answer.Ending, answer.Payload),
-        AcquireStatus.InFlight => IdempotencyEntry.Busy(HintFor(answer.RetryAfter)),
-        AcquireStatus.Mismatch => IdempotencyEntry.KeyReused,
-        _ => IdempotencyEntry.Abandoned,
+        AcquireStatus.Completed => IdempotencyResult.Kept(answer.Completion, answer.Payload),
+        AcquireStatus.InFlight => IdempotencyResult.Busy(HintFor(answer.RetryAfter)),
+        AcquireStatus.Mismatch => IdempotencyResult.KeyReused,
+        _ => IdempotencyResult.Abandoned,
     };
 
-    private IdempotencyEntry SettleFailure(IdempotencyClaim claim, IdempotencyStoreException failed)
+    private IdempotencyResult SettleFailure(IdempotencyClaim claim, IdempotencyStoreException failed)
     {
         // Something lies under this id and cannot be read: whatever the options say, it is not executed again.
         if (failed.Fault == IdempotencyStoreFault.Corrupt)
         {
-            IdempotencyEntry unreadable = IdempotencyEntry.Unreadable(failed);
+            IdempotencyResult unreadable = IdempotencyResult.Unreadable(failed);
             Leave(claim, unreadable);
             return unreadable;
         }
@@ -307,14 +307,14 @@ public sealed partial class IdempotencyGate : IDisposable
             // Duplicates here still wait for this one: what this process can see, it still protects.
             claim.GoUnprotected(failed);
             _claims.Own(claim, isRenewed: false, out _)?.Own();
-            return IdempotencyEntry.Of(claim);
+            return IdempotencyResult.Of(claim);
         }
 
-        IdempotencyEntry unavailable = IdempotencyEntry.Unavailable(failed);
+        IdempotencyResult unavailable = IdempotencyResult.Unavailable(failed);
         Leave(claim, unavailable);
         return unavailable;
     }
 
     /// <summary>Out of the table first: who comes from now on asks the store, which knows what has ended.</summary>
-    private void Leave(IdempotencyClaim claim, in IdempotencyEntry end) => _claims.Leave(claim)?.End(end);
+    private void Leave(IdempotencyClaim claim, in IdempotencyResult end) => _claims.Leave(claim)?.End(end);
 }

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Resilience;
 
-/// <summary>What a store knows a deed by: 32 bytes, the SHA-256 of scope and key. Its length is always the same, whatever the key was.</summary>
+/// <summary>What a store knows an operation by: 32 bytes, the SHA-256 of scope and key. Its length is always the same, whatever the key was.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public readonly record struct IdempotencyId
 {

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Resilience;
 
-/// <summary>What a caller names a deed by, and in whose name: two callers who choose the same key must not meet.</summary>
+/// <summary>What a caller names an operation by, and in whose name: two callers who choose the same key must not meet.</summary>
 /// <remarks>Neither part is stored or logged; stores see the <see cref="IdempotencyId"/> only.</remarks>
 public readonly record struct IdempotencyKey
 {
@@ -18,7 +18,7 @@ public readonly record struct IdempotencyKey
 
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Names a deed.</summary>
+    /// <summary>Names an operation.</summary>
     /// <param name="scope">Who asks: the tenant, the user, the name of the consumer. 1 to 1,024 characters.</param>
     /// <param name="value">The key. 1 to 255 characters, no control characters, well-formed Unicode; compared character by character, so
     /// case matters and nothing is normalised.</param>
@@ -37,7 +37,7 @@ public readonly record struct IdempotencyKey
     /// <summary>The key.</summary>
     public string Value { get; }
 
-    /// <summary>A key in a namespace that all callers share. Only for keys that nobody can guess or nobody else can send: whoever sends
+    /// <summary>A key in a namespace that all callers share. Only for keys that cannot be guessed or that no other caller can send: a caller that sends
     /// the same key receives the same answer.</summary>
     /// <exception cref="ArgumentException">The key is missing, too long, or not well-formed.</exception>
     public static IdempotencyKey Shared(string value) => new("*shared", value);
@@ -50,8 +50,8 @@ public readonly record struct IdempotencyKey
     public IdempotencyId ToId()
     {
         if (Value is null) throw new InvalidOperationException("default(IdempotencyKey) names nothing.");
-        int most = 4 + (2 * sizeof(int)) + Strict.GetMaxByteCount(Scope.Length) + Strict.GetMaxByteCount(Value.Length);
-        byte[]? rented = most > 1024 ? System.Buffers.ArrayPool<byte>.Shared.Rent(most) : null;
+        int max = 4 + (2 * sizeof(int)) + Strict.GetMaxByteCount(Scope.Length) + Strict.GetMaxByteCount(Value.Length);
+        byte[]? rented = max > 1024 ? System.Buffers.ArrayPool<byte>.Shared.Rent(max) : null;
         Span<byte> text = rented ?? stackalloc byte[1024];
         "v1\0\0"u8.CopyTo(text);
         int length = Frame(text, 4, Scope);

@@ -5,7 +5,7 @@ public enum WhenInFlight
 {
     /// <summary>It is told so at once, with a short time after which to come back: a hint that the first may have ended by then, never the rest of
     /// its lease.</summary>
-    Refuse = 0,
+    Reject = 0,
 
     /// <summary>It waits, within bounds, and receives the same outcome; if the first gives up, it takes its place.</summary>
     Wait = 1,
@@ -15,9 +15,9 @@ public enum WhenInFlight
 public enum WhenStoreFails
 {
     /// <summary>Nothing is executed.</summary>
-    Refuse = 0,
+    Reject = 0,
 
-    /// <summary>The call runs without protection: a retry of it may do the deed twice. Counted, and told to listeners.</summary>
+    /// <summary>The call runs without protection: a retry of it may do the operation twice. Counted, and told to listeners.</summary>
     RunUnprotected = 1,
 }
 
@@ -36,8 +36,8 @@ public sealed class IdempotencyOptions : PolicyOptions
     /// for ever. Default 10 min, up to a day, not shorter than the <see cref="Lease"/>.</summary>
     public TimeSpan MaxExecution { get; set; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>How often one deed may be begun when earlier ones crashed, so that a call that kills its process does not do so for ever.
-    /// Default 5, from 1. 1: never taken over, a crash leaves the outcome unknown until the retention has passed; for deeds
+    /// <summary>How often one operation may be begun when earlier ones crashed, so that a call that kills its process does not do so for ever.
+    /// Default 5, from 1. 1: never taken over, a crash leaves the outcome unknown until the retention has passed; for operations
     /// that must not happen twice and know neither fence nor derived key.</summary>
     public int MaxAttempts { get; set; } = 5;
 
@@ -49,13 +49,13 @@ public sealed class IdempotencyOptions : PolicyOptions
     /// to an hour.</summary>
     public TimeSpan MaxWait { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How many duplicates of one key wait in this process; more are refused at once. Default 64, from 1 to 1,000,000.</summary>
+    /// <summary>How many duplicates of one key wait in this process; more are rejected at once. Default 64, from 1 to 1,000,000.</summary>
     public int MaxWaitersPerKey { get; set; } = 64;
 
     /// <summary>How many duplicates wait in this process in all. Default 10,000, from 1 to 1,000,000.</summary>
     public int MaxWaiters { get; set; } = 10_000;
 
-    /// <summary>What happens when the store cannot be asked. Default <see cref="WhenStoreFails.Refuse"/>.</summary>
+    /// <summary>What happens when the store cannot be asked. Default <see cref="WhenStoreFails.Reject"/>.</summary>
     public WhenStoreFails WhenStoreFails { get; set; }
 
     /// <summary>How long the store may take to answer a claim, tries together. Default 1 s, from 1 ms to a minute. Not used for stores that
@@ -67,14 +67,14 @@ public sealed class IdempotencyOptions : PolicyOptions
     public TimeSpan FinishTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How often expired records are removed from the store, in the background of a call, a thousand at a time. Default 1 min, from
-    /// 1 s to a day; zero: never, somebody else does it (<see cref="IIdempotencyStore.PurgeAsync"/>). Nothing but space depends on it.</summary>
+    /// 1 s to a day; zero: never, another process does it (<see cref="IIdempotencyStore.PurgeAsync"/>). Nothing but space depends on it.</summary>
     public TimeSpan PurgeInterval { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>How long this process may answer duplicates of a completed key by itself after it has seen the record, and never beyond the time that the
     /// record is kept. Default 60 s, from 1 ms to 60 s; zero: never, every duplicate asks the store.</summary>
     /// <remarks>For so long a record that was erased, replaced or lost in the store by another hand may still be replayed here; see
     /// <see cref="IdempotencyGate.ForgetReplay"/>. Unknown outcomes are always asked for. Not used for stores that answer at once.</remarks>
-    public TimeSpan ReplayCacheTime { get; set; } = ReplayCache.LongestTime;
+    public TimeSpan ReplayCacheTime { get; set; } = ReplayCache.MaxTime;
 
     /// <summary>How many completed keys this process may answer by itself. Default 10,000, from 1 to 1,000,000.</summary>
     public int ReplayCacheEntries { get; set; } = 10_000;
@@ -91,7 +91,7 @@ public sealed class IdempotencyOptions : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         TimeSpan millisecond = TimeSpan.FromMilliseconds(1), minute = TimeSpan.FromMinutes(1), hour = TimeSpan.FromHours(1);
         check.Span(nameof(Lease), Lease, TimeSpan.FromMilliseconds(50), hour);
-        check.Span(nameof(Retention), Retention, Lease, IdempotencyStoreArguments.LongestRetention);
+        check.Span(nameof(Retention), Retention, Lease, IdempotencyStoreArguments.MaxRetention);
         check.Span(nameof(MaxExecution), MaxExecution, Lease);
         check.Number(nameof(MaxAttempts), MaxAttempts, 1);
         check.Defined(nameof(WhenInFlight), WhenInFlight);
@@ -101,7 +101,7 @@ public sealed class IdempotencyOptions : PolicyOptions
         check.Defined(nameof(WhenStoreFails), WhenStoreFails);
         check.Span(nameof(AcquireTimeout), AcquireTimeout, millisecond, minute);
         check.Span(nameof(FinishTimeout), FinishTimeout, millisecond, minute);
-        if (ReplayCacheTime != TimeSpan.Zero) check.Span(nameof(ReplayCacheTime), ReplayCacheTime, millisecond, ReplayCache.LongestTime);
+        if (ReplayCacheTime != TimeSpan.Zero) check.Span(nameof(ReplayCacheTime), ReplayCacheTime, millisecond, ReplayCache.MaxTime);
         check.Number(nameof(ReplayCacheEntries), ReplayCacheEntries, 1, 1_000_000);
         check.Number(nameof(ReplayCacheBytes), ReplayCacheBytes, 64 << 10, 1 << 30);
         if (PurgeInterval != TimeSpan.Zero) check.Span(nameof(PurgeInterval), PurgeInterval, TimeSpan.FromSeconds(1));

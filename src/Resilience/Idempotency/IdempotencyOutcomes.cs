@@ -14,21 +14,21 @@ public enum IdempotencyDisposition
     /// <summary>The key is given back: nothing was done, the next may begin at once.</summary>
     Release = 1,
 
-    /// <summary>The key is left to lapse: nobody knows whether it was done, and the next begins (as a takeover) when the lease has ended.</summary>
+    /// <summary>The key is left to lapse: whether it was done is unknown, and the next begins (as a takeover) when the lease has ended.</summary>
     Hold = 2,
 
-    /// <summary>It is recorded that nobody knows: duplicates are told so, and nobody begins again.</summary>
+    /// <summary>It is recorded as unknown: duplicates are told so, and it is not begun again.</summary>
     KeepAsUnknown = 3,
 }
 
-/// <summary>The table that says what is done with the key for each ending. Immutable and thread-safe; each method returns a new table.</summary>
+/// <summary>The table that says what is done with the key for each outcome. Immutable and thread-safe; each method returns a new table.</summary>
 /// <remarks>
 /// <para>Rules are asked in the order in which they were added; the first that answers wins. Then the defaults speak:</para>
 /// <list type="bullet">
 /// <item><see cref="Verdict.Success"/>, and results that are <see cref="Verdict.Ignored"/> (the request was wrong and stays wrong): keep;</item>
 /// <item>anything else after <see cref="IdempotencyClaim.PassPointOfNoReturn"/>: keep as unknown;</item>
-/// <item>what says that nothing was begun, and was the only attempt: release. That is <see cref="Verdict.Rejected"/> (a refusal of ours, also one
-/// inside another exception), a connection that was never made (refused, no such host, a handshake that failed) and a
+/// <item>what says that nothing was begun, and was the only attempt: release. That is <see cref="Verdict.Rejected"/> (a rejection of ours, also one
+/// inside another exception), a connection that was never made (rejected, no such host, a handshake that failed) and a
 /// <see cref="ValidationException"/>. Inner exceptions are looked at: one that wraps such an exception says the same;</item>
 /// <item>everything else, every other exception and results that are a <see cref="Verdict.Failure"/>: hold, it may have been done.</item>
 /// </list>
@@ -114,7 +114,7 @@ public sealed class IdempotencyOutcomes
     {
         // Something was under way and was cut off, whatever it was that cut it off.
         OperationCanceledException or TimeoutException => false,
-        ICarriesRefusal or ResilienceException or ValidationException => true,
+        ICarriesRejection or ResilienceException or ValidationException => true,
         SocketException socket => socket.SocketErrorCode is
             SocketError.ConnectionRefused or SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery,
         HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http => http.HttpRequestError is

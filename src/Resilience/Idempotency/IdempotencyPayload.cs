@@ -16,7 +16,7 @@ public enum IdempotencyPayloadKind : byte
     /// <summary>An error that is repeated as it is: the name of its type and its message.</summary>
     Error = 2,
 
-    /// <summary>The deed was done, but its result was not kept (too large, or no result could be written).</summary>
+    /// <summary>The operation was done, but its result was not kept (too large, or no result could be written).</summary>
     DoneWithoutResult = 3,
 
     /// <summary>An HTTP response.</summary>
@@ -42,7 +42,7 @@ public enum IdempotencyPayloadCheck
 ///  0  1   2        3     4            8            12
 /// 'R''I'  version  kind  length (LE)  CRC-32C (LE) content…
 /// </code>
-/// The checksum (Castagnoli, RFC 3720) covers version, kind, length and content. It finds accidents, not enemies: whoever can write to the
+/// The checksum (Castagnoli, RFC 3720) covers version, kind, length and content. It finds accidents, not attackers: who can write to the
 /// store can write what he wants.
 /// </remarks>
 public static class IdempotencyPayload

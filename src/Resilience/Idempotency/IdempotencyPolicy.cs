@@ -24,11 +24,11 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
             new("attempts", Show(asked.MaxAttempts)),
             new("in flight", asked.WhenInFlight == WhenInFlight.Wait
                 ? $"wait up to {Show(asked.MaxWait)}, {Show(asked.MaxWaitersPerKey)} a key and {Show(asked.MaxWaiters)} in all"
-                : "refuse"),
-            new("store fails", $"{(asked.WhenStoreFails == WhenStoreFails.Refuse ? "refuse" : "run unprotected")}, "
+                : "reject"),
+            new("store fails", $"{(asked.WhenStoreFails == WhenStoreFails.Reject ? "reject" : "run unprotected")}, "
                 + $"asked for {Show(asked.AcquireTimeout)}, told for {Show(asked.FinishTimeout)}"),
             new("replays", ShowReplays(asked)),
-            new("key missing", MayRunWithoutKey ? "run unprotected" : "refuse"),
+            new("key missing", MayRunWithoutKey ? "run unprotected" : "reject"),
             new("serializer", options.Serializer.GetType().Name),
             new("caller cancels", options.IgnoreCallersCancellation ? "go on" : "stop"),
         ];
@@ -66,7 +66,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
             }
             catch (Exception error)
             {
-                // Whoever cannot say which call it is must not be executed as if it were a new one.
+                // A call that cannot be identified must not be executed as if it were a new one.
                 return new(Outcome.Failure<T>(error, Verdict.Ignored));
             }
 
@@ -74,7 +74,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
         }
 
         private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) =>
-            policy.MayRunWithoutKey ? next.ExecuteAsync(context) : new(Outcome.Rejected<T>(policy.RefuseWithoutKey()));
+            policy.MayRunWithoutKey ? next.ExecuteAsync(context) : new(Outcome.Rejected<T>(policy.RejectWithoutKey()));
 
         private static async ValueTask<Outcome<T>> GoOn((PolicyLink<T> Next, ResilienceContext Context) call, IdempotencyClaim claim, CancellationToken stop)
         {
@@ -90,10 +90,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
 
     private bool MayRunWithoutKey => options.WhenKeyIsMissing == WhenKeyIsMissing.RunUnprotected;
 
-    private IdempotencyRefusal RefuseWithoutKey()
+    private IdempotencyRejection RejectWithoutKey()
     {
-        IdempotencyRefusal refusal = new(environment.PipelineName, environment.PolicyName, IdempotencyRefusalReason.KeyMissing, environment.Clock.Time);
-        IdempotencyTelemetry.Refused(environment, refusal);
-        return refusal;
+        IdempotencyRejection rejection = new(environment.PipelineName, environment.PolicyName, IdempotencyRejectionReason.KeyMissing, environment.Clock.Time);
+        IdempotencyTelemetry.Rejected(environment, rejection);
+        return rejection;
     }
 }

@@ -3,8 +3,8 @@ namespace Resilience;
 /// <summary>What happens to a call that has no key.</summary>
 public enum WhenKeyIsMissing
 {
-    /// <summary>It is refused.</summary>
-    Refuse = 0,
+    /// <summary>It is rejected.</summary>
+    Reject = 0,
 
     /// <summary>It runs like any other call, without protection.</summary>
     RunUnprotected = 1,
@@ -20,7 +20,7 @@ public readonly record struct Reconciliation<T>
         Value = value;
     }
 
-    /// <summary>True: it was done. False: it was not. Null: nobody knows.</summary>
+    /// <summary>True: it was done. False: it was not. Null: unknown.</summary>
     public bool? IsDone { get; }
 
     /// <summary>The result, when it was done.</summary>
@@ -32,7 +32,7 @@ public readonly record struct Reconciliation<T>
     /// <summary>It was not done: execute.</summary>
     public static Reconciliation<T> NotDone => new(false, default);
 
-    /// <summary>Nobody knows: kept as unknown, and not executed again. The content of <c>default</c>.</summary>
+    /// <summary>Unknown: kept as unknown, and not executed again. The content of <c>default</c>.</summary>
     public static Reconciliation<T> Unknown => default;
 }
 
@@ -48,13 +48,13 @@ public sealed class IdempotencyPolicyOptions : PolicyOptions
     /// <see cref="Fingerprint.Property"/> in the properties of the call, or none.</summary>
     public Func<ResilienceContext, Fingerprint>? FingerprintFor { get; set; }
 
-    /// <summary>What happens to a call without a key. Default <see cref="WhenKeyIsMissing.Refuse"/>.</summary>
+    /// <summary>What happens to a call without a key. Default <see cref="WhenKeyIsMissing.Reject"/>.</summary>
     public WhenKeyIsMissing WhenKeyIsMissing { get; set; }
 
     /// <summary>Writes and reads results. Default: simple types (<see cref="JsonIdempotencySerializer.Simple"/>).</summary>
     public IIdempotencySerializer Serializer { get; set; } = JsonIdempotencySerializer.Simple;
 
-    /// <summary>What is done with the key for each ending. Default: <see cref="IdempotencyOutcomes.Default"/>.</summary>
+    /// <summary>What is done with the key for each outcome. Default: <see cref="IdempotencyOutcomes.Default"/>.</summary>
     public IdempotencyOutcomes Outcomes { get; set; } = IdempotencyOutcomes.Default;
 
     /// <summary>True: a caller who cancels stops waiting for nothing: the call runs to its end and its outcome is kept. Default false: the call

@@ -4,13 +4,13 @@ namespace Resilience;
 /// <remarks>Times are microseconds on the store's clock, since 1970 where records outlive the process.</remarks>
 public readonly record struct IdempotencyRecord
 {
-    /// <summary>What is written about the deed.</summary>
+    /// <summary>What is written about the operation.</summary>
     public IdempotencyRecordState State { get; init; }
 
     /// <summary>The stamp of the last claim.</summary>
     public long Fence { get; init; }
 
-    /// <summary>How often the deed was begun.</summary>
+    /// <summary>How often the operation was begun.</summary>
     public int Attempt { get; init; }
 
     /// <summary>The nonce of the claim, while it is in progress and after it was completed; empty when it was released.</summary>

@@ -8,20 +8,20 @@ namespace Resilience;
 /// </example>
 public sealed record IdempotencyResolution
 {
-    private IdempotencyResolution(IdempotencyEnding ending) => Ending = ending;
+    private IdempotencyResolution(IdempotencyCompletion completion) => Completion = completion;
 
     /// <summary>It was not done, and what had begun it certainly runs no more: the next request executes it.</summary>
-    public static IdempotencyResolution NotDone { get; } = new(IdempotencyEnding.None);
+    public static IdempotencyResolution NotDone { get; } = new(IdempotencyCompletion.None);
 
     /// <summary>It was done, and there is no result to tell: duplicates are told that it was done.</summary>
     public static IdempotencyResolution Done { get; } =
-        new(IdempotencyEnding.Completed) { Kind = IdempotencyPayloadKind.DoneWithoutResult };
+        new(IdempotencyCompletion.Completed) { Kind = IdempotencyPayloadKind.DoneWithoutResult };
 
     /// <summary>It stays unknown, and it is not begun again, also where attempts are left.</summary>
-    public static IdempotencyResolution StillUnknown { get; } = new(IdempotencyEnding.Indeterminate);
+    public static IdempotencyResolution StillUnknown { get; } = new(IdempotencyCompletion.Indeterminate);
 
-    /// <summary>What duplicates are told; <see cref="IdempotencyEnding.None"/>: nothing, they begin it.</summary>
-    public IdempotencyEnding Ending { get; }
+    /// <summary>What duplicates are told; <see cref="IdempotencyCompletion.None"/>: nothing, they begin it.</summary>
+    public IdempotencyCompletion Completion { get; }
 
     /// <summary>What <see cref="Content"/> is.</summary>
     public IdempotencyPayloadKind Kind { get; private init; }
@@ -29,7 +29,7 @@ public sealed record IdempotencyResolution
     /// <summary>What duplicates receive.</summary>
     public ReadOnlyMemory<byte> Content { get; private init; }
 
-    /// <summary>The fence of the record that was looked at (<see cref="PeekAnswer.Fence"/>): if the record has another one by now, nothing is changed.
+    /// <summary>The fence of the record that was looked at (<see cref="PeekResult.Fence"/>): if the record has another one by now, nothing is changed.
     /// Default 0: whatever is there.</summary>
     public long OnlyIfFence { get; init; }
 
@@ -37,5 +37,5 @@ public sealed record IdempotencyResolution
     /// <param name="kind">What the content is.</param>
     /// <param name="content">The result. If it is larger than the store takes, it is recorded that the operation was done, without it.</param>
     public static IdempotencyResolution DoneWith(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content) =>
-        new(IdempotencyEnding.Completed) { Kind = kind, Content = content };
+        new(IdempotencyCompletion.Completed) { Kind = kind, Content = content };
 }

@@ -33,7 +33,7 @@ public static class IdempotencyRules
             if (record.Nonce == request.Nonce)
             {
                 // The reply to this very claim was lost: the claim stands, and its lease begins anew.
-                next = record with { LeaseUntil = Later(now, request.Lease), ExpiresAt = Later(now, Longest(request.Retention, request.Lease)) };
+                next = record with { LeaseUntil = Later(now, request.Lease), ExpiresAt = Later(now, Max(request.Retention, request.Lease)) };
                 return AcquireStatus.Acquired;
             }
 
@@ -50,7 +50,7 @@ public static class IdempotencyRules
             Nonce = request.Nonce,
             Fingerprint = request.Fingerprint,
             LeaseUntil = Later(now, request.Lease),
-            ExpiresAt = Later(now, Longest(request.Retention, request.Lease)),
+            ExpiresAt = Later(now, Max(request.Retention, request.Lease)),
         };
         return AcquireStatus.Acquired;
     }
@@ -63,11 +63,11 @@ public static class IdempotencyRules
         return IsHeld(record, fence);
     }
 
-    /// <summary>True when the ending is kept, now (<paramref name="changed"/>) or before.</summary>
+    /// <summary>True when the outcome is kept, now (<paramref name="changed"/>) or before.</summary>
     public static bool Complete(
-        in IdempotencyRecord record, long fence, IdempotencyEnding ending, TimeSpan retention, long now, out IdempotencyRecord next, out bool changed)
+        in IdempotencyRecord record, long fence, IdempotencyCompletion completion, TimeSpan retention, long now, out IdempotencyRecord next, out bool changed)
     {
-        IdempotencyRecordState state = StateOf(ending);
+        IdempotencyRecordState state = StateOf(completion);
         next = record with { State = state, LeaseUntil = 0, ExpiresAt = Later(now, retention) }; // the nonce stays: see CommitResolution
         changed = IsHeld(record, fence);
         return changed || (record.State == state && record.Fence == fence);
@@ -88,7 +88,7 @@ public static class IdempotencyRules
     {
         changed = false;
         next = record;
-        IdempotencyRecordState state = request.Ending == IdempotencyEnding.None ? IdempotencyRecordState.Released : StateOf(request.Ending);
+        IdempotencyRecordState state = request.Completion == IdempotencyCompletion.None ? IdempotencyRecordState.Released : StateOf(request.Completion);
         if (record.State == state && record.Nonce == request.Nonce && now < record.ExpiresAt) return ResolveStatus.Resolved;
         if (record.IsAbsent(now)) return ResolveStatus.Absent;
         if (record.State == IdempotencyRecordState.Completed) return ResolveStatus.Completed;
@@ -109,11 +109,11 @@ public static class IdempotencyRules
     /// <summary>The answer to a decision.</summary>
     /// <param name="status">What <see cref="Resolve"/> said.</param>
     /// <param name="next">The record as it is now.</param>
-    public static ResolveAnswer AnswerOf(ResolveStatus status, in IdempotencyRecord next) =>
+    public static ResolveResult ResultOf(ResolveStatus status, in IdempotencyRecord next) =>
         new(status, status == ResolveStatus.Absent ? 0 : next.Fence);
 
     /// <summary>What a look shows.</summary>
-    public static PeekAnswer Peek(in IdempotencyRecord record, long now)
+    public static PeekResult Peek(in IdempotencyRecord record, long now)
     {
         if (record.IsAbsent(now)) return default;
         return record.State switch
@@ -131,24 +131,24 @@ public static class IdempotencyRules
     /// <param name="next">The record as it is now, if it was acquired.</param>
     /// <param name="payload">The payload of the record.</param>
     /// <param name="now">The time at which it was decided.</param>
-    public static AcquireAnswer AnswerOf(AcquireStatus status, in IdempotencyRecord record, in IdempotencyRecord next, ReadOnlyMemory<byte> payload,
+    public static AcquireResult ResultOf(AcquireStatus status, in IdempotencyRecord record, in IdempotencyRecord next, ReadOnlyMemory<byte> payload,
         long now) =>
         status switch
         {
-            AcquireStatus.Acquired => AcquireAnswer.Acquired(next.Fence, next.Attempt),
-            AcquireStatus.InFlight => AcquireAnswer.InFlight(record.Fence, Left(record.LeaseUntil, now)),
-            AcquireStatus.Completed => AcquireAnswer.Completed(
-                record.State == IdempotencyRecordState.Completed ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate, payload,
+            AcquireStatus.Acquired => AcquireResult.Acquired(next.Fence, next.Attempt),
+            AcquireStatus.InFlight => AcquireResult.InFlight(record.Fence, Left(record.LeaseUntil, now)),
+            AcquireStatus.Completed => AcquireResult.Completed(
+                record.State == IdempotencyRecordState.Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate, payload,
                 Left(record.ExpiresAt, now)),
-            AcquireStatus.Mismatch => AcquireAnswer.Mismatch,
-            _ => AcquireAnswer.Abandoned,
+            AcquireStatus.Mismatch => AcquireResult.Mismatch,
+            _ => AcquireResult.Abandoned,
         };
 
-    private static IdempotencyRecordState StateOf(IdempotencyEnding ending) => ending switch
+    private static IdempotencyRecordState StateOf(IdempotencyCompletion completion) => completion switch
     {
-        IdempotencyEnding.Completed => IdempotencyRecordState.Completed,
-        IdempotencyEnding.Indeterminate => IdempotencyRecordState.Indeterminate,
-        _ => throw new ArgumentOutOfRangeException(nameof(ending), ending, "An ending is Completed or Indeterminate."),
+        IdempotencyCompletion.Completed => IdempotencyRecordState.Completed,
+        IdempotencyCompletion.Indeterminate => IdempotencyRecordState.Indeterminate,
+        _ => throw new ArgumentOutOfRangeException(nameof(completion), completion, "An outcome is Completed or Indeterminate."),
     };
 
     /// <summary>The time in microseconds, or one more than before: it rises for each id as long as its record is remembered, and also
@@ -157,10 +157,10 @@ public static class IdempotencyRules
 
     private static TimeSpan Left(long until, long now) => TimeSpan.FromTicks(Math.Max(0, until - now) * TimeSpan.TicksPerMicrosecond);
 
-    /// <summary>Whoever is late but was not replaced still holds the record: the lease is not asked.</summary>
+    /// <summary>An owner that is late but was not replaced still holds the record: the lease is not asked.</summary>
     private static bool IsHeld(in IdempotencyRecord record, long fence) => record.State == IdempotencyRecordState.InProgress && record.Fence == fence;
 
     private static long Later(long now, TimeSpan span) => now + (span.Ticks / TimeSpan.TicksPerMicrosecond);
 
-    private static TimeSpan Longest(TimeSpan one, TimeSpan other) => one > other ? one : other;
+    private static TimeSpan Max(TimeSpan one, TimeSpan other) => one > other ? one : other;
 }

@@ -4,13 +4,13 @@ using System.Text;
 
 namespace Resilience;
 
-/// <summary>Somebody asked to begin a deed.</summary>
+/// <summary>A caller asked to begin an operation.</summary>
 /// <param name="PipelineName">Empty: a gate serves many pipelines.</param>
 /// <param name="PolicyName">The gate.</param>
 /// <param name="Id">The first digits of the record's id.</param>
-/// <param name="Answer">What he was answered.</param>
+/// <param name="Status">What he was answered.</param>
 /// <param name="Attempt">When claimed: 1, or above 1 for a takeover.</param>
-public sealed record IdempotencyAnswered(string PipelineName, string PolicyName, string Id, IdempotencyAnswer Answer, int Attempt)
+public sealed record IdempotencyChecked(string PipelineName, string PolicyName, string Id, IdempotencyStatus Status, int Attempt)
     : ResilienceEvent(PipelineName, PolicyName)
 {
     /// <summary>Unavailable, unprotected or unreadable: what the store said; otherwise null.</summary>
@@ -24,13 +24,13 @@ public sealed record IdempotencyAnswered(string PipelineName, string PolicyName,
     protected override bool PrintMembers(StringBuilder builder)
     {
         base.PrintMembers(builder);
-        builder.Append($", {nameof(Id)} = {Id}, {nameof(Answer)} = {Answer}, {nameof(Attempt)} = {Attempt}");
+        builder.Append($", {nameof(Id)} = {Id}, {nameof(Status)} = {Status}, {nameof(Attempt)} = {Attempt}");
         builder.Append($", {nameof(Error)} = {Safely.TextOf(Error)}, {nameof(Fault)} = {Fault}");
         return true;
     }
 }
 
-/// <summary>A claim was lost while its call was running: somebody else may do the deed as well.</summary>
+/// <summary>A claim was lost while its call was running: another caller may execute the operation as well.</summary>
 /// <param name="PipelineName">Empty.</param>
 /// <param name="PolicyName">The gate.</param>
 /// <param name="Id">The first digits of the record's id.</param>
@@ -76,14 +76,14 @@ public sealed record IdempotencyOutcomeNotKept(string PipelineName, string Polic
 /// <summary>A call was not executed, and no outcome could be given instead.</summary>
 /// <param name="PipelineName">The pipeline, empty where a gate is used alone.</param>
 /// <param name="PolicyName">The policy, or the gate that is used alone.</param>
-/// <param name="Refusal">Why, and which record it was about.</param>
-public sealed record IdempotencyRefused(string PipelineName, string PolicyName, IdempotencyRefusal Refusal)
+/// <param name="Rejection">Why, and which record it was about.</param>
+public sealed record IdempotencyRejected(string PipelineName, string PolicyName, IdempotencyRejection Rejection)
     : ResilienceEvent(PipelineName, PolicyName);
 
 /// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
 internal sealed class IdempotencyTelemetry
 {
-    private const string AnswerTag = "resilience.idempotency.answer", EndingTag = "resilience.idempotency.ending";
+    private const string StatusTag = "resilience.idempotency.status", CompletionTag = "resilience.idempotency.completion";
 
     private static readonly double[] Seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -97,10 +97,10 @@ internal sealed class IdempotencyTelemetry
 
     private IdempotencyTelemetry(Meter meter)
     {
-        _answers = SafeInstruments.Counter<long>(meter, "resilience.idempotency.answers", "{call}", "Calls that asked to begin a deed, by answer.");
+        _answers = SafeInstruments.Counter<long>(meter, "resilience.idempotency.requests", "{call}", "Calls that asked to begin an operation, by answer.");
         _takeovers = SafeInstruments.Counter<long>(
             meter, "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
-        _endings = SafeInstruments.Counter<long>(meter, "resilience.idempotency.endings", "{claim}", "Claims that ended, by how.");
+        _endings = SafeInstruments.Counter<long>(meter, "resilience.idempotency.completions", "{claim}", "Claims that ended, by how.");
         _lost = SafeInstruments.Counter<long>(meter, "resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
         _rejections = SafeInstruments.Counter<long>(
             meter, "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
@@ -128,15 +128,15 @@ internal sealed class IdempotencyTelemetry
         duration.Record(took.TotalSeconds, tags);
     }
 
-    internal static void Answered(PolicyEnvironment environment, IdempotencyId id, in IdempotencyEntry entry)
+    internal static void Answered(PolicyEnvironment environment, IdempotencyId id, in IdempotencyResult entry)
     {
         IdempotencyTelemetry own = Of(environment);
         int attempt = entry.Claim?.Attempt ?? 0;
-        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, AnswerTag, NameOf(entry.Answer)));
+        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, StatusTag, NameOf(entry.Status)));
         if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tags(environment));
         if (environment.HasListeners)
-            environment.Publish(new IdempotencyAnswered("", environment.PolicyName, id.ToString(), entry.Answer, attempt) { Error = entry.Error });
-        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, AnswerTag, NameOf(entry.Answer));
+            environment.Publish(new IdempotencyChecked("", environment.PolicyName, id.ToString(), entry.Status, attempt) { Error = entry.Error });
+        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, StatusTag, NameOf(entry.Status));
     }
 
     private static void Tell(Activity span, string name, PolicyEnvironment environment, IdempotencyId id, string tag, string value)
@@ -147,10 +147,10 @@ internal sealed class IdempotencyTelemetry
         SpanEvents.Add(span, name, tags);
     }
 
-    internal static void Refused(PolicyEnvironment environment, IdempotencyRefusal refusal)
+    internal static void Rejected(PolicyEnvironment environment, IdempotencyRejection rejection)
     {
         SafeCounter<long> rejections = Of(environment)._rejections;
-        string reason = NameOf(refusal.Why);
+        string reason = NameOf(rejection.Why);
         if (rejections.Enabled)
         {
             rejections.Add(1, new TagList
@@ -161,8 +161,8 @@ internal sealed class IdempotencyTelemetry
             });
         }
 
-        if (environment.HasListeners) environment.Publish(new IdempotencyRefused(environment.PipelineName, environment.PolicyName, refusal));
-        SpanEvents.AddRefusal(environment.PolicyName, reason, refusal);
+        if (environment.HasListeners) environment.Publish(new IdempotencyRejected(environment.PipelineName, environment.PolicyName, rejection));
+        SpanEvents.AddRejection(environment.PolicyName, reason, rejection);
     }
 
     /// <summary>No caller waits for it, so it is told to listeners.</summary>
@@ -174,15 +174,15 @@ internal sealed class IdempotencyTelemetry
 
     internal static void Ended(PolicyEnvironment environment, string how)
     {
-        SafeCounter<long> endings = Of(environment)._endings;
-        if (endings.Enabled) endings.Add(1, Tags(environment, EndingTag, how));
+        SafeCounter<long> completions = Of(environment)._endings;
+        if (completions.Enabled) completions.Add(1, Tags(environment, CompletionTag, how));
     }
 
     internal static void NotKept(PolicyEnvironment environment, IdempotencyClaim claim, IdempotencyFinish finish, Exception? error)
     {
         string how = finish == IdempotencyFinish.Lost ? "stale" : "store_failed";
         Ended(environment, how);
-        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency.not_kept", environment, claim.Id, EndingTag, how);
+        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency.not_kept", environment, claim.Id, CompletionTag, how);
         if (environment.HasListeners)
             environment.Publish(new IdempotencyOutcomeNotKept("", environment.PolicyName, claim.Id.ToString(), finish, error));
     }
@@ -192,11 +192,11 @@ internal sealed class IdempotencyTelemetry
     {
         Activity? keepers = Activity.Current;
         if (claim.Span is { IsStopped: false } span) Span.MakeCurrent(span);
-        TellLost(environment, claim);
+        ReportLost(environment, claim);
         Span.MakeCurrent(keepers);
     }
 
-    private static void TellLost(PolicyEnvironment environment, IdempotencyClaim claim)
+    private static void ReportLost(PolicyEnvironment environment, IdempotencyClaim claim)
     {
         SafeCounter<long> lost = Of(environment)._lost;
         if (lost.Enabled) lost.Add(1, Tags(environment));
@@ -204,7 +204,7 @@ internal sealed class IdempotencyTelemetry
             environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence) { Error = claim.RenewalError });
     }
 
-    /// <summary>True when somebody heard it: who was not counted on the way in is not counted on the way out.</summary>
+    /// <summary>True when it was recorded: what was not counted on the way in is not counted on the way out.</summary>
     internal static bool BeginsToWait(PolicyEnvironment environment)
     {
         SafeUpDownCounter<long> waiting = Of(environment)._waiting;
@@ -229,29 +229,29 @@ internal sealed class IdempotencyTelemetry
         _ => "unavailable",
     };
 
-    private static string NameOf(IdempotencyRefusalReason why) => why switch
+    private static string NameOf(IdempotencyRejectionReason why) => why switch
     {
-        IdempotencyRefusalReason.KeyMissing => "key_missing",
-        IdempotencyRefusalReason.KeyReused => "key_reused",
-        IdempotencyRefusalReason.Busy => "busy",
-        IdempotencyRefusalReason.OutcomeUnknown => "outcome_unknown",
-        IdempotencyRefusalReason.ResultNotKept => "result_not_kept",
-        IdempotencyRefusalReason.Unreadable => "unreadable",
-        IdempotencyRefusalReason.ClaimLost => "claim_lost",
-        IdempotencyRefusalReason.Stopping => "stopping",
+        IdempotencyRejectionReason.KeyMissing => "key_missing",
+        IdempotencyRejectionReason.KeyReused => "key_reused",
+        IdempotencyRejectionReason.Busy => "busy",
+        IdempotencyRejectionReason.OutcomeUnknown => "outcome_unknown",
+        IdempotencyRejectionReason.ResultNotKept => "result_not_kept",
+        IdempotencyRejectionReason.Unreadable => "unreadable",
+        IdempotencyRejectionReason.ClaimLost => "claim_lost",
+        IdempotencyRejectionReason.Stopping => "stopping",
         _ => "store_unavailable",
     };
 
-    private static string NameOf(IdempotencyAnswer answer) => answer switch
+    private static string NameOf(IdempotencyStatus answer) => answer switch
     {
-        IdempotencyAnswer.Claimed => "new",
-        IdempotencyAnswer.Replayed => "replayed",
-        IdempotencyAnswer.Busy => "busy",
-        IdempotencyAnswer.KeyReused => "reused",
-        IdempotencyAnswer.OutcomeUnknown => "unknown",
-        IdempotencyAnswer.Unreadable => "unreadable",
-        IdempotencyAnswer.Unprotected => "unprotected",
-        IdempotencyAnswer.Stopping => "stopping",
+        IdempotencyStatus.Claimed => "new",
+        IdempotencyStatus.Replayed => "replayed",
+        IdempotencyStatus.Busy => "busy",
+        IdempotencyStatus.KeyReused => "reused",
+        IdempotencyStatus.OutcomeUnknown => "unknown",
+        IdempotencyStatus.Unreadable => "unreadable",
+        IdempotencyStatus.Unprotected => "unprotected",
+        IdempotencyStatus.Stopping => "stopping",
         _ => "unavailable",
     };
 }

@@ -38,7 +38,7 @@ internal sealed class IdempotentExecution<T>
     {
         // Before anything is done: a result that cannot be kept is found out too late.
         if (_problem is not null) return Outcome.Failure<T>(new NotSupportedException(_problem), Verdict.Ignored);
-        IdempotencyEntry entry;
+        IdempotencyResult entry;
         try
         {
             entry = await _gate.EnterAsync(id, fingerprint, caller).ConfigureAwait(false);
@@ -48,7 +48,7 @@ internal sealed class IdempotentExecution<T>
             return Cancelled.PutBack(Outcome.Failure<T>(left, Verdict.Ignored), caller);
         }
 
-        if (entry.Claim is not { } claim) return AnswerOf(id, entry);
+        if (entry.Claim is not { } claim) return ResultOf(id, entry);
 
         // Whatever happens in here, the claim ends: one that stays open is renewed, and no process could ever begin again.
         await using ConfiguredAsyncDisposable held = claim.ConfigureAwait(false);
@@ -90,18 +90,18 @@ internal sealed class IdempotentExecution<T>
         return finish == IdempotencyFinish.Lost ? await ConvergeAsync(claim, outcome).ConfigureAwait(false) : outcome;
     }
 
-    /// <summary>Somebody else took over. What he recorded is the outcome, for us as well; if he is still at it, ours is all there is.</summary>
+    /// <summary>Another caller took over. What it recorded is the outcome, for us as well; if it is still executing, ours is all there is.</summary>
     private async ValueTask<Outcome<T>> ConvergeAsync(IdempotencyClaim claim, Outcome<T> own)
     {
-        IdempotencyEntry entry = await _gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
-        if (entry.Answer is IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)
+        IdempotencyResult entry = await _gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
+        if (entry.Status is IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown)
         {
             own.Discard();
             claim.HasConverged = true;
-            return AnswerOf(claim.Id, entry);
+            return ResultOf(claim.Id, entry);
         }
 
-        return own.Error is OperationCanceledException ? Refuse(IdempotencyRefusalReason.ClaimLost, claim.Id, entry) : own;
+        return own.Error is OperationCanceledException ? Reject(IdempotencyRejectionReason.ClaimLost, claim.Id, entry) : own;
     }
 
     private async ValueTask<Outcome<T>?> ReconcileAsync(IdempotencyClaim claim, CancellationToken stop)
@@ -112,7 +112,7 @@ internal sealed class IdempotentExecution<T>
             if (found.IsDone == false) return null;
             if (found.IsDone == true) return await FinishAsync(claim, Outcome.Success(found.Value!)).ConfigureAwait(false);
             await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
-            return Refuse(IdempotencyRefusalReason.OutcomeUnknown, claim.Id, default);
+            return Reject(IdempotencyRejectionReason.OutcomeUnknown, claim.Id, default);
         }
         catch (Exception error)
         {
@@ -132,7 +132,7 @@ internal sealed class IdempotentExecution<T>
         }
         catch (Exception error)
         {
-            // The deed is done; that its result cannot be written must not make somebody do it again.
+            // The operation is done; that its result cannot be written must not cause a second execution.
             Safely.Report("idempotency serializer", error);
             return claim.CompleteAsync(IdempotencyPayloadKind.DoneWithoutResult, default);
         }
@@ -146,20 +146,20 @@ internal sealed class IdempotentExecution<T>
         return Encoding.UTF8.GetBytes(error is null ? "result\n" : $"{error.GetType().FullName}\n{Safely.MessageOf(error)}");
     }
 
-    private Outcome<T> AnswerOf(IdempotencyId id, in IdempotencyEntry entry) => (entry.Answer, entry.Kind) switch
+    private Outcome<T> ResultOf(IdempotencyId id, in IdempotencyResult entry) => (entry.Status, entry.Kind) switch
     {
-        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.Value) => ValueOf(id, entry),
-        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.Error) => RecordedError(entry.Content),
-        (IdempotencyAnswer.Replayed, IdempotencyPayloadKind.DoneWithoutResult) => Refuse(IdempotencyRefusalReason.ResultNotKept, id, entry),
-        (IdempotencyAnswer.Replayed or IdempotencyAnswer.Unreadable, _) => Refuse(IdempotencyRefusalReason.Unreadable, id, entry),
-        (IdempotencyAnswer.Busy, _) => Refuse(IdempotencyRefusalReason.Busy, id, entry),
-        (IdempotencyAnswer.KeyReused, _) => Refuse(IdempotencyRefusalReason.KeyReused, id, entry),
-        (IdempotencyAnswer.OutcomeUnknown, _) => Refuse(IdempotencyRefusalReason.OutcomeUnknown, id, entry),
-        (IdempotencyAnswer.Stopping, _) => Refuse(IdempotencyRefusalReason.Stopping, id, entry),
-        _ => Refuse(IdempotencyRefusalReason.StoreUnavailable, id, entry),
+        (IdempotencyStatus.Replayed, IdempotencyPayloadKind.Value) => ValueOf(id, entry),
+        (IdempotencyStatus.Replayed, IdempotencyPayloadKind.Error) => RecordedError(entry.Content),
+        (IdempotencyStatus.Replayed, IdempotencyPayloadKind.DoneWithoutResult) => Reject(IdempotencyRejectionReason.ResultNotKept, id, entry),
+        (IdempotencyStatus.Replayed or IdempotencyStatus.Unreadable, _) => Reject(IdempotencyRejectionReason.Unreadable, id, entry),
+        (IdempotencyStatus.Busy, _) => Reject(IdempotencyRejectionReason.Busy, id, entry),
+        (IdempotencyStatus.KeyReused, _) => Reject(IdempotencyRejectionReason.KeyReused, id, entry),
+        (IdempotencyStatus.OutcomeUnknown, _) => Reject(IdempotencyRejectionReason.OutcomeUnknown, id, entry),
+        (IdempotencyStatus.Stopping, _) => Reject(IdempotencyRejectionReason.Stopping, id, entry),
+        _ => Reject(IdempotencyRejectionReason.StoreUnavailable, id, entry),
     };
 
-    private Outcome<T> ValueOf(IdempotencyId id, in IdempotencyEntry entry)
+    private Outcome<T> ValueOf(IdempotencyId id, in IdempotencyResult entry)
     {
         if (HasNoResult) return Outcome.Success<T>(default!);
         try
@@ -169,7 +169,7 @@ internal sealed class IdempotentExecution<T>
         catch (Exception error)
         {
             Safely.Report("idempotency serializer", error);
-            return Refuse(IdempotencyRefusalReason.Unreadable, id, entry);
+            return Reject(IdempotencyRejectionReason.Unreadable, id, entry);
         }
     }
 
@@ -180,12 +180,12 @@ internal sealed class IdempotentExecution<T>
         return Outcome.Failure<T>(new RecordedErrorException(end < 0 ? "" : text[..end], end < 0 ? text : text[(end + 1)..]), Verdict.Ignored);
     }
 
-    private Outcome<T> Refuse(IdempotencyRefusalReason why, IdempotencyId id, in IdempotencyEntry entry)
+    private Outcome<T> Reject(IdempotencyRejectionReason why, IdempotencyId id, in IdempotencyResult entry)
     {
-        IdempotencyRefusal refusal = new(
+        IdempotencyRejection rejection = new(
             _environment.PipelineName, _environment.PolicyName, why, _gate.Time, id.ToString(),
             entry.RetryAfter > TimeSpan.Zero ? entry.RetryAfter : null, entry.Error, entry.AreAttemptsUsedUp);
-        IdempotencyTelemetry.Refused(_environment, refusal);
-        return Outcome.Rejected<T>(refusal);
+        IdempotencyTelemetry.Rejected(_environment, rejection);
+        return Outcome.Rejected<T>(rejection);
     }
 }

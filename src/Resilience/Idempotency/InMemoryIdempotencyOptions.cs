@@ -3,8 +3,8 @@ namespace Resilience;
 /// <summary>What an in-memory store does when a bound is reached.</summary>
 public enum WhenStoreIsFull
 {
-    /// <summary>New keys are refused (<see cref="IdempotencyStoreFault.Full"/>) until records expire: nothing is forgotten early.</summary>
-    Refuse = 0,
+    /// <summary>New keys are rejected (<see cref="IdempotencyStoreFault.Full"/>) until records expire: nothing is forgotten early.</summary>
+    Reject = 0,
 
     /// <summary>The oldest completed record is forgotten: a duplicate of it would be executed again. Counted in
     /// <see cref="InMemoryIdempotencyStore.Evicted"/>.</summary>
@@ -25,7 +25,7 @@ public sealed class InMemoryIdempotencyOptions : PolicyOptions
     /// <summary>The largest payload, 1 byte to 256 MiB. Default 1 MiB.</summary>
     public int MaxPayloadBytes { get; set; } = 1 << 20;
 
-    /// <summary>What happens to new keys when a bound is reached. Default <see cref="WhenStoreIsFull.Refuse"/>.</summary>
+    /// <summary>What happens to new keys when a bound is reached. Default <see cref="WhenStoreIsFull.Reject"/>.</summary>
     public WhenStoreIsFull WhenFull { get; set; }
 
     /// <inheritdoc/>

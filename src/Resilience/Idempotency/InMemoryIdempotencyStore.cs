@@ -11,7 +11,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     /// <summary>What a record costs beside its payload: itself, its place in the index, and room between.</summary>
     internal const int RecordBytes = 192;
 
-    private const int Shards = 32, MostSweptByAClaim = 4, MostSweptForRoom = 1024;
+    private const int Shards = 32, MaxSweptByAClaim = 4, MaxSweptForRoom = 1024;
 
     private readonly InMemoryShard[] _shards = new InMemoryShard[Shards];
     private readonly InMemoryIdempotencyOptions _options;
@@ -50,7 +50,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     /// <inheritdoc/>
     public IdempotencyStoreTraits Traits { get; }
 
-    /// <summary>How many records there are, expired ones that nobody has removed yet included.</summary>
+    /// <summary>How many records there are, expired ones that are not removed yet included.</summary>
     public long Count => Volatile.Read(ref _records);
 
     /// <summary>How many bytes they take, about.</summary>
@@ -72,17 +72,17 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     private bool IsFull => Count >= _options.MaxRecords || Bytes >= _options.MaxBytes;
 
     /// <inheritdoc/>
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request);
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<AcquireAnswer>(cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<AcquireResult>(cancellationToken);
         try
         {
             return new(Acquire(request));
         }
         catch (IdempotencyStoreException full)
         {
-            return ValueTask.FromException<AcquireAnswer>(full);
+            return ValueTask.FromException<AcquireResult>(full);
         }
     }
 
@@ -108,32 +108,32 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     public ValueTask<bool> CompleteAsync(
         IdempotencyId id,
         long fence,
-        IdempotencyEnding ending,
+        IdempotencyCompletion completion,
         ReadOnlyMemory<byte> payload,
         TimeSpan retention,
         CancellationToken cancellationToken = default)
     {
-        IdempotencyStoreArguments.CheckEnding(ending, payload, retention, _options.MaxPayloadBytes);
+        IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, _options.MaxPayloadBytes);
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<bool>(cancellationToken);
         ReadOnlySpan<byte> content = payload.Span; // here, for the memory may be code of the caller's
-        return new(Complete(id, fence, ending, content, InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null, retention));
+        return new(Complete(id, fence, completion, content, InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null, retention));
     }
 
     /// <summary>Keeps how the operation ended; the arguments were checked.</summary>
     /// <param name="id">The id.</param>
     /// <param name="fence">The fence of the claim.</param>
-    /// <param name="ending">How it ended.</param>
+    /// <param name="completion">How it ended.</param>
     /// <param name="content">The payload.</param>
     /// <param name="own">The same in an array of its own, if it is large.</param>
     /// <param name="retention">How long to keep it.</param>
-    internal bool Complete(IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlySpan<byte> content, byte[]? own, TimeSpan retention)
+    internal bool Complete(IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlySpan<byte> content, byte[]? own, TimeSpan retention)
     {
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate)
         {
             if (shard.Find(id, hash) is not (> 0 and int number)) return false;
             ref InMemorySlot slot = ref shard[number];
-            bool isKept = IdempotencyRules.Complete(slot.Record, fence, ending, retention, Now, out IdempotencyRecord next, out bool changed);
+            bool isKept = IdempotencyRules.Complete(slot.Record, fence, completion, retention, Now, out IdempotencyRecord next, out bool changed);
             if (!changed) return isKept;
             int bytes = shard.KeepPayload(number, content, own); // may find no memory: nothing has changed until then
             slot.Record = next;
@@ -162,16 +162,16 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<ResolveAnswer>(cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<ResolveResult>(cancellationToken);
         ReadOnlySpan<byte> content = request.Payload.Span;
         byte[]? own = InMemoryPayloads.IsLarge(content.Length) ? content.ToArray() : null;
         InMemoryShard shard = ShardOf(request.Id, out uint hash);
         lock (shard.Gate)
         {
-            if (shard.Find(request.Id, hash) is not (> 0 and int number)) return new(new ResolveAnswer(ResolveStatus.Absent, 0));
+            if (shard.Find(request.Id, hash) is not (> 0 and int number)) return new(new ResolveResult(ResolveStatus.Absent, 0));
             ref InMemorySlot slot = ref shard[number];
             long now = Now;
             ResolveStatus status = IdempotencyRules.Resolve(slot.Record, request, now, out IdempotencyRecord next, out bool changed);
@@ -183,34 +183,34 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
                 shard.Moved(number, Span(next.ExpiresAt - now));
             }
 
-            return new(IdempotencyRules.AnswerOf(status, next));
+            return new(IdempotencyRules.ResultOf(status, next));
         }
     }
 
     /// <inheritdoc/>
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
     {
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<PeekAnswer>(cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<PeekResult>(cancellationToken);
         InMemoryShard shard = ShardOf(id, out uint hash);
         lock (shard.Gate) return shard.Find(id, hash) is > 0 and int number ? new(IdempotencyRules.Peek(shard[number].Record, Now)) : default;
     }
 
     /// <inheritdoc/>
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(most, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(max, 1);
         int removed = 0;
         foreach (InMemoryShard shard in _shards)
         {
-            if (removed == most || cancellationToken.IsCancellationRequested) break;
+            if (removed == max || cancellationToken.IsCancellationRequested) break;
             long bytes = 0;
-            lock (shard.Gate) removed += Removed(shard.Purge(Now, most - removed, ref bytes), bytes);
+            lock (shard.Gate) removed += Removed(shard.Purge(Now, max - removed, ref bytes), bytes);
         }
 
         return new(removed);
     }
 
-    private AcquireAnswer Acquire(in AcquireRequest request)
+    private AcquireResult Acquire(in AcquireRequest request)
     {
         InMemoryShard shard = ShardOf(request.Id, out uint hash);
         while (true)
@@ -222,7 +222,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
                 if (shard.IsWorthSweeping(now))
                 {
                     long bytes = 0;
-                    Removed(shard.Sweep(now, MostSweptByAClaim, ref bytes), bytes);
+                    Removed(shard.Sweep(now, MaxSweptByAClaim, ref bytes), bytes);
                 }
 
                 if (!IsFull) return Add(shard, request, hash, now);
@@ -232,29 +232,29 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         }
     }
 
-    private AcquireAnswer Decide(InMemoryShard shard, int number, in AcquireRequest request, long now)
+    private AcquireResult Decide(InMemoryShard shard, int number, in AcquireRequest request, long now)
     {
         ref InMemorySlot slot = ref shard[number];
         AcquireStatus status = IdempotencyRules.Acquire(slot.Record, request, now, out IdempotencyRecord next);
         if (status != AcquireStatus.Acquired)
         {
             ReadOnlyMemory<byte> payload = status == AcquireStatus.Completed ? shard.PayloadOf(number) : default;
-            return IdempotencyRules.AnswerOf(status, slot.Record, next, payload, now);
+            return IdempotencyRules.ResultOf(status, slot.Record, next, payload, now);
         }
 
         slot.Record = next;
         PayloadsGrew(-shard.DropPayload(number));
         shard.Moved(number, Span(next.ExpiresAt - now));
-        return AcquireAnswer.Acquired(next.Fence, next.Attempt);
+        return AcquireResult.Acquired(next.Fence, next.Attempt);
     }
 
-    private AcquireAnswer Add(InMemoryShard shard, in AcquireRequest request, uint hash, long now)
+    private AcquireResult Add(InMemoryShard shard, in AcquireRequest request, uint hash, long now)
     {
         IdempotencyRecord forgotten = new() { Fence = shard.RemovedFence };
         IdempotencyRules.Acquire(forgotten, request, now, out IdempotencyRecord first);
         shard.Add(request.Id, hash, first, Span(first.ExpiresAt - now));
         Interlocked.Increment(ref _records);
-        return AcquireAnswer.Acquired(first.Fence, first.Attempt);
+        return AcquireResult.Acquired(first.Fence, first.Attempt);
     }
 
     private void MakeRoom()
@@ -265,14 +265,14 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
             long bytes = 0;
             lock (shard.Gate)
             {
-                Removed(shard.Sweep(Now, MostSweptForRoom, ref bytes), bytes);
+                Removed(shard.Sweep(Now, MaxSweptForRoom, ref bytes), bytes);
                 expires = Math.Min(expires, shard.SweepAt);
             }
         }
 
         while (IsFull)
         {
-            if (_options.WhenFull == WhenStoreIsFull.Refuse || !TryEvict())
+            if (_options.WhenFull == WhenStoreIsFull.Reject || !TryEvict())
             {
                 throw new IdempotencyStoreException(
                     IdempotencyStoreFault.Full,
@@ -302,7 +302,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
         if (place is null) return false;
         lock (place.Gate)
         {
-            // If somebody was faster, it is the next oldest there; if there is none any more, room was made.
+            // If another thread was faster, it is the next oldest there; if there is none any more, room was made.
             if (place.OldestCompleted() is not (> 0 and int number)) return true;
             Removed(1, -place.Remove(number));
             Interlocked.Increment(ref _evicted);

@@ -12,7 +12,7 @@ internal readonly record struct InMemoryPayload(int First, int Length);
 internal sealed class InMemoryPayloads
 {
     /// <summary>Up to here a copy costs less than an object that the collector has to move.</summary>
-    internal const int MostInCells = 1024;
+    internal const int MaxInCells = 1024;
 
     /// <summary>What an array of its own takes beside its content: its header, its entry in the table, and its part of free entries.</summary>
     private const int ArrayBytes = 64;
@@ -27,7 +27,7 @@ internal sealed class InMemoryPayloads
     internal long Reserved => ((long)_cells.Capacity * Unsafe.SizeOf<Cell>()) + (_large?.Values.Sum(static array => (long)array.Length) ?? 0);
 
     /// <summary>True when the content needs an array of its own.</summary>
-    internal static bool IsLarge(int length) => length > MostInCells;
+    internal static bool IsLarge(int length) => length > MaxInCells;
 
     /// <summary>The bytes that a payload takes.</summary>
     internal static int Size(InMemoryPayload payload) =>

@@ -143,27 +143,27 @@ internal sealed class InMemoryShard
 
     /// <summary>Removes what has expired at the heads of the lists, at most so many.</summary>
     /// <returns>How many were removed; the bytes of their payloads are taken from <paramref name="payloadBytes"/>.</returns>
-    internal int Sweep(long now, int most, ref long payloadBytes)
+    internal int Sweep(long now, int max, ref long payloadBytes)
     {
         if (now < _sweepAt) return 0;
         int removed = 0;
         long next = long.MaxValue;
         for (ulong lists = _open; lists != 0; lists &= lists - 1)
-            removed += SweepList(BitOperations.TrailingZeroCount(lists), now, most - removed, ref payloadBytes, ref next);
+            removed += SweepList(BitOperations.TrailingZeroCount(lists), now, max - removed, ref payloadBytes, ref next);
         for (ulong lists = _completed; lists != 0; lists &= lists - 1)
-            removed += SweepList(Completed + BitOperations.TrailingZeroCount(lists), now, most - removed, ref payloadBytes, ref next);
+            removed += SweepList(Completed + BitOperations.TrailingZeroCount(lists), now, max - removed, ref payloadBytes, ref next);
         _sweepAt = next;
         return removed;
     }
 
     /// <summary>Removes what has expired, wherever it is: looks at everything.</summary>
-    internal int Purge(long now, int most, ref long payloadBytes)
+    internal int Purge(long now, int max, ref long payloadBytes)
     {
         int removed = 0;
         foreach ((int first, _) in _lists ?? [])
         {
             int later;
-            for (int number = first; number != 0 && removed < most; number = later)
+            for (int number = first; number != 0 && removed < max; number = later)
             {
                 later = _slots[number].Later;
                 if (now < _slots[number].Record.ExpiresAt) continue;
@@ -188,13 +188,13 @@ internal sealed class InMemoryShard
         return oldest;
     }
 
-    private int SweepList(int list, long now, int most, ref long payloadBytes, ref long next)
+    private int SweepList(int list, long now, int max, ref long payloadBytes, ref long next)
     {
         int removed = 0;
         while (_lists![list].First is > 0 and int head)
         {
             long expiresAt = _slots[head].Record.ExpiresAt;
-            if (now < expiresAt || removed >= most)
+            if (now < expiresAt || removed >= max)
             {
                 next = Math.Min(next, expiresAt);
                 break;

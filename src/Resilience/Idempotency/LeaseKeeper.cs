@@ -4,7 +4,7 @@ namespace Resilience;
 /// <remarks>
 /// It ticks twelve times in a lease. A claim that lives for less than a third of the lease costs a mark in the table of claims and nothing else.
 /// A claim is lost when the store says so, or when the lease must have ended and the renewal has failed or hangs. After the process was
-/// stopped for longer than a lease, it asks before it gives up: whoever is late but was not replaced still holds the claim.
+/// stopped for longer than a lease, it asks before it gives up: an owner that is late but was not replaced still holds the claim.
 /// </remarks>
 internal sealed class LeaseKeeper : IDisposable
 {
@@ -45,7 +45,7 @@ internal sealed class LeaseKeeper : IDisposable
         _longestMs = Clock.ToMs(options.MaxExecution);
         _tick = TimeSpan.FromMilliseconds(Math.Max(1, _leaseMs / TicksPerLease));
 
-        // We must stop before the store lets somebody else begin: clocks drift, and ours may be a tick behind.
+        // We must stop before the store lets another caller begin: clocks drift, and ours may be a tick behind.
         _marginMs = Math.Min(Math.Max(1000, _leaseMs / 10), _leaseMs / 3);
     }
 
@@ -113,7 +113,7 @@ internal sealed class LeaseKeeper : IDisposable
         }
 
         if (ended > 0) EndWatches(ended);
-        foreach (IdempotencyClaim claim in InOrder(look.Lost)) Apart(new TellLost(this, claim));
+        foreach (IdempotencyClaim claim in InOrder(look.Lost)) Apart(new ReportLost(this, claim));
         foreach (IdempotencyClaim claim in InOrder(look.Renew)) Apart(new Renewal(this, claim, look.Now));
     }
 
@@ -160,7 +160,7 @@ internal sealed class LeaseKeeper : IDisposable
         }
     }
 
-    private sealed class TellLost(LeaseKeeper keeper, IdempotencyClaim claim) : IThreadPoolWorkItem
+    private sealed class ReportLost(LeaseKeeper keeper, IdempotencyClaim claim) : IThreadPoolWorkItem
     {
         public void Execute() => keeper._lost(claim);
     }

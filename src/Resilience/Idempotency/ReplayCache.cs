@@ -12,7 +12,7 @@ namespace Resilience;
 internal sealed class ReplayCache
 {
     /// <summary>The longest time for which a process answers by itself.</summary>
-    internal static readonly TimeSpan LongestTime = TimeSpan.FromSeconds(60);
+    internal static readonly TimeSpan MaxTime = TimeSpan.FromSeconds(60);
 
     /// <summary>What an entry takes beside its payload, about.</summary>
     internal const int EntryBytes = 256;
@@ -45,7 +45,7 @@ internal sealed class ReplayCache
     internal long Bytes => Volatile.Read(ref _bytes);
 
     /// <summary>Finds the outcome of a key that was used for the same.</summary>
-    internal bool TryFind(IdempotencyId id, in Fingerprint fingerprint, long nowMs, out IdempotencyEntry outcome)
+    internal bool TryFind(IdempotencyId id, in Fingerprint fingerprint, long nowMs, out IdempotencyResult outcome)
     {
         outcome = default;
         if (!_entries.TryGetValue(id, out Entry? found) || nowMs >= found.UntilMs || found.Fingerprint != fingerprint) return false;
@@ -60,10 +60,10 @@ internal sealed class ReplayCache
     /// <param name="outcome">The outcome. Only results are kept.</param>
     /// <param name="askedMs">The time before the store was asked.</param>
     /// <param name="keptFor">How long the store keeps the record from then on.</param>
-    internal void Keep(IdempotencyId id, in Fingerprint fingerprint, in IdempotencyEntry outcome, long askedMs, TimeSpan keptFor)
+    internal void Keep(IdempotencyId id, in Fingerprint fingerprint, in IdempotencyResult outcome, long askedMs, TimeSpan keptFor)
     {
-        if (outcome.Answer != IdempotencyAnswer.Replayed) return;
-        long ms = Math.Min(_timeMs, (long)Math.Min(keptFor.TotalMilliseconds, LongestTime.TotalMilliseconds + MarginMs) - MarginMs);
+        if (outcome.Status != IdempotencyStatus.Replayed) return;
+        long ms = Math.Min(_timeMs, (long)Math.Min(keptFor.TotalMilliseconds, MaxTime.TotalMilliseconds + MarginMs) - MarginMs);
         if (ms <= 0 || outcome.Content.Length > _mostBytes / LargestPart) return;
         Entry entry = new(id, fingerprint, outcome, askedMs, askedMs + ms);
         _entries[id] = entry;
@@ -93,11 +93,11 @@ internal sealed class ReplayCache
         }
     }
 
-    private sealed class Entry(IdempotencyId id, Fingerprint fingerprint, IdempotencyEntry outcome, long askedMs, long untilMs)
+    private sealed class Entry(IdempotencyId id, Fingerprint fingerprint, IdempotencyResult outcome, long askedMs, long untilMs)
     {
         internal readonly IdempotencyId Id = id;
         internal readonly Fingerprint Fingerprint = fingerprint;
-        internal readonly IdempotencyEntry Outcome = outcome;
+        internal readonly IdempotencyResult Outcome = outcome;
         internal readonly long AskedMs = askedMs;
         internal readonly long UntilMs = untilMs;
 

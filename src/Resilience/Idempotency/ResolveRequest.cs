@@ -9,9 +9,9 @@ public readonly record struct ResolveRequest
     /// <summary>Names this decision: who sends it again with the same nonce, because the reply was lost, hears the same. Never empty.</summary>
     public required Guid Nonce { get; init; }
 
-    /// <summary><see cref="IdempotencyEnding.None"/>: nothing was done, the record is given back. Completed: it was done, duplicates receive the
+    /// <summary><see cref="IdempotencyCompletion.None"/>: nothing was done, the record is given back. Completed: it was done, duplicates receive the
     /// payload. Indeterminate: it stays unknown, and it is not begun again.</summary>
-    public required IdempotencyEnding Ending { get; init; }
+    public required IdempotencyCompletion Completion { get; init; }
 
     /// <summary>The fence of the record that was looked at; with another one nothing is changed. 0: whatever is there.</summary>
     public long Fence { get; init; }

@@ -89,11 +89,11 @@ internal sealed class Slabs<T>
         if (index < 0)
         {
             index = _slabs.Length;
-            int most = index == 0 ? 1 : 2 * index;
-            T[][] cells = new T[most][];
+            int max = index == 0 ? 1 : 2 * index;
+            T[][] cells = new T[max][];
             Array.Fill(cells, []);
             _cells.CopyTo(cells, 0);
-            Array.Resize(ref _slabs, most);
+            Array.Resize(ref _slabs, max);
             _cells = cells;
         }
 

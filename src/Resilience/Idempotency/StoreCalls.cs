@@ -9,7 +9,7 @@ namespace Resilience;
 /// </remarks>
 internal sealed partial class StoreCalls : IDisposable
 {
-    private const int MostInBackground = 1000;
+    private const int MaxInBackground = 1000;
 
     /// <summary>The deadline of a call lies this much after the bound of its last attempt, so that it is the attempt that times out: a failure
     /// of the store, which the deadline of a caller is not.</summary>
@@ -17,7 +17,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     private static readonly TimeSpan ShortestLease = TimeSpan.FromMicroseconds(1);
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50), LongestPause = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50), MaxPause = TimeSpan.FromSeconds(10);
 
     private readonly CancellationTokenSource _disposed = new();
     private readonly IIdempotencyStore _store;
@@ -62,7 +62,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     /// <summary>Claims; asks again, with the same nonce, while the store cannot be asked and there is time. A claim that may be granted after we
     /// gave up is given back in the background, because nothing will be executed under it.</summary>
-    internal ValueTask<AcquireAnswer> AcquireAsync(in AcquireRequest request)
+    internal ValueTask<AcquireResult> AcquireAsync(in AcquireRequest request)
     {
         if (Memory is { } memory) return memory.TryAcquireAsync(request);
         return Traits.IsImmediate ? AskAsync("acquire", request, AskToAcquire, null, CancellationToken.None) : ClaimAsync(request);
@@ -73,15 +73,15 @@ internal sealed partial class StoreCalls : IDisposable
 
     /// <summary>Keeps an outcome. When the time is over it is tried on in the background: as long as no other caller took over, late is not too late.</summary>
     internal async ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention)
+        IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan retention)
     {
         try
         {
-            return await CompleteAsync(_finishing, id, fence, ending, payload, retention).ConfigureAwait(false);
+            return await CompleteAsync(_finishing, id, fence, completion, payload, retention).ConfigureAwait(false);
         }
         catch (IdempotencyStoreException failed) when (failed.IsTransient)
         {
-            InBackground("complete", async () => await CompleteAsync(_once, id, fence, ending, payload, retention).ConfigureAwait(false));
+            InBackground("complete", async () => await CompleteAsync(_once, id, fence, completion, payload, retention).ConfigureAwait(false));
             throw;
         }
     }
@@ -89,14 +89,14 @@ internal sealed partial class StoreCalls : IDisposable
     /// <summary>Keeps an outcome in memory, without a buffer for its frame.</summary>
     /// <returns>Null when this is not how the store is asked.</returns>
     internal bool? CompleteInMemory(
-        IdempotencyId id, long fence, IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlySpan<byte> content, TimeSpan retention)
+        IdempotencyId id, long fence, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlySpan<byte> content, TimeSpan retention)
     {
         int length = IdempotencyPayload.Overhead + content.Length;
         if (InMemoryPayloads.IsLarge(length) || length > Traits.MaxPayloadBytes || Memory is not { } memory) return null;
-        Span<byte> framed = stackalloc byte[InMemoryPayloads.MostInCells];
+        Span<byte> framed = stackalloc byte[InMemoryPayloads.MaxInCells];
         framed = framed[..length];
         IdempotencyPayload.Encode(kind, content, framed);
-        return memory.Complete(id, fence, ending, framed, null, retention);
+        return memory.Complete(id, fence, completion, framed, null, retention);
     }
 
     /// <summary>Gives a claim back under which nothing was done; tried on in the background as well.</summary>
@@ -114,7 +114,7 @@ internal sealed partial class StoreCalls : IDisposable
     }
 
     /// <summary>Decides about a record; asked again with the same nonce while there is time.</summary>
-    internal ValueTask<ResolveAnswer> ResolveAsync(in ResolveRequest request)
+    internal ValueTask<ResolveResult> ResolveAsync(in ResolveRequest request)
     {
         _ = IdempotencyGate.Resolvable(_store);
         return RunAsync(
@@ -122,11 +122,11 @@ internal sealed partial class StoreCalls : IDisposable
             static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));
     }
 
-    internal ValueTask<PeekAnswer> PeekAsync(IdempotencyId id) =>
+    internal ValueTask<PeekResult> PeekAsync(IdempotencyId id) =>
         RunAsync(_once, _options.AcquireTimeout, "peek", id, static (store, asked, token) => store.PeekAsync(asked, token));
 
-    internal ValueTask<int> PurgeAsync(int most) =>
-        RunAsync(_once, _options.FinishTimeout, "purge", most, static (store, asked, token) => store.PurgeAsync(asked, token));
+    internal ValueTask<int> PurgeAsync(int max) =>
+        RunAsync(_once, _options.FinishTimeout, "purge", max, static (store, asked, token) => store.PurgeAsync(asked, token));
 
     /// <summary>What the store says about its setup; nothing when it cannot say anything.</summary>
     internal ValueTask<IReadOnlyList<string>> CheckAsync() => _store is not ICheckableIdempotencyStore
@@ -138,9 +138,9 @@ internal sealed partial class StoreCalls : IDisposable
     /// <summary>No operation will run under this claim, which is granted or may be: it is given back, when the store can be asked again.</summary>
     /// <param name="request">The claim.</param>
     /// <param name="last">The last attempt to ask for it, which may still be under way.</param>
-    internal void Withdraw(AcquireRequest request, Task<AcquireAnswer>? last)
+    internal void Withdraw(AcquireRequest request, Task<AcquireResult>? last)
     {
-        AcquireAnswer? known = null;
+        AcquireResult? known = null;
         InBackground("withdraw", async () =>
         {
             if (last is not null)
@@ -167,7 +167,7 @@ internal sealed partial class StoreCalls : IDisposable
         _disposed.Dispose();
     }
 
-    private static ValueTask<AcquireAnswer> AskToAcquire(IIdempotencyStore store, AcquireRequest request, CancellationToken token) =>
+    private static ValueTask<AcquireResult> AskToAcquire(IIdempotencyStore store, AcquireRequest request, CancellationToken token) =>
         store.TryAcquireAsync(request, token);
 
     private static RetryOptions NewRetry() => new()
@@ -202,25 +202,25 @@ internal sealed partial class StoreCalls : IDisposable
         return builder.AddTimeout(new TimeoutOptions { Name = "store-timeout", TimeoutFor = BoundOf, AbandonAfter = TimeSpan.Zero }).Build();
     }
 
-    private async ValueTask<AcquireAnswer> ClaimAsync(AcquireRequest request)
+    private async ValueTask<AcquireResult> ClaimAsync(AcquireRequest request)
     {
         Notes notes = new();
         try
         {
             return await RunSlowlyAsync(_claiming, _options.AcquireTimeout, "acquire", request, AskToAcquire, notes).ConfigureAwait(false);
         }
-        catch (IdempotencyStoreException) when (notes.IsInDoubt && _options.WhenStoreFails == WhenStoreFails.Refuse)
+        catch (IdempotencyStoreException) when (notes.IsInDoubt && _options.WhenStoreFails == WhenStoreFails.Reject)
         {
-            Withdraw(request, (Task<AcquireAnswer>?)notes.Last);
+            Withdraw(request, (Task<AcquireResult>?)notes.Last);
             throw;
         }
     }
 
     private ValueTask<bool> CompleteAsync(
-        ResiliencePipeline pipeline, IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention) =>
+        ResiliencePipeline pipeline, IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan retention) =>
         RunAsync(
-            pipeline, _options.FinishTimeout, "complete", (id, fence, ending, payload, retention),
-            static (store, s, token) => store.CompleteAsync(s.id, s.fence, s.ending, s.payload, s.retention, token));
+            pipeline, _options.FinishTimeout, "complete", (id, fence, completion, payload, retention),
+            static (store, s, token) => store.CompleteAsync(s.id, s.fence, s.completion, s.payload, s.retention, token));
 
     /// <summary>A claim that took over from a lapsed one is not released: what became of the earlier attempts stays unknown, and they stay
     /// counted. Its lease ends now instead, and the next takes over at once.</summary>
@@ -229,25 +229,25 @@ internal sealed partial class StoreCalls : IDisposable
             pipeline, _options.FinishTimeout, "renew", (id, fence), static (store, s, token) => store.RenewAsync(s.id, s.fence, ShortestLease, token))
         : RunAsync(pipeline, _options.FinishTimeout, "release", (id, fence), static (store, s, token) => store.ReleaseAsync(s.id, s.fence, token));
 
-    private ValueTask<TAnswer> RunAsync<TState, TAnswer>(
+    private ValueTask<TResult> RunAsync<TState, TResult>(
         ResiliencePipeline pipeline,
         TimeSpan bound,
         string operation,
         TState state,
-        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask) =>
+        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask) =>
         Traits.IsImmediate
             ? AskAsync(operation, state, ask, null, CancellationToken.None)
             : RunSlowlyAsync(pipeline, bound, operation, state, ask, new());
 
-    private async ValueTask<TAnswer> RunSlowlyAsync<TState, TAnswer>(
+    private async ValueTask<TResult> RunSlowlyAsync<TState, TResult>(
         ResiliencePipeline pipeline,
         TimeSpan bound,
         string operation,
         TState state,
-        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask,
+        Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask,
         Notes notes)
     {
-        Outcome<TAnswer> outcome = await pipeline.TryExecuteAsync(
+        Outcome<TResult> outcome = await pipeline.TryExecuteAsync(
             new CallOptions(operation) { Deadline = bound + Slack },
             static (context, s) => s.Calls.BeginAsync(s.operation, s.state, s.ask, s.notes, context.CancellationToken),
             (Calls: this, operation, state, ask, notes)).ConfigureAwait(false);
@@ -257,48 +257,48 @@ internal sealed partial class StoreCalls : IDisposable
     private IdempotencyStoreException ErrorOf(string operation, TimeSpan bound, Exception? error, IdempotencyStoreException? said)
     {
         if (error is IdempotencyStoreException own) return own;
-        bool isRefused = error is not TimeoutException;
+        bool isRejected = error is not TimeoutException;
 
         // A circuit that is open says since when, and not why the store failed: its last failure does.
-        said ??= isRefused ? _lastFailure : null;
+        said ??= isRejected ? _lastFailure : null;
         string told = said is null ? "" : $" Before that it said: {Safely.MessageOf(said)}";
-        string what = isRefused
+        string what = isRejected
             ? $"is not asked to {operation}: {(error is null ? "the answer was judged to be a failure" : Safely.MessageOf(error))}"
             : $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms.";
         IdempotencyStoreException made = new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", said ?? error);
-        if (!isRefused) _lastFailure = made;
+        if (!isRejected) _lastFailure = made;
         return made;
     }
 
     /// <summary>One attempt. It is remembered, because it may outlive the call.</summary>
-    private ValueTask<TAnswer> BeginAsync<TState, TAnswer>(
-        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask, Notes notes, CancellationToken overdue)
+    private ValueTask<TResult> BeginAsync<TState, TResult>(
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, Notes notes, CancellationToken overdue)
     {
-        Task<TAnswer> asking = AskAsync(operation, state, ask, notes, overdue).AsTask();
+        Task<TResult> asking = AskAsync(operation, state, ask, notes, overdue).AsTask();
         notes.Last = asking;
         return new(asking);
     }
 
-    /// <summary>Asks, measures if somebody wants to know, and makes every failure one of the store's.</summary>
-    private ValueTask<TAnswer> AskAsync<TState, TAnswer>(
-        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TAnswer>> ask, Notes? notes, CancellationToken overdue)
+    /// <summary>Asks, measures if there is a listener, and makes every failure one of the store's.</summary>
+    private ValueTask<TResult> AskAsync<TState, TResult>(
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, Notes? notes, CancellationToken overdue)
     {
         long start = IdempotencyTelemetry.MeasuresStores(_environment) ? _time.GetTimestamp() : 0;
-        ValueTask<TAnswer> asking;
+        ValueTask<TResult> asking;
         try
         {
             asking = ask(_store, state, overdue);
         }
         catch (Exception thrown)
         {
-            asking = ValueTask.FromException<TAnswer>(thrown);
+            asking = ValueTask.FromException<TResult>(thrown);
         }
 
         return start == 0 && asking.IsCompletedSuccessfully ? asking : AwaitAsync(operation, asking, start, notes, overdue);
     }
 
-    private async ValueTask<TAnswer> AwaitAsync<TAnswer>(
-        string operation, ValueTask<TAnswer> asking, long start, Notes? notes, CancellationToken overdue)
+    private async ValueTask<TResult> AwaitAsync<TResult>(
+        string operation, ValueTask<TResult> asking, long start, Notes? notes, CancellationToken overdue)
     {
         string? error = null;
         try
@@ -338,7 +338,7 @@ internal sealed partial class StoreCalls : IDisposable
     /// <summary>Repeats a step until the store has answered it, at most for as long as a call may run, and until the gate is disposed of.</summary>
     private void InBackground(string operation, Func<Task> step)
     {
-        if (Interlocked.Increment(ref _inBackground) <= MostInBackground)
+        if (Interlocked.Increment(ref _inBackground) <= MaxInBackground)
         {
             _ = RepeatAsync(operation, step);
             return;
@@ -355,7 +355,7 @@ internal sealed partial class StoreCalls : IDisposable
         long start = _time.GetTimestamp();
         try
         {
-            for (TimeSpan ceiling = FirstPause; ; ceiling = ceiling < LongestPause / 2 ? 2 * ceiling : LongestPause)
+            for (TimeSpan ceiling = FirstPause; ; ceiling = ceiling < MaxPause / 2 ? 2 * ceiling : MaxPause)
             {
                 try
                 {

@@ -5,7 +5,7 @@ namespace Resilience;
 
 /// <summary>Bounds how many calls run at once, usable alone. Thread-safe.</summary>
 /// <remarks>
-/// Taking and giving back a place is lock-free while nobody waits. Those who find no place wait in a bounded queue, first come
+/// Taking and giving back a place is lock-free while no call waits. Those who find no place wait in a bounded queue, first come
 /// first served, each no longer than <see cref="ConcurrencyLimitOptions.MaxWait"/>; the queue is kept under a short lock
 /// that runs no user code and that callers who find a place never touch (decision 0005).
 /// </remarks>
@@ -17,8 +17,8 @@ public sealed class ConcurrencyLimit
     private readonly Lock _gate = new();
     private readonly LinkedList<Waiter> _queue = [];
     private long _word;
-    private LimitRefusal _full;
-    private LimitRefusal _waited;
+    private LimitRejection _full;
+    private LimitRejection _waited;
 
     /// <summary>Makes a limit to be used alone or shared between pipelines.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
@@ -32,10 +32,10 @@ public sealed class ConcurrencyLimit
         _environment = environment;
         _queueing = new(options.MaxQueued, options.MaxWait);
         _word = new LimitWord(options.MaxConcurrent, 0, false).Bits;
-        (_full, _waited) = MakeRefusals(options.MaxConcurrent);
+        (_full, _waited) = MakeRejections(options.MaxConcurrent);
     }
 
-    /// <summary>The name, as in refusals and telemetry.</summary>
+    /// <summary>The name, as in rejections and telemetry.</summary>
     public string Name => _environment.PolicyName;
 
     /// <summary>How many may wait, and how long each.</summary>
@@ -75,7 +75,7 @@ public sealed class ConcurrencyLimit
         set
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, ConcurrencyLimitOptions.Most);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, ConcurrencyLimitOptions.Max);
             lock (_changing) ChangeLimit(value);
             AdmitWaiting();
         }
@@ -101,14 +101,14 @@ public sealed class ConcurrencyLimit
 
     private void ChangeLimit(int limit)
     {
-        (_full, _waited) = MakeRefusals(limit);
+        (_full, _waited) = MakeRejections(limit);
         Change(static (word, limit) => word.WithLimit(limit), limit);
     }
 
     /// <summary>As <see cref="Update"/>, and it goes by the names of another environment from now on.</summary>
     internal void Adopt(ConcurrencyLimitOptions options, PolicyEnvironment environment)
     {
-        // Full fence: the environment is whole before a refusal can name it.
+        // Full fence: the environment is whole before a rejection can name it.
         PolicyEnvironment former = Interlocked.Exchange(ref _environment, environment);
         Update(options);
         if (ReferenceEquals(former.Meter, environment.Meter)) return;
@@ -122,7 +122,7 @@ public sealed class ConcurrencyLimit
         if (ReferenceEquals(Volatile.Read(ref _environment), environment)) ConcurrencyLimitTelemetry.Unwatch(environment, this);
     }
 
-    /// <summary>Takes a place if one is free and nobody waits for it. If true, give it back with <see cref="Release"/>, exactly once.</summary>
+    /// <summary>Takes a place if one is free and no call waits for it. If true, give it back with <see cref="Release"/>, exactly once.</summary>
     public bool TryEnter()
     {
         // Acquire: pairs with the compare-and-swaps on this word; what the call before us did in its place is visible.
@@ -132,7 +132,7 @@ public sealed class ConcurrencyLimit
             long found = Interlocked.CompareExchange(ref _word, seen.Entered.Bits, seen.Bits);
             if (found == seen.Bits)
             {
-                Debug.Assert(seen.Running < seen.Limit && !seen.HasWaiting, "Nobody goes in past the limit or past those who wait.");
+                Debug.Assert(seen.Running < seen.Limit && !seen.HasWaiting, "No call goes in past the limit or past those that wait.");
                 return true;
             }
 
@@ -144,14 +144,14 @@ public sealed class ConcurrencyLimit
 
     /// <summary>Takes a place, waiting for one if need be. Null: yes, give it back with <see cref="Release"/>, exactly once; otherwise why not.</summary>
     /// <exception cref="OperationCanceledException">The token was cancelled while waiting.</exception>
-    public ValueTask<LimitRefusal?> EnterAsync(CancellationToken cancellationToken = default)
+    public ValueTask<LimitRejection?> EnterAsync(CancellationToken cancellationToken = default)
     {
         if (TryEnter()) return default;
         Queueing queueing = Volatile.Read(ref _queueing);
         return queueing.MaxQueued == 0 ? new(_full) : WaitAsync(queueing.MaxWait, cancellationToken);
     }
 
-    internal ValueTask<LimitRefusal?> EnterAsync(ResilienceContext context)
+    internal ValueTask<LimitRejection?> EnterAsync(ResilienceContext context)
     {
         if (TryEnter()) return default;
         Queueing queueing = Volatile.Read(ref _queueing);
@@ -161,7 +161,7 @@ public sealed class ConcurrencyLimit
     }
 
     /// <summary>Gives a place back; the first of those who wait gets it.</summary>
-    /// <exception cref="InvalidOperationException">Nobody holds a place: one was given back twice.</exception>
+    /// <exception cref="InvalidOperationException">No place is held: one was given back twice.</exception>
     public void Release()
     {
         if (!TryRelease()) throw GivenBackTwice();
@@ -208,9 +208,9 @@ public sealed class ConcurrencyLimit
         }
     }
 
-    private ValueTask<LimitRefusal?> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    private ValueTask<LimitRejection?> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<LimitRefusal?>(cancellationToken);
+        if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<LimitRejection?>(cancellationToken);
         Waiter waiter = new(this);
         lock (_gate)
         {
@@ -230,7 +230,7 @@ public sealed class ConcurrencyLimit
         return AwaitTurnAsync(waiter, wait, cancellationToken);
     }
 
-    private async ValueTask<LimitRefusal?> AwaitTurnAsync(Waiter waiter, TimeSpan wait, CancellationToken cancellationToken)
+    private async ValueTask<LimitRejection?> AwaitTurnAsync(Waiter waiter, TimeSpan wait, CancellationToken cancellationToken)
     {
         bool isCounted = ConcurrencyLimitTelemetry.Queued(_environment);
         long start = _environment.Clock.Timestamp;
@@ -288,7 +288,7 @@ public sealed class ConcurrencyLimit
         }
     }
 
-    private (LimitRefusal Full, LimitRefusal Waited) MakeRefusals(int limit) =>
+    private (LimitRejection Full, LimitRejection Waited) MakeRejections(int limit) =>
     (
         new(_environment, LimitReason.QueueFull, limit, _queueing.MaxQueued, _queueing.MaxWait),
         new(_environment, LimitReason.WaitedTooLong, limit, _queueing.MaxQueued, _queueing.MaxWait));
@@ -303,9 +303,9 @@ public sealed class ConcurrencyLimit
 
     /// <summary>A caller who waits. The thread that takes it out of the queue, under the lock, says how the wait ended. It goes on elsewhere:
     /// not in the release of another call, nor in a timer, nor in a cancellation.</summary>
-    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRefusal?>, IThreadPoolWorkItem
+    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRejection?>, IThreadPoolWorkItem
     {
-        private LimitRefusal? _refusal;
+        private LimitRejection? _rejection;
         private CancellationToken _cancelled; // not the default: it was
 
         internal LinkedListNode<Waiter>? Node { get; set; }
@@ -316,7 +316,7 @@ public sealed class ConcurrencyLimit
         internal void GiveUp()
         {
             if (!limit.TryLeaveQueue(this)) return;
-            _refusal = limit._waited;
+            _rejection = limit._waited;
             limit._environment.Clock.Post(this);
         }
 
@@ -330,7 +330,7 @@ public sealed class ConcurrencyLimit
         void IThreadPoolWorkItem.Execute()
         {
             if (_cancelled.CanBeCanceled) TrySetCanceled(_cancelled);
-            else TrySetResult(_refusal);
+            else TrySetResult(_rejection);
         }
     }
 }

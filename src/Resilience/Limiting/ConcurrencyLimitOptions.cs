@@ -4,12 +4,12 @@ namespace Resilience;
 public sealed class ConcurrencyLimitOptions : PolicyOptions
 {
     /// <summary>The largest limit.</summary>
-    internal const int Most = 1_000_000;
+    internal const int Max = 1_000_000;
 
     /// <summary>How many calls may run at once, 1 to 1,000,000. Default 100.</summary>
     public int MaxConcurrent { get; set; } = 100;
 
-    /// <summary>How many calls may wait for a place, 0 to 1,000,000. Default 0: a call without a place is refused at once, which an
+    /// <summary>How many calls may wait for a place, 0 to 1,000,000. Default 0: a call without a place is rejected at once, which an
     /// overloaded dependency needs most.</summary>
     public int MaxQueued { get; set; }
 
@@ -23,23 +23,23 @@ public sealed class ConcurrencyLimitOptions : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Number(nameof(MaxConcurrent), MaxConcurrent, 1, Most);
-        check.Number(nameof(MaxQueued), MaxQueued, 0, Most);
+        check.Number(nameof(MaxConcurrent), MaxConcurrent, 1, Max);
+        check.Number(nameof(MaxQueued), MaxQueued, 0, Max);
         check.Span(nameof(MaxWait), MaxWait, TimeSpan.FromMilliseconds(1));
     }
 }
 
-/// <summary>A concurrency limit refused a call.</summary>
+/// <summary>A concurrency limit rejected a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The limit.</param>
-/// <param name="Refusal">Why.</param>
-public sealed record LimitReached(string PipelineName, string PolicyName, LimitRefusal Refusal)
+/// <param name="Rejection">Why.</param>
+public sealed record LimitReached(string PipelineName, string PolicyName, LimitRejection Rejection)
     : ResilienceEvent(PipelineName, PolicyName);
 
 /// <summary>Adds concurrency limits to a pipeline.</summary>
 public static class ConcurrencyLimitPipelineBuilderExtensions
 {
-    /// <summary>Adds a limit on how many calls run at once; who finds no place is refused, unless a queue is allowed.</summary>
+    /// <summary>Adds a limit on how many calls run at once; who finds no place is rejected, unless a queue is allowed.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     public static TBuilder AddConcurrencyLimit<TBuilder>(this TBuilder builder, int maxConcurrent, int maxQueued = 0)
         where TBuilder : ResiliencePipelineBuilderBase =>

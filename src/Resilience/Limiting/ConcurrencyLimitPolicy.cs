@@ -89,24 +89,24 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             return true;
         }
 
-        private ValueTask<Outcome<T>> EnterAndGoOnAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context) =>
-            entering.IsCompletedSuccessfully && entering.Result is { } refusal
-                ? new(Refuse(refusal, context))
+        private ValueTask<Outcome<T>> EnterAndGoOnAsync(ValueTask<LimitRejection?> entering, ResilienceContext context) =>
+            entering.IsCompletedSuccessfully && entering.Result is { } rejection
+                ? new(Reject(rejection, context))
                 : EnterAndGoOnSlowlyAsync(entering.IsCompletedSuccessfully ? default : entering, context);
 
         [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> EnterAndGoOnSlowlyAsync(ValueTask<LimitRefusal?> entering, ResilienceContext context)
+        private async ValueTask<Outcome<T>> EnterAndGoOnSlowlyAsync(ValueTask<LimitRejection?> entering, ResilienceContext context)
         {
             try
             {
-                if (await entering.ConfigureAwait(false) is { } refusal) return Refuse(refusal, context);
+                if (await entering.ConfigureAwait(false) is { } rejection) return Reject(rejection, context);
             }
             catch (OperationCanceledException cancelled)
             {
                 return new(default, cancelled, Verdict.Ignored, OutcomeMarks.None);
             }
 
-            // Let in at the moment at which it was cancelled: nobody wants it any more, so the next in line gets the place.
+            // Let in at the moment at which it was cancelled: it is not wanted any more, so the next in line gets the place.
             if (context.Token.IsCancellationRequested)
             {
                 GiveBack();
@@ -137,10 +137,10 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
             if (!limit.TryRelease()) Safely.Report("concurrency limit release", limit.GivenBackTwice());
         }
 
-        private Outcome<T> Refuse(LimitRefusal refusal, ResilienceContext context)
+        private Outcome<T> Reject(LimitRejection rejection, ResilienceContext context)
         {
-            ConcurrencyLimitTelemetry.Refused(environment, refusal, context);
-            return new(default, refusal, Verdict.Rejected, OutcomeMarks.None);
+            ConcurrencyLimitTelemetry.Rejected(environment, rejection, context);
+            return new(default, rejection, Verdict.Rejected, OutcomeMarks.None);
         }
     }
 }

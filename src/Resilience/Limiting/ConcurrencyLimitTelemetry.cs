@@ -19,7 +19,7 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
         _wait = SafeInstruments.Histogram(
             meter, "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.",
             [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]);
-        _rejections = SafeInstruments.Counter<long>(meter, "resilience.concurrency_limit.rejections", "{call}", "Calls refused, by reason.");
+        _rejections = SafeInstruments.Counter<long>(meter, "resilience.concurrency_limit.rejections", "{call}", "Calls rejected, by reason.");
     }
 
     public void Observe(Meter meter) =>
@@ -27,7 +27,7 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
 
     private static ConcurrencyLimitTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new ConcurrencyLimitTelemetry(m));
 
-    /// <summary>True when somebody heard it. Who was not counted on the way in is not counted on the way out: a listener that comes
+    /// <summary>True when it was recorded. What was not counted on the way in is not counted on the way out: a listener that comes
     /// late would see fewer than none.</summary>
     internal static bool Entered(PolicyEnvironment environment) => Add(Of(environment)._running, environment);
 
@@ -51,25 +51,25 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
         if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
     }
 
-    internal static void Refused(PolicyEnvironment environment, LimitRefusal refusal, ResilienceContext context)
+    internal static void Rejected(PolicyEnvironment environment, LimitRejection rejection, ResilienceContext context)
     {
         SafeCounter<long> rejections = Of(environment)._rejections;
         if (rejections.Enabled)
         {
             TagList tags = TagsOf(environment);
-            tags.Add(ResilienceTelemetry.ReasonTag, NameOf(refusal.Why));
+            tags.Add(ResilienceTelemetry.ReasonTag, NameOf(rejection.Why));
             rejections.Add(1, tags);
         }
 
         if (environment.HasListeners)
         {
-            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, refusal)
+            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, rejection)
             {
                 Operation = context.NameOfOperation,
             });
         }
 
-        SpanEvents.AddRefusal(environment.PolicyName, NameOf(refusal.Why), refusal);
+        SpanEvents.AddRejection(environment.PolicyName, NameOf(rejection.Why), rejection);
     }
 
     /// <summary>Shows how many it lets in, as long as it is alive.</summary>

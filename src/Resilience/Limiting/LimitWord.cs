@@ -9,10 +9,10 @@ namespace Resilience;
 /// ┌──────────────────────────────────┬──────────────────────────────────┬─┐
 /// │           limit (32)             │           running (31)           │w│
 /// └──────────────────────────────────┴──────────────────────────────────┴─┘
-///                                                     w: somebody is waiting
+///                                                     w: a call is waiting
 /// </code>
-/// While <c>w</c> is 0 a place is taken and given back by one compare-and-swap. While it is 1 nobody takes a place directly,
-/// so nobody overtakes those who wait; who gives one back hands it to the first of them. <c>w</c> changes only under the
+/// While <c>w</c> is 0 a place is taken and given back by one compare-and-swap. While it is 1 no call takes a place directly,
+/// so no call overtakes those that wait; one that gives one back hands it to the first of them. <c>w</c> changes only under the
 /// queue's lock, and by a compare-and-swap from the exact word that was judged, so a place that becomes free at the same
 /// moment is never overlooked.
 /// </remarks>
@@ -26,7 +26,7 @@ internal readonly record struct LimitWord(long Bits)
 
     internal LimitWord(int limit, int running, bool waiting)
         : this(((long)limit << LimitShift) | ((long)running << RunningShift) | (waiting ? WaitingBit : 0)) =>
-        Debug.Assert(limit >= 1 && running >= 0, "A limit is positive, and nobody gives back what was not taken.");
+        Debug.Assert(limit >= 1 && running >= 0, "A limit is positive, and what was not taken is not given back.");
 
     internal int Limit => (int)(Bits >> LimitShift);
 

@@ -53,8 +53,8 @@ public enum BackoffJitter
 /// </remarks>
 public sealed class Backoff
 {
-    internal static readonly TimeSpan LongestDelay = OptionsCheck.LongestSpan; // a day
-    internal const double LeastFactor = 1.01;
+    internal static readonly TimeSpan MaxAllowedDelay = OptionsCheck.MaxSpan; // a day
+    internal const double MinFactor = 1.01;
     internal const double GreatestFactor = 1000;
     private const int Spread = 3; // of decorrelated jitter, as its inventors have it
 
@@ -121,7 +121,7 @@ public sealed class Backoff
     {
         Span(baseDelay, TimeSpan.Zero, nameof(baseDelay));
         Span(maxDelay, baseDelay, nameof(maxDelay));
-        if (!(factor >= LeastFactor && factor <= GreatestFactor))
+        if (!(factor >= MinFactor && factor <= GreatestFactor))
             throw new ArgumentOutOfRangeException(nameof(factor), factor, "The factor lies from 1.01 to 1000; for less use Constant.");
         return new(BackoffKind.Exponential, baseDelay, maxDelay, factor, Defined(jitter));
     }
@@ -180,8 +180,8 @@ public sealed class Backoff
         ArgumentNullException.ThrowIfNull(random);
 
         // The bound is clamped before the draw: clamped afterwards, most draws would land on the maximum itself.
-        long most = previous.Ticks >= _max ? _max : Math.Max(previous.Ticks, _base) * Spread;
-        return new(Draw(_base, Math.Min(_max, most), random));
+        long max = previous.Ticks >= _max ? _max : Math.Max(previous.Ticks, _base) * Spread;
+        return new(Draw(_base, Math.Min(_max, max), random));
     }
 
     /// <summary>The ceilings of the first retries, for documentation and tests.</summary>
@@ -211,13 +211,13 @@ public sealed class Backoff
     /// <inheritdoc/>
     public override string ToString()
     {
-        string least = PolicyDescription.Format(BaseDelay), most = PolicyDescription.Format(MaxDelay);
+        string min = PolicyDescription.Format(BaseDelay), max = PolicyDescription.Format(MaxDelay);
         return Kind switch
         {
-            BackoffKind.Constant => $"constant {least}, jitter {Jitter}",
-            BackoffKind.Decorrelated => $"decorrelated {least} to {most}",
-            BackoffKind.Linear => $"linear {least} to {most}, jitter {Jitter}",
-            _ => string.Create(CultureInfo.InvariantCulture, $"exponential {least} to {most} by {Factor:0.###}, jitter {Jitter}"),
+            BackoffKind.Constant => $"constant {min}, jitter {Jitter}",
+            BackoffKind.Decorrelated => $"decorrelated {min} to {max}",
+            BackoffKind.Linear => $"linear {min} to {max}, jitter {Jitter}",
+            _ => string.Create(CultureInfo.InvariantCulture, $"exponential {min} to {max} by {Factor:0.###}, jitter {Jitter}"),
         };
     }
 
@@ -237,13 +237,13 @@ public sealed class Backoff
         _ => Draw(ceiling / 2, ceiling, random),
     };
 
-    /// <summary>Evenly from <paramref name="least"/> to <paramref name="most"/>, both included. A user's generator that leaves [0, 1)
+    /// <summary>Evenly from <paramref name="min"/> to <paramref name="max"/>, both included. A user's generator that leaves [0, 1)
     /// is held inside.</summary>
-    private static long Draw(long least, long most, Randomness random)
+    private static long Draw(long min, long max, Randomness random)
     {
         // The machine's own conversion: what it makes of NaN and infinity differs between machines, but the next line holds it inside.
-        long drawn = least + double.ConvertToIntegerNative<long>(random.NextDouble() * (most - least + 1));
-        return drawn < least ? least : drawn > most ? most : drawn;
+        long drawn = min + double.ConvertToIntegerNative<long>(random.NextDouble() * (max - min + 1));
+        return drawn < min ? min : drawn > max ? max : drawn;
     }
 
     /// <summary>The growing part of a geometric ceiling. Decimal, so that 200 ms times 1.1 is what pencil and paper give; at most some
@@ -255,9 +255,9 @@ public sealed class Backoff
         return [.. ceilings];
     }
 
-    private static TimeSpan Span(TimeSpan value, TimeSpan least, string name) => value >= least && value <= LongestDelay
+    private static TimeSpan Span(TimeSpan value, TimeSpan min, string name) => value >= min && value <= MaxAllowedDelay
         ? value
-        : throw new ArgumentOutOfRangeException(name, value, $"A delay lies from {PolicyDescription.Format(least)} to a day.");
+        : throw new ArgumentOutOfRangeException(name, value, $"A delay lies from {PolicyDescription.Format(min)} to a day.");
 
     private static BackoffJitter Defined(BackoffJitter jitter) => Enum.IsDefined(jitter)
         ? jitter

@@ -8,15 +8,15 @@ namespace Resilience;
 /// dependency.</summary>
 /// <remarks>
 /// <para>Each call that reaches the dependency deposits <see cref="RetryBudgetOptions.Ratio"/> of a token, each retry withdraws a
-/// whole one or is refused, <see cref="RetryBudgetOptions.MinRetriesPerSecond"/> come in with time, and what is not spent
+/// whole one or is rejected, <see cref="RetryBudgetOptions.MinRetriesPerSecond"/> come in with time, and what is not spent
 /// expires with the time constant <see cref="RetryBudgetOptions.Window"/>. At every instant
 /// <c>withdrawn ≤ ratio × calls + floor × (elapsed + window)</c>, on any number of threads. A new budget holds what the floor
 /// brings in a window (100 tokens by default).</para>
 /// <para>Thread-safe and lock-free: the whole account is one 64-bit word, changed by compare-and-swap. Time passes in steps of
 /// 1/32 to 1/64 of the window, so an operation within a step is one compare-and-swap and no arithmetic on time. Allocates nothing.</para>
 /// <para>New options come as a new account: the old one is told its successor's options, its word is closed with the last balance in
-/// it, and whoever meets a closed account (the updater or a call) opens the successor with that balance. No token is lost or
-/// doubled, and nobody waits for anybody.</para>
+/// it, and the first to meet a closed account (the updater or a call) opens the successor with that balance. No token is lost or
+/// doubled, and no thread waits for another.</para>
 /// </remarks>
 public sealed class RetryBudget
 {
@@ -159,10 +159,10 @@ public sealed class RetryBudget
                 continue;
             }
 
-            (ulong next, BudgetAnswer answer) = account.Rules.OnRetry(seen, quantum);
+            (ulong next, BudgetDecision answer) = account.Rules.OnRetry(seen, quantum);
 
-            // A refusal changes nothing that matters: the passing of time can be computed again by whoever comes next.
-            if (answer == BudgetAnswer.Refused) return false;
+            // A rejection changes nothing that matters: the passing of time can be computed again by the next caller.
+            if (answer == BudgetDecision.Rejected) return false;
 
             // Full fence: decision and payment are one step; pairs with the reads above.
             ulong found = Interlocked.CompareExchange(ref account.Word.Value, next, seen);
@@ -174,7 +174,7 @@ public sealed class RetryBudget
     /// <summary>Changes the options of a living budget. The balance is kept, and tends to the new resting balance from now on.</summary>
     /// <remarks>Thread-safe; of racing updates the last one that began is not always the one that stays.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">This is <see cref="Unlimited"/>, which everybody shares.</exception>
+    /// <exception cref="InvalidOperationException">This is <see cref="Unlimited"/>, which all users share.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
     public void Update(RetryBudgetOptions options)
     {
@@ -184,7 +184,7 @@ public sealed class RetryBudget
         while (true)
         {
             Account account = Volatile.Read(ref _account)
-                ?? throw new InvalidOperationException("RetryBudget.Unlimited is shared by everybody and cannot be changed.");
+                ?? throw new InvalidOperationException("RetryBudget.Unlimited is shared by all users and cannot be changed.");
 
             // Full fence: the successor's rules stand before the word can be closed. Who comes second helps the first, then follows it.
             bool isOurs = Interlocked.CompareExchange(ref account.NextRules, rules, null) is null;
@@ -212,7 +212,7 @@ public sealed class RetryBudget
         }
     }
 
-    /// <summary>The account after a closed one. Anybody can open it, from what stands in the closed one; one wins.</summary>
+    /// <summary>The account after a closed one. Any thread can open it, from what stands in the closed one; one wins.</summary>
     private Account Successor(Account closed)
     {
         Account? current = Volatile.Read(ref _account);

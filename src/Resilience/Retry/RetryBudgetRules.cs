@@ -4,13 +4,13 @@ using System.Globalization;
 namespace Resilience;
 
 /// <summary>What a budget says to a retry.</summary>
-internal enum BudgetAnswer
+internal enum BudgetDecision
 {
     /// <summary>One token was taken.</summary>
     Granted,
 
     /// <summary>The balance does not hold a token.</summary>
-    Refused,
+    Rejected,
 }
 
 /// <summary>The arithmetic of a retry budget: pure functions of one word. No clock, no field that changes, no loop that waits.</summary>
@@ -98,10 +98,10 @@ internal sealed class RetryBudgetRules
     }
 
     /// <summary>A retry asks for a token.</summary>
-    internal (ulong Word, BudgetAnswer Answer) OnRetry(ulong word, uint quantum)
+    internal (ulong Word, BudgetDecision Result) OnRetry(ulong word, uint quantum)
     {
         ulong now = AtQuantum(word, quantum);
-        return BalanceOf(now) >= Token ? (now - Token, BudgetAnswer.Granted) : (now, BudgetAnswer.Refused);
+        return BalanceOf(now) >= Token ? (now - Token, BudgetDecision.Granted) : (now, BudgetDecision.Rejected);
     }
 
     /// <summary>Lets the time pass that lies between the word and the reading.</summary>
@@ -116,8 +116,8 @@ internal sealed class RetryBudgetRules
         if (balance >= Resting) return Resting + Decayed(balance - Resting, quanta);
         uint missing = Resting - balance;
         uint income = missing - Decayed(missing, quanta);
-        double most = _floorPerQuantum * quanta;
-        return balance + (income <= most ? income : (uint)most);
+        double max = _floorPerQuantum * quanta;
+        return balance + (income <= max ? income : (uint)max);
     }
 
     private uint Decayed(uint amount, uint quanta)

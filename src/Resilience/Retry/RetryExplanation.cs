@@ -2,27 +2,28 @@ using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>Says in a sentence why an attempt is not repeated. Asked only when somebody listens.</summary>
+/// <summary>Says in a sentence why an attempt is not repeated. Asked only when there is a listener.</summary>
 internal static class RetryExplanation
 {
-    internal static string Of(in AttemptResult attempt, RetryDenial denial, string ending, string? objection, RetryPolicy policy, int most, TimeSpan delay)
+    internal static string Of(in AttemptResult attempt, RetryStopReason cause, string outcome, string? objection, RetryPolicy policy, int max, TimeSpan delay)
     {
         string pipeline = attempt.Call.NameOfPipeline, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
         DateTime now = policy.Time.GetUtcNow().UtcDateTime;
-        return Text($"{who}: attempt {attempt.Number + 1} ended at {now:HH:mm:ss'Z'} ({ending}) and is not repeated because ")
-            + Why(attempt, denial, objection, policy, most, delay) + "; the caller gets this ending.";
+        return Text($"{who}: attempt {attempt.Number + 1} ended at {now:HH:mm:ss'Z'} ({outcome}) and is not retried because ")
+            + Why(attempt, cause, objection, policy, max, delay) + "; the caller gets this outcome.";
     }
 
-    private static string Why(in AttemptResult attempt, RetryDenial denial, string? objection, RetryPolicy policy, int most, TimeSpan delay) => denial switch
+    private static string Why(in AttemptResult attempt, RetryStopReason cause, string? objection, RetryPolicy policy, int max, TimeSpan delay) => cause switch
     {
-        RetryDenial.Attempts => Text($"all {most + 1L} attempts are used up"),
-        RetryDenial.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
-        RetryDenial.Deadline => Text(
-            $"a wait of {PolicyDescription.Format(delay)} would outlast the deadline, which is {Left(attempt.Call)} away"),
-        RetryDenial.RetryAfter => Text(
+        RetryStopReason.Attempts => Text($"all {max + 1L} attempts are used up"),
+        RetryStopReason.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
+        RetryStopReason.Deadline => Text(
+            $"a wait of {PolicyDescription.Format(delay)} would end after the deadline, which is {Left(attempt.Call)} away"),
+        RetryStopReason.RetryAfter => Text(
             $"a wait of {Show(delay)} was asked for, and {nameof(policy.MaxRetryAfter)} allows {Show(policy.MaxRetryAfter)}"),
-        RetryDenial.Permanent => "the classifier says that trying again would not help",
-        RetryDenial.Budget => Text($"the budget is spent, {policy.Budget.Balance:0.##} of a retry is left until calls and time refill it ({policy.Budget})"),
+        RetryStopReason.Permanent => "the classifier says that trying again would not help",
+        RetryStopReason.Budget => Text(
+            $"the retry budget is spent, its balance is {policy.Budget.Balance:0.##} ({policy.Budget})"),
         _ => objection ?? "ShouldRetry said no",
     };
 

@@ -33,7 +33,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         {
             if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
-            if (decision.Denial is { } denial) return Denied(outcome, denial, context);
+            if (decision.Cause is { } cause) return Denied(outcome, cause, context);
 
             outcome.Discard(context);
             await WaitAsync(decision, context).ConfigureAwait(false);
@@ -49,10 +49,10 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         return outcome;
     }
 
-    private static Outcome<T> Denied(in Outcome<T> outcome, RetryDenial denial, ResilienceContext context)
+    private static Outcome<T> Denied(in Outcome<T> outcome, RetryStopReason cause, ResilienceContext context)
     {
-        Outcome<T> last = denial is RetryDenial.Budget or RetryDenial.Deadline or RetryDenial.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
-        if (last.DoNotRetry) context.TellAround(last.Error);
+        Outcome<T> last = cause is RetryStopReason.Budget or RetryStopReason.Deadline or RetryStopReason.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
+        if (last.DoNotRetry) context.ReportAround(last.Error);
         return last;
     }
 
@@ -75,7 +75,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
 /// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>
 internal static class RetryWait
 {
-    private const int MostRounds = 4; // the second is the last but for a provider of time whose timers and timestamps disagree
+    private const int MaxRounds = 4; // the second is the last but for a provider of time whose timers and timestamps disagree
 
     /// <summary>Waits at least as long as said. A timer measures with the coarse clock and may be a tick early: a wait that a server
     /// asked for is checked against the fine one.</summary>
@@ -86,7 +86,7 @@ internal static class RetryWait
     {
         long start = clock.Timestamp;
         TimeSpan left = delay;
-        for (int round = 0; left > TimeSpan.Zero && round < MostRounds && !cancellationToken.IsCancellationRequested; round++)
+        for (int round = 0; left > TimeSpan.Zero && round < MaxRounds && !cancellationToken.IsCancellationRequested; round++)
         {
             await ClockWait.ForAsync(clock, left, cancellationToken).ConfigureAwait(false);
             left = delay - clock.ElapsedSince(start);

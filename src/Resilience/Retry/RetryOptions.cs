@@ -50,7 +50,7 @@ public sealed class RetryOptions : PolicyOptions
     public Func<AttemptResult, TimeSpan?>? RetryAfter { get; set; }
 
     /// <summary>The longest wait that a server can ask for, from zero to a day. Default 1 min. A wish beyond it is never cut: the failure is
-    /// not repeated (<see cref="RetryDenial.RetryAfter"/>), and the caller gets it.</summary>
+    /// not repeated (<see cref="RetryStopReason.RetryAfter"/>), and the caller gets it.</summary>
     public TimeSpan MaxRetryAfter { get; set; } = TimeSpan.FromMinutes(1);
 
     /// <summary>What is added to a wait that was asked for, at most, as a share of that wait: clients that were told the same come back apart, and
@@ -65,7 +65,7 @@ public sealed class RetryOptions : PolicyOptions
     /// retried.</summary>
     public Func<AttemptResult, bool>? ShouldRetry { get; set; }
 
-    /// <summary>Whether to wait for a policy of ours that refused and said for how long (an open circuit). Default false: refusing fast
+    /// <summary>Whether to wait for a policy of ours that rejected and said for how long (an open circuit). Default false: rejecting fast
     /// is its purpose.</summary>
     public bool WaitForRejections { get; set; }
 
@@ -86,9 +86,9 @@ public sealed class RetryOptions : PolicyOptions
         check.Require(MaxRetries >= Unlimited, nameof(MaxRetries), MaxRetries, "0 or more, or RetryOptions.Unlimited (-1)");
         check.Defined(nameof(BackoffKind), BackoffKind);
         check.Span(nameof(BaseDelay), BaseDelay, TimeSpan.Zero);
-        bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.LongestDelay;
+        bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.MaxAllowedDelay;
         if (baseIsLegal || _maxDelay is not null) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
-        check.Number(nameof(Factor), Factor, Backoff.LeastFactor, Backoff.GreatestFactor);
+        check.Number(nameof(Factor), Factor, Backoff.MinFactor, Backoff.GreatestFactor);
         check.Defined(nameof(Jitter), Jitter);
         check.Span(nameof(MaxRetryAfter), MaxRetryAfter, TimeSpan.Zero);
         check.Number(nameof(RetryAfterJitter), RetryAfterJitter, 0, 1);
@@ -98,7 +98,7 @@ public sealed class RetryOptions : PolicyOptions
 }
 
 /// <summary>Why a failure was not repeated.</summary>
-public enum RetryDenial
+public enum RetryStopReason
 {
     /// <summary>The retries of the options, or of the rule that matched, are used up.</summary>
     Attempts = 0,
@@ -106,7 +106,7 @@ public enum RetryDenial
     /// <summary><see cref="RetryOptions.ShouldRetry"/> or <see cref="ResilienceContext.ForbidRetry"/> said no.</summary>
     NotAllowed,
 
-    /// <summary>A layer below had given up and said that nobody should retry.</summary>
+    /// <summary>A layer below had given up and asked for no retry.</summary>
     Marked,
 
     /// <summary>The wait would not end before the deadline of the call.</summary>
@@ -127,8 +127,8 @@ public enum RetryDenial
 /// <param name="PolicyName">The policy.</param>
 /// <param name="Attempt">The attempt that failed, 0 for the first.</param>
 /// <param name="Delay">The wait to come.</param>
-/// <param name="Reason">What the attempt ended with: the type of the exception or refusal, or "result".</param>
-/// <param name="AskedFor">Whether the wait was asked for by the server (or a policy that refused) rather than computed.</param>
+/// <param name="Reason">What the attempt ended with: the type of the exception or rejection, or "result".</param>
+/// <param name="AskedFor">Whether the wait was asked for by the server (or a policy that rejected) rather than computed.</param>
 public sealed record RetryScheduled(string PipelineName, string PolicyName, int Attempt, TimeSpan Delay, string Reason, bool AskedFor)
     : ResilienceEvent(PipelineName, PolicyName);
 
@@ -136,16 +136,16 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>
 /// <param name="Attempt">The attempt that failed, 0 for the first.</param>
-/// <param name="Denial">Why not.</param>
-/// <param name="Reason">What the attempt ended with: the type of the exception or refusal, or "result".</param>
-public sealed record RetryDenied(string PipelineName, string PolicyName, int Attempt, RetryDenial Denial, string Reason)
+/// <param name="Cause">Why not.</param>
+/// <param name="Reason">What the attempt ended with: the type of the exception or rejection, or "result".</param>
+public sealed record RetryStopped(string PipelineName, string PolicyName, int Attempt, RetryStopReason Cause, string Reason)
     : ResilienceEvent(PipelineName, PolicyName)
 {
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }
 
     /// <summary>One sentence for a human: which policy did not repeat the attempt and why, with the counts; what the caller gets; and what
-    /// would have to change. Empty if whoever made the event gave none.</summary>
+    /// would have to change. Empty if the event was made without one.</summary>
     public string Explanation { get; init; } = "";
 }
 

@@ -85,7 +85,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     /// <inheritdoc/>
     public override PolicyDescription Describe()
     {
-        int? most = MostRetries();
+        int? max = MaxAllowedRetries();
         List<KeyValuePair<string, string>> options =
         [
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
@@ -101,9 +101,9 @@ public sealed class RetryPolicy : ResiliencePolicy
         PolicyDescription.AddIfOwn(options, nameof(RetryOptions.RetryAfter), _retryAfter);
         return new(_environment.PolicyName, PolicyRole.Retry)
         {
-            MaxAttempts = most is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
-            FirstDelay = most == 0 ? null : _backoff.Ceiling(0),
-            TotalDelay = most is { } all ? _backoff.Total(all) : null,
+            MaxAttempts = max is { } retries ? (int)Math.Min(int.MaxValue, retries + 1L) : null,
+            FirstDelay = max == 0 ? null : _backoff.Ceiling(0),
+            TotalDelay = max is { } all ? _backoff.Total(all) : null,
             Options = options,
         };
     }
@@ -132,24 +132,24 @@ public sealed class RetryPolicy : ResiliencePolicy
     /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
     internal RetryDecision Decide(in AttemptResult attempt, bool isMarked, TimeSpan previous)
     {
-        if (isMarked) return Deny(attempt, RetryDenial.Marked);
-        if (!attempt.MayRepeat) return Deny(attempt, RetryDenial.Permanent);
-        if (attempt.Call.ObjectionTo(attempt.NotApplied) is { } objection) return Deny(attempt, RetryDenial.NotAllowed, objection);
+        if (isMarked) return Stop(attempt, RetryStopReason.Marked);
+        if (!attempt.MayRepeat) return Stop(attempt, RetryStopReason.Permanent);
+        if (attempt.Call.ObjectionTo(attempt.NotApplied) is { } objection) return Stop(attempt, RetryStopReason.NotAllowed, objection);
         RetryRule? rule = RuleFor(attempt);
-        int most = rule?.MaxRetries ?? _maxRetries;
-        if (most != RetryOptions.Unlimited && attempt.Number >= most) return Deny(attempt, RetryDenial.Attempts, most: most);
-        if (!IsAllowed(attempt)) return Deny(attempt, RetryDenial.NotAllowed);
+        int max = rule?.MaxRetries ?? _maxRetries;
+        if (max != RetryOptions.Unlimited && attempt.Number >= max) return Stop(attempt, RetryStopReason.Attempts, max: max);
+        if (!IsAllowed(attempt)) return Stop(attempt, RetryStopReason.NotAllowed);
 
         TimeSpan? asked = AskedFor(attempt);
-        if (asked > _maxRetryAfter) return Deny(attempt, RetryDenial.RetryAfter, delay: asked.Value);
+        if (asked > _maxRetryAfter) return Stop(attempt, RetryStopReason.RetryAfter, delay: asked.Value);
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, asked, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Call;
         if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
-            return Deny(attempt, RetryDenial.Deadline, delay: delay);
+            return Stop(attempt, RetryStopReason.Deadline, delay: delay);
 
-        // Nobody waits for the answer any more: do not spend a token on it. The caller of this method sees the token too.
+        // The caller does not wait for the answer any more: do not spend a token on it. The caller of this method sees the token too.
         if (context.Token.IsCancellationRequested) return new(delay, askedFor, null);
-        if (!Budget.TryWithdraw()) return Deny(attempt, RetryDenial.Budget);
+        if (!Budget.TryWithdraw()) return Stop(attempt, RetryStopReason.Budget);
         Announce(attempt, delay, askedFor);
         return new(delay, askedFor, null);
     }
@@ -185,19 +185,19 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private (TimeSpan Delay, bool AskedFor) DelayAfter(in AttemptResult attempt, TimeSpan? asked, Backoff backoff, TimeSpan previous)
     {
-        if (asked is not { } least) return (Computed(attempt, backoff, previous), false);
+        if (asked is not { } min) return (Computed(attempt, backoff, previous), false);
         TimeSpan computed = _backoffIsMinimum ? Computed(attempt, backoff, previous) : TimeSpan.Zero;
-        return computed > least ? (computed, false) : (least + Spread(least, attempt.Call), true);
+        return computed > min ? (computed, false) : (min + Spread(min, attempt.Call), true);
     }
 
     /// <summary>What is added to a wait that was asked for: all clients of a server were told the same. It takes at most half of the time
     /// that the deadline leaves beyond the wait, so that no retry is lost by it.</summary>
-    private TimeSpan Spread(TimeSpan least, ResilienceContext context)
+    private TimeSpan Spread(TimeSpan min, ResilienceContext context)
     {
-        double most = least.Ticks * _retryAfterJitter;
-        if (context.TimeLeft is { } left) most = Math.Min(most, (left - least).Ticks / 2.0);
-        if (!(most >= 1)) return TimeSpan.Zero;
-        return new((long)(most * Safely.Share(_environment.Randomness)));
+        double max = min.Ticks * _retryAfterJitter;
+        if (context.TimeLeft is { } left) max = Math.Min(max, (left - min).Ticks / 2.0);
+        if (!(max >= 1)) return TimeSpan.Zero;
+        return new((long)(max * Safely.Share(_environment.Randomness)));
     }
 
     /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>
@@ -228,25 +228,25 @@ public sealed class RetryPolicy : ResiliencePolicy
         }
     }
 
-    private RetryDecision Deny(in AttemptResult attempt, RetryDenial denial, string? detail = null, int most = 0, TimeSpan delay = default)
+    private RetryDecision Stop(in AttemptResult attempt, RetryStopReason cause, string? detail = null, int max = 0, TimeSpan delay = default)
     {
-        _telemetry.CountDenied(attempt.Call.NameOfPipeline, Name, denial);
-        if (SpanEvents.Find() is { } span) RetryTelemetry.TellDenied(span, Name, denial, Explain(attempt, denial, detail, most, delay));
+        _telemetry.CountStopped(attempt.Call.NameOfPipeline, Name, cause);
+        if (SpanEvents.Find() is { } span) RetryTelemetry.ReportStopped(span, Name, cause, Explain(attempt, cause, detail, max, delay));
         if (_environment.HasListeners)
         {
-            _environment.Publish(new RetryDenied(attempt.Call.NameOfPipeline, Name, attempt.Number, denial, ReasonOf(attempt))
+            _environment.Publish(new RetryStopped(attempt.Call.NameOfPipeline, Name, attempt.Number, cause, ReasonOf(attempt))
             {
                 Detail = detail,
-                Explanation = Explain(attempt, denial, detail, most, delay),
+                Explanation = Explain(attempt, cause, detail, max, delay),
                 Operation = attempt.Call.NameOfOperation,
             });
         }
 
-        return new(default, false, denial);
+        return new(default, false, cause);
     }
 
-    private string Explain(in AttemptResult attempt, RetryDenial denial, string? detail, int most, TimeSpan delay) =>
-        RetryExplanation.Of(attempt, denial, ReasonOf(attempt), detail, this, most, delay);
+    private string Explain(in AttemptResult attempt, RetryStopReason cause, string? detail, int max, TimeSpan delay) =>
+        RetryExplanation.Of(attempt, cause, ReasonOf(attempt), detail, this, max, delay);
 
     private void Announce(in AttemptResult attempt, TimeSpan delay, bool askedFor)
     {
@@ -276,18 +276,18 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private int? MostRetries()
+    private int? MaxAllowedRetries()
     {
-        int most = _maxRetries;
+        int max = _maxRetries;
         foreach (RetryRule rule in _rules)
         {
-            if (most == RetryOptions.Unlimited || rule.MaxRetries == RetryOptions.Unlimited) return null;
-            most = Math.Max(most, rule.MaxRetries ?? 0);
+            if (max == RetryOptions.Unlimited || rule.MaxRetries == RetryOptions.Unlimited) return null;
+            max = Math.Max(max, rule.MaxRetries ?? 0);
         }
 
-        return most == RetryOptions.Unlimited ? null : most;
+        return max == RetryOptions.Unlimited ? null : max;
     }
 }
 
 /// <summary>Yes, after this wait; or no, and why.</summary>
-internal readonly record struct RetryDecision(TimeSpan Delay, bool AskedFor, RetryDenial? Denial);
+internal readonly record struct RetryDecision(TimeSpan Delay, bool AskedFor, RetryStopReason? Cause);

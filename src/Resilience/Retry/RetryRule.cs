@@ -29,7 +29,7 @@ public sealed class RetryRule
     public static RetryRule On<TException>(int? maxRetries = null, Backoff? backoff = null)
         where TException : Exception => new(static attempt => attempt.Error is TException, maxRetries, backoff);
 
-    /// <summary>A rule for endings that a predicate picks, results among them. A predicate that throws does not match.</summary>
+    /// <summary>A rule for outcomes that a predicate picks, results among them. A predicate that throws does not match.</summary>
     /// <inheritdoc cref="On{TException}(int?, Backoff?)"/>
     /// <param name="matches">Short and without side effects; runs after each failure.</param>
     /// <param name="maxRetries">0 or more, <see cref="RetryOptions.Unlimited"/>, or null for the options' own. Retries of the whole

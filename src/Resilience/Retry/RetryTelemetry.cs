@@ -7,14 +7,14 @@ namespace Resilience;
 internal sealed class RetryTelemetry : IObserved
 {
     private readonly SafeCounter<long> _retries;
-    private readonly SafeCounter<long> _denied;
+    private readonly SafeCounter<long> _stopped;
     private readonly SafeHistogram<double> _delay;
     private readonly WatchList<RetryBudget> _budgets = new();
 
     private RetryTelemetry(Meter meter)
     {
         _retries = SafeInstruments.Counter<long>(meter, "resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
-        _denied = SafeInstruments.Counter<long>(meter, "resilience.retry.denied", "{retry}", "Failures that were not retried, by reason.");
+        _stopped = SafeInstruments.Counter<long>(meter, "resilience.retry.stopped", "{retry}", "Failures that were not retried, by reason.");
         _delay = SafeInstruments.Histogram(
             meter, "resilience.retry.delay", "s", "Waits before retries.",
             [0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]);
@@ -34,14 +34,14 @@ internal sealed class RetryTelemetry : IObserved
         _retries.Add(1, tags);
     }
 
-    internal void CountDenied(string pipeline, string policy, RetryDenial denial)
+    internal void CountStopped(string pipeline, string policy, RetryStopReason cause)
     {
-        if (!_denied.Enabled) return;
-        _denied.Add(1, new TagList
+        if (!_stopped.Enabled) return;
+        _stopped.Add(1, new TagList
         {
             { ResilienceTelemetry.PipelineTag, pipeline },
             { ResilienceTelemetry.PolicyTag, policy },
-            { ResilienceTelemetry.ReasonTag, NameOf(denial) },
+            { ResilienceTelemetry.ReasonTag, NameOf(cause) },
         });
     }
 
@@ -53,22 +53,22 @@ internal sealed class RetryTelemetry : IObserved
         SpanEvents.Add(span, "resilience.retry", tags);
     }
 
-    internal static void TellDenied(Activity span, string policy, RetryDenial denial, string explanation)
+    internal static void ReportStopped(Activity span, string policy, RetryStopReason cause, string explanation)
     {
         ActivityTagsCollection tags = SpanEvents.Tags(policy);
-        tags.Add(ResilienceTelemetry.ReasonTag, NameOf(denial));
+        tags.Add(ResilienceTelemetry.ReasonTag, NameOf(cause));
         tags.Add(ResilienceTelemetry.ExplanationTag, explanation);
-        SpanEvents.Add(span, "resilience.retry.denied", tags);
+        SpanEvents.Add(span, "resilience.retry.stopped", tags);
     }
 
-    private static string NameOf(RetryDenial denial) => denial switch
+    private static string NameOf(RetryStopReason cause) => cause switch
     {
-        RetryDenial.Attempts => "attempts",
-        RetryDenial.NotAllowed => "not_allowed",
-        RetryDenial.Marked => "marked",
-        RetryDenial.Deadline => "deadline",
-        RetryDenial.RetryAfter => "retry_after",
-        RetryDenial.Permanent => "permanent",
+        RetryStopReason.Attempts => "attempts",
+        RetryStopReason.NotAllowed => "not_allowed",
+        RetryStopReason.Marked => "marked",
+        RetryStopReason.Deadline => "deadline",
+        RetryStopReason.RetryAfter => "retry_after",
+        RetryStopReason.Permanent => "permanent",
         _ => "budget",
     };
 

@@ -49,10 +49,10 @@ internal sealed class CallInstruments
 
     internal static CallInstruments For(Meter meter) => MeterInstruments<CallInstruments>.For(meter, static m => new(m));
 
-    /// <summary>True when somebody wants to measure calls, or to trace them.</summary>
+    /// <summary>True when calls are measured or traced.</summary>
     internal bool CallsAreObserved => CallsAreMeasured || ResilienceTelemetry.Source.HasListeners();
 
-    /// <summary>True when somebody wants to measure calls.</summary>
+    /// <summary>True when calls are measured.</summary>
     internal bool CallsAreMeasured => Duration.Enabled || AttemptsOfCall.Enabled;
 
     /// <summary>The tags of what has succeeded, made once for a pipeline: most calls have no others.</summary>

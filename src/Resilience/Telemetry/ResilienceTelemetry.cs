@@ -65,7 +65,7 @@ public static class ResilienceTelemetry
     internal static Meter MeterOf(IMeterFactory? factory) =>
         factory?.Create(new MeterOptions(MeterName) { Version = Meter.Version }) ?? Meter;
 
-    /// <summary>The low-cardinality name of what went wrong: the exception's type, or the kind of refusal.</summary>
+    /// <summary>The low-cardinality name of what went wrong: the exception's type, or the kind of rejection.</summary>
     internal static string? ErrorTypeOf(object? error) => error?.GetType().FullName;
 
     internal static string NameOf(Verdict verdict) => verdict switch

@@ -3,11 +3,11 @@ using System.Diagnostics;
 namespace Resilience;
 
 /// <summary>What policies write on the current span. Ask <see cref="Find"/> first, and make nothing when there is none.</summary>
-/// <remarks>The span may be anybody's: without a listener of ours it is the one around the call, of a web server, say. A span that is not
+/// <remarks>The span may be of any origin: without a listener of ours it is the one around the call, of a web server, say. A span that is not
 /// sampled asks for no data and costs nothing.</remarks>
 internal static class SpanEvents
 {
-    internal const string Refused = "resilience.refused";
+    internal const string Rejected = "resilience.rejected";
 
     /// <summary>The current span if it wants to know; null otherwise.</summary>
     internal static Activity? Find() => Activity.Current is { IsAllDataRequested: true } span ? span : null;
@@ -26,13 +26,13 @@ internal static class SpanEvents
     }
 
     /// <summary>A policy said no: which, why in one word and in one sentence.</summary>
-    internal static void AddRefusal(string policy, string reason, Refusal? refusal)
+    internal static void AddRejection(string policy, string reason, Rejection? rejection)
     {
         if (Find() is not { } span) return;
         ActivityTagsCollection tags = Tags(policy);
         tags.Add(ResilienceTelemetry.ReasonTag, reason);
-        if (refusal is not null) tags.Add(ResilienceTelemetry.ExplanationTag, Safely.ReasonOf(refusal));
-        Add(span, Refused, tags);
+        if (rejection is not null) tags.Add(ResilienceTelemetry.ExplanationTag, Safely.ReasonOf(rejection));
+        Add(span, Rejected, tags);
     }
 
     internal static ActivityTagsCollection Tags(string policy) => new() { { ResilienceTelemetry.PolicyTag, policy } };

@@ -1,11 +1,11 @@
 namespace Resilience;
 
-/// <summary>What an observable instrument looks at when somebody measures. Held weakly: what nobody else knows any more is forgotten.</summary>
+/// <summary>What an observable instrument looks at when it is measured. Held weakly: what is not referenced elsewhere any more is forgotten.</summary>
 internal sealed class WatchList<T>
     where T : class
 {
     private readonly List<WeakReference<T>> _watched = [];
-    private readonly Lock _gate = new(); // touched when something is made and when somebody measures, never by a call
+    private readonly Lock _gate = new(); // touched when something is made and when it is measured, never by a call
 
     internal int Count
     {

@@ -41,7 +41,7 @@ internal sealed class Dispatcher
     internal const int StarvedMs = 500;
 
     /// <summary>The most threads of ours, the keeper apart.</summary>
-    internal const int MostHelpers = 16;
+    internal const int MaxHelpers = 16;
 
     private const int LingerMs = 10_000;
 
@@ -253,7 +253,7 @@ internal sealed class Dispatcher
 
     private void Help()
     {
-        if (_helpers < MostHelpers && TryStart(static d => ((Dispatcher)d!).ComeAsHelper(), "Resilience: helper"))
+        if (_helpers < MaxHelpers && TryStart(static d => ((Dispatcher)d!).ComeAsHelper(), "Resilience: helper"))
         {
             _helpers++;
             _movedMs = _clock.NowMs; // it is on its way
@@ -329,7 +329,7 @@ internal sealed class Dispatcher
         }
     }
 
-    /// <summary>A listener that throws must not keep from anybody what is due.</summary>
+    /// <summary>A listener that throws must not hold up other work that is due.</summary>
     private static void Measure(Due due, Clock clock)
     {
         try

@@ -21,7 +21,7 @@ internal static class Safely
     }
 
     /// <summary>Asks a user's function; what it throws is counted, and the answer is the default.</summary>
-    internal static TAnswer Ask<TArgument, TAnswer>(string callback, Func<TArgument, TAnswer> ask, TArgument argument, TAnswer byDefault)
+    internal static TResult Ask<TArgument, TResult>(string callback, Func<TArgument, TResult> ask, TArgument argument, TResult byDefault)
     {
         try
         {
@@ -57,27 +57,28 @@ internal static class Safely
         return drawn >= 0 ? Math.Min(drawn, 1) : 0;
     }
 
-    /// <summary>The refusal that a user's exception carries; null when it carries none, or cannot say.</summary>
-    internal static Refusal? RefusalOf(ICarriesRefusal exception) => Ask("refusal", static e => e.Refusal, exception, null);
+    /// <summary>The rejection that a user's exception carries; null when it carries none, or cannot say.</summary>
+    internal static Rejection? RejectionOf(ICarriesRejection exception) => Ask("rejection", static e => e.Rejection, exception, null);
 
     /// <summary>When it may be worth trying again; null when it is unknown, or the span is negative.</summary>
     internal static TimeSpan? RetryAfterOf(object? error)
     {
         TimeSpan? asked = error switch
         {
-            Refusal refusal => Ask("refusal", static r => r.RetryAfter, refusal, null),
-            ICarriesRefusal exception => Ask("refusal", static e => e.RetryAfter, exception, null),
+            Rejection rejection => Ask("rejection", static r => r.RetryAfter, rejection, null),
+            ICarriesRejection exception => Ask("rejection", static e => e.RetryAfter, exception, null),
             _ => null,
         };
         return asked < TimeSpan.Zero ? null : asked;
     }
 
-    /// <summary>The sentence of a refusal, which may be a user's.</summary>
-    internal static string ReasonOf(Refusal refusal) => Ask("refusal", static r => r.Reason, refusal, null) ?? $"{refusal.PolicyName} refused the call.";
+    /// <summary>The sentence of a rejection, which may be a user's.</summary>
+    internal static string ReasonOf(Rejection rejection) =>
+        Ask("rejection", static r => r.Reason, rejection, null) ?? $"{rejection.PolicyName} rejected the call.";
 
-    /// <summary>The exception of a refusal, which may be a user's.</summary>
-    internal static ResilienceException ToException(Refusal refusal) =>
-        Ask("refusal", static r => r.ToException(), refusal, null) ?? new ResilienceException($"{refusal.PolicyName} refused the call.");
+    /// <summary>The exception of a rejection, which may be a user's.</summary>
+    internal static ResilienceException ToException(Rejection rejection) =>
+        Ask("rejection", static r => r.ToException(), rejection, null) ?? new ResilienceException($"{rejection.PolicyName} rejected the call.");
 
     /// <summary>The message of an exception, whose class may be a user's, and which may hold more others than can be written down.</summary>
     internal static string MessageOf(Exception exception) => ExceptionWalk.IsTooLarge(exception)

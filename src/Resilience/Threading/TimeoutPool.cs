@@ -6,10 +6,10 @@ namespace Resilience;
 internal static class TimeoutPool
 {
     /// <summary>Shorter timeouts stand in the heap of the dispatcher: the scanner comes by only so often.</summary>
-    internal static readonly TimeSpan ShortestCoarse = TimeSpan.FromMilliseconds(TimeoutScanner.LongestSleepMs);
+    internal static readonly TimeSpan ShortestCoarse = TimeSpan.FromMilliseconds(TimeoutScanner.MaxSleepMs);
 
     private const int PerThread = 8;
-    private const int MostShared = 8192; // some two megabytes when full
+    private const int MaxShared = 8192; // some two megabytes when full
 
     private static readonly ConcurrentQueue<TimeoutSource> SharedCoarse = new();
     private static readonly ConcurrentQueue<TimeoutSource> SharedExact = new();
@@ -40,7 +40,7 @@ internal static class TimeoutPool
         return source;
     }
 
-    /// <summary>Takes a source back that nobody will cancel any more.</summary>
+    /// <summary>Takes a source back that will not be cancelled any more.</summary>
     internal static void Return(TimeoutSource source)
     {
         if (!source.IsPooled) return;
@@ -52,7 +52,7 @@ internal static class TimeoutPool
     private static void Share(TimeoutSource source)
     {
         ConcurrentQueue<TimeoutSource> shared = source.IsExact ? SharedExact : SharedCoarse;
-        if (Volatile.Read(ref Shared) < MostShared)
+        if (Volatile.Read(ref Shared) < MaxShared)
         {
             Interlocked.Increment(ref Shared);
             shared.Enqueue(source);
@@ -63,7 +63,7 @@ internal static class TimeoutPool
         }
     }
 
-    /// <summary>Lets go of a source that has been cancelled, or that somebody may still cancel.</summary>
+    /// <summary>Lets go of a source that has been cancelled, or that may still be cancelled.</summary>
     internal static void Drop(TimeoutSource source) => TimeoutScanner.System.Forget(source);
 
     private static TimeoutSource MakeCoarse()
@@ -85,7 +85,7 @@ internal static class TimeoutPool
 
         ~Spares()
         {
-            // Nobody else can reach us any more. Nothing here waits but for the table's gate, which is held for some instructions.
+            // No other thread can reach us any more. Nothing here waits but for the table's gate, which is held for some instructions.
             while (Coarse.TryPop() is { } coarse) Share(coarse);
             while (Exact.TryPop() is { } exact) Share(exact);
         }

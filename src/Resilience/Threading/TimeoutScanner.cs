@@ -4,7 +4,7 @@ namespace Resilience;
 /// <see cref="Dispatcher"/>: a look itself runs no code of users.</summary>
 /// <remarks>
 /// <para>
-/// Every source that it serves has at least <see cref="LongestSleepMs"/> to run when it is armed. So after a look at all
+/// Every source that it serves has at least <see cref="MaxSleepMs"/> to run when it is armed. So after a look at all
 /// deadlines nothing can become due before the earliest one seen or that time, whichever is first, and until then the
 /// scanner sleeps. A call pays for its timeout with two atomic operations on its own source, and never talks to a timer.
 /// </para>
@@ -20,12 +20,12 @@ namespace Resilience;
 internal sealed class TimeoutScanner
 {
     /// <summary>The longest pause between two looks, and so the shortest timeout that it serves.</summary>
-    internal const int LongestSleepMs = 200;
+    internal const int MaxSleepMs = 200;
 
     /// <summary>The shortest pause, and so how late it may be: a look at a full table takes about 0.1 ms, which every millisecond would be too much.</summary>
     internal const int ShortestSleepMs = 5;
 
-    private const int MostSources = 16_384;
+    private const int MaxSources = 16_384;
     internal const int IdleLooksBeforeStop = 5;
 
     private readonly Clock _clock;
@@ -64,7 +64,7 @@ internal sealed class TimeoutScanner
         {
             if (!_free.TryPop(out int index))
             {
-                if (_used == MostSources) return false;
+                if (_used == MaxSources) return false;
                 index = _used++;
                 if (index == _table.Length)
                 {
@@ -100,10 +100,10 @@ internal sealed class TimeoutScanner
     private void Start()
     {
         if (Interlocked.CompareExchange(ref _isRunning, 1, 0) != 0) return;
-        Sleep(LongestSleepMs);
+        Sleep(MaxSleepMs);
     }
 
-    private void Sleep(long ms) => _timer.Change(TimeSpan.FromMilliseconds(Math.Clamp(ms, ShortestSleepMs, LongestSleepMs)), Timeout.InfiniteTimeSpan);
+    private void Sleep(long ms) => _timer.Change(TimeSpan.FromMilliseconds(Math.Clamp(ms, ShortestSleepMs, MaxSleepMs)), Timeout.InfiniteTimeSpan);
 
     /// <summary>The timer is set anew only at the end, so two looks never overlap.</summary>
     internal void Look()
@@ -112,7 +112,7 @@ internal sealed class TimeoutScanner
         long earliest = FireDue(now);
         _idleLooks = earliest == Clock.Never ? _idleLooks + 1 : 0;
         if (_idleLooks >= IdleLooksBeforeStop) Stop();
-        else Sleep(earliest == Clock.Never ? LongestSleepMs : earliest - now);
+        else Sleep(earliest == Clock.Never ? MaxSleepMs : earliest - now);
     }
 
     private void Stop()

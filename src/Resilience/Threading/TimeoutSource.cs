@@ -55,7 +55,7 @@ internal sealed class TimeoutSource : TimedWork
     internal int Index { get; set; } = -1;
 
     /// <summary>Whose limit it is, how long that is, when it is due, and whether it is the caller's own deadline: for the code that is told of the end and
-    /// asks by whom. Set by the owner before anybody can ask.</summary>
+    /// asks by whom. Set by the owner before it can be asked for.</summary>
     internal void Describe(string limitName, TimeSpan length, long dueAtMs, bool isCallersDeadline)
     {
         if (!ReferenceEquals(LimitName, limitName)) LimitName = limitName;
@@ -150,7 +150,7 @@ internal sealed class TimeoutSource : TimedWork
         return true;
     }
 
-    /// <summary>Takes the child, if it is still there, and ends it. Whoever takes it keeps it from being used again.</summary>
+    /// <summary>Takes the child, if it is still there, and ends it. The thread that takes it keeps it from being used again.</summary>
     private void PassOn() => Interlocked.Exchange(ref _child, null)?.EndFromOutside();
 
     /// <summary>Stops the time. True when this source's own deadline had come first.</summary>
@@ -239,7 +239,7 @@ internal sealed class TimeoutSource : TimedWork
 
     private void EndFromOutside()
     {
-        // Release: whoever sees the cancellation sees the reason.
+        // Release: a thread that sees the cancellation sees the reason.
         Volatile.Write(ref _endedFromOutside, 1);
         Cancel();
     }

@@ -13,7 +13,7 @@ public sealed class TimeoutOptions : PolicyOptions
     public Func<ResilienceContext, TimeSpan?>? TimeoutFor { get; set; }
 
     /// <summary>
-    /// How long to wait, after the time is up, for a delegate that does not heed its token, before walking away from it. Zero to a day.
+    /// How long to wait, after the time is up, for a delegate that does not honor its token, before walking away from it. Zero to a day.
     /// Default null: wait until it ends, because a delegate that is left alone still runs and still holds what it holds.
     /// </summary>
     public TimeSpan? AbandonAfter { get; set; }
@@ -35,7 +35,7 @@ public sealed class TimeoutOptions : PolicyOptions
 /// <param name="PolicyName">The timeout policy.</param>
 /// <param name="Timeout">The time allowed.</param>
 /// <param name="Attempt">The attempt that was under way, 0 for the first.</param>
-/// <param name="IsAbandoned">True when the delegate did not heed its token and was left alone.</param>
+/// <param name="IsAbandoned">True when the delegate did not honor its token and was left alone.</param>
 public sealed record CallTimedOut(string PipelineName, string PolicyName, TimeSpan Timeout, int Attempt, bool IsAbandoned)
     : ResilienceEvent(PipelineName, PolicyName);
 

@@ -40,7 +40,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         try
         {
             if (_timeoutFor!(context.Shown()) is not { } own) return _timeout;
-            if (own >= TimeoutOptions.Shortest && own <= OptionsCheck.LongestSpan) return own;
+            if (own >= TimeoutOptions.Shortest && own <= OptionsCheck.MaxSpan) return own;
             Safely.Report("timeout for call", new InvalidOperationException("The answer is out of range."));
             return _timeout;
         }
@@ -75,7 +75,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         TimeoutSource? around = context.InnermostTimeout;
         long due = now + ms;
 
-        // A deadline without a timeout around us is the caller's own: nobody else ends the call when it passes.
+        // A deadline without a timeout around us is the caller's own: nothing else ends the call when it passes.
         bool isCallers = around is null && outerDeadline < due;
         if (isCallers)
         {

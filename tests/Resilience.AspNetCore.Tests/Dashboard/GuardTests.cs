@@ -180,7 +180,7 @@ public sealed partial class GuardTests
     }
 
     [Fact]
-    public async Task Actions_without_a_policy_are_refused_at_the_start_outside_of_Development()
+    public async Task Actions_without_a_policy_are_rejected_at_the_start_outside_of_Development()
     {
         Func<Task> open = async () => await (await Desk.OpenAsync(options: o => o.EnableActions = true, environment: "Production")).DisposeAsync();
         await open.Should().ThrowAsync<InvalidOperationException>().WithMessage("*ActionsPolicy*");

@@ -40,10 +40,10 @@ public sealed partial class RecordsTests
     }
 
     [Theory]
-    [InlineData("record-not-done", IdempotencyAnswer.Claimed)]
-    [InlineData("record-done", IdempotencyAnswer.Replayed)]
-    [InlineData("record-unknown", IdempotencyAnswer.OutcomeUnknown)]
-    public async Task A_record_whose_outcome_is_unknown_is_looked_at_and_decided_about_and_the_log_says_who_did(string decision, IdempotencyAnswer then)
+    [InlineData("record-not-done", IdempotencyStatus.Claimed)]
+    [InlineData("record-done", IdempotencyStatus.Replayed)]
+    [InlineData("record-unknown", IdempotencyStatus.OutcomeUnknown)]
+    public async Task A_record_whose_outcome_is_unknown_is_looked_at_and_decided_about_and_the_log_says_who_did(string decision, IdempotencyStatus then)
     {
         await using Desk desk = await OpenAsync(o => o.ActionsPolicy = "doers", "Production");
         IdempotencyId id = await DoubtAsync(desk);
@@ -56,7 +56,7 @@ public sealed partial class RecordsTests
         (status, JsonElement decided) = await ActAsync(desk, token, new { action = decision, target = gate, record = id.ToHex(), fence });
         status.Should().Be(HttpStatusCode.OK);
         decided.GetProperty("said").GetString().Should().StartWith("Decided: ");
-        (await desk.Services.GetRequiredService<IdempotencyGate>().EnterAsync(id, default)).Answer.Should().Be(then);
+        (await desk.Services.GetRequiredService<IdempotencyGate>().EnterAsync(id, default)).Status.Should().Be(then);
         _log.All.Should().ContainSingle(l => l.Name == "DashboardResolved")
             .Which.Text.Should().Contain("doer").And.Contain(id.ToHex()).And.Contain(decision).And.Contain(nameof(ResolveStatus.Resolved));
 
@@ -101,7 +101,7 @@ public sealed partial class RecordsTests
         });
 
         status.Should().Be(expected);
-        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id)).Should().Match<PeekAnswer>(p => p.State == IdempotencyState.Indeterminate && p.Fence == seen);
+        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.Indeterminate && p.Fence == seen);
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed partial class RecordsTests
     }
 
     [Fact]
-    public async Task To_resolve_without_actions_is_refused_when_the_page_is_mapped()
+    public async Task To_resolve_without_actions_is_rejected_when_the_page_is_mapped()
     {
         Func<Task> open = async () => await (await Desk.OpenAsync(options: o => o.EnableResolving = true)).DisposeAsync();
         (await open.Should().ThrowAsync<ResilienceOptionsException>()).Which.Problems.Should().ContainSingle(p => p.Option == "EnableResolving");
@@ -226,7 +226,7 @@ public sealed partial class RecordsTests
 
         protected override InMemoryIdempotencyStore Inner => IsAway ? throw new IdempotencyStoreException(IdempotencyStoreFault.Full, "away") : inner;
 
-        public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
+        public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
             Inner.ResolveRecordAsync(request, cancellationToken);
     }
 

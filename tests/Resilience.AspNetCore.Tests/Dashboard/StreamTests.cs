@@ -45,7 +45,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task Calls_failures_refusals_and_retries_are_charted_and_counted()
+    public async Task Calls_failures_rejections_and_retries_are_charted_and_counted()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline(
             "orders", p => p.AddRetry(new RetryOptions { MaxRetries = 1, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero }).AddCircuitBreaker(new CircuitBreakerOptions { Name = "heart", ConsecutiveFailures = 4, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) })));
@@ -54,7 +54,7 @@ public sealed class StreamTests
         ResiliencePipeline orders = desk.Pipeline("orders");
         for (int i = 0; i < 3; i++) await orders.ExecuteAsync(static _ => ValueTask.CompletedTask);
         await SnapshotTests.FailAsync(orders, 2); // two attempts each: the circuit opens
-        await SnapshotTests.FailAsync(orders, 5); // refused
+        await SnapshotTests.FailAsync(orders, 5); // rejected
 
         int calls = 0, failures = 0, rejections = 0, retries = 0;
         bool hasTimes = false;
@@ -80,7 +80,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task Refusals_are_told_with_their_sentence_as_one_entry_that_grows()
+    public async Task Rejections_are_told_with_their_sentence_as_one_entry_that_grows()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
         using Watch watch = await desk.WatchAsync();
@@ -88,7 +88,7 @@ public sealed class StreamTests
 
         await SnapshotTests.FailAsync(desk.Pipeline("orders"), 101);
 
-        long refused = 0;
+        long rejected = 0;
         JsonElement entry = default;
         await watch.UntilAsync((name, data) =>
         {
@@ -96,10 +96,10 @@ public sealed class StreamTests
             foreach (JsonElement one in data.GetProperty("recent").EnumerateArray().Where(e => e.GetProperty("kind").GetString() == "rejection"))
             {
                 entry = one;
-                refused = one.GetProperty("count").GetInt64(); // of all that have the same words
+                rejected = one.GetProperty("count").GetInt64(); // of all that have the same words
             }
 
-            return refused == 100;
+            return rejected == 100;
         });
         entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit is open since").And.Contain("because a call failed (limit 1)");
     }
@@ -162,7 +162,7 @@ public sealed class StreamTests
             (await desk.StatusAsync("/resilience/events")).Should().Be(HttpStatusCode.ServiceUnavailable);
         }
 
-        // The server hears of it when it writes next; each refused try is such a wait.
+        // The server hears of it when it writes next; each rejected try is such a wait.
         using CancellationTokenSource patience = new(Desk.Patience);
         while (await desk.StatusAsync("/resilience/events") != HttpStatusCode.OK) patience.Token.ThrowIfCancellationRequested();
     }
@@ -316,7 +316,7 @@ public sealed class StreamTests
     [InlineData("https://traces.example.org/")]
     [InlineData("javascript:alert('{traceId}')")]
     [InlineData("/trace/{traceId}")]
-    public async Task An_address_for_traces_that_is_none_is_refused(string address) =>
+    public async Task An_address_for_traces_that_is_none_is_rejected(string address) =>
         await FluentActions.Awaiting(() => Desk.OpenAsync(options: o => o.TraceUrl = address)).Should().ThrowAsync<ResilienceOptionsException>().WithMessage("*TraceUrl*{traceId}*");
 
     [Fact]
@@ -333,7 +333,7 @@ public sealed class StreamTests
         await SnapshotTests.FailAsync(desk.Pipeline("orders"), 3);
         JsonElement[] recent = [.. (await desk.SnapshotAsync()).GetProperty("state").GetProperty("recent").EnumerateArray()];
 
-        recent.Should().HaveCount(10, "the memory is bounded, and refusals are not in it");
+        recent.Should().HaveCount(10, "the memory is bounded, and rejections are not in it");
         recent[^1].GetProperty("to").GetString().Should().Be("open");
         recent.Select(r => r.GetProperty("number").GetInt64()).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
     }

@@ -90,7 +90,7 @@ public sealed class ChaosConfigurationTests
     }
 
     [Fact]
-    public async Task The_host_says_where_it_runs_and_at_the_start_it_is_refused()
+    public async Task The_host_says_where_it_runs_and_at_the_start_it_is_rejected()
     {
         await using ServiceProvider container = Container("Production", Configuration(("P:Chaos:Rates:Fault", "1")));
         container.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline>("orders")).Should().Throw<OptionsValidationException>()

@@ -72,7 +72,7 @@ public sealed class PollyDifferencesTests
         CatchAsync(() => pipeline.ExecuteAsync(call, token));
 
     [Fact]
-    public async Task Polly_retries_what_its_breaker_refused_and_we_return_it()
+    public async Task Polly_retries_what_its_breaker_rejected_and_we_return_it()
     {
         int retriesThere = 0, retriesHere = 0;
         PollyPipeline there = Polly().AddRetry(new RetryStrategyOptions { Delay = TimeSpan.Zero, OnRetry = _ => { retriesThere++; return default; } })
@@ -301,16 +301,16 @@ public sealed class PollyDifferencesTests
     }
 
     [Fact]
-    public async Task Polly_gives_the_failure_that_opened_the_circuit_with_each_refusal_and_we_keep_none()
+    public async Task Polly_gives_the_failure_that_opened_the_circuit_with_each_rejection_and_we_keep_none()
     {
         PollyPipeline there = Polly().AddCircuitBreaker(PollyBreaker(out _)).Build();
         ResiliencePipeline here = Ours().AddCircuitBreaker(OurBreaker()).Build();
         await FailTwiceAsync(there, here);
 
         (await RunAsync(there, Succeed))!.InnerException.Should().BeOfType<IOException>();
-        Exception refused = (await RunAsync(here, Succeed))!;
-        refused.InnerException.Should().BeNull();
-        refused.Message.Should().Contain("open");
+        Exception rejected = (await RunAsync(here, Succeed))!;
+        rejected.InnerException.Should().BeNull();
+        rejected.Message.Should().Contain("open");
     }
 
     [Fact]
@@ -371,7 +371,7 @@ public sealed class PollyDifferencesTests
     }
 
     [Fact]
-    public void Polly_cuts_a_delay_beyond_its_maximum_and_we_refuse_the_options()
+    public void Polly_cuts_a_delay_beyond_its_maximum_and_we_reject_the_options()
     {
         Polly().AddRetry(new RetryStrategyOptions { Delay = Second * 9, MaxDelay = Second }).Build().Should().NotBeNull();
         Ours().AddRetry(o => (o.BackoffKind, o.BaseDelay, o.MaxDelay) = (BackoffKind.Constant, Second * 9, Second))
@@ -417,7 +417,7 @@ public sealed class PollyDifferencesTests
     }
 
     [Fact]
-    public void Polly_keeps_the_first_builder_of_a_registry_and_we_refuse_a_second_registration()
+    public void Polly_keeps_the_first_builder_of_a_registry_and_we_reject_a_second_registration()
     {
         using Polly.Registry.ResiliencePipelineRegistry<string> registry = new();
         int first = 0, second = 0;

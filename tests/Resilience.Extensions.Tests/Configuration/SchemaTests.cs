@@ -59,7 +59,7 @@ public sealed class SchemaTests
     {
         foreach ((string path, SettingKey key) in Numbers(SettingsSchema.Http, ""))
         {
-            foreach ((double? bound, double beyond) in new[] { (key.Least, -1.0), (key.Most, +1.0) })
+            foreach ((double? bound, double beyond) in new[] { (key.Min, -1.0), (key.Max, +1.0) })
             {
                 if (bound is not { } edge) continue;
                 bool isOpenAtZero = edge == 0 && key.Description.Contains("more than 0", StringComparison.Ordinal);
@@ -145,8 +145,8 @@ public sealed class SchemaTests
             },
             ["description"] = key.Description,
         };
-        if (key.Least is { } least) written["minimum"] = Number(least);
-        if (key.Most is { } most and < int.MaxValue) written["maximum"] = Number(most);
+        if (key.Min is { } min) written["minimum"] = Number(min);
+        if (key.Max is { } max and < int.MaxValue) written["maximum"] = Number(max);
         if (key.Kind == SettingKind.Span) written["pattern"] = Spans;
         if (key.Kind == SettingKind.Choice) written["enum"] = new JsonArray([.. key.Choices.Select(c => (JsonNode)c)]);
         if (key.Kind == SettingKind.Names) written["items"] = new JsonObject { ["type"] = "string" };

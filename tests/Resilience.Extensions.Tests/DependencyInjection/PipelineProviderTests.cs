@@ -121,7 +121,7 @@ public sealed class PipelineProviderTests
         await pipeline.ExecuteAsync(_ => ++runs == 1 ? throw new IOException() : new ValueTask<int>(1));
         await pipeline.TryExecuteAsync<int>(_ => throw new IOException());
         _log.GetSnapshot().Where(r => r.Level >= LogLevel.Information).Select(r => (r.Id.Id, r.Id.Name, r.Level))
-            .Should().Equal((10, "HedgeStarted", LogLevel.Information), (11, "HedgeDenied", LogLevel.Warning));
+            .Should().Equal((10, "HedgeStarted", LogLevel.Information), (11, "HedgeSkipped", LogLevel.Warning));
     }
 
     [Fact]

@@ -23,10 +23,10 @@ public sealed class ResilienceEventsTests
     public async Task A_subscriber_hears_everything_until_it_leaves()
     {
         List<ResilienceEvent> heard = [];
-        await FailAsync(2); // opens, refused: nobody is there
+        await FailAsync(2); // opens, rejected: nobody is there
         using (Events.Subscribe(heard.Add)) await FailAsync(3);
         await FailAsync(4);
-        heard.Should().HaveCount(3).And.AllBeOfType<CircuitRefused>();
+        heard.Should().HaveCount(3).And.AllBeOfType<CircuitRejected>();
     }
 
     [Fact]
@@ -34,11 +34,11 @@ public sealed class ResilienceEventsTests
     {
         List<CircuitChanged> heard = [];
         using IDisposable subscription = Events.SubscribeToTransitions(heard.Add);
-        Events.HearsCalls.Should().BeFalse();
+        Events.ObservesCalls.Should().BeFalse();
         await FailAsync(3);
         heard.Should().ContainSingle().Which.To.Should().Be(CircuitState.Open);
-        using (Events.Subscribe(_ => { })) Events.HearsCalls.Should().BeTrue();
-        Events.HearsCalls.Should().BeFalse();
+        using (Events.Subscribe(_ => { })) Events.ObservesCalls.Should().BeTrue();
+        Events.ObservesCalls.Should().BeFalse();
     }
 
     [Fact]
@@ -56,10 +56,10 @@ public sealed class ResilienceEventsTests
         await Parallel.ForAsync(0, 1000, (_, _) =>
         {
             using IDisposable one = Events.Subscribe(static _ => { });
-            Events.HearsCalls.Should().BeTrue();
+            Events.ObservesCalls.Should().BeTrue();
             return ValueTask.CompletedTask;
         });
-        Events.HearsCalls.Should().BeFalse();
+        Events.ObservesCalls.Should().BeFalse();
     }
 
     [Fact]

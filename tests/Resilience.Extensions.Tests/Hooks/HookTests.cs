@@ -127,12 +127,12 @@ public sealed class HookTests
             InMemoryIdempotencyStore store = new(timeProvider: time);
             using (IdempotencyGate gone = new(store, timeProvider: time))
             {
-                IdempotencyEntry entry = gone.EnterAsync(new IdempotencyKey("shop", "taken over").ToId(), default).AsTask().GetAwaiter().GetResult();
-                entry.Answer.Should().Be(IdempotencyAnswer.Claimed);
+                IdempotencyResult entry = gone.EnterAsync(new IdempotencyKey("shop", "taken over").ToId(), default).AsTask().GetAwaiter().GetResult();
+                entry.Status.Should().Be(IdempotencyStatus.Claimed);
             }
 
             time.Advance(TimeSpan.FromHours(1));
-            IdempotencyPolicyOptions options = new() { WhenKeyIsMissing = WhenKeyIsMissing.Refuse, Serializer = new Statuses() };
+            IdempotencyPolicyOptions options = new() { WhenKeyIsMissing = WhenKeyIsMissing.Reject, Serializer = new Statuses() };
             if (on) set(options, t);
             b.AddIdempotency(new IdempotencyGate(store, timeProvider: time), options);
         },
@@ -289,13 +289,13 @@ public sealed class HookTests
         (await DiffersAsync((h, _, t) => CallAsync(Built(new ResiliencePipelineBuilder(), h, false, t).Build(), h, t), Hooks[0])).Should().BeFalse();
         Hook deaf = Rules("On(Verdict)", Script.Throws, (r, _) => r.On<FormatException>(Verdict.Ignored));
         (await DiffersAsync(Places[0].Run, deaf)).Should().BeFalse();
-        Missing([typeof(PlantedOptions)]).Should().ContainSingle().Which.Should().Be("PlantedOptions.Unheard");
+        Missing([typeof(PlantedOptions)]).Should().ContainSingle().Which.Should().Be("PlantedOptions.SilentMeterFactory");
     }
 
 #pragma warning disable CA1812 // looked at by reflection
     private sealed class PlantedOptions : PolicyOptions
     {
-        public Func<int>? Unheard { get; set; }
+        public Func<int>? SilentMeterFactory { get; set; }
 
         protected internal override string Kind => "planted";
 

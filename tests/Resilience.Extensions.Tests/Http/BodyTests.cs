@@ -91,10 +91,10 @@ public sealed class BodyTests
     public async Task The_next_attempt_begins_only_when_the_former_no_longer_reads_the_content()
     {
         TaskCompletionSource reads = new(TaskCreationOptions.RunContinuationsAsynchronously), letGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        int reading = 0, most = 0, sent = 0;
+        int reading = 0, max = 0, sent = 0;
         Pushed content = new(async stream =>
         {
-            most = Math.Max(most, Interlocked.Increment(ref reading));
+            max = Math.Max(max, Interlocked.Increment(ref reading));
             if (Interlocked.Increment(ref sent) == 1)
             {
                 reads.SetResult();
@@ -123,7 +123,7 @@ public sealed class BodyTests
         attempt.Should().Be(1);
         letGo.SetResult();
         (await running.WaitAsync(TimeSpan.FromSeconds(30))).StatusCode.Should().Be(HttpStatusCode.OK);
-        (most, sent, attempt).Should().Be((1, 2, 2));
+        (max, sent, attempt).Should().Be((1, 2, 2));
     }
 
     [Fact]

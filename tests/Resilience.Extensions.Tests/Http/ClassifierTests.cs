@@ -138,7 +138,7 @@ public sealed class ClassifierTests
     [InlineData("Sun, soon", null)]
     [InlineData("-1.5", null)]
     [InlineData("", null)]
-    public void What_the_frameworks_parser_refuses_is_not_taken_for_silence(string value, double? seconds)
+    public void What_the_frameworks_parser_rejects_is_not_taken_for_silence(string value, double? seconds)
     {
         using HttpResponseMessage response = new();
         response.Headers.TryAddWithoutValidation("Retry-After", value);

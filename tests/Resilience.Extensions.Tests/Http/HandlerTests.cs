@@ -116,7 +116,7 @@ public sealed class HandlerTests
         HttpClient client = Client(network).Client;
         (await client.SendAsync(HttpKit.Request(new(method)))).StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
         network.Count.Should().Be(attempts);
-        if (attempts == 1) _events.OfType<RetryDenied>().Single().Detail.Should().Be($"{method} without Idempotency-Key is not repeated");
+        if (attempts == 1) _events.OfType<RetryStopped>().Single().Detail.Should().Be($"{method} without Idempotency-Key is not repeated");
 
         HttpRequestMessage keyed = HttpKit.Request(new(method));
         keyed.Headers.Add("Idempotency-Key", "k1");
@@ -182,7 +182,7 @@ public sealed class HandlerTests
         using HttpResponseMessage response = await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWay("abc"))));
         response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
         network.Count.Should().Be(1);
-        _events.OfType<RetryDenied>().Single().Detail.Should().Be("its content can be sent only once");
+        _events.OfType<RetryStopped>().Single().Detail.Should().Be("its content can be sent only once");
     }
 
     [Fact]
@@ -224,10 +224,10 @@ public sealed class HandlerTests
     [InlineData(2, 1)]
     [InlineData(3, 4)]
     [InlineData(100, 4)]
-    public async Task A_one_shot_body_that_fits_is_read_into_memory_when_that_was_asked_for(int most, int attempts)
+    public async Task A_one_shot_body_that_fits_is_read_into_memory_when_that_was_asked_for(int max, int attempts)
     {
         ScriptedHandler network = new(HttpStatusCode.BadGateway);
-        HttpClient client = Client(network, o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (most, 0)).Client;
+        HttpClient client = Client(network, o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (max, 0)).Client;
         StreamContent content = new(new OneWay("abc"));
         content.Headers.ContentType = new MediaTypeHeaderValue("text/plain");
         await client.SendAsync(HttpKit.Request(HttpMethod.Put, content));
@@ -235,7 +235,7 @@ public sealed class HandlerTests
     }
 
     [Fact]
-    public async Task Retry_after_is_heeded_in_both_forms_on_the_injected_clock_and_never_early()
+    public async Task Retry_after_is_honored_in_both_forms_on_the_injected_clock_and_never_early()
     {
         foreach (bool isDate in new[] { false, true })
         {
@@ -269,7 +269,7 @@ public sealed class HandlerTests
         using HttpResponseMessage response = await Client(network).Client.GetAsync(HttpKit.Address);
         response.StatusCode.Should().Be(HttpStatusCode.TooManyRequests);
         (await response.Content.ReadAsStringAsync()).Should().Be("slow down");
-        _events.OfType<RetryDenied>().Single().Denial.Should().Be(RetryDenial.Deadline);
+        _events.OfType<RetryStopped>().Single().Cause.Should().Be(RetryStopReason.Deadline);
     }
 
     /// <summary>Ten minutes asked, one allowed: cut to it, they were requests at 0, 60, 120 and 180 s.</summary>
@@ -286,8 +286,8 @@ public sealed class HandlerTests
         response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
         (await response.Content.ReadAsStringAsync()).Should().Be("in ten minutes");
         network.Count.Should().Be(1);
-        RetryDenied denied = _events.OfType<RetryDenied>().Single();
-        denied.Denial.Should().Be(RetryDenial.RetryAfter);
+        RetryStopped denied = _events.OfType<RetryStopped>().Single();
+        denied.Cause.Should().Be(RetryStopReason.RetryAfter);
         denied.Explanation.Should().Contain("a wait of 600 s was asked for, and MaxRetryAfter allows 60 s");
     }
 
@@ -399,7 +399,7 @@ public sealed class HandlerTests
     }
 
     [Fact]
-    public async Task An_open_circuit_reaches_callers_as_an_http_request_exception_with_the_refusal_and_the_time_to_come_back()
+    public async Task An_open_circuit_reaches_callers_as_an_http_request_exception_with_the_rejection_and_the_time_to_come_back()
     {
         ScriptedHandler network = new(HttpStatusCode.InternalServerError);
         (HttpClient client, HttpResilience resilience) = Client(network, o =>
@@ -409,11 +409,11 @@ public sealed class HandlerTests
         });
         await client.GetAsync(HttpKit.Address);
         await client.GetAsync(HttpKit.Address);
-        HttpResilienceException refused = (await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>()).Which;
-        refused.Refusal.Should().BeOfType<CircuitRefusal>();
-        refused.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
-        refused.Attempts.Should().BeEmpty();
-        refused.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit is open").And.EndWith("(nothing was sent)");
+        HttpResilienceException rejected = (await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>()).Which;
+        rejected.Rejection.Should().BeOfType<CircuitRejection>();
+        rejected.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
+        rejected.Attempts.Should().BeEmpty();
+        rejected.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit is open").And.EndWith("(nothing was sent)");
         network.Count.Should().Be(2);
 
         resilience.For(HttpKit.Address).CircuitBreaker!.State.Should().Be(CircuitState.Open);
@@ -422,7 +422,7 @@ public sealed class HandlerTests
         await client.GetAsync(HttpKit.Address);
         network.Count.Should().Be(3);
 
-        OutcomeClassifier.Default.Classify(refused, callCancelled: false).Should().Be(Verdict.Rejected, "a pipeline around the client understands it");
+        OutcomeClassifier.Default.Classify(rejected, callCancelled: false).Should().Be(Verdict.Rejected, "a pipeline around the client understands it");
     }
 
     [Fact]

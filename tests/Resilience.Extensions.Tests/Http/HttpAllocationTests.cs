@@ -31,13 +31,13 @@ public sealed class HttpAllocationTests
     /// <summary>The numbers are those of the commit before attempts were watched.</summary>
     [Theory]
     [MemberData(nameof(Requests))]
-    public void A_plain_request_allocates_no_more_than_it_did(string what, Func<HttpRequestMessage> make, int most)
+    public void A_plain_request_allocates_no_more_than_it_did(string what, Func<HttpRequestMessage> make, int max)
     {
         using HttpResponseMessage ok = new(HttpStatusCode.OK);
         double bare = Allocated.BytesPerRun(() => Send(_bare, make())), ours = Allocated.BytesPerRun(() => Send(_ours, make()));
         double pipeline = Allocated.BytesPerRun(() => _pipeline.TryExecuteAsync(
             new CallOptions("GET"), static (_, answer) => new ValueTask<HttpResponseMessage>(answer), ok, default).AsTask().GetAwaiter().GetResult());
-        (ours - bare - pipeline).Should().BeLessThanOrEqualTo(most, what);
+        (ours - bare - pipeline).Should().BeLessThanOrEqualTo(max, what);
     }
 
     private static void Send(HttpMessageInvoker client, HttpRequestMessage request) => client.SendAsync(request, default).GetAwaiter().GetResult();

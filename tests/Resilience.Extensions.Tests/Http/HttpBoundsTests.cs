@@ -296,9 +296,9 @@ public sealed class HttpBoundsTests
             : resilience.For(HttpKit.Address).ConcurrencyLimit!.Running;
     }
 
-    private HttpResilience Limited(int most, Action<StandardResilienceOptions>? configure = null) => HttpKit.Standard(_time, o =>
+    private HttpResilience Limited(int max, Action<StandardResilienceOptions>? configure = null) => HttpKit.Standard(_time, o =>
     {
-        o.ConcurrencyLimit = new() { MaxConcurrent = most };
+        o.ConcurrencyLimit = new() { MaxConcurrent = max };
         configure?.Invoke(o);
     });
 
@@ -431,7 +431,7 @@ public sealed class HttpBoundsTests
         using MeterListener listener = new();
         listener.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Meter.Scope == meters || instrument.Meter.Name == "Resilience.Unheard") l.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Scope == meters || instrument.Meter.Name == "Resilience.SilentMeterFactory") l.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((i, _, tags, _) => Note(i, tags));
         listener.SetMeasurementEventCallback<int>((i, _, tags, _) => Note(i, tags));

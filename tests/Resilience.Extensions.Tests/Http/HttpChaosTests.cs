@@ -45,7 +45,7 @@ public sealed class HttpChaosTests
     }
 
     [Fact]
-    public async Task A_refused_connection_was_not_sent_so_that_even_a_post_without_a_key_is_repeated()
+    public async Task A_rejected_connection_was_not_sent_so_that_even_a_post_without_a_key_is_repeated()
     {
         ScriptedHandler network = new(HttpStatusCode.OK);
         await using ServiceProvider services = Container(network, Always(new() { Fault = 1 }, calls: 1));
@@ -100,7 +100,7 @@ public sealed class HttpChaosTests
     }
 
     [Fact]
-    public async Task The_start_is_refused_in_Production()
+    public async Task The_start_is_rejected_in_Production()
     {
         await using ServiceProvider services = Container(new(HttpStatusCode.OK), _ => { }, "Production");
         services.Invoking(s => s.GetRequiredService<IOptions<ResilienceStartCheck>>().Value).Should().Throw<OptionsValidationException>()

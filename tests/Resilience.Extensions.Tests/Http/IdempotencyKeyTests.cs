@@ -67,7 +67,7 @@ public sealed class IdempotencyKeyTests
     }
 
     [Fact]
-    public async Task The_callers_own_key_is_kept_and_one_that_cannot_be_a_key_is_refused_before_anything_is_sent()
+    public async Task The_callers_own_key_is_kept_and_one_that_cannot_be_a_key_is_rejected_before_anything_is_sent()
     {
         ScriptedHandler network = Failing(1);
         HttpClient client = Client(network);
@@ -139,7 +139,7 @@ public sealed class IdempotencyKeyTests
     }
 
     [Fact]
-    public async Task A_derived_key_is_the_same_for_the_same_deed_of_the_same_inbound_request_and_tells_nothing_of_the_inbound_key()
+    public async Task A_derived_key_is_the_same_for_the_same_operation_of_the_same_inbound_request_and_tells_nothing_of_the_inbound_key()
     {
         ScriptedHandler network = new(HttpStatusCode.OK);
         IdempotencyKey? inbound = new("ann", "in-1");

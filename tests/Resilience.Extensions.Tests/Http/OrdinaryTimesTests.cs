@@ -3,7 +3,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http;
 
-/// <summary>The standard pipeline with sets of times as people write them: what can work builds and keeps within its bounds, and what is refused could
+/// <summary>The standard pipeline with sets of times as people write them: what can work builds and keeps within its bounds, and what is rejected could
 /// not have worked.</summary>
 public sealed class OrdinaryTimesTests
 {
@@ -35,7 +35,7 @@ public sealed class OrdinaryTimesTests
         return options;
     }
 
-    /// <summary>Each of these was refused at the start.</summary>
+    /// <summary>Each of these was rejected at the start.</summary>
     [Theory]
     [MemberData(nameof(OneNumberChanged))]
     public async Task One_number_of_the_standard_set_changed_alone_builds_and_works(string what)
@@ -45,10 +45,10 @@ public sealed class OrdinaryTimesTests
     }
 
     [Fact]
-    public async Task Whatever_builds_makes_an_attempt_and_keeps_its_bounds_and_whatever_is_refused_could_not_have_worked()
+    public async Task Whatever_builds_makes_an_attempt_and_keeps_its_bounds_and_whatever_is_rejected_could_not_have_worked()
     {
         Random random = new(25);
-        int built = 0, refused = 0, hanged = 0;
+        int built = 0, rejected = 0, hanged = 0;
         for (int i = 0; i < 300; i++)
         {
             StandardResilienceOptions options = Draw(random);
@@ -59,11 +59,11 @@ public sealed class OrdinaryTimesTests
                 built++;
                 if (hangs) hanged++;
                 attempts.Count.Should().BeInRange(1, options.Retry!.MaxRetries + 1, "of {0}", Show(options));
-                if (options.AttemptTimeout is { } most) attempts.Should().OnlyContain(a => a <= most + Rounding, "of {0}", Show(options));
+                if (options.AttemptTimeout is { } max) attempts.Should().OnlyContain(a => a <= max + Rounding, "of {0}", Show(options));
             }
             catch (ResiliencePipelineException wrong)
             {
-                refused++;
+                rejected++;
                 wrong.Warnings.Should().OnlyContain(w => w.Code == "RES007" && w.IsContradiction, "of {0}", Show(options));
 
                 // As it would have been: the total ends the one attempt, its own timeout never does.
@@ -72,7 +72,7 @@ public sealed class OrdinaryTimesTests
             }
         }
 
-        (built > 150 && refused > 20 && hanged > 50).Should().BeTrue($"{built} built, {refused} refused, {hanged} hanged");
+        (built > 150 && rejected > 20 && hanged > 50).Should().BeTrue($"{built} built, {rejected} rejected, {hanged} hanged");
     }
 
     /// <summary>The check above must see a call that outlasts its total.</summary>

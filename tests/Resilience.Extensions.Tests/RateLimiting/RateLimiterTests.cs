@@ -29,17 +29,17 @@ public sealed class RateLimiterTests
 
     [Theory]
     [MemberData(nameof(Limiters))]
-    public async Task Each_limiter_of_the_framework_refuses_as_data_with_its_own_time_to_come_back(RateLimiter limiter)
+    public async Task Each_limiter_of_the_framework_rejects_as_data_with_its_own_time_to_come_back(RateLimiter limiter)
     {
         ResiliencePipeline pipeline = Pipeline(limiter);
         TaskCompletionSource<int> end = new();
         Task<int>[] running = [.. Enumerable.Range(0, 2).Select(_ => pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask())];
-        Outcome<int> refused = await pipeline.TryExecuteAsync(Answer);
-        refused.Verdict.Should().Be(Verdict.Rejected);
-        refused.Refusal.Should().BeOfType<RateLimitRefusal>().Which.Reason.Should().StartWith("orders/rate-limiter: the rate limit is reached");
+        Outcome<int> rejected = await pipeline.TryExecuteAsync(Answer);
+        rejected.Verdict.Should().Be(Verdict.Rejected);
+        rejected.Rejection.Should().BeOfType<RateLimitRejection>().Which.Reason.Should().StartWith("orders/rate-limiter: the rate limit is reached");
         bool knowsTime = limiter is TokenBucketRateLimiter or FixedWindowRateLimiter;
-        refused.RetryAfter.HasValue.Should().Be(knowsTime, "{0}", limiter.GetType());
-        if (knowsTime) refused.RetryAfter.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(7));
+        rejected.RetryAfter.HasValue.Should().Be(knowsTime, "{0}", limiter.GetType());
+        if (knowsTime) rejected.RetryAfter.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(7));
         (await pipeline.Invoking(p => p.ExecuteAsync(Answer).AsTask()).Should().ThrowAsync<RateLimitedException>()).Which.RetryAfter.HasValue.Should().Be(knowsTime);
         _events.OfType<RateLimitReached>().Should().HaveCount(2);
         end.SetResult(1);
@@ -88,11 +88,11 @@ public sealed class RateLimiterTests
         Outcome<int> outcome = await waiting.WaitAsync(TimeSpan.FromSeconds(30));
         outcome.Verdict.Should().Be(Verdict.Ignored);
         outcome.Exception.Should().BeAssignableTo<OperationCanceledException>().Which.CancellationToken.Should().Be(stop.Token);
-        (ran, given).Should().Be((false, 2), "the lease that refused at first is given back as well");
+        (ran, given).Should().Be((false, 2), "the lease that rejected at first is given back as well");
     }
 
     [Fact]
-    public async Task Who_may_not_queue_is_refused_at_once()
+    public async Task Who_may_not_queue_is_rejected_at_once()
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 10 });
         using RateLimitLease taken = limiter.AttemptAcquire();
@@ -141,7 +141,7 @@ public sealed class RateLimiterTests
     }
 
     [Fact]
-    public async Task A_lease_that_cannot_be_given_back_leaves_the_ending_as_it_is()
+    public async Task A_lease_that_cannot_be_given_back_leaves_the_outcome_as_it_is()
     {
         using Told limiter = new(() => null) { OnDispose = () => throw new InvalidOperationException("broken") };
         ResiliencePipeline pipeline = Pipeline(limiter, outside: b => b.AddRetry().AddCircuitBreaker(o => o.ConsecutiveFailures = 1));
@@ -151,7 +151,7 @@ public sealed class RateLimiterTests
     }
 
     [Fact]
-    public async Task A_refusal_whose_reasons_cannot_be_read_is_a_refusal_all_the_same()
+    public async Task A_rejection_whose_reasons_cannot_be_read_is_a_rejection_all_the_same()
     {
         int disposed = 0;
         using Told limiter = new(() => TimeSpan.FromSeconds(9)) { OnRead = () => throw new InvalidOperationException("broken"), OnDispose = () => disposed++ };
@@ -166,7 +166,7 @@ public sealed class RateLimiterTests
     public async Task A_time_to_come_back_that_lies_in_the_past_is_none(long ticks)
     {
         using Told limiter = new(() => TimeSpan.FromTicks(ticks));
-        (await Pipeline(limiter).TryExecuteAsync(Answer)).Refusal!.RetryAfter.Should().BeNull();
+        (await Pipeline(limiter).TryExecuteAsync(Answer)).Rejection!.RetryAfter.Should().BeNull();
     }
 
     [Theory]
@@ -230,16 +230,16 @@ public sealed class RateLimiterTests
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 5, QueueLimit = 3 });
         ResiliencePipeline pipeline = Pipeline(limiter);
-        int inside = 0, most = 0;
+        int inside = 0, max = 0;
         Together.Run(64, 200, _ => { }, (thread, round) => pipeline.TryExecuteAsync<int>(async _ =>
         {
             int now = Interlocked.Increment(ref inside);
-            for (int seen = most; now > seen; seen = most) Interlocked.CompareExchange(ref most, now, seen);
+            for (int seen = max; now > seen; seen = max) Interlocked.CompareExchange(ref max, now, seen);
             await Task.Yield();
             Interlocked.Decrement(ref inside);
             return (thread + round) % 3 == 0 ? throw new IOException() : 1;
         }).AsTask().GetAwaiter().GetResult(), _ => { });
-        most.Should().BeLessThanOrEqualTo(5);
+        max.Should().BeLessThanOrEqualTo(5);
         RateLimiterStatistics after = limiter.GetStatistics()!;
         (after.CurrentAvailablePermits, after.CurrentQueuedCount).Should().Be((5, 0));
         (await pipeline.ExecuteAsync(Answer)).Should().Be(42);
@@ -271,17 +271,17 @@ public sealed class RateLimiterTests
     [InlineData(3200, "permits are expected in 3.2 s, at 12:00:07Z.")]
     [InlineData(0, "permits are expected now.")]
     [InlineData(-1, "when it will have some is not known.")]
-    public async Task A_refusal_says_who_why_with_which_counts_since_when_and_until_when(int waitMs, string until)
+    public async Task A_rejection_says_who_why_with_which_counts_since_when_and_until_when(int waitMs, string until)
     {
         FakeTimeProvider time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
         using Told limiter = new(() => TimeSpan.FromMilliseconds(waitMs));
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = time }.AddRateLimiter(limiter, o => o.Permits = 2).Build();
-        Refusal refusal = (await pipeline.TryExecuteAsync(Answer)).Refusal!;
-        refusal.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had not 2 permits to give; " + until);
-        refusal.ToException().Message.Should().Be(refusal.Reason);
+        Rejection rejection = (await pipeline.TryExecuteAsync(Answer)).Rejection!;
+        rejection.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had not 2 permits to give; " + until);
+        rejection.ToException().Message.Should().Be(rejection.Reason);
     }
 
-    /// <summary>A limiter that does as it is told: null gives a lease, a time refuses one.</summary>
+    /// <summary>A limiter that does as it is told: null gives a lease, a time rejects one.</summary>
     private sealed class Told(Func<TimeSpan?> next) : RateLimiter
     {
         private bool _isDisposed;

@@ -63,43 +63,43 @@ public sealed class EventLogTests
     private static object? Something(Type type)
     {
         if (type == typeof(string)) return "x";
-        if (type.IsSubclassOf(typeof(Refusal))) return Refused(type);
+        if (type.IsSubclassOf(typeof(Rejection))) return Rejected(type);
         return type.IsAbstract || Nullable.GetUnderlyingType(type) is not null ? null : RuntimeHelpers.GetUninitializedObject(type);
     }
 
-    /// <summary>A refusal explains itself with what it was made from, so it must be a real one.</summary>
-    private static Refusal Refused(Type type)
+    /// <summary>A rejection explains itself with what it was made from, so it must be a real one.</summary>
+    private static Rejection Rejected(Type type)
     {
         ResiliencePipelineBuilder builder = new() { Name = "x" };
-        if (type == typeof(CircuitRefusal))
+        if (type == typeof(CircuitRejection))
         {
             CircuitBreaker breaker = new(new());
             breaker.Isolate();
             builder.AddCircuitBreaker(breaker);
         }
-        else if (type == typeof(LimitRefusal))
+        else if (type == typeof(LimitRejection))
         {
             builder.AddConcurrencyLimit(1);
         }
-        else if (type == typeof(RateLimitRefusal))
+        else if (type == typeof(RateLimitRejection))
         {
             builder.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 }));
         }
-        else if (type == typeof(IdempotencyRefusal))
+        else if (type == typeof(IdempotencyRejection))
         {
             builder.AddIdempotency(new IdempotencyGate());
         }
 
         ResiliencePipeline pipeline = builder.Build();
-        Refusal? inner = null;
+        Rejection? inner = null;
         Outcome<int> outer = pipeline.TryExecuteAsync(async token =>
         {
-            inner = (await pipeline.TryExecuteAsync(static _ => new ValueTask<int>(1), token)).Refusal; // the one place is taken
+            inner = (await pipeline.TryExecuteAsync(static _ => new ValueTask<int>(1), token)).Rejection; // the one place is taken
             return 1;
         }).AsTask().GetAwaiter().GetResult();
-        Refusal refusal = outer.Refusal ?? inner!;
-        refusal.Should().BeOfType(type, "an event with a refusal of a new kind needs a way to be refused here");
-        return refusal;
+        Rejection rejection = outer.Rejection ?? inner!;
+        rejection.Should().BeOfType(type, "an event with a rejection of a new kind needs a way to be rejected here");
+        return rejection;
     }
 
     private static Line Written(ResilienceEvent happened)

@@ -97,16 +97,16 @@ internal sealed class Everything
     {
         ResiliencePipeline pipeline = New("limits").AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 1 }).Build();
         _alive.Add(pipeline);
-        await HoldWaitAndRefuseAsync(pipeline);
+        await HoldWaitAndRejectAsync(pipeline);
     }
 
     private async Task RateLimitersAsync()
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 1 });
-        await HoldWaitAndRefuseAsync(New("rates").AddRateLimiter(limiter).Build());
+        await HoldWaitAndRejectAsync(New("rates").AddRateLimiter(limiter).Build());
     }
 
-    private static async Task HoldWaitAndRefuseAsync(ResiliencePipeline pipeline)
+    private static async Task HoldWaitAndRejectAsync(ResiliencePipeline pipeline)
     {
         TaskCompletionSource<int> end = new();
         Task<int> first = pipeline.ExecuteAsync(_ => end.Task).AsTask(), second = pipeline.ExecuteAsync(_ => end.Task).AsTask();
@@ -137,7 +137,7 @@ internal sealed class Everything
     {
         FaultyStore store = new(new InMemoryIdempotencyStore(timeProvider: _time));
         using IdempotencyGate gate = new(store, new() { WhenInFlight = WhenInFlight.Wait }, _time);
-        ResiliencePipeline pipeline = New("deeds").AddIdempotency(gate).Build();
+        ResiliencePipeline pipeline = New("operations").AddIdempotency(gate).Build();
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected, "it has no key");
 
         // One waits for another.
@@ -168,7 +168,7 @@ internal sealed class Everything
         await losing;
 
         store.Fails = true;
-        await FluentActions.Awaiting(() => Create("no store")).Should().ThrowAsync<IdempotencyRefusedException>();
+        await FluentActions.Awaiting(() => Create("no store")).Should().ThrowAsync<IdempotencyRejectedException>();
     }
 
     private async Task HttpAsync()
@@ -225,20 +225,20 @@ internal sealed class Everything
 
         public IdempotencyStoreTraits Traits => inner.Traits;
 
-        public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+        public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
             Fails ? throw new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "away") : inner.TryAcquireAsync(request, cancellationToken);
 
         public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
             LosesClaims ? new(false) : inner.RenewAsync(id, fence, lease, cancellationToken);
 
         public ValueTask<bool> CompleteAsync(
-            IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-            LosesClaims ? new(false) : inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+            IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+            LosesClaims ? new(false) : inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
 
         public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => inner.ReleaseAsync(id, fence, cancellationToken);
 
-        public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
+        public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
 
-        public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => inner.PurgeAsync(most, cancellationToken);
+        public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => inner.PurgeAsync(max, cancellationToken);
     }
 }

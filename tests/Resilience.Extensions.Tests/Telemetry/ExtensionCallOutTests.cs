@@ -128,8 +128,8 @@ public sealed class ExtensionCallOutTests
             Task<int> holds = pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask();
             time.IsArmed = true;
             Task<Outcome<int>> waits = pipeline.TryExecuteAsync(_ => new ValueTask<int>(2)).AsTask();
-            Outcome<int> refused = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(3));
-            refused.Verdict.Should().Be(Verdict.Rejected, "the queue is full, whatever the clock does at call {0}", at);
+            Outcome<int> rejected = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(3));
+            rejected.Verdict.Should().Be(Verdict.Rejected, "the queue is full, whatever the clock does at call {0}", at);
             end.SetResult(1);
             await holds;
             (await waits.WaitAsync(TimeSpan.FromSeconds(60))).Value.Should().Be(2);

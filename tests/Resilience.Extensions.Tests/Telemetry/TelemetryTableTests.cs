@@ -31,7 +31,7 @@ public sealed class TelemetryTableTests
             ("`queue_full` `waited_too_long`", "`waited_too_long`", "*resilience.concurrency_limit.rejections has resilience.reason = queue_full*"),
             ("| `resilience.pipeline`, `resilience.attempt`, ", "| `resilience.pipeline`, ", "The span attempt has the attribute resilience.attempt,*"),
             ("`resilience.attempts`, `error.type`, `http.request.method`", "`resilience.attempts`, `error.type`, `resilience.planted`, `http.request.method`", "The span resilience should have the attribute resilience.planted*"),
-            (RowOf("resilience.retry.denied", "resilience.explanation"), "", "The span event resilience.retry.denied has no row*"),
+            (RowOf("resilience.retry.stopped", "resilience.explanation"), "", "The span event resilience.retry.stopped has no row*"),
         ];
         foreach ((string was, string becomes, string complaint) in planted)
         {
@@ -59,11 +59,11 @@ public sealed class TelemetryTableTests
         Activity request = heard.Spans.Single(s => s.OperationName.StartsWith("shop/", StringComparison.Ordinal));
         request.GetTagItem("server.address").Should().Be("api.example.test", "what a call asks stands on its own span, not on the attempt's");
         heard.Spans.Where(s => s.ParentSpanId == request.SpanId).Select(a => a.GetTagItem("resilience.verdict")).Should().Equal("failure", "success");
-        Activity refused = heard.Spans.Where(s => s.OperationName == "limits").SelectMany(s => s.Events.Select(e => (Span: s, Event: e))).Single(e => e.Event.Name == "resilience.refused").Span;
-        KeyValuePair<string, object?>[] why = [.. refused.Events.Single().Tags];
+        Activity rejected = heard.Spans.Where(s => s.OperationName == "limits").SelectMany(s => s.Events.Select(e => (Span: s, Event: e))).Single(e => e.Event.Name == "resilience.rejected").Span;
+        KeyValuePair<string, object?>[] why = [.. rejected.Events.Single().Tags];
         why.Should().Contain(new KeyValuePair<string, object?>("resilience.reason", "queue_full"));
-        why.Single(t => t.Key == "resilience.explanation").Value.Should().BeOfType<string>().Which.Should().Contain("concurrency-limit").And.EndWith(".", "it is the sentence of the refusal");
-        heard.Spans.Should().NotContain(s => s.ParentSpanId == refused.SpanId, "a call that is refused makes no attempt");
+        why.Single(t => t.Key == "resilience.explanation").Value.Should().BeOfType<string>().Which.Should().Contain("concurrency-limit").And.EndWith(".", "it is the sentence of the rejection");
+        heard.Spans.Should().NotContain(s => s.ParentSpanId == rejected.SpanId, "a call that is rejected makes no attempt");
     }
 
     /// <summary>The lines of the log as they are in the code.</summary>

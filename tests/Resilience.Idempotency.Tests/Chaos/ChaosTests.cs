@@ -165,7 +165,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
             long since = Machine.NowMs;
             while (true)
             {
-                AcquireAnswer answer = await AskAsync(store, key);
+                AcquireResult answer = await AskAsync(store, key);
                 if (answer.Status == AcquireStatus.InFlight)
                 {
                     (Machine.NowMs - since).Should().BeLessThan(Machine.LeaseMs + 2000, $"{key} must not be stuck");
@@ -182,7 +182,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
     }
 
     /// <summary>The first connections after a kill of the server may be dead ones of the pool.</summary>
-    private static async Task<AcquireAnswer> AskAsync(IIdempotencyStore store, string key)
+    private static async Task<AcquireResult> AskAsync(IIdempotencyStore store, string key)
     {
         for (int tries = 1; ; tries++)
         {

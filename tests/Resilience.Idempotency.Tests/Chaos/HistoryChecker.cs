@@ -7,7 +7,7 @@ namespace Resilience.Idempotency.Tests.Chaos;
 internal sealed record ChaosVerdict(IReadOnlyList<string> Violations, int Keys, int Executions, int Takeovers, int Kept, int Replays, int Stale, int NotKept)
 {
     public override string ToString() =>
-        $"{Keys} keys, {Executions} executions, {Takeovers} of them takeovers, {Kept} outcomes kept, {Replays} tellings, {Stale} stale completions refused, "
+        $"{Keys} keys, {Executions} executions, {Takeovers} of them takeovers, {Kept} outcomes kept, {Replays} tellings, {Stale} stale completions rejected, "
         + $"{NotKept} not recorded in time; {Violations.Count} violations{string.Concat(Violations.Take(5).Select(v => $"\n  {v}"))}";
 }
 
@@ -23,8 +23,8 @@ internal static class HistoryChecker
     internal static ChaosVerdict Check(IReadOnlyList<Entry> entries, IReadOnlyDictionary<string, string?> stored, long leaseMs)
     {
         List<string> violations = [];
-        foreach (IGrouping<string, Entry> deed in entries.GroupBy(e => e.Key))
-            CheckOne(deed.Key, [.. deed.OrderBy(e => e.At)], stored.GetValueOrDefault(deed.Key), leaseMs, violations);
+        foreach (IGrouping<string, Entry> operation in entries.GroupBy(e => e.Key))
+            CheckOne(operation.Key, [.. operation.OrderBy(e => e.At)], stored.GetValueOrDefault(operation.Key), leaseMs, violations);
         int Count(Step step) => entries.Count(e => e.Step == step);
         return new(
             violations, stored.Count, Count(Step.Begun), entries.Count(e => e is { Step: Step.Begun, Attempt: > 1 }), Count(Step.Kept), Count(Step.Told), Count(Step.Stale),

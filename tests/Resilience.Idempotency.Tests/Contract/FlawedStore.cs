@@ -38,7 +38,7 @@ public enum Flaw
     CompleteIgnoresTheFence,
     ReleaseIgnoresTheFence,
     RenewIgnoresTheFence,
-    TakesSenselessEndings,
+    AcceptsInvalidCompletions,
     TakeoverKeepsTheFence,
     TakeoverForgetsTheAttempt,
     NeverTakesOver,
@@ -93,7 +93,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         lock (_rows) _corrupt.Add(id);
     }
 
-    public async ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
     {
         if (flaw != Flaw.AnswersCancelledClaims) cancellationToken.ThrowIfCancellationRequested();
         if (flaw != Flaw.TakesSenselessClaims) IdempotencyStoreArguments.Check(request);
@@ -111,7 +111,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         lock (_rows) return Acquire(request);
     }
 
-    private AcquireAnswer Acquire(in AcquireRequest request)
+    private AcquireResult Acquire(in AcquireRequest request)
     {
         if (_corrupt.Contains(request.Id))
         {
@@ -123,7 +123,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         Row? row = Find(request.Id);
         if (!IsVisible(row))
         {
-            if (row is { State: 'R' } && flaw == Flaw.ReleasedKeepsItsFingerprint && row.Fingerprint != request.Fingerprint) return AcquireAnswer.Mismatch;
+            if (row is { State: 'R' } && flaw == Flaw.ReleasedKeepsItsFingerprint && row.Fingerprint != request.Fingerprint) return AcquireResult.Mismatch;
             return Grant(request, null);
         }
 
@@ -132,15 +132,15 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         {
             bool isOverlooked = isDone ? flaw == Flaw.DoesNotCompareFingerprintsOfResults
                 : isLapsed ? flaw == Flaw.TakesOverWithAnotherFingerprint : flaw == Flaw.DoesNotCompareFingerprintsInProgress;
-            if (isDone && flaw == Flaw.LeaksThePayloadOnMismatch) return AcquireAnswer.Completed(IdempotencyEnding.Completed, row.Payload) with { };
-            if (!isOverlooked) return AcquireAnswer.Mismatch;
+            if (isDone && flaw == Flaw.LeaksThePayloadOnMismatch) return AcquireResult.Completed(IdempotencyCompletion.Completed, row.Payload) with { };
+            if (!isOverlooked) return AcquireResult.Mismatch;
         }
 
         bool isMine = row.Nonce == request.Nonce || (flaw == Flaw.NonceTakesAClaimBack && row.FormerNonce == request.Nonce);
         if (isDone && !(flaw == Flaw.NonceReopensACompletedClaim && row.LastNonce == request.Nonce))
         {
-            IdempotencyEnding ending = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyEnding.Completed : IdempotencyEnding.Indeterminate;
-            return AcquireAnswer.Completed(ending, row.Payload, flaw == Flaw.SaysThatResultsAreKeptForLonger ? TimeSpan.FromDays(1) : row.ExpiresAt - Now);
+            IdempotencyCompletion completion = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate;
+            return AcquireResult.Completed(completion, row.Payload, flaw == Flaw.SaysThatResultsAreKeptForLonger ? TimeSpan.FromDays(1) : row.ExpiresAt - Now);
         }
 
         if (isMine && flaw != Flaw.ForgetsTheNonce)
@@ -148,25 +148,25 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
             if (flaw == Flaw.SameNonceGivesANewFence) row.Fence = NextFence(row);
             if (flaw != Flaw.SameNonceKeepsTheOldLease) row.LeaseUntil = Now + request.Lease;
             row.ExpiresAt = Now + (request.Retention > request.Lease ? request.Retention : request.Lease);
-            return AcquireAnswer.Acquired(row.Fence, row.Attempt);
+            return AcquireResult.Acquired(row.Fence, row.Attempt);
         }
 
         if (!isLapsed || flaw == Flaw.NeverTakesOver)
         {
             if (flaw == Flaw.GivesAHeldIdAway) return Grant(request, row);
-            return AcquireAnswer.InFlight(row.Fence, flaw == Flaw.ShowsNoTimeToComeBack ? TimeSpan.Zero : row.LeaseUntil - Now);
+            return AcquireResult.InFlight(row.Fence, flaw == Flaw.ShowsNoTimeToComeBack ? TimeSpan.Zero : row.LeaseUntil - Now);
         }
 
         return row.Attempt >= request.MaxAttempts && flaw != Flaw.IgnoresMaxAttempts ? Abandon(row) : Grant(request, row);
     }
 
-    private AcquireAnswer Abandon(Row row)
+    private AcquireResult Abandon(Row row)
     {
         if (flaw == Flaw.AbandonedCannotComplete) row.State = 'X';
-        return AcquireAnswer.Abandoned;
+        return AcquireResult.Abandoned;
     }
 
-    private AcquireAnswer Grant(in AcquireRequest request, Row? lapsed)
+    private AcquireResult Grant(in AcquireRequest request, Row? lapsed)
     {
         Row? former = _rows.GetValueOrDefault(request.Id);
         bool restarts = (former is { State: 'R' } && flaw == Flaw.ReleasedRestartsTheFence)
@@ -185,14 +185,14 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
             Payload = [],
         };
         _rows[request.Id] = row;
-        return AcquireAnswer.Acquired(row.Fence, row.Attempt);
+        return AcquireResult.Acquired(row.Fence, row.Attempt);
     }
 
     private long NextFence(Row? former) => _lastFence = Math.Max(_lastFence, former?.Fence ?? 0) + 1;
 
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default)
     {
-        if (flaw != Flaw.TakesSenselessEndings) IdempotencyStoreArguments.CheckLease(lease);
+        if (flaw != Flaw.AcceptsInvalidCompletions) IdempotencyStoreArguments.CheckLease(lease);
         lock (_rows)
         {
             if (Find(id) is not { } row) return new(false);
@@ -207,13 +207,13 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
     }
 
     public ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
+        IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
     {
         if (flaw == Flaw.TruncatesLargePayloads && payload.Length > Traits.MaxPayloadBytes) payload = payload[..Traits.MaxPayloadBytes];
-        if (flaw != Flaw.TakesSenselessEndings) IdempotencyStoreArguments.CheckEnding(ending, payload, retention, Traits.MaxPayloadBytes);
+        if (flaw != Flaw.AcceptsInvalidCompletions) IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, Traits.MaxPayloadBytes);
         lock (_rows)
         {
-            char state = ending == IdempotencyEnding.Completed ? 'C' : 'U';
+            char state = completion == IdempotencyCompletion.Completed ? 'C' : 'U';
             if (Find(id) is not { } row)
             {
                 if (flaw != Flaw.CompleteIsAnUpsert) return new(false);
@@ -248,20 +248,20 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         }
     }
 
-    public async ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
+    public async ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         if (flaw != Flaw.TakesSenselessResolutions) IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
-        ResolveAnswer seen;
+        ResolveResult seen;
         lock (_rows) seen = Resolve(request, writes: flaw != Flaw.ResolvesByReadingThenWriting);
         if (flaw != Flaw.ResolvesByReadingThenWriting || seen.Status != ResolveStatus.Resolved) return seen;
         await Task.Delay(1, CancellationToken.None);
         lock (_rows) return Write(request, Find(request.Id)!);
     }
 
-    private ResolveAnswer Resolve(in ResolveRequest request, bool writes)
+    private ResolveResult Resolve(in ResolveRequest request, bool writes)
     {
         Row? row = Find(request.Id);
-        char state = StateOf(request.Ending);
+        char state = StateOf(request.Completion);
         if (row is not null && row.State == state && row.Nonce == request.Nonce && flaw != Flaw.ResolutionTwiceIsAnother) return new(ResolveStatus.Resolved, row.Fence);
         if (!IsVisible(row))
         {
@@ -276,13 +276,13 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         return writes && flaw != Flaw.ResolvesNothing ? Write(request, row) : new(ResolveStatus.Resolved, row.Fence + 1);
     }
 
-    private ResolveAnswer Write(in ResolveRequest request, Row row)
+    private ResolveResult Write(in ResolveRequest request, Row row)
     {
         row.State = flaw switch
         {
-            Flaw.ResolutionReleasesIntoALapsedClaim when request.Ending == IdempotencyEnding.None => 'P',
+            Flaw.ResolutionReleasesIntoALapsedClaim when request.Completion == IdempotencyCompletion.None => 'P',
             Flaw.ResolutionTurnsUnknownIntoDone => 'C',
-            _ => StateOf(request.Ending),
+            _ => StateOf(request.Completion),
         };
         if (flaw != Flaw.ResolutionKeepsTheFence) row.Fence = NextFence(row);
         if (flaw == Flaw.ResolutionForgetsTheFingerprint) row.Fingerprint = Fingerprint.None;
@@ -290,18 +290,18 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         row.LeaseUntil = TimeSpan.Zero;
         row.Payload = flaw == Flaw.ResolutionForgetsThePayload ? [] : request.Payload.ToArray();
         row.ExpiresAt = flaw == Flaw.ResolutionIgnoresItsRetention ? TimeSpan.MaxValue
-            : Now + (request.Ending == IdempotencyEnding.None ? TimeSpan.FromMinutes(1) : request.Retention);
+            : Now + (request.Completion == IdempotencyCompletion.None ? TimeSpan.FromMinutes(1) : request.Retention);
         return new(ResolveStatus.Resolved, row.Fence);
     }
 
-    private static char StateOf(IdempotencyEnding ending) => ending switch
+    private static char StateOf(IdempotencyCompletion completion) => completion switch
     {
-        IdempotencyEnding.None => 'R',
-        IdempotencyEnding.Completed => 'C',
+        IdempotencyCompletion.None => 'R',
+        IdempotencyCompletion.Completed => 'C',
         _ => 'U',
     };
 
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default)
     {
         lock (_rows)
         {
@@ -310,16 +310,16 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
             if (flaw == Flaw.PeekClaims && row is null)
                 Grant(new() { Id = id, Nonce = Guid.NewGuid(), Lease = TimeSpan.FromHours(1), Retention = TimeSpan.FromHours(1), MaxAttempts = 1 }, null);
             if (!IsVisible(row)) return default;
-            if (row!.State == 'C') return new(new PeekAnswer(IdempotencyState.Completed, row.Fence, default));
-            if (row.State == 'U') return new(new PeekAnswer(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.Indeterminate, row.Fence, default));
+            if (row!.State == 'C') return new(new PeekResult(IdempotencyState.Completed, row.Fence, default));
+            if (row.State == 'U') return new(new PeekResult(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.Indeterminate, row.Fence, default));
             bool isLive = row.LeaseUntil > Now;
             return isLive || flaw == Flaw.PeekShowsLapsedAsInProgress
-                ? new(new PeekAnswer(IdempotencyState.InProgress, row.Fence, isLive ? row.LeaseUntil - Now : TimeSpan.FromSeconds(1)))
-                : new ValueTask<PeekAnswer>(new PeekAnswer(IdempotencyState.Lapsed, row.Fence, default));
+                ? new(new PeekResult(IdempotencyState.InProgress, row.Fence, isLive ? row.LeaseUntil - Now : TimeSpan.FromSeconds(1)))
+                : new ValueTask<PeekResult>(new PeekResult(IdempotencyState.Lapsed, row.Fence, default));
         }
     }
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default)
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default)
     {
         lock (_rows)
         {
@@ -328,7 +328,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
                 .. _rows.Where(r => r.Value.ExpiresAt <= Now
                         || (flaw == Flaw.PurgeRemovesLapsedClaims && r.Value.State == 'P' && r.Value.LeaseUntil <= Now)
                         || (flaw == Flaw.PurgeRemovesResults && r.Value.State == 'C'))
-                    .Select(r => r.Key).Take(flaw == Flaw.PurgeIgnoresItsBound ? int.MaxValue : most),
+                    .Select(r => r.Key).Take(flaw == Flaw.PurgeIgnoresItsBound ? int.MaxValue : max),
             ];
             foreach (IdempotencyId id in expired) _rows.Remove(id);
             return new(expired.Length);

@@ -7,7 +7,7 @@ namespace Resilience.Idempotency.Tests.Gate;
 /// <summary>What may have happened is held; only what surely did not is released. And a message that always fails is not processed for ever.</summary>
 public sealed class AmbiguousFailureTests
 {
-    private static readonly Exception Refused = new SocketException((int)SocketError.ConnectionRefused);
+    private static readonly Exception Rejected = new SocketException((int)SocketError.ConnectionRefused);
 
     public static TheoryData<Exception> MayHaveHappened => new(
         new HttpRequestException("the connection was cut"),
@@ -18,22 +18,22 @@ public sealed class AmbiguousFailureTests
         new Broken("the database went away"),
         new InvalidOperationException("after the charge"),
         new InvalidOperationException("wrapped", new TimeoutException()),
-        new TimeoutException("late", Refused),
-        new TaskCanceledException("late", Refused),
-        new InvalidOperationException("wrapped", new AggregateException(Refused, new IOException("cut"))),
+        new TimeoutException("late", Rejected),
+        new TaskCanceledException("late", Rejected),
+        new InvalidOperationException("wrapped", new AggregateException(Rejected, new IOException("cut"))),
         new InvalidOperationException("wrapped", new AggregateException()),
         new ArgumentException("found out late"));
 
     public static TheoryData<Exception> SurelyDidNot => new(
-        Refused,
+        Rejected,
         new SocketException((int)SocketError.HostNotFound),
-        new HttpRequestException(HttpRequestError.ConnectionError, "refused", Refused),
+        new HttpRequestException(HttpRequestError.ConnectionError, "rejected", Rejected),
         new HttpRequestException(HttpRequestError.NameResolutionError),
         new HttpRequestException(HttpRequestError.SecureConnectionError),
-        new HttpRequestException("older handlers do not say", Refused),
-        new Broken("failed to connect", Refused),
-        new InvalidOperationException("wrapped", new Broken("failed to connect", Refused)),
-        new InvalidOperationException("wrapped", new AggregateException(Refused, new SocketException((int)SocketError.HostNotFound))),
+        new HttpRequestException("older handlers do not say", Rejected),
+        new Broken("failed to connect", Rejected),
+        new InvalidOperationException("wrapped", new Broken("failed to connect", Rejected)),
+        new InvalidOperationException("wrapped", new AggregateException(Rejected, new SocketException((int)SocketError.HostNotFound))),
         new ValidationException("no amount"),
         new InvalidOperationException("wrapped", Rejection()));
 
@@ -41,9 +41,9 @@ public sealed class AmbiguousFailureTests
     [MemberData(nameof(MayHaveHappened))]
     public async Task What_may_have_happened_is_held(Exception thrown)
     {
-        (IdempotencyState state, IdempotencyEntry next) = await FailAsync(thrown);
+        (IdempotencyState state, IdempotencyResult next) = await FailAsync(thrown);
         state.Should().Be(IdempotencyState.InProgress);
-        next.Answer.Should().Be(IdempotencyAnswer.Busy);
+        next.Status.Should().Be(IdempotencyStatus.Busy);
         IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: false).Should().Be(IdempotencyDisposition.Hold);
         IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: true).Should().Be(IdempotencyDisposition.KeepAsUnknown);
     }
@@ -52,7 +52,7 @@ public sealed class AmbiguousFailureTests
     [MemberData(nameof(SurelyDidNot))]
     public async Task What_surely_did_not_happen_is_released(Exception thrown)
     {
-        (IdempotencyState state, IdempotencyEntry next) = await FailAsync(thrown);
+        (IdempotencyState state, IdempotencyResult next) = await FailAsync(thrown);
         state.Should().Be(IdempotencyState.Absent);
         next.Claim!.Attempt.Should().Be(1);
         IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: false).Should().Be(IdempotencyDisposition.Release);
@@ -60,7 +60,7 @@ public sealed class AmbiguousFailureTests
     }
 
     [Fact]
-    public async Task A_last_attempt_that_was_refused_says_nothing_of_the_first()
+    public async Task A_last_attempt_that_was_rejected_says_nothing_of_the_first()
     {
         using Kit kit = new();
         IdempotencyId id = IdempotencyKey.Shared("order").ToId();
@@ -70,7 +70,7 @@ public sealed class AmbiguousFailureTests
             .Build();
         int attempts = 0;
 
-        await pipeline.TryExecuteAsync<int>(_ => throw (++attempts == 1 ? new IOException("cut after it was sent") : Refused));
+        await pipeline.TryExecuteAsync<int>(_ => throw (++attempts == 1 ? new IOException("cut after it was sent") : Rejected));
 
         attempts.Should().BeGreaterThan(1);
         (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress, "the first attempt may have done it");
@@ -110,8 +110,8 @@ public sealed class AmbiguousFailureTests
         }
 
         attempts.Should().Equal(1, 2, 3);
-        MessageAnswer answer = await kit.Gate.ProcessOnceAsync(message, (_, _) => throw new InvalidOperationException("a fourth time"));
-        answer.Should().Be(MessageAnswer.Poison);
+        MessageResult answer = await kit.Gate.ProcessOnceAsync(message, (_, _) => throw new InvalidOperationException("a fourth time"));
+        answer.Should().Be(MessageResult.Poison);
     }
 
     [Fact]
@@ -127,29 +127,29 @@ public sealed class AmbiguousFailureTests
             kit.Time.Advance(2 * Kit.Lease);
         }
 
-        (await kit.Gate.ProcessOnceAsync(message, (_, _) => default)).Should().Be(MessageAnswer.Poison);
+        (await kit.Gate.ProcessOnceAsync(message, (_, _) => default)).Should().Be(MessageResult.Poison);
     }
 
     [Fact]
-    public async Task A_message_that_is_refused_by_an_open_circuit_is_not_counted()
+    public async Task A_message_that_is_rejected_by_an_open_circuit_is_not_counted()
     {
         using Kit kit = new(o => o.MaxAttempts = 2);
         IdempotencyKey message = new("billing", "m-1");
         for (int delivery = 0; delivery < 5; delivery++)
             await kit.Gate.Awaiting(g => g.ProcessOnceAsync(message, (_, _) => throw Rejection()).AsTask()).Should().ThrowAsync<CircuitOpenException>();
 
-        (await kit.Gate.ProcessOnceAsync(message, (_, _) => default)).Should().Be(MessageAnswer.Processed);
+        (await kit.Gate.ProcessOnceAsync(message, (_, _) => default)).Should().Be(MessageResult.Processed);
     }
 
     private static CircuitOpenException Rejection()
     {
         CircuitBreaker breaker = new(new());
         breaker.Isolate();
-        Outcome<int> refused = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build().TryExecuteAsync(_ => new ValueTask<int>(1)).AsTask().Result;
-        return (CircuitOpenException)refused.Exception!;
+        Outcome<int> rejected = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build().TryExecuteAsync(_ => new ValueTask<int>(1)).AsTask().Result;
+        return (CircuitOpenException)rejected.Exception!;
     }
 
-    private static async Task<(IdempotencyState State, IdempotencyEntry Next)> FailAsync(Exception thrown)
+    private static async Task<(IdempotencyState State, IdempotencyResult Next)> FailAsync(Exception thrown)
     {
         using Kit kit = new();
         IdempotencyKey key = IdempotencyKey.Shared("order");

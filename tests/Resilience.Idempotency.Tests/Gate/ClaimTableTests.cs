@@ -30,9 +30,9 @@ public sealed class ClaimTableTests
 
         table.Leave(first).Should().BeSameAs(followers);
         table.Leave(first).Should().BeNull("they are told once");
-        followers.End(IdempotencyEntry.KeyReused);
-        followers.End(IdempotencyEntry.Abandoned);
-        (await followers.Ended.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.KeyReused, "the first end counts");
+        followers.End(IdempotencyResult.KeyReused);
+        followers.End(IdempotencyResult.Abandoned);
+        (await followers.Ended.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.KeyReused, "the first end counts");
         table.TryEnter(second, out _, out _).Should().BeTrue("its place is free");
         table.Leading.Should().Be(1);
     }
@@ -57,7 +57,8 @@ public sealed class ClaimTableTests
         Opened(table).Should().BeEmpty();
     }
 
-    /// <summary>Random histories beside a dictionary: entering, owning, letting go, leaving, in an order of chance, with thousands in the table at once.</summary>
+    /// <summary>Random histories beside a dictionary: entering, owning, letting go, leaving, in an order of chance, with thousands in the table at
+    /// once.</summary>
     [Fact]
     public void Whatever_is_done_the_table_knows_who_leads_and_whose_lease_is_renewed()
     {
@@ -105,7 +106,8 @@ public sealed class ClaimTableTests
         }
     }
 
-    /// <summary>A part that nobody looks after begins to be watched with its next claim, whichever claims of whichever parts come and go between two ticks.</summary>
+    /// <summary>A part that nobody looks after begins to be watched with its next claim, whichever claims of whichever parts come and go between two
+    /// ticks.</summary>
     [Fact]
     public async Task Every_lease_is_renewed_whatever_comes_and_goes_between_two_ticks()
     {
@@ -132,7 +134,8 @@ public sealed class ClaimTableTests
         }
     }
 
-    /// <summary>The claim is the entry: no dictionary node, no list entry, no buffer for the frame. What the store keeps is not counted: it lies in slabs.</summary>
+    /// <summary>The claim is the entry: no dictionary node, no list entry, no buffer for the frame. What the store keeps is not counted: it lies in
+    /// slabs.</summary>
     [Fact]
     public void A_new_key_above_the_store_in_memory_allocates_no_more_than_250_bytes()
     {
@@ -141,23 +144,23 @@ public sealed class ClaimTableTests
         using IdempotencyGate gate = new(store, new() { Lease = TimeSpan.FromSeconds(1), Retention = TimeSpan.FromSeconds(1) }, time);
         byte[] payload = new byte[100];
         Span<byte> bytes = stackalloc byte[IdempotencyId.Length];
-        double least = double.MaxValue;
+        double min = double.MaxValue;
         for (int look = 0; look < 12; look++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < 1000; i++)
             {
                 BitConverter.TryWriteBytes(bytes, (look * 1000) + i);
-                ValueTask<IdempotencyEntry> entering = gate.EnterAsync(IdempotencyId.FromBytes(bytes), default);
+                ValueTask<IdempotencyResult> entering = gate.EnterAsync(IdempotencyId.FromBytes(bytes), default);
                 ValueTask<IdempotencyFinish> finish = entering.Result.Claim!.CompleteAsync(IdempotencyPayloadKind.Value, payload);
                 if (finish.Result != IdempotencyFinish.Kept) throw new InvalidOperationException("not kept");
             }
 
-            least = Math.Min(least, (GC.GetAllocatedBytesForCurrentThread() - before) / 1000.0);
+            min = Math.Min(min, (GC.GetAllocatedBytesForCurrentThread() - before) / 1000.0);
             time.Advance(TimeSpan.FromSeconds(2)); // what was kept makes room for the next
         }
 
-        least.Should().BeLessThanOrEqualTo(250);
+        min.Should().BeLessThanOrEqualTo(250);
     }
 
     private static List<IdempotencyClaim> Opened(ClaimTable table)

@@ -14,13 +14,13 @@ public sealed class DuplicatesTests
         using Kit kit = new(Waiting, inner => store = new(inner));
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 20).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        Task<IdempotencyResult>[] waiting = [.. Enumerable.Range(0, 20).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
         await Kit.UntilAsync(() => kit.Gate.Waiting == 20);
 
         await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
-        IdempotencyEntry[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
+        IdempotencyResult[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
 
-        entries.Should().OnlyContain(e => e.Answer == IdempotencyAnswer.Replayed);
+        entries.Should().OnlyContain(e => e.Status == IdempotencyStatus.Replayed);
         entries.Should().OnlyContain(e => e.Content.ToArray().SequenceEqual(Receipt));
         store!.Asked.Should().Equal("acquire", "complete");
         kit.Gate.Waiting.Should().Be(0);
@@ -32,17 +32,17 @@ public sealed class DuplicatesTests
         using Kit kit = new(Waiting);
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        Task<IdempotencyResult>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
         await Kit.UntilAsync(() => kit.Gate.Waiting == 5);
 
         await claim.ReleaseAsync();
-        Task<IdempotencyEntry> winner = await Task.WhenAny(waiting).WaitAsync(Kit.Patience);
-        (await winner).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        Task<IdempotencyResult> winner = await Task.WhenAny(waiting).WaitAsync(Kit.Patience);
+        (await winner).Status.Should().Be(IdempotencyStatus.Claimed);
         await (await winner).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
-        IdempotencyEntry[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
+        IdempotencyResult[] entries = await Task.WhenAll(waiting).WaitAsync(Kit.Patience);
 
-        entries.Count(e => e.Answer == IdempotencyAnswer.Claimed).Should().Be(1);
-        entries.Count(e => e.Answer == IdempotencyAnswer.Replayed).Should().Be(4);
+        entries.Count(e => e.Status == IdempotencyStatus.Claimed).Should().Be(1);
+        entries.Count(e => e.Status == IdempotencyStatus.Replayed).Should().Be(4);
     }
 
     [Fact]
@@ -51,13 +51,13 @@ public sealed class DuplicatesTests
         using Kit kit = new(Waiting);
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim elsewhere = (await kit.NewGate().EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
+        Task<IdempotencyResult>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(id, default).AsTask())];
         await kit.PassAsync(TimeSpan.FromSeconds(1));
         waiting.Should().OnlyContain(t => !t.IsCompleted);
 
         await elsewhere.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
 
-        foreach (Task<IdempotencyEntry> one in waiting)
+        foreach (Task<IdempotencyResult> one in waiting)
             (await kit.PassUntilAsync(one, TimeSpan.FromMilliseconds(100))).Content.ToArray().Should().Equal(Receipt);
     }
 
@@ -72,7 +72,7 @@ public sealed class DuplicatesTests
         IdempotencyId id = Kit.NewId();
         (await kit.NewGate().EnterAsync(id, default)).Claim!.Hold(); // nobody renews it any more
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromSeconds(1));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromSeconds(1));
 
         entry.Claim!.TookOver.Should().BeTrue();
     }
@@ -90,7 +90,7 @@ public sealed class DuplicatesTests
             inner => store = new(inner));
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim elsewhere = (await kit.NewGate(store: kit.Memory).EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry> waiting = kit.Gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> waiting = kit.Gate.EnterAsync(id, default).AsTask();
         store!.Before = operation => operation == "peek" ? UnrulyStore.Broken : Task.CompletedTask;
         await kit.PassAsync(TimeSpan.FromSeconds(3), 60);
         waiting.IsCompleted.Should().BeFalse();
@@ -106,10 +106,10 @@ public sealed class DuplicatesTests
         using Kit kit = new(Waiting);
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim elsewhere = (await kit.NewGate().EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
 
-        (await kit.PassUntilAsync(leader, TimeSpan.FromMilliseconds(500))).Answer.Should().Be(IdempotencyAnswer.Busy);
-        (await kit.PassUntilAsync(follower, TimeSpan.FromMilliseconds(500))).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await kit.PassUntilAsync(leader, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.Busy);
+        (await kit.PassUntilAsync(follower, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.Busy);
         elsewhere.Hold();
     }
 
@@ -120,7 +120,7 @@ public sealed class DuplicatesTests
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
         using CancellationTokenSource leaving = new();
-        Task<IdempotencyEntry> waiting = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
+        Task<IdempotencyResult> waiting = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
         await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
 
         await leaving.CancelAsync();
@@ -139,7 +139,7 @@ public sealed class DuplicatesTests
         TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         store!.After = operation => operation == "acquire" ? answer.Task : Task.CompletedTask;
         using CancellationTokenSource leaving = new();
-        Task<IdempotencyEntry> asking = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
+        Task<IdempotencyResult> asking = kit.Gate.EnterAsync(id, default, leaving.Token).AsTask();
 
         await leaving.CancelAsync();
         await FluentActions.Awaiting(() => asking).Should().ThrowAsync<OperationCanceledException>();
@@ -148,7 +148,7 @@ public sealed class DuplicatesTests
         await Kit.UntilAsync(() => kit.Memory.PeekAsync(id).AsTask().Result.State == IdempotencyState.Absent);
 
         store.After = null;
-        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await kit.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Claimed);
     }
 
     [Fact]
@@ -162,21 +162,21 @@ public sealed class DuplicatesTests
         });
         IdempotencyId one = Kit.NewId(), two = Kit.NewId();
         IdempotencyClaim first = (await kit.Gate.EnterAsync(one, default)).Claim!, second = (await kit.Gate.EnterAsync(two, default)).Claim!;
-        Task<IdempotencyEntry>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(one, default).AsTask())];
-        (await kit.Gate.EnterAsync(one, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "the fourth of one key");
+        Task<IdempotencyResult>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(one, default).AsTask())];
+        (await kit.Gate.EnterAsync(one, default)).Status.Should().Be(IdempotencyStatus.Busy, "the fourth of one key");
         waiting = [.. waiting, kit.Gate.EnterAsync(two, default).AsTask(), kit.Gate.EnterAsync(two, default).AsTask()];
-        (await kit.Gate.EnterAsync(two, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "the sixth in all");
+        (await kit.Gate.EnterAsync(two, default)).Status.Should().Be(IdempotencyStatus.Busy, "the sixth in all");
         kit.Gate.Waiting.Should().Be(5);
 
         await first.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
         await second.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
 
-        (await Task.WhenAll(waiting).WaitAsync(Kit.Patience)).Should().OnlyContain(e => e.Answer == IdempotencyAnswer.Replayed);
-        kit.Gate.Waiting.Should().Be(0, "refusals are not counted as waiting");
+        (await Task.WhenAll(waiting).WaitAsync(Kit.Patience)).Should().OnlyContain(e => e.Status == IdempotencyStatus.Replayed);
+        kit.Gate.Waiting.Should().Be(0, "rejections are not counted as waiting");
     }
 
     [Fact]
-    public async Task A_duplicate_that_arrives_while_the_store_is_being_asked_is_not_told_busy_about_a_deed_that_is_done()
+    public async Task A_duplicate_that_arrives_while_the_store_is_being_asked_is_not_told_busy_about_a_operation_that_is_done()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -184,13 +184,13 @@ public sealed class DuplicatesTests
         await (await kit.NewGate(store: kit.Memory).EnterAsync(id, default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt); // not seen here yet
         TaskCompletionSource answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         store!.After = _ => answer.Task;
-        Task<IdempotencyEntry> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
         await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
 
         answer.SetResult();
 
-        (await leader.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
-        (await follower.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await leader.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.Replayed);
+        (await follower.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.Replayed);
     }
 
     [Fact]

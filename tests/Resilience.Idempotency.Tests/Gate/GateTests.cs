@@ -1,11 +1,11 @@
 namespace Resilience.Idempotency.Tests.Gate;
 
-/// <summary>The gate: claims, replays, endings.</summary>
+/// <summary>The gate: claims, replays, outcomes.</summary>
 public sealed class GateTests
 {
     private static readonly byte[] Receipt = "receipt"u8.ToArray();
 
-    private static Task<IdempotencyEntry> EnterAsync(IdempotencyGate gate, IdempotencyId id, string asked = "x") =>
+    private static Task<IdempotencyResult> EnterAsync(IdempotencyGate gate, IdempotencyId id, string asked = "x") =>
         gate.EnterAsync(id, Fingerprint.Of(asked)).AsTask();
 
     [Fact]
@@ -13,13 +13,13 @@ public sealed class GateTests
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyEntry first = await EnterAsync(kit.Gate, id);
-        first.Answer.Should().Be(IdempotencyAnswer.Claimed);
+        IdempotencyResult first = await EnterAsync(kit.Gate, id);
+        first.Status.Should().Be(IdempotencyStatus.Claimed);
         (await first.Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt)).Should().Be(IdempotencyFinish.Kept);
 
-        IdempotencyEntry second = await EnterAsync(kit.Gate, id), elsewhere = await EnterAsync(kit.NewGate(), id);
+        IdempotencyResult second = await EnterAsync(kit.Gate, id), elsewhere = await EnterAsync(kit.NewGate(), id);
 
-        second.Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.Replayed && e.Kind == IdempotencyPayloadKind.Value);
+        second.Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Replayed && e.Kind == IdempotencyPayloadKind.Value);
         second.Content.ToArray().Should().Equal(Receipt);
         elsewhere.Content.ToArray().Should().Equal(Receipt);
     }
@@ -29,13 +29,13 @@ public sealed class GateTests
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyEntry first = await EnterAsync(kit.Gate, id);
+        IdempotencyResult first = await EnterAsync(kit.Gate, id);
 
-        IdempotencyEntry here = await EnterAsync(kit.Gate, id), elsewhere = await EnterAsync(kit.NewGate(), id);
+        IdempotencyResult here = await EnterAsync(kit.Gate, id), elsewhere = await EnterAsync(kit.NewGate(), id);
 
-        here.Answer.Should().Be(IdempotencyAnswer.Busy);
+        here.Status.Should().Be(IdempotencyStatus.Busy);
         here.RetryAfter.Should().BePositive();
-        elsewhere.Answer.Should().Be(IdempotencyAnswer.Busy);
+        elsewhere.Status.Should().Be(IdempotencyStatus.Busy);
         elsewhere.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Kit.Lease);
         first.Claim!.Hold();
     }
@@ -45,13 +45,13 @@ public sealed class GateTests
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyEntry first = await EnterAsync(kit.Gate, id, "one");
+        IdempotencyResult first = await EnterAsync(kit.Gate, id, "one");
 
-        (await EnterAsync(kit.Gate, id, "other")).Answer.Should().Be(IdempotencyAnswer.KeyReused);
-        (await EnterAsync(kit.NewGate(), id, "other")).Answer.Should().Be(IdempotencyAnswer.KeyReused);
+        (await EnterAsync(kit.Gate, id, "other")).Status.Should().Be(IdempotencyStatus.KeyReused);
+        (await EnterAsync(kit.NewGate(), id, "other")).Status.Should().Be(IdempotencyStatus.KeyReused);
         await first.Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
-        IdempotencyEntry after = await EnterAsync(kit.Gate, id, "other");
-        after.Answer.Should().Be(IdempotencyAnswer.KeyReused);
+        IdempotencyResult after = await EnterAsync(kit.Gate, id, "other");
+        after.Status.Should().Be(IdempotencyStatus.KeyReused);
         after.Content.IsEmpty.Should().BeTrue("the answer to one request is no business of another");
     }
 
@@ -62,9 +62,9 @@ public sealed class GateTests
         IdempotencyId id = Kit.NewId();
         await (await EnterAsync(kit.Gate, id)).Claim!.ReleaseAsync();
 
-        IdempotencyEntry next = await EnterAsync(kit.Gate, id, "something else");
+        IdempotencyResult next = await EnterAsync(kit.Gate, id, "something else");
 
-        next.Answer.Should().Be(IdempotencyAnswer.Claimed);
+        next.Status.Should().Be(IdempotencyStatus.Claimed);
         next.Claim!.TookOver.Should().BeFalse();
     }
 
@@ -73,12 +73,12 @@ public sealed class GateTests
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyEntry first = await EnterAsync(kit.Gate, id);
+        IdempotencyResult first = await EnterAsync(kit.Gate, id);
         first.Claim!.Hold();
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Busy);
 
         kit.Time.Advance(Kit.Lease);
-        IdempotencyEntry next = await EnterAsync(kit.Gate, id);
+        IdempotencyResult next = await EnterAsync(kit.Gate, id);
 
         next.Claim!.Should().Match<IdempotencyClaim>(c => c.TookOver && c.Attempt == 2 && c.Fence > first.Claim.Fence);
     }
@@ -93,9 +93,9 @@ public sealed class GateTests
             claim.IsProtected.Should().BeTrue();
         }
 
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Busy);
         kit.Time.Advance(Kit.Lease);
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Claimed);
     }
 
     [Fact]
@@ -118,39 +118,39 @@ public sealed class GateTests
         await (await EnterAsync(kit.Gate, id)).Claim!.CompleteAsUnknownAsync(IdempotencyPayloadKind.Error, Receipt);
 
         kit.Time.Advance(TimeSpan.FromHours(1));
-        IdempotencyEntry next = await EnterAsync(kit.Gate, id);
+        IdempotencyResult next = await EnterAsync(kit.Gate, id);
 
-        next.Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.OutcomeUnknown && e.Kind == IdempotencyPayloadKind.Error);
+        next.Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && e.Kind == IdempotencyPayloadKind.Error);
     }
 
     [Fact]
-    public async Task A_deed_that_kills_its_process_is_begun_only_so_often()
+    public async Task A_operation_that_kills_its_process_is_begun_only_so_often()
     {
         using Kit kit = new(o => o.MaxAttempts = 3);
         IdempotencyId id = Kit.NewId();
         for (int i = 1; i <= 3; i++)
         {
-            IdempotencyEntry entry = await EnterAsync(kit.Gate, id);
+            IdempotencyResult entry = await EnterAsync(kit.Gate, id);
             entry.Claim!.Attempt.Should().Be(i);
             entry.Claim.Hold();
             kit.Time.Advance(Kit.Lease);
         }
 
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.OutcomeUnknown);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
     }
 
     [Fact]
-    public async Task After_the_retention_it_is_a_new_deed()
+    public async Task After_the_retention_it_is_a_new_operation()
     {
         using Kit kit = new(o => o.Retention = TimeSpan.FromHours(1));
         IdempotencyId id = Kit.NewId();
         await (await EnterAsync(kit.Gate, id)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
         kit.Time.Advance(TimeSpan.FromHours(1) - TimeSpan.FromMilliseconds(1));
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Replayed);
 
         kit.Time.Advance(TimeSpan.FromMilliseconds(1));
 
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Claimed);
     }
 
     [Fact]
@@ -161,9 +161,9 @@ public sealed class GateTests
         byte[] large = new byte[kit.Store.Traits.MaxPayloadBytes];
         (await (await EnterAsync(kit.Gate, id)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, large)).Should().Be(IdempotencyFinish.Kept);
 
-        IdempotencyEntry next = await EnterAsync(kit.Gate, id);
+        IdempotencyResult next = await EnterAsync(kit.Gate, id);
 
-        next.Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
+        next.Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
     }
 
     [Theory]
@@ -174,7 +174,7 @@ public sealed class GateTests
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
-        AcquireAnswer claim = await kit.Store.TryAcquireAsync(new()
+        AcquireResult claim = await kit.Store.TryAcquireAsync(new()
         {
             Id = id,
             Fingerprint = Fingerprint.Of("x"),
@@ -183,13 +183,13 @@ public sealed class GateTests
             Retention = Kit.Lease,
             MaxAttempts = 1,
         });
-        await kit.Store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, stored, TimeSpan.FromHours(1));
+        await kit.Store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, stored, TimeSpan.FromHours(1));
 
-        (await EnterAsync(kit.Gate, id)).Answer.Should().Be(IdempotencyAnswer.Unreadable);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Unreadable);
     }
 
     [Fact]
-    public void Derived_keys_are_the_same_for_the_same_deed_and_purpose_only()
+    public void Derived_keys_are_the_same_for_the_same_operation_and_purpose_only()
     {
         using Kit kit = new();
         IdempotencyClaim Claim(string key) => kit.NewGate().EnterAsync(new IdempotencyKey("shop", key).ToId(), default).AsTask().Result.Claim!;
@@ -212,7 +212,7 @@ public sealed class GateTests
         await (await kit.Gate.EnterAsync(key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
         await kit.Gate.EnterAsync(key.ToId(), default);
 
-        kit.Events.OfType<IdempotencyAnswered>().Select(e => e.Answer).Should().Equal(IdempotencyAnswer.Claimed, IdempotencyAnswer.Replayed);
+        kit.Events.OfType<IdempotencyChecked>().Select(e => e.Status).Should().Equal(IdempotencyStatus.Claimed, IdempotencyStatus.Replayed);
         kit.Events.Should().OnlyContain(e => !e.ToString().Contains("42") && !e.ToString().Contains("tenant"));
     }
 

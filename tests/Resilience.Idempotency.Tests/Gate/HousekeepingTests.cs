@@ -47,7 +47,7 @@ public sealed class HousekeepingTests
         for (int interval = 1; interval <= 2; interval++)
         {
             kit.Time.Advance(TimeSpan.FromMinutes(1));
-            (await kit.Gate.EnterAsync(Kit.NewId(), default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+            (await kit.Gate.EnterAsync(Kit.NewId(), default)).Status.Should().Be(IdempotencyStatus.Claimed);
             await Kit.UntilAsync(() => Sweeps(store) == interval);
         }
     }
@@ -66,12 +66,12 @@ public sealed class HousekeepingTests
     {
         (Kit kit, UnrulyStore store) = New();
         IdempotencyId id = Kit.NewId();
-        (await kit.Gate.ReadOutcomeAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "nobody knows of any outcome");
+        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "nobody knows of any outcome");
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
         (await kit.Gate.ReadOutcomeAsync(id, default)).RetryAfter.Should().Be(TimeSpan.FromSeconds(1), "the owner is alive, as far as anybody knows");
         await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
         (await kit.Gate.ReadOutcomeAsync(id, default)).Content.ToArray().Should().Equal(Receipt);
-        (await kit.Gate.ReadOutcomeAsync(id, Fingerprint.Of("other"))).Answer.Should().Be(IdempotencyAnswer.KeyReused);
+        (await kit.Gate.ReadOutcomeAsync(id, Fingerprint.Of("other"))).Status.Should().Be(IdempotencyStatus.KeyReused);
 
         // It expires between the look and the question: what was claimed by looking is given back.
         store.After = operation =>
@@ -79,18 +79,18 @@ public sealed class HousekeepingTests
             if (operation == "peek") kit.Time.Advance(TimeSpan.FromDays(30));
             return Task.CompletedTask;
         };
-        (await kit.Gate.ReadOutcomeAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
         (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.Absent);
     }
 
     [Theory]
-    [InlineData(IdempotencyStoreFault.Corrupt, IdempotencyAnswer.Unreadable)]
-    [InlineData(IdempotencyStoreFault.Unavailable, IdempotencyAnswer.StoreUnavailable)]
-    public async Task After_a_loss_a_store_that_fails_gives_no_outcome(IdempotencyStoreFault fault, IdempotencyAnswer expected)
+    [InlineData(IdempotencyStoreFault.Corrupt, IdempotencyStatus.Unreadable)]
+    [InlineData(IdempotencyStoreFault.Unavailable, IdempotencyStatus.StoreUnavailable)]
+    public async Task After_a_loss_a_store_that_fails_gives_no_outcome(IdempotencyStoreFault fault, IdempotencyStatus expected)
     {
         (Kit kit, UnrulyStore store) = New();
         store.Before = _ => Task.FromException(new IdempotencyStoreException(fault, "planned"));
-        (await kit.Gate.ReadOutcomeAsync(Kit.NewId(), default)).Answer.Should().Be(expected);
+        (await kit.Gate.ReadOutcomeAsync(Kit.NewId(), default)).Status.Should().Be(expected);
     }
 
     [Fact]
@@ -209,9 +209,9 @@ public sealed class HousekeepingTests
     public async Task A_gate_works_where_the_flow_of_the_context_is_suppressed()
     {
         (Kit kit, UnrulyStore store) = New();
-        Task<IdempotencyEntry> entering;
+        Task<IdempotencyResult> entering;
         using (ExecutionContext.SuppressFlow()) entering = kit.Gate.EnterAsync(Kit.NewId(), default).AsTask();
-        (await entering).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await entering).Status.Should().Be(IdempotencyStatus.Claimed);
         await kit.PassAsync(Kit.Lease / 2);
         await Kit.UntilAsync(() =>
         {
@@ -220,13 +220,13 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task A_message_whose_deed_was_done_without_a_result_was_seen_before()
+    public async Task A_message_whose_operation_was_done_without_a_result_was_seen_before()
     {
         using Kit kit = new();
         IdempotencyKey key = new("consumer", "message");
         await (await kit.Gate.EnterAsync(key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.DoneWithoutResult, default);
-        MessageAnswer answer = await kit.Gate.ProcessOnceAsync(key, (_, _) => throw new InvalidOperationException("must not run"));
-        answer.Should().Be(MessageAnswer.SeenBefore);
+        MessageResult answer = await kit.Gate.ProcessOnceAsync(key, (_, _) => throw new InvalidOperationException("must not run"));
+        answer.Should().Be(MessageResult.SeenBefore);
     }
 
     [Fact]

@@ -15,7 +15,7 @@ public sealed class LeaseTests
         for (int i = 0; i < 10; i++)
         {
             await kit.PassAsync(Kit.Lease);
-            (await rival.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
+            (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
         }
 
         claim.LeaseLost.IsCancellationRequested.Should().BeFalse();
@@ -58,12 +58,12 @@ public sealed class LeaseTests
     /// <summary>Releases and completes in the name of the other one, so that no clock has to move.</summary>
     private static async Task TakeOverBehindTheGateAsync(Kit kit, IdempotencyId id)
     {
-        PeekAnswer seen = await kit.Memory.PeekAsync(id);
+        PeekResult seen = await kit.Memory.PeekAsync(id);
         await kit.Memory.ReleaseAsync(id, seen.Fence);
-        AcquireAnswer other = await kit.Memory.TryAcquireAsync(
+        AcquireResult other = await kit.Memory.TryAcquireAsync(
             new() { Id = id, Nonce = Guid.NewGuid(), Lease = Kit.Lease, Retention = TimeSpan.FromHours(1), MaxAttempts = 5 });
         await kit.Memory.CompleteAsync(
-            id, other.Fence, IdempotencyEnding.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "theirs"u8), TimeSpan.FromHours(1));
+            id, other.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "theirs"u8), TimeSpan.FromHours(1));
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class LeaseTests
         IdempotencyGate rival = kit.NewGate();
 
         await kit.PassAsync(TimeSpan.FromMinutes(1.9), 100);
-        (await rival.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
         await kit.PassAsync(TimeSpan.FromMinutes(1), 100);
 
         hanging.IsLost.Should().BeTrue();

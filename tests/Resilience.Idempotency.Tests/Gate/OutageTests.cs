@@ -18,9 +18,9 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New();
         store.Before = _ => UnrulyStore.Broken;
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
 
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.MayExecute.Should().BeFalse();
         entry.RetryAfter.Should().BePositive();
         store.Asked.Count.Should().BeGreaterThan(1, "there was time to ask again");
@@ -32,13 +32,13 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New(o => o.WhenStoreFails = WhenStoreFails.RunUnprotected);
         store.Before = _ => UnrulyStore.Broken;
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
 
-        entry.Answer.Should().Be(IdempotencyAnswer.Unprotected);
+        entry.Status.Should().Be(IdempotencyStatus.Unprotected);
         entry.Error.Should().BeOfType<IdempotencyStoreException>();
         entry.Claim!.Should().Match<IdempotencyClaim>(c => !c.IsProtected && c.Fence == 0);
         (await entry.Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt)).Should().Be(IdempotencyFinish.Unprotected);
-        kit.Events.OfType<IdempotencyAnswered>().Should().ContainSingle(e => e.Answer == IdempotencyAnswer.Unprotected);
+        kit.Events.OfType<IdempotencyChecked>().Should().ContainSingle(e => e.Status == IdempotencyStatus.Unprotected);
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New(o => o.WhenStoreFails = WhenStoreFails.RunUnprotected);
         store.Before = _ => Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Corrupt, "not a record"));
 
-        (await kit.Gate.EnterAsync(Kit.NewId(), default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.Unreadable && !e.MayExecute);
+        (await kit.Gate.EnterAsync(Kit.NewId(), default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Unreadable && !e.MayExecute);
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class OutageTests
         int lost = 0;
         store.After = operation => operation == "acquire" && Interlocked.Increment(ref lost) == 1 ? UnrulyStore.Broken : Task.CompletedTask;
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromMilliseconds(50));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromMilliseconds(50));
 
         entry.Claim!.Should().Match<IdempotencyClaim>(c => c.Attempt == 1 && !c.TookOver);
         (await kit.Memory.PeekAsync(id)).Fence.Should().Be(entry.Claim!.Fence);
@@ -86,7 +86,7 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New(o => o.WhenInFlight = WhenInFlight.Wait);
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry> waiting = kit.Gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> waiting = kit.Gate.EnterAsync(id, default).AsTask();
         await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
         store.Before = operation => operation == "complete" ? UnrulyStore.Broken : Task.CompletedTask;
 
@@ -94,7 +94,7 @@ public sealed class OutageTests
 
         finish.Should().Be(IdempotencyFinish.StoreFailed);
         (await waiting.WaitAsync(Kit.Patience)).Content.ToArray().Should().Equal(Receipt);
-        (await kit.Memory.PeekAsync(id)).Fence.Should().Be(claim.Fence, "it was not given back: the deed is done");
+        (await kit.Memory.PeekAsync(id)).Fence.Should().Be(claim.Fence, "it was not given back: the operation is done");
         kit.Events.OfType<IdempotencyOutcomeNotKept>().Should().ContainSingle();
     }
 
@@ -105,9 +105,9 @@ public sealed class OutageTests
         TaskCompletionSource never = new();
         store.Before = _ => never.Task;
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(100));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(100));
 
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error!.Message.Should().Contain("did not answer to acquire within");
     }
 
@@ -117,9 +117,9 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New();
         store.Before = _ => throw new FormatException("a defect of the store");
 
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(Kit.NewId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
 
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error!.InnerException.Should().BeOfType<FormatException>();
     }
 
@@ -129,7 +129,7 @@ public sealed class OutageTests
         (Kit kit, UnrulyStore store) = New();
         store.Before = _ => Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Full, "no room"));
 
-        (await kit.Gate.EnterAsync(Kit.NewId(), default)).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        (await kit.Gate.EnterAsync(Kit.NewId(), default)).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         store.Asked.Should().Equal("acquire");
     }
 
@@ -143,6 +143,6 @@ public sealed class OutageTests
 
         store.Before = null;
 
-        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await kit.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Claimed);
     }
 }

@@ -26,8 +26,8 @@ public sealed class ReplayCacheTests
 
     private static async Task ExpectReplayAsync(IdempotencyGate gate, IdempotencyId id)
     {
-        IdempotencyEntry entry = await gate.EnterAsync(id, This);
-        entry.Answer.Should().Be(IdempotencyAnswer.Replayed);
+        IdempotencyResult entry = await gate.EnterAsync(id, This);
+        entry.Status.Should().Be(IdempotencyStatus.Replayed);
         entry.Content.ToArray().Should().Equal(Receipt);
     }
 
@@ -76,13 +76,13 @@ public sealed class ReplayCacheTests
         IdempotencyId id = await CompletedAsync(kit.NewGate(store: kit.Memory), TimeSpan.FromSeconds(40));
         TaskCompletionSource mayAnswer = new();
         store.After = operation => operation == "acquire" ? mayAnswer.Task : Task.CompletedTask;
-        Task<IdempotencyEntry> asking = kit.Gate.EnterAsync(id, This).AsTask();
+        Task<IdempotencyResult> asking = kit.Gate.EnterAsync(id, This).AsTask();
         kit.Time.Advance(TimeSpan.FromSeconds(39));
         mayAnswer.SetResult();
-        (await asking.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await asking.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.Replayed);
 
         kit.Time.Advance(TimeSpan.FromSeconds(1));
-        (await kit.Gate.EnterAsync(id, This)).Answer.Should().Be(IdempotencyAnswer.Claimed, "the record has expired");
+        (await kit.Gate.EnterAsync(id, This)).Status.Should().Be(IdempotencyStatus.Claimed, "the record has expired");
     }
 
     [Fact]
@@ -91,8 +91,8 @@ public sealed class ReplayCacheTests
         (Kit kit, UnrulyStore store) = New();
         IdempotencyId id = await CompletedAsync(kit.Gate);
         store.Asked.Clear();
-        IdempotencyEntry entry = await kit.Gate.EnterAsync(id, Other);
-        (entry.Answer, entry.Content.Length).Should().Be((IdempotencyAnswer.KeyReused, 0));
+        IdempotencyResult entry = await kit.Gate.EnterAsync(id, Other);
+        (entry.Status, entry.Content.Length).Should().Be((IdempotencyStatus.KeyReused, 0));
         store.Asked.Should().Equal("acquire");
     }
 
@@ -103,7 +103,7 @@ public sealed class ReplayCacheTests
         using IdempotencyGate elsewhere = kit.NewGate(store: kit.Memory);
         IdempotencyId id = Kit.NewId();
         await (await kit.Gate.EnterAsync(id, This)).Claim!.CompleteAsUnknownAsync();
-        (await kit.Gate.EnterAsync(id, This)).Answer.Should().Be(IdempotencyAnswer.OutcomeUnknown);
+        (await kit.Gate.EnterAsync(id, This)).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
 
         await elsewhere.ResolveAsync(id, IdempotencyResolution.DoneWith(IdempotencyPayloadKind.Value, Receipt));
         await ExpectReplayAsync(kit.Gate, id);
@@ -128,7 +128,7 @@ public sealed class ReplayCacheTests
             hasAnswered.SetResult();
             await mayArrive.Task;
         };
-        Task<IdempotencyEntry> asking = kit.Gate.EnterAsync(id, This).AsTask();
+        Task<IdempotencyResult> asking = kit.Gate.EnterAsync(id, This).AsTask();
         await hasAnswered.Task.WaitAsync(Kit.Patience);
         kit.Gate.ForgetReplay(id);
         mayArrive.SetResult();
@@ -164,14 +164,14 @@ public sealed class ReplayCacheTests
         store.Asked.Should().Equal("acquire", "acquire");
 
         ReplayCache cache = new(new());
-        cache.Keep(id, This, IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, IdempotencyPayloadKind.Value, Receipt), 0, TimeSpan.Zero);
+        cache.Keep(id, This, IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, IdempotencyPayloadKind.Value, Receipt), 0, TimeSpan.Zero);
         cache.TryFind(id, This, 0, out _).Should().BeFalse();
     }
 
     [Fact]
     public void The_cache_is_bounded_in_entries_and_in_bytes_and_the_oldest_go_first()
     {
-        static IdempotencyEntry Of(int bytes) => IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, IdempotencyPayloadKind.Value, new byte[bytes]);
+        static IdempotencyResult Of(int bytes) => IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, IdempotencyPayloadKind.Value, new byte[bytes]);
         TimeSpan hour = TimeSpan.FromHours(1);
         ReplayCache few = new(new() { ReplayCacheEntries = 100 });
         IdempotencyId[] ids = [.. Enumerable.Range(0, 1000).Select(_ => Kit.NewId())];
@@ -222,7 +222,7 @@ public sealed class ReplayCacheTests
             {
                 long asked = Volatile.Read(ref now);
                 byte[] content = BitConverter.GetBytes(asked);
-                cache.Keep(id, This, IdempotencyEntry.KeptNow(IdempotencyEnding.Completed, IdempotencyPayloadKind.Value, content), asked, TimeSpan.FromHours(1));
+                cache.Keep(id, This, IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, IdempotencyPayloadKind.Value, content), asked, TimeSpan.FromHours(1));
             }
         }))];
         for (int i = 0; i < 20_000; i++)
@@ -230,7 +230,7 @@ public sealed class ReplayCacheTests
             long at = Interlocked.Increment(ref now);
             cache.Forget(id, at);
             Interlocked.Increment(ref now);
-            if (cache.TryFind(id, This, at, out IdempotencyEntry found))
+            if (cache.TryFind(id, This, at, out IdempotencyResult found))
                 BitConverter.ToInt64(found.Content.Span).Should().BeGreaterThan(at, "what was asked for before is forgotten");
         }
 
@@ -244,19 +244,19 @@ public sealed class ReplayCacheTests
         using IdempotencyGate gate = new(new UnrulyStore(new InMemoryIdempotencyStore()));
         IdempotencyId id = await CompletedAsync(gate);
         await Kit.UntilAsync(() => gate.EnterAsync(id, This).IsCompletedSuccessfully);
-        long least = long.MaxValue;
-        for (int look = 0; look < 20 && least > 0; look++)
+        long min = long.MaxValue;
+        for (int look = 0; look < 20 && min > 0; look++)
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
             for (int i = 0; i < 1000; i++) Answer(gate, id);
-            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+            min = Math.Min(min, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        least.Should().BeLessThan(1000, "not even a byte for each");
+        min.Should().BeLessThan(1000, "not even a byte for each");
         static void Answer(IdempotencyGate gate, IdempotencyId id)
         {
-            ValueTask<IdempotencyEntry> entering = gate.EnterAsync(id, This);
-            if (entering.Result.Answer != IdempotencyAnswer.Replayed) throw new InvalidOperationException("not replayed");
+            ValueTask<IdempotencyResult> entering = gate.EnterAsync(id, This);
+            if (entering.Result.Status != IdempotencyStatus.Replayed) throw new InvalidOperationException("not replayed");
         }
     }
 }

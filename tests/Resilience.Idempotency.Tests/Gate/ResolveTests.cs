@@ -15,7 +15,7 @@ public sealed class ResolveTests
         IdempotencyClaim late = (await stopped.EnterAsync(id, default)).Claim!;
         stopped.Dispose(); // renews no more: its process hangs
         kit.Time.Advance(Kit.Lease * 1.1);
-        (await kit.Gate.EnterAsync(id, default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.OutcomeUnknown && e.AreAttemptsUsedUp);
+        (await kit.Gate.EnterAsync(id, default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && e.AreAttemptsUsedUp);
         return (id, late);
     }
 
@@ -27,12 +27,12 @@ public sealed class ResolveTests
         using Kit kit = NewKit();
         (IdempotencyId id, IdempotencyClaim late) = await BeInDoubtAsync(kit);
 
-        ResolveAnswer answer = await kit.Gate.ResolveAsync(id, IdempotencyResolution.DoneWith(IdempotencyPayloadKind.Value, Receipt));
+        ResolveResult answer = await kit.Gate.ResolveAsync(id, IdempotencyResolution.DoneWith(IdempotencyPayloadKind.Value, Receipt));
 
         (answer.Status, answer.Fence > late.Fence).Should().Be((ResolveStatus.Resolved, true));
         (await late.CompleteAsync(IdempotencyPayloadKind.Value, "late"u8.ToArray())).Should().Be(IdempotencyFinish.Lost);
-        IdempotencyEntry duplicate = await kit.Gate.EnterAsync(id, default);
-        duplicate.Answer.Should().Be(IdempotencyAnswer.Replayed);
+        IdempotencyResult duplicate = await kit.Gate.EnterAsync(id, default);
+        duplicate.Status.Should().Be(IdempotencyStatus.Replayed);
         duplicate.Content.ToArray().Should().Equal(Receipt);
     }
 
@@ -61,8 +61,8 @@ public sealed class ResolveTests
         await kit.Gate.ResolveAsync(unknown, IdempotencyResolution.StillUnknown);
 
         (await kit.Gate.EnterAsync(done, default)).Should()
-            .Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
-        (await kit.Gate.EnterAsync(unknown, default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.OutcomeUnknown && !e.AreAttemptsUsedUp);
+            .Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
+        (await kit.Gate.EnterAsync(unknown, default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && !e.AreAttemptsUsedUp);
         (await kit.Gate.PeekAsync(unknown)).State.Should().Be(IdempotencyState.Indeterminate);
     }
 
@@ -71,13 +71,13 @@ public sealed class ResolveTests
     {
         using Kit kit = NewKit();
         (IdempotencyId id, _) = await BeInDoubtAsync(kit);
-        PeekAnswer seen = await kit.Gate.PeekAsync(id);
+        PeekResult seen = await kit.Gate.PeekAsync(id);
         await kit.Gate.ResolveAsync(id, IdempotencyResolution.StillUnknown with { OnlyIfFence = seen.Fence });
 
-        ResolveAnswer stale = await kit.Gate.ResolveAsync(id, IdempotencyResolution.NotDone with { OnlyIfFence = seen.Fence });
+        ResolveResult stale = await kit.Gate.ResolveAsync(id, IdempotencyResolution.NotDone with { OnlyIfFence = seen.Fence });
 
         stale.Status.Should().Be(ResolveStatus.Changed);
-        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.OutcomeUnknown);
+        (await kit.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class ResolveTests
         int replies = 0;
         store!.After = operation => operation == "resolve" && Interlocked.Increment(ref replies) == 1 ? UnrulyStore.Broken : Task.CompletedTask;
 
-        ResolveAnswer answer = await kit.PassUntilAsync(
+        ResolveResult answer = await kit.PassUntilAsync(
             kit.Gate.ResolveAsync(id, IdempotencyResolution.NotDone).AsTask(), TimeSpan.FromMilliseconds(20));
 
         (answer.Status, replies).Should().Be((ResolveStatus.Resolved, 2));

@@ -43,7 +43,7 @@ public sealed class SimpleFormsTests : IDisposable
         (await _kit.Gate.GetOrAddAsync(Message("1"), Create)).Should().Be("created 1");
         (await _kit.Gate.GetOrAddAsync(Message("2"), Create)).Should().Be("created 2");
         await FluentActions.Awaiting(() => _kit.Gate.GetOrAddAsync(Message("1"), Create, fingerprint: Fingerprint.Of("other")).AsTask())
-            .Should().ThrowAsync<IdempotencyRefusedException>().Where(e => e.Why == IdempotencyRefusalReason.KeyReused);
+            .Should().ThrowAsync<IdempotencyRejectedException>().Where(e => e.Why == IdempotencyRejectionReason.KeyReused);
     }
 
     [Fact]
@@ -65,9 +65,9 @@ public sealed class SimpleFormsTests : IDisposable
             return default;
         }
 
-        (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageAnswer.Processed);
-        for (int i = 0; i < 5; i++) (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageAnswer.SeenBefore);
-        (await _kit.Gate.ProcessOnceAsync(new IdempotencyKey("mail-consumer", "1"), Process)).Should().Be(MessageAnswer.Processed, "another consumer has its own memory");
+        (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageResult.Processed);
+        for (int i = 0; i < 5; i++) (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageResult.SeenBefore);
+        (await _kit.Gate.ProcessOnceAsync(new IdempotencyKey("mail-consumer", "1"), Process)).Should().Be(MessageResult.Processed, "another consumer has its own memory");
         _executions.Should().Be(2);
     }
 
@@ -78,12 +78,12 @@ public sealed class SimpleFormsTests : IDisposable
         async ValueTask Process(IdempotencyClaim claim, CancellationToken stop)
         {
             if (++tries == 1) throw new FormatException("planned");
-            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop)).Should().Be(MessageAnswer.InProgress);
+            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop)).Should().Be(MessageResult.InProgress);
         }
 
         await FluentActions.Awaiting(() => _kit.Gate.ProcessOnceAsync(Message("1"), Process).AsTask()).Should().ThrowAsync<FormatException>();
         _kit.Time.Advance(TimeSpan.FromMilliseconds(1));
-        (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageAnswer.Processed);
+        (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageResult.Processed);
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class SimpleFormsTests : IDisposable
             throw new FormatException("after the effect");
         }).AsTask()).Should().ThrowAsync<FormatException>();
 
-        (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"))).Should().Be(MessageAnswer.Unknown);
+        (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"))).Should().Be(MessageResult.Unknown);
     }
 
     [Fact]
@@ -104,10 +104,10 @@ public sealed class SimpleFormsTests : IDisposable
         UnrulyStore store = new(_kit.Memory) { Before = _ => UnrulyStore.Broken };
         IdempotencyGate gate = _kit.NewGate(store: store);
 
-        Task<MessageAnswer> processing = gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never")).AsTask();
+        Task<MessageResult> processing = gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never")).AsTask();
 
         await FluentActions.Awaiting(() => _kit.PassUntilAsync(processing, TimeSpan.FromMilliseconds(50)))
-            .Should().ThrowAsync<IdempotencyRefusedException>().Where(e => e.Why == IdempotencyRefusalReason.StoreUnavailable);
+            .Should().ThrowAsync<IdempotencyRejectedException>().Where(e => e.Why == IdempotencyRejectionReason.StoreUnavailable);
     }
 
     [Theory]
@@ -116,7 +116,7 @@ public sealed class SimpleFormsTests : IDisposable
     [InlineData("a\nb")]
     [InlineData("half a pair: %d800")]
     [InlineData("half a pair: %dc00")]
-    public void Keys_that_are_none_are_refused(string key)
+    public void Keys_that_are_none_are_rejected(string key)
     {
         key = key.Replace("%d800", "\ud800", StringComparison.Ordinal).Replace("%dc00", "\udc00", StringComparison.Ordinal); // attributes cannot carry halves
         Func<IdempotencyKey> asKey = () => new("scope", key), asScope = () => new(key, "key");

@@ -6,19 +6,19 @@ namespace Resilience.Idempotency.Tests.Gate;
 public sealed class StopTests
 {
     /// <summary>Every way for a claim to end while its gate stops, and what another gate receives at once.</summary>
-    public static TheoryData<string, IdempotencyAnswer, int> Ends => new()
+    public static TheoryData<string, IdempotencyStatus, int> Ends => new()
     {
-        { "complete", IdempotencyAnswer.Replayed, 0 },
-        { "unknown", IdempotencyAnswer.OutcomeUnknown, 0 },
-        { "release", IdempotencyAnswer.Claimed, 1 },
-        { "lapse", IdempotencyAnswer.Claimed, 2 },
-        { "hold", IdempotencyAnswer.Claimed, 2 },
-        { "dispose", IdempotencyAnswer.Claimed, 2 },
+        { "complete", IdempotencyStatus.Replayed, 0 },
+        { "unknown", IdempotencyStatus.OutcomeUnknown, 0 },
+        { "release", IdempotencyStatus.Claimed, 1 },
+        { "lapse", IdempotencyStatus.Claimed, 2 },
+        { "hold", IdempotencyStatus.Claimed, 2 },
+        { "dispose", IdempotencyStatus.Claimed, 2 },
     };
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task However_a_claim_ends_while_its_gate_stops_no_caller_waits_for_its_lease(string how, IdempotencyAnswer then, int attempt)
+    public async Task However_a_claim_ends_while_its_gate_stops_no_caller_waits_for_its_lease(string how, IdempotencyStatus then, int attempt)
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
@@ -30,8 +30,8 @@ public sealed class StopTests
         await kit.PassUntilAsync(Ended(stopping), TimeSpan.FromMilliseconds(20));
 
         using IdempotencyGate other = kit.NewGate();
-        IdempotencyEntry entry = await other.EnterAsync(id, default);
-        (entry.Answer, entry.Claim?.Attempt ?? 0).Should().Be((then, attempt));
+        IdempotencyResult entry = await other.EnterAsync(id, default);
+        (entry.Status, entry.Claim?.Attempt ?? 0).Should().Be((then, attempt));
         claim.LeaseLost.IsCancellationRequested.Should().BeFalse("it ended in time");
     }
 
@@ -42,7 +42,7 @@ public sealed class StopTests
         IdempotencyId id = Kit.NewId();
         (await kit.Gate.EnterAsync(id, default)).Claim!.Hold();
         using IdempotencyGate other = kit.NewGate();
-        (await other.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await other.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
     }
 
     [Fact]
@@ -56,11 +56,11 @@ public sealed class StopTests
         await using IdempotencyClaim others = (await other.EnterAsync(elsewhere, default)).Claim!;
         kit.Gate.BeginStopping();
 
-        (await kit.Gate.EnterAsync(done, default)).Answer.Should().Be(IdempotencyAnswer.Replayed);
-        (await kit.Gate.EnterAsync(running, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "it is under way here");
-        (await kit.Gate.EnterAsync(fresh, default)).Answer.Should().Be(IdempotencyAnswer.Stopping);
-        (await kit.Gate.EnterAsync(elsewhere, default)).Answer.Should().Be(IdempotencyAnswer.Stopping);
-        (await kit.Gate.For(new() { MaxAttempts = 1 }).EnterAsync(fresh, default)).Answer.Should().Be(IdempotencyAnswer.Stopping, "also under other terms");
+        (await kit.Gate.EnterAsync(done, default)).Status.Should().Be(IdempotencyStatus.Replayed);
+        (await kit.Gate.EnterAsync(running, default)).Status.Should().Be(IdempotencyStatus.Busy, "it is under way here");
+        (await kit.Gate.EnterAsync(fresh, default)).Status.Should().Be(IdempotencyStatus.Stopping);
+        (await kit.Gate.EnterAsync(elsewhere, default)).Status.Should().Be(IdempotencyStatus.Stopping);
+        (await kit.Gate.For(new() { MaxAttempts = 1 }).EnterAsync(fresh, default)).Status.Should().Be(IdempotencyStatus.Stopping, "also under other terms");
         (await kit.Memory.PeekAsync(fresh)).State.Should().Be(IdempotencyState.Absent);
         kit.Gate.Flights.Should().Be(1);
         claim.Hold();
@@ -73,10 +73,10 @@ public sealed class StopTests
         using Kit kit = new();
         kit.Gate.BeginStopping();
 
-        (await kit.Gate.ProcessOnceAsync(new("c", "m"), (_, _) => throw new InvalidOperationException("begun"))).Should().Be(MessageAnswer.InProgress);
+        (await kit.Gate.ProcessOnceAsync(new("c", "m"), (_, _) => throw new InvalidOperationException("begun"))).Should().Be(MessageResult.InProgress);
         (await kit.Gate.Awaiting(g => g.GetOrAddAsync<string>(new("c", "v"), (_, _) => throw new InvalidOperationException("begun")).AsTask())
-            .Should().ThrowAsync<IdempotencyRefusedException>()).Which.Should().Match<IdempotencyRefusedException>(
-                e => e.Why == IdempotencyRefusalReason.Stopping && e.Message.Contains("this process is stopping"));
+            .Should().ThrowAsync<IdempotencyRejectedException>()).Which.Should().Match<IdempotencyRejectedException>(
+                e => e.Why == IdempotencyRejectionReason.Stopping && e.Message.Contains("this process is stopping"));
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class StopTests
         using IdempotencyGate other = kit.NewGate();
         IdempotencyId id = Kit.NewId();
         await using IdempotencyClaim claim = (await other.EnterAsync(id, default)).Claim!;
-        Task<IdempotencyEntry> waits = kit.Gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> waits = kit.Gate.EnterAsync(id, default).AsTask();
         await kit.PassAsync(TimeSpan.FromSeconds(1));
 
         DateTimeOffset before = kit.Time.GetUtcNow();
@@ -94,7 +94,7 @@ public sealed class StopTests
         await kit.PassUntilAsync(Ended(stopping), TimeSpan.FromMilliseconds(100));
 
         (kit.Time.GetUtcNow() - before).Should().BeLessThan(TimeSpan.FromSeconds(5), "it looks at least once a second");
-        (await waits.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Stopping);
+        (await waits.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.Stopping);
     }
 
     [Fact]
@@ -114,8 +114,8 @@ public sealed class StopTests
         hearsNot.LeaseLost.IsCancellationRequested.Should().BeTrue();
         (hears.IsLost, hearsNot.IsLost).Should().Be((false, false), "no other process has taken them");
         using IdempotencyGate other = kit.NewGate();
-        (await other.EnterAsync(obedient, default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
-        (await other.EnterAsync(deaf, default)).Answer.Should().Be(IdempotencyAnswer.Busy);
+        (await other.EnterAsync(obedient, default)).Status.Should().Be(IdempotencyStatus.Claimed);
+        (await other.EnterAsync(deaf, default)).Status.Should().Be(IdempotencyStatus.Busy);
         (await hearsNot.CompleteAsync(IdempotencyPayloadKind.Value, default)).Should().Be(IdempotencyFinish.Kept, "late is not too late");
     }
 

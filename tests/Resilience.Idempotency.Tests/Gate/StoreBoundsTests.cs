@@ -26,7 +26,7 @@ public sealed class StoreBoundsTests
 
     [Theory]
     [InlineData("hangs")]
-    [InlineData("refuses")]
+    [InlineData("rejects")]
     [InlineData("throws something else")]
     [InlineData("times out by itself")]
     [InlineData("throws at once")]
@@ -36,7 +36,7 @@ public sealed class StoreBoundsTests
         store.Before = _ => how switch
         {
             "hangs" => new TaskCompletionSource().Task,
-            "refuses" => UnrulyStore.Broken,
+            "rejects" => UnrulyStore.Broken,
             "throws something else" => Task.FromException(new SocketException((int)SocketError.ConnectionRefused)),
             "times out by itself" => Task.FromException(new TaskCanceledException("the client's own timeout")),
             _ => throw new ObjectDisposedException("the pool of connections"),
@@ -45,16 +45,16 @@ public sealed class StoreBoundsTests
         int waited = 0;
         for (int call = 0; call < 160; call++)
         {
-            Task<IdempotencyEntry> entering = kit.Gate.EnterAsync(Kit.NewId(), default).AsTask();
+            Task<IdempotencyResult> entering = kit.Gate.EnterAsync(Kit.NewId(), default).AsTask();
             if (breaker.State == CircuitState.Open)
             {
-                IdempotencyEntry refused = await entering.WaitAsync(Kit.Patience); // the clock stands still
-                refused.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+                IdempotencyResult rejected = await entering.WaitAsync(Kit.Patience); // the clock stands still
+                rejected.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
             }
             else
             {
                 waited++;
-                (await kit.PassUntilAsync(entering, Step)).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+                (await kit.PassUntilAsync(entering, Step)).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
             }
         }
 
@@ -64,14 +64,14 @@ public sealed class StoreBoundsTests
     }
 
     [Fact]
-    public async Task Who_is_refused_by_the_breaker_before_the_store_hears_at_once()
+    public async Task Who_is_rejected_by_the_breaker_before_the_store_hears_at_once()
     {
         (Kit kit, UnrulyStore store, CircuitBreaker breaker) = Guarded();
         breaker.Isolate();
 
-        IdempotencyEntry entry = await kit.Gate.EnterAsync(Kit.NewId(), default).AsTask().WaitAsync(Kit.Patience);
+        IdempotencyResult entry = await kit.Gate.EnterAsync(Kit.NewId(), default).AsTask().WaitAsync(Kit.Patience);
 
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error.Should().BeOfType<IdempotencyStoreException>().Which.InnerException.Should().BeOfType<CircuitOpenException>();
         store.Asked.Should().BeEmpty();
     }
@@ -124,8 +124,8 @@ public sealed class StoreBoundsTests
         if (how == "the answer comes too late") store!.Before = operation => operation == "acquire" ? stall.Task : Task.CompletedTask;
         else if (how == "the answer is lost") store!.After = operation => operation == "acquire" && !stall.Task.IsCompleted ? UnrulyStore.Broken : Task.CompletedTask;
         else store!.After = operation => operation == "acquire" ? stall.Task : Task.CompletedTask;
-        IdempotencyEntry entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step);
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable, "the gate has given up");
+        IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable, "the gate has given up");
 
         if (how == "giving it back fails at first")
             store.Before = operation => operation == "release" && Interlocked.Increment(ref releases) < 3 ? UnrulyStore.Broken : Task.CompletedTask;
@@ -137,7 +137,7 @@ public sealed class StoreBoundsTests
             lock (store.Asked) if (!store.Asked.Contains("release")) return false;
             return (await kit.Memory.PeekAsync(id)).State == IdempotencyState.Absent;
         });
-        IdempotencyEntry repeated = await kit.Gate.EnterAsync(id, default);
+        IdempotencyResult repeated = await kit.Gate.EnterAsync(id, default);
         repeated.Claim.Should().NotBeNull("nothing was executed, so the repeat may begin at once");
         repeated.Claim!.Attempt.Should().Be(1);
     }
@@ -158,7 +158,7 @@ public sealed class StoreBoundsTests
         (await second.ReleaseAsync()).Should().Be(IdempotencyFinish.Kept);
         kit.Time.Advance(TimeSpan.FromMilliseconds(1));
 
-        IdempotencyEntry third = await kit.Gate.EnterAsync(id, default);
+        IdempotencyResult third = await kit.Gate.EnterAsync(id, default);
         third.Claim!.Attempt.Should().Be(3, "the first may have done it, and whoever comes next must know that");
     }
 
@@ -186,8 +186,8 @@ public sealed class StoreBoundsTests
         Kit kit = new(o => o.AcquireTimeout = o.FinishTimeout = 2 * Step, inner => store = new(inner));
         IdempotencyId id = Kit.NewId();
         if (operation == "acquire") Fail("acquire");
-        Task<IdempotencyEntry> entering = kit.Gate.EnterAsync(id, default).AsTask();
-        IdempotencyEntry entry = await kit.PassUntilAsync(entering, Step);
+        Task<IdempotencyResult> entering = kit.Gate.EnterAsync(id, default).AsTask();
+        IdempotencyResult entry = await kit.PassUntilAsync(entering, Step);
         if (operation != "acquire")
         {
             IdempotencyClaim claim = entry.Claim!;
@@ -216,9 +216,9 @@ public sealed class StoreBoundsTests
         kit.Gate.Flights.Should().Be(0, "nobody is at it here any more");
         store!.Before = store.After = null;
         kit.Time.Advance(2 * Kit.Lease);
-        IdempotencyEntry again = default;
-        await PassUntilAsync(kit, async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Answer != IdempotencyAnswer.Busy);
-        (again.MayExecute || again.Answer is IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown).Should().BeTrue($"the answer was {again.Answer}");
+        IdempotencyResult again = default;
+        await PassUntilAsync(kit, async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Status != IdempotencyStatus.Busy);
+        (again.MayExecute || again.Status is IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown).Should().BeTrue($"the answer was {again.Status}");
 
         void Fail(string at)
         {

@@ -8,7 +8,7 @@ public sealed class StoreFailureEventTests
     /// <summary>Everything that a gate asks of its store, and the event that tells of its failure.</summary>
     public static TheoryData<string, Type> Operations => new()
     {
-        { "acquire", typeof(IdempotencyAnswered) },
+        { "acquire", typeof(IdempotencyChecked) },
         { "complete", typeof(IdempotencyOutcomeNotKept) },
         { "release", typeof(IdempotencyOutcomeNotKept) },
         { "renew", typeof(IdempotencyStoreFailed) },
@@ -50,10 +50,10 @@ public sealed class StoreFailureEventTests
         await gate.EnterAsync(Kit.NewId(), default);
         guard.Find<CircuitBreaker>()!.State.Should().Be(CircuitState.Open);
 
-        IdempotencyEntry refused = await gate.EnterAsync(Kit.NewId(), default);
+        IdempotencyResult rejected = await gate.EnterAsync(Kit.NewId(), default);
 
-        refused.Error!.Message.Should().Contain("the circuit is open").And.Contain(cause);
-        refused.Error.InnerException.Should().BeOfType<IdempotencyStoreException>().Which.Message.Should().Contain(cause, "and the log has all of it");
+        rejected.Error!.Message.Should().Contain("the circuit is open").And.Contain(cause);
+        rejected.Error.InnerException.Should().BeOfType<IdempotencyStoreException>().Which.Message.Should().Contain(cause, "and the log has all of it");
     }
 
     [Fact]
@@ -109,7 +109,7 @@ public sealed class StoreFailureEventTests
                 };
                 using (CancellationTokenSource leaves = new())
                 {
-                    Task<IdempotencyEntry> entering = kit.Gate.EnterAsync(Kit.NewId(), default, leaves.Token).AsTask();
+                    Task<IdempotencyResult> entering = kit.Gate.EnterAsync(Kit.NewId(), default, leaves.Token).AsTask();
                     await asked.Task.WaitAsync(Kit.Patience);
                     await leaves.CancelAsync();
                     await FluentActions.Awaiting(() => entering).Should().ThrowAsync<OperationCanceledException>();
@@ -127,7 +127,7 @@ public sealed class StoreFailureEventTests
 
     private static Exception? ErrorOf(ResilienceEvent happened) => happened switch
     {
-        IdempotencyAnswered e => e.Error,
+        IdempotencyChecked e => e.Error,
         IdempotencyOutcomeNotKept e => e.Error,
         IdempotencyStoreFailed e => e.Error,
         IdempotencyClaimLost e => e.Error,

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience.Idempotency.Tests.Gate;
 
-/// <summary>What the gate shows to those who watch: each answer, each ending, who waits, and how the store does.</summary>
+/// <summary>What the gate shows to those who watch: each answer, each outcome, who waits, and how the store does.</summary>
 [Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class TelemetryTests : IDisposable
 {
@@ -55,7 +55,7 @@ public sealed class TelemetryTests : IDisposable
         lock (_measured) return [.. _measured.Where(m => m.Instrument == instrument).Select(m => m.Tags)];
     }
 
-    private async Task<IdempotencyEntry> EnterAsync(IdempotencyId id, Fingerprint fingerprint, IdempotencyGate? gate = null) =>
+    private async Task<IdempotencyResult> EnterAsync(IdempotencyId id, Fingerprint fingerprint, IdempotencyGate? gate = null) =>
         await _kit.PassUntilAsync((gate ?? _kit.Gate).EnterAsync(id, fingerprint).AsTask(), TimeSpan.FromMilliseconds(50));
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class TelemetryTests : IDisposable
         _store.Before = operation => operation == "release" ? UnrulyStore.Broken : Task.CompletedTask;
         (await _kit.PassUntilAsync(failing.ReleaseAsync().AsTask(), TimeSpan.FromMilliseconds(200))).Should().Be(IdempotencyFinish.StoreFailed);
 
-        Of("endings").Should().Equal("completed", "unknown", "released", "held", "stale", "store_failed");
+        Of("outcomes").Should().Equal("completed", "unknown", "released", "held", "stale", "store_failed");
         Of("takeovers").Should().ContainSingle();
         _kit.Events.OfType<IdempotencyOutcomeNotKept>().Should().ContainSingle(e => e.Finish == IdempotencyFinish.StoreFailed);
     }
@@ -119,10 +119,10 @@ public sealed class TelemetryTests : IDisposable
         IdempotencyId id = Kit.NewId();
         IdempotencyGate gate = _kit.NewGate(o => (o.Name, o.WhenInFlight) = (_name, WhenInFlight.Wait));
         IdempotencyClaim claim = (await EnterAsync(id, default, gate)).Claim!;
-        Task<IdempotencyEntry> waiting = gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> waiting = gate.EnterAsync(id, default).AsTask();
         await Kit.UntilAsync(() => gate.Waiting == 1);
         await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
-        (await waiting.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await waiting.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.Replayed);
 
         lock (_measured) _measured.Where(m => m.Instrument == "waiting").Select(m => m.Value).Should().Equal(1, -1);
     }
@@ -151,7 +151,7 @@ public sealed class TelemetryTests : IDisposable
         TaskCompletionSource slow = new();
         int asked = 0;
         _store.Before = _ => Interlocked.Increment(ref asked) == 1 ? slow.Task : Task.CompletedTask; // what comes later gives the claim back
-        (await EnterAsync(Kit.NewId(), default)).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        (await EnterAsync(Kit.NewId(), default)).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         Of("store.duration").Should().BeEmpty("nobody knows yet how long it takes");
         slow.SetException(new OperationCanceledException());
         await Kit.UntilAsync(() => Of("store.duration").Length > 0);
@@ -167,6 +167,6 @@ public sealed class TelemetryTests : IDisposable
         await _kit.Gate.EnterAsync(id, default);
 
         activity.Events.Should().ContainSingle().Which.Tags.Should().Contain(
-            [new("resilience.idempotency.answer", "new"), new("resilience.idempotency.id", id.ToString())]);
+            [new("resilience.idempotency.status", "new"), new("resilience.idempotency.id", id.ToString())]);
     }
 }

@@ -15,9 +15,9 @@ public sealed class TermsTests
         kit.Gate.For(terms with { }).Should().BeSameAs(own).And.NotBeSameAs(kit.Gate);
         kit.Gate.For(new()).Should().BeSameAs(kit.Gate);
         (own.Name, own.Store, own.Retention).Should().Be((kit.Gate.Name, kit.Gate.Store, TimeSpan.FromHours(1)));
-        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Replayed);
+        (await kit.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Replayed);
         kit.Time.Advance(TimeSpan.FromHours(1));
-        (await kit.Gate.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Claimed, "it was kept under its own terms");
+        (await kit.Gate.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Claimed, "it was kept under its own terms");
     }
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class TermsTests
     }
 
     [Fact]
-    public void Terms_that_do_not_fit_the_gate_are_refused_by_name()
+    public void Terms_that_do_not_fit_the_gate_are_rejected_by_name()
     {
         using Kit kit = new();
 

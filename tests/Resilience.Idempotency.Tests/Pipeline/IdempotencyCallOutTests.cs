@@ -4,7 +4,7 @@ using Resilience.Tests.Seams;
 namespace Resilience.Idempotency.Tests.Pipeline;
 
 /// <summary>Everything that idempotency calls and that is not its own (serializer, rules, keys, fingerprints, reconciliation, store, clock, chance,
-/// listeners) throws, at each of its places, in calls that begin, are repeated, fail, are taken over, wait and are refused. Every call has an outcome, no
+/// listeners) throws, at each of its places, in calls that begin, are repeated, fail, are taken over, wait and are rejected. Every call has an outcome, no
 /// claim stays open, and nothing is executed twice that was done.</summary>
 public sealed class IdempotencyCallOutTests
 {
@@ -69,7 +69,7 @@ public sealed class IdempotencyCallOutTests
         protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
         {
             context.TryGet(IdempotencyKey.Property, out IdempotencyKey key);
-            IdempotencyEntry entry = await gate.EnterAsync(key.ToId(), default);
+            IdempotencyResult entry = await gate.EnterAsync(key.ToId(), default);
             if (entry.Claim is not { } claim) return Outcome.Failure<T>(new IOException("no claim"));
             Outcome<T> outcome = await next.ExecuteAsync(context);
             bomb.Asked("Serialize", 0);
@@ -146,7 +146,7 @@ public sealed class IdempotencyCallOutTests
             await EndAsync(Begin("fails", () => throw new IOException()));
             Pass(TimeSpan.FromMinutes(2));
             await EndAsync(Begin("fails", () => new(3))); // takes over, and asks whether it was done
-            await EndAsync(Begin("refused", () => throw new System.ComponentModel.DataAnnotations.ValidationException()));
+            await EndAsync(Begin("rejected", () => throw new System.ComponentModel.DataAnnotations.ValidationException()));
             TaskCompletionSource<int> slow = new(TaskCreationOptions.RunContinuationsAsynchronously);
             Task<Outcome<int>> first = Begin("twice", () => new(slow.Task)), second = Begin("twice", () => new(5));
             Pass(Step);
@@ -169,11 +169,11 @@ public sealed class IdempotencyCallOutTests
             if (_executions.GetValueOrDefault("done") > 1) return "what was done was done again";
             bomb.IsArmed = false;
             Pass(TimeSpan.FromHours(2));
-            using IdempotencyGate other = new(_memory, new() { WhenInFlight = WhenInFlight.Refuse }, _storesTime);
+            using IdempotencyGate other = new(_memory, new() { WhenInFlight = WhenInFlight.Reject }, _storesTime);
             foreach (string key in _keys.Distinct())
             {
-                IdempotencyEntry entry = await other.EnterAsync(new IdempotencyKey("shop", key).ToId(), Fingerprint.Of("x"));
-                if (entry.Answer == IdempotencyAnswer.Busy) return $"{key} is under way for ever";
+                IdempotencyResult entry = await other.EnterAsync(new IdempotencyKey("shop", key).ToId(), Fingerprint.Of("x"));
+                if (entry.Status == IdempotencyStatus.Busy) return $"{key} is under way for ever";
             }
 
             return null;

@@ -67,13 +67,13 @@ public sealed class PolicyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("key missing", IdempotencyRefusalReason.KeyMissing)]
-    [InlineData("busy", IdempotencyRefusalReason.Busy)]
-    [InlineData("reused", IdempotencyRefusalReason.KeyReused)]
-    [InlineData("unknown", IdempotencyRefusalReason.OutcomeUnknown)]
-    [InlineData("unreadable", IdempotencyRefusalReason.Unreadable)]
-    [InlineData("not kept", IdempotencyRefusalReason.ResultNotKept)]
-    public async Task What_is_refused_says_why(string situation, IdempotencyRefusalReason reason)
+    [InlineData("key missing", IdempotencyRejectionReason.KeyMissing)]
+    [InlineData("busy", IdempotencyRejectionReason.Busy)]
+    [InlineData("reused", IdempotencyRejectionReason.KeyReused)]
+    [InlineData("unknown", IdempotencyRejectionReason.OutcomeUnknown)]
+    [InlineData("unreadable", IdempotencyRejectionReason.Unreadable)]
+    [InlineData("not kept", IdempotencyRejectionReason.ResultNotKept)]
+    public async Task What_is_rejected_says_why(string situation, IdempotencyRejectionReason reason)
     {
         ResiliencePipeline pipeline = NewPipeline();
         if (situation is not ("key missing" or "reused"))
@@ -91,8 +91,8 @@ public sealed class PolicyTests : IDisposable
             : await RunAsync(pipeline, Charge);
 
         outcome.Verdict.Should().Be(Verdict.Rejected);
-        outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(reason);
-        outcome.Exception.Should().BeOfType<IdempotencyRefusedException>().Which.Message.Should().StartWith("idempotency: ");
+        outcome.Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(reason);
+        outcome.Exception.Should().BeOfType<IdempotencyRejectedException>().Which.Message.Should().StartWith("idempotency: ");
         (outcome.RetryAfter is not null).Should().Be(situation == "busy");
         _executions.Should().Be(before);
     }
@@ -124,7 +124,7 @@ public sealed class PolicyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_type_that_cannot_be_kept_is_refused_before_anything_is_done()
+    public async Task A_type_that_cannot_be_kept_is_rejected_before_anything_is_done()
     {
         Outcome<Uri> outcome = await RunAsync(NewPipeline(), _ =>
         {
@@ -155,14 +155,14 @@ public sealed class PolicyTests : IDisposable
         _executions.Should().Be(1);
     }
 
-    public static TheoryData<string, bool, IdempotencyState> Endings => new()
+    public static TheoryData<string, bool, IdempotencyState> Outcomes => new()
     {
         { "value", false, IdempotencyState.Completed },
         { "error", false, IdempotencyState.InProgress },
         { "argument", false, IdempotencyState.InProgress },
         { "timeout", false, IdempotencyState.InProgress },
         { "cancelled", false, IdempotencyState.InProgress },
-        { "refused", false, IdempotencyState.Absent },
+        { "rejected", false, IdempotencyState.Absent },
         { "value", true, IdempotencyState.Completed },
         { "error", true, IdempotencyState.Indeterminate },
         { "timeout", true, IdempotencyState.Indeterminate },
@@ -170,19 +170,19 @@ public sealed class PolicyTests : IDisposable
     };
 
     [Theory]
-    [MemberData(nameof(Endings))]
-    public async Task What_becomes_of_the_key_is_a_table(string ending, bool isPast, IdempotencyState state)
+    [MemberData(nameof(Outcomes))]
+    public async Task What_becomes_of_the_key_is_a_table(string completion, bool isPast, IdempotencyState state)
     {
         await RunAsync(NewPipeline(), context =>
         {
             if (isPast && context.TryGet(IdempotencyClaim.Property, out IdempotencyClaim? claim)) claim.PassPointOfNoReturn();
-            return ending switch
+            return completion switch
             {
                 "error" => throw new HttpRequestException("planned"),
                 "argument" => throw new ArgumentException("planned"),
                 "timeout" => throw new TimeoutException("planned"),
                 "cancelled" => throw new OperationCanceledException("planned"),
-                "refused" => throw new ResilienceException("planned"),
+                "rejected" => throw new ResilienceException("planned"),
                 _ => new ValueTask<Receipt>(new Receipt("R", 1)),
             };
         });
@@ -255,7 +255,7 @@ public sealed class PolicyTests : IDisposable
 
         Outcome<string> outcome = await kit.PassUntilAsync(running, TimeSpan.FromSeconds(1));
 
-        outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.ClaimLost);
+        outcome.Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.ClaimLost);
     }
 
     [Fact]
@@ -287,7 +287,7 @@ public sealed class PolicyTests : IDisposable
     [InlineData(true)]
     [InlineData(false)]
     [InlineData(null)]
-    public async Task After_a_crash_it_can_be_asked_whether_the_deed_was_done(bool? isDone)
+    public async Task After_a_crash_it_can_be_asked_whether_the_operation_was_done(bool? isDone)
     {
         ResiliencePipeline pipeline = NewPipeline(o => o.ReconcileWith<Receipt>((claim, _) =>
         {
@@ -305,7 +305,7 @@ public sealed class PolicyTests : IDisposable
         Outcome<Receipt> outcome = await RunAsync(pipeline, Charge), again = await RunAsync(pipeline, Charge);
 
         _executions.Should().Be(isDone == false ? 1 : 0);
-        if (isDone is null) again.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.OutcomeUnknown);
+        if (isDone is null) again.Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.OutcomeUnknown);
         else again.Value.Should().Be(outcome.Value);
     }
 
@@ -327,7 +327,7 @@ public sealed class PolicyTests : IDisposable
         ResiliencePipeline pipeline = NewPipeline(o => o.Serializer = new Broken());
 
         (await RunAsync(pipeline, Charge)).IsSuccess.Should().BeTrue();
-        (await RunAsync(pipeline, Charge)).Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.ResultNotKept);
+        (await RunAsync(pipeline, Charge)).Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.ResultNotKept);
         _executions.Should().Be(1);
     }
 

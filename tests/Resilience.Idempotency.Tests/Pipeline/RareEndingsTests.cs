@@ -3,7 +3,7 @@ using Resilience.Tests;
 
 namespace Resilience.Idempotency.Tests.Pipeline;
 
-/// <summary>Endings that seldom happen: callers who leave, records of another kind, claims lost in the middle.</summary>
+/// <summary>Outcomes that seldom happen: callers who leave, records of another kind, claims lost in the middle.</summary>
 public sealed class RareEndingsTests
 {
     private static readonly IdempotencyKey Key = new("shop", "order-1");
@@ -46,7 +46,7 @@ public sealed class RareEndingsTests
         {
             lock (store.Asked) return store.Asked.Contains("release");
         });
-        (await kit.Gate.EnterAsync(Key.ToId(), default)).Answer.Should().Be(IdempotencyAnswer.Claimed);
+        (await kit.Gate.EnterAsync(Key.ToId(), default)).Status.Should().Be(IdempotencyStatus.Claimed);
     }
 
     [Fact]
@@ -57,13 +57,13 @@ public sealed class RareEndingsTests
         TaskCompletionSource slow = new();
         store!.Before = _ => slow.Task;
         using CancellationTokenSource leaving = new();
-        Task<IdempotencyEntry> entering = kit.Gate.EnterAsync(Key.ToId(), default, leaving.Token).AsTask();
+        Task<IdempotencyResult> entering = kit.Gate.EnterAsync(Key.ToId(), default, leaving.Token).AsTask();
         await leaving.CancelAsync();
         await FluentActions.Awaiting(() => entering).Should().ThrowAsync<OperationCanceledException>();
         store.Before = null;
         slow.SetException(new IdempotencyStoreException(IdempotencyStoreFault.Full, "planned"));
-        IdempotencyEntry next = await kit.PassUntilAsync(kit.Gate.EnterAsync(Key.ToId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
-        next.Answer.Should().Be(IdempotencyAnswer.Claimed);
+        IdempotencyResult next = await kit.PassUntilAsync(kit.Gate.EnterAsync(Key.ToId(), default).AsTask(), TimeSpan.FromMilliseconds(50));
+        next.Status.Should().Be(IdempotencyStatus.Claimed);
     }
 
     [Fact]
@@ -74,10 +74,10 @@ public sealed class RareEndingsTests
         TaskCompletionSource slow = new();
         int acquires = 0;
         store!.Before = operation => operation == "acquire" && Interlocked.Increment(ref acquires) == 1 ? slow.Task : Task.CompletedTask;
-        Task<IdempotencyEntry> first = kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("one")).AsTask();
-        (await kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("two"))).Answer.Should().Be(IdempotencyAnswer.Claimed, "the store saw this one first");
+        Task<IdempotencyResult> first = kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("one")).AsTask();
+        (await kit.Gate.EnterAsync(Key.ToId(), Fingerprint.Of("two"))).Status.Should().Be(IdempotencyStatus.Claimed, "the store saw this one first");
         slow.SetResult();
-        (await first.WaitAsync(Kit.Patience)).Answer.Should().Be(IdempotencyAnswer.KeyReused);
+        (await first.WaitAsync(Kit.Patience)).Status.Should().Be(IdempotencyStatus.KeyReused);
     }
 
     [Fact]
@@ -88,11 +88,11 @@ public sealed class RareEndingsTests
         IdempotencyGate second = kit.NewGate(o => (o.Lease, o.AcquireTimeout) = (TimeSpan.FromMilliseconds(1500), TimeSpan.FromSeconds(1)));
         TaskCompletionSource slow = new();
         store!.Before = _ => slow.Task;
-        Task<IdempotencyEntry> first = second.EnterAsync(Key.ToId(), default).AsTask(), duplicate = second.EnterAsync(Key.ToId(), default).AsTask();
-        IdempotencyEntry told = await kit.PassUntilAsync(duplicate, TimeSpan.FromMilliseconds(100));
-        told.Answer.Should().BeOneOf(IdempotencyAnswer.Busy, IdempotencyAnswer.StoreUnavailable);
-        if (told.Answer == IdempotencyAnswer.Busy) told.RetryAfter.Should().Be(TimeSpan.FromMilliseconds(500), "a third of a short lease");
-        (await kit.PassUntilAsync(first, TimeSpan.FromMilliseconds(100))).Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        Task<IdempotencyResult> first = second.EnterAsync(Key.ToId(), default).AsTask(), duplicate = second.EnterAsync(Key.ToId(), default).AsTask();
+        IdempotencyResult told = await kit.PassUntilAsync(duplicate, TimeSpan.FromMilliseconds(100));
+        told.Status.Should().BeOneOf(IdempotencyStatus.Busy, IdempotencyStatus.StoreUnavailable);
+        if (told.Status == IdempotencyStatus.Busy) told.RetryAfter.Should().Be(TimeSpan.FromMilliseconds(500), "a third of a short lease");
+        (await kit.PassUntilAsync(first, TimeSpan.FromMilliseconds(100))).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class RareEndingsTests
         using Kit kit = new();
         await (await kit.Gate.EnterAsync(Key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.HttpResponse, "a response"u8.ToArray());
         Outcome<int> outcome = await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(1), 0);
-        outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.Unreadable);
+        outcome.Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.Unreadable);
     }
 
     [Theory]
@@ -128,8 +128,8 @@ public sealed class RareEndingsTests
             return new ValueTask<int>(5);
         }, 0);
         outcome.Verdict.Should().Be(Verdict.Failure);
-        IdempotencyEntry again = await kit.Gate.EnterAsync(Key.ToId(), default);
-        (again.Answer, Encoding.UTF8.GetString(again.Content.Span)).Should().Be((IdempotencyAnswer.OutcomeUnknown, "result\n"));
+        IdempotencyResult again = await kit.Gate.EnterAsync(Key.ToId(), default);
+        (again.Status, Encoding.UTF8.GetString(again.Content.Span)).Should().Be((IdempotencyStatus.OutcomeUnknown, "result\n"));
     }
 
     [Theory]
@@ -149,7 +149,7 @@ public sealed class RareEndingsTests
             context.CancellationToken.ThrowIfCancellationRequested();
             return 0;
         }, (kit, isCancelled));
-        if (isCancelled) outcome.Refusal.Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.ClaimLost);
+        if (isCancelled) outcome.Rejection.Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.ClaimLost);
         else outcome.Value.Should().Be(5);
     }
 
@@ -161,8 +161,8 @@ public sealed class RareEndingsTests
         ResiliencePipeline pipeline = Pipeline(kit.Gate, o => o.FingerprintFor = _ => Fingerprint.Of(asked));
         (await pipeline.ExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(1), 0)).Should().Be(1);
         asked = "two";
-        (await pipeline.TryExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(2), 0)).Refusal
-            .Should().BeOfType<IdempotencyRefusal>().Which.Why.Should().Be(IdempotencyRefusalReason.KeyReused);
+        (await pipeline.TryExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(2), 0)).Rejection
+            .Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.KeyReused);
         (await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(2), 0)).IsSuccess.Should().BeFalse("no fingerprint is another one than that of the first");
     }
 
@@ -170,7 +170,7 @@ public sealed class RareEndingsTests
     public async Task A_store_that_throws_where_it_should_answer_is_a_store_that_cannot_be_asked()
     {
         using IdempotencyGate gate = new(new ThrowingStore(static () => new FormatException("planned"), isImmediate: true));
-        (await gate.EnterAsync(Key.ToId(), default)).Should().Match<IdempotencyEntry>(e => e.Answer == IdempotencyAnswer.StoreUnavailable && e.Error!.InnerException is FormatException);
+        (await gate.EnterAsync(Key.ToId(), default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.StoreUnavailable && e.Error!.InnerException is FormatException);
         using IdempotencyGate plain = new();
         plain.Store.Traits.Name.Should().Be("memory");
         default(IdempotencyKey).ToString().Should().Be("no key");

@@ -65,11 +65,11 @@ public sealed class PgBouncerTests(PostgresServer server) : IClassFixture<Postgr
         for (int round = 0; round < 10; round++)
         {
             IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
-            AcquireAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 24).Select(_ => Task.Run(async () => await store.TryAcquireAsync(Ask(id)))));
-            AcquireAnswer granted = answers.Single(a => a.Status == AcquireStatus.Acquired);
+            AcquireResult[] answers = await Task.WhenAll(Enumerable.Range(0, 24).Select(_ => Task.Run(async () => await store.TryAcquireAsync(Ask(id)))));
+            AcquireResult granted = answers.Single(a => a.Status == AcquireStatus.Acquired);
             answers.Count(a => a.Status == AcquireStatus.InFlight).Should().Be(23);
             (await store.RenewAsync(id, granted.Fence, Long)).Should().BeTrue();
-            (await store.CompleteAsync(id, granted.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Long)).Should().BeTrue();
+            (await store.CompleteAsync(id, granted.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Long)).Should().BeTrue();
             (await store.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(1);
         }
 
@@ -79,8 +79,8 @@ public sealed class PgBouncerTests(PostgresServer server) : IClassFixture<Postgr
             await using (NpgsqlConnection connection = await source.OpenConnectionAsync())
             await using (NpgsqlTransaction transaction = await connection.BeginTransactionAsync())
             {
-                AcquireAnswer claim = await store.TryAcquireAsync(transaction, Ask(id));
-                (await store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 2 }, Long)).Should().BeTrue();
+                AcquireResult claim = await store.TryAcquireAsync(transaction, Ask(id));
+                (await store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 2 }, Long)).Should().BeTrue();
                 (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "the lock of the open transaction tells it");
                 if (commits) await transaction.CommitAsync();
                 else await transaction.RollbackAsync();

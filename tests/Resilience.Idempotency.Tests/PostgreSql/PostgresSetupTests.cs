@@ -52,7 +52,7 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
     }
 
     [Fact]
-    public async Task A_table_of_a_newer_format_is_refused_at_the_start_in_one_sentence_and_left_as_it_is()
+    public async Task A_table_of_a_newer_format_is_rejected_at_the_start_in_one_sentence_and_left_as_it_is()
     {
         PostgresIdempotencyOptions options = NewTable();
         await using NpgsqlDataSource source = server.Connect();
@@ -62,11 +62,11 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
         (await server.AskAsync(comment)).Should().Be("Idempotency records of Resilience, format 2");
         await server.ExecuteAsync($"COMMENT ON TABLE {options.Table} IS 'Idempotency records of Resilience, format 3'");
 
-        const string Refused = "has format 3, which a newer version of this library made; this one works with format 2.";
-        (await MistakeAsync(() => store.CheckAsync())).Should().EndWith(Refused);
-        (await MistakeAsync(() => store.EnsureCreatedAsync())).Should().EndWith(Refused);
+        const string Rejected = "has format 3, which a newer version of this library made; this one works with format 2.";
+        (await MistakeAsync(() => store.CheckAsync())).Should().EndWith(Rejected);
+        (await MistakeAsync(() => store.EnsureCreatedAsync())).Should().EndWith(Rejected);
         using IdempotencyGate gate = new(store);
-        (await MistakeAsync(() => gate.CheckStoreAsync())).Should().EndWith(Refused);
+        (await MistakeAsync(() => gate.CheckStoreAsync())).Should().EndWith(Rejected);
         await server.ExecuteAsync(PostgresIdempotencyStore.CreateScript(options)); // an operator runs the older script all the same
         ((string?)await server.AskAsync(comment)).Should().EndWith("format 3");
     }
@@ -96,13 +96,13 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
         (await FormerCompleteAsync(theirs, fence)).Should().Be(1);
         (await store.TryAcquireAsync(Ask(theirs))).Payload.ToArray().Should().Equal(7);
 
-        AcquireAnswer claim = await store.TryAcquireAsync(Ask(ours));
+        AcquireResult claim = await store.TryAcquireAsync(Ask(ours));
         (await FormerClaimAsync(ours, Long)).Should().BeNull("ours holds it");
-        (await store.CompleteAsync(ours, claim.Fence, IdempotencyEnding.Completed, new byte[] { 8 }, Long)).Should().BeTrue();
+        (await store.CompleteAsync(ours, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 8 }, Long)).Should().BeTrue();
         (await FormerClaimAsync(ours, Long)).Should().BeNull("ours has done it");
 
         fence = (await FormerClaimAsync(lapsed, TimeSpan.FromMicroseconds(1)))!.Value;
-        AcquireAnswer takeover = await store.TryAcquireAsync(Ask(lapsed) with { Retention = Long });
+        AcquireResult takeover = await store.TryAcquireAsync(Ask(lapsed) with { Retention = Long });
         (takeover.Status, takeover.Fence > fence).Should().Be((AcquireStatus.Acquired, true));
         (await FormerCompleteAsync(lapsed, fence)).Should().Be(0, "the former owner was replaced");
         await server.ExecuteAsync($"UPDATE {options.Table} SET expires_at = now() - interval '1 second' WHERE expires_day = 0");
@@ -153,8 +153,8 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
             for (int i = 0; i < Keys; i++)
             {
                 IdempotencyId id = NewId();
-                AcquireAnswer claim = await store.TryAcquireAsync(Ask(id) with { Retention = untilNoon });
-                (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], untilNoon)).Should().BeTrue();
+                AcquireResult claim = await store.TryAcquireAsync(Ask(id) with { Retention = untilNoon });
+                (await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[100], untilNoon)).Should().BeTrue();
             }
         }
 
@@ -172,8 +172,8 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
             PostgresIdempotencyStore store = new(source, options);
             await store.EnsureCreatedAsync();
             IdempotencyId id = NewId();
-            AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
-            (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], TimeSpan.FromDays(3))).Should().BeTrue();
+            AcquireResult claim = await store.TryAcquireAsync(Ask(id));
+            (await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[100], TimeSpan.FromDays(3))).Should().BeTrue();
         }
 
         (await UpdatesAsync(options, atLeast: 1)).Should().Be((1, 0));
@@ -208,8 +208,8 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
                 for (int i = 0; i < 60; i++)
                 {
                     IdempotencyId id = NewId();
-                    AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
-                    (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue();
+                    AcquireResult claim = await store.TryAcquireAsync(Ask(id));
+                    (await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[100], Long)).Should().BeTrue();
                 }
             })));
             await server.ExecuteAsync($"UPDATE {options.Table} SET expires_at = now() - interval '1 second'"); // an hour passes

@@ -56,7 +56,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await server.ExecuteAsync("CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA by_hand TO app; GRANT SELECT, INSERT, UPDATE, DELETE ON by_hand.records TO app");
         await using NpgsqlDataSource source = NpgsqlDataSource.Create(server.ConnectionString.Replace("Username=postgres", "Username=app", StringComparison.Ordinal));
         PostgresIdempotencyStore store = await CreateAsync(source, options);
-        AcquireAnswer claim = await store.TryAcquireAsync(Ask(NewId()));
+        AcquireResult claim = await store.TryAcquireAsync(Ask(NewId()));
         claim.Status.Should().Be(AcquireStatus.Acquired);
         await FaultOf(async () => await new PostgresIdempotencyStore(source, new() { Schema = "theirs" }).EnsureCreatedAsync(), IdempotencyStoreFault.Misconfigured);
         await server.ExecuteAsync("REVOKE INSERT ON by_hand.records FROM app");
@@ -74,7 +74,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     [InlineData("é")]
     [InlineData("a\0")]
     [InlineData("a23456789012345678901234567890123456789012345678x")]
-    public async Task Hostile_names_are_refused(string name)
+    public async Task Hostile_names_are_rejected(string name)
     {
         await using NpgsqlDataSource source = server.Connect();
         FluentActions.Invoking(() => new PostgresIdempotencyStore(source, new() { Table = name }))
@@ -93,7 +93,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         IdempotencyId id = NewId();
         await FaultOf(async () => await store.TryAcquireAsync(Ask(id)), IdempotencyStoreFault.Misconfigured);
         await FaultOf(async () => await store.RenewAsync(id, 1, Long), IdempotencyStoreFault.Misconfigured);
-        await FaultOf(async () => await store.CompleteAsync(id, 1, IdempotencyEnding.Completed, default, Long), IdempotencyStoreFault.Misconfigured);
+        await FaultOf(async () => await store.CompleteAsync(id, 1, IdempotencyCompletion.Completed, default, Long), IdempotencyStoreFault.Misconfigured);
         await FaultOf(async () => await store.ReleaseAsync(id, 1), IdempotencyStoreFault.Misconfigured);
         await FaultOf(async () => await store.PeekAsync(id), IdempotencyStoreFault.Misconfigured);
         await FaultOf(async () => await store.PurgeAsync(1), IdempotencyStoreFault.Misconfigured);
@@ -140,7 +140,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     }
 
     [Fact]
-    public async Task Impossible_rows_are_refused_by_the_table_itself()
+    public async Task Impossible_rows_are_rejected_by_the_table_itself()
     {
         await using NpgsqlDataSource source = server.Connect();
         PostgresIdempotencyOptions options = NewTable();
@@ -156,7 +156,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task When_the_reply_is_lost_the_same_nonce_gets_the_same_claim_and_the_same_ending(bool cut)
+    public async Task When_the_reply_is_lost_the_same_nonce_gets_the_same_claim_and_the_same_outcome(bool cut)
     {
         await using NpgsqlDataSource direct = server.Connect();
         PostgresIdempotencyOptions options = NewTable();
@@ -172,20 +172,20 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await FaultOf(async () => await store.TryAcquireAsync(Ask(id, nonce)), IdempotencyStoreFault.Unavailable);
         proxy.Struck.IsCompleted.Should().BeTrue();
         proxy.Fault = Fault.None;
-        PeekAnswer done = await witness.PeekAsync(id);
+        PeekResult done = await witness.PeekAsync(id);
         done.State.Should().Be(IdempotencyState.InProgress);
-        AcquireAnswer again = await store.TryAcquireAsync(Ask(id, nonce));
-        again.Should().Be(AcquireAnswer.Acquired(done.Fence, 1));
+        AcquireResult again = await store.TryAcquireAsync(Ask(id, nonce));
+        again.Should().Be(AcquireResult.Acquired(done.Fence, 1));
 
         proxy.Fault = cut ? Fault.CutReply : Fault.LoseReply;
-        await FaultOf(async () => await store.CompleteAsync(id, again.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Long), IdempotencyStoreFault.Unavailable);
+        await FaultOf(async () => await store.CompleteAsync(id, again.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Long), IdempotencyStoreFault.Unavailable);
         proxy.Fault = Fault.None;
-        (await store.CompleteAsync(id, again.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Long)).Should().BeTrue();
+        (await store.CompleteAsync(id, again.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Long)).Should().BeTrue();
         (await witness.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(1);
     }
 
     [Fact]
-    public async Task A_server_that_refuses_resets_or_is_silent_is_unavailable_and_cancellation_stays_cancellation()
+    public async Task A_server_that_rejects_resets_or_is_silent_is_unavailable_and_cancellation_stays_cancellation()
     {
         await using NpgsqlDataSource direct = server.Connect();
         PostgresIdempotencyOptions options = NewTable();
@@ -197,13 +197,13 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
 
         proxy.Fault = Fault.Reset;
         await FaultOf(async () => await store.TryAcquireAsync(Ask(NewId())), IdempotencyStoreFault.Unavailable);
-        proxy.Fault = Fault.Refuse;
+        proxy.Fault = Fault.Reject;
         await FaultOf(async () => await store.PeekAsync(NewId()), IdempotencyStoreFault.Unavailable);
         proxy.Fault = Fault.None;
         await store.PeekAsync(NewId());
         proxy.Fault = Fault.BlackHole;
         using CancellationTokenSource cancellation = new();
-        Task<AcquireAnswer> silent = store.TryAcquireAsync(Ask(NewId()), cancellation.Token).AsTask();
+        Task<AcquireResult> silent = store.TryAcquireAsync(Ask(NewId()), cancellation.Token).AsTask();
         await proxy.Struck;
         await cancellation.CancelAsync();
         await FluentActions.Awaiting(() => silent.WaitAsync(TimeSpan.FromSeconds(10))).Should().ThrowAsync<OperationCanceledException>("the wait ends although the server is as silent as before");
@@ -228,7 +228,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await Once(async () => fence = (await store.TryAcquireAsync(Ask(id))).Fence);
         await Once(async () => (await store.TryAcquireAsync(Ask(taken))).Status.Should().Be(AcquireStatus.InFlight));
         await Once(async () => (await store.RenewAsync(id, fence, Long)).Should().BeTrue());
-        await Once(async () => (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[100], Long)).Should().BeTrue());
+        await Once(async () => (await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, new byte[100], Long)).Should().BeTrue());
         await Once(async () => (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed));
         await Once(async () => (await store.TryAcquireAsync(Ask(id) with { Fingerprint = Fingerprint.Of("other"u8) })).Status.Should().Be(AcquireStatus.Mismatch));
         await Once(async () => await store.PeekAsync(id));
@@ -256,7 +256,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         await server.ExecuteAsync($"""
             INSERT INTO {options.Table} SELECT sha256(i::text::bytea), 3, 1, 1, NULL, sha256(''), NULL, now() - interval '1 minute', now() FROM generate_series(1, 5000) AS i
             """);
-        AcquireAnswer live = await store.TryAcquireAsync(Ask(NewId()));
+        AcquireResult live = await store.TryAcquireAsync(Ask(NewId()));
         (await store.PurgeAsync(1500)).Should().Be(1500);
         int[] removed = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(async () => await store.PurgeAsync(int.MaxValue))));
         (removed.Sum() + await store.PurgeAsync(int.MaxValue)).Should().Be(3500);
@@ -277,11 +277,11 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
             {
                 IdempotencyId id = NewId();
                 long fence = (await store.TryAcquireAsync(Ask(id))).Fence;
-                if (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, BitConverter.GetBytes(i), Long)) acknowledged[id] = i;
+                if (await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, BitConverter.GetBytes(i), Long)) acknowledged[id] = i;
             }
 
             IdempotencyId begun = NewId();
-            AcquireAnswer claim = await store.TryAcquireAsync(Ask(begun));
+            AcquireResult claim = await store.TryAcquireAsync(Ask(begun));
             mortal.KillHard();
             await FaultOf(async () => await store.TryAcquireAsync(Ask(NewId())), IdempotencyStoreFault.Unavailable);
             await mortal.StartAgainAsync();
@@ -290,7 +290,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
             foreach ((IdempotencyId id, int i) in acknowledged)
                 (await store.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(BitConverter.GetBytes(i));
             (await store.TryAcquireAsync(Ask(begun))).Fence.Should().Be(claim.Fence, "who held it holds it still");
-            (await store.CompleteAsync(begun, claim.Fence, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+            (await store.CompleteAsync(begun, claim.Fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
         }
         finally
         {

@@ -4,7 +4,7 @@ using Resilience.StoreTests.Servers;
 
 namespace Resilience.StoreTests.PostgreSql;
 
-/// <summary>The deed and the record of it are committed together, or neither is.</summary>
+/// <summary>The operation and the record of it are committed together, or neither is.</summary>
 public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixture<PostgresServer>, IAsyncLifetime
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
@@ -15,7 +15,7 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     public async Task InitializeAsync()
     {
         await Store.EnsureCreatedAsync();
-        await server.ExecuteAsync("CREATE TABLE IF NOT EXISTS deeds (id bytea NOT NULL)");
+        await server.ExecuteAsync("CREATE TABLE IF NOT EXISTS operations (id bytea NOT NULL)");
     }
 
     public async Task DisposeAsync() => await _source.DisposeAsync();
@@ -27,11 +27,11 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
 
     private static async Task DoAsync(NpgsqlTransaction transaction, IdempotencyId id)
     {
-        await using NpgsqlCommand command = new("INSERT INTO deeds VALUES ($1)", transaction.Connection, transaction) { Parameters = { new() { Value = id.ToArray() } } };
+        await using NpgsqlCommand command = new("INSERT INTO operations VALUES ($1)", transaction.Connection, transaction) { Parameters = { new() { Value = id.ToArray() } } };
         await command.ExecuteNonQueryAsync();
     }
 
-    private async Task<long> DeedsAsync(IdempotencyId id) => (long)(await server.AskAsync($"SELECT count(*) FROM deeds WHERE id = '\\x{id.ToHex()}'"))!;
+    private async Task<long> OperationsAsync(IdempotencyId id) => (long)(await server.AskAsync($"SELECT count(*) FROM operations WHERE id = '\\x{id.ToHex()}'"))!;
 
     [Fact]
     public async Task Committed_both_are_there_and_who_asks_meanwhile_hears_that_it_is_in_flight()
@@ -39,20 +39,20 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         IdempotencyId id = NewId();
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
+        AcquireResult claim = await Store.TryAcquireAsync(transaction, Ask(id));
         (claim.Status, claim.Attempt).Should().Be((AcquireStatus.Acquired, 1));
         (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "nobody waits for a transaction");
-        (await Store.PeekAsync(id)).Should().Be(default(PeekAnswer), "nothing is known before the commit");
+        (await Store.PeekAsync(id)).Should().Be(default(PeekResult), "nothing is known before the commit");
         await DoAsync(transaction, id);
-        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
-        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
         (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
         await transaction.CommitAsync();
 
-        AcquireAnswer answer = await Store.TryAcquireAsync(Ask(id));
+        AcquireResult answer = await Store.TryAcquireAsync(Ask(id));
         answer.Status.Should().Be(AcquireStatus.Completed);
         answer.Payload.ToArray().Should().Equal(7);
-        (await DeedsAsync(id)).Should().Be(1);
+        (await OperationsAsync(id)).Should().Be(1);
         await FluentActions.Awaiting(async () => await Store.TryAcquireAsync(transaction, Ask(id))).Should().ThrowAsync<InvalidOperationException>();
     }
 
@@ -63,15 +63,15 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         long fence = (await Store.TryAcquireAsync(Ask(id, TimeSpan.FromMicroseconds(1)))).Fence;
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        (await Store.CompleteAsync(transaction, id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
-        ResolveRequest decision = new() { Id = id, Nonce = Guid.NewGuid(), Ending = IdempotencyEnding.None };
+        (await Store.CompleteAsync(transaction, id, fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        ResolveRequest decision = new() { Id = id, Nonce = Guid.NewGuid(), Completion = IdempotencyCompletion.None };
 
-        ResolveAnswer during = await Store.ResolveRecordAsync(decision).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
+        ResolveResult during = await Store.ResolveRecordAsync(decision).AsTask().WaitAsync(TimeSpan.FromSeconds(30));
         await transaction.CommitAsync();
-        ResolveAnswer after = await Store.ResolveRecordAsync(decision);
+        ResolveResult after = await Store.ResolveRecordAsync(decision);
 
-        during.Should().Be(new ResolveAnswer(ResolveStatus.InProgress, fence));
-        after.Should().Be(new ResolveAnswer(ResolveStatus.Completed, fence));
+        during.Should().Be(new ResolveResult(ResolveStatus.InProgress, fence));
+        after.Should().Be(new ResolveResult(ResolveStatus.Completed, fence));
     }
 
     [Fact]
@@ -80,18 +80,18 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         IdempotencyId id = NewId();
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
+        AcquireResult claim = await Store.TryAcquireAsync(transaction, Ask(id));
         await DoAsync(transaction, id);
-        await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
+        await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long);
         (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
         await transaction.RollbackAsync();
-        AcquireAnswer answer = await Store.TryAcquireAsync(Ask(id));
+        AcquireResult answer = await Store.TryAcquireAsync(Ask(id));
         (answer.Status, answer.Attempt).Should().Be((AcquireStatus.Acquired, 1));
-        (await DeedsAsync(id)).Should().Be(0);
+        (await OperationsAsync(id)).Should().Be(0);
     }
 
     [Fact]
-    public async Task Of_many_transactions_that_crash_and_commit_exactly_one_does_the_deed()
+    public async Task Of_many_transactions_that_crash_and_commit_exactly_one_does_the_operation()
     {
         IdempotencyId id = NewId();
         int completed = 0;
@@ -99,31 +99,31 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         {
             await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
             await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-            AcquireAnswer claim = await Store.TryAcquireAsync(transaction, Ask(id));
+            AcquireResult claim = await Store.TryAcquireAsync(transaction, Ask(id));
             while (claim.Status == AcquireStatus.InFlight) claim = await Store.TryAcquireAsync(transaction, Ask(id));
             if (claim.Status == AcquireStatus.Completed) Interlocked.Increment(ref completed);
             if (claim.Status != AcquireStatus.Acquired) return;
             await DoAsync(transaction, id);
-            (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, BitConverter.GetBytes(i), Long)).Should().BeTrue();
+            (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, BitConverter.GetBytes(i), Long)).Should().BeTrue();
             if (i % 2 == 0) await transaction.CommitAsync(); // the others go away without a word
         })));
-        (await DeedsAsync(id)).Should().Be(1);
+        (await OperationsAsync(id)).Should().Be(1);
         completed.Should().BeInRange(11, 23);
         (await Store.PeekAsync(id)).State.Should().Be(IdempotencyState.Completed);
     }
 
     [Fact]
-    public async Task A_claim_that_is_refused_leaves_the_transaction_usable()
+    public async Task A_claim_that_is_rejected_leaves_the_transaction_usable()
     {
         IdempotencyId id = NewId();
-        AcquireAnswer holder = await Store.TryAcquireAsync(Ask(id));
+        AcquireResult holder = await Store.TryAcquireAsync(Ask(id));
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
         (await Store.TryAcquireAsync(transaction, Ask(id))).Fence.Should().Be(holder.Fence);
-        (await Store.CompleteAsync(transaction, id, holder.Fence + 1, IdempotencyEnding.Completed, default, Long)).Should().BeFalse();
+        (await Store.CompleteAsync(transaction, id, holder.Fence + 1, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
         await DoAsync(transaction, id);
         await transaction.CommitAsync();
-        (await DeedsAsync(id)).Should().Be(1);
+        (await OperationsAsync(id)).Should().Be(1);
     }
 
     [Fact]
@@ -137,17 +137,17 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         await DoAsync(other, id);
         await holder.CommitAsync();
         await other.CommitAsync();
-        (await DeedsAsync(id)).Should().Be(1);
+        (await OperationsAsync(id)).Should().Be(1);
     }
 
     [Fact]
     public async Task A_duplicate_that_meets_an_open_transaction_after_the_lease_has_ended_is_told_that_it_is_in_flight()
     {
         IdempotencyId id = NewId();
-        AcquireAnswer claim = await Store.TryAcquireAsync(Ask(id, TimeSpan.FromMilliseconds(1)));
+        AcquireResult claim = await Store.TryAcquireAsync(Ask(id, TimeSpan.FromMilliseconds(1)));
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
+        (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
         while ((await Store.PeekAsync(id)).State != IdempotencyState.Lapsed) await Task.Delay(1);
 
         (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "the row is locked, and nobody waits for it");
@@ -163,10 +163,10 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     {
         IdempotencyId id = NewId();
         AcquireRequest request = Ask(id);
-        AcquireAnswer claim = await Store.TryAcquireAsync(request);
+        AcquireResult claim = await Store.TryAcquireAsync(request);
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
-        await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
+        await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long);
         (await Store.ResolveAsync(id, request.Nonce, TimeSpan.FromMilliseconds(100))).Should().Be(CommitResolution.Unknown, "it is still open");
         Task<CommitResolution> resolving = Store.ResolveAsync(id, request.Nonce, TimeSpan.FromSeconds(30)).AsTask();
         await (commits ? transaction.CommitAsync() : transaction.RollbackAsync());

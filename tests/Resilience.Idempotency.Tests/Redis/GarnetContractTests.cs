@@ -15,12 +15,12 @@ public sealed class GarnetContractTests(GarnetServer server) : IClassFixture<Gar
     public Task The_store_in_garnet_keeps(IdempotencyStoreLaw law) => law.CheckAsync(_subject);
 
     [Fact]
-    public async Task Garnet_is_refused_at_the_start_unless_its_operator_says_that_scripts_are_one_step()
+    public async Task Garnet_is_rejected_at_the_start_unless_its_operator_says_that_scripts_are_one_step()
     {
         await using ConnectionMultiplexer connection = await server.ConnectAsync();
-        using IdempotencyGate refused = new(new RedisIdempotencyStore(connection));
+        using IdempotencyGate rejected = new(new RedisIdempotencyStore(connection));
         using IdempotencyGate allowed = new(new RedisIdempotencyStore(connection, new() { AllowGarnet = true }));
-        (await refused.Invoking(g => g.CheckStoreAsync()).Should().ThrowAsync<IdempotencyStoreException>().WithMessage("*is Garnet*--lua-transaction-mode*"))
+        (await rejected.Invoking(g => g.CheckStoreAsync()).Should().ThrowAsync<IdempotencyStoreException>().WithMessage("*is Garnet*--lua-transaction-mode*"))
             .Which.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
         (await allowed.CheckStoreAsync()).Should().OnlyContain(
             s => s.Contains("maxmemory", StringComparison.Ordinal) || s.Contains("append-only", StringComparison.Ordinal));

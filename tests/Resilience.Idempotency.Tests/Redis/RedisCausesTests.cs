@@ -4,13 +4,13 @@ using StackExchange.Redis;
 
 namespace Resilience.StoreTests.Redis;
 
-/// <summary>Why Redis cannot be asked is said: refused, unknown name, wrong password, a right that is missing. And which rights it needs.</summary>
+/// <summary>Why Redis cannot be asked is said: rejected, unknown name, wrong password, a right that is missing. And which rights it needs.</summary>
 [Tests.Support.Requires(Tests.Support.Tool.Redis)]
 public sealed class RedisCausesTests : IAsyncLifetime
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
-    /// <summary>On a busy machine the client may give up an attempt to connect before it hears that it is refused.</summary>
+    /// <summary>On a busy machine the client may give up an attempt to connect before it hears that it is rejected.</summary>
     private const string GivenUp = "no connection could be made in time";
 
     private readonly RedisServer _strict = new("--requirepass", "secret");
@@ -30,7 +30,7 @@ public sealed class RedisCausesTests : IAsyncLifetime
 
     /// <summary>Through the gate of an application, with all defaults: the sentence has the cause, and not "did not answer within 1000 ms".</summary>
     [Theory]
-    [InlineData("refused", "Connection refused", IdempotencyStoreFault.Unavailable)]
+    [InlineData("rejected", "Connection refused", IdempotencyStoreFault.Unavailable)]
     [InlineData("wrong password", "Authentication", IdempotencyStoreFault.Misconfigured)]
     [InlineData("no password", "Authentication", IdempotencyStoreFault.Misconfigured)]
     [InlineData("unknown user", "Authentication", IdempotencyStoreFault.Misconfigured)]
@@ -39,7 +39,7 @@ public sealed class RedisCausesTests : IAsyncLifetime
         ServiceCollection services = new();
         services.AddIdempotency().UseRedis(what switch
         {
-            "refused" => "127.0.0.1:1",
+            "rejected" => "127.0.0.1:1",
             "wrong password" => $"127.0.0.1:{_strict.Port},password=wrong",
             "no password" => $"127.0.0.1:{_strict.Port}",
             _ => $"127.0.0.1:{_strict.Port},user=nobody,password=secret",
@@ -47,8 +47,8 @@ public sealed class RedisCausesTests : IAsyncLifetime
         await using ServiceProvider provider = services.BuildServiceProvider();
         IdempotencyGate gate = provider.GetRequiredService<IdempotencyGate>();
 
-        IdempotencyEntry entry = await gate.EnterAsync(Ask().Id, default);
-        entry.Answer.Should().Be(IdempotencyAnswer.StoreUnavailable);
+        IdempotencyResult entry = await gate.EnterAsync(Ask().Id, default);
+        entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error.Should().BeOfType<IdempotencyStoreException>().Which.Fault.Should().Be(fault);
         entry.Error.Message.Should().ContainAny(cause, GivenUp).And.Contain("127.0.0.1:", "it is said where").And.NotContain("did not answer");
     }
@@ -74,7 +74,7 @@ public sealed class RedisCausesTests : IAsyncLifetime
                 AcquireRequest ask = Ask();
                 long fence = (await store.TryAcquireAsync(ask)).Fence;
                 (await store.RenewAsync(ask.Id, fence, Minute)).Should().BeTrue();
-                (await store.CompleteAsync(ask.Id, fence, IdempotencyEnding.Completed, new byte[5], Minute)).Should().BeTrue();
+                (await store.CompleteAsync(ask.Id, fence, IdempotencyCompletion.Completed, new byte[5], Minute)).Should().BeTrue();
                 (await store.PeekAsync(ask.Id)).State.Should().Be(IdempotencyState.Completed);
             }
             else if (missing is "+info" or "+script|load")

@@ -39,9 +39,9 @@ public sealed class RedisClusterTests
                 try
                 {
                     Guid nonce = Guid.NewGuid();
-                    AcquireAnswer claim = await UntilAnsweredAsync(() => store.TryAcquireAsync(Ask(id, nonce)));
+                    AcquireResult claim = await UntilAnsweredAsync(() => store.TryAcquireAsync(Ask(id, nonce)));
                     claim.Status.Should().Be(AcquireStatus.Acquired);
-                    if (await UntilAnsweredAsync(() => store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, payload, Long))) acknowledged[id] = payload;
+                    if (await UntilAnsweredAsync(() => store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, payload, Long))) acknowledged[id] = payload;
                 }
                 catch (IdempotencyStoreException alone) when (IsAlone(alone))
                 {
@@ -52,7 +52,7 @@ public sealed class RedisClusterTests
             acknowledged.Should().HaveCountGreaterThan(40);
             foreach ((IdempotencyId id, byte[] payload) in acknowledged)
             {
-                AcquireAnswer answer = await UntilAnsweredAsync(() => store.TryAcquireAsync(Ask(id)));
+                AcquireResult answer = await UntilAnsweredAsync(() => store.TryAcquireAsync(Ask(id)));
                 answer.Status.Should().Be(AcquireStatus.Completed, "what a replica had is not executed again");
                 answer.Payload.ToArray().Should().Equal(payload);
             }

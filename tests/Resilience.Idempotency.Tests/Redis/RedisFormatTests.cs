@@ -31,25 +31,25 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
 
         IdempotencyId held = NewId();
         long fence = await former.AcquireAsync(held);
-        AcquireAnswer answer = await store.TryAcquireAsync(Ask(held));
+        AcquireResult answer = await store.TryAcquireAsync(Ask(held));
         (answer.Status, answer.Fence).Should().Be((AcquireStatus.InFlight, fence));
         (await store.TryAcquireAsync(Ask(held, Fingerprint.Of("other")))).Status.Should().Be(AcquireStatus.Mismatch);
         (await store.PeekAsync(held)).State.Should().Be(IdempotencyState.InProgress);
         (await store.RenewAsync(held, fence, Long)).Should().BeTrue();
-        (await store.CompleteAsync(held, fence, IdempotencyEnding.Completed, Receipt, Long)).Should().BeTrue("a claim of the former version can be completed by ours");
+        (await store.CompleteAsync(held, fence, IdempotencyCompletion.Completed, Receipt, Long)).Should().BeTrue("a claim of the former version can be completed by ours");
         (await store.TryAcquireAsync(Ask(held))).Payload.ToArray().Should().Equal(Receipt);
 
         IdempotencyId done = NewId();
         await former.CompleteAsync(done, await former.AcquireAsync(done), "2");
         answer = await store.TryAcquireAsync(Ask(done));
-        (answer.Status, answer.Ending).Should().Be((AcquireStatus.Completed, IdempotencyEnding.Completed));
+        (answer.Status, answer.Completion).Should().Be((AcquireStatus.Completed, IdempotencyCompletion.Completed));
         answer.Payload.ToArray().Should().Equal(Receipt);
         answer.KeptFor.Should().BePositive().And.BeLessThanOrEqualTo(Long);
 
         IdempotencyId unknown = NewId();
         await former.CompleteAsync(unknown, await former.AcquireAsync(unknown), "4");
-        (await store.TryAcquireAsync(Ask(unknown))).Ending.Should().Be(IdempotencyEnding.Indeterminate);
-        (await store.ResolveRecordAsync(new() { Id = unknown, Nonce = Guid.NewGuid(), Ending = IdempotencyEnding.None })).Status.Should().Be(ResolveStatus.Resolved);
+        (await store.TryAcquireAsync(Ask(unknown))).Completion.Should().Be(IdempotencyCompletion.Indeterminate);
+        (await store.ResolveRecordAsync(new() { Id = unknown, Nonce = Guid.NewGuid(), Completion = IdempotencyCompletion.None })).Status.Should().Be(ResolveStatus.Resolved);
         (await store.TryAcquireAsync(Ask(unknown))).Status.Should().Be(AcquireStatus.Acquired);
 
         IdempotencyId released = NewId();
@@ -65,7 +65,7 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
         answer = await store.TryAcquireAsync(Ask(lapsed));
         (answer.Status, answer.Attempt, answer.TookOver).Should().Be((AcquireStatus.Acquired, 2, true));
         answer.Fence.Should().BeGreaterThan(fence);
-        (await store.CompleteAsync(lapsed, fence, IdempotencyEnding.Completed, Receipt, Long)).Should().BeFalse("the former owner was replaced");
+        (await store.CompleteAsync(lapsed, fence, IdempotencyCompletion.Completed, Receipt, Long)).Should().BeFalse("the former owner was replaced");
     }
 
     [Fact]
@@ -76,18 +76,18 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
         Former former = new(connection, store);
         IdempotencyId held = NewId(), done = NewId(), taken = NewId();
         await store.TryAcquireAsync(Ask(held));
-        await store.CompleteAsync(done, (await store.TryAcquireAsync(Ask(done))).Fence, IdempotencyEnding.Completed, Receipt, Long);
+        await store.CompleteAsync(done, (await store.TryAcquireAsync(Ask(done))).Fence, IdempotencyCompletion.Completed, Receipt, Long);
         long late = await former.AcquireAsync(taken, TimeSpan.FromMicroseconds(1));
         long fence = (await store.TryAcquireAsync(Ask(taken))).Fence;
 
         foreach (IdempotencyId id in new[] { held, done, taken })
             (await FluentActions.Awaiting(() => former.AcquireAsync(id)).Should().ThrowAsync<RedisServerException>()).Which.Message.Should().Contain("WRONGTYPE");
         await FluentActions.Awaiting(() => former.CompleteAsync(taken, late, "2")).Should().ThrowAsync<RedisServerException>();
-        (await store.CompleteAsync(taken, fence, IdempotencyEnding.Completed, Receipt, Long)).Should().BeTrue();
+        (await store.CompleteAsync(taken, fence, IdempotencyCompletion.Completed, Receipt, Long)).Should().BeTrue();
     }
 
     [Fact]
-    public async Task A_newer_format_is_refused_at_the_start_in_one_sentence_and_each_record_of_it_by_itself()
+    public async Task A_newer_format_is_rejected_at_the_start_in_one_sentence_and_each_record_of_it_by_itself()
     {
         await using ConnectionMultiplexer connection = await server.ConnectAsync();
         RedisIdempotencyStore store = new(connection, new() { KeyPrefix = "newer:" });
@@ -96,9 +96,9 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
         ((int)await connection.GetDatabase().StringGetAsync("newer:format")).Should().Be(2);
         await connection.GetDatabase().StringSetAsync("newer:format", "3");
 
-        IdempotencyStoreException refused = (await store.Invoking(s => s.CheckAsync()).Should().ThrowAsync<IdempotencyStoreException>()).Which;
-        refused.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
-        refused.Message.Should().Be(
+        IdempotencyStoreException rejected = (await store.Invoking(s => s.CheckAsync()).Should().ThrowAsync<IdempotencyStoreException>()).Which;
+        rejected.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+        rejected.Message.Should().Be(
             "Records in Redis have format 3 (key newer:format), which a newer version of this library writes; this one reads formats 1 and 2.");
         using IdempotencyGate gate = new(store);
         (await gate.Invoking(g => g.CheckStoreAsync()).Should().ThrowAsync<IdempotencyStoreException>()).Which.Message.Should().Contain("format 3");

@@ -15,14 +15,14 @@ public sealed class RedisLossTests
     private static IdempotencyId NewId() => IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
 
     /// <summary>Other traffic fills the memory. With eviction records vanish, also those of claims, and the operation is executed again: so a server
-    /// that may evict is refused at the start. Without it nothing new is begun, and nothing is forgotten.</summary>
+    /// that may evict is rejected at the start. Without it nothing new is begun, and nothing is forgotten.</summary>
     [Theory]
     [InlineData("allkeys-lru", true)]
     [InlineData("volatile-ttl", true)]
     [InlineData("noeviction", false)]
-    public async Task Where_memory_is_bounded_records_stay_or_the_start_is_refused(string policy, bool evicts)
+    public async Task Where_memory_is_bounded_records_stay_or_the_start_is_rejected(string policy, bool evicts)
     {
-        const int Keys = 40, MostWrites = 20_000;
+        const int Keys = 40, MaxWrites = 20_000;
         RedisServer server = new("--appendonly", "no", "--maxmemory", "4mb", "--maxmemory-policy", policy, "--maxmemory-samples", "64");
         try
         {
@@ -44,8 +44,8 @@ public sealed class RedisLossTests
             IdempotencyId[] claimed = [.. Enumerable.Range(0, Keys).Select(_ => NewId())];
             foreach (IdempotencyId id in claimed) (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Acquired);
 
-            int again = 0, writes = 0, refused = 0;
-            while (writes++ < MostWrites && again == 0 && refused == 0)
+            int again = 0, writes = 0, rejected = 0;
+            while (writes++ < MaxWrites && again == 0 && rejected == 0)
             {
                 try
                 {
@@ -53,7 +53,7 @@ public sealed class RedisLossTests
                 }
                 catch (RedisServerException full) when (full.Message.Contains("OOM", StringComparison.Ordinal))
                 {
-                    refused++;
+                    rejected++;
                 }
 
                 if (evicts && writes % 100 == 0 && await database.KeyExistsAsync([.. claimed.Select(store.KeyOf)]) < Keys) again = await BegunAgainAsync();
@@ -65,14 +65,14 @@ public sealed class RedisLossTests
                 return;
             }
 
-            refused.Should().Be(1, "the memory is full");
+            rejected.Should().Be(1, "the memory is full");
             foreach (IdempotencyId id in claimed) (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight);
             (await store.Invoking(BeginManyAsync).Should().ThrowAsync<IdempotencyStoreException>()).Which.Fault.Should().Be(IdempotencyStoreFault.Full);
 
             // A small record may still find room where a large value does not.
             static async Task BeginManyAsync(RedisIdempotencyStore store)
             {
-                for (int i = 0; i < MostWrites; i++) await store.TryAcquireAsync(Ask(NewId()));
+                for (int i = 0; i < MaxWrites; i++) await store.TryAcquireAsync(Ask(NewId()));
             }
 
             async Task<int> BegunAgainAsync()
@@ -117,7 +117,7 @@ public sealed class RedisLossTests
             }
 
             link.DropAll(); // what is held is not delivered
-            link.Fault = Fault.Refuse;
+            link.Fault = Fault.Reject;
             await using (ConnectionMultiplexer admin = await replica.ConnectAsync("allowAdmin=true"))
                 await admin.GetDatabase().ExecuteAsync("REPLICAOF", "NO", "ONE");
             await using ConnectionMultiplexer promoted = await replica.ConnectAsync(); // a connection of its own: it finds a primary
@@ -125,7 +125,7 @@ public sealed class RedisLossTests
             int lost = 0;
             foreach ((IdempotencyId id, int number) in acknowledged)
             {
-                AcquireAnswer answer = await survivor.TryAcquireAsync(Ask(id));
+                AcquireResult answer = await survivor.TryAcquireAsync(Ask(id));
                 if (answer.Status == AcquireStatus.Completed) BitConverter.ToInt32(answer.Payload.Span).Should().Be(number);
                 else lost++;
             }
@@ -137,8 +137,8 @@ public sealed class RedisLossTests
                 IdempotencyId id = NewId();
                 try
                 {
-                    AcquireAnswer claim = await store.TryAcquireAsync(Ask(id));
-                    if (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, BitConverter.GetBytes(number), Long)) acknowledged[id] = number;
+                    AcquireResult claim = await store.TryAcquireAsync(Ask(id));
+                    if (await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, BitConverter.GetBytes(number), Long)) acknowledged[id] = number;
                 }
                 catch (IdempotencyStoreException e) when (e.Message.Contains("replicas of Redis have the change", StringComparison.Ordinal))
                 {

@@ -47,14 +47,14 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         IDatabase database = connection.GetDatabase(3);
         IdempotencyId id = NewId();
         RedisKey key = "app:{" + id.ToHex() + "}";
-        AcquireAnswer claim = await store.TryAcquireAsync(Ask(id, lease: TimeSpan.FromSeconds(1), retention: TimeSpan.FromMinutes(2)));
+        AcquireResult claim = await store.TryAcquireAsync(Ask(id, lease: TimeSpan.FromSeconds(1), retention: TimeSpan.FromMinutes(2)));
         byte[] value = (byte[]?)await database.StringGetAsync(key) ?? [];
         (Encoding.ASCII.GetString(value, 0, 2), value[2], value[3], value.Length).Should().Be(("ri", 2, 1, 80));
         BinaryPrimitives.ReadDoubleLittleEndian(value.AsSpan(8)).Should().Be(claim.Fence);
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(TimeSpan.FromMinutes(2)).And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(3));
         (await store.RenewAsync(id, claim.Fence, TimeSpan.FromMinutes(5))).Should().BeTrue();
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(TimeSpan.FromMinutes(5)).And.BeLessThanOrEqualTo(TimeSpan.FromMinutes(6));
-        (await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 0, 255, 13, 10 }, Long)).Should().BeTrue();
+        (await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 0, 255, 13, 10 }, Long)).Should().BeTrue();
         ((byte[]?)await database.StringGetAsync(key))![80..].Should().Equal(0, 255, 13, 10);
         (await database.KeyTimeToLiveAsync(key)).Should().BeGreaterThan(Long).And.BeLessThanOrEqualTo(Long + TimeSpan.FromMinutes(1));
         (await store.PurgeAsync(10)).Should().Be(0);
@@ -74,7 +74,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         IdempotencyId id = NewId();
         long before = (await store.TryAcquireAsync(Ask(id))).Fence;
         (await connection.GetDatabase().KeyDeleteAsync(store.KeyOf(id))).Should().BeTrue();
-        AcquireAnswer next = await store.TryAcquireAsync(Ask(id));
+        AcquireResult next = await store.TryAcquireAsync(Ask(id));
         next.Fence.Should().BeGreaterThan(before);
         next.Attempt.Should().Be(1);
     }
@@ -126,7 +126,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         await FaultOf(async () => await store.TryAcquireAsync(Ask(id)), IdempotencyStoreFault.Corrupt);
         await FaultOf(async () => await store.PeekAsync(id), IdempotencyStoreFault.Corrupt);
         await FaultOf(async () => await store.RenewAsync(id, fence, Long), IdempotencyStoreFault.Corrupt);
-        await FaultOf(async () => await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long), IdempotencyStoreFault.Corrupt);
+        await FaultOf(async () => await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, Long), IdempotencyStoreFault.Corrupt);
         await FaultOf(async () => await store.ReleaseAsync(id, fence), IdempotencyStoreFault.Corrupt);
         (await database.KeyDumpAsync(key)).Should().Equal(before, "{0} is not ours and is left alone", what);
     }
@@ -134,7 +134,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task When_the_reply_is_lost_the_same_nonce_gets_the_same_claim_and_the_same_ending(bool cut)
+    public async Task When_the_reply_is_lost_the_same_nonce_gets_the_same_claim_and_the_same_outcome(bool cut)
     {
         await using ConnectionMultiplexer direct = await server.ConnectAsync();
         RedisIdempotencyStore witness = new(direct);
@@ -145,21 +145,21 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         Guid nonce = Guid.NewGuid();
 
         // The server knows the scripts: what is lost next is the reply to the claim, not to the text of the script.
-        await store.CompleteAsync(first, (await store.TryAcquireAsync(Ask(first))).Fence, IdempotencyEnding.Completed, default, Long);
+        await store.CompleteAsync(first, (await store.TryAcquireAsync(Ask(first))).Fence, IdempotencyCompletion.Completed, default, Long);
         proxy.Fault = cut ? Fault.CutReply : Fault.LoseReply;
         await FaultOf(async () => await store.TryAcquireAsync(Ask(id, nonce)), IdempotencyStoreFault.Unavailable);
         await proxy.Struck;
         proxy.Fault = Fault.None;
-        PeekAnswer done = await witness.PeekAsync(id);
+        PeekResult done = await witness.PeekAsync(id);
         done.State.Should().Be(IdempotencyState.InProgress);
-        AcquireAnswer again = await ReconnectedAsync(() => store.TryAcquireAsync(Ask(id, nonce)));
-        again.Should().Be(AcquireAnswer.Acquired(done.Fence, 1));
+        AcquireResult again = await ReconnectedAsync(() => store.TryAcquireAsync(Ask(id, nonce)));
+        again.Should().Be(AcquireResult.Acquired(done.Fence, 1));
 
         proxy.Fault = cut ? Fault.CutReply : Fault.LoseReply;
-        await FaultOf(async () => await store.CompleteAsync(id, again.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Long), IdempotencyStoreFault.Unavailable);
+        await FaultOf(async () => await store.CompleteAsync(id, again.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Long), IdempotencyStoreFault.Unavailable);
         await proxy.Struck;
         proxy.Fault = Fault.None;
-        (await ReconnectedAsync(() => store.CompleteAsync(id, again.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Long))).Should().BeTrue();
+        (await ReconnectedAsync(() => store.CompleteAsync(id, again.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Long))).Should().BeTrue();
         (await witness.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(1);
     }
 
@@ -193,7 +193,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         proxy.Fault = Fault.BlackHole;
         await FaultOf(async () => await store.TryAcquireAsync(Ask(NewId())), IdempotencyStoreFault.Unavailable);
         using CancellationTokenSource cancellation = new();
-        Task<AcquireAnswer> silent = store.TryAcquireAsync(Ask(NewId()), cancellation.Token).AsTask();
+        Task<AcquireResult> silent = store.TryAcquireAsync(Ask(NewId()), cancellation.Token).AsTask();
         await cancellation.CancelAsync();
         await FluentActions.Awaiting(() => silent).Should().ThrowAsync<OperationCanceledException>();
         proxy.Fault = Fault.None;
@@ -225,7 +225,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             await after(2);
             await store.RenewAsync(id, fence, Long);
             await after(3);
-            await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[100], Long);
+            await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, new byte[100], Long);
             await after(4);
             await store.PeekAsync(id);
             await after(5);
@@ -246,7 +246,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         await connection.GetDatabase().ExecuteAsync("SCRIPT", "FLUSH");
         (await store.TryAcquireAsync(Ask(id))).Fence.Should().Be(fence);
         await connection.GetDatabase().ExecuteAsync("SCRIPT", "FLUSH");
-        (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+        (await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
     }
 
     [Fact]
@@ -262,11 +262,11 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             {
                 IdempotencyId id = NewId();
                 long fence = (await store.TryAcquireAsync(Ask(id))).Fence;
-                if (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, BitConverter.GetBytes(i), Long)) acknowledged[id] = i;
+                if (await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, BitConverter.GetBytes(i), Long)) acknowledged[id] = i;
             }
 
             IdempotencyId begun = NewId();
-            AcquireAnswer claim = await store.TryAcquireAsync(Ask(begun));
+            AcquireResult claim = await store.TryAcquireAsync(Ask(begun));
             mortal.KillHard();
             await FaultOf(async () => await store.TryAcquireAsync(Ask(NewId())), IdempotencyStoreFault.Unavailable);
             await mortal.StartAgainAsync();
@@ -275,7 +275,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             (await ReconnectedAsync(() => store.TryAcquireAsync(Ask(begun)))).Fence.Should().Be(claim.Fence, "who held it holds it still");
             foreach ((IdempotencyId id, int i) in acknowledged)
                 (await store.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(BitConverter.GetBytes(i));
-            (await store.CompleteAsync(begun, claim.Fence, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+            (await store.CompleteAsync(begun, claim.Fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
         });
     }
 
@@ -292,15 +292,15 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         RedisIdempotencyStore patient = new(connection, new() { WaitReplicas = 1, WaitReplicasTimeout = TimeSpan.FromSeconds(4) }); // a busy machine needs it
         await WithServerAsync(replica, async () =>
         {
-            AcquireAnswer claim = await ReconnectedAsync(() => patient.TryAcquireAsync(Ask(id, nonce)));
+            AcquireResult claim = await ReconnectedAsync(() => patient.TryAcquireAsync(Ask(id, nonce)));
             claim.Attempt.Should().Be(1);
-            (await ReconnectedAsync(() => patient.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[] { 5 }, Long))).Should().BeTrue();
+            (await ReconnectedAsync(() => patient.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 5 }, Long))).Should().BeTrue();
             await using ConnectionMultiplexer behind = await replica.ConnectAsync();
             byte[]? copy = await behind.GetDatabase().StringGetAsync(store.KeyOf(id), CommandFlags.DemandReplica);
             copy![80..].Should().Equal(5);
             await FaultOf(async () => await new RedisIdempotencyStore(behind).TryAcquireAsync(Ask(id)), IdempotencyStoreFault.Unavailable);
         });
-        await FaultOf(async () => await store.CompleteAsync(id, (await store.PeekAsync(id)).Fence, IdempotencyEnding.Completed, default, Long), IdempotencyStoreFault.Unavailable);
+        await FaultOf(async () => await store.CompleteAsync(id, (await store.PeekAsync(id)).Fence, IdempotencyCompletion.Completed, default, Long), IdempotencyStoreFault.Unavailable);
     }
 
     [Fact]
@@ -317,7 +317,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
             {
                 IdempotencyId id = NewId();
                 long fence = (await ReconnectedAsync(() => store.TryAcquireAsync(Ask(id)))).Fence;
-                (await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long)).Should().BeTrue();
+                (await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
                 (await store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.Completed);
             }
         });
@@ -379,7 +379,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     [InlineData("maxmemory:100\r\nmaxmemory_policy:volatile-lru", false, "*volatile-lru*executed again*")]
     [InlineData("maxmemory:0\r\nmaxmemory_policy:volatile-lru", false, null)]
     [InlineData("maxmemory:100\r\nmaxmemory_policy:noeviction", false, null)]
-    public void A_server_that_breaks_the_promise_is_refused(string info, bool allowsGarnet, string? sentence)
+    public void A_server_that_breaks_the_promise_is_rejected(string info, bool allowsGarnet, string? sentence)
     {
         Action warn = () => RedisSetup.Warn(new IPEndPoint(IPAddress.Loopback, 1), info, new() { AllowGarnet = allowsGarnet }, []);
         if (sentence is null) warn.Should().NotThrow();
@@ -387,7 +387,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     }
 
     [Fact]
-    public async Task Options_out_of_range_are_refused()
+    public async Task Options_out_of_range_are_rejected()
     {
         await using ConnectionMultiplexer connection = await server.ConnectAsync();
         RedisIdempotencyOptions[] bad =

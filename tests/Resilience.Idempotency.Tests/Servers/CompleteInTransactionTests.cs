@@ -18,16 +18,16 @@ public sealed class CompleteInTransactionTests(PostgresServer postgres) : IClass
     [MemberData(nameof(Stores))]
     public async Task Committed_the_rows_and_the_record_are_there_and_all_receive_the_receipt(string kind)
     {
-        using IdempotencyGate gate = new(await OpenAsync(kind)), elsewhere = new(await OpenAsync(kind), new() { WhenInFlight = WhenInFlight.Refuse });
+        using IdempotencyGate gate = new(await OpenAsync(kind)), elsewhere = new(await OpenAsync(kind), new() { WhenInFlight = WhenInFlight.Reject });
         (IdempotencyId id, string row) = NewOperation();
         await using IdempotencyClaim claim = (await gate.EnterAsync(id, default)).Claim!;
         await using DbConnection connection = await ConnectAsync(kind);
         await using DbTransaction transaction = await connection.BeginTransactionAsync();
         await InsertAsync(transaction, row);
-        Task<IdempotencyEntry> waiting = gate.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> waiting = gate.EnterAsync(id, default).AsTask();
 
         (await claim.CompleteInAsync(transaction, IdempotencyPayloadKind.Value, Receipt)).Should().Be(IdempotencyFinish.Kept);
-        (await elsewhere.EnterAsync(id, default)).Answer.Should().Be(IdempotencyAnswer.Busy, "a duplicate that meets the open transaction is answered");
+        (await elsewhere.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "a duplicate that meets the open transaction is answered");
         await transaction.CommitAsync();
         claim.Committed();
 
@@ -68,7 +68,7 @@ public sealed class CompleteInTransactionTests(PostgresServer postgres) : IClass
         (IdempotencyId id, string row) = NewOperation();
         await using IdempotencyClaim claim = (await gate.EnterAsync(id, default)).Claim!;
         (await store.RenewAsync(id, claim.Fence, TimeSpan.FromMicroseconds(1))).Should().BeTrue();
-        AcquireAnswer successor;
+        AcquireResult successor;
         do successor = await store.TryAcquireAsync(new() { Id = id, Nonce = Guid.NewGuid(), Lease = TimeSpan.FromMinutes(1), Retention = TimeSpan.FromMinutes(1), MaxAttempts = 9 });
         while (successor.Status != AcquireStatus.Acquired);
         await using DbConnection connection = await ConnectAsync(kind);

@@ -11,7 +11,7 @@ internal enum Fault
     None,
 
     /// <summary>New connections are reset at once; open ones go on.</summary>
-    Refuse,
+    Reject,
 
     /// <summary>Bytes of both directions are held as long as this lasts, and delivered afterwards.</summary>
     BlackHole,
@@ -100,7 +100,7 @@ internal sealed class FaultProxy : IAsyncDisposable
             }
 
             Relay relay = new(this, client);
-            if (Fault == Fault.Refuse)
+            if (Fault == Fault.Reject)
             {
                 relay.Abort();
                 Strike();

@@ -25,12 +25,12 @@ internal static class LostStep
             fence = (await witness.TryAcquireAsync(first)).Fence;
         }
 
-        if (step == "replay") await witness.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long);
+        if (step == "replay") await witness.CompleteAsync(id, fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long);
         Func<Task<string>> ask = step switch
         {
             "acquire" or "take over" or "replay" => async () => Shown(await store.TryAcquireAsync(request)),
             "renew" => async () => $"{await store.RenewAsync(id, fence, Long)}",
-            "complete" => async () => $"{await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, new byte[] { 7 }, Long)}",
+            "complete" => async () => $"{await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)}",
             "release" => async () => $"{await store.ReleaseAsync(id, fence)}",
             "peek" => async () => $"{(await store.PeekAsync(id)).State}",
             _ => async () => $"{await store.PurgeAsync(10) >= 0}",
@@ -62,7 +62,7 @@ internal static class LostStep
         if (step == "release") (await witness.TryAcquireAsync(request)).Status.Should().Be(AcquireStatus.Acquired);
     }
 
-    private static string Shown(in AcquireAnswer answer) => $"{answer.Status} {answer.Fence} {answer.Attempt} {Convert.ToHexString(answer.Payload.Span)}";
+    private static string Shown(in AcquireResult answer) => $"{answer.Status} {answer.Fence} {answer.Attempt} {Convert.ToHexString(answer.Payload.Span)}";
 
     private static async Task WarmAsync(IIdempotencyStore store, IdempotencyId id)
     {
@@ -71,7 +71,7 @@ internal static class LostStep
         await store.RenewAsync(id, fence, Long);
         await store.ReleaseAsync(id, fence);
         fence = (await store.TryAcquireAsync(request)).Fence;
-        await store.CompleteAsync(id, fence, IdempotencyEnding.Completed, default, Long);
+        await store.CompleteAsync(id, fence, IdempotencyCompletion.Completed, default, Long);
         await store.PeekAsync(id);
     }
 }

@@ -125,7 +125,7 @@ public sealed class PostgresServer : IAsyncLifetime
         ServerProcess.Run(first, rest);
     }
 
-    /// <summary>PostgreSQL refuses to run as root.</summary>
+    /// <summary>PostgreSQL rejects to run as root.</summary>
     private static (string Program, string[] Arguments) Command(string program, params string[] arguments)
     {
         string found = ServerProcess.Find(program, "postgresql", InstalledFolders());

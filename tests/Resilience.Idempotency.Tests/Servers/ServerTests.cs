@@ -53,7 +53,7 @@ public sealed class ServerTests
 
     [Fact]
     [Requires(Tool.Redis)]
-    public async Task The_proxy_passes_holds_cuts_loses_resets_and_refuses()
+    public async Task The_proxy_passes_holds_cuts_loses_resets_and_rejects()
     {
         RedisServer server = new();
         try
@@ -76,7 +76,7 @@ public sealed class ServerTests
             await FluentActions.Awaiting(() => TalkAsync(proxy.Port, "INCR a\r\n", ":3\r\n")).Should().ThrowAsync<IOException>();
             proxy.Fault = Fault.CutReply;
             await FluentActions.Awaiting(() => TalkAsync(proxy.Port, "GET a\r\n", "$1\r\n2\r\n")).Should().ThrowAsync<IOException>();
-            proxy.Fault = Fault.Refuse;
+            proxy.Fault = Fault.Reject;
             await FluentActions.Awaiting(() => TalkAsync(proxy.Port, "GET a\r\n", "")).Should().ThrowAsync<Exception>()
                 .Where(e => e is IOException || e is SocketException); // while connecting, or just after
             proxy.Fault = Fault.None;

@@ -53,32 +53,32 @@ public sealed class SteppedClockTests
     {
         IdempotencyId done = NewId(), held = NewId(), late = NewId();
         long doneFence = (await store.TryAcquireAsync(Ask(done))).Fence;
-        (await store.CompleteAsync(done, doneFence, IdempotencyEnding.Completed, new byte[] { 7 }, Day)).Should().BeTrue();
-        AcquireAnswer holder = await store.TryAcquireAsync(Ask(held));
+        (await store.CompleteAsync(done, doneFence, IdempotencyCompletion.Completed, new byte[] { 7 }, Day)).Should().BeTrue();
+        AcquireResult holder = await store.TryAcquireAsync(Ask(held));
 
         await SetAsync(-Hour);
         await ExpectDoneAsync();
         (await store.TryAcquireAsync(Ask(held))).Status.Should().Be(AcquireStatus.InFlight, "set back, a lease lasts longer");
-        AcquireAnswer before = await store.TryAcquireAsync(Ask(late) with { Lease = TimeSpan.FromMicroseconds(1) });
+        AcquireResult before = await store.TryAcquireAsync(Ask(late) with { Lease = TimeSpan.FromMicroseconds(1) });
         (await store.TryAcquireAsync(Ask(late))).Fence.Should().BeGreaterThan(before.Fence);
         (await store.RenewAsync(held, holder.Fence, Lease)).Should().BeTrue();
-        (await store.CompleteAsync(held, holder.Fence, IdempotencyEnding.Completed, new byte[] { 8 }, Day)).Should().BeTrue("its owner is not disturbed");
+        (await store.CompleteAsync(held, holder.Fence, IdempotencyCompletion.Completed, new byte[] { 8 }, Day)).Should().BeTrue("its owner is not disturbed");
 
         await SetAsync(TimeSpan.Zero);
         await ExpectDoneAsync();
         (await store.TryAcquireAsync(Ask(held))).Payload.ToArray().Should().Equal(8);
         IdempotencyId running = NewId();
-        AcquireAnswer first = await store.TryAcquireAsync(Ask(running));
+        AcquireResult first = await store.TryAcquireAsync(Ask(running));
 
         await SetAsync(Hour);
         await ExpectDoneAsync();
-        AcquireAnswer second = await store.TryAcquireAsync(Ask(running));
+        AcquireResult second = await store.TryAcquireAsync(Ask(running));
         (second.Status, second.Attempt).Should().Be(
             (AcquireStatus.Acquired, 2), "set forward, a lease ends as if its time had passed: whoever takes over is told so");
         second.Fence.Should().BeGreaterThan(first.Fence);
         (await store.RenewAsync(running, first.Fence, Lease)).Should().BeFalse("the former owner hears that it lost");
-        (await store.CompleteAsync(running, second.Fence, IdempotencyEnding.Completed, new byte[] { 2 }, Day)).Should().BeTrue();
-        (await store.CompleteAsync(running, first.Fence, IdempotencyEnding.Completed, new byte[] { 1 }, Day)).Should().BeFalse("one outcome is kept");
+        (await store.CompleteAsync(running, second.Fence, IdempotencyCompletion.Completed, new byte[] { 2 }, Day)).Should().BeTrue();
+        (await store.CompleteAsync(running, first.Fence, IdempotencyCompletion.Completed, new byte[] { 1 }, Day)).Should().BeFalse("one outcome is kept");
 
         await SetAsync(TimeSpan.Zero);
         await ExpectDoneAsync();
@@ -92,7 +92,7 @@ public sealed class SteppedClockTests
 
         async Task ExpectDoneAsync()
         {
-            AcquireAnswer answer = await store.TryAcquireAsync(Ask(done));
+            AcquireResult answer = await store.TryAcquireAsync(Ask(done));
             answer.Status.Should().Be(AcquireStatus.Completed);
             answer.Payload.ToArray().Should().Equal(7);
         }

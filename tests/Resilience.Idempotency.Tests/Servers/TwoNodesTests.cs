@@ -32,29 +32,29 @@ public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : 
         IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
         IdempotencyClaim claim = (await first.EnterAsync(id, default)).Claim!;
 
-        Task<IdempotencyEntry> retry = second.EnterAsync(id, default).AsTask();
+        Task<IdempotencyResult> retry = second.EnterAsync(id, default).AsTask();
         await lookedTwice.Task.WaitAsync(Patience); // it was told that the first is at it, and follows
         retry.IsCompleted.Should().BeFalse();
         (await claim.CompleteAsync(IdempotencyPayloadKind.Value, "receipt"u8.ToArray())).Should().Be(IdempotencyFinish.Kept);
 
-        IdempotencyEntry answer = await retry.WaitAsync(Patience);
-        answer.Answer.Should().Be(IdempotencyAnswer.Replayed);
+        IdempotencyResult answer = await retry.WaitAsync(Patience);
+        answer.Status.Should().Be(IdempotencyStatus.Replayed);
         answer.Content.ToArray().Should().Equal("receipt"u8.ToArray());
     }
 
     [Theory]
     [MemberData(nameof(Stores))]
-    public async Task Who_is_refused_while_the_owner_is_alive_is_told_to_come_back_soon_and_not_when_its_lease_ends(string kind)
+    public async Task Who_is_rejected_while_the_owner_is_alive_is_told_to_come_back_soon_and_not_when_its_lease_ends(string kind)
     {
-        IdempotencyOptions refuse = new() { WhenInFlight = WhenInFlight.Refuse };
-        using IdempotencyGate first = new(await OpenAsync(kind)), second = new(await OpenAsync(kind), refuse);
+        IdempotencyOptions reject = new() { WhenInFlight = WhenInFlight.Reject };
+        using IdempotencyGate first = new(await OpenAsync(kind)), second = new(await OpenAsync(kind), reject);
         IdempotencyId id = IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
         await using IdempotencyClaim claim = (await first.EnterAsync(id, default)).Claim!;
 
-        IdempotencyEntry refused = await second.EnterAsync(id, default);
+        IdempotencyResult rejected = await second.EnterAsync(id, default);
 
-        refused.Answer.Should().Be(IdempotencyAnswer.Busy);
-        refused.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5)).And.BeLessThan(refuse.Lease / 2);
+        rejected.Status.Should().Be(IdempotencyStatus.Busy);
+        rejected.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5)).And.BeLessThan(reject.Lease / 2);
         (await second.ReadOutcomeAsync(id, default)).RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5));
     }
 

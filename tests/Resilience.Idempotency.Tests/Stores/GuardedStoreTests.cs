@@ -20,30 +20,30 @@ public sealed class GuardedStoreTests
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Counting(() => passed++)).Build();
         GuardedIdempotencyStore store = new(memory, pipeline);
         store.Traits.Should().BeSameAs(memory.Traits);
-        AcquireAnswer claim = await store.TryAcquireAsync(Request);
+        AcquireResult claim = await store.TryAcquireAsync(Request);
         (await store.RenewAsync(_id, claim.Fence, Hour)).Should().BeTrue();
         (await store.PeekAsync(_id)).State.Should().Be(IdempotencyState.InProgress);
         (await store.ReleaseAsync(_id, claim.Fence)).Should().BeTrue();
-        AcquireAnswer second = await store.TryAcquireAsync(Request);
-        (await store.CompleteAsync(_id, second.Fence, IdempotencyEnding.Completed, "done"u8.ToArray(), Hour)).Should().BeTrue();
+        AcquireResult second = await store.TryAcquireAsync(Request);
+        (await store.CompleteAsync(_id, second.Fence, IdempotencyCompletion.Completed, "done"u8.ToArray(), Hour)).Should().BeTrue();
         _time.Advance(2 * Hour);
         (await store.PurgeAsync(10)).Should().Be(1);
         passed.Should().Be(7);
     }
 
     [Fact]
-    public async Task A_refusal_and_a_timeout_of_the_pipeline_are_a_store_that_cannot_be_asked()
+    public async Task A_rejection_and_a_timeout_of_the_pipeline_are_a_store_that_cannot_be_asked()
     {
         CircuitBreaker breaker = new(new());
         breaker.Isolate();
-        GuardedIdempotencyStore refused = new(new InMemoryIdempotencyStore(), new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build());
-        (await refused.Awaiting(s => s.PeekAsync(_id).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
+        GuardedIdempotencyStore rejected = new(new InMemoryIdempotencyStore(), new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build());
+        (await rejected.Awaiting(s => s.PeekAsync(_id).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
             .Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Unavailable && e.InnerException is CircuitOpenException);
 
         UnrulyStore hanging = new(new InMemoryIdempotencyStore()) { Before = _ => new TaskCompletionSource().Task };
         ResiliencePipeline timed = new ResiliencePipelineBuilder { TimeProvider = _time }
             .AddTimeout(new TimeoutOptions { Timeout = TimeSpan.FromSeconds(1), AbandonAfter = TimeSpan.Zero }).Build();
-        Task<PeekAnswer> asking = new GuardedIdempotencyStore(hanging, timed).PeekAsync(_id).AsTask();
+        Task<PeekResult> asking = new GuardedIdempotencyStore(hanging, timed).PeekAsync(_id).AsTask();
         while (!asking.IsCompleted)
         {
             _time.Advance(TimeSpan.FromSeconds(1));
@@ -67,18 +67,18 @@ public sealed class GuardedStoreTests
         InMemoryIdempotencyStore store = new(timeProvider: _time);
         CancellationToken left = new(canceled: true);
         await store.Awaiting(s => s.TryAcquireAsync(Request, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
-        AcquireAnswer claim = await store.TryAcquireAsync(Request);
+        AcquireResult claim = await store.TryAcquireAsync(Request);
         await store.Awaiting(s => s.RenewAsync(_id, claim.Fence, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
-        await store.Awaiting(s => s.CompleteAsync(_id, claim.Fence, IdempotencyEnding.Completed, default, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        await store.Awaiting(s => s.CompleteAsync(_id, claim.Fence, IdempotencyCompletion.Completed, default, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.ReleaseAsync(_id, claim.Fence, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.PeekAsync(_id, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
-        (await store.PeekAsync(_id)).Should().Match<PeekAnswer>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
+        (await store.PeekAsync(_id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
         _time.Advance(2 * Hour);
         (await store.PurgeAsync(10, left)).Should().Be(0);
         (await store.PurgeAsync(10)).Should().Be(1);
         IdempotencyId nobody = Kit.NewId();
         (await store.RenewAsync(nobody, 1, Hour)).Should().BeFalse();
-        (await store.CompleteAsync(nobody, 1, IdempotencyEnding.Completed, default, Hour)).Should().BeFalse();
+        (await store.CompleteAsync(nobody, 1, IdempotencyCompletion.Completed, default, Hour)).Should().BeFalse();
         (await store.ReleaseAsync(nobody, 1)).Should().BeFalse();
         (await store.PeekAsync(nobody)).State.Should().Be(IdempotencyState.Absent);
     }
@@ -87,11 +87,11 @@ public sealed class GuardedStoreTests
     public async Task With_nothing_but_claims_there_is_nothing_to_forget()
     {
         InMemoryIdempotencyStore store = new(new() { MaxRecords = 2, WhenFull = WhenStoreIsFull.EvictOldestCompleted }, _time);
-        AcquireAnswer first = await store.TryAcquireAsync(Request);
+        AcquireResult first = await store.TryAcquireAsync(Request);
         await store.TryAcquireAsync(Request with { Id = Kit.NewId() });
         (await store.Awaiting(s => s.TryAcquireAsync(Request with { Id = Kit.NewId() }).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
             .Which.Fault.Should().Be(IdempotencyStoreFault.Full);
-        await store.CompleteAsync(_id, first.Fence, IdempotencyEnding.Completed, default, Hour);
+        await store.CompleteAsync(_id, first.Fence, IdempotencyCompletion.Completed, default, Hour);
         (await store.TryAcquireAsync(Request with { Id = Kit.NewId() })).Status.Should().Be(AcquireStatus.Acquired);
         store.Evicted.Should().Be(1);
     }

@@ -25,18 +25,18 @@ public abstract class HostileRecordTests
             foreach (WhenStoreFails whenStoreFails in Enum.GetValues<WhenStoreFails>())
             {
                 IdempotencyKey key = IdempotencyKey.Shared(Guid.NewGuid().ToString());
-                AcquireAnswer claim = await Store.TryAcquireAsync(new() { Id = key.ToId(), Nonce = Guid.NewGuid(), Lease = Hour, Retention = Hour, MaxAttempts = 5 });
-                await Store.CompleteAsync(key.ToId(), claim.Fence, IdempotencyEnding.Completed, stored, Hour);
+                AcquireResult claim = await Store.TryAcquireAsync(new() { Id = key.ToId(), Nonce = Guid.NewGuid(), Lease = Hour, Retention = Hour, MaxAttempts = 5 });
+                await Store.CompleteAsync(key.ToId(), claim.Fence, IdempotencyCompletion.Completed, stored, Hour);
                 using IdempotencyGate gate = new(Store, new() { WhenStoreFails = whenStoreFails });
                 bool hasRun = false;
 
-                IdempotencyRefusedException refused = (await FluentActions.Awaiting(() => gate.GetOrAddAsync(key, (_, _) =>
+                IdempotencyRejectedException rejected = (await FluentActions.Awaiting(() => gate.GetOrAddAsync(key, (_, _) =>
                 {
                     hasRun = true;
                     return new ValueTask<string>("again");
-                }).AsTask()).Should().ThrowAsync<IdempotencyRefusedException>()).Which;
+                }).AsTask()).Should().ThrowAsync<IdempotencyRejectedException>()).Which;
 
-                refused.Why.Should().Be(IdempotencyRefusalReason.Unreadable, Convert.ToHexString(stored));
+                rejected.Why.Should().Be(IdempotencyRejectionReason.Unreadable, Convert.ToHexString(stored));
                 hasRun.Should().BeFalse();
             }
         }

@@ -23,9 +23,9 @@ public sealed class InMemorySlabsTests
 
     private static void Keep(InMemoryIdempotencyStore store, int i, ReadOnlyMemory<byte> payload)
     {
-        AcquireAnswer claim = store.TryAcquireAsync(Request(i)).Result;
+        AcquireResult claim = store.TryAcquireAsync(Request(i)).Result;
         claim.Status.Should().Be(AcquireStatus.Acquired);
-        store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, payload, Minute).Result.Should().BeTrue();
+        store.CompleteAsync(Id(i), claim.Fence, IdempotencyCompletion.Completed, payload, Minute).Result.Should().BeTrue();
     }
 
     private static byte[] PayloadOf(int i, int length)
@@ -52,8 +52,8 @@ public sealed class InMemorySlabsTests
             for (int i = 0; i < 1000; i++)
             {
                 AcquireRequest request = Request(key++);
-                AcquireAnswer claim = store.TryAcquireAsync(request).Result;
-                _ = store.CompleteAsync(request.Id, claim.Fence, IdempotencyEnding.Completed, payload, Minute).Result;
+                AcquireResult claim = store.TryAcquireAsync(request).Result;
+                _ = store.CompleteAsync(request.Id, claim.Fence, IdempotencyCompletion.Completed, payload, Minute).Result;
             }
 
             if (round >= 20) allocated += GC.GetAllocatedBytesForCurrentThread() - before; // until then it grows
@@ -93,14 +93,14 @@ public sealed class InMemorySlabsTests
     public void Payloads_of_every_length_come_back_byte_for_byte_and_stay_when_their_room_is_used_again()
     {
         InMemoryIdempotencyStore store = new(new(), _time);
-        int[] lengths = [.. Enumerable.Range(0, 200), .. Enumerable.Range(InMemoryPayloads.MostInCells - 130, 260), 100_000];
+        int[] lengths = [.. Enumerable.Range(0, 200), .. Enumerable.Range(InMemoryPayloads.MaxInCells - 130, 260), 100_000];
         List<(int Key, ReadOnlyMemory<byte> Content)> replayed = [];
         for (int round = 0; round < 3; round++)
         {
             for (int i = 0; i < lengths.Length; i++) Keep(store, (round * 1000) + i, PayloadOf((round * 1000) + i, lengths[i]));
             for (int i = 0; i < lengths.Length; i++)
             {
-                AcquireAnswer answer = store.TryAcquireAsync(Request((round * 1000) + i)).Result;
+                AcquireResult answer = store.TryAcquireAsync(Request((round * 1000) + i)).Result;
                 answer.Status.Should().Be(AcquireStatus.Completed);
                 replayed.Add(((round * 1000) + i, answer.Payload));
             }
@@ -125,9 +125,9 @@ public sealed class InMemorySlabsTests
                 for (int i = 0; i < 5000; i++)
                 {
                     int key = random.Next(300), length = key * 7 % 1500;
-                    AcquireAnswer answer = store.TryAcquireAsync(Request(key) with { Nonce = new(thread + 1, 0, 0, new byte[8]) }).Result;
+                    AcquireResult answer = store.TryAcquireAsync(Request(key) with { Nonce = new(thread + 1, 0, 0, new byte[8]) }).Result;
                     if (answer.Status == AcquireStatus.Acquired)
-                        _ = store.CompleteAsync(Id(key), answer.Fence, IdempotencyEnding.Completed, PayloadOf(key, length), Minute * (1 + (key % 4))).Result;
+                        _ = store.CompleteAsync(Id(key), answer.Fence, IdempotencyCompletion.Completed, PayloadOf(key, length), Minute * (1 + (key % 4))).Result;
                     if (answer.Status == AcquireStatus.Completed)
                     {
                         Interlocked.Increment(ref replays);
@@ -182,20 +182,20 @@ public sealed class InMemorySlabsTests
             {
                 Slabs<Cell> slabs = new(2);
                 Dictionary<int, int> taken = [];
-                int value = 0, most = 0;
+                int value = 0, max = 0;
                 foreach ((int which, int what) in history)
                 {
                     if (what == 5)
                     {
                         slabs.Reserve(which % 5);
-                        most = Math.Max(most, taken.Count + (which % 5));
+                        max = Math.Max(max, taken.Count + (which % 5));
                     }
                     else if (what > 1 || taken.Count == 0)
                     {
                         int number = slabs.Take();
                         slabs[number].Value = ++value;
                         if (number == 0 || !taken.TryAdd(number, value)) return false;
-                        most = Math.Max(most, taken.Count);
+                        max = Math.Max(max, taken.Count);
                     }
                     else
                     {
@@ -205,7 +205,7 @@ public sealed class InMemorySlabsTests
                     }
 
                     if (taken.Any(one => slabs[one.Key].Value != one.Value)) return false;
-                    if (slabs.Capacity < taken.Count || slabs.Capacity > most + 8) return false;
+                    if (slabs.Capacity < taken.Count || slabs.Capacity > max + 8) return false;
                 }
 
                 foreach (int number in taken.Keys) slabs.Free(number);

@@ -18,8 +18,8 @@ public sealed class InMemoryStoreTests
 
     private static async Task DoAsync(InMemoryIdempotencyStore store, int i, int bytes = 0)
     {
-        AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(i)));
-        (await store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, new byte[bytes], Hour)).Should().BeTrue();
+        AcquireResult claim = await store.TryAcquireAsync(Request(Id(i)));
+        (await store.CompleteAsync(Id(i), claim.Fence, IdempotencyCompletion.Completed, new byte[bytes], Hour)).Should().BeTrue();
     }
 
     private InMemoryIdempotencyStore NewStore(Action<InMemoryIdempotencyOptions>? configure = null)
@@ -30,7 +30,7 @@ public sealed class InMemoryStoreTests
     }
 
     [Fact]
-    public async Task A_full_store_refuses_new_keys_and_forgets_nothing()
+    public async Task A_full_store_rejects_new_keys_and_forgets_nothing()
     {
         InMemoryIdempotencyStore store = NewStore(o => o.MaxRecords = 100);
         for (int i = 0; i < 100; i++) await DoAsync(store, i);
@@ -83,12 +83,12 @@ public sealed class InMemoryStoreTests
         for (int i = 0; i < 200_000; i++)
         {
             IdempotencyId id = Id(i);
-            AcquireAnswer claim = await store.TryAcquireAsync(Request(id) with { Retention = TimeSpan.FromMinutes(10), Lease = TimeSpan.FromSeconds(30) });
+            AcquireResult claim = await store.TryAcquireAsync(Request(id) with { Retention = TimeSpan.FromMinutes(10), Lease = TimeSpan.FromSeconds(30) });
             switch (i % 10)
             {
                 case 0: break; // crashed
                 case 1: await store.ReleaseAsync(id, claim.Fence); break;
-                default: await store.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, default, TimeSpan.FromMinutes(10)); break;
+                default: await store.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, default, TimeSpan.FromMinutes(10)); break;
             }
 
             _time.Advance(TimeSpan.FromMilliseconds(100)); // 6,000 keys live
@@ -104,8 +104,8 @@ public sealed class InMemoryStoreTests
         for (int i = 0; i < 1000; i++)
         {
             TimeSpan kept = i % 10 == 0 ? Hour : TimeSpan.FromMinutes(1);
-            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
-            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, default, kept);
+            AcquireResult claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
+            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyCompletion.Completed, default, kept);
         }
 
         _time.Advance(TimeSpan.FromMinutes(1));
@@ -124,8 +124,8 @@ public sealed class InMemoryStoreTests
         for (int i = 0; i < fences.Length; i++) fences[i] = (await store.TryAcquireAsync(Request(Id(-1 - i), kept) with { Retention = kept })).Fence;
         for (int i = 0; i < 6000; i++)
         {
-            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
-            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyEnding.Completed, default, kept);
+            AcquireResult claim = await store.TryAcquireAsync(Request(Id(i), kept) with { Retention = kept });
+            await store.CompleteAsync(Id(i), claim.Fence, IdempotencyCompletion.Completed, default, kept);
             _time.Advance(TimeSpan.FromMilliseconds(100)); // 100 keys live
             if (i % 50 != 0) continue;
             for (int k = 0; k < fences.Length; k++) (await store.RenewAsync(Id(-1 - k), fences[k], kept)).Should().BeTrue();
@@ -142,7 +142,7 @@ public sealed class InMemoryStoreTests
         long fence = 0;
         for (int i = 0; i < 1000; i++)
         {
-            AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(1), moment) with { Retention = moment });
+            AcquireResult claim = await store.TryAcquireAsync(Request(Id(1), moment) with { Retention = moment });
             claim.Fence.Should().BeGreaterThan(fence);
             fence = claim.Fence;
             if (i < 999) await store.ReleaseAsync(Id(1), fence);
@@ -159,7 +159,7 @@ public sealed class InMemoryStoreTests
     public async Task A_wall_clock_that_is_set_ends_no_lease()
     {
         InMemoryIdempotencyStore store = NewStore();
-        AcquireAnswer claim = await store.TryAcquireAsync(Request(Id(1), TimeSpan.FromMinutes(1)));
+        AcquireResult claim = await store.TryAcquireAsync(Request(Id(1), TimeSpan.FromMinutes(1)));
 
         _time.StepWallClock(TimeSpan.FromDays(2));
         (await store.TryAcquireAsync(Request(Id(1)))).Status.Should().Be(AcquireStatus.InFlight);
@@ -223,7 +223,7 @@ public sealed class InMemoryStoreTests
         switch (what)
         {
             case <= 2:
-                AcquireAnswer answer = store.TryAcquireAsync(new()
+                AcquireResult answer = store.TryAcquireAsync(new()
                 {
                     Id = id,
                     Fingerprint = Fingerprint.Of($"{variant}"),
@@ -232,7 +232,7 @@ public sealed class InMemoryStoreTests
                     Retention = span * 2,
                     MaxAttempts = 3,
                 }).AsTask().Result;
-                string shown = $"{answer.Status} {answer.Attempt} {answer.RetryAfter} {answer.Ending} {Convert.ToHexString(answer.Payload.Span)}";
+                string shown = $"{answer.Status} {answer.Attempt} {answer.RetryAfter} {answer.Completion} {Convert.ToHexString(answer.Payload.Span)}";
                 if (answer.Status != AcquireStatus.Acquired) return shown;
                 bool isLargest = answer.Fence > fences.Max();
                 fences.Add(answer.Fence);
@@ -240,11 +240,11 @@ public sealed class InMemoryStoreTests
             case 3:
                 return $"{store.RenewAsync(id, fence, span).AsTask().Result}";
             case 4:
-                return $"{store.CompleteAsync(id, fence, (IdempotencyEnding)(1 + variant), new byte[] { (byte)which }, span).AsTask().Result}";
+                return $"{store.CompleteAsync(id, fence, (IdempotencyCompletion)(1 + variant), new byte[] { (byte)which }, span).AsTask().Result}";
             case 5:
                 return $"{store.ReleaseAsync(id, fence).AsTask().Result}";
             default:
-                PeekAnswer seen = store.PeekAsync(id).AsTask().Result;
+                PeekResult seen = store.PeekAsync(id).AsTask().Result;
                 return $"{seen.State} {seen.RetryAfter}";
         }
     }

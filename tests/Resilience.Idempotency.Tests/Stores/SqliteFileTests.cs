@@ -61,7 +61,7 @@ public sealed class SqliteFileTests : IDisposable
     [InlineData("format 2", false)]
     [InlineData("format 17", false)]
     [InlineData("", true)]
-    public async Task A_table_of_a_newer_format_is_refused_in_one_sentence(string format, bool works)
+    public async Task A_table_of_a_newer_format_is_rejected_in_one_sentence(string format, bool works)
     {
         string schema = new SqliteIdempotencyStore($"Data Source={_file}").Schema;
         await using (SqliteConnection other = new($"Data Source={_file};Pooling=false"))
@@ -87,8 +87,8 @@ public sealed class SqliteFileTests : IDisposable
         for (int i = 0; i < 3; i++)
         {
             AcquireRequest request = Ask();
-            AcquireAnswer claim = await store.TryAcquireAsync(request);
-            (await store.CompleteAsync(request.Id, claim.Fence, IdempotencyEnding.Completed, new byte[100], request.Retention)).Should().BeTrue();
+            AcquireResult claim = await store.TryAcquireAsync(request);
+            (await store.CompleteAsync(request.Id, claim.Fence, IdempotencyCompletion.Completed, new byte[100], request.Retention)).Should().BeTrue();
             await using SqliteConnection other = new($"Data Source={_file};Pooling=false");
             await other.OpenAsync();
             await using SqliteCommand checkpoint = new("PRAGMA wal_checkpoint(TRUNCATE)", other);

@@ -30,7 +30,7 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         [
             ("acquire", async () => $"{(await store.TryAcquireAsync(Request(free))).Status}"),
             ("renew", async () => $"{await store.RenewAsync(renewed, first, Hour)}"),
-            ("complete", async () => $"{await store.CompleteAsync(completed, second, IdempotencyEnding.Completed, new byte[] { 7 }, Hour)}"),
+            ("complete", async () => $"{await store.CompleteAsync(completed, second, IdempotencyCompletion.Completed, new byte[] { 7 }, Hour)}"),
             ("release", async () => $"{await store.ReleaseAsync(released, third)}"),
             ("peek", async () => $"{(await store.PeekAsync(renewed)).State}"),
             ("purge", async () => $"{await store.PurgeAsync(10)}"),
@@ -62,14 +62,14 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         SqliteStoreTests.LimitPages(store); // a limit on the number of pages stands for the disk: SQLite answers with the same error, 13
 
         int done = 1;
-        IdempotencyRefusedException refused = (await FluentActions.Awaiting(async () =>
+        IdempotencyRejectedException rejected = (await FluentActions.Awaiting(async () =>
         {
             for (; done < 1000; done++) await ChargeAsync(done);
-        }).Should().ThrowAsync<IdempotencyRefusedException>()).Which;
+        }).Should().ThrowAsync<IdempotencyRejectedException>()).Which;
 
-        refused.Why.Should().Be(IdempotencyRefusalReason.StoreUnavailable);
-        refused.Message.Should().Contain("Error 13");
-        executions.Should().Be(done, "what is refused is not executed");
+        rejected.Why.Should().Be(IdempotencyRejectionReason.StoreUnavailable);
+        rejected.Message.Should().Contain("Error 13");
+        executions.Should().Be(done, "what is rejected is not executed");
         await using SqliteIdempotencyStore again = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString });
         using IdempotencyGate other = new(again);
         for (int i = 0; i < done; i++)
@@ -82,9 +82,9 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         ManualTime time = new();
         await using SqliteIdempotencyStore store = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString }, time);
         IdempotencyId open = NewId(), done = NewId(), free = NewId();
-        AcquireAnswer claim = await store.TryAcquireAsync(Request(open, TimeSpan.FromMinutes(1)) with { Retention = TimeSpan.FromDays(2) });
-        await store.CompleteAsync(done, (await store.TryAcquireAsync(Request(done))).Fence, IdempotencyEnding.Completed, new byte[] { 7 }, TimeSpan.FromDays(2));
-        AcquireAnswer given = await store.TryAcquireAsync(Request(free));
+        AcquireResult claim = await store.TryAcquireAsync(Request(open, TimeSpan.FromMinutes(1)) with { Retention = TimeSpan.FromDays(2) });
+        await store.CompleteAsync(done, (await store.TryAcquireAsync(Request(done))).Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, TimeSpan.FromDays(2));
+        AcquireResult given = await store.TryAcquireAsync(Request(free));
         await store.ReleaseAsync(free, given.Fence);
 
         time.StepWallClock(TimeSpan.FromHours(-1));
@@ -94,10 +94,10 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         (await store.RenewAsync(open, claim.Fence, TimeSpan.FromMinutes(1))).Should().BeTrue();
 
         time.StepWallClock(TimeSpan.FromHours(2));
-        AcquireAnswer next = await store.TryAcquireAsync(Request(open));
+        AcquireResult next = await store.TryAcquireAsync(Request(open));
         (next.Status, next.Attempt).Should().Be((AcquireStatus.Acquired, 2), "a second execution is a takeover, and says so");
         next.Fence.Should().BeGreaterThan(claim.Fence);
-        (await store.CompleteAsync(open, claim.Fence, IdempotencyEnding.Completed, default, Hour)).Should().BeFalse();
+        (await store.CompleteAsync(open, claim.Fence, IdempotencyCompletion.Completed, default, Hour)).Should().BeFalse();
         (await store.TryAcquireAsync(Request(done))).Payload.ToArray().Should().Equal(7);
     }
 }

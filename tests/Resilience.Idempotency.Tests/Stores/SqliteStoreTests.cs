@@ -75,19 +75,19 @@ public sealed class SqliteStoreTests : IAsyncLifetime
     {
         IdempotencyId id = NewId();
         SqliteIdempotencyStore first = new(_subject.ConnectionString);
-        AcquireAnswer claim = await first.TryAcquireAsync(Request(id));
-        await first.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, "receipt"u8.ToArray(), Hour);
+        AcquireResult claim = await first.TryAcquireAsync(Request(id));
+        await first.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, "receipt"u8.ToArray(), Hour);
         await first.DisposeAsync();
 
         await using SqliteIdempotencyStore second = new(_subject.ConnectionString);
-        AcquireAnswer answer = await second.TryAcquireAsync(Request(id));
+        AcquireResult answer = await second.TryAcquireAsync(Request(id));
 
         answer.Status.Should().Be(AcquireStatus.Completed);
         answer.Payload.ToArray().Should().Equal("receipt"u8.ToArray());
     }
 
     [Fact]
-    public async Task The_deed_and_its_record_are_committed_together()
+    public async Task The_operation_and_its_record_are_committed_together()
     {
         SqliteIdempotencyStore store = (SqliteIdempotencyStore)await _subject.OpenAsync();
         IdempotencyId id = NewId();
@@ -105,9 +105,9 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         (await store.PeekAsync(id)).State.Should().Be(IdempotencyState.Absent, "what was rolled back never was");
         using (SqliteTransaction committed = connection.BeginTransaction(deferred: false))
         {
-            AcquireAnswer claim = store.TryAcquire(committed, Request(id));
+            AcquireResult claim = store.TryAcquire(committed, Request(id));
             Execute(connection, "INSERT INTO ledger VALUES (7)", committed);
-            store.Complete(committed, id, claim.Fence, IdempotencyEnding.Completed, "paid"u8.ToArray(), Hour).Should().BeTrue();
+            store.Complete(committed, id, claim.Fence, IdempotencyCompletion.Completed, "paid"u8.ToArray(), Hour).Should().BeTrue();
             committed.Commit();
         }
 
@@ -122,17 +122,17 @@ public sealed class SqliteStoreTests : IAsyncLifetime
     {
         SqliteIdempotencyStore store = (SqliteIdempotencyStore)await _subject.OpenAsync();
         IdempotencyId id = NewId();
-        AcquireAnswer claim = await store.TryAcquireAsync(Request(id));
+        AcquireResult claim = await store.TryAcquireAsync(Request(id));
 
         // A limit on the number of pages stands for the disk: SQLite answers with the same error, 13.
         await using SqliteIdempotencyStore full = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString, MaxPayloadBytes = 1 << 20 });
         await full.PeekAsync(id);
         LimitPages(full);
-        Func<Task> completing = () => full.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, new byte[1 << 20], Hour).AsTask();
+        Func<Task> completing = () => full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[1 << 20], Hour).AsTask();
 
         (await completing.Should().ThrowAsync<IdempotencyStoreException>()).Which.Fault.Should().Be(IdempotencyStoreFault.Full);
-        (await store.PeekAsync(id)).Should().Match<PeekAnswer>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
-        (await full.CompleteAsync(id, claim.Fence, IdempotencyEnding.Completed, "small"u8.ToArray(), Hour)).Should().BeTrue("a new connection has room again");
+        (await store.PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
+        (await full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, "small"u8.ToArray(), Hour)).Should().BeTrue("a new connection has room again");
     }
 
     internal static void LimitPages(SqliteIdempotencyStore store)
@@ -155,7 +155,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         await store.TryAcquireAsync(Request(id));
         _subject.Execute(damage, id);
 
-        Task<AcquireAnswer> damaged = store.TryAcquireAsync(Request(id)).AsTask(), healthy = store.TryAcquireAsync(Request(other)).AsTask();
+        Task<AcquireResult> damaged = store.TryAcquireAsync(Request(id)).AsTask(), healthy = store.TryAcquireAsync(Request(other)).AsTask();
 
         (await FluentActions.Awaiting(() => damaged).Should().ThrowAsync<IdempotencyStoreException>()).Which.Fault.Should().Be(IdempotencyStoreFault.Corrupt);
         (await healthy).Status.Should().Be(AcquireStatus.Acquired, "what is written together with it is not concerned");
@@ -184,7 +184,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
     [InlineData("Data Source=x.db", "a; DROP TABLE b", "Table")]
     [InlineData("Data Source=x.db", "1st", "Table")]
     [InlineData("no such word=1", "idempotency_record", "ConnectionString")]
-    public void Options_that_make_no_sense_are_refused(string connectionString, string table, string option) =>
+    public void Options_that_make_no_sense_are_rejected(string connectionString, string table, string option) =>
         FluentActions.Invoking(() => new SqliteIdempotencyStore(new SqliteIdempotencyOptions { ConnectionString = connectionString, Table = table }))
             .Should().Throw<ResilienceOptionsException>().Which.Problems.Should().ContainSingle(p => p.Option == option);
 
@@ -195,7 +195,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         await store.PeekAsync(NewId());
         long before = CountCommits();
 
-        AcquireAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 2000).Select(_ => store.TryAcquireAsync(Request(NewId())).AsTask()));
+        AcquireResult[] answers = await Task.WhenAll(Enumerable.Range(0, 2000).Select(_ => store.TryAcquireAsync(Request(NewId())).AsTask()));
 
         answers.Should().OnlyContain(a => a.Status == AcquireStatus.Acquired);
         (CountCommits() - before).Should().BeLessThan(1000, "2,000 claims do not need 2,000 commits");

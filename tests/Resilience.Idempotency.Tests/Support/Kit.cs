@@ -30,7 +30,7 @@ internal sealed class Kit : IDisposable
     /// <summary>Another process: a gate of its own before the same records.</summary>
     internal IdempotencyGate NewGate(Action<IdempotencyOptions>? configure = null, IIdempotencyStore? store = null)
     {
-        IdempotencyOptions options = new() { WhenInFlight = WhenInFlight.Refuse };
+        IdempotencyOptions options = new() { WhenInFlight = WhenInFlight.Reject };
         configure?.Invoke(options);
         return new(store ?? Store, options, Time, Randomness.Seeded(1), e =>
         {
@@ -75,7 +75,7 @@ internal sealed class Kit : IDisposable
     public void Dispose() => Gate.Dispose();
 }
 
-/// <summary>A store that does as it is told: fails before or after the deed, hangs, or lets the answer be lost.</summary>
+/// <summary>A store that does as it is told: fails before or after the operation, hangs, or lets the answer be lost.</summary>
 internal sealed class UnrulyStore(IIdempotencyStore inner) : IResolvableIdempotencyStore
 {
     internal Func<string, Task>? Before;
@@ -94,27 +94,27 @@ internal sealed class UnrulyStore(IIdempotencyStore inner) : IResolvableIdempote
         return answer;
     }
 
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
         RunAsync("acquire", () => inner.TryAcquireAsync(request, CancellationToken.None));
 
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
         RunAsync("renew", () => inner.RenewAsync(id, fence, lease, CancellationToken.None));
 
     public ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-        RunAsync("complete", () => inner.CompleteAsync(id, fence, ending, payload, retention, CancellationToken.None));
+        IdempotencyId id, long fence, IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+        RunAsync("complete", () => inner.CompleteAsync(id, fence, completion, payload, retention, CancellationToken.None));
 
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         RunAsync("release", () => inner.ReleaseAsync(id, fence, CancellationToken.None));
 
-    public ValueTask<ResolveAnswer> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
+    public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
         RunAsync("resolve", () => ((IResolvableIdempotencyStore)inner).ResolveRecordAsync(request, CancellationToken.None));
 
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) =>
         RunAsync("peek", () => inner.PeekAsync(id, CancellationToken.None));
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) =>
-        RunAsync("purge", () => Swept is { } swept ? new(swept()) : inner.PurgeAsync(most, CancellationToken.None));
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) =>
+        RunAsync("purge", () => Swept is { } swept ? new(swept()) : inner.PurgeAsync(max, CancellationToken.None));
 
     internal static Task Broken => Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "down"));
 }

@@ -121,7 +121,7 @@ public sealed class LayeringTests
     private class PlantedOpenClass;
 #pragma warning restore CA1812
 
-    private const int LongestFile = 400, LongestLine = 160;
+    private const int MaxFile = 400, MaxLine = 160;
 
     /// <summary>Whatever makes a thread wait for another one.</summary>
     private static readonly string[] Blocking =
@@ -133,10 +133,10 @@ public sealed class LayeringTests
     private static IEnumerable<string> Complaints(string file, string text)
     {
         string[] lines = text.TrimEnd('\n').Split('\n');
-        if (lines.Length > LongestFile) yield return $"{file} has {lines.Length} lines";
+        if (lines.Length > MaxFile) yield return $"{file} has {lines.Length} lines";
         for (int i = 0; i < lines.Length; i++)
         {
-            if (lines[i].Length > LongestLine) yield return $"{file}:{i + 1} is {lines[i].Length} characters long";
+            if (lines[i].Length > MaxLine) yield return $"{file}:{i + 1} is {lines[i].Length} characters long";
         }
 
         SyntaxNode root = CSharpSyntaxTree.ParseText(text).GetRoot();
@@ -178,10 +178,10 @@ public sealed class LayeringTests
     [Fact]
     public void The_check_finds_long_lines_and_files_and_leaves_comments_alone()
     {
-        Complaints("Planted.cs", "//" + new string('x', LongestLine - 1)).Should().ContainSingle();
-        Complaints("Planted.cs", "//" + new string('x', LongestLine - 2)).Should().BeEmpty();
-        Complaints("Planted.cs", new string('\n', LongestFile) + "class P;\n").Should().ContainSingle();
-        Complaints("Planted.cs", new string('\n', LongestFile - 1) + "class P;\n").Should().BeEmpty();
+        Complaints("Planted.cs", "//" + new string('x', MaxLine - 1)).Should().ContainSingle();
+        Complaints("Planted.cs", "//" + new string('x', MaxLine - 2)).Should().BeEmpty();
+        Complaints("Planted.cs", new string('\n', MaxFile) + "class P;\n").Should().ContainSingle();
+        Complaints("Planted.cs", new string('\n', MaxFile - 1) + "class P;\n").Should().BeEmpty();
         Complaints("CircuitBreaker/Planted.cs", "// lock (this) and <see cref=\"Monitor\"/>\n/// <summary><see cref=\"Monitor\"/></summary>\nclass P;").Should().BeEmpty();
         Complaints("Limiting/Planted.cs", "class P { void M() { lock (this) { } } }").Should().BeEmpty();
     }

@@ -84,7 +84,7 @@ public sealed class MutantTests
     [InlineData("  Rules.cs\n", "line 1 stands too far to the right")]
     [InlineData("same: r\n    line\n", "line 2 stands too far to the right")]
     [InlineData("same: r\n  f\nrace: r\n    line\n", "line 4 stands too far to the right")]
-    public void A_list_that_cannot_be_read_is_refused_with_the_line(string text, string message) =>
+    public void A_list_that_cannot_be_read_is_rejected_with_the_line(string text, string message) =>
         FluentActions.Invoking(() => SurvivorList.Read(text)).Should().Throw<FormatException>().WithMessage(message);
 
     private static string[] Mutated(string group)

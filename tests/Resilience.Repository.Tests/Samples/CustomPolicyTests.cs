@@ -20,7 +20,7 @@ public sealed class CustomPolicyTests
     }
 
     [Fact]
-    public async Task The_first_sketch_refuses_while_it_is_off()
+    public async Task The_first_sketch_rejects_while_it_is_off()
     {
         OffSwitch off = new();
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(off).Build();
@@ -60,16 +60,16 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_pause_refuses_calls_until_it_is_over(bool simple)
+    public async Task A_pause_rejects_calls_until_it_is_over(bool simple)
     {
         PauseSwitch pause = MakeSwitch();
         ResiliencePipeline pipeline = MakePipeline(pause, simple);
         pause.Pause(TimeSpan.FromSeconds(10), "we test");
 
-        Outcome<int> refused = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
-        refused.Verdict.Should().Be(Verdict.Rejected);
-        refused.Refusal!.Reason.Should().Contain("pause-switch: calls are paused").And.Contain("because we test");
-        refused.RetryAfter.Should().Be(TimeSpan.FromSeconds(10));
+        Outcome<int> rejected = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
+        rejected.Verdict.Should().Be(Verdict.Rejected);
+        rejected.Rejection!.Reason.Should().Contain("pause-switch: calls are paused").And.Contain("because we test");
+        rejected.RetryAfter.Should().Be(TimeSpan.FromSeconds(10));
 
         _time.Advance(TimeSpan.FromSeconds(9.999));
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).RetryAfter.Should().Be(TimeSpan.FromMilliseconds(1));
@@ -89,7 +89,7 @@ public sealed class CustomPolicyTests
         Task<Outcome<int>> running = pipeline.TryExecuteAsync(_ => answer.Task).AsTask();
         pause.Pause(TimeSpan.FromSeconds(10), "we test");
         await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
-        pause.Running.Should().Be(1, "a refused call is not under way");
+        pause.Running.Should().Be(1, "a rejected call is not under way");
 
         answer.SetException(new IOException());
         (await running).Verdict.Should().Be(Verdict.Failure);
@@ -99,24 +99,24 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Listeners_hear_of_the_switch_and_of_each_refusal(bool simple)
+    public async Task Listeners_hear_of_the_switch_and_of_each_rejection(bool simple)
     {
         PauseSwitch pause = MakeSwitch(new() { Name = "maintenance", EndSpread = TimeSpan.Zero });
         ResiliencePipeline pipeline = MakePipeline(pause, simple);
         pause.Pause(TimeSpan.FromSeconds(10), "we test");
-        PausedRefusal refusal = (PausedRefusal)(await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Refusal!;
+        PausedRejection rejection = (PausedRejection)(await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Rejection!;
         pause.Resume();
         pause.Resume();
         _heard.Should().Equal(
             new PauseChanged("", "maintenance", true, TimeSpan.FromSeconds(10)),
-            new CallPaused("p", "maintenance", refusal),
+            new CallPaused("p", "maintenance", rejection),
             new PauseChanged("", "maintenance", false, TimeSpan.Zero));
     }
 
     [Fact]
     public void A_pause_is_cut_to_the_longest_and_spread_by_chance()
     {
-        PauseSwitch pause = MakeSwitch(new() { LongestPause = TimeSpan.FromMinutes(1), EndSpread = TimeSpan.FromSeconds(10) });
+        PauseSwitch pause = MakeSwitch(new() { MaxPause = TimeSpan.FromMinutes(1), EndSpread = TimeSpan.FromSeconds(10) });
         for (int i = 0; i < 100; i++) pause.Pause(TimeSpan.FromHours(1), "we test");
         TimeSpan[] lengths = [.. _heard.Cast<PauseChanged>().Select(e => e.Length)];
         lengths.Should().OnlyContain(length => length >= TimeSpan.FromSeconds(60) && length < TimeSpan.FromSeconds(70));
@@ -125,11 +125,11 @@ public sealed class CustomPolicyTests
     }
 
     [Fact]
-    public void Options_out_of_range_are_refused_all_at_once()
+    public void Options_out_of_range_are_rejected_all_at_once()
     {
-        FluentActions.Invoking(() => MakeSwitch(new() { LongestPause = TimeSpan.Zero, EndSpread = TimeSpan.MaxValue }))
+        FluentActions.Invoking(() => MakeSwitch(new() { MaxPause = TimeSpan.Zero, EndSpread = TimeSpan.MaxValue }))
             .Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option)
-            .Should().Equal(nameof(PauseSwitchOptions.LongestPause), nameof(PauseSwitchOptions.EndSpread));
+            .Should().Equal(nameof(PauseSwitchOptions.MaxPause), nameof(PauseSwitchOptions.EndSpread));
     }
 
     [Fact]

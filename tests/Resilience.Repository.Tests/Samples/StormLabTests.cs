@@ -61,7 +61,7 @@ public sealed class StormLabTests
     public async Task A_call_that_is_lost_or_counted_twice_breaks_conservation()
     {
         StormRun run = await Storm.LiveAsync(Plan(), StormPlan.Configured);
-        long ended = run.Report.Succeeded + run.Report.Failed + run.Report.Refused;
+        long ended = run.Report.Succeeded + run.Report.Failed + run.Report.Rejected;
         StormChecks.Conservation(run.Seconds, run.Report.Started, ended, run.Report.Stuck).Holds.Should().BeTrue();
         StormChecks.Conservation(run.Seconds, run.Report.Started, ended - 1, run.Report.Stuck).Holds.Should().BeFalse();
         StormChecks.Conservation(run.Seconds, run.Report.Started, ended, run.Report.Stuck + 1).Holds.Should().BeFalse();

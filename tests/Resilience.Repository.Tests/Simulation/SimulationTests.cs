@@ -15,7 +15,7 @@ public sealed class SimulationTests
         world.AddArrivals("buy", 10, async token => await shop.CallAsync(token));
         SimulationReport report = await world.RunAsync(TimeSpan.FromMinutes(10));
         report.Started.Should().BeInRange(5_700, 6_300, "ten a second for ten minutes, at random");
-        report.Succeeded.Should().Be(report.Started).And.Be(shop.Deeds).And.Be(shop.Arrivals);
+        report.Succeeded.Should().Be(report.Started).And.Be(shop.Operations).And.Be(shop.Arrivals);
         report.Stuck.Should().Be(0);
         report.TimersLeft.Should().Be(0);
         report.Amplification.Should().Be(1);
@@ -32,7 +32,7 @@ public sealed class SimulationTests
         world.AddClients("client", 5, TimeSpan.Zero, async token => await shop.CallAsync(token));
         SimulationReport report = await world.RunAsync(Minute);
         report.Started.Should().Be(300, "five clients, a second each");
-        report.Timeline.Max(i => i.MostUnderWay).Should().Be(5);
+        report.Timeline.Max(i => i.MaxInFlight).Should().Be(5);
     }
 
     [Fact]
@@ -48,9 +48,9 @@ public sealed class SimulationTests
         report.Succeeded.Should().Be(report.Started - 2, "the second and the third are served after 20 and 30 seconds, and the callers wait for 15");
         report.Abandoned.Should().Be(2).And.Be(shop.Abandoned);
         report.Timeline.Where(i => i.Abandoned > 0).Select(i => i.Start.TotalSeconds).Should().Equal(20, 30);
-        report.Timeline[0].MostWaiting.Should().Be(2);
-        report.Timeline[10].MostWaiting.Should().Be(2, "the first was served, and it ended while two waited");
-        report.Timeline[30].MostWaiting.Should().Be(0);
+        report.Timeline[0].MaxWaiting.Should().Be(2);
+        report.Timeline[10].MaxWaiting.Should().Be(2, "the first was served, and it ended while two waited");
+        report.Timeline[30].MaxWaiting.Should().Be(0);
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class SimulationTests
         SimulationReport report = await world.RunAsync(2 * Minute);
         LatencyHistogram before = report.LatenciesBetween(TimeSpan.Zero, Minute), after = report.LatenciesBetween(Minute + TimeSpan.FromSeconds(1), 3 * Minute);
         before.Count.Should().Be(report.Timeline.Take(60).Sum(i => i.Latencies.Count)).And.BeGreaterThan(500);
-        before.Longest.TotalMilliseconds.Should().Be(10);
+        before.Max.TotalMilliseconds.Should().Be(10);
         after.Quantile(0.01).TotalMilliseconds.Should().BeInRange(900, 1000);
         report.LatenciesBetween(TimeSpan.Zero, TimeSpan.FromHours(1)).Count.Should().Be(report.Latencies.Count);
         report.LatenciesBetween(Minute, Minute).Count.Should().Be(0);
@@ -84,8 +84,8 @@ public sealed class SimulationTests
         SimulationReport report = await OutageAsync(7);
         report.CircuitChanges.Should().Contain(c => c.Change.To == CircuitState.Open && c.At > Minute && c.At < Minute + TimeSpan.FromSeconds(10));
         report.CircuitChanges[^1].Change.To.Should().Be(CircuitState.Closed);
-        report.Endings.Should().ContainKey(nameof(CircuitOpenException));
-        report.Refused.Should().Be(report.Endings[nameof(CircuitOpenException)]);
+        report.Outcomes.Should().ContainKey(nameof(CircuitOpenException));
+        report.Rejected.Should().Be(report.Outcomes[nameof(CircuitOpenException)]);
         report.SuccessShare(TimeSpan.Zero, Minute).Should().Be(1);
         report.SuccessShare(Minute * 1.2, Minute * 2).Should().Be(0);
         report.SuccessShare(Minute * 2.5, Minute * 4).Should().Be(1);
@@ -119,7 +119,7 @@ public sealed class SimulationTests
     {
         Simulation world = new(4);
         SimulatedDependency shop = world.AddDependency("shop", new() { Latency = TimeSpan.FromSeconds(1), Capacity = 1, MaxQueued = 2 });
-        List<string> endings = [];
+        List<string> outcomes = [];
         for (int i = 0; i < 4; i++)
         {
             int call = i;
@@ -127,8 +127,8 @@ public sealed class SimulationTests
         }
 
         await world.RunAsync(Minute);
-        endings.Should().Equal("3 HttpRequestException at 0", "1 TaskCanceledException at 0.5", "0 served at 1", "2 served at 3");
-        shop.Deeds.Should().Be(3, "the one that was abandoned was served all the same");
+        outcomes.Should().Equal("3 HttpRequestException at 0", "1 TaskCanceledException at 0.5", "0 served at 1", "2 served at 3");
+        shop.Operations.Should().Be(3, "the one that was abandoned was served all the same");
 
         async Task CallAsync(int call)
         {
@@ -143,18 +143,18 @@ public sealed class SimulationTests
                 Note(error.GetType().Name);
             }
 
-            void Note(string ending) => endings.Add(FormattableString.Invariant($"{call} {ending} at {Math.Round(world.Time.Elapsed.TotalSeconds, 1)}"));
+            void Note(string outcome) => outcomes.Add(FormattableString.Invariant($"{call} {outcome} at {Math.Round(world.Time.Elapsed.TotalSeconds, 1)}"));
         }
     }
 
     [Fact]
-    public async Task Lost_replies_are_deeds_that_nobody_heard_of()
+    public async Task Lost_replies_are_operations_that_nobody_heard_of()
     {
         Simulation world = new(5);
         SimulatedDependency shop = world.AddDependency("shop", new() { LostReplyRate = 0.5 });
         world.AddArrivals("buy", 10, async token => await shop.CallAsync(token));
         SimulationReport report = await world.RunAsync(Minute * 10);
-        report.Deeds.Should().Be(report.Started);
+        report.Operations.Should().Be(report.Started);
         report.Failed.Should().BeInRange(2_700, 3_300);
     }
 
@@ -185,7 +185,7 @@ public sealed class SimulationTests
         });
         SimulationReport report = await world.RunAsync(Minute);
         report.IsExact.Should().BeTrue("waits in a queue, their ends, cancelled waits and lost hedges go through the queue of the simulation");
-        report.Endings.Should().ContainKey("success").And.HaveCountGreaterThan(2);
+        report.Outcomes.Should().ContainKey("success").And.HaveCountGreaterThan(2);
         report.Stuck.Should().Be(0);
         report.TimersLeft.Should().Be(0);
     }

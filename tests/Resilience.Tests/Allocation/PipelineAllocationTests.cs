@@ -61,7 +61,7 @@ public sealed class PipelineAllocationTests
     }
 
     [Fact]
-    public void An_open_circuit_refuses_without_an_allocation()
+    public void An_open_circuit_rejects_without_an_allocation()
     {
         CircuitBreaker breaker = new(new());
         breaker.Isolate();
@@ -78,7 +78,7 @@ public sealed class PipelineAllocationTests
         breaker.TryEnter(out CircuitPermit failing);
         breaker.Exit(failing, Verdict.Failure);
         time.Advance(TimeSpan.FromSeconds(5));
-        breaker.TryEnter(out CircuitPermit first).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out CircuitPermit first).Should().Be(CircuitAdmission.AdmittedAsProbe);
         breaker.Exit(first, Verdict.Ignored);
         Allocated.BytesPerRun(() =>
         {

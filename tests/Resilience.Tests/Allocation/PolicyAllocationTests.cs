@@ -40,7 +40,7 @@ public sealed class PolicyAllocationTests
         .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(10).AddTimeout(TimeSpan.FromSeconds(2)).Build());
 
     [Fact]
-    public void A_refusal_for_want_of_a_place_allocates_nothing()
+    public void A_rejection_for_want_of_a_place_allocates_nothing()
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
         limit.TryEnter();

@@ -143,7 +143,7 @@ public sealed class ChaosPolicyTests
     }
 
     [Fact]
-    public async Task A_lost_reply_does_the_deed_and_throws_the_result_away()
+    public async Task A_lost_reply_does_the_operation_and_throws_the_result_away()
     {
         ResiliencePipeline pipeline = With(o => o.Rates = new() { LostReply = 1 });
         Reply reply = new();
@@ -155,9 +155,9 @@ public sealed class ChaosPolicyTests
         outcome.Verdict.Should().Be(Verdict.Failure);
         outcome.Exception.Should().BeOfType<ChaosInjectedException>().Which.Kind.Should().Be(ChaosKind.LostReply);
         reply.IsDisposed.Should().BeTrue();
-        int deeds = 0;
-        await pipeline.Invoking(p => p.ExecuteAsync(_ => { deeds++; return default(ValueTask); }).AsTask()).Should().ThrowAsync<ChaosInjectedException>();
-        deeds.Should().Be(1);
+        int operations = 0;
+        await pipeline.Invoking(p => p.ExecuteAsync(_ => { operations++; return default(ValueTask); }).AsTask()).Should().ThrowAsync<ChaosInjectedException>();
+        operations.Should().Be(1);
     }
 
     [Fact]
@@ -169,7 +169,7 @@ public sealed class ChaosPolicyTests
     }
 
     [Fact]
-    public async Task Behaviour_runs_before_latency_and_the_call_and_what_it_throws_is_the_ending()
+    public async Task Behaviour_runs_before_latency_and_the_call_and_what_it_throws_is_the_outcome()
     {
         List<string> did = [];
         ResiliencePipeline pipeline = With(o =>

@@ -20,9 +20,9 @@ public sealed class ChaosRulesTests
         {
             ChaosDecision[] made = Sequence(decide, seed, Some);
             string? wrong = Off("behaviour", made.Count(d => d.Behaviour), Some.Behaviour) ?? Off("latency", made.Count(d => d.Latency), Some.Latency)
-                ?? Off("fault", made.Count(d => d.Ending == ChaosEnding.Fault), Some.Fault)
-                ?? Off("result", made.Count(d => d.Ending == ChaosEnding.Result), Some.Result)
-                ?? Off("lost reply", made.Count(d => d.Ending == ChaosEnding.LostReply), Some.LostReply);
+                ?? Off("fault", made.Count(d => d.Outcome == ChaosOutcome.Fault), Some.Fault)
+                ?? Off("result", made.Count(d => d.Outcome == ChaosOutcome.Result), Some.Result)
+                ?? Off("lost reply", made.Count(d => d.Outcome == ChaosOutcome.LostReply), Some.LostReply);
             if (wrong is not null) return $"seed {seed}: {wrong}";
         }
 
@@ -33,10 +33,10 @@ public sealed class ChaosRulesTests
     {
         ChaosDecision[] made = Sequence(decide, 7, Some);
         return Off("behaviour and latency", made.Count(d => d.Behaviour && d.Latency), Some.Behaviour * Some.Latency)
-            ?? Off("behaviour and fault", made.Count(d => d.Behaviour && d.Ending == ChaosEnding.Fault), Some.Behaviour * Some.Fault)
-            ?? Off("latency and lost reply", made.Count(d => d.Latency && d.Ending == ChaosEnding.LostReply), Some.Latency * Some.LostReply)
+            ?? Off("behaviour and fault", made.Count(d => d.Behaviour && d.Outcome == ChaosOutcome.Fault), Some.Behaviour * Some.Fault)
+            ?? Off("latency and lost reply", made.Count(d => d.Latency && d.Outcome == ChaosOutcome.LostReply), Some.Latency * Some.LostReply)
             ?? Off("late in the first half", made.Count(d => d.Latency && d.LatencyShare < 0.5), Some.Latency * 0.5)
-            ?? Off("two faults in a row", made.Zip(made.Skip(1)).Count(p => (p.First.Ending, p.Second.Ending) == (ChaosEnding.Fault, ChaosEnding.Fault)), Some.Fault * Some.Fault);
+            ?? Off("two faults in a row", made.Zip(made.Skip(1)).Count(p => (p.First.Outcome, p.Second.Outcome) == (ChaosOutcome.Fault, ChaosOutcome.Fault)), Some.Fault * Some.Fault);
     }
 
     private static string? NeverAndAlways(Decider decide)
@@ -96,7 +96,7 @@ public sealed class ChaosRulesTests
     {
         0 => decision.Behaviour,
         1 => decision.Latency,
-        _ => decision.Ending == (ChaosEnding)(kind - 1),
+        _ => decision.Outcome == (ChaosOutcome)(kind - 1),
     };
 
     [Fact]
@@ -115,23 +115,23 @@ public sealed class ChaosRulesTests
     public void Neighbouring_seeds_have_nothing_in_common() => SeedsDiffer(Real).Should().BeNull();
 
     [Fact]
-    public void A_planted_cascade_in_which_one_ending_takes_from_the_next_is_found() => RatesAreMet((seed, n, r) =>
+    public void A_planted_cascade_in_which_one_outcome_takes_from_the_next_is_found() => RatesAreMet((seed, n, r) =>
     {
         ChaosDecision fault = Real(seed, n, new() { Fault = r.Fault, Behaviour = r.Behaviour, Latency = r.Latency });
-        return fault.Ending != ChaosEnding.Own ? fault : fault with { Ending = Real(~seed, n, new() { Result = r.Result, LostReply = r.LostReply }).Ending };
+        return fault.Outcome != ChaosOutcome.Own ? fault : fault with { Outcome = Real(~seed, n, new() { Result = r.Result, LostReply = r.LostReply }).Outcome };
     }).Should().StartWith("seed 0: result");
 
     [Fact]
     public void A_planted_single_draw_for_all_kinds_is_found() => KindsAreIndependent((seed, n, r) =>
     {
         double draw = new Random(unchecked((int)((seed * 31) + (n * 7919)))).NextDouble();
-        return new(draw < r.Behaviour, draw < r.Latency, 0.25, draw < r.Fault ? ChaosEnding.Fault : ChaosEnding.Own);
+        return new(draw < r.Behaviour, draw < r.Latency, 0.25, draw < r.Fault ? ChaosOutcome.Fault : ChaosOutcome.Own);
     }).Should().StartWith("behaviour and latency");
 
     [Fact]
     public void A_planted_comparison_that_lets_0_happen_or_1_fail_is_found()
     {
-        NeverAndAlways((_, n, r) => new(n % 1000 / 1000.0 <= r.Behaviour, false, 0, ChaosEnding.Own)).Should().Be("call 0 was disturbed at rate 0");
+        NeverAndAlways((_, n, r) => new(n % 1000 / 1000.0 <= r.Behaviour, false, 0, ChaosOutcome.Own)).Should().Be("call 0 was disturbed at rate 0");
         NeverAndAlways((seed, n, r) => n == 999 ? default : Real(seed, n, r)).Should().Be("call 999 was left alone at rate 1 of kind 0");
     }
 
@@ -139,7 +139,7 @@ public sealed class ChaosRulesTests
     public void A_planted_sequence_that_is_drawn_in_the_order_of_asking_is_found()
     {
         Randomness sequence = Randomness.Seeded(1);
-        OrderDoesNotMatter((_, _, r) => new(sequence.NextDouble() < r.Behaviour, false, 0, ChaosEnding.Own)).Should().NotBeNull();
+        OrderDoesNotMatter((_, _, r) => new(sequence.NextDouble() < r.Behaviour, false, 0, ChaosOutcome.Own)).Should().NotBeNull();
     }
 
     [Fact]
@@ -154,9 +154,9 @@ public sealed class ChaosRulesTests
     public void Latencies_stay_in_their_range() =>
         Gen.Select(Gen.Long[10_000, TimeSpan.TicksPerDay], Gen.Long[10_000, TimeSpan.TicksPerDay], Gen.Double.Unit).Sample((a, b, share) =>
         {
-            (TimeSpan least, TimeSpan most) = (TimeSpan.FromTicks(Math.Min(a, b)), TimeSpan.FromTicks(Math.Max(a, b)));
-            TimeSpan latency = ChaosRules.LatencyOf(least, most, share);
-            return latency >= least && latency <= most;
+            (TimeSpan min, TimeSpan max) = (TimeSpan.FromTicks(Math.Min(a, b)), TimeSpan.FromTicks(Math.Max(a, b)));
+            TimeSpan latency = ChaosRules.LatencyOf(min, max, share);
+            return latency >= min && latency <= max;
         }, iter: 2000);
 
     [Theory]

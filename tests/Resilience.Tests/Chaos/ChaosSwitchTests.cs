@@ -151,7 +151,7 @@ public sealed class ChaosSwitchTests
     }
 
     [Fact]
-    public void An_update_that_is_refused_leaves_everything_as_it_was()
+    public void An_update_that_is_rejected_leaves_everything_as_it_was()
     {
         ResiliencePipeline pipeline = Builder().Build();
         ResiliencePipelineBuilder wrong = Builder(o => (o.IsOn, o.EnvironmentName) = (true, "Production"));

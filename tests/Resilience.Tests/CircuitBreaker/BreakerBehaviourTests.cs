@@ -169,9 +169,9 @@ public sealed class BreakerBehaviourTests
         IBreaker breaker = Make(real, options);
         object?[] hanging = [.. Enumerable.Range(0, 5).Select(_ => breaker.Enter().Permit)];
         Pass(0.5);
-        breaker.Enter().Entry.Should().Be(CircuitEntry.Admitted);
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.Admitted);
         Pass(0.8); // 1.3 s: over the threshold by more than the eighth by which the count in flight may lag
-        breaker.Enter().Entry.Should().Be(CircuitEntry.RefusedOpen);
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.RejectedOpen);
         breaker.Exit(hanging[0], Verdict.Success).Should().Be(CircuitExit.Stale);
     }
 
@@ -228,12 +228,12 @@ public sealed class BreakerBehaviourTests
         Calls(breaker, 0, 1);
         Pass(5);
         object? first = breaker.Enter().Permit, second = breaker.Enter().Permit;
-        breaker.Enter().Entry.Should().Be(CircuitEntry.RefusedProbesTaken);
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.RejectedProbesTaken);
         breaker.Exit(first, Verdict.Success);
         breaker.Exit(second, Verdict.Success);
         breaker.State.Should().Be(CircuitState.HalfOpen, "two of three");
         object? third = breaker.Enter().Permit;
-        breaker.Enter().Entry.Should().Be(CircuitEntry.RefusedProbesTaken, "only one more is needed");
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.RejectedProbesTaken, "only one more is needed");
         breaker.Exit(third, Verdict.Success);
         breaker.State.Should().Be(CircuitState.Closed);
     }
@@ -256,9 +256,9 @@ public sealed class BreakerBehaviourTests
 
         int Admitted(int calls) => Enumerable.Range(0, calls).Count(_ =>
         {
-            (CircuitEntry entry, object? permit) = breaker.Enter();
+            (CircuitAdmission entry, object? permit) = breaker.Enter();
             breaker.Exit(permit, Verdict.Success);
-            return entry == CircuitEntry.Admitted;
+            return entry == CircuitAdmission.Admitted;
         });
     }
 
@@ -283,7 +283,7 @@ public sealed class BreakerBehaviourTests
 
     [Theory]
     [MemberData(nameof(RealAndTwin))]
-    public void Isolated_refuses_everybody_until_a_person_closes(bool real)
+    public void Isolated_rejects_everybody_until_a_person_closes(bool real)
     {
         CircuitBreakerOptions options = Base();
         options.ConsecutiveFailures = 1;
@@ -291,23 +291,23 @@ public sealed class BreakerBehaviourTests
         object? before = breaker.Enter().Permit;
         breaker.Isolate();
         Pass(10_000);
-        breaker.Enter().Entry.Should().Be(CircuitEntry.RefusedIsolated);
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.RejectedIsolated);
         breaker.Exit(before, Verdict.Success).Should().Be(CircuitExit.Stale);
         breaker.Close();
-        breaker.Enter().Entry.Should().Be(CircuitEntry.Admitted);
+        breaker.Enter().Entry.Should().Be(CircuitAdmission.Admitted);
     }
 
     [Theory]
     [MemberData(nameof(RealAndTwin))]
-    public void A_dry_run_changes_states_and_refuses_nobody(bool real)
+    public void A_dry_run_changes_states_and_rejects_nobody(bool real)
     {
         CircuitBreakerOptions options = Base();
         (options.ConsecutiveFailures, options.DryRun) = (1, true);
         IBreaker breaker = Make(real, options);
         Calls(breaker, 0, 1);
         breaker.State.Should().Be(CircuitState.Open);
-        (CircuitEntry entry, object? watched) = breaker.Enter();
-        entry.Should().Be(CircuitEntry.AdmittedInDryRun);
+        (CircuitAdmission entry, object? watched) = breaker.Enter();
+        entry.Should().Be(CircuitAdmission.AdmittedInDryRun);
         breaker.Exit(watched, Verdict.Success).Should().Be(CircuitExit.Released);
         breaker.State.Should().Be(CircuitState.Open, "only a probe may close it");
         Pass(5);
@@ -344,7 +344,7 @@ public sealed class BreakerBehaviourTests
     {
         public CircuitState State => breaker.State;
 
-        public (CircuitEntry Entry, object? Permit) Enter() => (breaker.TryEnter(out CircuitPermit permit), permit);
+        public (CircuitAdmission Entry, object? Permit) Enter() => (breaker.TryEnter(out CircuitPermit permit), permit);
 
         public CircuitExit Exit(object? permit, Verdict verdict) => breaker.Exit((CircuitPermit)permit!, verdict);
 
@@ -375,19 +375,19 @@ public sealed class BreakerBehaviourTests
     }
 
     [Fact]
-    public void A_refusal_says_who_why_since_when_and_until_when()
+    public void A_rejection_says_who_why_since_when_and_until_when()
     {
         CircuitBreakerOptions options = Base();
         (options.FailureRatio, options.MinimumCalls, options.Name) = (0.5, 4, "payments");
         CircuitBreaker breaker = new(options, _time);
         Calls(new Door(breaker), 1, 3);
         Pass(2);
-        breaker.TryEnter(out CircuitPermit permit, out CircuitRefusal? refusal).Should().Be(CircuitEntry.RefusedOpen);
+        breaker.TryEnter(out CircuitPermit permit, out CircuitRejection? rejection).Should().Be(CircuitAdmission.RejectedOpen);
         permit.Epoch.Should().Be(0);
-        refusal!.PolicyName.Should().Be("payments");
-        refusal.Reason.Should().Contain("payments").And.Contain("open since 00:00:00Z").And.Contain("3 of 4 calls in the last ").And.EndWith("in 3 s, at 00:00:05Z.");
-        refusal.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
-        refusal.ToException().Should().BeOfType<CircuitOpenException>().Which.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
+        rejection!.PolicyName.Should().Be("payments");
+        rejection.Reason.Should().Contain("payments").And.Contain("open since 00:00:00Z").And.Contain("3 of 4 calls in the last ").And.EndWith("in 3 s, at 00:00:05Z.");
+        rejection.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
+        rejection.ToException().Should().BeOfType<CircuitOpenException>().Which.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
     }
 
     [Fact]
@@ -453,7 +453,7 @@ public sealed class BreakerBehaviourTests
     }
 
     [Fact]
-    public void A_breaker_without_any_rule_is_refused()
+    public void A_breaker_without_any_rule_is_rejected()
     {
         Func<CircuitBreaker> make = () => new(new() { FailureRatio = null });
         make.Should().Throw<ResilienceOptionsException>().WithMessage("*a breaker needs a rule*");

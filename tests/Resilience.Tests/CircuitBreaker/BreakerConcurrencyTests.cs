@@ -40,13 +40,13 @@ public sealed class BreakerConcurrencyTests
         switch (call.What)
         {
             case Do.Enter when m.State == CircuitState.Closed:
-                return (m, new((int)CircuitEntry.Admitted, m.Epoch));
+                return (m, new((int)CircuitAdmission.Admitted, m.Epoch));
             case Do.Enter when m.State == CircuitState.Open && m.Now < m.Until:
-                return (m, new((int)CircuitEntry.RefusedOpen, 0));
+                return (m, new((int)CircuitAdmission.RejectedOpen, 0));
             case Do.Enter when m.State == CircuitState.Open:
-                return (new(CircuitState.HalfOpen, m.Epoch + 1, 0, 1, m.Now, 0), new((int)CircuitEntry.AdmittedAsProbe, m.Epoch + 1));
+                return (new(CircuitState.HalfOpen, m.Epoch + 1, 0, 1, m.Now, 0), new((int)CircuitAdmission.AdmittedAsProbe, m.Epoch + 1));
             case Do.Enter:
-                return m.Out == 0 ? (m with { Out = 1 }, new((int)CircuitEntry.AdmittedAsProbe, m.Epoch)) : (m, new((int)CircuitEntry.RefusedProbesTaken, 0));
+                return m.Out == 0 ? (m with { Out = 1 }, new((int)CircuitAdmission.AdmittedAsProbe, m.Epoch)) : (m, new((int)CircuitAdmission.RejectedProbesTaken, 0));
         }
 
         if (call.Epoch != m.Epoch || call.Epoch == 0) return (m, new((int)CircuitExit.Stale, 0));
@@ -140,7 +140,7 @@ public sealed class BreakerConcurrencyTests
                 switch (what)
                 {
                     case Do.Enter:
-                        (CircuitEntry entry, object? given) = breaker.Enter();
+                        (CircuitAdmission entry, object? given) = breaker.Enter();
                         answer = new((int)entry, given is null ? 0 : breaker.EpochOf(given));
                         permit = given;
                         epoch = answer.Epoch;
@@ -184,7 +184,7 @@ public sealed class BreakerConcurrencyTests
         {
             for (int i = 0; i < 4; i++)
             {
-                if (breaker.Enter().Entry == CircuitEntry.AdmittedAsProbe) Interlocked.Increment(ref sent);
+                if (breaker.Enter().Entry == CircuitAdmission.AdmittedAsProbe) Interlocked.Increment(ref sent);
             }
         }, _ => sent.Should().Be(probes));
     }
@@ -240,7 +240,7 @@ public sealed class BreakerConcurrencyTests
     }
 
     [Fact]
-    public void Each_change_is_told_once_in_order_and_no_half_open_era_sends_more_probes_than_it_may()
+    public void Each_change_is_told_once_in_order_and_no_half_open_epoch_sends_more_probes_than_it_may()
     {
         const int Threads = 4, Probes = 2;
         ManualTime time = new();
@@ -256,8 +256,8 @@ public sealed class BreakerConcurrencyTests
             Random r = random[thread];
             for (int i = 0; i < 10; i++)
             {
-                (CircuitEntry entry, object? permit) = breaker.Enter();
-                if (entry == CircuitEntry.AdmittedAsProbe) probes.AddOrUpdate(breaker.EpochOf(permit!), 1, (_, n) => n + 1);
+                (CircuitAdmission entry, object? permit) = breaker.Enter();
+                if (entry == CircuitAdmission.AdmittedAsProbe) probes.AddOrUpdate(breaker.EpochOf(permit!), 1, (_, n) => n + 1);
                 if (r.Next(4) == 0) time.Advance(Break);
                 if (permit is not null && r.Next(50) != 0) breaker.Exit(permit, r.Next(3) == 0 ? Verdict.Failure : Verdict.Success);
             }

@@ -9,9 +9,9 @@ public sealed class BreakerPartsTests
         (ProbeWord.SentBits + ProbeWord.OutBits + ProbeWord.GoodBits).Should().Be(64);
         foreach (long sent in new[] { 0, 1, (1L << ProbeWord.SentBits) - 1 })
         {
-            foreach (int probesOut in new[] { 0, 1, ProbeWord.Most })
+            foreach (int probesOut in new[] { 0, 1, ProbeWord.Max })
             {
-                foreach (int good in new[] { 0, 1, ProbeWord.Most })
+                foreach (int good in new[] { 0, 1, ProbeWord.Max })
                 {
                     ProbeWord word = new(sent, probesOut, good);
                     (word.SentMs, word.Out, word.Good).Should().Be((sent, probesOut, good));
@@ -86,7 +86,7 @@ public sealed class BreakerPartsTests
     {
         FailureWindow window = FailureWindow.OverCalls(calls, buckets);
         int bucket = (calls + Math.Min(calls, buckets) - 1) / Math.Min(calls, buckets);
-        int most = (bucket * Math.Min(calls, buckets)) + bucket - 1;
+        int max = (bucket * Math.Min(calls, buckets)) + bucket - 1;
         Queue<bool> last = new();
         Random random = new(calls);
         for (int i = 1; i <= calls * 5; i++)
@@ -94,9 +94,9 @@ public sealed class BreakerPartsTests
             bool bad = random.Next(3) == 0;
             window.Record(0, bad);
             last.Enqueue(bad);
-            if (last.Count > most) last.Dequeue();
+            if (last.Count > max) last.Dequeue();
             (int held, int badHeld) = window.Sum(0);
-            held.Should().BeInRange(Math.Min(i, calls), Math.Min(i, most));
+            held.Should().BeInRange(Math.Min(i, calls), Math.Min(i, max));
             badHeld.Should().Be(last.TakeLast(held).Count(b => b));
         }
     }

@@ -160,7 +160,7 @@ public sealed class BreakerSequenceTests
     {
         public CircuitState State => breaker.State;
 
-        public (CircuitEntry Entry, object? Permit) Enter() => breaker.Enter();
+        public (CircuitAdmission Entry, object? Permit) Enter() => breaker.Enter();
 
         public CircuitExit Exit(object? permit, Verdict verdict) => breaker.Exit(permit, verdict);
 
@@ -233,8 +233,8 @@ public sealed class BreakerSequenceTests
         switch (op)
         {
             case Op.Enter:
-                (CircuitEntry entry, object? permit) = breaker.Enter();
-                (CircuitEntry twinEntry, object? twinPermit) = twin.Enter();
+                (CircuitAdmission entry, object? permit) = breaker.Enter();
+                (CircuitAdmission twinEntry, object? twinPermit) = twin.Enter();
                 if (permit is not null && twinPermit is not null) permits.Add((permit, twinPermit));
                 return (entry, twinEntry);
             case Op.BreakPasses:

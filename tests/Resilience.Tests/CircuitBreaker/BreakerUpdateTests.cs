@@ -60,7 +60,7 @@ public sealed class BreakerUpdateTests
         if (threshold > next) _time.Advance(TimeSpan.FromSeconds(age)); // they are this old when the update comes
         breaker.Update(Options(next));
         if (threshold < next) _time.Advance(TimeSpan.FromSeconds(age));
-        breaker.TryEnter(out CircuitPermit last).Should().Be(opens ? CircuitEntry.RefusedOpen : CircuitEntry.Admitted);
+        breaker.TryEnter(out CircuitPermit last).Should().Be(opens ? CircuitAdmission.RejectedOpen : CircuitAdmission.Admitted);
         if (opens) return;
         breaker.Exit(last, Verdict.Ignored);
         foreach (CircuitPermit permit in hung) breaker.Exit(permit, Verdict.Ignored).Should().Be(CircuitExit.Released);
@@ -148,11 +148,11 @@ public sealed class BreakerUpdateTests
         CircuitBreaker breaker = new(Options(TimeSpan.FromHours(20)), _time);
         Count(breaker, Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
-        breaker.TryEnter(out _).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out _).Should().Be(CircuitAdmission.AdmittedAsProbe);
         _time.Advance(TimeSpan.FromSeconds(5));
-        breaker.TryEnter(out _).Should().Be(CircuitEntry.RefusedProbesTaken);
+        breaker.TryEnter(out _).Should().Be(CircuitAdmission.RejectedProbesTaken);
         breaker.Update(Options(TimeSpan.FromSeconds(4)));
-        breaker.TryEnter(out _).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out _).Should().Be(CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
@@ -190,7 +190,7 @@ public sealed class BreakerUpdateTests
         breaker.Exit(second, Verdict.Failure, TimeSpan.FromSeconds(asked));
         _heard.Single().BreakDuration.Should().Be(TimeSpan.FromSeconds(broken));
         _time.Advance(TimeSpan.FromSeconds(broken));
-        breaker.TryEnter(out CircuitPermit probe).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out CircuitPermit probe).Should().Be(CircuitAdmission.AdmittedAsProbe);
         breaker.Exit(probe, Verdict.Failure, TimeSpan.MaxValue);
         _heard[^1].BreakDuration.Should().Be(TimeSpan.FromSeconds(follows ? 60 : 10), "a probe may ask too");
     }
@@ -330,9 +330,9 @@ public sealed class BreakerUpdateTests
             if (what == 1) _time.Advance(TimeSpan.FromMilliseconds(random.Next(200)));
             if (what is >= 2 and < 6)
             {
-                CircuitEntry entry = breaker.TryEnter(out CircuitPermit permit);
+                CircuitAdmission entry = breaker.TryEnter(out CircuitPermit permit);
                 seen.Append(entry);
-                bool isLost = entry == CircuitEntry.AdmittedAsProbe && random.Next(3) == 0;
+                bool isLost = entry == CircuitAdmission.AdmittedAsProbe && random.Next(3) == 0;
                 if (permit.Epoch > 0 && !isLost) permits.Add(permit);
             }
             else if (permits.Count > 0)

@@ -3,7 +3,7 @@ namespace Resilience.Tests.CircuitBreaking;
 /// <summary>What the checks need of a breaker, so that the real one, the slow twin and the planted ones stand the same checks.</summary>
 internal interface IBreaker
 {
-    (CircuitEntry Entry, object? Permit) Enter();
+    (CircuitAdmission Entry, object? Permit) Enter();
 
     CircuitExit Exit(object? permit, Verdict verdict);
 
@@ -26,10 +26,10 @@ internal sealed class RealBreaker(CircuitBreakerOptions options, TimeProvider ti
 
     public long EpochOf(object permit) => ((CircuitPermit)permit).Epoch;
 
-    public (CircuitEntry Entry, object? Permit) Enter()
+    public (CircuitAdmission Entry, object? Permit) Enter()
     {
-        CircuitEntry entry = Breaker.TryEnter(out CircuitPermit permit);
-        return (entry, entry < CircuitEntry.RefusedOpen ? permit : null);
+        CircuitAdmission entry = Breaker.TryEnter(out CircuitPermit permit);
+        return (entry, entry < CircuitAdmission.RejectedOpen ? permit : null);
     }
 
     public CircuitExit Exit(object? permit, Verdict verdict) => Breaker.Exit(permit is CircuitPermit given ? given : default, verdict);
@@ -41,7 +41,8 @@ internal sealed class RealBreaker(CircuitBreakerOptions options, TimeProvider ti
     public void Update(CircuitBreakerOptions options) => Breaker.Update(options);
 }
 
-/// <summary>The slow twin: the same machine with a lock and plain lists, written from the specification to be read by anyone. The oracle of the behaviour tests.</summary>
+/// <summary>The slow twin: the same machine with a lock and plain lists, written from the specification to be read by anyone. The oracle of the behaviour
+/// tests.</summary>
 internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider time) : IBreaker
 {
     private CircuitBreakerOptions _options = first;
@@ -75,24 +76,24 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
         }
     }
 
-    public (CircuitEntry Entry, object? Permit) Enter()
+    public (CircuitAdmission Entry, object? Permit) Enter()
     {
         lock (_gate)
         {
-            CircuitEntry entry = Decide();
-            bool watched = entry is CircuitEntry.RefusedOpen or CircuitEntry.RefusedProbesTaken or CircuitEntry.RefusedRamping && _options.DryRun;
-            if (watched && _options.DryRun) return (CircuitEntry.AdmittedInDryRun, new Permit(_epoch, Now, true));
-            if (entry >= CircuitEntry.RefusedOpen) return (entry, null);
+            CircuitAdmission entry = Decide();
+            bool watched = entry is CircuitAdmission.RejectedOpen or CircuitAdmission.RejectedProbesTaken or CircuitAdmission.RejectedRamping && _options.DryRun;
+            if (watched && _options.DryRun) return (CircuitAdmission.AdmittedInDryRun, new Permit(_epoch, Now, true));
+            if (entry >= CircuitAdmission.RejectedOpen) return (entry, null);
             Permit permit = new(_epoch, Now, false);
             _out.Add(permit);
-            if (entry == CircuitEntry.AdmittedAsProbe) _lastProbe = Now;
+            if (entry == CircuitAdmission.AdmittedAsProbe) _lastProbe = Now;
             return (entry, permit);
         }
     }
 
-    private CircuitEntry Decide()
+    private CircuitAdmission Decide()
     {
-        if (_state == CircuitState.Isolated) return CircuitEntry.RefusedIsolated;
+        if (_state == CircuitState.Isolated) return CircuitAdmission.RejectedIsolated;
         if (_state == CircuitState.Closed)
         {
             if (_options.SlowCallThreshold is { } slow && _out.Any(p => p.Epoch == _epoch && Now - p.Started >= slow)) JudgeSlow();
@@ -101,7 +102,7 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
 
         if (_state == CircuitState.Open)
         {
-            if (Now < _until) return CircuitEntry.RefusedOpen;
+            if (Now < _until) return CircuitAdmission.RejectedOpen;
             Begin(CircuitState.HalfOpen);
         }
 
@@ -112,15 +113,15 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
             probesOut = 0;
         }
 
-        return probesOut < _options.Probes && _good + probesOut < Threshold ? CircuitEntry.AdmittedAsProbe : CircuitEntry.RefusedProbesTaken;
+        return probesOut < _options.Probes && _good + probesOut < Threshold ? CircuitAdmission.AdmittedAsProbe : CircuitAdmission.RejectedProbesTaken;
     }
 
-    private CircuitEntry Ramp()
+    private CircuitAdmission Ramp()
     {
-        if (Now >= _rampEnds) return CircuitEntry.Admitted;
+        if (Now >= _rampEnds) return CircuitAdmission.Admitted;
         double share = Share();
         _rampCount++;
-        return unchecked(_rampCount * 2654435769u) < share * 4294967296.0 ? CircuitEntry.Admitted : CircuitEntry.RefusedRamping;
+        return unchecked(_rampCount * 2654435769u) < share * 4294967296.0 ? CircuitAdmission.Admitted : CircuitAdmission.RejectedRamping;
     }
 
     private double Share() => Now >= _rampEnds ? 1 : _options.RampFrom + ((1 - _options.RampFrom) * ((Now - _since) / (_rampEnds - _since)));
@@ -195,9 +196,9 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
     private void Open(int level)
     {
         Begin(CircuitState.Open);
-        int most = 0;
-        while (_options.BreakGrowth > 1 && _options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, most) < _options.MaxBreakDuration.TotalMilliseconds) most++;
-        level = Math.Min(level, most);
+        int max = 0;
+        while (_options.BreakGrowth > 1 && _options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, max) < _options.MaxBreakDuration.TotalMilliseconds) max++;
+        level = Math.Min(level, max);
         _level = level;
         double ms = Math.Min(_options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, level), _options.MaxBreakDuration.TotalMilliseconds);
         _until = Now + TimeSpan.FromMilliseconds(Math.Ceiling(ms));
@@ -264,7 +265,7 @@ internal enum Defect
     /// <summary>Open to half open by write instead of compare-and-swap: two callers are both the probe.</summary>
     TwoProbes,
 
-    /// <summary>Results are counted whatever era their permit is from (Polly #216, resilience4j, Failsafe).</summary>
+    /// <summary>Results are counted whatever epoch their permit is from (Polly #216, resilience4j, Failsafe).</summary>
     StaleResultCounts,
 
     /// <summary>An ignored ending keeps the probe's place for ever (resilience4j #935, #2172).</summary>
@@ -283,7 +284,8 @@ internal enum Defect
     ImpureEffect,
 }
 
-/// <summary>A small compare-and-swap breaker in the tree only to be wrong in a chosen way: opens after two failures in a row, one probe, break 5 s, lease 30 s.</summary>
+/// <summary>A small compare-and-swap breaker in the tree only to be wrong in a chosen way: opens after two failures in a row, one probe, break 5 s, lease 30
+/// s.</summary>
 internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreaker
 {
     private sealed record Permit(int Epoch);
@@ -313,7 +315,7 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
 
     private int _inWindow;
 
-    /// <summary>Between the look and the deed of a defect: waits a little for a second thread, so that two meet there on a busy machine too.</summary>
+    /// <summary>Between the look and the operation of a defect: waits a little for a second thread, so that two meet there on a busy machine too.</summary>
     private void Window()
     {
         Interlocked.Increment(ref _inWindow);
@@ -337,17 +339,17 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
         return true;
     }
 
-    public (CircuitEntry Entry, object? Permit) Enter()
+    public (CircuitAdmission Entry, object? Permit) Enter()
     {
         while (true)
         {
             long seen = Volatile.Read(ref _word);
             (int epoch, _, int probesOut, CircuitState state) = Unpack(seen);
-            if (state == CircuitState.Closed) return (CircuitEntry.Admitted, new Permit(epoch));
-            if (state == CircuitState.Isolated) return (CircuitEntry.RefusedIsolated, null);
-            if (state == CircuitState.Open && Now < Volatile.Read(ref _untilMs)) return (CircuitEntry.RefusedOpen, null);
+            if (state == CircuitState.Closed) return (CircuitAdmission.Admitted, new Permit(epoch));
+            if (state == CircuitState.Isolated) return (CircuitAdmission.RejectedIsolated, null);
+            if (state == CircuitState.Open && Now < Volatile.Read(ref _untilMs)) return (CircuitAdmission.RejectedOpen, null);
             bool lost = state == CircuitState.HalfOpen && probesOut > 0 && Now >= Volatile.Read(ref _leaseMs) && defect != Defect.NoLease;
-            if (state == CircuitState.HalfOpen && probesOut > 0 && !lost) return (CircuitEntry.RefusedProbesTaken, null);
+            if (state == CircuitState.HalfOpen && probesOut > 0 && !lost) return (CircuitAdmission.RejectedProbesTaken, null);
             int next = state == CircuitState.Open || lost ? epoch + 1 : epoch;
             long to = Pack(next, 0, 1, CircuitState.HalfOpen);
             Volatile.Write(ref _leaseMs, Now + 30_000);
@@ -358,11 +360,11 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
             }
             else if (!Change(seen, to))
             {
-                if (defect == Defect.LoserPasses) return (CircuitEntry.AdmittedAsProbe, new Permit(next));
+                if (defect == Defect.LoserPasses) return (CircuitAdmission.AdmittedAsProbe, new Permit(next));
                 continue;
             }
 
-            return (CircuitEntry.AdmittedAsProbe, new Permit(next));
+            return (CircuitAdmission.AdmittedAsProbe, new Permit(next));
         }
     }
 

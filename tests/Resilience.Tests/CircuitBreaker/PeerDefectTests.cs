@@ -22,7 +22,7 @@ public sealed class PeerDefectTests
         return new(options, _time);
     }
 
-    private static CircuitPermit Enter(CircuitBreaker breaker, CircuitEntry expected)
+    private static CircuitPermit Enter(CircuitBreaker breaker, CircuitAdmission expected)
     {
         breaker.TryEnter(out CircuitPermit permit).Should().Be(expected);
         return permit;
@@ -35,10 +35,10 @@ public sealed class PeerDefectTests
     public void D1_D2_a_call_admitted_before_the_circuit_opened_decides_nothing_when_it_comes_back_in_half_open(Verdict late)
     {
         CircuitBreaker breaker = Make(o => (o.Probes, o.SuccessThreshold) = (2, 2));
-        CircuitPermit admittedClosed = Enter(breaker, CircuitEntry.Admitted);
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        CircuitPermit admittedClosed = Enter(breaker, CircuitAdmission.Admitted);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
-        CircuitPermit probe = Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        CircuitPermit probe = Enter(breaker, CircuitAdmission.AdmittedAsProbe);
 
         breaker.Exit(admittedClosed, late).Should().Be(CircuitExit.Stale);
 
@@ -53,15 +53,15 @@ public sealed class PeerDefectTests
     public void D3_a_probe_cancelled_by_its_caller_gives_its_place_back_and_decides_nothing()
     {
         CircuitBreaker breaker = Make();
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
-        CircuitPermit probe = Enter(breaker, CircuitEntry.AdmittedAsProbe);
-        Enter(breaker, CircuitEntry.RefusedProbesTaken);
+        CircuitPermit probe = Enter(breaker, CircuitAdmission.AdmittedAsProbe);
+        Enter(breaker, CircuitAdmission.RejectedProbesTaken);
 
         breaker.Exit(probe, Verdict.Ignored).Should().Be(CircuitExit.Released);
 
         breaker.State.Should().Be(CircuitState.HalfOpen);
-        Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        Enter(breaker, CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class PeerDefectTests
     public async Task A_caller_that_is_cancelled_before_it_starts_takes_no_probe()
     {
         CircuitBreaker breaker = Make();
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddCircuitBreaker(breaker).Build();
 
@@ -99,21 +99,21 @@ public sealed class PeerDefectTests
 
         outcome.Verdict.Should().Be(Verdict.Ignored);
         breaker.TakeSnapshot().ProbesOut.Should().Be(0);
-        Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        Enter(breaker, CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
     public void D4_a_probe_that_never_completes_is_given_up_after_its_lease_and_its_late_result_is_stale()
     {
         CircuitBreaker breaker = Make();
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
-        CircuitPermit lost = Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        CircuitPermit lost = Enter(breaker, CircuitAdmission.AdmittedAsProbe);
         _time.Advance(TimeSpan.FromSeconds(30) - TimeSpan.FromMilliseconds(1));
-        Enter(breaker, CircuitEntry.RefusedProbesTaken);
+        Enter(breaker, CircuitAdmission.RejectedProbesTaken);
         _time.Advance(TimeSpan.FromMilliseconds(1));
 
-        CircuitPermit second = Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        CircuitPermit second = Enter(breaker, CircuitAdmission.AdmittedAsProbe);
 
         breaker.Exit(lost, Verdict.Failure).Should().Be(CircuitExit.Stale);
         breaker.State.Should().Be(CircuitState.HalfOpen);
@@ -131,29 +131,29 @@ public sealed class PeerDefectTests
         });
         for (int i = 0; i < 9; i++)
         {
-            breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+            breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
             _time.StepWallClock(TimeSpan.FromHours(i % 2 == 0 ? -1 : 1));
             breaker.State.Should().Be(CircuitState.Closed);
             breaker.TakeSnapshot().Calls.Should().Be(i + 1);
         }
 
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         breaker.State.Should().Be(CircuitState.Open);
         _time.StepWallClock(TimeSpan.FromHours(1));
-        Enter(breaker, CircuitEntry.RefusedOpen);
+        Enter(breaker, CircuitAdmission.RejectedOpen);
         _time.StepWallClock(TimeSpan.FromHours(-2));
         _time.Advance(TimeSpan.FromSeconds(5));
-        Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        Enter(breaker, CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
     public void D7_a_listener_that_throws_neither_wedges_the_breaker_nor_reaches_the_caller()
     {
         CircuitBreaker breaker = Make(o => o.OnChange = _ => throw new InvalidOperationException("listener"));
-        CircuitPermit permit = Enter(breaker, CircuitEntry.Admitted);
+        CircuitPermit permit = Enter(breaker, CircuitAdmission.Admitted);
         breaker.Invoking(b => b.Exit(permit, Verdict.Failure)).Should().NotThrow();
         _time.Advance(TimeSpan.FromSeconds(5));
-        breaker.Exit(Enter(breaker, CircuitEntry.AdmittedAsProbe), Verdict.Success);
+        breaker.Exit(Enter(breaker, CircuitAdmission.AdmittedAsProbe), Verdict.Success);
         breaker.State.Should().Be(CircuitState.Closed);
     }
 
@@ -179,12 +179,12 @@ public sealed class PeerDefectTests
             (o.MinimumCalls, o.SamplingDuration, o.Buckets) = (20, TimeSpan.FromSeconds(10), 10);
         });
         _time.Advance(TimeSpan.FromMilliseconds(9_990));
-        for (int i = 0; i < 10; i++) breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        for (int i = 0; i < 10; i++) breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromMilliseconds(20));
         for (int i = 0; i < 10; i++)
         {
             breaker.State.Should().Be(CircuitState.Closed);
-            breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+            breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         }
 
         breaker.State.Should().Be(CircuitState.Open);
@@ -198,10 +198,10 @@ public sealed class PeerDefectTests
             (o.FailureRatio, o.ConsecutiveFailures) = (0.5, null);
             (o.MinimumCalls, o.SamplingDuration) = (10, TimeSpan.FromSeconds(10));
         });
-        for (int i = 0; i < 9; i++) breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        for (int i = 0; i < 9; i++) breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(100));
         breaker.TakeSnapshot().Calls.Should().Be(0);
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         breaker.State.Should().Be(CircuitState.Closed);
         breaker.TakeSnapshot().Failures.Should().Be(1);
     }
@@ -211,7 +211,7 @@ public sealed class PeerDefectTests
     {
         // failsafe-go #97: the state stays Open until the next call, and dashboards are wrong.
         CircuitBreaker breaker = Make();
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         long epoch = breaker.TakeSnapshot().Epoch;
         _time.Advance(TimeSpan.FromSeconds(5));
         breaker.State.Should().Be(CircuitState.HalfOpen);
@@ -224,7 +224,7 @@ public sealed class PeerDefectTests
         // Polly #219: failures that come back while open raise the event again.
         int opened = 0;
         CircuitBreaker breaker = Make(o => o.OnChange = c => opened += c.To == CircuitState.Open ? 1 : 0);
-        CircuitPermit[] permits = [.. Enumerable.Range(0, 5).Select(_ => Enter(breaker, CircuitEntry.Admitted))];
+        CircuitPermit[] permits = [.. Enumerable.Range(0, 5).Select(_ => Enter(breaker, CircuitAdmission.Admitted))];
         foreach (CircuitPermit permit in permits) breaker.Exit(permit, Verdict.Failure);
         opened.Should().Be(1);
     }
@@ -232,19 +232,19 @@ public sealed class PeerDefectTests
     [Fact]
     public void A_success_that_races_a_failure_does_not_erase_the_growth_of_the_break()
     {
-        // ldbc #731: a late success of the era before resets the escalated break.
+        // ldbc #731: a late success of the epoch before resets the escalated break.
         CircuitBreaker breaker = Make(o => (o.BreakGrowth, o.BreakDecay) = (2, TimeSpan.FromHours(1)));
-        CircuitPermit late = Enter(breaker, CircuitEntry.Admitted);
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
+        CircuitPermit late = Enter(breaker, CircuitAdmission.Admitted);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
         _time.Advance(TimeSpan.FromSeconds(5));
-        CircuitPermit probe = Enter(breaker, CircuitEntry.AdmittedAsProbe);
+        CircuitPermit probe = Enter(breaker, CircuitAdmission.AdmittedAsProbe);
         breaker.Exit(late, Verdict.Success);
         breaker.Exit(probe, Verdict.Failure);
         breaker.TakeSnapshot().RetryAfter.Should().Be(TimeSpan.FromSeconds(10));
     }
 
     [Fact]
-    public async Task The_same_breaker_nested_in_itself_neither_deadlocks_nor_counts_its_own_refusal()
+    public async Task The_same_breaker_nested_in_itself_neither_deadlocks_nor_counts_its_own_rejection()
     {
         // Polly #933.
         CircuitBreaker breaker = Make();
@@ -254,7 +254,7 @@ public sealed class PeerDefectTests
         breaker.State.Should().Be(CircuitState.Open);
         _time.Advance(TimeSpan.FromSeconds(5));
 
-        // The outer link takes the only probe, the inner one is refused: the place comes back, nothing is decided.
+        // The outer link takes the only probe, the inner one is rejected: the place comes back, nothing is decided.
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected);
         breaker.TakeSnapshot().Should().Match<CircuitSnapshot>(s => s.State == CircuitState.HalfOpen && s.ProbesOut == 0);
     }
@@ -291,14 +291,14 @@ public sealed class PeerDefectTests
     }
 
     [Fact]
-    public void Refusals_count_for_nothing_so_the_breaker_recovers()
+    public void Rejections_count_for_nothing_so_the_breaker_recovers()
     {
-        // go-zero #5551: counting its own refusals keeps it open for ever.
+        // go-zero #5551: counting its own rejections keeps it open for ever.
         CircuitBreaker breaker = Make();
-        breaker.Exit(Enter(breaker, CircuitEntry.Admitted), Verdict.Failure);
-        for (int i = 0; i < 1000; i++) Enter(breaker, CircuitEntry.RefusedOpen);
+        breaker.Exit(Enter(breaker, CircuitAdmission.Admitted), Verdict.Failure);
+        for (int i = 0; i < 1000; i++) Enter(breaker, CircuitAdmission.RejectedOpen);
         _time.Advance(TimeSpan.FromSeconds(5));
-        breaker.Exit(Enter(breaker, CircuitEntry.AdmittedAsProbe), Verdict.Success);
+        breaker.Exit(Enter(breaker, CircuitAdmission.AdmittedAsProbe), Verdict.Success);
         breaker.State.Should().Be(CircuitState.Closed);
     }
 }

@@ -29,7 +29,7 @@ public sealed class PureRulesTests
     [MemberData(nameof(Entries))]
     public void Who_may_enter_a_half_open_circuit(long sent, int probesOut, int good, long now, string answer, long nextSent, int nextOut, int nextGood)
     {
-        (ProbeEntry entry, ProbeWord next) = BreakerRules.Enter(new(sent, probesOut, good), now, Settings());
+        (ProbeAdmission entry, ProbeWord next) = BreakerRules.Enter(new(sent, probesOut, good), now, Settings());
         (entry.ToString(), next.SentMs, next.Out, next.Good).Should().Be((answer, nextSent, nextOut, nextGood));
     }
 
@@ -42,7 +42,7 @@ public sealed class PureRulesTests
         BreakerRules.Succeed(new(100, 2, 1), settings).Should().Be((false, new ProbeWord(100, 1, 2)));
         BreakerRules.Succeed(new(100, 1, 2), settings).Should().Be((true, new ProbeWord(100, 0, 3)));
         BreakerRules.Succeed(new(100, 0, 0), settings).Should().Be((false, new ProbeWord(100, 0, 1)), "a place that is free already stays free");
-        BreakerRules.Succeed(new(100, 1, ProbeWord.Most), settings).Should().Be((true, new ProbeWord(100, 0, ProbeWord.Most)), "the count does not overflow");
+        BreakerRules.Succeed(new(100, 1, ProbeWord.Max), settings).Should().Be((true, new ProbeWord(100, 0, ProbeWord.Max)), "the count does not overflow");
         BreakerRules.Release(new(100, 2, 1)).Should().Be(new ProbeWord(100, 1, 1));
         BreakerRules.Release(new(100, 0, 1)).Should().Be(new ProbeWord(100, 0, 1));
     }
@@ -200,11 +200,11 @@ public sealed class PureRulesTests
     }
 
     [Fact]
-    public void A_window_over_calls_drops_what_comes_from_an_earlier_era_and_its_slots_wrap()
+    public void A_window_over_calls_drops_what_comes_from_an_earlier_epoch_and_its_slots_wrap()
     {
         FailureWindow window = FailureWindow.OverCalls(3, 3);
         window.Record(64, false);
-        window.Record(60, true); // the same bucket, in an era that is over
+        window.Record(60, true); // the same bucket, in an epoch that is over
         window.Sum(64).Should().Be((1, 0));
         FailureWindow wrapping = FailureWindow.OverCalls(3, 3);
         for (int i = 0; i < 5; i++) wrapping.Record(uint.MaxValue - 1, i == 3);
@@ -215,7 +215,7 @@ public sealed class PureRulesTests
     public void A_window_that_grows_keeps_what_was_counted_and_stops_at_its_processors()
     {
         FailureWindow window = FailureWindow.OverTime(4);
-        int most = Math.Min(16, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
+        int max = Math.Min(16, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Environment.ProcessorCount));
         int counted = 0;
         for (int stripes = 1; ; stripes *= 2)
         {
@@ -229,7 +229,7 @@ public sealed class PureRulesTests
             if (window.Stripes == stripes) break;
         }
 
-        window.Stripes.Should().Be(most);
+        window.Stripes.Should().Be(max);
     }
 
     [Fact]

@@ -55,7 +55,7 @@ public sealed class WindowSequenceTests
     public void The_check_finds_a_ring_with_a_flaw_and_only_that(int flaw) =>
         (FirstDisagreement(() => new Ring(2, (Flaw)flaw), 2, length: 6) is null).Should().Be((Flaw)flaw == Flaw.None, "{0}", (Flaw)flaw);
 
-    /// <summary>As many calls as asked, or up to one bucket more when there are fewer buckets than calls; a new era forgets them all.</summary>
+    /// <summary>As many calls as asked, or up to one bucket more when there are fewer buckets than calls; a new epoch forgets them all.</summary>
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 3)]
@@ -159,8 +159,8 @@ public sealed class WindowSequenceTests
 
         public (int Calls, int Bad) Sum(uint slot)
         {
-            int most = flaw == Flaw.ForgetsTheLastBucket ? buckets - 1 : buckets;
-            (uint Slot, int Calls, int Bad)[] inside = [.. _ring.Where(b => flaw == Flaw.SumsUpWhatIsTooOld || slot - b.Slot <= most)];
+            int max = flaw == Flaw.ForgetsTheLastBucket ? buckets - 1 : buckets;
+            (uint Slot, int Calls, int Bad)[] inside = [.. _ring.Where(b => flaw == Flaw.SumsUpWhatIsTooOld || slot - b.Slot <= max)];
             return (inside.Sum(b => b.Calls), inside.Sum(b => b.Bad));
         }
 

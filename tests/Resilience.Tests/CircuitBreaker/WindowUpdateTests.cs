@@ -11,7 +11,7 @@ public sealed class WindowUpdateTests
         SumsAreYoung, // as it was: the sums of the old window are counted as of the update
         EndOfTheBucket, // each count moves to the bucket that holds the end of its old one, and so grows younger with each update
         StartOfTheBucket, // or older
-        CountsPastErasToo,
+        CountsPastEpochsToo,
     }
 
     private enum Op
@@ -21,7 +21,7 @@ public sealed class WindowUpdateTests
         Bucket, // a little time
         Half, // half a window
         Other, // the next of the shapes
-        Era, // the circuit opened and closed
+        CircuitEpoch, // the circuit opened and closed
     }
 
     private static readonly CircuitBreakerOptions[] Shapes =
@@ -39,21 +39,21 @@ public sealed class WindowUpdateTests
 
         void Update(CircuitBreakerOptions options, long now);
 
-        void NewEra(long now);
+        void NewEpoch(long now);
     }
 
     private sealed class Real : ICarried
     {
         private BreakerSettings _settings = BreakerSettings.From(Shapes[0], null, null, 0);
-        private Era _era = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        private CircuitEpoch _epoch = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
 
-        public void Count(long now, bool bad) => _settings.Failures!.Record(_settings.Slot(_era, now), bad);
+        public void Count(long now, bool bad) => _settings.Failures!.Record(_settings.Slot(_epoch, now), bad);
 
-        public (int Calls, int Bad) Sum(long now) => _settings.SumOfFailures(_era, now);
+        public (int Calls, int Bad) Sum(long now) => _settings.SumOfFailures(_epoch, now);
 
-        public void Update(CircuitBreakerOptions options, long now) => _settings = BreakerSettings.From(options, _settings, _era, now);
+        public void Update(CircuitBreakerOptions options, long now) => _settings = BreakerSettings.From(options, _settings, _epoch, now);
 
-        public void NewEra(long now) => _era = new(CircuitState.Closed, _era.Epoch + 1, now, 0, -1, _era.SlotBase + BreakerSettings.SlotStride, default, null);
+        public void NewEpoch(long now) => _epoch = new(CircuitState.Closed, _epoch.Epoch + 1, now, 0, -1, _epoch.SlotBase + BreakerSettings.SlotStride, default, null);
     }
 
     /// <summary>Buckets in a list, for one thread; wrong in the way it is told.</summary>
@@ -88,9 +88,9 @@ public sealed class WindowUpdateTests
             _shape = (bucket, window);
         }
 
-        public void NewEra(long now)
+        public void NewEpoch(long now)
         {
-            if (flaw != Flaw.CountsPastErasToo) _counts.Clear();
+            if (flaw != Flaw.CountsPastEpochsToo) _counts.Clear();
         }
     }
 
@@ -106,7 +106,7 @@ public sealed class WindowUpdateTests
     [InlineData(Flaw.SumsAreYoung)]
     [InlineData(Flaw.EndOfTheBucket)]
     [InlineData(Flaw.StartOfTheBucket)]
-    [InlineData(Flaw.CountsPastErasToo)]
+    [InlineData(Flaw.CountsPastEpochsToo)]
     internal void The_check_finds_counts_that_are_carried_over_wrongly_and_only_those(Flaw flaw) =>
         ((FirstDisagreement(() => new Planted(flaw), 5) ?? FirstOfRandom(() => new Planted(flaw))) is null).Should().Be(flaw == Flaw.None, "{0}", flaw);
 
@@ -115,19 +115,19 @@ public sealed class WindowUpdateTests
     public void A_thousand_changes_of_shape_leave_a_few_spans()
     {
         BreakerSettings settings = BreakerSettings.From(Shapes[0], null, null, 0);
-        Era era = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        CircuitEpoch epoch = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
         WindowPast? past = null;
         FailureWindow window = FailureWindow.OverTime(10);
         for (int i = 1; i <= 1000; i++)
         {
             long now = i * 7;
             window.Record((uint)(now / 1000), true);
-            past = WindowPast.Of(window, 1000, past, era, now, 1000 + (i % 3), 10_000 + (10 * (i % 3)));
+            past = WindowPast.Of(window, 1000, past, epoch, now, 1000 + (i % 3), 10_000 + (10 * (i % 3)));
             window = FailureWindow.OverTime(10, now);
         }
 
         past!.Spans.Should().BeLessThan(30);
-        past.Sum(era, 7000, 10_000).Calls.Should().Be(1000);
+        past.Sum(epoch, 7000, 10_000).Calls.Should().Be(1000);
         settings.Version.Should().Be(0);
     }
 
@@ -137,25 +137,25 @@ public sealed class WindowUpdateTests
     public void A_shorter_window_over_calls_keeps_the_youngest(int before, int after, int bad, int calls)
     {
         BreakerSettings settings = BreakerSettings.From(new() { SamplingCalls = before, MinimumCalls = 5, Buckets = 60 }, null, null, 0);
-        Era era = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        CircuitEpoch epoch = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
         for (int i = 0; i < 40; i++) settings.Failures!.Record(0, i >= 34);
-        settings = BreakerSettings.From(new() { SamplingCalls = after, MinimumCalls = 5, Buckets = 60 }, settings, era, 0);
-        settings.SumOfFailures(era, 0).Should().Be((Math.Max(calls, 10), bad));
+        settings = BreakerSettings.From(new() { SamplingCalls = after, MinimumCalls = 5, Buckets = 60 }, settings, epoch, 0);
+        settings.SumOfFailures(epoch, 0).Should().Be((Math.Max(calls, 10), bad));
     }
 
     [Fact]
     public void From_time_to_calls_the_youngest_are_kept_and_from_calls_to_time_they_age_from_then_on()
     {
         CircuitBreakerOptions time = Shape(10_000, 10), calls = new() { SamplingCalls = 4, MinimumCalls = 4 };
-        Era era = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        CircuitEpoch epoch = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
         BreakerSettings settings = BreakerSettings.From(time, null, null, 0);
-        for (int i = 0; i < 100; i++) settings.Failures!.Record(settings.Slot(era, 1000), false);
-        for (int i = 0; i < 3; i++) settings.Failures!.Record(settings.Slot(era, 5000), true);
-        settings = BreakerSettings.From(calls, settings, era, 6000);
-        settings.SumOfFailures(era, 6000).Should().Be((4, 3));
-        settings = BreakerSettings.From(time, settings, era, 100_000);
-        settings.SumOfFailures(era, 109_000).Should().Be((4, 3));
-        settings.SumOfFailures(era, 110_001).Should().Be((0, 0));
+        for (int i = 0; i < 100; i++) settings.Failures!.Record(settings.Slot(epoch, 1000), false);
+        for (int i = 0; i < 3; i++) settings.Failures!.Record(settings.Slot(epoch, 5000), true);
+        settings = BreakerSettings.From(calls, settings, epoch, 6000);
+        settings.SumOfFailures(epoch, 6000).Should().Be((4, 3));
+        settings = BreakerSettings.From(time, settings, epoch, 100_000);
+        settings.SumOfFailures(epoch, 109_000).Should().Be((4, 3));
+        settings.SumOfFailures(epoch, 110_001).Should().Be((0, 0));
     }
 
     /// <summary>Rounded up to whole buckets.</summary>
@@ -180,7 +180,7 @@ public sealed class WindowUpdateTests
         for (int seed = 0; seed < 60; seed++)
         {
             Random random = new(seed);
-            Op[] sequence = [.. Enumerable.Range(0, 400).Select(_ => random.Next(40) == 0 ? Op.Era : (Op)random.Next((int)Op.Era))];
+            Op[] sequence = [.. Enumerable.Range(0, 400).Select(_ => random.Next(40) == 0 ? Op.CircuitEpoch : (Op)random.Next((int)Op.CircuitEpoch))];
             if (Disagreement(make(), sequence, random) is { } found) return found;
         }
 
@@ -206,10 +206,10 @@ public sealed class WindowUpdateTests
                     length = LengthOf(shape);
                     window.Update(Shapes[shape], now);
                     break;
-                case Op.Era:
+                case Op.CircuitEpoch:
                     now++;
                     list.Clear();
-                    window.NewEra(now);
+                    window.NewEpoch(now);
                     break;
                 default:
                     bool bad = sequence[i] == Op.Bad;

@@ -33,7 +33,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task A_refusal_is_replaced_too()
+    public async Task A_rejection_is_replaced_too()
     {
         CircuitBreaker breaker = new(new());
         breaker.Isolate();
@@ -42,7 +42,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public async Task Successes_and_ignored_endings_pass_untouched()
+    public async Task Successes_and_ignored_outcomes_pass_untouched()
     {
         ResiliencePipeline<string> pipeline = Make(o => o.Value = "default");
         (await pipeline.ExecuteAsync(_ => new ValueTask<string>("fresh"))).Should().Be("fresh");
@@ -238,7 +238,7 @@ public sealed class FallbackTests
     }
 
     [Fact]
-    public void A_fallback_with_nothing_to_fall_back_on_is_refused() =>
+    public void A_fallback_with_nothing_to_fall_back_on_is_rejected() =>
         FluentActions.Invoking(() => new ResiliencePipelineBuilder<int>().AddFallback(_ => { }).Build())
             .Should().Throw<ResilienceOptionsException>().WithMessage("*fallback: Value is not set*");
 }

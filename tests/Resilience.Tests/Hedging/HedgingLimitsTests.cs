@@ -15,7 +15,7 @@ public sealed class HedgingLimitsTests
     private ResiliencePipelineBuilder Empty() => new ResiliencePipelineBuilder { Name = "prices", TimeProvider = _time }.OnEvent(happened =>
     {
         _events.Add(happened);
-        if (happened is HedgeDenied) _denied.TrySetResult();
+        if (happened is HedgeSkipped) _denied.TrySetResult();
     });
 
     private static Action<HedgingOptions> With(Action<HedgingOptions>? configure = null) => o =>
@@ -41,8 +41,8 @@ public sealed class HedgingLimitsTests
         first.Ending.SetException(new IOException());
         Outcome<int> outcome = await call;
         (outcome.Verdict, outcome.DoNotRetry, attempts.Count).Should().Be((Verdict.Failure, true, 1));
-        _events.OfType<HedgeDenied>().Should().Equal(new HedgeDenied("prices", "hedging", 1, HedgeDenial.Budget));
-        _events.OfType<RetryDenied>().Single().Denial.Should().Be(RetryDenial.Marked);
+        _events.OfType<HedgeSkipped>().Should().Equal(new HedgeSkipped("prices", "hedging", 1, HedgeSkipReason.Budget));
+        _events.OfType<RetryStopped>().Single().Cause.Should().Be(RetryStopReason.Marked);
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class HedgingLimitsTests
         _time.Advance(TimeSpan.FromSeconds(1));
         first.Ending.SetException(new IOException());
         (await call).DoNotRetry.Should().BeTrue("the deadline has passed");
-        _events.Should().Equal(new HedgeDenied("prices", "hedging", 0, HedgeDenial.Deadline) { Operation = "x" });
+        _events.Should().Equal(new HedgeSkipped("prices", "hedging", 0, HedgeSkipReason.Deadline) { Operation = "x" });
     }
 
     [Fact]
@@ -79,8 +79,8 @@ public sealed class HedgingLimitsTests
         first.Ending.SetException(new IOException());
         (await call).Verdict.Should().Be(Verdict.Failure);
         attempts.Count.Should().Be(1);
-        _events.OfType<HedgeDenied>().Should().Equal(new HedgeDenied("prices", "hedging", 1, HedgeDenial.NotAllowed) { Detail = "it was charged" });
-        _events.OfType<RetryDenied>().Single().Detail.Should().Be("it was charged");
+        _events.OfType<HedgeSkipped>().Should().Equal(new HedgeSkipped("prices", "hedging", 1, HedgeSkipReason.NotAllowed) { Detail = "it was charged" });
+        _events.OfType<RetryStopped>().Single().Detail.Should().Be("it was charged");
     }
 
     [Fact]
@@ -90,7 +90,7 @@ public sealed class HedgingLimitsTests
         int calls = 0;
         await Ending(pipeline.TryExecuteAsync<int>(_ => throw new IOException($"{calls++}")));
         calls.Should().Be(1);
-        _events.OfType<HedgeDenied>().Single().Denial.Should().Be(HedgeDenial.Marked);
+        _events.OfType<HedgeSkipped>().Single().Cause.Should().Be(HedgeSkipReason.Marked);
     }
 
     [Fact]
@@ -197,7 +197,7 @@ public sealed class HedgingLimitsTests
     public async Task A_loser_that_lives_on_touches_neither_the_call_nor_the_calls_after_it()
     {
         ResilienceProperty<int> note = new("note");
-        Attempts<int> attempts = new() { Heed = false };
+        Attempts<int> attempts = new() { Honor = false };
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }.AddPolicy(new Reads(note)).AddHedging(With()).Build();
         Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(default, static (c, a) => a.RunAsync(c), attempts));
         Attempts<int>.One first = await attempts.NextAsync();
@@ -262,7 +262,7 @@ public sealed class HedgingLimitsTests
 
         async Task LoseAsync()
         {
-            Attempts<int> attempts = new() { Heed = false };
+            Attempts<int> attempts = new() { Honor = false };
             Task<Outcome<int>> call = Ending(Empty().AddHedging(With()).Build().TryExecuteAsync(attempts.RunAsync));
             Attempts<int>.One first = await attempts.NextAsync();
             await _time.PassAsync(Delay);
@@ -333,8 +333,8 @@ public sealed class HedgingLimitsTests
         {
             ["resilience.hedges"] = "1 seen hedging slow",
             ["resilience.hedge.wins"] = "1 seen hedging",
-            ["resilience.hedge.denied"] = "1 seen hedging budget",
+            ["resilience.hedge.skipped"] = "1 seen hedging budget",
         });
-        activity.Events.Select(e => e.Name).Should().Equal("resilience.hedge", "resilience.hedge.won", "resilience.hedge.denied");
+        activity.Events.Select(e => e.Name).Should().Equal("resilience.hedge", "resilience.hedge.won", "resilience.hedge.skipped");
     }
 }

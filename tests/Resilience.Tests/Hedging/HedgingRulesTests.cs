@@ -28,7 +28,7 @@ public sealed class HedgingRulesTests
 
         public virtual HedgingMove Delay(HedgingState state) => Rules.OnDelay(state);
 
-        public virtual (HedgingState, HedgingMove) Denied(HedgingState state) => HedgingRules.OnDenied(state);
+        public virtual (HedgingState, HedgingMove) Denied(HedgingState state) => HedgingRules.OnSkipped(state);
     }
 
     /// <summary>The specification, read from the whole history each time.</summary>
@@ -111,7 +111,7 @@ public sealed class HedgingRulesTests
         };
     }
 
-    private sealed class MeetsTheRefusalAgain(int max) : Subject(max)
+    private sealed class MeetsTheRejectionAgain(int max) : Subject(max)
     {
         public override (HedgingState, HedgingMove) Ended(HedgingState state, Verdict verdict) =>
             base.Ended(state, verdict == Verdict.Rejected ? Verdict.Failure : verdict);
@@ -123,7 +123,7 @@ public sealed class HedgingRulesTests
             base.Ended(state, verdict == Verdict.Ignored ? Verdict.Failure : verdict);
     }
 
-    private sealed class ForgetsTheDenial(int max) : Subject(max)
+    private sealed class ForgetsTheSkip(int max) : Subject(max)
     {
         public override (HedgingState, HedgingMove) Denied(HedgingState state) => (state, base.Denied(state).Item2);
     }
@@ -151,7 +151,7 @@ public sealed class HedgingRulesTests
     {
         Subject[] flawed =
         [
-            new StartsOneTooMany(3), new WaitsAfterAFailure(3), new MeetsTheRefusalAgain(3), new RepeatsWhatIsIgnored(3), new ForgetsTheDenial(3),
+            new StartsOneTooMany(3), new WaitsAfterAFailure(3), new MeetsTheRejectionAgain(3), new RepeatsWhatIsIgnored(3), new ForgetsTheSkip(3),
             new LeavesWhileOthersRun(3), new LosesCount(3),
         ];
         foreach (Subject subject in flawed) FirstDifference(subject, 3, out _).Should().NotBeNull("{0} is a flaw", subject.GetType().Name);

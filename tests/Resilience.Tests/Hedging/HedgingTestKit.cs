@@ -55,7 +55,7 @@ internal sealed class Attempts<T>
     internal sealed record One(TaskCompletionSource<T> Ending, int Number, ResilienceContext? Context, CancellationToken Token);
 
     /// <summary>Whether attempts end by themselves when they are cancelled.</summary>
-    public bool Heed { get; init; } = true;
+    public bool Honor { get; init; } = true;
 
     public One[] All => [.. _all];
 
@@ -68,7 +68,7 @@ internal sealed class Attempts<T>
     private ValueTask<T> Add(ResilienceContext? context, CancellationToken token)
     {
         One one = new(new(TaskCreationOptions.RunContinuationsAsynchronously), context?.Attempt ?? _all.Count, context, token);
-        if (Heed) token.Register(() => one.Ending.TrySetCanceled(token));
+        if (Honor) token.Register(() => one.Ending.TrySetCanceled(token));
         _all.Enqueue(one);
         _begun.Release();
         return new(one.Ending.Task);

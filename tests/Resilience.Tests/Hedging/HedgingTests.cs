@@ -41,7 +41,7 @@ public sealed class HedgingTests
     [Fact]
     public async Task A_hedge_starts_after_the_delay_and_the_first_success_wins_and_the_loser_is_cancelled_and_disposed_of()
     {
-        Attempts<Held> attempts = new() { Heed = false };
+        Attempts<Held> attempts = new() { Honor = false };
         Task<Outcome<Held>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<Held>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
@@ -143,7 +143,7 @@ public sealed class HedgingTests
     public async Task A_failure_after_the_caller_has_left_starts_nothing()
     {
         using CancellationTokenSource caller = new();
-        Attempts<int> attempts = new() { Heed = false };
+        Attempts<int> attempts = new() { Honor = false };
         Task<Outcome<int>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync, caller.Token));
         Attempts<int>.One first = await attempts.NextAsync();
         await caller.CancelAsync();
@@ -152,7 +152,7 @@ public sealed class HedgingTests
         (attempts.Count, _events.Count).Should().Be((1, 0));
     }
 
-    private sealed class Refused() : Refusal("door")
+    private sealed class Rejected() : Rejection("door")
     {
         public override string Reason => "closed";
 
@@ -160,14 +160,14 @@ public sealed class HedgingTests
     }
 
     /// <summary>Refuses the attempts of these numbers.</summary>
-    private sealed class Door(params int[] refuses) : SimplePolicy
+    private sealed class Door(params int[] rejects) : SimplePolicy
     {
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) =>
-            refuses.Contains(context.Attempt) ? new(Outcome.Rejected<T>(new Refused())) : next.ExecuteAsync(context);
+            rejects.Contains(context.Attempt) ? new(Outcome.Rejected<T>(new Rejected())) : next.ExecuteAsync(context);
     }
 
     [Fact]
-    public async Task A_refusal_without_another_route_starts_nothing_and_waits_for_those_under_way()
+    public async Task A_rejection_without_another_route_starts_nothing_and_waits_for_those_under_way()
     {
         Outcome<int> alone = await Ending(Builder().AddPolicy(new Door(0)).Build().TryExecuteAsync(_ => new ValueTask<int>(1)));
         alone.Verdict.Should().Be(Verdict.Rejected);
@@ -176,21 +176,21 @@ public sealed class HedgingTests
         Task<Outcome<int>> call = Ending(Builder(o => o.MaxAttempts = 3).AddPolicy(new Door(1)).Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        first.Token.IsCancellationRequested.Should().BeFalse("the refusal of the hedge is no reason to give up the first attempt");
+        first.Token.IsCancellationRequested.Should().BeFalse("the rejection of the hedge is no reason to give up the first attempt");
         first.Ending.SetResult(5);
         (await call).Value.Should().Be(5);
         (attempts.Count, _time.Living).Should().Be((1, 0));
     }
 
     [Fact]
-    public async Task A_failure_says_more_than_the_refusal_that_came_after_it()
+    public async Task A_failure_says_more_than_the_rejection_that_came_after_it()
     {
         Outcome<int> outcome = await Ending(Builder().AddPolicy(new Door(1)).Build().TryExecuteAsync<int>(_ => throw new IOException("real")));
         outcome.Exception.Should().BeOfType<IOException>();
     }
 
     [Fact]
-    public async Task After_a_refusal_the_next_starts_where_the_route_leads_elsewhere_and_sees_what_the_route_has_set()
+    public async Task After_a_rejection_the_next_starts_where_the_route_leads_elsewhere_and_sees_what_the_route_has_set()
     {
         ResilienceProperty<string> host = new("host");
         ResiliencePipeline pipeline = Builder(o => o.Route = (context, number) =>

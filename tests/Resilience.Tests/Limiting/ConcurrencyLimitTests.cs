@@ -16,18 +16,18 @@ public sealed class ConcurrencyLimitTests
         (limit.Running, limit.Waiting).Should().Be((running, waiting));
 
     [Fact]
-    public async Task Places_are_given_up_to_the_limit_then_the_queue_then_refusals()
+    public async Task Places_are_given_up_to_the_limit_then_the_queue_then_rejections()
     {
         ConcurrencyLimit limit = Make();
         (await limit.EnterAsync()).Should().BeNull();
         limit.TryEnter().Should().BeTrue();
         limit.TryEnter().Should().BeFalse();
-        Task<LimitRefusal?> first = limit.EnterAsync().AsTask(), second = limit.EnterAsync().AsTask();
+        Task<LimitRejection?> first = limit.EnterAsync().AsTask(), second = limit.EnterAsync().AsTask();
         Holds(limit, 2, 2);
-        LimitRefusal? refusal = await limit.EnterAsync();
-        refusal!.Why.Should().Be(LimitReason.QueueFull);
-        refusal.Reason.Should().Be("concurrency-limit: at this moment 2 calls run already (limit 2) and 2 wait (limit 2); a place will be free when one of them ends.");
-        refusal.ToException().Should().BeOfType<LimitReachedException>();
+        LimitRejection? rejection = await limit.EnterAsync();
+        rejection!.Why.Should().Be(LimitReason.QueueFull);
+        rejection.Reason.Should().Be("concurrency-limit: at this moment 2 calls run already (limit 2) and 2 wait (limit 2); a place will be free when one of them ends.");
+        rejection.ToException().Should().BeOfType<LimitReachedException>();
 
         limit.Release();
         (await first.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeNull();
@@ -46,7 +46,7 @@ public sealed class ConcurrencyLimitTests
     {
         ConcurrencyLimit limit = Make(1, 1, 10);
         limit.TryEnter();
-        Task<LimitRefusal?> waiting = limit.EnterAsync().AsTask();
+        Task<LimitRejection?> waiting = limit.EnterAsync().AsTask();
         _time.Advance(TimeSpan.FromSeconds(10));
         (await waiting.WaitAsync(TimeSpan.FromSeconds(30)))!.Why.Should().Be(LimitReason.WaitedTooLong);
         Holds(limit, 1, 0);
@@ -60,7 +60,7 @@ public sealed class ConcurrencyLimitTests
         ConcurrencyLimit limit = Make(1, 2);
         limit.TryEnter();
         using CancellationTokenSource caller = new();
-        Task<LimitRefusal?> first = limit.EnterAsync(caller.Token).AsTask(), second = limit.EnterAsync().AsTask();
+        Task<LimitRejection?> first = limit.EnterAsync(caller.Token).AsTask(), second = limit.EnterAsync().AsTask();
         await caller.CancelAsync();
         await FluentActions.Awaiting(() => first.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<OperationCanceledException>();
         Holds(limit, 1, 1);
@@ -75,7 +75,7 @@ public sealed class ConcurrencyLimitTests
     {
         ConcurrencyLimit limit = Make(1, 1);
         limit.TryEnter();
-        Task<LimitRefusal?> waiting = limit.EnterAsync().AsTask();
+        Task<LimitRejection?> waiting = limit.EnterAsync().AsTask();
         limit.TryEnter().Should().BeFalse();
         limit.Release();
         limit.TryEnter().Should().BeFalse("the place has gone to the one who waited");
@@ -87,7 +87,7 @@ public sealed class ConcurrencyLimitTests
     {
         ConcurrencyLimit limit = Make(1, 3);
         limit.TryEnter();
-        Task<LimitRefusal?>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => limit.EnterAsync().AsTask())];
+        Task<LimitRejection?>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => limit.EnterAsync().AsTask())];
         limit.Limit = 3;
         await Task.WhenAll(waiting[..2]).WaitAsync(TimeSpan.FromSeconds(30));
         Holds(limit, 3, 1);
@@ -179,20 +179,20 @@ public sealed class ConcurrencyLimitTests
     {
         const int Limit = 1;
         IGate gate = which switch { "ours" => new Ours(Limit), "leaks places" => new LeaksPlaces(Limit + 1), _ => new ChecksThenActs(Limit) };
-        int most = which == "leaks places" ? Limit + 1 : Limit;
+        int max = which == "leaks places" ? Limit + 1 : Limit;
         int running = 0;
         bool broken = false;
         Together.Run(2, holds ? 100_000 : 3_000_000, _ => { }, (_, _) =>
         {
             if (!gate.TryEnter()) return;
-            if (Interlocked.Increment(ref running) > most) broken = true;
+            if (Interlocked.Increment(ref running) > max) broken = true;
             Interlocked.Decrement(ref running);
             gate.Leave();
         }, _ =>
         {
             int free = 0;
             while (gate.TryEnter()) free++;
-            if (free != most) broken = true;
+            if (free != max) broken = true;
             for (int i = 0; i < free; i++) gate.Leave();
         }, () => Volatile.Read(ref broken));
         broken.Should().Be(!holds);
@@ -202,8 +202,8 @@ public sealed class ConcurrencyLimitTests
     public async Task A_storm_of_entering_cancelling_and_timing_out_loses_no_place_and_nobody_waits_for_ever()
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 4, MaxQueued = 50, MaxWait = TimeSpan.FromMilliseconds(20) });
-        int running = 0, most = 0;
-        ConcurrentDictionary<string, int> endings = new();
+        int running = 0, max = 0;
+        ConcurrentDictionary<string, int> outcomes = new();
         await Task.WhenAll(Enumerable.Range(0, 16).Select(t => Task.Run(async () =>
         {
             Random random = new(t);
@@ -213,27 +213,27 @@ public sealed class ConcurrencyLimitTests
                 if (random.Next(4) == 0) cancel.CancelAfter(random.Next(5));
                 try
                 {
-                    LimitRefusal? refusal = await limit.EnterAsync(cancel.Token);
-                    endings.AddOrUpdate(refusal?.Why.ToString() ?? "entered", 1, (_, n) => n + 1);
-                    if (refusal is not null) continue;
+                    LimitRejection? rejection = await limit.EnterAsync(cancel.Token);
+                    outcomes.AddOrUpdate(rejection?.Why.ToString() ?? "entered", 1, (_, n) => n + 1);
+                    if (rejection is not null) continue;
                 }
                 catch (OperationCanceledException)
                 {
-                    endings.AddOrUpdate("cancelled", 1, (_, n) => n + 1);
+                    outcomes.AddOrUpdate("cancelled", 1, (_, n) => n + 1);
                     continue;
                 }
 
                 int now = Interlocked.Increment(ref running);
-                InterlockedMax(ref most, now);
+                InterlockedMax(ref max, now);
                 if (random.Next(3) == 0) await Task.Yield();
                 Interlocked.Decrement(ref running);
                 limit.Release();
             }
         }))).WaitAsync(TimeSpan.FromSeconds(120));
-        most.Should().BeInRange(1, 4);
+        max.Should().BeInRange(1, 4);
         Holds(limit, 0, 0);
-        endings.Values.Sum().Should().Be(16 * 300);
-        endings["entered"].Should().BeGreaterThan(1000);
+        outcomes.Values.Sum().Should().Be(16 * 300);
+        outcomes["entered"].Should().BeGreaterThan(1000);
     }
 
     private static void InterlockedMax(ref int target, int value)
@@ -249,7 +249,7 @@ public sealed class ConcurrencyLimitTests
     [InlineData(Verdict.Failure)]
     [InlineData(Verdict.Ignored)]
     [InlineData(Verdict.Rejected)]
-    public async Task In_a_pipeline_the_place_comes_back_whatever_the_ending(Verdict verdict)
+    public async Task In_a_pipeline_the_place_comes_back_whatever_the_outcome(Verdict verdict)
     {
         ConcurrencyLimit limit = Make(1, 0);
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddConcurrencyLimit(limit)
@@ -268,7 +268,7 @@ public sealed class ConcurrencyLimitTests
     }
 
     [Fact]
-    public async Task In_a_pipeline_a_call_without_a_place_is_refused_or_waits_no_longer_than_its_deadline()
+    public async Task In_a_pipeline_a_call_without_a_place_is_rejected_or_waits_no_longer_than_its_deadline()
     {
         List<ResilienceEvent> heard = [];
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
@@ -277,11 +277,11 @@ public sealed class ConcurrencyLimitTests
         Task<int> holder = pipeline.ExecuteAsync(_ => hold.Task).AsTask();
         Task<Outcome<int>> waiting = pipeline.TryExecuteAsync(
             new CallOptions { Deadline = TimeSpan.FromMilliseconds(300) }, (_, _) => new ValueTask<int>(1), 0).AsTask();
-        Outcome<int> refused = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
-        refused.Verdict.Should().Be(Verdict.Rejected);
-        refused.Refusal.Should().BeOfType<LimitRefusal>().Which.Why.Should().Be(LimitReason.QueueFull);
+        Outcome<int> rejected = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
+        rejected.Verdict.Should().Be(Verdict.Rejected);
+        rejected.Rejection.Should().BeOfType<LimitRejection>().Which.Why.Should().Be(LimitReason.QueueFull);
         _time.Advance(TimeSpan.FromMilliseconds(300));
-        (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).Refusal.Should().BeOfType<LimitRefusal>().Which.Why.Should().Be(LimitReason.WaitedTooLong);
+        (await waiting.WaitAsync(TimeSpan.FromSeconds(30))).Rejection.Should().BeOfType<LimitRejection>().Which.Why.Should().Be(LimitReason.WaitedTooLong);
         using CancellationTokenSource caller = new();
         Task<Outcome<int>> cancelled = pipeline.TryExecuteAsync(_ => new ValueTask<int>(1), caller.Token).AsTask();
         await caller.CancelAsync();

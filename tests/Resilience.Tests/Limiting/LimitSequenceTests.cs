@@ -194,8 +194,8 @@ public sealed class LimitSequenceTests
 
         for (int i = 0; i < calls.Count; i++)
         {
-            Ending ending = await EndingOfAsync(calls[i].Task);
-            if (ending != model.Endings[i]) return Tell($"call {i + 1} ended {ending} instead of {model.Endings[i]}");
+            Ending outcome = await CompletionOfAsync(calls[i].Task);
+            if (outcome != model.Outcomes[i]) return Tell($"call {i + 1} ended {outcome} instead of {model.Outcomes[i]}");
         }
 
         return null;
@@ -203,7 +203,7 @@ public sealed class LimitSequenceTests
         string Tell(string what) => $"{string.Join(", ", sequence)}: {what}";
     }
 
-    private static async Task<Ending> EndingOfAsync(Task<LimitReason?> call)
+    private static async Task<Ending> CompletionOfAsync(Task<LimitReason?> call)
     {
         try
         {
@@ -236,7 +236,7 @@ public sealed class LimitSequenceTests
 
         internal int Waiting => _queue.Count;
 
-        internal List<Ending> Endings { get; } = [];
+        internal List<Ending> Outcomes { get; } = [];
 
         /// <summary>An operation that would change nothing at the end of this sequence is left out.</summary>
         internal static bool IsPossible(ReadOnlySpan<Op> sequence)
@@ -262,9 +262,9 @@ public sealed class LimitSequenceTests
             switch (op)
             {
                 case Op.Enter:
-                    Endings.Add(Running < Limit ? Ending.Entered : Waiting < Bound ? Ending.Waits : Ending.Full);
-                    if (Endings[^1] == Ending.Entered) Running++;
-                    if (Endings[^1] == Ending.Waits) _queue.Add(Endings.Count - 1);
+                    Outcomes.Add(Running < Limit ? Ending.Entered : Waiting < Bound ? Ending.Waits : Ending.Full);
+                    if (Outcomes[^1] == Ending.Entered) Running++;
+                    if (Outcomes[^1] == Ending.Waits) _queue.Add(Outcomes.Count - 1);
                     break;
                 case Op.TryEnter:
                     if (Running >= Limit) return false;
@@ -274,11 +274,11 @@ public sealed class LimitSequenceTests
                     Running--;
                     break;
                 case Op.CancelOldest or Op.CancelNewest:
-                    Endings[Target(op)] = Ending.Cancelled;
+                    Outcomes[Target(op)] = Ending.Cancelled;
                     _queue.Remove(Target(op));
                     break;
                 case Op.EndAllWaits:
-                    foreach (int call in _queue) Endings[call] = Ending.TooLong;
+                    foreach (int call in _queue) Outcomes[call] = Ending.TooLong;
                     _queue.Clear();
                     break;
                 case Op.Raise:
@@ -298,7 +298,7 @@ public sealed class LimitSequenceTests
             while (Running < Limit && _queue.Count > 0)
             {
                 Running++;
-                Endings[_queue[0]] = Ending.Entered;
+                Outcomes[_queue[0]] = Ending.Entered;
                 _queue.RemoveAt(0);
             }
 

@@ -27,7 +27,7 @@ internal enum LimitFlaw
     ServesTheLastFirst,
     ForgetsToLeaveTheQueue,
     LosesThePlaceOfACancelledWaiter,
-    WakesNobodyWhenRaised,
+    WakesNoWaiterWhenRaised,
     LetsNewcomersOvertake,
     GivesUpOneTooEarly,
     ForgetsTheBoundOfTheQueue,
@@ -119,7 +119,7 @@ internal sealed class PlainLimit(int limit, int queue, LimitFlaw flaw = LimitFla
         lock (_gate)
         {
             _limit = value;
-            if (flaw != LimitFlaw.WakesNobodyWhenRaised) Admit();
+            if (flaw != LimitFlaw.WakesNoWaiterWhenRaised) Admit();
         }
     }
 

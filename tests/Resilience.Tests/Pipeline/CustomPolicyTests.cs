@@ -34,7 +34,7 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData("throws")]
     [InlineData("throws late and leaves a cancelled token")]
-    public async Task A_policy_that_throws_becomes_an_ending_and_the_breaker_around_it_is_not_wedged(string how)
+    public async Task A_policy_that_throws_becomes_an_outcome_and_the_breaker_around_it_is_not_wedged(string how)
     {
         ManualTime time = new();
         CircuitBreaker breaker = new(new() { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 }, time);
@@ -51,7 +51,7 @@ public sealed class CustomPolicyTests
     }
 
     [Fact]
-    public async Task A_link_that_throws_at_once_becomes_an_ending()
+    public async Task A_link_that_throws_at_once_becomes_an_outcome()
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new ThrowsAtOnce()).Build();
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Exception.Should().BeOfType<IOException>();

@@ -5,7 +5,7 @@ public sealed class EndsAndWordsTests
 {
     private static readonly ResilienceProperty<string> Color = new("color");
 
-    private static LimitRefusal Full()
+    private static LimitRejection Full()
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
         limit.TryEnter();
@@ -31,14 +31,14 @@ public sealed class EndsAndWordsTests
     [InlineData("error", Verdict.Success)]
     [InlineData("error", Verdict.None)]
     [InlineData("none", Verdict.Failure)]
-    public void A_verdict_that_does_not_fit_the_ending_is_refused(string ending, Verdict verdict)
+    public void A_verdict_that_does_not_fit_the_outcome_is_rejected(string kind, Verdict verdict)
     {
-        Outcome<int> outcome = ending switch { "value" => Outcome.Success(1), "error" => Outcome.Failure<int>(new IOException()), _ => default };
+        Outcome<int> outcome = kind switch { "value" => Outcome.Success(1), "error" => Outcome.Failure<int>(new IOException()), _ => default };
         outcome.Invoking(o => o.WithVerdict(verdict)).Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*cannot become {verdict}*");
     }
 
     [Fact]
-    public void A_mark_against_retries_travels_with_whatever_the_ending_is()
+    public void A_mark_against_retries_travels_with_whatever_the_outcome_is()
     {
         Outcome.Success(1).MarkedDoNotRetry().Should().Match<Outcome<int>>(o => o.DoNotRetry && o.Value == 1);
         IOException error = new();
@@ -179,7 +179,7 @@ public sealed class EndsAndWordsTests
         breaker.TryEnter(out CircuitPermit second);
         breaker.Exit(second, Verdict.Failure);
         time.Advance(TimeSpan.FromMinutes(2));
-        breaker.TryEnter(out CircuitPermit probe).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out CircuitPermit probe).Should().Be(CircuitAdmission.AdmittedAsProbe);
         breaker.Exit(probe, Verdict.Ignored).Should().Be(CircuitExit.Released);
         breaker.Exit(probe, Verdict.Success).Should().Be(CircuitExit.Stale);
         breaker.Exit(default, Verdict.Success).Should().Be(CircuitExit.Stale);
@@ -231,13 +231,13 @@ public sealed class EndsAndWordsTests
     }
 
     [Fact]
-    public async Task A_limit_used_alone_refuses_at_once_or_waits_as_its_queue_says()
+    public async Task A_limit_used_alone_rejects_at_once_or_waits_as_its_queue_says()
     {
         ConcurrencyLimit closed = new(new() { MaxConcurrent = 1 }), open = new(new() { MaxConcurrent = 1, MaxQueued = 1, MaxWait = TimeSpan.FromMinutes(1) });
         (await closed.EnterAsync()).Should().BeNull();
         (await closed.EnterAsync())!.Why.Should().Be(LimitReason.QueueFull);
         (await open.EnterAsync()).Should().BeNull();
-        Task<LimitRefusal?> waiting = open.EnterAsync().AsTask();
+        Task<LimitRejection?> waiting = open.EnterAsync().AsTask();
         open.Release();
         (await waiting).Should().BeNull();
     }
@@ -250,8 +250,8 @@ public sealed class EndsAndWordsTests
             .AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 5, MaxWait = TimeSpan.FromMinutes(1) }).Build();
         TaskCompletionSource<int> first = new();
         Task<int> running = pipeline.ExecuteAsync(_ => new ValueTask<int>(first.Task)).AsTask();
-        Outcome<int> refused = await pipeline.TryExecuteAsync(new() { Deadline = TimeSpan.Zero }, static (_, _) => new ValueTask<int>(1), 0);
-        refused.IsSuccess.Should().BeFalse("there is no time left to wait in");
+        Outcome<int> rejected = await pipeline.TryExecuteAsync(new() { Deadline = TimeSpan.Zero }, static (_, _) => new ValueTask<int>(1), 0);
+        rejected.IsSuccess.Should().BeFalse("there is no time left to wait in");
         first.SetResult(1);
         await running;
     }
@@ -281,15 +281,15 @@ public sealed class EndsAndWordsTests
     [Fact]
     public void The_most_attempts_of_a_retry_are_those_of_its_most_patient_rule()
     {
-        int? Most(params RetryRule[] rules)
+        int? Max(params RetryRule[] rules)
         {
             RetryOptions options = new() { MaxRetries = 2 };
             foreach (RetryRule rule in rules) options.Rules.Add(rule);
             return new ResiliencePipelineBuilder().AddRetry(options).Build().Describe().Policies[0].MaxAttempts;
         }
 
-        Most().Should().Be(3);
-        Most(RetryRule.On<IOException>(5), RetryRule.On<TimeoutException>()).Should().Be(6);
-        Most(RetryRule.On<IOException>(RetryOptions.Unlimited)).Should().BeNull();
+        Max().Should().Be(3);
+        Max(RetryRule.On<IOException>(5), RetryRule.On<TimeoutException>()).Should().Be(6);
+        Max(RetryRule.On<IOException>(RetryOptions.Unlimited)).Should().BeNull();
     }
 }

@@ -36,7 +36,7 @@ public sealed class ListenerTests
         _wants = false;
         await FailAsync(pipeline, 2);
 
-        _heard.OfType<CircuitRefused>().Should().HaveCount(2);
+        _heard.OfType<CircuitRejected>().Should().HaveCount(2);
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public sealed class ListenerTests
     {
         List<ResilienceEvent> other = [];
         await FailAsync(Build(b => b.OnEvent(other.Add)), 3);
-        other.OfType<CircuitRefused>().Should().HaveCount(2);
+        other.OfType<CircuitRejected>().Should().HaveCount(2);
     }
 
     [Fact]

@@ -2,7 +2,7 @@ namespace Resilience.Tests.Pipelines;
 
 public sealed class OutcomeTests
 {
-    private sealed class TestRefusal() : Refusal("gate")
+    private sealed class TestRejection() : Rejection("gate")
     {
         public int Made;
 
@@ -51,21 +51,21 @@ public sealed class OutcomeTests
     }
 
     [Fact]
-    public void The_exception_of_a_refusal_is_made_only_when_asked_for()
+    public void The_exception_of_a_rejection_is_made_only_when_asked_for()
     {
-        TestRefusal refusal = new();
-        Outcome<int> outcome = Outcome.Rejected<int>(refusal);
+        TestRejection rejection = new();
+        Outcome<int> outcome = Outcome.Rejected<int>(rejection);
         outcome.Verdict.Should().Be(Verdict.Rejected);
-        outcome.Refusal.Should().BeSameAs(refusal);
+        outcome.Rejection.Should().BeSameAs(rejection);
         outcome.RetryAfter.Should().Be(TimeSpan.FromSeconds(9));
-        refusal.Made.Should().Be(0);
+        rejection.Made.Should().Be(0);
         outcome.Exception.Should().BeOfType<ResilienceException>().Which.Message.Should().Be("gate: closed on Sundays.");
-        refusal.Made.Should().Be(1);
+        rejection.Made.Should().Be(1);
         outcome.Invoking(o => o.GetValueOrThrow()).Should().Throw<ResilienceException>().Which.PolicyName.Should().Be("gate");
     }
 
     [Fact]
-    public void The_default_is_not_an_ending()
+    public void The_default_is_not_an_outcome()
     {
         Outcome<string> outcome = default;
         outcome.Verdict.Should().Be(Verdict.None);
@@ -81,18 +81,18 @@ public sealed class OutcomeTests
     [InlineData(Verdict.None)]
     [InlineData(Verdict.Rejected)]
     [InlineData((Verdict)99)]
-    public void Impossible_verdicts_of_results_are_refused(Verdict verdict) =>
+    public void Impossible_verdicts_of_results_are_rejected(Verdict verdict) =>
         FluentActions.Invoking(() => Outcome.Result(1, verdict)).Should().Throw<ArgumentOutOfRangeException>();
 
     [Theory]
     [InlineData(Verdict.None)]
     [InlineData(Verdict.Success)]
     [InlineData((Verdict)99)]
-    public void Impossible_verdicts_of_exceptions_are_refused(Verdict verdict) =>
+    public void Impossible_verdicts_of_exceptions_are_rejected(Verdict verdict) =>
         FluentActions.Invoking(() => Outcome.Failure<int>(new IOException(), verdict)).Should().Throw<ArgumentOutOfRangeException>();
 
     [Fact]
-    public void Nulls_are_refused_at_once()
+    public void Nulls_are_rejected_at_once()
     {
         FluentActions.Invoking(() => Outcome.Failure<int>(null!)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => Outcome.Rejected<int>(null!)).Should().Throw<ArgumentNullException>();

@@ -1,6 +1,6 @@
 namespace Resilience.Tests.Pipelines;
 
-/// <summary>An update is one step: it is never lost, never half done, and one that is refused has changed nothing anywhere.</summary>
+/// <summary>An update is one step: it is never lost, never half done, and one that is rejected has changed nothing anywhere.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class PipelineGenerationTests
 {
@@ -90,14 +90,14 @@ public sealed class PipelineGenerationTests
     }
 
     [Fact]
-    public void An_update_whose_policy_cannot_be_bound_is_refused_and_changes_nothing()
+    public void An_update_whose_policy_cannot_be_bound_is_rejected_and_changes_nothing()
     {
         CircuitBreaker shared = new(new() { Name = "shared" });
-        List<ResilienceEvent> heard = [], refused = [];
+        List<ResilienceEvent> heard = [], rejected = [];
         ResiliencePipeline pipeline = With(1).AddCircuitBreaker(shared).AddCircuitBreaker(new CircuitBreakerOptions { Name = "own" }).OnEvent(heard.Add).Build();
         Ask(pipeline).Should().Be(1);
         string before = pipeline.Describe().ToString();
-        pipeline.Invoking(p => p.Update(new ResiliencePipelineBuilder { TimeProvider = _time }.OnEvent(refused.Add)
+        pipeline.Invoking(p => p.Update(new ResiliencePipelineBuilder { TimeProvider = _time }.OnEvent(rejected.Add)
             .AddCircuitBreaker(shared).AddCircuitBreaker(new CircuitBreakerOptions { Name = "own", MinimumCalls = 3 })
             .AddPolicy(new Labelled(2, () => throw new NotSupportedException("planted")))))
             .Should().Throw<NotSupportedException>();
@@ -105,12 +105,12 @@ public sealed class PipelineGenerationTests
         pipeline.Find<CircuitBreaker>("own")!.TakeSnapshot().MinimumCalls.Should().Be(20);
         shared.Isolate();
         pipeline.Find<CircuitBreaker>("own")!.Isolate();
-        refused.Should().BeEmpty("an update that was refused hears nothing");
+        rejected.Should().BeEmpty("an update that was rejected hears nothing");
         heard.OfType<CircuitChanged>().Select(c => c.PolicyName).Should().Equal("shared", "own");
     }
 
     [Fact]
-    public void An_inner_pipeline_refuses_an_update_that_cannot_be_bound_in_an_outer_one()
+    public void An_inner_pipeline_rejects_an_update_that_cannot_be_bound_in_an_outer_one()
     {
         ResiliencePipeline inner = With(1).Build();
         ResiliencePipeline outer = new ResiliencePipelineBuilder { TimeProvider = _time }.AddPipeline(inner).Build();
@@ -152,8 +152,8 @@ public sealed class PipelineGenerationTests
         for (int i = 0; i < 3; i++)
         {
             pipeline.Update(Builder("a"));
-            pipeline.Invoking(p => p.Update(Builder("refused").AddTimeout(TimeSpan.Zero))).Should().Throw<ResilienceOptionsException>();
-            pipeline.Invoking(p => p.Update(Builder("refused").AddPolicy(new TimeoutOptions(), _ => throw new NotSupportedException()))).Should().Throw<NotSupportedException>();
+            pipeline.Invoking(p => p.Update(Builder("rejected").AddTimeout(TimeSpan.Zero))).Should().Throw<ResilienceOptionsException>();
+            pipeline.Invoking(p => p.Update(Builder("rejected").AddPolicy(new TimeoutOptions(), _ => throw new NotSupportedException()))).Should().Throw<NotSupportedException>();
         }
 
         (partitioned ? partitions.Get("key") : breaker).Isolate();

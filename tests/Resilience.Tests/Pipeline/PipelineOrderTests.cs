@@ -146,7 +146,7 @@ public sealed class PipelineOrderTests
     }
 
     [Fact]
-    public async Task A_typed_pipeline_inside_one_of_another_type_is_refused_and_of_the_same_type_works()
+    public async Task A_typed_pipeline_inside_one_of_another_type_is_rejected_and_of_the_same_type_works()
     {
         ResiliencePipeline<int> inner = new ResiliencePipelineBuilder<int>().AddCircuitBreaker().Build();
         ResiliencePipeline<int> outer = new ResiliencePipelineBuilder<int>().AddPipeline(inner).Build();

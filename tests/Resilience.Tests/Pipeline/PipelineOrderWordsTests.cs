@@ -15,7 +15,7 @@ public sealed class PipelineOrderWordsTests
     public static TheoryData<string, PolicyDescription[]> Sentences => new()
     {
         { "RES001: Timeout > Retry: the total timeout (2 s) is not longer than the first delay of the retry (up to 2 s), so retries seldom or never happen.", [Timeout(2), Retry(2)] },
-        { "RES002: CircuitBreaker > Retry: the circuit breaker stands outside the retry, so it sees one ending per call instead of one per attempt, and an open circuit does not stop retries that are under way. Put it inside.",
+        { "RES002: CircuitBreaker > Retry: the circuit breaker stands outside the retry, so it sees one outcome per call instead of one per attempt, and an open circuit does not stop retries that are under way. Put it inside.",
             [Of(PolicyRole.CircuitBreaker), Retry()] },
         { "RES003: Retry > Fallback: the fallback stands inside the retry, which therefore never sees a failure and never retries. Put it outside.", [Retry(), Of(PolicyRole.Fallback)] },
         { "RES003: Hedging > Fallback: the fallback stands inside the retry, which therefore never sees a failure and never retries. Put it outside.", [Of(PolicyRole.Hedging), Of(PolicyRole.Fallback)] },
@@ -30,7 +30,7 @@ public sealed class PipelineOrderWordsTests
             [Timeout(10.2), Retry(delays: 0.25), Timeout(2.5)] },
         { "RES009: CircuitBreaker > Timeout: the window of the circuit breaker (1 s) is shorter than the timeout inside it (1.5 s): when the dependency hangs, a caller's failure has left the window before its next one arrives. Make the window longer.",
             [Of(PolicyRole.CircuitBreaker) with { SamplingWindow = TimeSpan.FromSeconds(1) }, Timeout(1.5)] },
-        { "RES010: Retry > Idempotency: the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is refused as under way. Put the idempotency outside: then all attempts are one claim.",
+        { "RES010: Retry > Idempotency: the retry stands outside the idempotency, so each attempt asks for the key anew, and after one that broke off it is rejected as under way. Put the idempotency outside: then all attempts are one claim.",
             [Retry(), Of(PolicyRole.Idempotency)] },
         { "RES011: Hedging > Retry: each hedged attempt repeats by itself: up to 2 × 4 attempts for one call. Put the retry outside the hedging, and keep one hedging.", [Hedging(), Retry()] },
         { "RES011: CircuitBreaker > Hedging: the circuit breaker stands outside the hedging, so a failure that a hedge mended is a success to it, and an open circuit does not stop hedges. Put it inside.",

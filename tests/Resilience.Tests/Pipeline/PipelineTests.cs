@@ -118,18 +118,18 @@ public sealed class PipelineTests
 
     [Theory]
     [MemberData(nameof(Pipelines))]
-    public async Task Null_delegates_are_refused_at_once(string kind)
+    public async Task Null_delegates_are_rejected_at_once(string kind)
     {
         ResiliencePipeline pipeline = Make(kind);
-        await NullRefused(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, ValueTask<int>>)null!));
-        await NullRefused(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, Task<int>>)null!));
-        await NullRefused(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, ValueTask>)null!));
-        await NullRefused(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, Task>)null!));
-        await NullRefused(() => _ = pipeline.ExecuteAsync((Func<int, CancellationToken, ValueTask<int>>)null!, 1));
-        await NullRefused(() => _ = pipeline.TryExecuteAsync((Func<CancellationToken, ValueTask<int>>)null!));
-        await NullRefused(() => _ = pipeline.TryExecuteAsync(default, (Func<ResilienceContext, int, ValueTask<int>>)null!, 1));
+        await NullRejected(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, ValueTask<int>>)null!));
+        await NullRejected(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, Task<int>>)null!));
+        await NullRejected(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, ValueTask>)null!));
+        await NullRejected(() => _ = pipeline.ExecuteAsync((Func<CancellationToken, Task>)null!));
+        await NullRejected(() => _ = pipeline.ExecuteAsync((Func<int, CancellationToken, ValueTask<int>>)null!, 1));
+        await NullRejected(() => _ = pipeline.TryExecuteAsync((Func<CancellationToken, ValueTask<int>>)null!));
+        await NullRejected(() => _ = pipeline.TryExecuteAsync(default, (Func<ResilienceContext, int, ValueTask<int>>)null!, 1));
 
-        static Task NullRefused(Action act)
+        static Task NullRejected(Action act)
         {
             act.Should().Throw<ArgumentNullException>();
             return Task.CompletedTask;
@@ -188,7 +188,7 @@ public sealed class PipelineTests
         { new NotImplementedException(), Verdict.Ignored },
         { new NullReferenceException(), Verdict.Ignored },
         { new ObjectDisposedException("x"), Verdict.Ignored },
-        { new ResilienceException("inner refusal"), Verdict.Rejected },
+        { new ResilienceException("inner rejection"), Verdict.Rejected },
     };
 
     [Theory]
@@ -278,7 +278,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public void A_negative_deadline_is_refused() =>
+    public void A_negative_deadline_is_rejected() =>
         FluentActions.Invoking(() => new CallOptions { Deadline = TimeSpan.FromSeconds(-1) }).Should().Throw<ArgumentOutOfRangeException>();
 
     [Fact]

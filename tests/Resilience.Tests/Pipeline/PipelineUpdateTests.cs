@@ -201,12 +201,12 @@ public sealed class AttemptSaysTests
         int runs = 0;
         Outcome<int> outcome = await pipeline.TryExecuteAsync<object?, int>(new("charge"), (context, _) =>
         {
-            if (++runs == 2) context.ForbidRetry("the deed is done");
+            if (++runs == 2) context.ForbidRetry("the operation is done");
             throw new IOException();
         }, null);
         (outcome.Verdict, runs).Should().Be((Verdict.Failure, 2));
-        RetryDenied denied = _events.OfType<RetryDenied>().Single();
-        (denied.Denial, denied.Detail, denied.Operation).Should().Be((RetryDenial.NotAllowed, "the deed is done", "charge"));
+        RetryStopped denied = _events.OfType<RetryStopped>().Single();
+        (denied.Cause, denied.Detail, denied.Operation).Should().Be((RetryStopReason.NotAllowed, "the operation is done", "charge"));
         _events.OfType<RetryScheduled>().Single().Operation.Should().Be("charge");
     }
 
@@ -265,7 +265,7 @@ public sealed class AttemptSaysTests
         (await call.WaitAsync(TimeSpan.FromSeconds(30))).Value.Should().Be(7);
         _events.OfType<RetryScheduled>().Select(e => (e.Reason, e.Delay, e.AskedFor)).Should().Equal(
             ("result", TimeSpan.Zero, false), ("E5", TimeSpan.FromSeconds(5), true));
-        _events.OfType<RetryDenied>().Single().Reason.Should().Be("E7");
+        _events.OfType<RetryStopped>().Single().Reason.Should().Be("E7");
     }
 }
 

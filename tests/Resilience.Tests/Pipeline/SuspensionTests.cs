@@ -100,10 +100,10 @@ public sealed class SuspensionTests
         }
 
         ResiliencePipeline pipeline = builder.Build();
-        Task ending = endsOnAnotherThread ? Task.Run(() => end.TrySetResult(42)) : Task.CompletedTask;
+        Task finishing = endsOnAnotherThread ? Task.Run(() => end.TrySetResult(42)) : Task.CompletedTask;
         ValueTask<Outcome<int>> call = pipeline.TryExecuteAsync(static (e, _) => new ValueTask<int>(e.Task), end);
         end.TrySetResult(42);
-        await ending;
+        await finishing;
         Task<Outcome<int>> running = call.AsTask();
         bool mayHang = chain.Contains(Way.NeverAwaits);
         if (mayHang ? !running.IsCompleted : await Task.WhenAny(running, Task.Delay(Patience)) != running) return "the call has not ended";
@@ -367,8 +367,8 @@ public sealed class SuspensionTests
 
     private static async Task EndElsewhereAsync(TaskCompletionSource gate)
     {
-        Task ending;
-        using (ExecutionContext.SuppressFlow()) ending = Task.Run(gate.SetResult);
-        await ending;
+        Task outcome;
+        using (ExecutionContext.SuppressFlow()) outcome = Task.Run(gate.SetResult);
+        await outcome;
     }
 }

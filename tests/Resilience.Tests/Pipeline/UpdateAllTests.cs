@@ -124,7 +124,7 @@ public sealed class UpdateAllTests
     }
 
     [Fact]
-    public void What_is_null_or_there_twice_is_refused()
+    public void What_is_null_or_there_twice_is_rejected()
     {
         FluentActions.Invoking(() => ResiliencePipeline<int>.UpdateAll(null!)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => ResiliencePipeline<int>.UpdateAll([new(null!, Builder(0, 2))])).Should().Throw<ArgumentException>();

@@ -2,7 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Pipelines;
 
-/// <summary>What each policy does with each verdict: the specification, as a table. Each cell is checked on a call that completes at once and on one that suspends.</summary>
+/// <summary>What each policy does with each verdict: the specification, as a table. Each cell is checked on a call that completes at once and on one that
+/// suspends.</summary>
 public sealed class VerdictTableTests
 {
     private readonly FakeTimeProvider _time = new();
@@ -55,7 +56,7 @@ public sealed class VerdictTableTests
         }
     }
 
-    private sealed class No() : Refusal("inner")
+    private sealed class No() : Rejection("inner")
     {
         public override string Reason => "no";
 

@@ -72,9 +72,9 @@ public class BackoffTests
         Gen.Select(Gen.Enum<BackoffKind>(), Gen.Long[1, 1_000_000], Gen.Long[1, 1000], Gen.Int[2, 800], Attempts)
             .Sample((kind, ticks, ratio, scale, attempt) =>
             {
-                TimeSpan least = TimeSpan.FromTicks(ticks), most = TimeSpan.FromTicks(ticks * ratio);
-                Backoff small = Make(kind, (least, most), 1.7, BackoffJitter.None);
-                Backoff large = Make(kind, (least * scale, most * scale), 1.7, BackoffJitter.None);
+                TimeSpan min = TimeSpan.FromTicks(ticks), max = TimeSpan.FromTicks(ticks * ratio);
+                Backoff small = Make(kind, (min, max), 1.7, BackoffJitter.None);
+                Backoff large = Make(kind, (min * scale, max * scale), 1.7, BackoffJitter.None);
 
                 // Each is rounded down to a tick, so scaling the rounded one falls short by less than the scale.
                 long gap = large.Ceiling(attempt).Ticks - (small.Ceiling(attempt).Ticks * scale);
@@ -160,8 +160,8 @@ public class BackoffTests
         {
             Backoff backoff = Backoff.Decorrelated(spans.Base, spans.Max);
             TimeSpan delay = backoff.Delay(5, TimeSpan.FromTicks(before), Randomness.Seeded(seed));
-            long most = Math.Min(backoff.MaxDelay.Ticks, 3 * Math.Max(before, spans.Base.Ticks));
-            return delay >= backoff.BaseDelay && delay.Ticks <= most;
+            long max = Math.Min(backoff.MaxDelay.Ticks, 3 * Math.Max(before, spans.Base.Ticks));
+            return delay >= backoff.BaseDelay && delay.Ticks <= max;
         }, iter: 5_000);
 
     [Fact]
@@ -212,12 +212,12 @@ public class BackoffTests
     [Fact]
     public void Schedule_is_the_table_of_the_documentation()
     {
-        TimeSpan least = TimeSpan.FromMilliseconds(200), most = TimeSpan.FromSeconds(5);
+        TimeSpan min = TimeSpan.FromMilliseconds(200), max = TimeSpan.FromSeconds(5);
         double[] Of(Backoff backoff) => [.. backoff.Schedule(7).Select(d => d.TotalMilliseconds)];
-        Of(Backoff.Constant(least)).Should().Equal(200, 200, 200, 200, 200, 200, 200);
-        Of(Backoff.Linear(least, most)).Should().Equal(200, 400, 600, 800, 1000, 1200, 1400);
-        Of(Backoff.Exponential(least, most)).Should().Equal(200, 400, 800, 1600, 3200, 5000, 5000);
-        Of(Backoff.Decorrelated(least, most)).Should().Equal(600, 1800, 5000, 5000, 5000, 5000, 5000);
+        Of(Backoff.Constant(min)).Should().Equal(200, 200, 200, 200, 200, 200, 200);
+        Of(Backoff.Linear(min, max)).Should().Equal(200, 400, 600, 800, 1000, 1200, 1400);
+        Of(Backoff.Exponential(min, max)).Should().Equal(200, 400, 800, 1600, 3200, 5000, 5000);
+        Of(Backoff.Decorrelated(min, max)).Should().Equal(600, 1800, 5000, 5000, 5000, 5000, 5000);
     }
 
     [Theory]
@@ -237,7 +237,7 @@ public class BackoffTests
     }
 
     [Fact]
-    public void Arguments_out_of_range_are_refused_by_name()
+    public void Arguments_out_of_range_are_rejected_by_name()
     {
         TimeSpan second = TimeSpan.FromSeconds(1);
         ((Action)(() => Backoff.Constant(TimeSpan.FromTicks(-1)))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("delay");

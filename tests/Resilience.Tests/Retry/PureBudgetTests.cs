@@ -33,8 +33,8 @@ public sealed class PureBudgetTests
         RetryBudgetRules rules = Rules();
         rules.OnCall(RetryBudgetRules.Word(5, 1000), 5).Should().Be(RetryBudgetRules.Word(5, 1200));
         rules.OnCall(RetryBudgetRules.Word(5, uint.MaxValue - 100), 5).Should().Be(RetryBudgetRules.Word(5, uint.MaxValue), "it saturates and never carries into the quantum");
-        rules.OnRetry(RetryBudgetRules.Word(5, 1000), 5).Should().Be((RetryBudgetRules.Word(5, 0), BudgetAnswer.Granted));
-        rules.OnRetry(RetryBudgetRules.Word(5, 999), 5).Should().Be((RetryBudgetRules.Word(5, 999), BudgetAnswer.Refused));
+        rules.OnRetry(RetryBudgetRules.Word(5, 1000), 5).Should().Be((RetryBudgetRules.Word(5, 0), BudgetDecision.Granted));
+        rules.OnRetry(RetryBudgetRules.Word(5, 999), 5).Should().Be((RetryBudgetRules.Word(5, 999), BudgetDecision.Rejected));
     }
 
     [Theory]
@@ -75,38 +75,38 @@ public sealed class PureBudgetTests
     {
         Rules(0.2, 10, 10).ToString().Should().Be("0.2 per call + 10/s over 10 s");
         Rules(0.25, 0.5, 60).ToString().Should().Be("0.25 per call + 0.5/s over 60 s");
-        TimeSpan least = TimeSpan.FromMilliseconds(200), most = TimeSpan.FromSeconds(5);
-        Backoff.Constant(least).ToString().Should().Be("constant 200 ms, jitter Full");
-        Backoff.Linear(least, most, BackoffJitter.None).ToString().Should().Be("linear 200 ms to 5 s, jitter None");
-        Backoff.Exponential(least, most, 1.5, BackoffJitter.Equal).ToString().Should().Be("exponential 200 ms to 5 s by 1.5, jitter Equal");
-        Backoff.Decorrelated(least, most).ToString().Should().Be("decorrelated 200 ms to 5 s");
+        TimeSpan min = TimeSpan.FromMilliseconds(200), max = TimeSpan.FromSeconds(5);
+        Backoff.Constant(min).ToString().Should().Be("constant 200 ms, jitter Full");
+        Backoff.Linear(min, max, BackoffJitter.None).ToString().Should().Be("linear 200 ms to 5 s, jitter None");
+        Backoff.Exponential(min, max, 1.5, BackoffJitter.Equal).ToString().Should().Be("exponential 200 ms to 5 s by 1.5, jitter Equal");
+        Backoff.Decorrelated(min, max).ToString().Should().Be("decorrelated 200 ms to 5 s");
     }
 
     [Fact]
     public void A_backoff_tells_its_numbers_and_is_made_as_the_options_say()
     {
-        TimeSpan least = TimeSpan.FromMilliseconds(200), most = TimeSpan.FromSeconds(5);
+        TimeSpan min = TimeSpan.FromMilliseconds(200), max = TimeSpan.FromSeconds(5);
         foreach (BackoffKind kind in Enum.GetValues<BackoffKind>())
         {
-            Backoff made = Backoff.From(new() { BackoffKind = kind, BaseDelay = least, MaxDelay = most, Factor = 3, Jitter = BackoffJitter.Equal });
+            Backoff made = Backoff.From(new() { BackoffKind = kind, BaseDelay = min, MaxDelay = max, Factor = 3, Jitter = BackoffJitter.Equal });
             (made.Kind, made.BaseDelay, made.MaxDelay, made.Factor, made.Jitter).Should().Be((
-                kind, least, kind == BackoffKind.Constant ? least : most, kind == BackoffKind.Exponential ? 3 : 1, kind == BackoffKind.Decorrelated ? BackoffJitter.Full : BackoffJitter.Equal));
+                kind, min, kind == BackoffKind.Constant ? min : max, kind == BackoffKind.Exponential ? 3 : 1, kind == BackoffKind.Decorrelated ? BackoffJitter.Full : BackoffJitter.Equal));
         }
 
-        foreach (Backoff nothing in new[] { Backoff.Linear(default, most), Backoff.Exponential(default, most), Backoff.Decorrelated(default, most) })
+        foreach (Backoff nothing in new[] { Backoff.Linear(default, max), Backoff.Exponential(default, max), Backoff.Decorrelated(default, max) })
             (nothing.Ceiling(0), nothing.Ceiling(int.MaxValue), nothing.MaxDelay).Should().Be((TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero), "zero does not grow");
-        Backoff.Linear(least, TimeSpan.FromMilliseconds(1000)).Schedule(6).Select(d => d.TotalMilliseconds).Should().Equal(200, 400, 600, 800, 1000, 1000);
-        Backoff.Exponential(least, least).Schedule(2).Should().Equal(least, least);
-        Backoff.Exponential(least, most, 1.01).Factor.Should().Be(1.01);
-        Backoff.Exponential(least, most, 1000).Factor.Should().Be(1000);
-        ((Action)(() => Backoff.Exponential(least, most, 1000.1))).Should().Throw<ArgumentOutOfRangeException>();
-        ((Action)(() => Backoff.Exponential(least, most, 1.009))).Should().Throw<ArgumentOutOfRangeException>();
-        ((Action)(() => Backoff.Constant(least).Ceiling(-1))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("attempt");
-        ((Action)(() => Backoff.Constant(least).Schedule(-1))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("retries");
-        ((Action)(() => Backoff.Exponential(TimeSpan.FromTicks(-1), most))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("baseDelay");
-        ((Action)(() => Backoff.Exponential(most, least))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("maxDelay");
-        ((Action)(() => Backoff.Decorrelated(least, most).Delay(-1, least, Randomness.Shared))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("attempt");
-        ((Action)(() => Backoff.Decorrelated(least, most).Delay(0, least, null!))).Should().Throw<ArgumentNullException>().WithParameterName("random");
+        Backoff.Linear(min, TimeSpan.FromMilliseconds(1000)).Schedule(6).Select(d => d.TotalMilliseconds).Should().Equal(200, 400, 600, 800, 1000, 1000);
+        Backoff.Exponential(min, min).Schedule(2).Should().Equal(min, min);
+        Backoff.Exponential(min, max, 1.01).Factor.Should().Be(1.01);
+        Backoff.Exponential(min, max, 1000).Factor.Should().Be(1000);
+        ((Action)(() => Backoff.Exponential(min, max, 1000.1))).Should().Throw<ArgumentOutOfRangeException>();
+        ((Action)(() => Backoff.Exponential(min, max, 1.009))).Should().Throw<ArgumentOutOfRangeException>();
+        ((Action)(() => Backoff.Constant(min).Ceiling(-1))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("attempt");
+        ((Action)(() => Backoff.Constant(min).Schedule(-1))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("retries");
+        ((Action)(() => Backoff.Exponential(TimeSpan.FromTicks(-1), max))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("baseDelay");
+        ((Action)(() => Backoff.Exponential(max, min))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("maxDelay");
+        ((Action)(() => Backoff.Decorrelated(min, max).Delay(-1, min, Randomness.Shared))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("attempt");
+        ((Action)(() => Backoff.Decorrelated(min, max).Delay(0, min, null!))).Should().Throw<ArgumentNullException>().WithParameterName("random");
         Backoff.Constant(TimeSpan.FromDays(1)).MaxDelay.Should().Be(TimeSpan.FromDays(1));
         ((Action)(() => Backoff.Constant(TimeSpan.FromDays(1) + TimeSpan.FromTicks(1)))).Should().Throw<ArgumentOutOfRangeException>();
     }

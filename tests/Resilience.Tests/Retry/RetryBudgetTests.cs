@@ -113,7 +113,7 @@ public class RetryBudgetTests
     }
 
     [Fact]
-    public void Options_are_refused_in_one_message_when_they_are_out_of_range()
+    public void Options_are_rejected_in_one_message_when_they_are_out_of_range()
     {
         Action make = () => _ = new RetryBudget(new() { Ratio = double.NaN, MinRetriesPerSecond = double.PositiveInfinity, Window = TimeSpan.MaxValue });
         make.Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option)

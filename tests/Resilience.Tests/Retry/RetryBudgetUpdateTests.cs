@@ -29,7 +29,7 @@ public sealed class RetryBudgetUpdateTests
     }
 
     [Fact]
-    public void Bad_options_and_the_unlimited_budget_are_refused()
+    public void Bad_options_and_the_unlimited_budget_are_rejected()
     {
         RetryBudget budget = new(Options(0.5, 0, 10), _time);
         budget.Invoking(b => b.Update(Options(11, 0, 10))).Should().Throw<ResilienceOptionsException>();

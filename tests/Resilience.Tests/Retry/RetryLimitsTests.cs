@@ -31,7 +31,7 @@ public class RetryLimitsTests
             .Should().Equal(Second * 3, TimeSpan.FromMilliseconds(400));
 
     [Fact]
-    public async Task Pushback_that_the_ending_carries_is_honoured_and_the_delegate_comes_first()
+    public async Task Pushback_that_the_outcome_carries_is_honoured_and_the_delegate_comes_first()
     {
         OutcomeClassifier busyIsFailure = OutcomeClassifier.Default.On<BusyException>(Verdict.Failure);
         Script Busy() => new(failures: 1) { Failure = _ => new BusyException(Second * 7) };
@@ -54,7 +54,7 @@ public class RetryLimitsTests
         if (isRepeated) return;
         outcome.Exception.Should().BeSameAs(script.Thrown[0]);
         outcome.DoNotRetry.Should().BeTrue("a layer above would only come back too early");
-        ((RetryDenied)_events.Single()).Denial.Should().Be(RetryDenial.RetryAfter);
+        ((RetryStopped)_events.Single()).Cause.Should().Be(RetryStopReason.RetryAfter);
     }
 
     [Fact]
@@ -171,7 +171,7 @@ public class RetryLimitsTests
         outcome.Exception.Should().BeSameAs(script.Thrown.Single());
         outcome.DoNotRetry.Should().BeTrue();
         _time.Timers.Should().Be(0);
-        _events.Should().ContainSingle().Which.Should().BeOfType<RetryDenied>().Which.Denial.Should().Be(RetryDenial.Deadline);
+        _events.Should().ContainSingle().Which.Should().BeOfType<RetryStopped>().Which.Cause.Should().Be(RetryStopReason.Deadline);
     }
 
     [Theory]
@@ -288,8 +288,8 @@ public class RetryLimitsTests
         script.Attempts.Should().Be(2);
         outcome.Exception.Should().BeSameAs(script.Thrown[^1]);
         outcome.DoNotRetry.Should().BeTrue();
-        _events.Select(e => e.GetType()).Should().Equal(typeof(RetryScheduled), typeof(RetryDenied));
-        ((RetryDenied)_events[^1]).Denial.Should().Be(RetryDenial.Budget);
+        _events.Select(e => e.GetType()).Should().Equal(typeof(RetryScheduled), typeof(RetryStopped));
+        ((RetryStopped)_events[^1]).Cause.Should().Be(RetryStopReason.Budget);
     }
 
     [Fact]
@@ -307,7 +307,7 @@ public class RetryLimitsTests
     public async Task Call_deposits_once_when_it_reached_the_dependency()
     {
         RetryBudget budget = new(new() { Ratio = 1, MinRetriesPerSecond = 0 }, _time);
-        ResiliencePipelineBuilder Make(int refusals = 0) => Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(refusals, null));
+        ResiliencePipelineBuilder Make(int rejections = 0) => Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(rejections, null));
         await Make().Build().TryExecuteAsync(new Script().RunAsync);
         budget.Balance.Should().Be(1, "a success deposits");
         TaskCompletionSource<int> answer = new();
@@ -319,8 +319,8 @@ public class RetryLimitsTests
         await Make().Build().TryExecuteAsync(new Script(failures: 1).RunAsync);
         budget.Balance.Should().Be(1, "a failure deposits one and its retry takes one");
         await Make().Build().TryExecuteAsync(new Script(failures: 1) { Failure = _ => new ArgumentException("wrong") }.RunAsync);
-        await Make(refusals: 1).Build().TryExecuteAsync(new Script().RunAsync);
-        budget.Balance.Should().Be(1, "neither a wrong request nor a refusal tells of the dependency");
+        await Make(rejections: 1).Build().TryExecuteAsync(new Script().RunAsync);
+        budget.Balance.Should().Be(1, "neither a wrong request nor a rejection tells of the dependency");
     }
 
     [Fact]
@@ -368,7 +368,7 @@ public class RetryLimitsTests
         Outcome<int> outcome = await Builder(AtOnce).AddPolicy(new Marker()).Build().TryExecuteAsync(script.RunAsync);
         script.Attempts.Should().Be(1);
         outcome.DoNotRetry.Should().BeTrue();
-        ((RetryDenied)_events.Single()).Denial.Should().Be(RetryDenial.Marked);
+        ((RetryStopped)_events.Single()).Cause.Should().Be(RetryStopReason.Marked);
     }
 
     [Fact]

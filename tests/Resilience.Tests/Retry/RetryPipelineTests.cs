@@ -73,7 +73,7 @@ public class RetryPipelineTests
         outcome.Exception.Should().BeSameAs(script.Thrown[^1]);
         outcome.DoNotRetry.Should().BeFalse();
         script.Attempts.Should().Be(maxRetries + 1);
-        _events[^1].Should().BeEquivalentTo(new RetryDenied("p", "retry", maxRetries, RetryDenial.Attempts, "System.IO.IOException"), o => o.Excluding(e => e.Name == nameof(RetryDenied.Explanation)));
+        _events[^1].Should().BeEquivalentTo(new RetryStopped("p", "retry", maxRetries, RetryStopReason.Attempts, "System.IO.IOException"), o => o.Excluding(e => e.Name == nameof(RetryStopped.Explanation)));
     }
 
     [Fact]
@@ -113,26 +113,26 @@ public class RetryPipelineTests
     }
 
     [Fact]
-    public async Task Refusal_is_returned_at_once_unless_waiting_is_asked_for()
+    public async Task Rejection_is_returned_at_once_unless_waiting_is_asked_for()
     {
-        Door door = new(refusals: 1, Second);
+        Door door = new(rejections: 1, Second);
         (Outcome<int> outcome, TimeSpan[] waits) = await RunAsync(Plain(), new(), door);
-        outcome.Refusal.Should().BeOfType<TestRefusal>();
+        outcome.Rejection.Should().BeOfType<TestRejection>();
         waits.Should().BeEmpty();
         door.Asked.Should().Be(1);
     }
 
     [Fact]
-    public async Task Refusal_is_waited_for_when_it_says_how_long()
+    public async Task Rejection_is_waited_for_when_it_says_how_long()
     {
         (Outcome<int> outcome, TimeSpan[] waits) = await RunAsync(Plain(o => o.WaitForRejections = true), new(), new Door(2, Second * 3));
         outcome.Value.Should().Be(0);
         waits.Should().Equal(Second * 3, Second * 3);
-        _events.OfType<RetryScheduled>().Should().OnlyContain(e => e.AskedFor && e.Reason.EndsWith("TestRefusal"));
+        _events.OfType<RetryScheduled>().Should().OnlyContain(e => e.AskedFor && e.Reason.EndsWith("TestRejection"));
     }
 
     [Fact]
-    public async Task Refusal_that_does_not_say_how_long_is_returned_even_when_waiting_is_asked_for()
+    public async Task Rejection_that_does_not_say_how_long_is_returned_even_when_waiting_is_asked_for()
     {
         (Outcome<int> outcome, TimeSpan[] waits) = await RunAsync(Plain(o => o.WaitForRejections = true), new(), new Door(1, null));
         outcome.Verdict.Should().Be(Verdict.Rejected);
@@ -158,7 +158,7 @@ public class RetryPipelineTests
         (Outcome<int> outcome, _) = await RunAsync(AtOnce(o => o.ShouldRetry = a => a.Number < 1), script);
         script.Attempts.Should().Be(2);
         outcome.DoNotRetry.Should().BeFalse();
-        _events[^1].Should().BeOfType<RetryDenied>().Which.Denial.Should().Be(RetryDenial.NotAllowed);
+        _events[^1].Should().BeOfType<RetryStopped>().Which.Cause.Should().Be(RetryStopReason.NotAllowed);
 
         Script ignored = new(failures: 1) { Failure = _ => new ArgumentException("wrong") };
         await RunAsync(AtOnce(o => o.ShouldRetry = _ => true), ignored);
@@ -229,10 +229,10 @@ public class RetryPipelineTests
     public async Task Events_come_in_order()
     {
         await RunAsync(Plain(o => o.MaxRetries = 2), new(failures: 9));
-        _events.Select(e => e is RetryDenied denied ? denied with { Explanation = "" } : e).Should().Equal(
+        _events.Select(e => e is RetryStopped denied ? denied with { Explanation = "" } : e).Should().Equal(
             new RetryScheduled("p", "retry", 0, TimeSpan.FromMilliseconds(200), "System.IO.IOException", false),
             new RetryScheduled("p", "retry", 1, TimeSpan.FromMilliseconds(400), "System.IO.IOException", false),
-            new RetryDenied("p", "retry", 2, RetryDenial.Attempts, "System.IO.IOException"));
+            new RetryStopped("p", "retry", 2, RetryStopReason.Attempts, "System.IO.IOException"));
     }
 
     [Fact]
@@ -257,7 +257,7 @@ public class RetryPipelineTests
     }
 
     [Fact]
-    public void Options_out_of_range_are_refused_in_one_message()
+    public void Options_out_of_range_are_rejected_in_one_message()
     {
         RetryOptions options = new()
         {
@@ -304,15 +304,15 @@ public class RetryPipelineTests
 
     [Theory]
     [InlineData(RetryOptions.Unlimited, null)]
-    [InlineData(int.MaxValue, RetryDenial.Attempts)]
-    public void Decision_does_not_overflow_when_the_attempt_is_the_last_int(int maxRetries, RetryDenial? denial)
+    [InlineData(int.MaxValue, RetryStopReason.Attempts)]
+    public void Decision_does_not_overflow_when_the_attempt_is_the_last_int(int maxRetries, RetryStopReason? cause)
     {
         RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
         Call<int> context = Call<ContextInvocation<int, int>, int>.MakeShown(new((_, _) => new(0), 0));
         context.Begin(new CallSite("", Clock.For(_time), CallInstruments.For(ResilienceTelemetry.Meter)), default);
         RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, OutcomeMarks.None, new IOException(), null, null, null, context), false, Second);
-        decision.Denial.Should().Be(denial);
-        decision.Delay.Should().Be(denial is null ? Second * 5 : TimeSpan.Zero);
+        decision.Cause.Should().Be(cause);
+        decision.Delay.Should().Be(cause is null ? Second * 5 : TimeSpan.Zero);
     }
 
     [Fact]

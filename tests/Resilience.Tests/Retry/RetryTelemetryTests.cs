@@ -50,7 +50,7 @@ public class RetryTelemetryTests
         _heard.Where(h => h.Instrument == "resilience.retries").Should().HaveCount(2)
             .And.OnlyContain(h => h.Value == 1 && (string)h.Tags["resilience.reason"]! == "System.IO.IOException" && (string)h.Tags["resilience.policy"]! == "retry");
         _heard.Where(h => h.Instrument == "resilience.retry.delay").Select(h => h.Value).Should().Equal(0.2, 0.4);
-        _heard.Where(h => h.Instrument == "resilience.retry.denied").Should().ContainSingle().Which.Tags["resilience.reason"].Should().Be("attempts");
+        _heard.Where(h => h.Instrument == "resilience.retry.stopped").Should().ContainSingle().Which.Tags["resilience.reason"].Should().Be("attempts");
     }
 
     [Fact]
@@ -76,7 +76,7 @@ public class RetryTelemetryTests
     {
         using Activity activity = new Activity("caller").Start();
         await _time.DriveAsync(Pipeline("traced", o => o.MaxRetries = 1).TryExecuteAsync(new Script(failures: 9).RunAsync));
-        activity.Events.Select(e => e.Name).Should().Equal("resilience.retry", "resilience.retry.denied");
+        activity.Events.Select(e => e.Name).Should().Equal("resilience.retry", "resilience.retry.stopped");
     }
 
     [Fact]

@@ -26,13 +26,13 @@ internal sealed class HandClock : FakeTimeProvider
     /// <summary>Lets time pass for the call, timer by timer, until it ends; answers with the waits too.</summary>
     public async Task<(Outcome<T> Outcome, TimeSpan[] Waits)> DriveAsync<T>(ValueTask<Outcome<T>> call)
     {
-        Task<Outcome<T>> ending = call.AsTask();
+        Task<Outcome<T>> outcome = call.AsTask();
         List<TimeSpan> waits = [];
         while (true)
         {
             Task<bool> armed = _armed.Reader.WaitToReadAsync().AsTask();
-            await Task.WhenAny(ending, armed);
-            if (!_armed.Reader.TryRead(out TimeSpan wait)) return (await ending, [.. waits]);
+            await Task.WhenAny(outcome, armed);
+            if (!_armed.Reader.TryRead(out TimeSpan wait)) return (await outcome, [.. waits]);
             waits.Add(wait);
             Advance(wait);
         }
@@ -61,7 +61,7 @@ internal sealed class Script(int failures = 0)
     }
 }
 
-internal sealed class TestRefusal(TimeSpan? retryAfter) : Refusal("door")
+internal sealed class TestRejection(TimeSpan? retryAfter) : Rejection("door")
 {
     public override string Reason => "closed";
 
@@ -70,13 +70,13 @@ internal sealed class TestRefusal(TimeSpan? retryAfter) : Refusal("door")
     public override ResilienceException ToException() => new(this);
 }
 
-/// <summary>A policy below the retry that refuses so many times.</summary>
-internal sealed class Door(int refusals, TimeSpan? retryAfter) : SimplePolicy
+/// <summary>A policy below the retry that rejects so many times.</summary>
+internal sealed class Door(int rejections, TimeSpan? retryAfter) : SimplePolicy
 {
     public int Asked;
 
     protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) =>
-        Asked++ < refusals ? new(Outcome.Rejected<T>(new TestRefusal(retryAfter))) : next.ExecuteAsync(context);
+        Asked++ < rejections ? new(Outcome.Rejected<T>(new TestRejection(retryAfter))) : next.ExecuteAsync(context);
 }
 
 /// <summary>A policy below the retry that marks failures.</summary>

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Seams;
 
-/// <summary>Everything that the core calls and that is not its own (listeners, clocks, chance, callbacks, exceptions and refusals of users) throws, at
+/// <summary>Everything that the core calls and that is not its own (listeners, clocks, chance, callbacks, exceptions and rejections of users) throws, at
 /// each place where it is called, in calls that end in every way. Afterwards every place and permit is back, and no call was lost to it.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class CallOutTests
@@ -38,11 +38,11 @@ public sealed class CallOutTests
         FallbackCondition,
         FallbackCall,
         CircuitKey,
-        RefusalOfException,
+        RejectionOfException,
         RetryAfterOfException,
         MessageOfException,
-        ReasonOfRefusal,
-        ExceptionOfRefusal,
+        ReasonOfRejection,
+        ExceptionOfRejection,
         Dispose,
         PolicyDescribe,
     }
@@ -135,7 +135,7 @@ public sealed class CallOutTests
         public void Dispose() => Pass(CallOut.Dispose);
     }
 
-    private sealed class UsersException : Exception, ICarriesRefusal
+    private sealed class UsersException : Exception, ICarriesRejection
     {
         public override string Message
         {
@@ -146,11 +146,11 @@ public sealed class CallOutTests
             }
         }
 
-        public Refusal? Refusal
+        public Rejection? Rejection
         {
             get
             {
-                Pass(CallOut.RefusalOfException);
+                Pass(CallOut.RejectionOfException);
                 return null;
             }
         }
@@ -165,25 +165,25 @@ public sealed class CallOutTests
         }
     }
 
-    private sealed class UsersRefusal() : Refusal("users")
+    private sealed class UsersRejection() : Rejection("users")
     {
         public override string Reason
         {
             get
             {
-                Pass(CallOut.ReasonOfRefusal);
+                Pass(CallOut.ReasonOfRejection);
                 return "no";
             }
         }
 
         public override ResilienceException ToException()
         {
-            Pass(CallOut.ExceptionOfRefusal);
+            Pass(CallOut.ExceptionOfRejection);
             return new(this);
         }
     }
 
-    /// <summary>A policy of a user that refuses what it is told to.</summary>
+    /// <summary>A policy of a user that rejects what it is told to.</summary>
     private sealed class Gate : SimplePolicy
     {
         public volatile bool IsClosed;
@@ -195,7 +195,7 @@ public sealed class CallOutTests
         }
 
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) =>
-            IsClosed ? new(Outcome.Rejected<T>(new UsersRefusal())) : next.ExecuteAsync(context);
+            IsClosed ? new(Outcome.Rejected<T>(new UsersRejection())) : next.ExecuteAsync(context);
     }
 
     /// <summary>All policies around each other, and all their call-outs.</summary>
@@ -275,7 +275,7 @@ public sealed class CallOutTests
 
         public ResiliencePipeline<Answer> Pipeline { get; }
 
-        /// <summary>One way in which a call ends after the other. Each call must have an ending, and none may throw.</summary>
+        /// <summary>One way in which a call ends after the other. Each call must have an outcome, and none may throw.</summary>
         public async Task LiveAsync()
         {
             await EndAsync(Pipeline.TryExecuteAsync(static _ => new ValueTask<Answer>(new Answer(true)))); // at once
@@ -300,7 +300,7 @@ public sealed class CallOutTests
             TaskCompletionSource<Answer> left = new();
             await EndAsync(Pipeline.TryExecuteAsync(_ => new ValueTask<Answer>(left.Task))); // abandoned
             left.SetResult(new(false));
-            await RefuseAsync();
+            await RejectAsync();
             using CancellationTokenSource gone = new();
             await EndAsync(Pipeline.TryExecuteAsync(
                 async token =>
@@ -313,13 +313,13 @@ public sealed class CallOutTests
         }
 
         /// <summary>By the gate, by the limit whose queue is full, and by the limit after a wait.</summary>
-        private async Task RefuseAsync()
+        private async Task RejectAsync()
         {
             Gate.IsClosed = true;
-            Outcome<Answer> refused = await EndAsync(Pipeline.TryExecuteAsync(static _ => new ValueTask<Answer>(new Answer(true))));
+            Outcome<Answer> rejected = await EndAsync(Pipeline.TryExecuteAsync(static _ => new ValueTask<Answer>(new Answer(true))));
             Gate.IsClosed = false;
-            _ = refused.Exception;
-            _ = refused.ToString();
+            _ = rejected.Exception;
+            _ = rejected.ToString();
             TaskCompletionSource<Answer> end = new();
             Task<Outcome<Answer>> holds = Pipeline.TryExecuteAsync(_ => new ValueTask<Answer>(end.Task)).AsTask();
             Task<Outcome<Answer>> waits = Pipeline.TryExecuteAsync(static _ => new ValueTask<Answer>(new Answer(true))).AsTask();
@@ -369,7 +369,7 @@ public sealed class CallOutTests
         }
     }
 
-    private static TAnswer Asked<TAnswer>(CallOut here, TAnswer answer)
+    private static TResult Asked<TResult>(CallOut here, TResult answer)
     {
         Pass(here);
         return answer;
@@ -418,9 +418,9 @@ public sealed class CallOutTests
         pipeline.Find<ConcurrencyLimit>()!.Running.Should().Be(0);
     }
 
-    private sealed class Vicious : Exception, ICarriesRefusal
+    private sealed class Vicious : Exception, ICarriesRejection
     {
-        public Refusal? Refusal => throw new IOException();
+        public Rejection? Rejection => throw new IOException();
 
         public TimeSpan? RetryAfter => throw new IOException();
     }
@@ -499,6 +499,6 @@ public sealed class CallOutTests
         Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1));
         Current.Value = null;
         limit.Running.Should().Be(1, "the place is lost, which the check of the limit sees");
-        outcome.Exception.Should().BeOfType<NotFiniteNumberException>("the last line of defence gives the call an ending all the same");
+        outcome.Exception.Should().BeOfType<NotFiniteNumberException>("the last line of defence gives the call an outcome all the same");
     }
 }

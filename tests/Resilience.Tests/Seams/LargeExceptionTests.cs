@@ -17,7 +17,7 @@ public sealed class LargeExceptionTests
         ("the text of an outcome", static error => Outcome.Failure<int>(error).ToString()),
         ("the text of a failed fallback", static error => new FallbackFailed("", "p", Verdict.Failure, error).ToString()),
         ("the text of an answer of a gate", static error =>
-            new IdempotencyAnswered("", "p", "id", IdempotencyAnswer.StoreUnavailable, 0) { Error = error }.ToString()),
+            new IdempotencyChecked("", "p", "id", IdempotencyStatus.StoreUnavailable, 0) { Error = error }.ToString()),
         ("the text of an outcome not kept", static error => new IdempotencyOutcomeNotKept("", "p", "id", IdempotencyFinish.Lost, error).ToString()),
         ("a call that awaits", static error => Call(async _ =>
         {
@@ -80,7 +80,7 @@ public sealed class LargeExceptionTests
         CallOptions options = new("charge") { Properties = new CallProperties().With(IdempotencyKey.Property, new IdempotencyKey("shop", "1")) };
         Outcome<int> outcome = Everything(gate).TryExecuteAsync<Exception>(options, static (_, error) => throw error, error).AsTask().GetAwaiter().GetResult();
         outcome.ToString();
-        _ = outcome.Refusal?.Reason;
+        _ = outcome.Rejection?.Reason;
     }
 
     private static string[] Wrong(string shape, params IEnumerable<(string Name, Action<Exception> Do)> places) =>
@@ -100,7 +100,7 @@ public sealed class LargeExceptionTests
         Wrong("a thousand, a thousand times", ("message", static error => _ = error.Message)).Should().ContainSingle();
         Wrong("loader exceptions", ("text", static error => _ = error.ToString())).Should().ContainSingle();
         using CancellationTokenSource enough = new();
-        LargeExceptions.Wrong("refused a million times", error => Walk(error, enough.Token), TimeSpan.FromMilliseconds(1)).Should().NotBeNull("it never ends");
+        LargeExceptions.Wrong("rejected a million times", error => Walk(error, enough.Token), TimeSpan.FromMilliseconds(1)).Should().NotBeNull("it never ends");
         enough.Cancel();
 
         static bool Walk(Exception error, CancellationToken enough) => enough.IsCancellationRequested

@@ -3,14 +3,14 @@ namespace Resilience.Tests.Seams;
 /// <content>The options of each policy, and calls that show them.</content>
 public sealed partial class OptionWalkTests
 {
-    private sealed class Asks(TimeSpan after) : Exception, ICarriesRefusal
+    private sealed class Asks(TimeSpan after) : Exception, ICarriesRejection
     {
-        public Refusal? Refusal => null;
+        public Rejection? Rejection => null;
 
         public TimeSpan? RetryAfter => after;
     }
 
-    private sealed class Refuses() : Refusal("gate")
+    private sealed class Rejects() : Rejection("gate")
     {
         public override string Reason => "no";
 
@@ -24,7 +24,7 @@ public sealed partial class OptionWalkTests
         public bool IsClosed;
 
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) =>
-            IsClosed ? new(Outcome.Rejected<T>(new Refuses())) : next.ExecuteAsync(context);
+            IsClosed ? new(Outcome.Rejected<T>(new Rejects())) : next.ExecuteAsync(context);
     }
 
     private static string Balance(ResiliencePipeline pipeline) =>
@@ -79,7 +79,7 @@ public sealed partial class OptionWalkTests
             Call(pipeline, "asks much", static _ => throw new Asks(TimeSpan.FromSeconds(40)));
             Log(Balance(pipeline));
             _gate.IsClosed = true;
-            Call(pipeline, "is refused", static _ => new(1));
+            Call(pipeline, "is rejected", static _ => new(1));
             _gate.IsClosed = false;
         }
     }
@@ -133,7 +133,7 @@ public sealed partial class OptionWalkTests
             Task[] calls = [.. Enumerable.Range(0, 6).Select(async i =>
             {
                 Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(end.Task)).ConfigureAwait(false);
-                Log($"call {i}: {outcome.Verdict} {outcome.Refusal?.Reason}");
+                Log($"call {i}: {outcome.Verdict} {outcome.Rejection?.Reason}");
             })];
             Log($"{pipeline.Find<ConcurrencyLimit>()!.Running} run, {pipeline.Find<ConcurrencyLimit>()!.Waiting} wait");
             Time.Advance(TimeSpan.FromSeconds(10));

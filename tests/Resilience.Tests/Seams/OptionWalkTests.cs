@@ -33,7 +33,7 @@ public sealed partial class OptionWalkTests
             }
             catch (Exception error) when (error is ResilienceException or ArgumentException or InvalidOperationException)
             {
-                Log($"refused: {error.Message}");
+                Log($"rejected: {error.Message}");
             }
 
             return string.Join('\n', _seen);

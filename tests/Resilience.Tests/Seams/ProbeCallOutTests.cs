@@ -1,7 +1,7 @@
 namespace Resilience.Tests.Seams;
 
 /// <summary>What chaos and a circuit that opens, probes and closes call of others: each call-out throws at each of its places, one after the other. No
-/// probe is lost, no call is without an ending, and the circuit closes when the dependency is well again.</summary>
+/// probe is lost, no call is without an outcome, and the circuit closes when the dependency is well again.</summary>
 public sealed class ProbeCallOutTests
 {
     private static readonly string[] CallOuts =
@@ -26,7 +26,7 @@ public sealed class ProbeCallOutTests
             throw new NotFiniteNumberException($"{here} {Calls}");
         }
 
-        public TAnswer Asked<TAnswer>(string here, TAnswer answer)
+        public TResult Asked<TResult>(string here, TResult answer)
         {
             Pass(here);
             return answer;
@@ -51,8 +51,8 @@ public sealed class ProbeCallOutTests
         {
             public override async ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
             {
-                if (breaker.TryEnter(out CircuitPermit permit) is not (CircuitEntry.Admitted or CircuitEntry.AdmittedAsProbe))
-                    return Outcome.Failure<T>(new IOException("refused"));
+                if (breaker.TryEnter(out CircuitPermit permit) is not (CircuitAdmission.Admitted or CircuitAdmission.AdmittedAsProbe))
+                    return Outcome.Failure<T>(new IOException("rejected"));
                 bomb.Pass("rule");
                 Outcome<T> outcome = await next.ExecuteAsync(context);
                 breaker.Exit(permit, outcome.Verdict);
@@ -136,7 +136,7 @@ public sealed class ProbeCallOutTests
         if (lived.Probed == 0 && !isElsewhere && !isFlawed) return "the circuit never probed";
         if (lived.ProbesOut != 0) return $"{where} {at}: {lived.ProbesOut} probes were lost";
         if (lived.State != CircuitState.Closed && (where, at) != ("rule", 0)) return $"{where} {at}: the circuit is {lived.State}";
-        if (where == "chaos Behaviour") return null; // what it throws is the ending of the attempt, and no error of a call-out
+        if (where == "chaos Behaviour") return null; // what it throws is the outcome of the attempt, and no error of a call-out
         return lived.Blasts > lived.Errors ? $"{where} {at}: {lived.Blasts} errors, {lived.Errors} counted" : null;
     }
 

@@ -144,7 +144,7 @@ public sealed partial class ReturnedAgainTests
     public void What_is_kept_is_bounded_and_what_comes_late_is_disposed_of_once()
     {
         Leftovers left = new();
-        Thing[] things = [.. Enumerable.Range(0, Leftovers.Most + 5).Select(_ => new Thing('x'))];
+        Thing[] things = [.. Enumerable.Range(0, Leftovers.Max + 5).Select(_ => new Thing('x'))];
         Thing returned = things[^1];
         foreach (Thing thing in things.Concat(things.TakeLast(9))) left.Add(thing);
         things.Count(t => t.Disposed == 1).Should().Be(5, "the oldest go");

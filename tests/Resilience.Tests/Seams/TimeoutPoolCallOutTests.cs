@@ -11,7 +11,7 @@ public sealed class TimeoutPoolCallOutTests
     private static readonly string[] CallOuts =
     [
         "nothing", "operation", "rule for exceptions", "rule for results", "name", "event", "TimeoutFor", "ShouldRetry", "OnRetry", "DelayFor", "Route", "key",
-        "fallback", "ShouldHandle", "ShouldCount", "dispose", "refusal",
+        "fallback", "ShouldHandle", "ShouldCount", "dispose", "rejection",
     ];
 
     private sealed class Answer(string thrower) : IDisposable
@@ -19,11 +19,11 @@ public sealed class TimeoutPoolCallOutTests
         public void Dispose() => Asked(thrower, "dispose", 0);
     }
 
-    private sealed class Carrying(string thrower) : Exception, ICarriesRefusal
+    private sealed class Carrying(string thrower) : Exception, ICarriesRejection
     {
-        public Refusal? Refusal => Asked<Refusal?>(thrower, "refusal", null);
+        public Rejection? Rejection => Asked<Rejection?>(thrower, "rejection", null);
 
-        public TimeSpan? RetryAfter => Asked<TimeSpan?>(thrower, "refusal", null);
+        public TimeSpan? RetryAfter => Asked<TimeSpan?>(thrower, "rejection", null);
     }
 
     private static T Asked<T>(string thrower, string here, T answer) => thrower == here ? throw new NotFiniteNumberException(here) : answer;

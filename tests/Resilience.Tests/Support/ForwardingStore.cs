@@ -9,20 +9,20 @@ internal class ForwardingStore(IIdempotencyStore inner) : IIdempotencyStore
 
     public virtual IdempotencyStoreTraits Traits => inner.Traits;
 
-    public virtual ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
+    public virtual ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
         Inner.TryAcquireAsync(request, cancellationToken);
 
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
         Inner.RenewAsync(id, fence, lease, cancellationToken);
 
     public ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
-        Inner.CompleteAsync(id, fence, ending, payload, retention, cancellationToken);
+        IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+        Inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
 
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
         Inner.ReleaseAsync(id, fence, cancellationToken);
 
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => Inner.PeekAsync(id, cancellationToken);
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => Inner.PeekAsync(id, cancellationToken);
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => Inner.PurgeAsync(most, cancellationToken);
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => Inner.PurgeAsync(max, cancellationToken);
 }

@@ -10,7 +10,7 @@ internal static class LargeExceptions
 {
     private const int Levels = 40;
     private const int LongChain = 100_000;
-    private const int MostReads = 100_000;
+    private const int MaxReads = 100_000;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60); // of an answer that takes milliseconds
 
@@ -19,9 +19,9 @@ internal static class LargeExceptions
     {
         internal int Reads { get; private set; }
 
-        internal bool IsWornOut => Reads > MostReads;
+        internal bool IsWornOut => Reads > MaxReads;
 
-        public override string Message => ++Reads > MostReads ? throw new NotFiniteNumberException("a walk without a bound") : "x";
+        public override string Message => ++Reads > MaxReads ? throw new NotFiniteNumberException("a walk without a bound") : "x";
     }
 
     private static readonly Dictionary<string, Func<Leaf, Exception>> Shapes = new()
@@ -32,13 +32,13 @@ internal static class LargeExceptions
         ["wrapped by a class that nobody knows"] = leaf => Repeat(leaf, Levels, static e => new InvalidDataException("x", new AggregateException(e, e))),
         ["a thousand, a thousand times"] = leaf => Repeat(leaf, 8, static e => new AggregateException(Enumerable.Repeat(e, 1000))),
         ["a million"] = leaf => new AggregateException(Enumerable.Repeat<Exception>(leaf, 1_000_000)),
-        ["refused a million times"] = _ => Repeat(Refused(), 8, static e => new AggregateException(Enumerable.Repeat(e, 100))),
+        ["rejected a million times"] = _ => Repeat(Rejected(), 8, static e => new AggregateException(Enumerable.Repeat(e, 100))),
         ["loader exceptions"] = leaf => Repeat(leaf, Levels, static e => new ReflectionTypeLoadException([], [e, e, null])),
         ["a long chain"] = leaf => Repeat(leaf, LongChain, static e => new InvalidDataException("x", e)),
         ["a long chain of wrappers"] = leaf => Repeat(leaf, LongChain, static e => new TargetInvocationException(e)),
         ["a long chain of aggregates"] = leaf => Repeat(leaf, LongChain, static e => new AggregateException(e)),
         ["a long chain of files"] = leaf => Repeat(leaf, LongChain, static e => new IOException("x", e)),
-        ["a long chain to a refused connection"] = _ => Repeat(Refused(), LongChain, static e => new InvalidDataException("x", e)),
+        ["a long chain to a refused connection"] = _ => Repeat(Rejected(), LongChain, static e => new InvalidDataException("x", e)),
         ["a long chain to a certificate"] = _ => new HttpRequestException(
             HttpRequestError.SecureConnectionError, "x", Repeat(new AuthenticationException(), LongChain, static e => new IOException("x", e))),
         ["cancelled around it"] = leaf => new TaskCanceledException("x", Repeat(leaf, Levels, static e => new AggregateException(e, e))),
@@ -52,7 +52,7 @@ internal static class LargeExceptions
         return (Shapes[shape](leaf), leaf);
     }
 
-    private static SocketException Refused() => new((int)SocketError.ConnectionRefused);
+    private static SocketException Rejected() => new((int)SocketError.ConnectionRefused);
 
     private static Exception Repeat(Exception inner, int times, Func<Exception, Exception> wrap)
     {
@@ -82,6 +82,6 @@ internal static class LargeExceptions
         thread.Start();
         if (!thread.Join(patience ?? Patience)) return $"{shape}: does not come back";
         if (thrown is not null && !ReferenceEquals(thrown, error)) return $"{shape}: {thrown.GetType().Name}: {thrown.StackTrace}";
-        return leaf.IsWornOut ? $"{shape}: reads more than {MostReads} messages" : null;
+        return leaf.IsWornOut ? $"{shape}: reads more than {MaxReads} messages" : null;
     }
 }

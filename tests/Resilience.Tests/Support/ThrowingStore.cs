@@ -11,17 +11,17 @@ internal sealed class ThrowingStore(Func<Exception> make, string name = "throwin
     /// <summary>Unavailable or misconfigured, as the stores of the library say it.</summary>
     internal static ThrowingStore Of(IdempotencyStoreFault fault) => new(() => new IdempotencyStoreException(fault, "it is " + fault));
 
-    public ValueTask<AcquireAnswer> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw make();
+    public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) => throw make();
 
     public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) => throw make();
 
     public ValueTask<bool> CompleteAsync(
-        IdempotencyId id, long fence, IdempotencyEnding ending, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
+        IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
         throw make();
 
     public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => throw make();
 
-    public ValueTask<PeekAnswer> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw make();
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => throw make();
 
-    public ValueTask<int> PurgeAsync(int most, CancellationToken cancellationToken = default) => throw make();
+    public ValueTask<int> PurgeAsync(int max, CancellationToken cancellationToken = default) => throw make();
 }

@@ -58,7 +58,7 @@ public sealed class PolicyTelemetryTests : IDisposable
     private static ValueTask<int> Answer(CancellationToken cancellationToken) => new(1);
 
     [Fact]
-    public async Task A_circuit_tells_each_change_each_refusal_by_its_reason_and_what_came_too_late()
+    public async Task A_circuit_tells_each_change_each_rejection_by_its_reason_and_what_came_too_late()
     {
         List<ResilienceEvent> events = [];
         ResiliencePipeline pipeline = Builder().OnEvent(events.Add).AddCircuitBreaker(new CircuitBreakerOptions
@@ -83,30 +83,30 @@ public sealed class PolicyTelemetryTests : IDisposable
         probe.SetResult(1);
         await probing;
         Outcome<int> ramping = default;
-        for (int i = 0; i < 10 && ramping.Refusal is null; i++) ramping = await pipeline.TryExecuteAsync(Answer);
+        for (int i = 0; i < 10 && ramping.Rejection is null; i++) ramping = await pipeline.TryExecuteAsync(Answer);
         breaker.Isolate();
         Outcome<int> isolated = await pipeline.TryExecuteAsync(Answer);
 
         Of("circuit_breaker.transitions").Should().Equal("closed open", "open half_open", "half_open closed", "closed isolated");
         Of("circuit_breaker.rejections").Should().Equal("open", "probes_taken", "ramping", "isolated");
         Of("circuit_breaker.stale_results").Should().ContainSingle();
-        Outcome<int>[] refused = [open, taken, ramping, isolated];
-        refused.Select(o => ((CircuitRefusal)o.Refusal!).State).Should().Equal(CircuitState.Open, CircuitState.HalfOpen, CircuitState.Closed, CircuitState.Isolated);
-        refused.Select(o => o.Refusal!.Reason).Should().SatisfyRespectively(
+        Outcome<int>[] rejected = [open, taken, ramping, isolated];
+        rejected.Select(o => ((CircuitRejection)o.Rejection!).State).Should().Equal(CircuitState.Open, CircuitState.HalfOpen, CircuitState.Closed, CircuitState.Isolated);
+        rejected.Select(o => o.Rejection!.Reason).Should().SatisfyRespectively(
             r => r.Should().Contain("is open since").And.Contain("because a call failed"),
             r => r.Should().Contain("half open since").And.Contain("all its probes").And.Contain("because a call failed"),
             r => r.Should().Contain("admits a growing share"),
             r => r.Should().Contain("held open by hand since"));
-        refused.Should().OnlyContain(o => o.Refusal!.Since >= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        rejected.Should().OnlyContain(o => o.Rejection!.Since >= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         ((CircuitOpenException)taken.Exception!).Should().Match<CircuitOpenException>(e => e.State == CircuitState.HalfOpen && e.PolicyName == "circuit-breaker");
-        events.OfType<CircuitRefused>().Select(e => (e.Entry, (Refusal?)e.Refusal)).Should().Equal(
-            (CircuitEntry.RefusedOpen, open.Refusal), (CircuitEntry.RefusedProbesTaken, taken.Refusal), (CircuitEntry.RefusedRamping, ramping.Refusal), (CircuitEntry.RefusedIsolated, isolated.Refusal));
-        _activity.Events.Count(e => e.Name == "resilience.refused").Should().Be(4);
+        events.OfType<CircuitRejected>().Select(e => (e.Entry, (Rejection?)e.Rejection)).Should().Equal(
+            (CircuitAdmission.RejectedOpen, open.Rejection), (CircuitAdmission.RejectedProbesTaken, taken.Rejection), (CircuitAdmission.RejectedRamping, ramping.Rejection), (CircuitAdmission.RejectedIsolated, isolated.Rejection));
+        _activity.Events.Count(e => e.Name == "resilience.rejected").Should().Be(4);
         _activity.Events.Count(e => e.Name == "resilience.circuit_breaker.transition").Should().Be(4);
     }
 
     [Fact]
-    public async Task A_circuit_in_dry_run_says_whom_it_would_have_refused()
+    public async Task A_circuit_in_dry_run_says_whom_it_would_have_rejected()
     {
         ResiliencePipeline pipeline = Builder().AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures, o.DryRun) = (null, 1, true)).Build();
         await pipeline.TryExecuteAsync(Fail);
@@ -135,11 +135,11 @@ public sealed class PolicyTelemetryTests : IDisposable
         ResiliencePipeline outer = NewPipeline(_ => { });
         await outer.TryExecuteAsync(async token => (await NewPipeline(o => o.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0 }).TryExecuteAsync(Fail, token)).GetValueOrThrow());
 
-        Of("retry.denied").Select(t => t.Split(' ')[0]).Should().Equal("attempts", "not_allowed", "budget", "deadline", "budget", "marked");
+        Of("retry.stopped").Select(t => t.Split(' ')[0]).Should().Equal("attempts", "not_allowed", "budget", "deadline", "budget", "marked");
     }
 
     [Fact]
-    public async Task A_limit_says_why_it_refused_and_how_long_people_waited()
+    public async Task A_limit_says_why_it_rejected_and_how_long_people_waited()
     {
         List<ResilienceEvent> events = [];
         foreach (int queue in new[] { 0, 1 })
@@ -148,16 +148,16 @@ public sealed class PolicyTelemetryTests : IDisposable
                 .AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = queue, MaxWait = TimeSpan.FromMilliseconds(1) }).Build();
             TaskCompletionSource<int> first = new();
             Task<int> running = pipeline.ExecuteAsync(_ => new ValueTask<int>(first.Task)).AsTask();
-            Outcome<int> refused = await pipeline.TryExecuteAsync(Answer);
-            refused.Refusal!.Reason.Should().Contain("1 calls run already").And.Contain(queue == 0 ? "nobody may wait" : "none ended while this one waited");
-            ((LimitReachedException)refused.Exception!).Why.Should().Be(queue == 0 ? LimitReason.QueueFull : LimitReason.WaitedTooLong);
+            Outcome<int> rejected = await pipeline.TryExecuteAsync(Answer);
+            rejected.Rejection!.Reason.Should().Contain("1 calls run already").And.Contain(queue == 0 ? "nobody may wait" : "none ended while this one waited");
+            ((LimitReachedException)rejected.Exception!).Why.Should().Be(queue == 0 ? LimitReason.QueueFull : LimitReason.WaitedTooLong);
             first.SetResult(1);
             await running;
         }
 
         Of("concurrency_limit.rejections").Should().Equal("queue_full", "waited_too_long");
-        events.OfType<LimitReached>().Select(e => e.Refusal.Why).Should().Equal(LimitReason.QueueFull, LimitReason.WaitedTooLong);
-        _activity.Events.Count(e => e.Name == "resilience.refused").Should().Be(2);
+        events.OfType<LimitReached>().Select(e => e.Rejection.Why).Should().Equal(LimitReason.QueueFull, LimitReason.WaitedTooLong);
+        _activity.Events.Count(e => e.Name == "resilience.rejected").Should().Be(2);
     }
 
     [Fact]

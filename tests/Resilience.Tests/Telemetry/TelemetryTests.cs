@@ -29,7 +29,7 @@ public sealed class TelemetryTests
     }
 
     [Fact]
-    public async Task A_call_is_measured_with_its_attempts_and_its_ending()
+    public async Task A_call_is_measured_with_its_attempts_and_its_outcome()
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "measured" }.AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.Zero)).Build();
         int attempts = 0;
@@ -89,7 +89,7 @@ public sealed class TelemetryTests
         span.Status.Should().Be(ActivityStatusCode.Error);
         span.GetTagItem("resilience.attempts").Should().Be(2);
         span.GetTagItem("error.type").Should().Be("System.IO.IOException");
-        span.Events.Select(e => e.Name).Should().Equal("resilience.retry", "resilience.retry.denied");
+        span.Events.Select(e => e.Name).Should().Equal("resilience.retry", "resilience.retry.stopped");
     }
 
     [Fact]

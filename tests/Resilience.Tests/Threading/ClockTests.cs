@@ -60,9 +60,9 @@ public sealed class ClockTests
         breaker.Exit(permit, Verdict.Failure);
         time.Now = 15_000 - 2;
         breaker.State.Should().Be(CircuitState.Open);
-        breaker.TryEnter(out _).Should().NotBe(CircuitEntry.AdmittedAsProbe, "9.9987 s have passed");
+        breaker.TryEnter(out _).Should().NotBe(CircuitAdmission.AdmittedAsProbe, "9.9987 s have passed");
         time.Now = 15_000;
-        breaker.TryEnter(out _).Should().Be(CircuitEntry.AdmittedAsProbe);
+        breaker.TryEnter(out _).Should().Be(CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
@@ -138,6 +138,6 @@ public sealed class ClockTests
     }
 
     [Fact]
-    public void A_frequency_of_nothing_is_refused() =>
+    public void A_frequency_of_nothing_is_rejected() =>
         FluentActions.Invoking(() => Clock.For(new HandTime(0))).Should().Throw<ArgumentException>().WithMessage("*TimeProvider*0 times a second*");
 }

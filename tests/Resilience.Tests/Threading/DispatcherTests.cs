@@ -93,7 +93,7 @@ public sealed class DispatcherTests
     [InlineData(1, false)]
     [InlineData(1, true)]
     [InlineData(5, false)]
-    [InlineData(Dispatcher.MostHelpers + 4, false)] // more than there are threads of ours: the rest goes to the pool
+    [InlineData(Dispatcher.MaxHelpers + 4, false)] // more than there are threads of ours: the rest goes to the pool
     public void Work_that_blocks_delays_no_other(int blocked, bool usesRuntimeTimers) =>
         OthersRun(new Ours(usesRuntimeTimers), blocked, 1000, Patience).Should().BeTrue();
 

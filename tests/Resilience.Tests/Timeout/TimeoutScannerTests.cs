@@ -80,9 +80,9 @@ public sealed class TimeoutScannerTests
             _scanner.IsRunning.Should().BeTrue("something is armed");
             source.Disarm(out bool reusable).Should().BeFalse();
             reusable.Should().BeTrue();
-            Pass(TimeoutScanner.LongestSleepMs * (TimeoutScanner.IdleLooksBeforeStop - 2));
+            Pass(TimeoutScanner.MaxSleepMs * (TimeoutScanner.IdleLooksBeforeStop - 2));
             _scanner.IsRunning.Should().BeTrue("it gives new calls some time to come");
-            Pass(TimeoutScanner.LongestSleepMs * 3);
+            Pass(TimeoutScanner.MaxSleepMs * 3);
             _scanner.IsRunning.Should().BeFalse("nothing came");
         }
 

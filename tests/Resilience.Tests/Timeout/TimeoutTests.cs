@@ -234,7 +234,7 @@ public sealed class TimeoutTests
     }
 
     [Fact]
-    public async Task A_delegate_that_does_not_heed_its_token_is_left_alone_when_asked_for()
+    public async Task A_delegate_that_does_not_honor_its_token_is_left_alone_when_asked_for()
     {
         List<ResilienceEvent> heard = [];
         ResiliencePipeline pipeline = Builder()
@@ -286,7 +286,7 @@ public sealed class TimeoutTests
     }
 
     [Fact]
-    public async Task With_abandoning_a_delegate_that_heeds_its_token_ends_as_usual()
+    public async Task With_abandoning_a_delegate_that_honors_its_token_ends_as_usual()
     {
         ResiliencePipeline pipeline = Builder().AddTimeout(o => (o.Timeout, o.AbandonAfter) = (TimeSpan.FromSeconds(1), TimeSpan.FromHours(1))).Build();
         (await pipeline.ExecuteAsync(_ => new ValueTask<int>(1))).Should().Be(1);
@@ -333,7 +333,7 @@ public sealed class TimeoutTests
     [InlineData(0)]
     [InlineData(-1)]
     [InlineData(double.MaxValue)]
-    public void Times_out_of_range_are_refused(double seconds)
+    public void Times_out_of_range_are_rejected(double seconds)
     {
         TimeSpan timeout = seconds == double.MaxValue ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds);
         Builder().Invoking(b => b.AddTimeout(o => (o.Timeout, o.AbandonAfter) = (timeout, TimeSpan.MinValue)).Build())

@@ -59,7 +59,7 @@ public sealed class DefaultsTests
             new HttpRequestException(HttpRequestError.UserAuthenticationError), new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new AuthenticationException()),
             new HttpRequestException(HttpRequestError.ConfigurationLimitExceeded), new HttpRequestException(HttpRequestError.VersionNegotiationError),
         ]),
-        ("`ResilienceException`, `ICarriesRefusal`", [new ResilienceException("no"), new Polly.CircuitBreaker.BrokenCircuitException()]),
+        ("`ResilienceException`, `ICarriesRejection`", [new ResilienceException("no"), new Polly.CircuitBreaker.BrokenCircuitException()]),
         ("any other exception",
         [
             new InvalidOperationException(), new Polly.Timeout.TimeoutRejectedException(), new DivideByZeroException(),

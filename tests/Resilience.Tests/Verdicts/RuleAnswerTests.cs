@@ -2,15 +2,15 @@ using Resilience.Tests.Seams;
 
 namespace Resilience.Tests.Verdicts;
 
-/// <summary>A rule that answers with what an ending cannot be is passed over, counted every time and told once.</summary>
+/// <summary>A rule that answers with what an outcome cannot be is passed over, counted every time and told once.</summary>
 public sealed class RuleAnswerTests
 {
-    private readonly List<RuleAnswerRefused> _heard = [];
+    private readonly List<RuleVerdictIgnored> _heard = [];
 
     private ResiliencePipelineBuilder Builder(Func<OutcomeClassifier, OutcomeClassifier> rules) =>
         new ResiliencePipelineBuilder { Name = "p" }.Classify(rules).AddRetry(o => (o.BaseDelay, o.MaxRetries) = (TimeSpan.Zero, 1)).OnEvent(happened =>
         {
-            if (happened is RuleAnswerRefused refused) lock (_heard) _heard.Add(refused);
+            if (happened is RuleVerdictIgnored rejected) lock (_heard) _heard.Add(rejected);
         });
 
     private static OutcomeClassifier Rule(OutcomeClassifier rules, string where, Verdict answer) => where switch
@@ -54,7 +54,7 @@ public sealed class RuleAnswerTests
             Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => isResult ? new ValueTask<int>(1) : throw new IOException(), token);
             outcome.Verdict.Should().Be(isResult ? Verdict.Success : Verdict.Failure, "the rule is passed over");
         });
-        _heard.Should().Equal(new RuleAnswerRefused("p", answer, isResult));
+        _heard.Should().Equal(new RuleVerdictIgnored("p", answer, isResult));
         if (isResult) errors.Count.Should().BeGreaterThanOrEqualTo(100);
     }
 
@@ -79,7 +79,7 @@ public sealed class RuleAnswerTests
 
             _heard.Should().BeEquivalentTo(
             [
-                new RuleAnswerRefused("p", Verdict.None, true), new("p", Verdict.Rejected, true), new("p", Verdict.Success, false),
+                new RuleVerdictIgnored("p", Verdict.None, true), new("p", Verdict.Rejected, true), new("p", Verdict.Success, false),
                 new("p", Verdict.None, false),
             ]);
             _heard.Clear();

@@ -65,8 +65,8 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
     }
 
     /// <summary>In a deep run every schedule up to so many, otherwise three at random.</summary>
-    private static Exploration ExhaustOrSample(Scenario scenario, Grain grain, int most) =>
-        Bounds.IsDeep ? Explorer.Exhaust(scenario.Body(), grain, most) : Explorer.Sample(scenario.Body(), grain, 3);
+    private static Exploration ExhaustOrSample(Scenario scenario, Grain grain, int max) =>
+        Bounds.IsDeep ? Explorer.Exhaust(scenario.Body(), grain, max) : Explorer.Sample(scenario.Body(), grain, 3);
 
     private void Explore(string situation, string what, Func<Situation, IEnumerable<Scenario>> scenariosOf, Func<Scenario, Exploration> explore)
     {

@@ -35,10 +35,10 @@ internal static class Explorer
     /// <summary>All schedules, one after the other, until there are no more or so many were run.</summary>
     /// <param name="scenario">What is run.</param>
     /// <param name="grain">Where threads may change.</param>
-    /// <param name="most">The most schedules.</param>
+    /// <param name="max">The most schedules.</param>
     /// <param name="flows">The scenario captures execution contexts, of which Coyote says that it cannot record them: it need not, they are no steps.</param>
-    internal static Exploration Exhaust(Action scenario, Grain grain, int most, bool flows = false) =>
-        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, most, flows), null)!, most);
+    internal static Exploration Exhaust(Action scenario, Grain grain, int max, bool flows = false) =>
+        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, max, flows), null)!, max);
 
     /// <summary>Schedules at random, from a fixed seed.</summary>
     internal static Exploration Sample(Action scenario, Grain grain, int schedules, bool flows = false) =>
@@ -54,9 +54,9 @@ internal static class Explorer
         }
     }
 
-    private static Configuration Configure(Grain grain, int most, bool flows) => (flows ? Configuration.Create().WithNoBugTraceRepro() : Configuration.Create())
+    private static Configuration Configure(Grain grain, int max, bool flows) => (flows ? Configuration.Create().WithNoBugTraceRepro() : Configuration.Create())
         .WithTelemetryEnabled(false)
-        .WithTestingIterations((uint)most)
+        .WithTestingIterations((uint)max)
         .WithMaxSchedulingSteps(2000)
         .WithRandomGeneratorSeed(1)
         .WithPartiallyControlledConcurrencyAllowed(false)
@@ -66,7 +66,7 @@ internal static class Explorer
         .WithMemoryAccessRaceCheckingEnabled(grain >= Grain.Memory)
         .WithControlFlowRaceCheckingEnabled(grain >= Grain.Memory);
 
-    private static Exploration Run(Action scenario, Configuration configuration, int most)
+    private static Exploration Run(Action scenario, Configuration configuration, int max)
     {
         RequireRewriting();
         using TestingEngine engine = TestingEngine.Create(configuration, scenario);
@@ -75,7 +75,7 @@ internal static class Explorer
         TestReport report = engine.TestReport;
         int schedules = report.NumOfExploredFairPaths + report.NumOfExploredUnfairPaths;
         string flaws = string.Join(Environment.NewLine, report.BugReports.Concat(report.InternalErrors));
-        return new(schedules, flaws.Length == 0 && schedules < most, flaws.Length == 0 ? null : flaws);
+        return new(schedules, flaws.Length == 0 && schedules < max, flaws.Length == 0 ? null : flaws);
     }
 
     /// <summary>Coyote writes a diary to the console otherwise.</summary>

@@ -10,7 +10,7 @@ internal interface ISubject
 
     long Epoch { get; }
 
-    (CircuitEntry Answer, Receipt Receipt) Enter();
+    (CircuitAdmission Answer, Receipt Receipt) Enter();
 
     CircuitExit Exit(Receipt receipt, Verdict verdict);
 
@@ -70,9 +70,9 @@ internal sealed class RealBreaker(ScenarioClock clock, int probes, bool ramps, A
         }
     }
 
-    public (CircuitEntry Answer, Receipt Receipt) Enter()
+    public (CircuitAdmission Answer, Receipt Receipt) Enter()
     {
-        CircuitEntry answer = _breaker.TryEnter(out CircuitPermit permit);
+        CircuitAdmission answer = _breaker.TryEnter(out CircuitPermit permit);
         return (answer, new(permit.Epoch, permit));
     }
 

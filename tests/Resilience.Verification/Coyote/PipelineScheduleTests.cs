@@ -2,7 +2,7 @@ using Microsoft.Coyote.Specifications;
 
 namespace Resilience.Verification.Coyote;
 
-/// <summary>An update of a living pipeline beside first calls, other updates and refused ones, in every order of their atomic steps. What a pipeline is
+/// <summary>An update of a living pipeline beside first calls, other updates and rejected ones, in every order of their atomic steps. What a pipeline is
 /// told to be, it is: a call that begins after an update has returned goes by it.</summary>
 public sealed class PipelineScheduleTests(ITestOutputHelper output)
 {
@@ -75,14 +75,14 @@ public sealed class PipelineScheduleTests(ITestOutputHelper output)
     });
 
     [CoyoteFact]
-    public void Beside_a_refused_update_a_shared_breaker_tells_each_pipeline_once() => Exhaust(() =>
+    public void Beside_a_rejected_update_a_shared_breaker_tells_each_pipeline_once() => Exhaust(() =>
     {
         CircuitBreaker shared = new(new());
         List<string> heard = [];
         ResiliencePipelineBuilder Of(string name) => new ResiliencePipelineBuilder { Name = name }
             .OnEvent(e => heard.Add(e.PipelineName)).AddCircuitBreaker(shared);
         ResiliencePipeline first = Of("first").Build(), second = Of("second").Build();
-        Threads.Run(() => first.Update(Of("first")), () => second.Update(Of("second")), () => Refuse(first, Of("refused")));
+        Threads.Run(() => first.Update(Of("first")), () => second.Update(Of("second")), () => Reject(first, Of("rejected")));
         shared.Isolate();
         heard.Sort(StringComparer.Ordinal);
         Specification.Assert(string.Join(' ', heard) == "first second", "heard by {0}", string.Join(' ', heard));
@@ -137,7 +137,7 @@ public sealed class PipelineScheduleTests(ITestOutputHelper output)
 
     private static ResiliencePipelineBuilder<int> Typed(int label) => new ResiliencePipelineBuilder<int> { Name = $"{label}" }.AddPolicy(new Labelled(label));
 
-    private static void Refuse(ResiliencePipeline pipeline, ResiliencePipelineBuilder builder)
+    private static void Reject(ResiliencePipeline pipeline, ResiliencePipelineBuilder builder)
     {
         try
         {

@@ -14,7 +14,7 @@ internal enum Flaw
     /// <summary>Who loses the race for the probe goes through all the same.</summary>
     LoserPasses,
 
-    /// <summary>A result is counted whatever era its permit is of.</summary>
+    /// <summary>A result is counted whatever epoch its permit is of.</summary>
     StaleResult,
 
     /// <summary>The listener is told inside the loop, before the swap is known to succeed.</summary>
@@ -27,16 +27,16 @@ internal enum Flaw
     NoLease,
 }
 
-/// <summary>A small breaker of the same kind (eras behind one reference), with one flaw.</summary>
+/// <summary>A small breaker of the same kind (epochs behind one reference), with one flaw.</summary>
 internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<CircuitChanged> onChange) : ISubject
 {
-    private Reign _reign = new(CircuitState.Closed, 1, 0, 0);
+    private PlantedEpoch _epoch = new(CircuitState.Closed, 1, 0, 0);
 
-    public CircuitState State => Volatile.Read(ref _reign) is { State: CircuitState.Open } open && Now >= open.UntilMs ? CircuitState.HalfOpen : _reign.State;
+    public CircuitState State => Volatile.Read(ref _epoch) is { State: CircuitState.Open } open && Now >= open.UntilMs ? CircuitState.HalfOpen : _epoch.State;
 
-    public long Epoch => Volatile.Read(ref _reign).Epoch;
+    public long Epoch => Volatile.Read(ref _epoch).Epoch;
 
-    public (int Run, int Out, int Good) Words => _reign switch
+    public (int Run, int Out, int Good) Words => _epoch switch
     {
         { State: CircuitState.Closed } closed => (closed.Count, 0, 0),
         { State: CircuitState.HalfOpen } half => (0, half.Count, 0),
@@ -45,34 +45,34 @@ internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<Circ
 
     private long Now => clock.GetTimestamp();
 
-    public (CircuitEntry Answer, Receipt Receipt) Enter()
+    public (CircuitAdmission Answer, Receipt Receipt) Enter()
     {
         while (true)
         {
-            Reign reign = Volatile.Read(ref _reign);
-            switch (reign.State)
+            PlantedEpoch epoch = Volatile.Read(ref _epoch);
+            switch (epoch.State)
             {
                 case CircuitState.Closed:
-                    return (CircuitEntry.Admitted, new(reign.Epoch, default, reign));
-                case CircuitState.Open when Now < reign.UntilMs:
-                    return (CircuitEntry.RefusedOpen, default);
+                    return (CircuitAdmission.Admitted, new(epoch.Epoch, default, epoch));
+                case CircuitState.Open when Now < epoch.UntilMs:
+                    return (CircuitAdmission.RejectedOpen, default);
                 case CircuitState.Isolated:
-                    return (CircuitEntry.RefusedIsolated, default);
-                case CircuitState.HalfOpen when flaw == Flaw.NoLease || Volatile.Read(ref reign.Count) == 0 || Now < reign.UntilMs:
-                    if (Interlocked.CompareExchange(ref reign.Count, 1, 0) != 0) return (CircuitEntry.RefusedProbesTaken, default);
-                    return (CircuitEntry.AdmittedAsProbe, new(reign.Epoch, default, reign));
+                    return (CircuitAdmission.RejectedIsolated, default);
+                case CircuitState.HalfOpen when flaw == Flaw.NoLease || Volatile.Read(ref epoch.Count) == 0 || Now < epoch.UntilMs:
+                    if (Interlocked.CompareExchange(ref epoch.Count, 1, 0) != 0) return (CircuitAdmission.RejectedProbesTaken, default);
+                    return (CircuitAdmission.AdmittedAsProbe, new(epoch.Epoch, default, epoch));
             }
 
-            Reign next = new(CircuitState.HalfOpen, reign.Epoch + 1, Now + Rules.LeaseMs, 1);
-            if (!TryChange(reign, next, unasked: flaw == Flaw.TwoProbes) && flaw != Flaw.LoserPasses) continue;
-            Reign seen = Volatile.Read(ref _reign);
-            return (CircuitEntry.AdmittedAsProbe, new(seen.Epoch, default, seen));
+            PlantedEpoch next = new(CircuitState.HalfOpen, epoch.Epoch + 1, Now + Rules.LeaseMs, 1);
+            if (!TryChange(epoch, next, unasked: flaw == Flaw.TwoProbes) && flaw != Flaw.LoserPasses) continue;
+            PlantedEpoch seen = Volatile.Read(ref _epoch);
+            return (CircuitAdmission.AdmittedAsProbe, new(seen.Epoch, default, seen));
         }
     }
 
     public CircuitExit Exit(Receipt receipt, Verdict verdict)
     {
-        Reign current = Volatile.Read(ref _reign);
+        PlantedEpoch current = Volatile.Read(ref _epoch);
         if (flaw != Flaw.StaleResult && !ReferenceEquals(receipt.Token, current)) return CircuitExit.Stale;
         return current.State switch
         {
@@ -96,42 +96,42 @@ internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<Circ
 
     public int Limit => Rules.Failures;
 
-    private CircuitExit ExitClosed(Reign reign, Verdict verdict)
+    private CircuitExit ExitClosed(PlantedEpoch epoch, Verdict verdict)
     {
         if (verdict is not (Verdict.Success or Verdict.Failure)) return CircuitExit.Released;
         while (true)
         {
-            int seen = Volatile.Read(ref reign.Count);
+            int seen = Volatile.Read(ref epoch.Count);
             if (seen >= Rules.Failures) return CircuitExit.Stale;
             int next = verdict == Verdict.Success ? 0 : seen + 1;
             if (flaw == Flaw.LostUpdate)
             {
-                Volatile.Read(ref reign.Count);
-                Interlocked.Exchange(ref reign.Count, next);
+                Volatile.Read(ref epoch.Count);
+                Interlocked.Exchange(ref epoch.Count, next);
             }
-            else if (Interlocked.CompareExchange(ref reign.Count, next, seen) != seen)
+            else if (Interlocked.CompareExchange(ref epoch.Count, next, seen) != seen)
             {
                 continue;
             }
 
-            if (next >= Rules.Failures) TryChange(reign, new(CircuitState.Open, reign.Epoch + 1, Now + Rules.BreakMs, 0));
+            if (next >= Rules.Failures) TryChange(epoch, new(CircuitState.Open, epoch.Epoch + 1, Now + Rules.BreakMs, 0));
             return CircuitExit.Counted;
         }
     }
 
-    private CircuitExit ExitHalfOpen(Reign reign, Verdict verdict)
+    private CircuitExit ExitHalfOpen(PlantedEpoch epoch, Verdict verdict)
     {
         if (verdict == Verdict.Success)
         {
-            return TryChange(reign, new(CircuitState.Closed, reign.Epoch + 1, 0, 0)) ? CircuitExit.Counted : CircuitExit.Stale;
+            return TryChange(epoch, new(CircuitState.Closed, epoch.Epoch + 1, 0, 0)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
 
         if (verdict == Verdict.Failure)
         {
-            return TryChange(reign, new(CircuitState.Open, reign.Epoch + 1, Now + Rules.BreakMs, 0)) ? CircuitExit.Counted : CircuitExit.Stale;
+            return TryChange(epoch, new(CircuitState.Open, epoch.Epoch + 1, Now + Rules.BreakMs, 0)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
 
-        if (flaw != Flaw.LeakedPermit) Interlocked.Exchange(ref reign.Count, 0);
+        if (flaw != Flaw.LeakedPermit) Interlocked.Exchange(ref epoch.Count, 0);
         return CircuitExit.Released;
     }
 
@@ -139,23 +139,23 @@ internal sealed class PlantedBreaker(Flaw flaw, ScenarioClock clock, Action<Circ
     {
         while (true)
         {
-            Reign reign = Volatile.Read(ref _reign);
-            if (reign.State == state && state == CircuitState.Isolated) return;
-            if (TryChange(reign, new(state, reign.Epoch + 1, 0, 0))) return;
+            PlantedEpoch epoch = Volatile.Read(ref _epoch);
+            if (epoch.State == state && state == CircuitState.Isolated) return;
+            if (TryChange(epoch, new(state, epoch.Epoch + 1, 0, 0))) return;
         }
     }
 
-    private bool TryChange(Reign from, Reign to, bool unasked = false)
+    private bool TryChange(PlantedEpoch from, PlantedEpoch to, bool unasked = false)
     {
         CircuitChanged change = new("", "planted", from.State, to.State, to.Epoch, default, null);
         if (flaw == Flaw.ImpureEffect) onChange(change);
-        if (unasked) Interlocked.Exchange(ref _reign, to);
-        else if (Interlocked.CompareExchange(ref _reign, to, from) != from) return false;
+        if (unasked) Interlocked.Exchange(ref _epoch, to);
+        else if (Interlocked.CompareExchange(ref _epoch, to, from) != from) return false;
         if (flaw != Flaw.ImpureEffect && change is not { From: CircuitState.Closed, To: CircuitState.Closed }) onChange(change);
         return true;
     }
 
-    private sealed class Reign(CircuitState state, long epoch, long untilMs, int count)
+    private sealed class PlantedEpoch(CircuitState state, long epoch, long untilMs, int count)
     {
         internal readonly CircuitState State = state;
         internal readonly long Epoch = epoch;

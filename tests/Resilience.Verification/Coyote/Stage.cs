@@ -31,7 +31,7 @@ internal enum Operation
 internal sealed class Stage
 {
     private readonly List<CircuitChanged> _events = [];
-    private readonly List<Receipt> _receipts = []; // one for each thread, of the era of the situation if it has them
+    private readonly List<Receipt> _receipts = []; // one for each thread, of the epoch of the situation if it has them
     private readonly string[] _answers;
     private readonly Operation[] _operations;
     private readonly int _probes;
@@ -40,7 +40,7 @@ internal sealed class Stage
     private readonly Dictionary<(long Epoch, Verdict Verdict), int> _counted = [];
     private readonly ISubject _subject;
     private readonly ScenarioClock _clock = new();
-    private readonly long _probesOfEarlierEras;
+    private readonly long _probesOfEarlierEpochs;
 
     internal Stage(Situation situation, Operation[] operations, Flaw? planted)
     {
@@ -52,7 +52,7 @@ internal sealed class Stage
             : new RealBreaker(_clock, _probes, situation == Situation.Ramping, Hear);
         for (int i = 0; i < operations.Length; i++) _receipts.Add(Enter());
         Prepare(situation);
-        _probesOfEarlierEras = _subject.Epoch;
+        _probesOfEarlierEpochs = _subject.Epoch;
     }
 
     /// <summary>The answers and what can be seen at rest. Epochs are left out: a change that was overtaken by another is not made, although
@@ -79,7 +79,7 @@ internal sealed class Stage
     /// <summary>Everything that must hold when all threads are done. Null, or what does not.</summary>
     internal string? Complaint() => EventsAreWhole() ?? ProbesAreFew() ?? ChangesAreEarned() ?? FailuresAreNotLost() ?? NothingIsWedged();
 
-    /// <summary>A number is passed over where a closed circuit was closed by hand: a new era, and no change.</summary>
+    /// <summary>A number is passed over where a closed circuit was closed by hand: a new epoch, and no change.</summary>
     private string? EventsAreWhole()
     {
         CircuitState state = CircuitState.Closed;
@@ -107,7 +107,7 @@ internal sealed class Stage
         return null;
     }
 
-    /// <summary>Each change has somebody who was entitled to it: a permit of the very era that ended, or a person.</summary>
+    /// <summary>Each change has somebody who was entitled to it: a permit of the very epoch that ended, or a person.</summary>
     private string? ChangesAreEarned()
     {
         int fewest = _operations.Contains(Operation.Lower) ? 1 : Rules.Failures;
@@ -121,7 +121,7 @@ internal sealed class Stage
                 (CircuitState.HalfOpen, CircuitState.Open) => _counted.GetValueOrDefault((ended, Verdict.Failure)) >= 1,
                 (CircuitState.HalfOpen, CircuitState.Closed) =>
                     _counted.GetValueOrDefault((ended, Verdict.Success)) >= _probes || _operations.Contains(Operation.Close),
-                (_, CircuitState.Closed) => ended < _probesOfEarlierEras || _operations.Contains(Operation.Close),
+                (_, CircuitState.Closed) => ended < _probesOfEarlierEpochs || _operations.Contains(Operation.Close),
                 (_, CircuitState.HalfOpen) => _probesSent.GetValueOrDefault(change.Epoch) >= 1,
                 _ => false,
             };
@@ -150,8 +150,8 @@ internal sealed class Stage
         }
 
         _clock.Advance(Rules.BreakMs + Rules.LeaseMs + Rules.RampMs);
-        CircuitEntry answer = _subject.Enter().Answer;
-        return answer < CircuitEntry.RefusedOpen ? null : $"long after everything the answer is {answer}";
+        CircuitAdmission answer = _subject.Enter().Answer;
+        return answer < CircuitAdmission.RejectedOpen ? null : $"long after everything the answer is {answer}";
     }
 
     private void Prepare(Situation situation)
@@ -178,32 +178,32 @@ internal sealed class Stage
         for (int i = 0; i < _receipts.Count; i++) _receipts[i] = EnterSomehow();
     }
 
-    /// <summary>A ramping circuit refuses some.</summary>
+    /// <summary>A ramping circuit rejects some.</summary>
     private Receipt EnterSomehow()
     {
         while (true)
         {
-            (CircuitEntry answer, Receipt receipt) = _subject.Enter();
-            if (answer == CircuitEntry.Admitted) return receipt;
+            (CircuitAdmission answer, Receipt receipt) = _subject.Enter();
+            if (answer == CircuitAdmission.Admitted) return receipt;
         }
     }
 
     private Receipt Enter()
     {
-        (CircuitEntry answer, Receipt receipt) = _subject.Enter();
+        (CircuitAdmission answer, Receipt receipt) = _subject.Enter();
         Note(answer, receipt);
         return receipt;
     }
 
-    private string Answer((CircuitEntry Answer, Receipt Receipt) given)
+    private string Answer((CircuitAdmission Answer, Receipt Receipt) given)
     {
         Note(given.Answer, given.Receipt);
         return given.Answer.ToString();
     }
 
-    private void Note(CircuitEntry answer, Receipt receipt)
+    private void Note(CircuitAdmission answer, Receipt receipt)
     {
-        if (answer != CircuitEntry.AdmittedAsProbe) return;
+        if (answer != CircuitAdmission.AdmittedAsProbe) return;
         _probesSent[receipt.Epoch] = _probesSent.GetValueOrDefault(receipt.Epoch) + 1;
     }
 

@@ -166,15 +166,15 @@ public sealed class WordScheduleTests(ITestOutputHelper output)
     public void A_limit_is_kept_and_no_place_is_lost() => Exhaust(() =>
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
-        int inside = 0, most = 0;
+        int inside = 0, max = 0;
         Threads.Run(Pass, Pass);
-        Specification.Assert(most <= 1, "{0} were inside at once", most);
+        Specification.Assert(max <= 1, "{0} were inside at once", max);
         Specification.Assert(limit.Running == 0 && limit.TryEnter(), "all have left, and {0} run", limit.Running);
 
         void Pass()
         {
             if (!limit.TryEnter()) return;
-            most = Math.Max(most, Interlocked.Increment(ref inside));
+            max = Math.Max(max, Interlocked.Increment(ref inside));
             Interlocked.Decrement(ref inside);
             limit.Release();
         }

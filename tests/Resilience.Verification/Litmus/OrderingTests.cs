@@ -45,12 +45,12 @@ public sealed class OrderingTests(ITestOutputHelper output)
         "0 1", "1 0", "1 1");
 
     [Fact]
-    public void An_era_that_is_seen_is_whole() => Expect<Breakers>(
+    public void An_epoch_that_is_seen_is_whole() => Expect<Breakers>(
         s => s.Breaker.Isolate(),
         s =>
         {
-            CircuitEntry answer = s.Breaker.TryEnter(out _, out CircuitRefusal? refusal);
-            s.Second = answer == CircuitEntry.Admitted ? 0 : refusal is { State: CircuitState.Isolated } ? 1 : 2;
+            CircuitAdmission answer = s.Breaker.TryEnter(out _, out CircuitRejection? rejection);
+            s.Second = answer == CircuitAdmission.Admitted ? 0 : rejection is { State: CircuitState.Isolated } ? 1 : 2;
         },
         s => $"{s.Second}",
         "0", "1");

@@ -1,6 +1,6 @@
 /* The circuit breaker of src/Resilience/CircuitBreaker, as a model that Spin explores completely within small bounds.
 
-   The truth is one reference, era: here its number, which is only ever swapped for the next one. Each era has words of its own, as in Era.cs:
+   The truth is one reference, epoch: here its number, which is only ever swapped for the next one. Each epoch has words of its own, as in Era.cs:
    state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
    step (d_step); between two of them any other thread may run. Callers may die after they were admitted. A clock ends breaks and leases.
 
@@ -31,13 +31,13 @@ mtype:state state[ERAS];
 bool due[ERAS];         /* open: the break is over; half open: the lease of the probe sent last is over */
 byte row[ERAS], out[ERAS], good[ERAS];
 bool givenUp[ERAS], hasSuccessor[ERAS];
-byte era;               /* CircuitBreaker._era */
+byte epoch;               /* CircuitBreaker._epoch */
 byte delivered;         /* _delivered */
 bool delivering;        /* _delivering */
 
 /* Ghosts: what really happened. */
 byte sent[ERAS], back[ERAS], reported[ERAS];
-byte told;              /* the last era that listeners heard of */
+byte told;              /* the last epoch that listeners heard of */
 byte maxOut;
 #ifdef UPDATE_PROBES
 byte probes = PLACES;   /* CircuitBreaker._settings: probes at once now */
@@ -60,13 +60,13 @@ inline change(from, to, first) {
     d_step { assert(from + 1 == told + 1); told = from + 1 }
 #endif
     d_step {
-        won = (era == from);
+        won = (epoch == from);
         if
         :: won ->
             assert(from + 1 < ERAS);
             state[from + 1] = to; out[from + 1] = first; due[from + 1] = false;
             sent[from + 1] = first;
-            era = from + 1;
+            epoch = from + 1;
         :: else
         fi
     }
@@ -82,7 +82,7 @@ inline change(from, to, first) {
     fi
 }
 
-/* DeliverEvents: one thread at a time walks to the newest era, steps down, and looks once more. */
+/* DeliverEvents: one thread at a time walks to the newest epoch, steps down, and looks once more. */
 inline deliver() {
     do
     :: d_step { stands = !delivering; if :: stands -> delivering = true :: else fi }
@@ -106,7 +106,7 @@ inline deliver() {
 }
 
 /* Once and in order. */
-inline tell(number) { d_step { assert(number == told + 1); assert(number <= era); told = number } }
+inline tell(number) { d_step { assert(number == told + 1); assert(number <= epoch); told = number } }
 
 inline sendProbe(number) {
     d_step {
@@ -133,7 +133,7 @@ inline openIfFull(number, by) {
 inline tryEnter() {
     permit = NOBODY; isProbe = false;
     do
-    :: d_step { e = era; s = state[e] };
+    :: d_step { e = epoch; s = state[e] };
        if
        :: s == CLOSED ->
 #ifdef UPDATE
@@ -154,17 +154,17 @@ inline tryEnter() {
        :: s == OPEN ->
            d_step { isDue = due[e] };
            if
-           :: !isDue -> break               /* refused */
+           :: !isDue -> break               /* rejected */
            :: else ->
 #ifdef BUG_TWO_PROBES
-              d_step { if :: state[era] == OPEN -> e = era; state[e] = HALF; out[e] = 1; due[e] = false :: else fi;
+              d_step { if :: state[epoch] == OPEN -> e = epoch; state[e] = HALF; out[e] = 1; due[e] = false :: else fi;
                        sent[e]++; if :: sent[e] - back[e] > maxOut -> maxOut = sent[e] - back[e] :: else fi }
               permit = e; isProbe = true; break
 #else
               change(e, HALF, 1);
 #ifdef BUG_LOSER_PASSES
-              atomic { if :: !won -> sent[era]++; if :: sent[era] - back[era] > maxOut -> maxOut = sent[era] - back[era] :: else fi;
-                           won = true; e = era - 1 :: else fi }
+              atomic { if :: !won -> sent[epoch]++; if :: sent[epoch] - back[epoch] > maxOut -> maxOut = sent[epoch] - back[epoch] :: else fi;
+                           won = true; e = epoch - 1 :: else fi }
 #endif
               if :: won -> permit = e + 1; isProbe = true; break :: else fi
 #endif
@@ -178,7 +178,7 @@ inline tryEnter() {
 #ifndef BUG_NO_CLOSE
            :: g >= p -> change(e, CLOSED, 0)                 /* the last probe has done it, or fewer are asked for now: close for it */
 #else
-           :: g >= p && !lost -> break                       /* refused: there are probes enough */
+           :: g >= p && !lost -> break                       /* rejected: there are probes enough */
 #endif
            :: g < p && lost ->
                d_step {                                      /* the probes are given up in the word where successes are counted */
@@ -189,7 +189,7 @@ inline tryEnter() {
                :: won -> change(e, HALF, 1); if :: won -> permit = e + 1; isProbe = true; break :: else fi
                :: else
                fi
-           :: g < p && !lost && (o >= p || g + o >= p) -> break   /* refused: all places are taken */
+           :: g < p && !lost && (o >= p || g + o >= p) -> break   /* rejected: all places are taken */
            :: else -> sendProbe(e); if :: won -> permit = e; isProbe = true; break :: else fi
            fi
        fi
@@ -206,7 +206,7 @@ progress_call:
         :: permit == NOBODY -> skip
         :: permit != NOBODY && isProbe -> skip                    /* the caller dies: its probe never reports */
         :: permit != NOBODY ->
-            d_step { e = era; s = state[permit]; p = probes };
+            d_step { e = epoch; s = state[permit]; p = probes };
 #ifdef BUG_STALE_COUNTS
             if :: e != permit -> permit = e; s = state[e] :: else fi;
 #endif
@@ -215,7 +215,7 @@ progress_call:
             :: e == permit && s == HALF ->
                 if
                 :: d_step { reported[permit]++; back[permit]++ }
-                   assert(isProbe);                              /* nobody else has a permit of this era */
+                   assert(isProbe);                              /* nobody else has a permit of this epoch */
                    change(permit, OPEN, 0)                       /* a failure */
                 :: do                                            /* a success */
                    :: d_step { o = out[permit]; g = good[permit]; lost = givenUp[permit] };
@@ -301,7 +301,7 @@ progress_call:
 active proctype Updater() {
     LOCALS;
     do
-    :: d_step { e = era; s = state[e] };
+    :: d_step { e = epoch; s = state[e] };
        if :: s != CLOSED -> break :: else fi;
        d_step { stands = (sealed[e] || row[e] >= FULL) };
        if :: !stands -> break :: else fi;
@@ -309,7 +309,7 @@ active proctype Updater() {
     od;
     limit = 1;
 #ifndef BUG_NO_SETTLE
-    d_step { e = era; s = state[e] };
+    d_step { e = epoch; s = state[e] };
     if :: s == CLOSED -> openIfFull(e, 1) :: else fi;
 #endif
     calls--
@@ -325,7 +325,7 @@ active proctype Prober() { probes = 1 }
 active proctype Clock() {
 end:
     do
-    :: d_step { (state[era] != CLOSED && !due[era]) -> due[era] = true }
+    :: d_step { (state[epoch] != CLOSED && !due[epoch]) -> due[epoch] = true }
     od
 }
 
@@ -342,16 +342,16 @@ active proctype Patient() {
 active proctype Judge() {
     d_step {
         (calls == 0);
-        assert(told == era);
+        assert(told == epoch);
         assert(!delivering);
-        assert(state[era] != CLOSED || reported[era] < LIMIT)
+        assert(state[epoch] != CLOSED || reported[epoch] < LIMIT)
     }
 }
 #endif
 
 init {
     byte i;
-    d_step { state[0] = CLOSED; era = 0; delivered = 0; told = 0 };
+    d_step { state[0] = CLOSED; epoch = 0; delivered = 0; told = 0 };
     atomic { for (i : 1 .. CALLERS) { run Caller() } }
 }
 

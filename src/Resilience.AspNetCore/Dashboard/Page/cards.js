@@ -28,10 +28,10 @@ class Card {
   // What is worst about the pipeline.
   state() {
     const states = this.rows.map(row => row.state);
-    return ['refusing', 'held', 'probing', 'strained'].find(state => states.includes(state)) ?? this.traffic();
+    return ['tripped', 'held', 'probing', 'strained'].find(state => states.includes(state)) ?? this.traffic();
   }
 
-  // What its calls say where no policy is in trouble: a card that is well has hardly a call that fails or is refused.
+  // What its calls say where no policy is in trouble: a card that is well has hardly a call that fails or is rejected.
   traffic() {
     const sums = this.chart ? recentSums(this.chart.points, 10000 / this.chart.intervalMs) : null;
     if (!sums || sums.calls === 0) return this.chart ? 'quiet' : 'well';
@@ -42,10 +42,10 @@ class Card {
 
 let cardsMade = 0;
 
-const conditions = { refusing: 'open', held: 'isolated', probing: 'half-open', strained: 'strained', rejecting: 'calls refused', failing: 'calls fail', well: 'well', quiet: 'no calls' };
+const conditions = { tripped: 'open', held: 'isolated', probing: 'half-open', strained: 'strained', rejecting: 'calls rejected', failing: 'calls fail', well: 'well', quiet: 'no calls' };
 
 // The worse, the earlier.
-const severity = ['refusing', 'held', 'rejecting', 'failing', 'probing', 'strained', 'well', 'quiet'];
+const severity = ['tripped', 'held', 'rejecting', 'failing', 'probing', 'strained', 'well', 'quiet'];
 
 function warning(said) {
   return make('p', { class: 'warning' }, make('strong', {}, said.code || 'Problem'), ' ', said.message);
@@ -74,7 +74,7 @@ class Row {
     if (now.circuits) this.showCircuits(now.circuits);
     if (now.budget) this.showBudget(now.budget);
     if (now.limit) this.showLimit(now.limit);
-    if (now.rate) this.showFact('rate', `${wholeNumbers.format(now.rate.available)} permits left · ${wholeNumbers.format(now.rate.queued)} queued · ${wholeNumbers.format(now.rate.refused)} refused in all`);
+    if (now.rate) this.showFact('rate', `${wholeNumbers.format(now.rate.available)} permits left · ${wholeNumbers.format(now.rate.queued)} queued · ${wholeNumbers.format(now.rate.rejected)} rejected in all`);
     if (now.store) this.showAnswers(now);
     if (now.gate) this.showRecords(now);
     if (now.text) this.showFact('text', now.text);
@@ -117,7 +117,7 @@ class Row {
     }
 
     const states = now.shown.map(circuit => circuit.state);
-    if (states.includes('open')) this.state = 'refusing';
+    if (states.includes('open')) this.state = 'tripped';
     else if (states.includes('isolated')) this.state = 'held';
     else if (states.includes('half-open')) this.state = 'probing';
   }
@@ -214,7 +214,7 @@ class Answers {
 
   show(now) {
     for (const c of now.counts ?? []) {
-      if (c.what !== 'idempotency.answers' && !(c.what === 'idempotency.endings' && c.label === 'stale')) continue;
+      if (c.what !== 'idempotency.requests' && !(c.what === 'idempotency.completions' && c.label === 'stale')) continue;
       if (!this.values.has(c.label)) this.add(c.label);
       say(this.values.get(c.label), wholeNumbers.format(c.count));
     }

@@ -9,7 +9,7 @@ class Chart {
     this.intervalMs = intervalMs;
     this.points = [];
     this.lastTick = -1;
-    this.calls = this.plot('Calls', ['ok', 'bad', 'refused'], ['retry']);
+    this.calls = this.plot('Calls', ['ok', 'bad', 'rejected'], ['retry']);
     this.times = this.plot('Latency', [], ['p95', 'p50']);
     this.table = new TimesTable();
     this.element = make('div', { class: 'charts', hidden: true }, this.calls.figure, this.times.figure, this.table.element);
@@ -59,19 +59,19 @@ class Chart {
     const { paths, now, svg } = this.calls;
     mark(paths.ok, 'd', area(points, p => 0, p => p.calls * scale));
     mark(paths.bad, 'd', area(points, p => 0, p => (p.failures + p.rejections) * scale, p => p.failures + p.rejections > 0));
-    mark(paths.refused, 'd', area(points, p => p.failures * scale, p => (p.failures + p.rejections) * scale, p => p.rejections > 0));
+    mark(paths.rejected, 'd', area(points, p => p.failures * scale, p => (p.failures + p.rejections) * scale, p => p.rejections > 0));
     mark(paths.retry, 'd', line(points, p => p.retries * scale, points.some(p => p.retries > 0)));
     const sums = recentSums(points, 10000 / this.intervalMs);
     const rate = sums.calls / sums.seconds * perSecond;
     const parts = [`${count(rate)}/s`];
     if (sums.failures > 0) parts.push(`${percent(sums.failures / sums.calls)} failed`);
-    if (sums.rejections > 0) parts.push(`${percent(sums.rejections / sums.calls)} refused`);
+    if (sums.rejections > 0) parts.push(`${percent(sums.rejections / sums.calls)} rejected`);
     if (sums.retries > 0) parts.push(`${count(sums.retries / sums.seconds * perSecond)} retries/s`);
     say(now, `last ${duration(sums.seconds * this.intervalMs)}: ${parts.join(' · ')}`);
     say(this.calls.top, `${count(top)}/s`);
     mark(svg, 'aria-label', `Calls in the last ${duration(points.length * this.intervalMs)}: ${count(rate)} a second now, `
       + `${wholeNumbers.format(sum(points, p => p.calls))} in all, ${wholeNumbers.format(sum(points, p => p.failures))} failed, `
-      + `${wholeNumbers.format(sum(points, p => p.rejections))} refused, ${wholeNumbers.format(sum(points, p => p.retries))} retries.`);
+      + `${wholeNumbers.format(sum(points, p => p.rejections))} rejected, ${wholeNumbers.format(sum(points, p => p.retries))} retries.`);
   }
 
   showTimes(points) {
@@ -95,7 +95,7 @@ class TimesTable {
     this.cells = {};
     const columns = [['p50', 'p50'], ['p95', 'p95'], ['p99', 'p99']], rows = [['minute', 'last minute'], ['fiveMinutes', 'last 5 minutes']];
     this.element = make('table', { class: 'times-table' },
-      make('caption', { class: 'unseen' }, 'Latency of calls that were not refused'),
+      make('caption', { class: 'unseen' }, 'Latency of calls that were not rejected'),
       make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Latency'), ...columns.map(([, name]) => make('th', { scope: 'col' }, name)))),
       make('tbody', {}, ...rows.map(([row, name]) => make('tr', {}, make('th', { scope: 'row' }, name),
         ...columns.map(([column]) => (this.cells[row + column] = make('td', {}, '–')))))));

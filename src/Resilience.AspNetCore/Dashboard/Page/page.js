@@ -14,7 +14,7 @@ const act = {
   ask(action, target) {
     const which = target.key ? `the circuit of ${target.key}` : 'this circuit';
     const [title, text, yes] = {
-      isolate: ['Isolate the circuit?', `Every call through ${which} is refused from now on, until somebody closes it.`, 'Isolate'],
+      isolate: ['Isolate the circuit?', `Every call through ${which} is rejected from now on, until somebody closes it.`, 'Isolate'],
       close: ['Close the circuit?', `Calls go through ${which} again at once. Its counts begin anew.`, 'Close'],
       'turn-off': ['Turn chaos off?', 'Calls that begin from now on are left alone. It cannot be turned on here.', 'Turn off'],
       'record-not-done': ['It was not done?', 'The next request with its key executes it. Say so only if what had begun it runs no more.', 'Not done'],
@@ -61,7 +61,7 @@ async function said(answer) {
   try {
     return await answer.json();
   } catch {
-    return { said: `It was refused (${answer.status}).` };
+    return { said: `It was rejected (${answer.status}).` };
   }
 }
 
@@ -143,14 +143,14 @@ function showOverview(state) {
   const charts = [...page.cards.values()].map(card => card.chart).filter(chart => chart?.points.length);
   const sums = charts.map(chart => recentSums(chart.points, 10000 / page.layout.intervalMs));
   const total = of => sums.reduce((all, s) => all + of(s) / s.seconds * 1000 / page.layout.intervalMs, 0);
-  const calls = total(s => s.calls), failures = total(s => s.failures), refused = total(s => s.rejections), retries = total(s => s.retries);
+  const calls = total(s => s.calls), failures = total(s => s.failures), rejected = total(s => s.rejections), retries = total(s => s.retries);
   const isKnown = sums.length > 0; // unknown before the first interval has ended
   const notClosed = many('open') + many('isolated') + many('half-open');
   const tiles = [
-    ['Circuits', states.length === 0 ? 'none' : notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'refusing' : 'well'],
+    ['Circuits', states.length === 0 ? 'none' : notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'tripped' : 'well'],
     ['Calls', isKnown ? `${count(calls)}/s` : '–', 'quiet'],
-    ['Failed', calls > 0 ? percent(failures / calls) : '–', calls > 0 && failures / calls >= 0.1 ? 'refusing' : 'quiet'],
-    ['Refused', isKnown ? `${count(refused)}/s` : '–', refused > 0 ? 'probing' : 'quiet'],
+    ['Failed', calls > 0 ? percent(failures / calls) : '–', calls > 0 && failures / calls >= 0.1 ? 'tripped' : 'quiet'],
+    ['Rejected', isKnown ? `${count(rejected)}/s` : '–', rejected > 0 ? 'probing' : 'quiet'],
     ['Retries', isKnown ? `${count(retries)}/s` : '–', calls > 0 && retries / calls >= 0.2 ? 'probing' : 'quiet'],
   ];
   const list = byId('overview');
@@ -196,7 +196,7 @@ function keyOf(entry) {
 }
 
 function entryElement(entry) {
-  const what = entry.kind === 'transition' ? badge(entry.to, entry.to) : badge(entry.kind === 'rejection' ? 'refusing' : 'strained', entry.kind === 'rejection' ? 'refused' : 'note');
+  const what = entry.kind === 'transition' ? badge(entry.to, entry.to) : badge(entry.kind === 'rejection' ? 'tripped' : 'strained', entry.kind === 'rejection' ? 'rejected' : 'note');
   const times = entry.count > 1 ? make('span', { class: 'times' }, `× ${wholeNumbers.format(entry.count)}`) : null;
   const prefix = [`${entry.pipeline}/${entry.policy}: `, `${entry.policy}: `].find(who => entry.text.startsWith(who)) ?? '';
   const text = entry.text.slice(prefix.length);

@@ -78,7 +78,7 @@ function clock(text) {
 // Each state has a sign and a word besides its colour.
 const signs = {
   closed: '✓', open: '✕', 'half-open': '◐', isolated: '■',
-  well: '✓', refusing: '✕', probing: '◐', held: '■', strained: '!', rejecting: '✕', failing: '!', quiet: '·',
+  well: '✓', tripped: '✕', probing: '◐', held: '■', strained: '!', rejecting: '✕', failing: '!', quiet: '·',
 };
 
 function badge(state, text) {

@@ -117,11 +117,11 @@ public sealed class ForeignClientsTests
     {
         ShopService shop = new();
         await using WebApplication app = await StartAsync(shop);
-        int refused = 0;
+        int rejected = 0;
         await using ServiceProvider services = Client(
-            app, new FakeTimeProvider(), b => b.ConfigurePrimaryHttpMessageHandler(() => new Refusing(() => refused++ < 2) { InnerHandler = new SocketsHttpHandler() }));
+            app, new FakeTimeProvider(), b => b.ConfigurePrimaryHttpMessageHandler(() => new Rejecting(() => rejected++ < 2) { InnerHandler = new SocketsHttpHandler() }));
         (await services.GetRequiredService<Shop.ShopClient>().BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
-        refused.Should().Be(3);
+        rejected.Should().Be(3);
     }
 
     private static ServiceProvider Client(WebApplication app, TimeProvider time, Action<IHttpClientBuilder> more)
@@ -175,10 +175,10 @@ public sealed class ForeignClientsTests
         }
     }
 
-    private sealed class Refusing(Func<bool> refuses) : DelegatingHandler
+    private sealed class Rejecting(Func<bool> rejects) : DelegatingHandler
     {
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
-            refuses() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : base.SendAsync(request, cancellationToken);
+            rejects() ? throw new HttpRequestException(HttpRequestError.ConnectionError) : base.SendAsync(request, cancellationToken);
     }
 }
 

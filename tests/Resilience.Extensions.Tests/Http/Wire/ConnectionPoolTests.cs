@@ -123,7 +123,7 @@ public sealed class ConnectionPoolTests
             switch (n)
             {
                 case 0:
-                    c.Abort(); // the reply is lost, the deed under way
+                    c.Abort(); // the reply is lost, the operation under way
                     return Task.CompletedTask;
                 case 1:
                     return WireServer.Status(c, 409); // as we have sent the key before, it is our own request that is in flight

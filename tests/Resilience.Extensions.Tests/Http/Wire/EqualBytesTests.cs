@@ -227,7 +227,7 @@ public sealed class EqualBytesTests
     [InlineData(10, 0, 1)]
     [InlineData(3 * Bound, 3 * Bound, 2)]
     [InlineData(10, int.MaxValue, 2)]
-    public async Task What_is_kept_is_bounded_by_the_client_or_by_the_request(int length, int? most, int attempts)
+    public async Task What_is_kept_is_bounded_by_the_client_or_by_the_request(int length, int? max, int attempts)
     {
         await using Lab lab = await Lab.StartAsync(SendRules.Default);
         using HttpRequestMessage request = new(HttpMethod.Put, lab.Address)
@@ -237,7 +237,7 @@ public sealed class EqualBytesTests
                 for (int i = 0; i < length; i++) await stream.WriteAsync("x"u8.ToArray(), token);
             }),
         };
-        if (most is not null) request.WithResilience(o => o.ReplayBufferBytes = most);
+        if (max is not null) request.WithResilience(o => o.ReplayBufferBytes = max);
         (await lab.BodiesOfAsync(request, First.Status503, Reader.None)).Should().HaveCount(attempts).And.OnlyContain(b => b.Length == length);
     }
 
@@ -362,11 +362,11 @@ public sealed class EqualBytesTests
     [Theory]
     [InlineData(int.MaxValue)]
     [InlineData(16 * 1024 * 1024)]
-    public async Task Reading_ahead_takes_memory_as_the_bytes_come(int most)
+    public async Task Reading_ahead_takes_memory_as_the_bytes_come(int max)
     {
         ScriptedHandler network = new(HttpStatusCode.ServiceUnavailable);
         using HttpClient client = HttpKit.Client(
-            HttpKit.Standard(new FakeTimeProvider(), o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (most, 0)), network);
+            HttpKit.Standard(new FakeTimeProvider(), o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (max, 0)), network);
         await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream("warm"u8.ToArray()))));
         long before = GC.GetTotalAllocatedBytes(precise: true);
         await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream("hello"u8.ToArray()))));
@@ -378,16 +378,16 @@ public sealed class EqualBytesTests
     [InlineData(4096)]
     [InlineData(4095)]
     [InlineData(10_000)]
-    public async Task Reading_ahead_loses_no_byte_on_either_side_of_the_bound(int most)
+    public async Task Reading_ahead_loses_no_byte_on_either_side_of_the_bound(int max)
     {
-        foreach (int length in (int[])[most - 1, most, most + 1, 3 * most])
+        foreach (int length in (int[])[max - 1, max, max + 1, 3 * max])
         {
             ScriptedHandler network = new(HttpStatusCode.ServiceUnavailable);
             using HttpClient client = HttpKit.Client(
-                HttpKit.Standard(new FakeTimeProvider(), o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (most, 0)), network);
+                HttpKit.Standard(new FakeTimeProvider(), o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (max, 0)), network);
             string text = new([.. Enumerable.Range(0, length).Select(i => (char)('a' + (i % 26)))]);
             await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream(Encoding.ASCII.GetBytes(text)))));
-            network.Requests.Should().HaveCount(length <= most ? 4 : 1).And.OnlyContain(r => r.Body == text);
+            network.Requests.Should().HaveCount(length <= max ? 4 : 1).And.OnlyContain(r => r.Body == text);
         }
     }
 
@@ -515,7 +515,7 @@ public sealed class EqualBytesTests
                     b.TimeProvider = _time;
                     b.OnEvent(e =>
                     {
-                        if (e is HedgeDenied) _call.Denied.TrySetResult();
+                        if (e is HedgeSkipped) _call.Denied.TrySetResult();
                     });
                     b.AddHedging(o => (o.Delay, o.Budget) = (TimeSpan.FromSeconds(1), RetryBudget.Unlimited));
                 },

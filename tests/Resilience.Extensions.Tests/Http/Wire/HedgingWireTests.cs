@@ -31,7 +31,7 @@ public sealed class HedgingWireTests
     private void Hear(ResilienceEvent happened)
     {
         _events.Add(happened);
-        if (happened is HedgeDenied) _denied.TrySetResult();
+        if (happened is HedgeSkipped) _denied.TrySetResult();
     }
 
     private static HttpRequestMessage Request(HttpMethod method, Uri address, string version = "1.1", HttpContent? content = null) =>
@@ -77,7 +77,7 @@ public sealed class HedgingWireTests
             server.Requests.Select(r => r.Headers.GetValueOrDefault("Idempotency-Key")).Should().Equal(hasKey ? ["k1", "k1"] : [null]);
         }
 
-        _events.OfType<HedgeDenied>().Single().Detail.Should().Contain("POST without Idempotency-Key");
+        _events.OfType<HedgeSkipped>().Single().Detail.Should().Contain("POST without Idempotency-Key");
     }
 
     [Fact]
@@ -113,7 +113,7 @@ public sealed class HedgingWireTests
         release.SetResult();
         using HttpResponseMessage response = await sending.WaitAsync(TimeSpan.FromSeconds(30));
         (response.StatusCode, server.Count).Should().Be((HttpStatusCode.OK, 1));
-        _events.OfType<HedgeDenied>().Single().Detail.Should().Contain("two attempts at once");
+        _events.OfType<HedgeSkipped>().Single().Detail.Should().Contain("two attempts at once");
     }
 
     [Fact]

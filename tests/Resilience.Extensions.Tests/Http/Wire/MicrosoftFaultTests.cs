@@ -25,7 +25,7 @@ public sealed class MicrosoftFaultTests
 
     /// <summary>5248: POST and PUT were sent four times by default, and duplicates were created.</summary>
     [Fact]
-    public async Task A_post_does_its_deed_once_unless_a_key_makes_it_safe_to_repeat()
+    public async Task A_post_does_its_operation_once_unless_a_key_makes_it_safe_to_repeat()
     {
         WireServer? known = null;
         await using WireServer server = known = await WireServer.StartAsync((_, c) =>
@@ -34,12 +34,12 @@ public sealed class MicrosoftFaultTests
             return WireServer.Status(c, 503);
         });
         (await Client().PostAsync(server.Address, Payment())).StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
-        server.Deeds.Should().Equal(new Dictionary<string, int> { [""] = 1 });
+        server.Operations.Should().Equal(new Dictionary<string, int> { [""] = 1 });
 
         using HttpRequestMessage keyed = new(HttpMethod.Post, server.Address) { Content = Payment() };
         keyed.Headers.Add("Idempotency-Key", "k1");
         await Client().SendAsync(keyed);
-        server.Deeds["k1"].Should().Be(4, "the server can tell that they are one");
+        server.Operations["k1"].Should().Be(4, "the server can tell that they are one");
     }
 
     /// <summary>6548, 6708: with retries switched off for unsafe methods, a POST that timed out was sent again all the same.</summary>
@@ -81,9 +81,9 @@ public sealed class MicrosoftFaultTests
         HttpClient client = Client(o => o.Retry = null);
         for (int i = 0; i < 20; i++) (await client.GetAsync(server.Address)).StatusCode.Should().Be(HttpStatusCode.InternalServerError);
         HttpRequestException thrown = (await client.Invoking(c => c.GetAsync(server.Address)).Should().ThrowAsync<HttpRequestException>()).Which;
-        HttpResilienceException refused = thrown.Should().BeOfType<HttpResilienceException>().Subject;
-        refused.Refusal.Should().BeOfType<CircuitRefusal>();
-        refused.RetryAfter.Should().BePositive();
+        HttpResilienceException rejected = thrown.Should().BeOfType<HttpResilienceException>().Subject;
+        rejected.Rejection.Should().BeOfType<CircuitRejection>();
+        rejected.RetryAfter.Should().BePositive();
         server.Count.Should().Be(20);
     }
 
@@ -101,7 +101,7 @@ public sealed class MicrosoftFaultTests
 
     /// <summary>Section 1.2: <see cref="HttpRequestError"/> was not looked at, so a wrong certificate was retried like a refused connection.</summary>
     [Fact]
-    public async Task The_kind_of_the_network_error_decides_so_a_certificate_is_tried_once_and_a_refused_port_even_for_a_post()
+    public async Task The_kind_of_the_network_error_decides_so_a_certificate_is_tried_once_and_a_rejected_port_even_for_a_post()
     {
         List<ResilienceEvent> events = [];
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200), isSecure: true);

@@ -259,8 +259,8 @@ public sealed class NothingSentTests
                     foreach (Case one in Cases(rotate: error + (int)place))
                     {
                         int before = clients.Attempts, executed = await server.ExecutionsOfAsync(clients, one), attempts = clients.Attempts - before;
-                        int most = one.IsKeyed || IsSafe(one.Method) ? 4 * 2 : 1;
-                        if (executed > most) found.Add($"{chain}, {place}, {error}, {one}: executed {executed} times in {attempts} attempts");
+                        int max = one.IsKeyed || IsSafe(one.Method) ? 4 * 2 : 1;
+                        if (executed > max) found.Add($"{chain}, {place}, {error}, {one}: executed {executed} times in {attempts} attempts");
                         if (stopAtFirst && found.Count > 0) return found;
                     }
                 }

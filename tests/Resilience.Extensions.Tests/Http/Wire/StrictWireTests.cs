@@ -101,7 +101,7 @@ public sealed class StrictWireTests
         ((HttpResilienceException)await FailureOf(() => running)).IsTimeout.Should().BeTrue();
         await server.WhenIdleAsync();
         server.Count.Should().Be(1);
-        _events.OfType<RetryDenied>().Single().Detail.Should().Be("POST without Idempotency-Key is not repeated");
+        _events.OfType<RetryStopped>().Single().Detail.Should().Be("POST without Idempotency-Key is not repeated");
     }
 
     [Theory]
@@ -214,10 +214,10 @@ public sealed class StrictWireTests
     }
 
     [Fact]
-    public async Task A_post_whose_connection_was_refused_arrives_once_when_the_server_is_there()
+    public async Task A_post_whose_connection_was_rejected_arrives_once_when_the_server_is_there()
     {
         await using WireServer server = await WireServer.StartAsync((_, _) => Task.CompletedTask);
-        using Socket bound = new(SocketType.Stream, ProtocolType.Tcp); // listens never, so it refuses
+        using Socket bound = new(SocketType.Stream, ProtocolType.Tcp); // listens never, so it rejects
         bound.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         int attempts = 0;
         using SocketsHttpHandler network = Fresh();
@@ -320,7 +320,7 @@ public sealed class StrictWireTests
                     case 1:
                         c.Abort();
                         break;
-                    case 2: // the deed is done, the answer lost
+                    case 2: // the operation is done, the answer lost
                         server!.Do(c);
                         c.Abort();
                         break;
@@ -374,7 +374,7 @@ public sealed class StrictWireTests
         told.Should().Be(server.Count, "each request that arrived is in somebody's history, and the other way round");
         scheduled.Should().Be(server.Count - 500);
         good.Should().BeGreaterThan(300).And.BeLessThan(500, "two of three attempts fail");
-        server.Deeds.Should().HaveCountGreaterThanOrEqualTo(good).And.HaveCountLessThanOrEqualTo(500, "the key tells deeds apart, not attempts");
+        server.Operations.Should().HaveCountGreaterThanOrEqualTo(good).And.HaveCountLessThanOrEqualTo(500, "the key tells operations apart, not attempts");
     }
 
     /// <summary>Tells when the headers of an answer have arrived.</summary>

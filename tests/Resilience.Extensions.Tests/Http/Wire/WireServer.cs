@@ -35,7 +35,7 @@ internal sealed class WireServer : IAsyncDisposable
 
     internal Uri Address { get; private set; } = null!;
 
-    internal ConcurrentDictionary<string, int> Deeds { get; } = [];
+    internal ConcurrentDictionary<string, int> Operations { get; } = [];
 
     /// <summary>How many connections were ever opened.</summary>
     internal int ConnectionsEver => Volatile.Read(ref _connectionsEver);
@@ -83,7 +83,7 @@ internal sealed class WireServer : IAsyncDisposable
     /// <summary>Ends when no connection is open.</summary>
     internal Task WhenAllClosedAsync() => WhenAsync(() => _connections == 0);
 
-    internal void Do(HttpContext context) => Deeds.AddOrUpdate(context.Request.Headers["Idempotency-Key"].ToString(), 1, (_, n) => n + 1);
+    internal void Do(HttpContext context) => Operations.AddOrUpdate(context.Request.Headers["Idempotency-Key"].ToString(), 1, (_, n) => n + 1);
 
     internal static Task Status(HttpContext context, int status)
     {

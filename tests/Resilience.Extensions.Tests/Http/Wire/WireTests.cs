@@ -60,7 +60,7 @@ public sealed class WireTests
 
     [Theory]
     [MemberData(nameof(Protocols))]
-    public async Task A_lost_reply_is_repeated_only_with_a_key_and_the_deed_is_known_by_it(string version)
+    public async Task A_lost_reply_is_repeated_only_with_a_key_and_the_operation_is_known_by_it(string version)
     {
         WireServer? server = null;
         await using WireServer started = server = await WireServer.StartAsync(
@@ -74,13 +74,13 @@ public sealed class WireTests
         HttpClient client = Client();
         await client.Invoking(c => c.SendAsync(Request(HttpMethod.Post, server, version, new StringContent("buy")))).Should().ThrowAsync<HttpRequestException>();
         server.Count.Should().Be(1, "without a key a POST whose reply is lost is not sent again");
-        server.Deeds.Clear();
+        server.Operations.Clear();
 
         using HttpClient keyed = new(new IdempotencyKeyHandler(null, new ResilienceHttpHandler(HttpKit.Standard(_time), new SocketsHttpHandler())));
         using HttpResponseMessage response = await keyed.SendAsync(Request(HttpMethod.Post, server, version, new StringContent("buy")));
         response.StatusCode.Should().Be(HttpStatusCode.OK);
         server.Requests[1..].Should().HaveCount(3).And.OnlyContain(r => System.Text.Encoding.UTF8.GetString(r.Body) == "buy");
-        server.Deeds.Should().ContainSingle("all attempts carried one key").Which.Value.Should().Be(3);
+        server.Operations.Should().ContainSingle("all attempts carried one key").Which.Value.Should().Be(3);
     }
 
     [Theory]
@@ -167,7 +167,7 @@ public sealed class WireTests
     }
 
     [Fact]
-    public async Task A_port_that_refuses_is_tried_again_even_for_a_post_without_a_key()
+    public async Task A_port_that_rejects_is_tried_again_even_for_a_post_without_a_key()
     {
         Uri address = await RawServer.RefusingAsync();
         HttpRequestException error = (await Client().Invoking(c => c.PostAsync(address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>()).Which;

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace Resilience;
 
 /// <summary>A rate limiter gave no lease: the dependency was not asked.</summary>
-public sealed class RateLimitRefusal : Refusal
+public sealed class RateLimitRejection : Rejection
 {
     private readonly int _permits;
     private readonly DateTimeOffset _at;
 
-    internal RateLimitRefusal(PolicyEnvironment environment, int permits, TimeSpan? retryAfter, string? said)
+    internal RateLimitRejection(PolicyEnvironment environment, int permits, TimeSpan? retryAfter, string? said)
         : base(environment.PipelineName, environment.PolicyName)
     {
         _permits = permits;
@@ -27,7 +27,7 @@ public sealed class RateLimitRefusal : Refusal
     /// <remarks>A limiter does not say since when it is empty, so the sentence tells when it was asked.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had not {_permits} {Unit} to give{Words}; ")
+        $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had fewer than {_permits} {Unit} available{Words}; ")
         + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "when it will have some is not known.");
 
     private string Unit => _permits == 1 ? "permit" : "permits";
@@ -38,11 +38,11 @@ public sealed class RateLimitRefusal : Refusal
     public override ResilienceException ToException() => new RateLimitedException(this);
 }
 
-/// <summary>A rate limiter refused the call: the dependency was not asked.</summary>
+/// <summary>A rate limiter rejected the call: the dependency was not asked.</summary>
 public sealed class RateLimitedException : ResilienceException
 {
-    internal RateLimitedException(RateLimitRefusal refusal)
-        : base(refusal)
+    internal RateLimitedException(RateLimitRejection rejection)
+        : base(rejection)
     {
     }
 }

@@ -2,23 +2,23 @@ using System.Diagnostics;
 
 namespace Resilience;
 
-/// <summary>One reign of one state of a circuit, from one transition to the next. Its identity is the epoch.</summary>
+/// <summary>One epoch of one state of a circuit, from one transition to the next. Its identity is the epoch.</summary>
 /// <remarks>
 /// <para>
-/// The whole truth about a breaker is one reference, <c>CircuitBreaker._era</c>, changed by one compare-and-swap. State,
+/// The whole truth about a breaker is one reference, <c>CircuitBreaker._epoch</c>, changed by one compare-and-swap. State,
 /// epoch, deadline, cause and growth level lie in this immutable object behind it, so they can never be seen torn; a permit
-/// holds the era it was given in, and "is this result late?" is one comparison of references. Since the garbage collector
+/// holds the epoch it was given in, and "is this result late?" is one comparison of references. Since the garbage collector
 /// does not reuse an object that a permit still holds, an epoch cannot wrap within a call's life, however long the call
 /// hangs: the ABA problem does not exist here. (Decision 0002 weighs this against packing everything into one word.)
 /// </para>
-/// <para>What does change within an era is three words, each on its own and each harmless once the era is over:
+/// <para>What does change within an epoch is three words, each on its own and each harmless once the epoch is over:
 /// <see cref="Probes"/> (half open), <see cref="Run"/> and <see cref="RampCount"/> (closed).</para>
 /// </remarks>
-internal sealed class Era
+internal sealed class CircuitEpoch
 {
     internal readonly CircuitState State;
 
-    /// <summary>Number of the era, from 1.</summary>
+    /// <summary>Number of the epoch, from 1.</summary>
     internal readonly long Epoch;
 
     /// <summary>When it began, on the breaker's clock (ms since the breaker was made).</summary>
@@ -30,13 +30,13 @@ internal sealed class Era
     /// <summary>How often the circuit has relapsed up to here: the exponent of the break's growth. -1: it has never been open.</summary>
     internal readonly int Level;
 
-    /// <summary>Added to every slot number of the windows, so that what was counted in earlier eras lies outside of them.</summary>
+    /// <summary>Added to every slot number of the windows, so that what was counted in earlier epochs lies outside of them.</summary>
     internal readonly uint SlotBase;
 
     internal readonly TripCause Cause;
 
-    /// <summary>What callers are told when this era refuses them.</summary>
-    internal readonly CircuitRefusal? Refusal;
+    /// <summary>What callers are told when this epoch rejects them.</summary>
+    internal readonly CircuitRejection? Rejection;
 
     /// <summary>Half open: the probes; see <see cref="ProbeWord"/>. Changed by compare-and-swap only.</summary>
     internal long Probes;
@@ -53,12 +53,12 @@ internal sealed class Era
     /// <summary>When the failure that was counted last has asked to be called again, on the breaker's clock; 0: it did not say.</summary>
     private long _askedMs;
 
-    /// <summary>The era that followed. Written by the thread that made the change, read and cleared by the one that delivers events in order.</summary>
-    internal Era? Successor;
+    /// <summary>The epoch that followed. Written by the thread that made the change, read and cleared by the one that delivers events in order.</summary>
+    internal CircuitEpoch? Successor;
 
-    internal Era(
+    internal CircuitEpoch(
         CircuitState state, long epoch, long sinceMs, long untilMs, int level, uint slotBase,
-        TripCause cause, CircuitRefusal? refusal, ProbeWord probes = default)
+        TripCause cause, CircuitRejection? rejection, ProbeWord probes = default)
     {
         Debug.Assert(epoch > 0, "Epochs count from one: zero is the epoch of a default permit.");
         Debug.Assert(state != CircuitState.Open || untilMs > sinceMs, "An open circuit has a time at which it may be probed.");
@@ -69,7 +69,7 @@ internal sealed class Era
         Level = level;
         SlotBase = slotBase;
         Cause = cause;
-        Refusal = refusal;
+        Rejection = rejection;
         Probes = probes.Bits;
     }
 
@@ -87,7 +87,7 @@ internal sealed class Era
     internal bool IsRamping => State == CircuitState.Closed && UntilMs != 0;
 }
 
-/// <summary>The probes of one half-open era in one word.</summary>
+/// <summary>The probes of one half-open epoch in one word.</summary>
 /// <remarks>
 /// <code>
 ///  63                                       24 23          12 11           0
@@ -98,32 +98,32 @@ internal sealed class Era
 /// </code>
 /// The probes out are lost a lease after the last one was sent. While probes keep coming and going there is progress; when none has
 /// been sent for a whole lease and places are still taken, every probe that is out is older than its lease, all are given up
-/// together, and a new half-open era begins with fresh places. The lease itself is an option, so an update lengthens or shortens that
+/// together, and a new half-open epoch begins with fresh places. The lease itself is an option, so an update lengthens or shortens that
 /// of probes that are out. 40 bits of milliseconds are 34 years from the making of the breaker. A word of zero says that they have
-/// been given up: the next thread swaps the era.
+/// been given up: the next thread swaps the epoch.
 /// </remarks>
 internal readonly record struct ProbeWord(long Bits)
 {
     internal const int GoodBits = 12;
     internal const int OutBits = 12;
     internal const int SentBits = 40;
-    internal const int Most = (1 << OutBits) - 1;
+    internal const int Max = (1 << OutBits) - 1;
 
     internal ProbeWord(long sentMs, int probesOut, int good)
         : this((sentMs << (OutBits + GoodBits)) | ((long)probesOut << GoodBits) | (long)good)
     {
         Debug.Assert(sentMs is >= 0 and < 1L << SentBits, "The time fits its bits.");
-        Debug.Assert(probesOut is >= 0 and <= Most && good is >= 0 and <= Most, "The counts fit their bits.");
+        Debug.Assert(probesOut is >= 0 and <= Max && good is >= 0 and <= Max, "The counts fit their bits.");
     }
 
-    /// <summary>All probes out are lost, and a new era is about to begin. No other word was sent at zero: a break of a millisecond comes before.</summary>
+    /// <summary>All probes out are lost, and a new epoch is about to begin. No other word was sent at zero: a break of a millisecond comes before.</summary>
     internal static ProbeWord GivenUp => default;
 
     internal bool IsGivenUp => Bits == 0;
 
-    internal int Good => (int)(Bits & Most);
+    internal int Good => (int)(Bits & Max);
 
-    internal int Out => (int)((Bits >> GoodBits) & Most);
+    internal int Out => (int)((Bits >> GoodBits) & Max);
 
     internal long SentMs => (long)((ulong)Bits >> (OutBits + GoodBits));
 }

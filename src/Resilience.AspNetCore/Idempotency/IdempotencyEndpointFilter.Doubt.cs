@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Resilience;
 
 /// <content>Outcomes that are found out afterwards, and claims that the endpoint ended itself.</content>
-internal sealed partial class IdempotencyEndpoint
+internal sealed partial class IdempotencyEndpointFilter
 {
     /// <summary>How long the database is asked what became of a transaction.</summary>
     private static readonly TimeSpan CommitWait = TimeSpan.FromSeconds(5);
@@ -31,14 +31,14 @@ internal sealed partial class IdempotencyEndpoint
     }
 
     /// <summary>Asks the application what happened, records what it found, and enters anew.</summary>
-    private async Task<IdempotencyEntry> ReconcileAsync(HttpContext context, IdempotencyKey key, Fingerprint fingerprint, IdempotencyEntry unknown)
+    private async Task<IdempotencyResult> ReconcileAsync(HttpContext context, IdempotencyKey key, Fingerprint fingerprint, IdempotencyResult unknown)
     {
         if (options.Reconcile is not { } reconcile) return unknown;
         IdempotencyId id = key.ToId();
         try
         {
             // The fence first: what is found is found about this record, and not about one that is in doubt anew when it is told.
-            PeekAnswer seen = await gate.PeekAsync(id).ConfigureAwait(false);
+            PeekResult seen = await gate.PeekAsync(id).ConfigureAwait(false);
             if (seen.State is IdempotencyState.Indeterminate or IdempotencyState.Lapsed)
             {
                 if (await reconcile(context, key).ConfigureAwait(false) is not { } finding) return unknown;
@@ -73,7 +73,7 @@ internal sealed partial class IdempotencyEndpoint
         CommitResolution resolution = await claim.ResolveCommitAsync(CommitWait).ConfigureAwait(false);
         bool wasRolledBack = resolution == CommitResolution.RolledBack;
 
-        // A refusal after a rollback is judged as any other: there are no rows to be at one with.
+        // A rejection after a rollback is judged as any other: there are no rows to be at one with.
         if (resolution == CommitResolution.Committed || (wasRolledBack && run.Status >= 400)) return false;
         if (!wasRolledBack) claim.Hold();
         else if (claim.IsPastPointOfNoReturn) await claim.CompleteAsUnknownAsync().ConfigureAwait(false);

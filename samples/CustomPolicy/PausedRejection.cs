@@ -1,13 +1,13 @@
 namespace Resilience.CustomPolicy;
 
-/// <summary>Calls are paused. One instance for each pause: refusing allocates nothing.</summary>
-public sealed class PausedRefusal : Refusal
+/// <summary>Calls are paused. One instance for each pause: rejecting allocates nothing.</summary>
+public sealed class PausedRejection : Rejection
 {
     private readonly TimeProvider _time;
     private readonly long _start;
     private readonly TimeSpan _length;
 
-    internal PausedRefusal(string policyName, string why, TimeSpan length, TimeProvider time)
+    internal PausedRejection(string policyName, string why, TimeSpan length, TimeProvider time)
         : base(policyName)
     {
         Why = why;

@@ -1,18 +1,18 @@
 namespace Resilience;
 
-/// <summary>What came of asking to begin a deed.</summary>
-public enum IdempotencyAnswer
+/// <summary>What came of asking to begin an operation.</summary>
+public enum IdempotencyStatus
 {
     /// <summary>No answer: the content of <c>default</c>.</summary>
     None = 0,
 
-    /// <summary>It is the caller's to do: see <see cref="IdempotencyEntry.Claim"/>.</summary>
+    /// <summary>It is the caller's to do: see <see cref="IdempotencyResult.Claim"/>.</summary>
     Claimed = 1,
 
-    /// <summary>It was done before: see <see cref="IdempotencyEntry.Kind"/> and <see cref="IdempotencyEntry.Content"/>.</summary>
+    /// <summary>It was done before: see <see cref="IdempotencyResult.Kind"/> and <see cref="IdempotencyResult.Content"/>.</summary>
     Replayed = 2,
 
-    /// <summary>Somebody else is doing it.</summary>
+    /// <summary>Another caller is executing it.</summary>
     Busy = 3,
 
     /// <summary>The key was used to ask for something else.</summary>
@@ -35,12 +35,12 @@ public enum IdempotencyAnswer
 }
 
 /// <summary>The answer of an <see cref="IdempotencyGate"/>, with what belongs to it.</summary>
-public readonly record struct IdempotencyEntry
+public readonly record struct IdempotencyResult
 {
-    private IdempotencyEntry(IdempotencyAnswer answer) => Answer = answer;
+    private IdempotencyResult(IdempotencyStatus status) => Status = status;
 
     /// <summary>Which answer it is.</summary>
-    public IdempotencyAnswer Answer { get; }
+    public IdempotencyStatus Status { get; }
 
     /// <summary>Claimed or unprotected: the claim, which the caller must complete, release or hold.</summary>
     public IdempotencyClaim? Claim { get; private init; }
@@ -63,36 +63,40 @@ public readonly record struct IdempotencyEntry
     /// <summary>True when the caller may execute.</summary>
     public bool MayExecute => Claim is not null;
 
-    internal static IdempotencyEntry Of(IdempotencyClaim claim) =>
-        new(claim.IsProtected ? IdempotencyAnswer.Claimed : IdempotencyAnswer.Unprotected) { Claim = claim, Error = claim.WhyUnprotected };
+    internal static IdempotencyResult Of(IdempotencyClaim claim) =>
+        new(claim.IsProtected ? IdempotencyStatus.Claimed : IdempotencyStatus.Unprotected) { Claim = claim, Error = claim.WhyUnprotected };
 
-    internal static IdempotencyEntry Busy(TimeSpan retryAfter) => new(IdempotencyAnswer.Busy) { RetryAfter = retryAfter };
+    internal static IdempotencyResult Busy(TimeSpan retryAfter) => new(IdempotencyStatus.Busy) { RetryAfter = retryAfter };
 
-    internal static IdempotencyEntry KeyReused { get; } = new(IdempotencyAnswer.KeyReused);
+    internal static IdempotencyResult KeyReused { get; } = new(IdempotencyStatus.KeyReused);
 
-    internal static IdempotencyEntry Stopping { get; } = new(IdempotencyAnswer.Stopping) { RetryAfter = TimeSpan.FromSeconds(1) };
+    internal static IdempotencyResult Stopping { get; } = new(IdempotencyStatus.Stopping) { RetryAfter = TimeSpan.FromSeconds(1) };
 
-    internal static IdempotencyEntry Abandoned { get; } = new(IdempotencyAnswer.OutcomeUnknown) { AreAttemptsUsedUp = true };
+    internal static IdempotencyResult Abandoned { get; } = new(IdempotencyStatus.OutcomeUnknown) { AreAttemptsUsedUp = true };
 
-    internal static IdempotencyEntry Unavailable(Exception error) =>
-        new(IdempotencyAnswer.StoreUnavailable) { Error = error, RetryAfter = WhenToAsk(error as IdempotencyStoreException) };
+    internal static IdempotencyResult Unavailable(Exception error) =>
+        new(IdempotencyStatus.StoreUnavailable) { Error = error, RetryAfter = WhenToAsk(error as IdempotencyStoreException) };
 
     /// <summary>An outage may be over soon. A store that is full stays so until records expire or a person makes room.</summary>
     private static TimeSpan WhenToAsk(IdempotencyStoreException? error) =>
         error?.RetryAfter ?? (error?.Fault == IdempotencyStoreFault.Full ? TimeSpan.FromMinutes(1) : TimeSpan.FromSeconds(1));
 
-    internal static IdempotencyEntry Unreadable(Exception? error) => new(IdempotencyAnswer.Unreadable) { Error = error };
+    internal static IdempotencyResult Unreadable(Exception? error) => new(IdempotencyStatus.Unreadable) { Error = error };
 
     /// <summary>What was completed this moment: as it will be unpacked.</summary>
-    internal static IdempotencyEntry KeptNow(IdempotencyEnding ending, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content) =>
-        new(ending == IdempotencyEnding.Completed ? IdempotencyAnswer.Replayed : IdempotencyAnswer.OutcomeUnknown) { Kind = kind, Content = content };
+    internal static IdempotencyResult KeptNow(IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content) =>
+        new(completion == IdempotencyCompletion.Completed ? IdempotencyStatus.Replayed : IdempotencyStatus.OutcomeUnknown) { Kind = kind, Content = content };
 
-    /// <summary>Unpacks what a store returned for a completed deed.</summary>
-    internal static IdempotencyEntry Kept(IdempotencyEnding ending, ReadOnlyMemory<byte> payload)
+    /// <summary>Unpacks what a store returned for a completed operation.</summary>
+    internal static IdempotencyResult Kept(IdempotencyCompletion completion, ReadOnlyMemory<byte> payload)
     {
-        if (ending == IdempotencyEnding.Indeterminate && payload.IsEmpty) return new(IdempotencyAnswer.OutcomeUnknown);
+        if (completion == IdempotencyCompletion.Indeterminate && payload.IsEmpty) return new(IdempotencyStatus.OutcomeUnknown);
         return IdempotencyPayload.Decode(payload, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content) == IdempotencyPayloadCheck.Whole
-            ? new(ending == IdempotencyEnding.Completed ? IdempotencyAnswer.Replayed : IdempotencyAnswer.OutcomeUnknown) { Kind = kind, Content = content }
+            ? new(completion == IdempotencyCompletion.Completed ? IdempotencyStatus.Replayed : IdempotencyStatus.OutcomeUnknown)
+            {
+                Kind = kind,
+                Content = content,
+            }
             : Unreadable(null);
     }
 }

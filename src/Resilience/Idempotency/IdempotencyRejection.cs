@@ -1,7 +1,7 @@
 namespace Resilience;
 
 /// <summary>Why a call was not executed, and no outcome could be given instead.</summary>
-public enum IdempotencyRefusalReason
+public enum IdempotencyRejectionReason
 {
     /// <summary>The call has no key.</summary>
     KeyMissing = 0,
@@ -12,7 +12,7 @@ public enum IdempotencyRefusalReason
     /// <summary>The same call is under way.</summary>
     Busy = 2,
 
-    /// <summary>It was begun, perhaps done, and nobody knows how it ended.</summary>
+    /// <summary>It was begun, perhaps done, and its outcome is unknown.</summary>
     OutcomeUnknown = 3,
 
     /// <summary>It is done, but its result was not kept.</summary>
@@ -24,7 +24,7 @@ public enum IdempotencyRefusalReason
     /// <summary>The store cannot be asked.</summary>
     StoreUnavailable = 6,
 
-    /// <summary>The claim was lost while the call ran, and it did not come to an end; somebody else is doing it, or did.</summary>
+    /// <summary>The claim was lost while the call ran, and it did not complete; another caller is executing it, or did.</summary>
     ClaimLost = 7,
 
     /// <summary>This process is stopping and begins nothing new.</summary>
@@ -32,13 +32,13 @@ public enum IdempotencyRefusalReason
 }
 
 /// <summary>A call was not executed because of its key.</summary>
-public sealed class IdempotencyRefusal : Refusal
+public sealed class IdempotencyRejection : Rejection
 {
     private readonly TimeSpan? _retryAfter;
     private readonly DateTimeOffset _at;
 
-    internal IdempotencyRefusal(
-        string pipelineName, string policyName, IdempotencyRefusalReason why, TimeProvider time,
+    internal IdempotencyRejection(
+        string pipelineName, string policyName, IdempotencyRejectionReason why, TimeProvider time,
         string id = "", TimeSpan? retryAfter = null, Exception? cause = null, bool areAttemptsUsedUp = false)
         : base(pipelineName, policyName)
     {
@@ -51,7 +51,7 @@ public sealed class IdempotencyRefusal : Refusal
     }
 
     /// <summary>Why.</summary>
-    public IdempotencyRefusalReason Why { get; }
+    public IdempotencyRejectionReason Why { get; }
 
     /// <summary>True when the outcome is unknown because the operation was begun <see cref="IdempotencyOptions.MaxAttempts"/> times.</summary>
     public bool AreAttemptsUsedUp { get; }
@@ -71,40 +71,40 @@ public sealed class IdempotencyRefusal : Refusal
 
     private string Said => Why switch
     {
-        IdempotencyRefusalReason.KeyMissing => "the call has no idempotency key",
-        IdempotencyRefusalReason.KeyReused => $"the key of record {Id} was used for a different call",
-        IdempotencyRefusalReason.Busy => $"the same call (record {Id}) is under way",
-        IdempotencyRefusalReason.OutcomeUnknown => $"the call (record {Id}) was begun before and nobody knows how it ended",
-        IdempotencyRefusalReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
-        IdempotencyRefusalReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
-        IdempotencyRefusalReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({(Cause is null ? "" : Safely.MessageOf(Cause))})",
-        IdempotencyRefusalReason.Stopping => $"this process is stopping and does not begin the call (record {Id})",
+        IdempotencyRejectionReason.KeyMissing => "the call has no idempotency key",
+        IdempotencyRejectionReason.KeyReused => $"the key of record {Id} was used for a different call",
+        IdempotencyRejectionReason.Busy => $"the same call (record {Id}) is under way",
+        IdempotencyRejectionReason.OutcomeUnknown => $"the call (record {Id}) was begun before and its outcome is unknown",
+        IdempotencyRejectionReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
+        IdempotencyRejectionReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
+        IdempotencyRejectionReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({(Cause is null ? "" : Safely.MessageOf(Cause))})",
+        IdempotencyRejectionReason.Stopping => $"this process is stopping and does not begin the call (record {Id})",
         _ => $"the claim (record {Id}) was lost while the call ran",
     };
 
     private string Next => Why switch
     {
-        IdempotencyRefusalReason.KeyMissing => "it will be refused until it has one",
-        IdempotencyRefusalReason.KeyReused => "it will be refused until it has a key of its own",
-        IdempotencyRefusalReason.OutcomeUnknown or IdempotencyRefusalReason.Unreadable => "it is not begun again until its record has expired",
-        IdempotencyRefusalReason.ResultNotKept => "there is nothing more to do",
-        _ when _retryAfter is { } wait => $"it may be worth asking again {Ahead(wait, _at)}",
-        IdempotencyRefusalReason.ClaimLost => "ask again to hear how it ended elsewhere",
-        _ => "when it may be worth asking again is not known",
+        IdempotencyRejectionReason.KeyMissing => "calls without one are rejected",
+        IdempotencyRejectionReason.KeyReused => "give each call a key of its own",
+        IdempotencyRejectionReason.OutcomeUnknown or IdempotencyRejectionReason.Unreadable => "it is not begun again until its record has expired",
+        IdempotencyRejectionReason.ResultNotKept => "there is nothing more to do",
+        _ when _retryAfter is { } wait => $"retry {Ahead(wait, _at)}",
+        IdempotencyRejectionReason.ClaimLost => "retry to get the outcome of the other execution",
+        _ => "when a retry can succeed is not known",
     };
 
     /// <inheritdoc/>
-    public override ResilienceException ToException() => new IdempotencyRefusedException(this);
+    public override ResilienceException ToException() => new IdempotencyRejectedException(this);
 }
 
 /// <summary>A call was not executed because of its key.</summary>
-public sealed class IdempotencyRefusedException : ResilienceException
+public sealed class IdempotencyRejectedException : ResilienceException
 {
-    internal IdempotencyRefusedException(IdempotencyRefusal refusal)
-        : base(refusal) => Why = refusal.Why;
+    internal IdempotencyRejectedException(IdempotencyRejection rejection)
+        : base(rejection) => Why = rejection.Why;
 
     /// <summary>Why.</summary>
-    public IdempotencyRefusalReason Why { get; }
+    public IdempotencyRejectionReason Why { get; }
 }
 
 /// <summary>The error with which the first call ended, repeated to a duplicate.</summary>

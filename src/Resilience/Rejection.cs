@@ -4,24 +4,24 @@ namespace Resilience;
 
 /// <summary>A policy of ours said no: who, why, since when, and when it may be worth asking again.</summary>
 /// <remarks>
-/// A refusal is made, not thrown; policies keep and share instances so that refusing allocates nothing. The exception is
-/// created by <see cref="ToException"/> only if the refusal reaches a caller that wants exceptions. Instances are immutable and thread-safe.
+/// A rejection is made, not thrown; policies keep and share instances so that rejecting allocates nothing. The exception is
+/// created by <see cref="ToException"/> only if the rejection reaches a caller that wants exceptions. Instances are immutable and thread-safe.
 /// </remarks>
-public abstract class Refusal
+public abstract class Rejection
 {
-    /// <summary>Starts a refusal in the name of a policy that belongs to no pipeline, or to several.</summary>
+    /// <summary>Starts a rejection in the name of a policy that belongs to no pipeline, or to several.</summary>
     /// <exception cref="ArgumentException"><paramref name="policyName"/> is null or empty.</exception>
-    protected Refusal(string policyName)
+    protected Rejection(string policyName)
         : this("", policyName)
     {
     }
 
-    /// <summary>Starts a refusal in the name of a policy of a pipeline.</summary>
+    /// <summary>Starts a rejection in the name of a policy of a pipeline.</summary>
     /// <param name="pipelineName">The name of the pipeline, empty if it has none.</param>
     /// <param name="policyName">The name of the policy.</param>
     /// <exception cref="ArgumentNullException"><paramref name="pipelineName"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="policyName"/> is null or empty.</exception>
-    protected Refusal(string pipelineName, string policyName)
+    protected Rejection(string pipelineName, string policyName)
     {
         ArgumentNullException.ThrowIfNull(pipelineName);
         ArgumentException.ThrowIfNullOrEmpty(policyName);
@@ -29,26 +29,26 @@ public abstract class Refusal
         PolicyName = policyName;
     }
 
-    /// <summary>The name of the pipeline whose policy refused; empty if it has none, or if the policy is shared between pipelines.</summary>
+    /// <summary>The name of the pipeline whose policy rejected; empty if it has none, or if the policy is shared between pipelines.</summary>
     public string PipelineName { get; }
 
-    /// <summary>The name of the policy that refused.</summary>
+    /// <summary>The name of the policy that rejected.</summary>
     public string PolicyName { get; }
 
-    /// <summary>One sentence for a human: who refused (<see cref="Who"/>), why, with the counts that led to it, since when and until
+    /// <summary>One sentence for a human: who rejected (<see cref="Who"/>), why, with the counts that led to it, since when and until
     /// when. Times of day are UTC, by the policy's <see cref="TimeProvider"/>. Made when it is asked for.</summary>
     public abstract string Reason { get; }
 
     /// <summary>How a sentence begins: <c>pipeline/policy</c>, or the policy alone.</summary>
     protected string Who => PipelineName.Length == 0 ? PolicyName : $"{PipelineName}/{PolicyName}";
 
-    /// <summary>Since when calls are refused, where that is known.</summary>
+    /// <summary>Since when calls are rejected, where that is known.</summary>
     public virtual DateTimeOffset? Since => null;
 
     /// <summary>How long from now it may be worth waiting, where that is known. Never negative.</summary>
     public virtual TimeSpan? RetryAfter => null;
 
-    /// <summary>Creates the exception that stands for this refusal, a new one at each call. Its message is the <see cref="Reason"/>.</summary>
+    /// <summary>Creates the exception that stands for this rejection, a new one at each call. Its message is the <see cref="Reason"/>.</summary>
     public abstract ResilienceException ToException();
 
     /// <summary>The <see cref="Reason"/>.</summary>
@@ -75,12 +75,12 @@ public abstract class Refusal
     }
 }
 
-/// <summary>An exception that stands for a refusal although its type must be another one (an <c>HttpRequestException</c>, say). Pipelines
+/// <summary>An exception that stands for a rejection although its type must be another one (an <c>HttpRequestException</c>, say). Pipelines
 /// around it understand it as they do <see cref="ResilienceException"/>: <see cref="Verdict.Rejected"/>, with its time to come back.</summary>
-public interface ICarriesRefusal
+public interface ICarriesRejection
 {
-    /// <summary>The refusal; null when the exception stands for something else.</summary>
-    Refusal? Refusal { get; }
+    /// <summary>The rejection; null when the exception stands for something else.</summary>
+    Rejection? Rejection { get; }
 
     /// <summary>How long from now it may be worth waiting, where that is known.</summary>
     TimeSpan? RetryAfter { get; }

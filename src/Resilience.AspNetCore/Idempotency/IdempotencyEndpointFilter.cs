@@ -9,7 +9,7 @@ namespace Resilience;
 /// <summary>One request with a key, from the header to the response: the same for minimal APIs, controllers and the middleware.</summary>
 /// <remarks>Runs after authentication, authorization and rate limiting, right before the endpoint binds its parameters: so the token that the
 /// endpoint receives is ours, and a client that leaves does not stop what has begun.</remarks>
-internal sealed partial class IdempotencyEndpoint(
+internal sealed partial class IdempotencyEndpointFilter(
     IdempotencyGate gate, IdempotencyEndpointOptions options, PayloadCipher? cipher, CallerQuota quota)
 {
     /// <summary>Why an anonymous request is not begun, for the log and for the check at the start.</summary>
@@ -86,8 +86,8 @@ internal sealed partial class IdempotencyEndpoint(
 
         try
         {
-            await (MostKeys is { } most
-                ? EnterWithinAsync(most, context, caller.Key, fingerprint, next)
+            await (MaxKeys is { } max
+                ? EnterWithinAsync(max, context, caller.Key, fingerprint, next)
                 : EnterAsync(context, caller.Key, fingerprint, next)).ConfigureAwait(false);
         }
         finally
@@ -99,23 +99,23 @@ internal sealed partial class IdempotencyEndpoint(
     private async Task EnterAsync(HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
     {
         IdempotencyId id = key.ToId();
-        IdempotencyEntry entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
-        if (entry.Answer == IdempotencyAnswer.OutcomeUnknown) entry = await ReconcileAsync(context, key, fingerprint, entry).ConfigureAwait(false);
+        IdempotencyResult entry = await gate.EnterAsync(id, fingerprint, context.RequestAborted).ConfigureAwait(false);
+        if (entry.Status == IdempotencyStatus.OutcomeUnknown) entry = await ReconcileAsync(context, key, fingerprint, entry).ConfigureAwait(false);
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, key, next).ConfigureAwait(false);
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
 
     /// <summary>Where the store has a bound, one caller may fill half of it: a full store is never one caller's doing.</summary>
-    private int? MostKeys => options.MaxKeysPerScope ?? (gate.Store.Traits.MaxRecords is { } room ? Math.Max(1, room / 2) : null);
+    private int? MaxKeys => options.MaxKeysPerScope ?? (gate.Store.Traits.MaxRecords is { } room ? Math.Max(1, room / 2) : null);
 
     /// <summary>Only as many keys of one caller are kept. Counted before it is asked for, so that many at once are not more; given back when nothing is
     /// kept of it. For a caller who has as many, a key that is known goes its way, and a new one is not begun.</summary>
-    private async Task EnterWithinAsync(int most, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
+    private async Task EnterWithinAsync(int max, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
     {
-        if (!quota.TryUse(key.Scope, most, gate.Retention, out long generation, out TimeSpan retryAfter))
+        if (!quota.TryUse(key.Scope, max, gate.Retention, out long generation, out TimeSpan retryAfter))
         {
             await (await IsNewAsync(key.ToId()).ConfigureAwait(false)
-                ? IdempotencyProblems.TooManyKeysAsync(context, options, most, retryAfter)
+                ? IdempotencyProblems.TooManyKeysAsync(context, options, max, retryAfter)
                 : EnterAsync(context, key, fingerprint, next)).ConfigureAwait(false);
             return;
         }
@@ -219,7 +219,7 @@ internal sealed partial class IdempotencyEndpoint(
         else await captured.SendAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Whoever handles the exception further out makes the response; what is known here is that the endpoint did not end. If it has
+    /// <summary>The handler of the exception further out makes the response; what is known here is that the endpoint did not end. If it has
     /// begun to send a response that counts, the client was told that it was done: it is not begun again.</summary>
     private async Task FailAsync(EndpointRun run, Exception error)
     {
@@ -235,9 +235,9 @@ internal sealed partial class IdempotencyEndpoint(
         else claim.Hold();
     }
 
-    /// <summary>Records the response before it is sent, so that whoever has seen it will see it again.</summary>
-    /// <returns>The response of somebody who took over and was first; null when ours is the one to send.</returns>
-    private async Task<IdempotencyEntry?> FinishAsync(EndpointRun run)
+    /// <summary>Records the response before it is sent, so that a caller who has seen it will see it again.</summary>
+    /// <returns>The response of another caller that took over and was first; null when ours is the one to send.</returns>
+    private async Task<IdempotencyResult?> FinishAsync(EndpointRun run)
     {
         (HttpContext context, IdempotencyClaim claim) = (run.Context, run.Claim);
         IdempotencyFinish finish;
@@ -272,30 +272,30 @@ internal sealed partial class IdempotencyEndpoint(
     }
 
     /// <summary>What was recorded by who took the place of the claim, with nothing of our own response left; null when there is nothing yet.</summary>
-    private async Task<IdempotencyEntry?> ReadSuccessorsAsync(HttpContext context, IdempotencyClaim claim)
+    private async Task<IdempotencyResult?> ReadSuccessorsAsync(HttpContext context, IdempotencyClaim claim)
     {
-        IdempotencyEntry other = await gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
-        if (other.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown)) return null;
+        IdempotencyResult other = await gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
+        if (other.Status is not (IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown)) return null;
         context.Response.Clear();
         return other;
     }
 
-    /// <summary>By the table; but that a form was refused as a forgery, or that nothing could be made of the request before any code of the endpoint
+    /// <summary>By the table; but that a form was rejected as a forgery, or that nothing could be made of the request before any code of the endpoint
     /// ran, says nothing of the request that follows; and a response that the endpoint itself broke off is no success.</summary>
     private IdempotencyDisposition DispositionOf(EndpointRun run)
     {
         bool isPast = run.Claim.IsPastPointOfNoReturn, isChosen = options.Statuses.ContainsKey(run.Status);
         if (run.Watch.HasAborted) return isPast || run.Context.Response.HasStarted ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Hold;
         bool isForgery = run.Status == StatusCodes.Status400BadRequest && run.Context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
-        bool wasRefused = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
-        return wasRefused && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);
+        bool wasRejected = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
+        return wasRejected && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);
     }
 
-    /// <summary>A refusal is kept for a shorter time: nothing was carried out. Null: as long as any response.</summary>
+    /// <summary>A rejection is kept for a shorter time: nothing was carried out. Null: as long as any response.</summary>
     private TimeSpan? RetentionOf(EndpointRun run)
     {
-        bool isRefusal = run.Status is >= 400 and < 500 && !run.Claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(run.Status);
-        return isRefusal && options.RefusalRetention < gate.Retention ? options.RefusalRetention : null;
+        bool isRejection = run.Status is >= 400 and < 500 && !run.Claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(run.Status);
+        return isRejection && options.ClientErrorRetention < gate.Retention ? options.ClientErrorRetention : null;
     }
 
     private byte[] RecordOf(EndpointRun run)
@@ -312,10 +312,10 @@ internal sealed partial class IdempotencyEndpoint(
         return cipher?.Encrypt(run.Claim.Id, record) ?? record;
     }
 
-    private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyEntry entry)
+    private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyResult entry)
     {
         // A store that is down says nothing of an earlier request.
-        bool tellsOfEarlier = entry.Answer is not (IdempotencyAnswer.StoreUnavailable or IdempotencyAnswer.Stopping or IdempotencyAnswer.None);
+        bool tellsOfEarlier = entry.Status is not (IdempotencyStatus.StoreUnavailable or IdempotencyStatus.Stopping or IdempotencyStatus.None);
         if (tellsOfEarlier && options.MayReplay is { } mayReplay && !await mayReplay(context).ConfigureAwait(false))
         {
             if (!context.Response.HasStarted && context.Response.StatusCode == StatusCodes.Status200OK)
@@ -326,18 +326,18 @@ internal sealed partial class IdempotencyEndpoint(
         await TellAsync(context, id, entry).ConfigureAwait(false);
     }
 
-    private Task TellAsync(HttpContext context, IdempotencyId id, in IdempotencyEntry entry)
+    private Task TellAsync(HttpContext context, IdempotencyId id, in IdempotencyResult entry)
     {
-        if (entry.Answer is not (IdempotencyAnswer.Replayed or IdempotencyAnswer.OutcomeUnknown))
+        if (entry.Status is not (IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown))
             return IdempotencyProblems.AnswerAsync(context, options, entry);
-        if (entry is { Answer: IdempotencyAnswer.Replayed, Kind: IdempotencyPayloadKind.DoneWithoutResult })
+        if (entry is { Status: IdempotencyStatus.Replayed, Kind: IdempotencyPayloadKind.DoneWithoutResult })
             return IdempotencyProblems.NotKeptAsync(context, options);
         HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? ReadRecord(id, entry.Content) : null;
         if (record is { IsBodyOmitted: true }) return IdempotencyProblems.NotKeptAsync(context, options);
         if (record is not null && KeptHeaders.ToReplay(record, options) is { } headers) return IdempotencyProblems.ReplayAsync(context, record, headers);
         if (entry.Kind == IdempotencyPayloadKind.HttpResponse) return IdempotencyProblems.UnreadableAsync(context, options);
-        if (entry.Answer == IdempotencyAnswer.OutcomeUnknown) IdempotencyLog.OutcomeUnknown(context, id);
-        return entry.Answer == IdempotencyAnswer.OutcomeUnknown
+        if (entry.Status == IdempotencyStatus.OutcomeUnknown) IdempotencyLog.OutcomeUnknown(context, id);
+        return entry.Status == IdempotencyStatus.OutcomeUnknown
             ? IdempotencyProblems.AnswerAsync(context, options, entry)
             : IdempotencyProblems.UnreadableAsync(context, options);
     }
@@ -352,7 +352,7 @@ internal sealed partial class IdempotencyEndpoint(
     /// <summary>One execution of an endpoint under a key.</summary>
     private sealed record EndpointRun(
         HttpContext Context, IdempotencyClaim Claim, IdempotencyKey Key, CapturedResponse Captured, AbortWatch Watch,
-        Dictionary<string, StringValues> HeadersBefore, IdempotencyEndpoint Protection)
+        Dictionary<string, StringValues> HeadersBefore, IdempotencyEndpointFilter Protection)
     {
         internal IdempotencyFeature Feature { get; } = new(Claim, Key, Protection);
 

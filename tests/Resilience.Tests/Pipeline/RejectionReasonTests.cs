@@ -2,8 +2,8 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Pipeline;
 
-/// <summary>A refusal is one sentence with five facts: who refused, why, with which counts, since when and until when.</summary>
-public sealed class RefusalReasonTests
+/// <summary>A rejection is one sentence with five facts: who rejected, why, with which counts, since when and until when.</summary>
+public sealed class RejectionReasonTests
 {
     private readonly FakeTimeProvider _time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
 
@@ -42,24 +42,24 @@ public sealed class RefusalReasonTests
         },
         {
             "isolated", [
-                "orders/breaker: ", "the circuit is held open by hand ", "since 12:00:03Z, ", "whatever the calls say; ", "until a person closes it."]
+                "orders/breaker: ", "the circuit is isolated by hand ", "since 12:00:03Z; ", "it stays open until it is closed by hand."]
         },
         {
             "of a key", [
-                "breaker: ", "the circuit of 'tenant 7' is held open by hand ", "since 12:00:03Z, ", "until a person closes it."]
+                "breaker: ", "the circuit of 'tenant 7' is isolated by hand ", "since 12:00:03Z; ", "until it is closed by hand."]
         },
         {
             "full", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and nobody may wait (limit 0); ", "when one of them ends."]
         },
         {
-            "full queue", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and 1 wait (limit 1); ", "when one of them ends."]
+            "full queue", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and the queue is full (queue limit 1); ", "when a running call ends."]
         },
         {
-            "waited", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and none ended ", "for 5 s ", "when one of them ends."]
+            "waited", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and none became free within the wait of 5 s ", "when a running call ends."]
         },
-        { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "it will be refused until it has one."] },
-        { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "until it has a key of its own."] },
-        { "Busy", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "ask", "in 2 s, at 12:00:05Z."] },
+        { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
+        { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
+        { "Busy", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
         { "OutcomeUnknown", ["orders/idempotency: ", "(record 1a2b) was begun before and nobody knows how it ended, ", "as of 12:00:03Z; ", "until its record has expired."] },
         { "ResultNotKept", ["orders/idempotency: ", "(record 1a2b) was done before, but its result was not kept, ", "as of 12:00:03Z; ", "nothing more to do."] },
         { "Unreadable", ["orders/idempotency: ", "the outcome of the call (record 1a2b) cannot be read, ", "as of 12:00:03Z; ", "until its record has expired."] },
@@ -70,59 +70,59 @@ public sealed class RefusalReasonTests
 
     [Theory]
     [MemberData(nameof(Sentences))]
-    public async Task Every_refusal_says_who_why_with_which_counts_since_when_and_until_when(string kind, string[] facts)
+    public async Task Every_rejection_says_who_why_with_which_counts_since_when_and_until_when(string kind, string[] facts)
     {
-        Refusal refusal = await MakeAsync(kind);
+        Rejection rejection = await MakeAsync(kind);
         int at = 0;
         foreach (string fact in facts)
         {
-            int found = refusal.Reason.IndexOf(fact, at, StringComparison.Ordinal);
-            found.Should().BeGreaterThanOrEqualTo(at, "'{0}' says '{1}'", refusal.Reason, fact);
+            int found = rejection.Reason.IndexOf(fact, at, StringComparison.Ordinal);
+            found.Should().BeGreaterThanOrEqualTo(at, "'{0}' says '{1}'", rejection.Reason, fact);
             at = found + fact.Length;
         }
 
-        refusal.Reason.Should().StartWith(facts[0]).And.EndWith(facts[^1]);
-        refusal.ToException().Message.Should().Be(refusal.Reason);
-        refusal.ToString().Should().Be(refusal.Reason);
-        Outcome.Rejected<int>(refusal).ToString().Should().EndWith(refusal.Reason);
+        rejection.Reason.Should().StartWith(facts[0]).And.EndWith(facts[^1]);
+        rejection.ToException().Message.Should().Be(rejection.Reason);
+        rejection.ToString().Should().Be(rejection.Reason);
+        Outcome.Rejected<int>(rejection).ToString().Should().EndWith(rejection.Reason);
     }
 
     [Fact]
-    public void Every_kind_of_refusal_has_its_sentence_above()
+    public void Every_kind_of_rejection_has_its_sentence_above()
     {
         string[] kinds = [.. Sentences().Select(row => (string)row[0])];
-        kinds.Should().Contain(Enum.GetNames<IdempotencyRefusalReason>());
-        typeof(Refusal).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Refusal)))
-            .Should().BeEquivalentTo([typeof(CircuitRefusal), typeof(LimitRefusal), typeof(IdempotencyRefusal)], "a new one needs rows above");
+        kinds.Should().Contain(Enum.GetNames<IdempotencyRejectionReason>());
+        typeof(Rejection).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Rejection)))
+            .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection)], "a new one needs rows above");
     }
 
     [Fact]
     public async Task Time_goes_on_in_the_sentence_and_yesterday_has_a_date()
     {
-        Refusal refusal = await MakeAsync("open");
+        Rejection rejection = await MakeAsync("open");
         _time.Advance(TimeSpan.FromSeconds(3.2));
-        refusal.Reason.Should().EndWith("it will let a probe through now.");
+        rejection.Reason.Should().EndWith("it will let a probe through now.");
         _time.Advance(TimeSpan.FromDays(1));
-        refusal.Reason.Should().Contain("since 2026-01-01 12:00:03Z");
+        rejection.Reason.Should().Contain("since 2026-01-01 12:00:03Z");
     }
 
     [Fact]
     public async Task A_denied_retry_says_why_with_its_counts_and_what_the_caller_gets()
     {
-        (await DenialAsync(o => o.MaxRetries = 0)).Should().Be(
-            "orders/retry: attempt 1 ended at 12:00:03Z (System.IO.IOException) and is not repeated because all 1 attempts are used up; the caller gets this ending.");
-        (await DenialAsync(o => o.Budget = Spent())).Should().Contain("because the budget is spent, 0 of a retry is left until calls and time refill it (0 per call + 0/s over 10 s);");
-        (await DenialAsync(o => o.ShouldRetry = _ => false)).Should().Contain("because ShouldRetry said no;");
-        (await DenialAsync(o => (o.Jitter, o.BaseDelay) = (BackoffJitter.None, TimeSpan.FromSeconds(4)), TimeSpan.FromSeconds(3)))
-            .Should().Contain("because a wait of 4 s would outlast the deadline, which is 3 s away;");
+        (await StopReasonAsync(o => o.MaxRetries = 0)).Should().Be(
+            "orders/retry: attempt 1 ended at 12:00:03Z (System.IO.IOException) and is not retried because all 1 attempts are used up; the caller gets this outcome.");
+        (await StopReasonAsync(o => o.Budget = Spent())).Should().Contain("because the retry budget is spent, its balance is 0 (0 per call + 0/s over 10 s);");
+        (await StopReasonAsync(o => o.ShouldRetry = _ => false)).Should().Contain("because ShouldRetry said no;");
+        (await StopReasonAsync(o => (o.Jitter, o.BaseDelay) = (BackoffJitter.None, TimeSpan.FromSeconds(4)), TimeSpan.FromSeconds(3)))
+            .Should().Contain("because a wait of 4 s would end after the deadline, which is 3 s away;");
     }
 
     private RetryBudget Spent() => new(new RetryBudgetOptions { Ratio = 0, MinRetriesPerSecond = 0 }, _time);
 
-    private async Task<string> DenialAsync(Action<RetryOptions> configure, TimeSpan? timeout = null)
+    private async Task<string> StopReasonAsync(Action<RetryOptions> configure, TimeSpan? timeout = null)
     {
-        List<RetryDenied> denied = [];
-        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.OnEvent(e => denied.AddRange(new[] { e }.OfType<RetryDenied>()));
+        List<RetryStopped> denied = [];
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.OnEvent(e => denied.AddRange(new[] { e }.OfType<RetryStopped>()));
         if (timeout is { } total) builder.AddTimeout(total);
         ResiliencePipeline pipeline = builder.AddRetry(configure).Build();
         IOException error = new();
@@ -130,23 +130,23 @@ public sealed class RefusalReasonTests
         return denied.Should().ContainSingle().Which.Explanation;
     }
 
-    private Task<Refusal> MakeAsync(string kind) => kind switch
+    private Task<Rejection> MakeAsync(string kind) => kind switch
     {
         "full" or "full queue" or "waited" => FromLimitAsync(kind),
-        _ when Enum.TryParse(kind, out IdempotencyRefusalReason why) =>
-            Task.FromResult<Refusal>(new IdempotencyRefusal("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2), new IOException("the disk is gone"))),
-        "of a key" => Task.FromResult<Refusal>(OfAKey()),
+        _ when Enum.TryParse(kind, out IdempotencyRejectionReason why) =>
+            Task.FromResult<Rejection>(new IdempotencyRejection("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2), new IOException("the disk is gone"))),
+        "of a key" => Task.FromResult<Rejection>(OfAKey()),
         _ => FromBreakerAsync(kind),
     };
 
-    private CircuitRefusal OfAKey()
+    private CircuitRejection OfAKey()
     {
         CircuitBreaker breaker = new CircuitBreakerPartitions(new() { Name = "breaker" }, timeProvider: _time).Get("tenant 7");
         breaker.Isolate();
-        return breaker.TakeSnapshot().Refusal!;
+        return breaker.TakeSnapshot().Rejection!;
     }
 
-    private async Task<Refusal> FromBreakerAsync(string kind)
+    private async Task<Rejection> FromBreakerAsync(string kind)
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddCircuitBreaker(options =>
         {
@@ -164,16 +164,16 @@ public sealed class RefusalReasonTests
             _time.Advance(TimeSpan.FromSeconds(5));
             TaskCompletionSource<int> probe = new();
             Task<int> probing = pipeline.ExecuteAsync(_ => probe.Task).AsTask();
-            if (kind == "half open") return (await RefusedAsync(pipeline))!;
+            if (kind == "half open") return (await RejectedAsync(pipeline))!;
             probe.SetResult(1);
             await probing;
-            Refusal? refused = null;
-            for (int i = 0; i < 200 && refused is null; i++) refused = await RefusedAsync(pipeline);
-            return refused!;
+            Rejection? rejected = null;
+            for (int i = 0; i < 200 && rejected is null; i++) rejected = await RejectedAsync(pipeline);
+            return rejected!;
         }
 
         _time.Advance(TimeSpan.FromSeconds(1.8));
-        return (await RefusedAsync(pipeline))!;
+        return (await RejectedAsync(pipeline))!;
     }
 
     private static async Task FailAsync(ResiliencePipeline pipeline)
@@ -187,9 +187,9 @@ public sealed class RefusalReasonTests
         for (int i = 0; i < times; i++) _ = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(call()));
     }
 
-    private static async Task<Refusal?> RefusedAsync(ResiliencePipeline pipeline) => (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Refusal;
+    private static async Task<Rejection?> RejectedAsync(ResiliencePipeline pipeline) => (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Rejection;
 
-    private async Task<Refusal> FromLimitAsync(string kind)
+    private async Task<Rejection> FromLimitAsync(string kind)
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddConcurrencyLimit(new ConcurrencyLimitOptions
         {
@@ -198,9 +198,9 @@ public sealed class RefusalReasonTests
             MaxWait = TimeSpan.FromSeconds(5),
         }).Build();
         _ = pipeline.ExecuteAsync(_ => new ValueTask<int>(new TaskCompletionSource<int>().Task)).AsTask();
-        if (kind == "full") return (await RefusedAsync(pipeline))!;
-        Task<Refusal?> waiting = RefusedAsync(pipeline);
-        if (kind == "full queue") return (await RefusedAsync(pipeline))!;
+        if (kind == "full") return (await RejectedAsync(pipeline))!;
+        Task<Rejection?> waiting = RejectedAsync(pipeline);
+        if (kind == "full queue") return (await RejectedAsync(pipeline))!;
         _time.Advance(TimeSpan.FromSeconds(5));
         return (await waiting)!;
     }
