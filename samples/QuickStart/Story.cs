@@ -11,7 +11,7 @@ internal sealed class Story(Stopwatch clock)
     private readonly bool _isTerminal = !Console.IsOutputRedirected;
     private readonly ConcurrentQueue<(double At, CircuitState State)> _circuit = [];
     private readonly ConcurrentDictionary<string, byte> _stale = [];
-    private int _attempts, _timeouts, _retries, _denied, _rejected, _fallbacks;
+    private int _attempts, _timeouts, _retries, _stopped, _rejected, _fallbacks;
     private TimeSpan _longestDelay;
 
     public void Attempted() => Interlocked.Increment(ref _attempts);
@@ -46,7 +46,7 @@ internal sealed class Story(Stopwatch clock)
                 lock (_gate) _longestDelay = retry.Delay > _longestDelay ? retry.Delay : _longestDelay;
                 break;
             case RetryStopped:
-                Interlocked.Increment(ref _denied);
+                Interlocked.Increment(ref _stopped);
                 break;
             case CircuitRejected:
                 Interlocked.Increment(ref _rejected);
@@ -66,7 +66,7 @@ internal sealed class Story(Stopwatch clock)
     public void Report(CircuitState state)
     {
         int attempts = Interlocked.Exchange(ref _attempts, 0), timeouts = Interlocked.Exchange(ref _timeouts, 0);
-        int retries = Interlocked.Exchange(ref _retries, 0), denied = Interlocked.Exchange(ref _denied, 0);
+        int retries = Interlocked.Exchange(ref _retries, 0), denied = Interlocked.Exchange(ref _stopped, 0);
         int rejected = Interlocked.Exchange(ref _rejected, 0), fallbacks = Interlocked.Exchange(ref _fallbacks, 0);
         TimeSpan delay;
         lock (_gate) (delay, _longestDelay) = (_longestDelay, TimeSpan.Zero);

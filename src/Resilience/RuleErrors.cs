@@ -8,7 +8,21 @@ namespace Resilience;
 /// <param name="Answer">What the rule answered.</param>
 /// <param name="IsResult">True: it was asked about a result; false: about an exception.</param>
 public sealed record RuleVerdictIgnored(string PipelineName, Verdict Answer, bool IsResult)
-    : ResilienceEvent(PipelineName, "classifier");
+    : ResilienceEvent(PipelineName, "classifier")
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 16;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (IsResult) return $"a rule answered {Answer} for a result, which cannot have that verdict; the rule is ignored (logged once)";
+        return $"a rule answered {Answer} for an exception, which cannot have that verdict; the rule is ignored (logged once)";
+    }
+}
 
 /// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>
 internal sealed class RuleErrors(PolicyEnvironment environment)

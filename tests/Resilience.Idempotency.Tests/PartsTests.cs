@@ -25,7 +25,7 @@ public sealed class PartsTests
         byte[] bytes = [.. Enumerable.Range(0, 32).Select(i => (byte)i)];
         IdempotencyId.FromBytes(bytes).ToArray().Should().Equal(bytes);
         Fingerprint.FromBytes(bytes).ToArray().Should().Equal(bytes);
-        Fingerprint.FromBytes(bytes).ToString().Should().Be("Fingerprint", "what was asked for is nobody else's business");
+        Fingerprint.FromBytes(bytes).ToString().Should().Be("Fingerprint", "the content is confidential");
         IdempotencyId.FromBytes(bytes).GetHashCode().Should().Be(IdempotencyId.FromBytes(bytes).GetHashCode());
         Fingerprint.FromBytes(bytes).GetHashCode().Should().Be(Fingerprint.FromBytes(bytes).GetHashCode());
         FluentActions.Invoking(() => IdempotencyId.FromBytes(bytes.AsSpan(1))).Should().Throw<ArgumentException>().WithMessage("*31*32*");

@@ -154,7 +154,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
         IdempotencyClaimLost e => $"{e.PolicyName}: a claim was lost while its call ran.",
         IdempotencyStoreFailed e => $"{e.PolicyName}: the store could not be asked to {e.Task}.",
         IdempotencyOutcomeNotKept e => $"{e.PolicyName}: an outcome could not be recorded ({e.Finish}).",
-        _ => $"{happened.PolicyName}: {happened.GetType().Name}.",
+        _ => $"{happened.PolicyName}: {happened.GetMessage()}.",
     };
 
     private sealed class Collected

@@ -116,7 +116,23 @@ public sealed class ChaosOptions : PolicyOptions
 /// <param name="Latency">For <see cref="ChaosKind.Latency"/>: how much.</param>
 /// <param name="Attempt">The attempt that was under way, 0 for the first.</param>
 public sealed record ChaosInjected(string PipelineName, string PolicyName, ChaosKind Kind, long Number, TimeSpan? Latency, int Attempt)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 14;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Latency is null) return $"chaos injected {Kind} into call {Number}, attempt {AttemptNumber}";
+        return $"chaos injected {Kind} of {Latency} into call {Number}, attempt {AttemptNumber}";
+    }
+}
 
 /// <summary>Chaos was turned on or off, its rates were changed, or it was on when the pipeline was built or updated.</summary>
 /// <param name="PipelineName">The pipeline.</param>
@@ -128,7 +144,22 @@ public sealed record ChaosInjected(string PipelineName, string PolicyName, Chaos
 /// <param name="EnvironmentName">Where.</param>
 public sealed record ChaosSwitched(
     string PipelineName, string PolicyName, bool IsOn, ChaosRates Rates, long Seed, TimeSpan? For, string EnvironmentName)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 13;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (!IsOn) return $"chaos is off in {EnvironmentName}";
+        if (For is null) return $"chaos is on in {EnvironmentName}: {Rates}, seed {Seed}";
+        return $"chaos is on in {EnvironmentName} for {For}: {Rates}, seed {Seed}";
+    }
+}
 
 /// <summary>Adds chaos to a pipeline.</summary>
 public static class ChaosPipelineBuilderExtensions

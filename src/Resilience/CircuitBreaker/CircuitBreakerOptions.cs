@@ -157,6 +157,27 @@ public sealed record CircuitChanged(
     string PipelineName, string PolicyName, CircuitState From, CircuitState To, long Epoch, TripCause Cause, TimeSpan? BreakDuration)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 3;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => To is CircuitState.Open or CircuitState.Isolated ? ResilienceEventLevel.Warning : ResilienceEventLevel.Information;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => Sentence().With(nameof(From), From).With(nameof(To), To).With(nameof(Key), Key);
+
+    private string Circuit => Key is null ? "circuit" : $"circuit '{Key}'";
+
+    private EventMessage Sentence() => To switch
+    {
+        CircuitState.Isolated => $"{Circuit} isolated by hand",
+        CircuitState.Open when BreakDuration is null => $"{Circuit} opened: {Cause}",
+        CircuitState.Open => $"{Circuit} opened for {BreakDuration}: {Cause}",
+        CircuitState.HalfOpen => $"{Circuit} half-open, probing; it had opened because {Cause}",
+        _ when Cause.Rule == TripRule.ByHand => $"{Circuit} closed by hand",
+        _ => $"{Circuit} closed; it had opened because {Cause}",
+    };
+
     /// <summary>For a breaker of <see cref="CircuitBreakerPartitions"/>: its key.</summary>
     public string? Key { get; init; }
 }
@@ -167,7 +188,19 @@ public sealed record CircuitChanged(
 /// <param name="Entry">Which rejection.</param>
 /// <param name="Rejection">Why; null in dry run.</param>
 public sealed record CircuitRejected(string PipelineName, string PolicyName, CircuitAdmission Entry, CircuitRejection? Rejection)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 4;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Rejection is null) return $"call would have been rejected ({Entry}), dry run";
+        string reason = ReasonWithoutNames(Rejection);
+        return $"call rejected ({Entry}): {reason}";
+    }
+}
 
 /// <summary>Adds circuit breakers to a pipeline.</summary>
 public static class CircuitBreakerPipelineBuilderExtensions

@@ -86,7 +86,21 @@ public enum FallbackSource
 /// <param name="Source">Where the substitute came from.</param>
 /// <param name="Age">For a last good value: how old it is.</param>
 public sealed record FallbackUsed(string PipelineName, string PolicyName, Verdict Replaced, FallbackSource Source, TimeSpan? Age)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 6;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Age is null) return $"fallback used in place of an outcome that was {Replaced}, from {Source}";
+        return $"fallback used in place of an outcome that was {Replaced}, from {Source}, {Age} old";
+    }
+}
 
 /// <summary>A substitute call threw: the fixed value takes its place, or the outcome stands that it should have replaced.</summary>
 /// <param name="PipelineName">The pipeline.</param>
@@ -96,6 +110,18 @@ public sealed record FallbackUsed(string PipelineName, string PolicyName, Verdic
 public sealed record FallbackFailed(string PipelineName, string PolicyName, Verdict Kept, Exception Error)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 7;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Error;
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"fallback failed; the outcome that was {Kept} stays";
+
     /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
     protected override bool PrintMembers(StringBuilder builder)
     {

@@ -82,7 +82,19 @@ public enum HedgeSkipReason
 /// <param name="Running">Attempts that are under way already.</param>
 /// <param name="Reason">"slow" when the delay was over; otherwise what the attempt before ended with.</param>
 public sealed record HedgeStarted(string PipelineName, string PolicyName, int Attempt, int Running, string Reason)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 10;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Information;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"hedged attempt {AttemptNumber} started beside {Running} in flight ({Reason})";
+}
 
 /// <summary>A hedge was not started, and this call gets no more of them.</summary>
 /// <param name="PipelineName">The pipeline.</param>
@@ -92,6 +104,19 @@ public sealed record HedgeStarted(string PipelineName, string PolicyName, int At
 public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Running, HedgeSkipReason Cause)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 11;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Detail is { Length: > 0 }) return $"no hedge started beside {Running} in flight ({Cause}): {Detail}";
+        return $"no hedge started beside {Running} in flight ({Cause})";
+    }
+
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }
 }
@@ -102,7 +127,16 @@ public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Ru
 /// <param name="Attempt">The attempt that won, in the numbering of the whole call.</param>
 /// <param name="Cancelled">Attempts that were still under way and have been cancelled.</param>
 public sealed record HedgeWon(string PipelineName, string PolicyName, int Attempt, int Cancelled)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 12;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"hedged attempt {AttemptNumber} won; {Cancelled} cancelled";
+}
 
 /// <summary>Adds hedging to a pipeline.</summary>
 public static class HedgingPipelineBuilderExtensions

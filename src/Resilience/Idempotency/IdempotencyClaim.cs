@@ -123,7 +123,8 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>
     public Guid Nonce => IsProtected ? _gate.NonceOf(_number) : Guid.Empty;
 
-    /// <summary>Says that from here on the operation may have been done: a failure will be recorded as unknown and the operation will not begin again.</summary>
+    /// <summary>Says that from here on the operation may have been done: a failure will be recorded as unknown and the operation will not begin
+    /// again.</summary>
     /// <remarks>Call it right before the first effect that cannot be taken back.</remarks>
     public void PassPointOfNoReturn() => _isPastPointOfNoReturn = true;
 

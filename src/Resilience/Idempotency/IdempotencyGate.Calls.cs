@@ -35,7 +35,8 @@ public sealed partial class IdempotencyGate
     /// <param name="serializer">Writes and reads it. Default: simple types.</param>
     /// <param name="fingerprint">What is asked for; see <see cref="Fingerprint.Of(string[])"/>.</param>
     /// <param name="cancellationToken">Cancels the creation and every wait.</param>
-    /// <exception cref="IdempotencyRejectedException">It is being created by another caller, or the outcome is unknown, or the store cannot be asked.</exception>
+    /// <exception cref="IdempotencyRejectedException">It is being created by another caller, or the outcome is unknown, or the store cannot be
+    /// asked.</exception>
     /// <exception cref="NotSupportedException">The serializer does not know the type.</exception>
     /// <remarks>What <paramref name="create"/> throws comes out. The key is free again if nothing can have been done, and held until the lease ends
     /// otherwise; see <see cref="IdempotencyOutcomes"/>.</remarks>

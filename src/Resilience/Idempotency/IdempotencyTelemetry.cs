@@ -13,6 +13,27 @@ namespace Resilience;
 public sealed record IdempotencyChecked(string PipelineName, string PolicyName, string Id, IdempotencyStatus Status, int Attempt)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 30;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => this switch
+    {
+        { Status: IdempotencyStatus.StoreUnavailable or IdempotencyStatus.Unprotected } => ResilienceEventLevel.Error,
+        { Status: IdempotencyStatus.OutcomeUnknown or IdempotencyStatus.Unreadable } or { Attempt: > 1 } => ResilienceEventLevel.Warning,
+        _ => ResilienceEventLevel.Debug,
+    };
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Attempt > 1) return $"record {Id} is {Status}, attempt {Attempt} after one that lapsed";
+        return $"record {Id} is {Status}";
+    }
+
     /// <summary>Unavailable, unprotected or unreadable: what the store said; otherwise null.</summary>
     public Exception? Error { get; init; }
 
@@ -38,6 +59,18 @@ public sealed record IdempotencyChecked(string PipelineName, string PolicyName, 
 public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName, string Id, long Fence)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 31;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"the claim of record {Id} (fence {Fence}) was lost while its call was running; another caller may execute it as well";
+
     /// <summary>Why the lease could not be renewed; null when the store said that the claim is gone.</summary>
     public Exception? Error { get; init; }
 }
@@ -51,6 +84,18 @@ public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName
 public sealed record IdempotencyStoreFailed(string PipelineName, string PolicyName, string Task, Exception Error)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 35;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"the store could not {Task}";
+
     /// <summary>What kind of fault it was. <see cref="IdempotencyStoreFault.Misconfigured"/> does not pass by itself.</summary>
     public IdempotencyStoreFault? Fault => (Error as IdempotencyStoreException)?.Fault;
 }
@@ -64,6 +109,18 @@ public sealed record IdempotencyStoreFailed(string PipelineName, string PolicyNa
 public sealed record IdempotencyOutcomeNotKept(string PipelineName, string PolicyName, string Id, IdempotencyFinish Finish, Exception? Error)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <inheritdoc/>
+    public override int GetEventId() => 32;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Error;
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"the outcome of record {Id} was not recorded ({Finish})";
+
     /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
     protected override bool PrintMembers(StringBuilder builder)
     {
@@ -78,7 +135,18 @@ public sealed record IdempotencyOutcomeNotKept(string PipelineName, string Polic
 /// <param name="PolicyName">The policy, or the gate that is used alone.</param>
 /// <param name="Rejection">Why, and which record it was about.</param>
 public sealed record IdempotencyRejected(string PipelineName, string PolicyName, IdempotencyRejection Rejection)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 15;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        string reason = ReasonWithoutNames(Rejection);
+        return $"call rejected ({Rejection.Why}): {reason}";
+    }
+}
 
 /// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
 internal sealed class IdempotencyTelemetry

@@ -34,7 +34,18 @@ public sealed class ConcurrencyLimitOptions : PolicyOptions
 /// <param name="PolicyName">The limit.</param>
 /// <param name="Rejection">Why.</param>
 public sealed record LimitReached(string PipelineName, string PolicyName, LimitRejection Rejection)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 8;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        string reason = ReasonWithoutNames(Rejection);
+        return $"call rejected ({Rejection.Why}): {reason}";
+    }
+}
 
 /// <summary>Adds concurrency limits to a pipeline.</summary>
 public static class ConcurrencyLimitPipelineBuilderExtensions

@@ -13,7 +13,8 @@ internal static class RetryExplanation
             + Why(attempt, cause, objection, policy, max, delay) + "; the caller gets this outcome.";
     }
 
-    private static string Why(in AttemptResult attempt, RetryStopReason cause, string? objection, RetryPolicy policy, int max, TimeSpan delay) => cause switch
+    /// <summary>The reason alone.</summary>
+    internal static string Why(in AttemptResult attempt, RetryStopReason cause, string? objection, RetryPolicy policy, int max, TimeSpan delay) => cause switch
     {
         RetryStopReason.Attempts => Text($"all {max + 1L} attempts are used up"),
         RetryStopReason.Marked => "a layer below has given up on it, so the layers above do not repeat it either",

@@ -130,7 +130,19 @@ public enum RetryStopReason
 /// <param name="Reason">What the attempt ended with: the type of the exception or rejection, or "result".</param>
 /// <param name="AskedFor">Whether the wait was asked for by the server (or a policy that rejected) rather than computed.</param>
 public sealed record RetryScheduled(string PipelineName, string PolicyName, int Attempt, TimeSpan Delay, string Reason, bool AskedFor)
-    : ResilienceEvent(PipelineName, PolicyName);
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 1;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => $"attempt {AttemptNumber} failed ({Reason}); next attempt in {Delay}";
+}
 
 /// <summary>An attempt failed and will not be repeated.</summary>
 /// <param name="PipelineName">The pipeline.</param>
@@ -141,6 +153,24 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
 public sealed record RetryStopped(string PipelineName, string PolicyName, int Attempt, RetryStopReason Cause, string Reason)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <summary>The reason as a part of a sentence; null if the event was made without one.</summary>
+    internal string? Because { get; init; }
+
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 2;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Because is { Length: > 0 }) return $"attempt {AttemptNumber} failed ({Reason}) and is not retried ({Cause}): {Because}";
+        return $"attempt {AttemptNumber} failed ({Reason}) and is not retried ({Cause})";
+    }
+
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }
 

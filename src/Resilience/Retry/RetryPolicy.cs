@@ -238,6 +238,7 @@ public sealed class RetryPolicy : ResiliencePolicy
             {
                 Detail = detail,
                 Explanation = Explain(attempt, cause, detail, max, delay),
+                Because = RetryExplanation.Why(attempt, cause, detail, this, max, delay),
                 Operation = attempt.Call.NameOfOperation,
             });
         }

@@ -109,7 +109,7 @@ public sealed class PipelineProviderTests
     }
 
     [Fact]
-    public async Task A_hedge_writes_a_line_and_one_that_is_denied_as_well()
+    public async Task A_hedge_writes_a_line_and_one_that_is_stopped_as_well()
     {
         using ServiceProvider container = Container(b => b.AddPipeline("orders", p => p.AddHedging(o =>
         {

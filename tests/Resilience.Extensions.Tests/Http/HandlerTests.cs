@@ -510,7 +510,7 @@ public sealed class HandlerTests
     }
 
     [Fact]
-    public async Task Retries_denied_by_the_budget_return_the_real_answer()
+    public async Task Retries_stopped_by_the_budget_return_the_real_answer()
     {
         ScriptedHandler network = new(HttpStatusCode.BadGateway);
         HttpClient client = Client(network, o => o.Retry!.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0 }).Client;

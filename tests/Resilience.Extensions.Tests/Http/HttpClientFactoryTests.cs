@@ -242,6 +242,6 @@ public sealed class HttpClientFactoryTests
         line.Id.Id.Should().Be(1);
         string[] scope = [.. line.Scopes.OfType<IEnumerable<KeyValuePair<string, object?>>>().SelectMany(s => s).Select(p => $"{p.Key}={p.Value}")];
         scope.Should().Contain(["Pipeline=shop/https://api.example.test", "Operation=GET", $"TraceId={span.TraceId}"]);
-        line.Message.Should().StartWith("shop/https://api.example.test/retry: attempt 0 failed (502), next attempt in ");
+        line.Message.Should().StartWith("shop/https://api.example.test/retry: attempt 1 failed (502); next attempt in ");
     }
 }

@@ -277,7 +277,7 @@ public sealed class RateLimiterTests
         using Told limiter = new(() => TimeSpan.FromMilliseconds(waitMs));
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = time }.AddRateLimiter(limiter, o => o.Permits = 2).Build();
         Rejection rejection = (await pipeline.TryExecuteAsync(Answer)).Rejection!;
-        rejection.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had not 2 permits to give; " + until);
+        rejection.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had fewer than 2 permits available; " + until);
         rejection.ToException().Message.Should().Be(rejection.Reason);
     }
 

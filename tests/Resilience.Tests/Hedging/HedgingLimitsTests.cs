@@ -10,12 +10,12 @@ public sealed class HedgingLimitsTests
 
     private readonly TimerCount _time = new();
     private readonly List<ResilienceEvent> _events = [];
-    private readonly TaskCompletionSource _denied = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ResiliencePipelineBuilder Empty() => new ResiliencePipelineBuilder { Name = "prices", TimeProvider = _time }.OnEvent(happened =>
     {
         _events.Add(happened);
-        if (happened is HedgeSkipped) _denied.TrySetResult();
+        if (happened is HedgeSkipped) _stopped.TrySetResult();
     });
 
     private static Action<HedgingOptions> With(Action<HedgingOptions>? configure = null) => o =>
@@ -36,7 +36,7 @@ public sealed class HedgingLimitsTests
         Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        await _denied.Task.WaitAsync(Patience);
+        await _stopped.Task.WaitAsync(Patience);
         first.Token.IsCancellationRequested.Should().BeFalse();
         first.Ending.SetException(new IOException());
         Outcome<int> outcome = await call;
@@ -75,7 +75,7 @@ public sealed class HedgingLimitsTests
             attempts));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        await _denied.Task.WaitAsync(Patience);
+        await _stopped.Task.WaitAsync(Patience);
         first.Ending.SetException(new IOException());
         (await call).Verdict.Should().Be(Verdict.Failure);
         attempts.Count.Should().Be(1);

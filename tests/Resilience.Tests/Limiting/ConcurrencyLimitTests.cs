@@ -26,7 +26,7 @@ public sealed class ConcurrencyLimitTests
         Holds(limit, 2, 2);
         LimitRejection? rejection = await limit.EnterAsync();
         rejection!.Why.Should().Be(LimitReason.QueueFull);
-        rejection.Reason.Should().Be("concurrency-limit: at this moment 2 calls run already (limit 2) and 2 wait (limit 2); a place will be free when one of them ends.");
+        rejection.Reason.Should().Be("concurrency-limit: all places are taken at this moment (limit 2) and the queue is full (queue limit 2); a place becomes free when a running call ends.");
         rejection.ToException().Should().BeOfType<LimitReachedException>();
 
         limit.Release();

@@ -21,7 +21,7 @@ public sealed class EndsAndWordsTests
         Outcome.Success(5).ToString().Should().Be("Success: 5");
         Outcome.Result(5, Verdict.Failure).ToString().Should().Be("Failure: 5");
         Outcome.Failure<int>(new IOException("gone")).ToString().Should().Be("Failure: IOException: gone");
-        Outcome.Rejected<int>(Full()).ToString().Should().StartWith("Rejected: ").And.Contain("1 calls run already");
+        Outcome.Rejected<int>(Full()).ToString().Should().StartWith("Rejected: ").And.Contain("all places are taken at this moment (limit 1)");
     }
 
     [Theory]

@@ -49,7 +49,7 @@ public sealed class RejectionReasonTests
                 "breaker: ", "the circuit of 'tenant 7' is isolated by hand ", "since 12:00:03Z; ", "until it is closed by hand."]
         },
         {
-            "full", ["orders/concurrency-limit: ", "at this moment ", "1 calls run already (limit 1) and nobody may wait (limit 0); ", "when one of them ends."]
+            "full", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and no call may wait (queue limit 0); ", "when a running call ends."]
         },
         {
             "full queue", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and the queue is full (queue limit 1); ", "when a running call ends."]
@@ -60,7 +60,7 @@ public sealed class RejectionReasonTests
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
         { "Busy", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
-        { "OutcomeUnknown", ["orders/idempotency: ", "(record 1a2b) was begun before and nobody knows how it ended, ", "as of 12:00:03Z; ", "until its record has expired."] },
+        { "OutcomeUnknown", ["orders/idempotency: ", "(record 1a2b) was begun before and its outcome is unknown, ", "as of 12:00:03Z; ", "until its record has expired."] },
         { "ResultNotKept", ["orders/idempotency: ", "(record 1a2b) was done before, but its result was not kept, ", "as of 12:00:03Z; ", "nothing more to do."] },
         { "Unreadable", ["orders/idempotency: ", "the outcome of the call (record 1a2b) cannot be read, ", "as of 12:00:03Z; ", "until its record has expired."] },
         { "StoreUnavailable", ["orders/idempotency: ", "the store cannot be asked about record 1a2b (the disk is gone), ", "as of 12:00:03Z; ", "in 2 s, at 12:00:05Z."] },
@@ -107,7 +107,7 @@ public sealed class RejectionReasonTests
     }
 
     [Fact]
-    public async Task A_denied_retry_says_why_with_its_counts_and_what_the_caller_gets()
+    public async Task A_stopped_retry_says_why_with_its_counts_and_what_the_caller_gets()
     {
         (await StopReasonAsync(o => o.MaxRetries = 0)).Should().Be(
             "orders/retry: attempt 1 ended at 12:00:03Z (System.IO.IOException) and is not retried because all 1 attempts are used up; the caller gets this outcome.");

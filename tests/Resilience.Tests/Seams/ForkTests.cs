@@ -9,7 +9,7 @@ public sealed class ForkTests
 
     private static readonly ResilienceProperty<string> Learnt = new("learnt");
 
-    /// <summary>The race that everybody writes, as it should be written.</summary>
+    /// <summary>The race that most people write, as it should be written.</summary>
     private sealed class Race(Func<Task> patience) : SimplePolicy
     {
         protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)

@@ -14,6 +14,6 @@ internal sealed class ManualTime : TimeProvider
 
     public void Advance(TimeSpan span) => Interlocked.Add(ref _ticks, span.Ticks);
 
-    /// <summary>Somebody sets the wall clock; the monotonic one knows nothing of it.</summary>
+    /// <summary>The wall clock is set; the monotonic one knows nothing of it.</summary>
     public void StepWallClock(TimeSpan span) => Interlocked.Add(ref _wallOffset, span.Ticks);
 }

@@ -96,7 +96,7 @@ public sealed class PolicyTelemetryTests : IDisposable
             r => r.Should().Contain("is open since").And.Contain("because a call failed"),
             r => r.Should().Contain("half open since").And.Contain("all its probes").And.Contain("because a call failed"),
             r => r.Should().Contain("admits a growing share"),
-            r => r.Should().Contain("held open by hand since"));
+            r => r.Should().Contain("isolated by hand since"));
         rejected.Should().OnlyContain(o => o.Rejection!.Since >= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         ((CircuitOpenException)taken.Exception!).Should().Match<CircuitOpenException>(e => e.State == CircuitState.HalfOpen && e.PolicyName == "circuit-breaker");
         events.OfType<CircuitRejected>().Select(e => (e.Entry, (Rejection?)e.Rejection)).Should().Equal(
@@ -115,7 +115,7 @@ public sealed class PolicyTelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_retry_that_is_denied_says_why()
+    public async Task A_retry_that_is_stopped_says_why()
     {
         ResiliencePipeline NewPipeline(Action<RetryOptions> configure) => Builder().AddRetry(o =>
         {
@@ -149,7 +149,7 @@ public sealed class PolicyTelemetryTests : IDisposable
             TaskCompletionSource<int> first = new();
             Task<int> running = pipeline.ExecuteAsync(_ => new ValueTask<int>(first.Task)).AsTask();
             Outcome<int> rejected = await pipeline.TryExecuteAsync(Answer);
-            rejected.Rejection!.Reason.Should().Contain("1 calls run already").And.Contain(queue == 0 ? "nobody may wait" : "none ended while this one waited");
+            rejected.Rejection!.Reason.Should().Contain("all places are taken").And.Contain(queue == 0 ? "no call may wait" : "none became free within the wait");
             ((LimitReachedException)rejected.Exception!).Why.Should().Be(queue == 0 ? LimitReason.QueueFull : LimitReason.WaitedTooLong);
             first.SetResult(1);
             await running;

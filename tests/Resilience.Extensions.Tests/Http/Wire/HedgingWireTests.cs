@@ -12,7 +12,7 @@ public sealed class HedgingWireTests
 
     private readonly FakeTimeProvider _time = new();
     private readonly List<ResilienceEvent> _events = [];
-    private readonly TaskCompletionSource _denied = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private HttpClient Client(Action<HedgingOptions>? configure = null, HttpMessageHandler? network = null) => HttpKit.Client(
         HttpResilience.Custom(
@@ -31,7 +31,7 @@ public sealed class HedgingWireTests
     private void Hear(ResilienceEvent happened)
     {
         _events.Add(happened);
-        if (happened is HedgeSkipped) _denied.TrySetResult();
+        if (happened is HedgeSkipped) _stopped.TrySetResult();
     }
 
     private static HttpRequestMessage Request(HttpMethod method, Uri address, string version = "1.1", HttpContent? content = null) =>
@@ -70,7 +70,7 @@ public sealed class HedgingWireTests
             await server.WaitForAsync(1);
             _time.Advance(Delay);
             if (hasKey) await server.WaitForAsync(2);
-            else await _denied.Task.WaitAsync(TimeSpan.FromSeconds(30));
+            else await _stopped.Task.WaitAsync(TimeSpan.FromSeconds(30));
             release.SetResult();
             using HttpResponseMessage response = await sending.WaitAsync(TimeSpan.FromSeconds(30));
             response.StatusCode.Should().Be(HttpStatusCode.OK);
@@ -109,7 +109,7 @@ public sealed class HedgingWireTests
                 .WithResilience(o => o.ReplayBufferBytes = 2));
         await server.WaitForAsync(1);
         _time.Advance(Delay);
-        await _denied.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        await _stopped.Task.WaitAsync(TimeSpan.FromSeconds(30));
         release.SetResult();
         using HttpResponseMessage response = await sending.WaitAsync(TimeSpan.FromSeconds(30));
         (response.StatusCode, server.Count).Should().Be((HttpStatusCode.OK, 1));

@@ -262,7 +262,7 @@ public sealed class MicrosoftRegistrationFaultTests
         await client.GetAsync(server.Address);
         Lines().Should().BeEmpty();
         await client.GetAsync(server.Address);
-        Lines().Should().ContainSingle().Which.Message.Should().Contain("(503), next attempt in 00:00:00");
+        Lines().Should().ContainSingle().Which.Message.Should().Contain("(503); next attempt in 0 ms");
 
         IEnumerable<FakeLogRecord> Lines() => _log.GetSnapshot().Where(r => r.Category == "Resilience" && r.Level >= LogLevel.Information);
     }

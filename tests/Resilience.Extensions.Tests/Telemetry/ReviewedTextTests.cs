@@ -1,0 +1,95 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+
+namespace Resilience.Tests.Telemetry;
+
+/// <summary>Every line that the library logs, as an operator reads it, stands in a file that is reviewed: once with all its parts, and once for each part
+/// that can be missing.</summary>
+public sealed partial class ReviewedTextTests
+{
+    private const string File = "docs/log-lines.txt";
+
+    private sealed class Lines : ILogger
+    {
+        internal List<string> All { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            All.Add($"{eventId.Id,2} {logLevel,-11} {eventId.Name}: {formatter(state, exception)}{(exception is null ? "" : $"  [{exception.GetType().Name}]")}");
+    }
+
+    private static async Task<List<string>> WrittenAsync()
+    {
+        Lines lines = new();
+        EventLog log = new(lines);
+        foreach (ResilienceEvent sample in await EventSamples.AllAsync()) log.Write(sample);
+        ResilienceLog.ReloadApplied(lines, "orders", "Resilience:Pipelines:orders");
+        ResilienceLog.ReloadRejected(lines, null, "orders", "Resilience:Pipelines:orders", "Retry.MaxRetries is -5: 0 or more, or RetryOptions.Unlimited (-1)");
+        ResilienceLog.PipelineWarning(lines, "orders", "RES002", "Timeout > CircuitBreaker > Retry: the circuit breaker stands outside the retry.");
+        ResilienceLog.ClientTimeoutTooShort(lines, "shop", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30));
+        ResilienceLog.RedirectsNotGuarded(lines, "shop");
+        ResilienceLog.KeysOfOneCallDiffer(lines, "shop");
+        ResilienceLog.StoreFinding(lines, "orders", "Redis evicts keys (maxmemory-policy allkeys-lru). Set it to noeviction.");
+        ResilienceLog.StoreUnavailableAtStart(lines, new IOException(), "orders");
+        return lines.All;
+    }
+
+    [Fact]
+    public async Task Every_line_of_the_log_is_reviewed()
+    {
+        string path = Path.Combine(Repository.Root, File), written = string.Join("\n", (await WrittenAsync()).Select(l => l.TrimEnd())) + "\n";
+        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") System.IO.File.WriteAllText(path, written);
+        System.IO.File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
+            written, "a line has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
+    }
+
+    /// <summary>Two blanks, a blank before a comma, an empty pair of brackets or quotes: a part is missing and its surroundings are still there.</summary>
+    [GeneratedRegex(@"\S  (?!\[)|\s[,;:.)]|\(\s*\)|''|\{\w+\}|[,:;]$|/:|: /|default\(|\bnull\b|\.\.")]
+    private static partial Regex Gap();
+
+    [Fact]
+    public async Task No_line_has_a_gap_where_a_part_is_missing()
+    {
+        (await WrittenAsync()).Where(l => Gap().IsMatch(l[l.IndexOf(": ", StringComparison.Ordinal)..].TrimEnd())).Should().BeEmpty();
+        foreach (string planted in (string[])
+            ["circuit  went from HalfOpen to Closed, break , cause 6 calls", "call rejected ()", "circuit '' opened", "/retry: attempt", "record {Id} is", "failed:", "call rejected: none.."])
+        {
+            Gap().IsMatch(": " + planted).Should().BeTrue(planted);
+        }
+    }
+
+    [Fact]
+    public async Task There_is_a_line_for_each_event_each_method_and_each_missing_part()
+    {
+        IReadOnlyList<ResilienceEvent> samples = await EventSamples.AllAsync();
+        Missing(samples).Should().BeEmpty();
+        Missing([.. samples.Where(s => s is not HedgeWon)]).Should().Equal("HedgeWon");
+        Missing([.. samples.Where(s => s is not FallbackUsed { Age: null })]).Should().Equal("FallbackUsed without Age");
+        List<string> written = await WrittenAsync();
+        typeof(ResilienceLog).GetMethods(BindingFlags.Static | BindingFlags.NonPublic).Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
+            .OfType<LoggerMessageAttribute>().Where(m => !written.Any(l => l.Contains($" {m.EventName}:", StringComparison.Ordinal))).Should().BeEmpty();
+    }
+
+    private static IEnumerable<string> Missing(IReadOnlyList<ResilienceEvent> samples)
+    {
+        NullabilityInfoContext context = new();
+        foreach (Type type in EventLogTests.Ours())
+        {
+            ResilienceEvent[] own = [.. samples.Where(s => s.GetType() == type)];
+            if (own.Length == 0) yield return type.Name;
+            foreach (PropertyInfo part in own.Length == 0 ? [] : type.GetProperties().Where(p => p.DeclaringType == type && p.Name != "Fault" && IsOptional(p)))
+            {
+                if (own.All(s => part.GetValue(s) is not null)) yield return $"{type.Name} without {part.Name}";
+                if (own.All(s => part.GetValue(s) is null)) yield return $"{type.Name} with {part.Name}";
+            }
+        }
+
+        bool IsOptional(PropertyInfo property) =>
+            Nullable.GetUnderlyingType(property.PropertyType) is not null || context.Create(property).ReadState == NullabilityState.Nullable;
+    }
+}
