@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Mutation testing of what is pure: changes the rules in thousands of small ways, one at a time, and asks the tests that are about them. Which
 # files and which tests: tests/mutants/*.json. Which mutants survive, and why: tests/mutants/*.survivors. Fails when one survives that is not in
-# the list, when one is noticed that is said to change nothing, and when fewer than 95 % of those that change anything are noticed.
+# the list, when one is noticed that is listed as changing nothing, and when fewer than 95 % of those that change anything are noticed.
 # Reports: artifacts/mutants/GROUP/reports; the last results: docs/verification/mutants.md.
 #   tests/mutants.sh [GROUP...]   core idempotency client endpoint; default all of them (about an hour on two cores)
 set -euo pipefail

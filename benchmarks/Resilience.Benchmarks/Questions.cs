@@ -301,7 +301,7 @@ public class Cost_of_making_breakers
     }
 }
 
-/// <summary>What does telemetry cost when somebody listens, and when nobody does?</summary>
+/// <summary>What does telemetry cost with a listener, and without one?</summary>
 [MemoryDiagnoser]
 [GroupBenchmarksBy(BenchmarkLogicalGroupRule.ByCategory)]
 [CategoriesColumn]
@@ -313,13 +313,13 @@ public class Cost_of_telemetry
     private System.Diagnostics.Metrics.MeterListener? _metrics;
     private System.Diagnostics.ActivityListener? _spans;
 
-    [Params("nobody", "metrics", "metrics and spans")]
-    public string Listening { get; set; } = "nobody";
+    [Params("nothing", "metrics", "metrics and spans")]
+    public string Listening { get; set; } = "nothing";
 
     [GlobalSetup]
     public void Setup()
     {
-        if (Listening == "nobody") return;
+        if (Listening == "nothing") return;
         _metrics = new() { InstrumentPublished = (instrument, listener) => { if (instrument.Meter.Name == ResilienceTelemetry.MeterName) listener.EnableMeasurementEvents(instrument); } };
         _metrics.Start();
         if (Listening == "metrics") return;

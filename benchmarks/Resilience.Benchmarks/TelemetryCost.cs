@@ -20,7 +20,7 @@ internal static class TelemetryCost
 
     private static readonly (string Name, bool Logs, Func<IDisposable?> Listen)[] Listeners =
     [
-        ("nobody", false, static () => null),
+        ("nothing", false, static () => null),
         ("metrics", false, static () => new Metrics()),
         ("spans, not sampled", false, static () => new Spans(ActivitySamplingResult.None)),
         ("spans, sampled", false, static () => new Spans(ActivitySamplingResult.AllDataAndRecorded)),
@@ -37,7 +37,7 @@ internal static class TelemetryCost
         text.AppendLine("# What listeners cost").AppendLine()
             .AppendLine($"Made on {DateTime.UtcNow:yyyy-MM-dd} by `dotnet run -c Release --project benchmarks/Resilience.Benchmarks -- --telemetry`: the chain timeout > retry > breaker > timeout, called with a delegate that completes at once.")
             .AppendLine($"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors. Processor time and bytes for each call, the median of {Rounds} rounds in which the listeners take turns; a virtual machine that others share, so read the differences, not the nanoseconds.")
-            .AppendLine("The listeners do nothing with what they hear; an exporter costs more. The log is formatted and thrown away.").AppendLine()
+            .AppendLine("The listeners do nothing with what they receive; an exporter costs more. The log is formatted and thrown away.").AppendLine()
             .AppendLine("| who listens | success at once, ns | bytes | one retry, ns | bytes |").AppendLine("|---|---|---|---|---|");
         (double Ns, double Bytes)[] success = Measure(silent, logging, Succeeds), retried = Measure(silent, logging, FailsFirst);
         for (int i = 0; i < Listeners.Length; i++)

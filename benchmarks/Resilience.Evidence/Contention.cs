@@ -38,7 +38,7 @@ internal static class Contention
 
         double[] x = [.. crowds.Select(c => (double)c)];
         new Page(folder, "contention.md", "Backoff and jitter under contention")
-            .Say("Clients read a row, change it, and write it back if nobody else has in between; otherwise they try again. Brooker's experiment (AWS Architecture Blog, 2015): "
+            .Say("Clients read a row, change it, and write it back if no other client has in between; otherwise they try again. Brooker's experiment (AWS Architecture Blog, 2015): "
                 + "without jitter the clients that collided collide again, however long they wait; jitter spreads them. Here with our `AddRetry` in virtual time: "
                 + "network delays of 10 ms in each direction with a deviation of 2 ms, a base of 5 ms, a cap of 2 s, factor 2, no budget, means of 20 runs.")
             .Say("## Work: writes tried until all clients are done")
@@ -102,5 +102,5 @@ internal static class Contention
         }
     }
 
-    private sealed class ConflictException() : Exception("Somebody else was faster.");
+    private sealed class ConflictException() : Exception("Another client was faster.");
 }

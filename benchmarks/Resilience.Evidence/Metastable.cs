@@ -38,7 +38,7 @@ internal static class Metastable
 
         new Page(folder, "metastable.md", "A spike that naive retries never recover from")
             .Say("A service can do 500 requests a second (50 at once, 100 ms each) and gets 350. For ten seconds, from 60 s on, 700 more come in each second. Callers give up after a "
-                + "second, and the service does not notice: it serves abandoned requests in their turn. When the spike is over the load is 350 again, and everybody could be served.")
+                + "second, and the service does not notice: it serves abandoned requests in their turn. When the spike is over the load is 350 again, and every call could be served.")
             .Say("With naive retries (three, without a budget) everyone who waits too long comes again up to three times, so 1400 requests a second keep the queue full for ever: the "
                 + "trigger is gone, and the failure feeds on itself (Bronson and others, HotOS 2021; Huang and others, OSDI 2022). A budget bounds what retries add to a fifth "
                 + "and ten a second, so the load is less than what the service can do and the queue drains, always. A breaker lets it drain at once.")

@@ -1,6 +1,6 @@
 namespace Resilience.CustomPolicy;
 
-/// <summary>Refuses all calls while a person wants it so, and knows how many are still under way. Thread-safe.</summary>
+/// <summary>Rejects all calls while it is switched on by hand, and knows how many are still under way. Thread-safe.</summary>
 public sealed class PauseSwitch
 {
     private readonly PolicyEnvironment _environment;
@@ -47,7 +47,7 @@ public sealed class PauseSwitch
     /// <summary>Null: go on, and call <see cref="Exit"/> exactly once. Otherwise: why not.</summary>
     public PausedRejection? TryEnter()
     {
-        // Full fence: we are counted before we look at the pause. Either we see it, or whoever paused sees us.
+        // Full fence: we are counted before we look at the pause. Either we see it, or the thread that paused sees us.
         Interlocked.Increment(ref _running);
         if (Volatile.Read(ref _pause) is not { IsOver: false } pause) return null;
         Exit();

@@ -3,7 +3,7 @@ namespace Resilience.CustomPolicy;
 /// <summary>How long a pause may be.</summary>
 public sealed class PauseSwitchOptions : PolicyOptions
 {
-    /// <summary>The longest pause, 1 ms to a day; longer ones are cut. Default 10 min: a switch that somebody forgets turns itself back.</summary>
+    /// <summary>The longest pause, 1 ms to a day; longer ones are cut. Default 10 min: a forgotten switch turns itself back.</summary>
     public TimeSpan MaxPause { get; set; } = TimeSpan.FromMinutes(10);
 
     /// <summary>By chance up to this much is added to a pause, so that the processes of a fleet do not come back together. Up to a day. Default 5 s.</summary>

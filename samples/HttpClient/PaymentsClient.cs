@@ -2,7 +2,7 @@ using System.Net.Http.Json;
 
 namespace Resilience.HttpClientSample;
 
-/// <summary>A typed client as anybody would write it: nothing in it knows of resilience.</summary>
+/// <summary>An ordinary typed client: nothing in it knows of resilience.</summary>
 internal sealed class PaymentsClient(HttpClient http)
 {
     public async Task<Receipt> ChargeAsync(Order order, CancellationToken cancellationToken = default)

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience.HttpClientSample;
 
-/// <summary>A payment service on loopback that honors idempotency keys, and has a bad time when told to.</summary>
+/// <summary>A payment service on loopback that honors idempotency keys, and fails when it is switched so.</summary>
 internal sealed class PaymentsServer : IAsyncDisposable
 {
     private readonly WebApplication _app;

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 using Resilience;
 using Resilience.HttpClientSample;
 
-// A shop charges its customers through a payment service that loses replies, goes down and comes back, while somebody edits
+// A shop charges its customers through a payment service that loses replies, goes down and comes back, while an operator edits
 // appsettings.json. Everything is real: Kestrel, IHttpClientFactory, the file and its watcher. It ends by itself.
 await using PaymentsServer server = await PaymentsServer.StartAsync();
 
@@ -32,13 +32,13 @@ server.LoseReplies(2);
 Receipt receipt = await payments.ChargeAsync(new("book", 1999));
 Say($"   receipt {receipt.Number} for the {receipt.Item}; {server.Requests} requests, {server.Charges} charge");
 
-Say("2. The service goes down. Retries are tried, then the circuit opens and callers hear at once, with a time to come back.");
+Say("2. The service goes down. Retries are tried, then the circuit opens and callers are rejected at once, with a time to retry.");
 server.IsDown = true;
 int before = server.Requests;
 for (int i = 0; i < 5; i++) await TryAsync();
 Say($"   circuit {authority.CircuitBreaker!.State}; {server.Requests - before} requests reached the service for 5 calls");
 
-Say("3. Somebody edits appsettings.json in the middle of it: the new numbers are in force, and the circuit stays open.");
+Say("3. An operator edits appsettings.json in the middle of it: the new numbers are in force, and the circuit stays open.");
 await EditAsync(node => node["AttemptTimeout"] = "00:00:00.500");
 await UntilAsync(() => AttemptTimeout() == TimeSpan.FromMilliseconds(500));
 Say($"   attempt timeout {AttemptTimeout()}, circuit {authority.CircuitBreaker.State}");

@@ -15,7 +15,7 @@ internal sealed record Receipt(int Number, string Order, int Cents);
 /// <param name="IsDown">Everything is answered with 503.</param>
 internal sealed record Faults(int RepliesToLose, int SlowPrices, bool IsDown);
 
-/// <summary>The payment service: charges once for each key, quotes prices, and has a bad time when told to.</summary>
+/// <summary>The payment service: charges once for each key, quotes prices, and fails when it is switched so.</summary>
 internal static class PaymentsService
 {
     internal static async Task<int> RunAsync(string port, string folder)

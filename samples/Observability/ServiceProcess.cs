@@ -34,7 +34,7 @@ internal sealed class ServiceProcess : IDisposable
         List<string> all = [name, $"{port}", .. arguments, folder];
         if (Path.GetFileNameWithoutExtension(host) == "dotnet") all.Insert(0, typeof(ServiceProcess).Assembly.Location);
         ProcessStartInfo start = new(host, all) { RedirectStandardOutput = true };
-        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";       // where the live page is open to everybody
+        start.Environment["ASPNETCORE_ENVIRONMENT"] = "Development";       // where the live page is open to every client
         return new(name, folder, Process.Start(start)!, port);
     }
 

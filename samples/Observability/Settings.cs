@@ -1,6 +1,6 @@
 namespace Resilience.ObservabilitySample;
 
-/// <summary>What the story is told on the command line.</summary>
+/// <summary>The options of the command line.</summary>
 internal sealed record Settings(bool Serves, string? Out)
 {
     internal static bool TryRead(string[] args, out Settings settings)

@@ -28,7 +28,7 @@ internal static class ShopService
             .AddHttpChaos(o =>
             {
                 o.Seed = 1;
-                o.Rates = new ChaosRates { Fault = 0.5 };       // off, until somebody turns the switch
+                o.Rates = new ChaosRates { Fault = 0.5 };       // off, until the switch is turned
             });
         WebApplication app = builder.Build();
 

@@ -120,7 +120,7 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
     private static bool IsTelling(string line) =>
         line.StartsWith("resilience_", StringComparison.Ordinal) && !line.Contains("_bucket", StringComparison.Ordinal) && !line.Contains("_sum", StringComparison.Ordinal);
 
-    /// <summary>Traffic with a bad minute now and then, until somebody stops it.</summary>
+    /// <summary>Traffic with a bad minute now and then, until it is stopped.</summary>
     private async Task ServeAsync()
     {
         using CancellationTokenSource stop = new();

@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Resilience.PaymentsSample;
 
-/// <summary>Where the money moves: somebody else's ledger, which outlives the payment service. It knows keys too: the same key, the same charge.</summary>
+/// <summary>Where the money moves: another company's ledger, which outlives the payment service. It knows keys too: the same key, the same charge.</summary>
 internal sealed class Bank
 {
     private readonly string _connectionString;

@@ -68,7 +68,7 @@ internal sealed class LossyNetwork : IDisposable
                 if (isReply && Interlocked.Increment(ref _replies) % 4 == 0)
                 {
                     Interlocked.Increment(ref _lost);
-                    return;                                             // both connections close; the service has done it, the shop never hears
+                    return;                                             // both connections close; the service has done it, the shop never learns of it
                 }
 
                 await to.SendAsync(buffer.AsMemory(0, read), _stop.Token);

@@ -47,7 +47,7 @@ internal static class PaymentService
             // The same at every attempt of this order: if we die right after this call, the next process asks the bank for the same charge.
             string key = context.GetIdempotencyClaim()?.DeriveKey("charge") ?? Guid.NewGuid().ToString("N");
             long number = bank.Charge(key, charge.Order, charge.Cents);
-            if (Interlocked.Increment(ref charges) == settings.KillAfter) Process.GetCurrentProcess().Kill();   // charged, and nobody was told
+            if (Interlocked.Increment(ref charges) == settings.KillAfter) Process.GetCurrentProcess().Kill();   // charged, and no reply was sent
             return Results.Created($"/charges/{number}", new ChargeReceipt(number, charge.Order, charge.Cents));
         }).RequireIdempotencyKey();
         await app.RunAsync();

@@ -3,7 +3,7 @@ using Resilience.PaymentsSample;
 // You click "Buy Now", the payment goes through, the reply is lost, the page says "error, try again".
 //
 // A shop and a payment service, two processes, with a network between them that loses replies, and a payment service that is killed
-// right after it has charged somebody. Twice the same: without idempotency keys, and with them. It ends by itself.
+// right after it has charged a customer. Twice the same: without idempotency keys, and with them. It ends by itself.
 //
 //   dotnet run --project samples/Payments                                             keys in an SQLite file
 //   dotnet run --project samples/Payments -- --store postgresql --connection "Host=…"

@@ -1,11 +1,11 @@
 namespace Resilience.PaymentsSample;
 
-/// <summary>What the processes are told: <c>--name value</c> pairs.</summary>
+/// <summary>The options of the processes: <c>--name value</c> pairs.</summary>
 internal sealed class Settings(Dictionary<string, string> values)
 {
     internal const string Usage = """
         A shop and a payment service, two processes. The network between them loses replies, and the payment service is killed right after
-        it has charged somebody. Told twice: without idempotency keys, and with them. It ends by itself, in about half a minute.
+        it has charged a customer. Shown twice: without idempotency keys, and with them. It ends by itself, in about half a minute.
 
           --store sqlite|postgresql|redis   where the payment service keeps its keys (default: sqlite, a file that is deleted at the end)
           --connection <connection string>  of that server; needed for postgresql and redis

@@ -43,7 +43,7 @@ internal static class Story
             if (!service.HasExited) continue;
 
             kills++;
-            Console.WriteLine("   The payment service was killed right after it had charged somebody. It is started again.");
+            Console.WriteLine("   The payment service was killed right after it had charged a customer. It is started again.");
             service.Dispose();
             service = StartService(killAfter: kills == 1 ? 10 : 0);
         }

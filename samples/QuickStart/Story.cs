@@ -66,14 +66,14 @@ internal sealed class Story(Stopwatch clock)
     public void Report(CircuitState state)
     {
         int attempts = Interlocked.Exchange(ref _attempts, 0), timeouts = Interlocked.Exchange(ref _timeouts, 0);
-        int retries = Interlocked.Exchange(ref _retries, 0), denied = Interlocked.Exchange(ref _stopped, 0);
+        int retries = Interlocked.Exchange(ref _retries, 0), stopped = Interlocked.Exchange(ref _stopped, 0);
         int rejected = Interlocked.Exchange(ref _rejected, 0), fallbacks = Interlocked.Exchange(ref _fallbacks, 0);
         TimeSpan delay;
         lock (_gate) (delay, _longestDelay) = (_longestDelay, TimeSpan.Zero);
         string text = $"{Now}      {state,-8} {attempts,3} attempts";
         if (timeouts > 0) text += $", {timeouts} timed out";
         if (retries > 0) text += $", {retries} retries waited up to {delay.TotalMilliseconds:0} ms";
-        if (denied > 0) text += $", {denied} retries denied";
+        if (stopped > 0) text += $", {stopped} retries stopped";
         if (rejected > 0) text += $", {rejected} rejected at once";
         if (fallbacks > 0) text += $", {fallbacks} answered from memory";
         Say(Paint(text, "2"));

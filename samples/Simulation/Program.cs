@@ -1,5 +1,5 @@
 // A day of a shop in virtual time: its payment service fails for ten minutes at noon and is slow for an hour in the afternoon.
-// The same day with the pipeline that we mean to ship, and with the one that somebody wrote in a hurry.
+// The same day with the pipeline that we mean to ship, and with one written in a hurry.
 using Resilience;
 using Resilience.Testing;
 

@@ -8,7 +8,7 @@ namespace Resilience.StormLab;
 /// <summary>What was asked for: a plan, or help, or everything that is wrong with the question.</summary>
 public sealed record Question(StormPlan? Plan, bool WantsHelp, IReadOnlyList<string> Problems);
 
-/// <summary>Reads the arguments. All that is wrong is said at once, with the option, the value and what is allowed.</summary>
+/// <summary>Reads the arguments. All mistakes are reported in one message, with the option, the value and what is allowed.</summary>
 public sealed partial class CommandLine
 {
     private readonly List<string> _problems = [];

@@ -56,7 +56,7 @@ public static class Hints
 
     private static string? Relapses(StormRun run) => run.Openings > 6 * run.Plan.Clients
         ? Text($"CircuitBreaker:BreakDuration: each circuit opens {(double)run.Openings / run.Plan.Clients:0.0} times. Lengthen the break or set ")
-            + "RampDuration, so that closing does not bring everybody back at once."
+            + "RampDuration, so that closing does not bring all clients back at once."
         : null;
 
     private static string? LongBreak(StormRun run)

@@ -77,7 +77,7 @@ public static class HtmlReport
         Card("recovery after the trouble", r => r.Recovery is { } time ? Story.Text($"{time.TotalSeconds:0} s") : "never");
         Card("requests for each call, at the peak", r => Story.Text($"{r.Peak.Amplification:0.0}"));
         Card("calls that end well, after the trouble", r => Story.Text($"{r.After.SuccessShare:P0}"));
-        Card("requests served for nobody", r => Story.Text($"{r.Report.Abandoned:N0}"));
+        Card("abandoned requests served", r => Story.Text($"{r.Report.Abandoned:N0}"));
         html.Append("</ul>\n");
 
         void Card(string name, Func<StormRun, string> value) => html.Append(

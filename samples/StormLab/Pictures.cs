@@ -18,7 +18,7 @@ internal static class Pictures
         double max = 1.06 * naive.Seconds.Concat(configured.Seconds).Max(s => (double)(s.Succeeded + s.Failed + s.Rejected));
         yield return ("outcomes-naive", Outcomes(naive, max));
         yield return ("outcomes-configured", Outcomes(configured, max));
-        yield return ("wasted", New(naive, "Work for nobody: requests whose callers had given up", "requests a second")
+        yield return ("wasted", New(naive, "Wasted work: requests whose callers had given up", "requests a second")
             .Line(Name(naive), "naive", Series(naive, s => s.Abandoned))
             .Line(Name(configured), "configured", Series(configured, s => s.Abandoned))
             .Mark("what the service can serve", naive.Plan.Capacity));
@@ -45,7 +45,7 @@ internal static class Pictures
 
     private static Chart Latency(StormRun naive, StormRun configured)
     {
-        Chart chart = New(naive, "Latency of the calls that end well", "time to the answer (a gap: nobody got one)",
+        Chart chart = New(naive, "Latency of the calls that end well", "time to the response (a gap: there was none)",
             isLogarithmic: true);
         foreach (StormRun run in new[] { naive, configured })
         {

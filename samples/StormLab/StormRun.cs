@@ -11,7 +11,7 @@ namespace Resilience.StormLab;
 /// <param name="Failed">Calls that ended with an error or a timeout.</param>
 /// <param name="Rejected">Calls that a policy of the client rejected.</param>
 /// <param name="Attempts">Requests that reached the service.</param>
-/// <param name="Abandoned">Requests that the service finished for nobody.</param>
+/// <param name="Abandoned">Requests that the service finished after their callers had given up.</param>
 /// <param name="Waiting">The most requests that waited at the service.</param>
 /// <param name="P50">Half of the calls that ended well took no longer, in milliseconds; NaN without any.</param>
 /// <param name="P99">99 of 100 took no longer.</param>

@@ -48,7 +48,7 @@ public static class Story
         yield return Row("calls that ended well, of all", r => Text($"{(double)r.Report.Succeeded / Math.Max(1, r.Report.Started):P1}"));
         yield return Row("calls rejected by our own policies", r => Text($"{r.Report.Rejected:N0}"));
         yield return Row("calls that failed", r => Text($"{r.Report.Failed:N0}"));
-        yield return Row("requests served for nobody", r => Text($"{r.Report.Abandoned:N0}"));
+        yield return Row("abandoned requests served", r => Text($"{r.Report.Abandoned:N0}"));
         yield return Row("most calls under way at once", r => Text($"{r.MaxInFlight:N0}"));
         yield return Row("latency before, p50 / p99", r => Latency(r.Calm));
         yield return Row("latency in the trouble, p50 / p99", r => Latency(r.Trouble));
@@ -76,7 +76,7 @@ public static class Story
 
         if (run.Report.Abandoned > 0)
         {
-            text += Text($"The service finishes {run.Report.Abandoned:N0} requests for nobody, ")
+            text += Text($"The service finishes {run.Report.Abandoned:N0} requests whose callers had given up, ")
                 + Text($"{(double)run.Report.Abandoned / Math.Max(1, run.Report.Attempts):P0} of all that reached it. ");
         }
 
@@ -88,7 +88,7 @@ public static class Story
 
     private static string Name(StormRun run) => run.Plan.NameOf(run.Side);
 
-    private static string Latency(Stretch stretch) => stretch.P99 == TimeSpan.Zero ? "nobody was answered" : $"{Span(stretch.P50)} / {Span(stretch.P99)}";
+    private static string Latency(Stretch stretch) => stretch.P99 == TimeSpan.Zero ? "no successes" : $"{Span(stretch.P50)} / {Span(stretch.P99)}";
 
     private static string Capital(string text) => char.ToUpperInvariant(text[0]) + text[1..];
 }

@@ -42,7 +42,7 @@ public static class TuningExamples
         + "--set naive:CircuitBreaker:MaxBreakDuration=8s --set naive:CircuitBreaker:RampDuration=10s ";
 
     private const string Recovery = "recovery after the trouble", Peak = "requests for each call, at the peak", Good = "calls that ended well, of all",
-        Rejected = "calls rejected by our own policies", Failed = "calls that failed", Nobody = "requests served for nobody",
+        Rejected = "calls rejected by our own policies", Failed = "calls that failed", Wasted = "abandoned requests served",
         LatencyCalm = "latency before, p50 / p99", LatencyTrouble = "latency in the trouble, p50 / p99", Opened = "circuits opened",
         UnderWay = "most calls under way at once";
 
@@ -58,7 +58,7 @@ public static class TuningExamples
             ["load", "goodput"], [Peak, "requests a second in the last half minute", Recovery, Good], (b, a) => b.Recovery is null && a.Recovery is not null),
         new("breaker-minimum", "--scenario outage " + BreakerOnBoth + "--set naive:CircuitBreaker:MinimumCalls=400",
             ("at least 400 calls", "at least 20 calls"),
-            ["load", "wasted"], [Opened, Nobody, Rejected, Failed], (b, a) => b.Openings == 0 && a.Openings > 0 && a.Report.Abandoned < b.Report.Abandoned / 2),
+            ["load", "wasted"], [Opened, Wasted, Rejected, Failed], (b, a) => b.Openings == 0 && a.Openings > 0 && a.Report.Abandoned < b.Report.Abandoned / 2),
         new("break-duration", "--scenario outage " + BreakerOnBoth
             + "--set naive:CircuitBreaker:BreakDuration=60s --set naive:CircuitBreaker:MaxBreakDuration=120s",
             ("60 s", "2 s, at most 8 s"), ["load", "goodput"], [Recovery, Rejected, Good, Opened], (b, a) => a.Recovery < b.Recovery),
@@ -69,7 +69,7 @@ public static class TuningExamples
             ("every second, no jitter", "exponential, full jitter"), ["load"], [Failed, Peak, Recovery],
             (b, a) => a.Report.Failed < b.Report.Failed),
         new("limit", "--scenario slow " + Both + "--breaker off --limit 8", ("no limit", "limit 8"),
-            ["wasted", "outcomes-naive", "outcomes-configured"], [Nobody, Rejected, Failed, Good, Recovery, UnderWay],
+            ["wasted", "outcomes-naive", "outcomes-configured"], [Wasted, Rejected, Failed, Good, Recovery, UnderWay],
             (b, a) => a.Report.Abandoned < b.Report.Abandoned * 0.6 && a.Recovery < b.Recovery),
         new("deadline", "--scenario flapping " + Both + "--set naive:TotalTimeout=30s --set naive:Retry:Budget:Unlimited=true --set naive:Retry:MaxRetries=10 "
             + "--budget off --retry 10 --deadline 1.5s --set configured:AcceptedWarnings:0=RES008 --breaker off", ("30 s", "1.5 s"),

@@ -43,7 +43,7 @@ public readonly struct AttemptResult
     /// not keep it.</summary>
     public object? Result { get; }
 
-    /// <summary>What the outcome itself, or the rule that judged it, says about when to come back; null when nothing is said.</summary>
+    /// <summary>What the outcome itself, or the rule that judged it, states about when to retry; null when it states nothing.</summary>
     public TimeSpan? RetryAfter { get; }
 
     /// <summary>The call: its operation, its properties and the time it has left. Do not keep it.</summary>

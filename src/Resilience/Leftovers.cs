@@ -3,7 +3,7 @@ namespace Resilience;
 /// <summary>Results of attempts that no policy passed on, until the call has ended: a delegate may return an object again that it returned before, to
 /// whichever policy. At the end all are disposed of but the one that the caller gets.</summary>
 /// <remarks>
-/// One for a call with all its forks, made where there is something to keep, or something may come late. Results of attempts that nobody awaits come
+/// One for a call with all its forks, made where there is something to keep, or something may come late. Results of attempts that are not awaited come
 /// when they like, so there is a gate; no code of users runs under it.
 /// </remarks>
 internal sealed class Leftovers

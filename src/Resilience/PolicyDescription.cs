@@ -15,7 +15,7 @@ public enum PolicyRole
     /// <summary>Repeats what it wraps.</summary>
     Retry,
 
-    /// <summary>Refuses calls to a dependency that is failing.</summary>
+    /// <summary>Rejects calls to a dependency that is failing.</summary>
     CircuitBreaker,
 
     /// <summary>Puts something in the place of a failure.</summary>

@@ -37,7 +37,7 @@ public sealed class HttpTests
     [InlineData("async Task PayAsync() => await Again.ExecuteAsync(async ct => { using var reply = await [|Http.PostAsJsonAsync(\"x\", 1, ct)|]; reply.EnsureSuccessStatusCode(); });")]
     [InlineData("async Task PayAsync() => await Again.ExecuteAsync(ct => [|Http.PatchAsync(\"x\", Body, ct)|]);")]
     [InlineData("async Task PayAsync() => await Again.ExecuteAsync(ct => [|Http.SendAsync(new HttpRequestMessage(HttpMethod.Post, \"x\"), ct)|]);")]
-    public Task A_operation_that_is_repeated_without_a_key_is_reported(string members) => Analysis.CheckAsync("RES105", Analysis.InClass(Retrying + members));
+    public Task An_operation_that_is_repeated_without_a_key_is_reported(string members) => Analysis.CheckAsync("RES105", Analysis.InClass(Retrying + members));
 
     [Theory]
     [InlineData("async Task PayAsync() => await Pipeline.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
@@ -49,5 +49,5 @@ public sealed class HttpTests
     [InlineData("async Task PayAsync(ResiliencePipeline unknown) => await unknown.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
     [InlineData("static readonly ResiliencePipeline Careful = new ResiliencePipelineBuilder().AddRetry(o => o.ShouldRetry = a => a.Exception is IOException).Build(); async Task PayAsync() => await Careful.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
     [InlineData("async Task PayAsync() => await Http.PostAsync(\"x\", Body);")]
-    public Task A_operation_that_may_be_repeated_or_is_not_is_not(string members) => Analysis.CheckAsync("RES105", Analysis.InClass(Retrying + members));
+    public Task An_operation_that_may_be_repeated_or_is_not_is_not(string members) => Analysis.CheckAsync("RES105", Analysis.InClass(Retrying + members));
 }

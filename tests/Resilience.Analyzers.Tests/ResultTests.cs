@@ -16,12 +16,12 @@ public sealed class ResultTests
     [InlineData("void Get() { [|Pipeline.ExecuteAsync(ct => Http.GetStringAsync(\"x\", ct))|].AsTask(); }")]
     [InlineData("void Get() => [|Pipeline.ExecuteAsync(ct => Http.GetStringAsync(\"x\", ct))|];")]
     [InlineData("void Get() { [|Pipeline.TryExecuteAsync(ct => Http.GetStringAsync(\"x\", ct))|].ConfigureAwait(false); }")]
-    public Task A_call_that_nobody_awaits_is_reported(string members) => Analysis.CheckAsync("RES108", Analysis.InClass(members));
+    public Task A_call_that_is_not_awaited_is_reported(string members) => Analysis.CheckAsync("RES108", Analysis.InClass(members));
 
     [Theory]
     [InlineData("async Task GetAsync() { await [|Pipeline.TryExecuteAsync(ct => Http.GetStringAsync(\"x\", ct))|]; }")]
     [InlineData("async Task GetAsync() { await [|Typed.TryExecuteAsync(ct => Http.GetStringAsync(\"x\", ct))|].ConfigureAwait(false); }")]
-    public Task An_outcome_that_nobody_looks_at_is_reported(string members) => Analysis.CheckAsync("RES109", Analysis.InClass(members));
+    public Task An_outcome_that_is_ignored_is_reported(string members) => Analysis.CheckAsync("RES109", Analysis.InClass(members));
 
     [Theory]
     [InlineData("async Task GetAsync() { await Pipeline.ExecuteAsync(ct => Http.GetStringAsync(\"x\", ct)); }")]

@@ -42,7 +42,7 @@ public sealed class ChaosRehearsalTests
         (await RehearseAsync(hasKey: true, serverHonorsKeys: true)).Should().Be(("charge 1", 1));
 
     [Fact]
-    public async Task Without_a_key_nothing_is_repeated_and_nobody_knows_what_was_done() =>
+    public async Task Without_a_key_nothing_is_repeated_and_the_outcome_is_unknown() =>
         (await RehearseAsync(hasKey: false, serverHonorsKeys: false)).Should().Be(("lost", 1));
 
     [Fact]

@@ -67,7 +67,7 @@ public sealed class ClientLeavesTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task When_somebody_took_over_the_response_that_was_recorded_counts_and_otherwise_ours_is_marked(bool isOtherDone)
+    public async Task When_another_caller_took_over_the_response_that_was_recorded_counts_and_otherwise_ours_is_marked(bool isOtherDone)
     {
         StoreTime time = new();
         InMemoryIdempotencyStore store = new(timeProvider: time);

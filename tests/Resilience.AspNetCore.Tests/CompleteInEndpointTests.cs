@@ -92,7 +92,7 @@ public sealed class CompleteInEndpointTests : IDisposable
     }
 
     [Fact]
-    public async Task A_success_that_was_rolled_back_is_not_told_and_is_executed_again()
+    public async Task A_success_that_was_rolled_back_is_not_sent_and_is_executed_again()
     {
         await using Shop shop = await OpenAsync((_, transaction, response, number) =>
         {
@@ -154,7 +154,7 @@ public sealed class CompleteInEndpointTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_lost_the_claim_sends_what_the_other_one_recorded()
+    public async Task An_endpoint_that_lost_the_claim_sends_what_the_other_one_recorded()
     {
         await using SqliteIdempotencyStore store = new($"Data Source={_file}");
         await using Shop shop = await Shop.OpenAsync(
@@ -175,7 +175,7 @@ public sealed class CompleteInEndpointTests : IDisposable
         (reply.Status, reply.Text, reply.IsReplayed).Should().Be((202, "theirs", true));
     }
 
-    /// <summary>As another process does it after a lapsed lease; by a release, so that nobody waits for one.</summary>
+    /// <summary>As another process does it after a lapsed lease; by a release, so that the test does not wait for one.</summary>
     private static async Task TakeOverAsync(SqliteIdempotencyStore store, IdempotencyClaim claim)
     {
         await store.ReleaseAsync(claim.Id, claim.Fence);

@@ -78,7 +78,7 @@ public sealed class ControllerTests
     }
 
     [Fact]
-    public async Task The_middleware_protects_what_it_is_told_to_and_nobody_protects_twice()
+    public async Task The_middleware_protects_what_it_is_configured_for_and_no_request_is_protected_twice()
     {
         int executions = 0;
         await using Shop shop = await OpenAsync(app =>

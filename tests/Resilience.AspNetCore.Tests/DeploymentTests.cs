@@ -107,7 +107,7 @@ public sealed class DeploymentTests : IDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.Configure<HostOptions>(o => o.ShutdownTimeout = shutdown);
         Doorman doorman = new();
-        builder.Services.AddSingleton<IHostedService>(doorman); // first, so it hears of the stop last
+        builder.Services.AddSingleton<IHostedService>(doorman); // first, so it is stopped last
         builder.Services.AddIdempotency(o =>
         {
             (o.Lease, o.MaxExecution) = (TimeSpan.FromHours(1), TimeSpan.FromHours(2));

@@ -142,7 +142,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task A_request_in_nobodys_name_is_rejected_unless_sharing_is_asked_for()
+    public async Task A_request_without_an_identity_is_rejected_unless_sharing_is_allowed()
     {
         await using Shop closed = await OpenAsync();
         Shop.Reply rejected = await closed.SendAsync("/charges", user: null);
@@ -155,7 +155,7 @@ public sealed class EndpointTests
     }
 
     [Fact]
-    public async Task A_duplicate_in_flight_is_told_when_to_come_back()
+    public async Task A_duplicate_in_flight_is_told_when_to_retry()
     {
         await using Shop shop = await OpenAsync();
         _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);

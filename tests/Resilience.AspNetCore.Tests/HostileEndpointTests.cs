@@ -30,7 +30,7 @@ public sealed class HostileEndpointTests
     }
 
     [Fact]
-    public async Task A_form_that_somebody_read_before_is_told_apart_by_what_it_says()
+    public async Task A_form_that_was_read_before_is_told_apart_by_its_content()
     {
         await using Shop shop = await Shop.OpenAsync(app =>
         {
@@ -55,7 +55,7 @@ public sealed class HostileEndpointTests
     }
 
     [Fact]
-    public async Task A_body_that_somebody_read_before_is_read_from_its_beginning()
+    public async Task A_body_that_was_read_before_is_read_from_its_beginning()
     {
         await using Shop shop = await Shop.OpenAsync(app =>
         {
@@ -143,7 +143,7 @@ public sealed class HostileEndpointTests
     }
 
     [Fact]
-    public async Task An_exception_after_a_response_that_counts_has_begun_makes_nobody_begin_again()
+    public async Task An_exception_after_a_response_that_counts_has_begun_does_not_lead_to_a_second_execution()
     {
         await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", async (HttpContext c) =>
         {
@@ -204,7 +204,7 @@ public sealed class HostileEndpointTests
     }
 
     [Fact]
-    public async Task An_endpoints_own_options_hold_whoever_protects_it()
+    public async Task An_endpoints_own_options_hold_in_every_form_of_protection()
     {
         await using Shop shop = await Shop.OpenAsync(app =>
         {

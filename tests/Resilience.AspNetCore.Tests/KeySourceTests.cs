@@ -98,7 +98,7 @@ public sealed class KeySourceTests
 
     [Theory]
     [MemberData(nameof(Problems))]
-    public async Task Who_imitates_another_interface_writes_the_problems_in_its_shape(string what, int status, string code)
+    public async Task Problems_can_be_written_in_the_shape_of_another_interface(string what, int status, string code)
     {
         await using Shop shop = await OpenAsync(o =>
         {
@@ -135,7 +135,7 @@ public sealed class KeySourceTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task The_first_requests_id_is_told_again_if_that_is_asked_for(bool isAskedFor)
+    public async Task The_first_requests_id_is_replayed_if_that_is_configured(bool isAskedFor)
     {
         int requests = 0;
         await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", (HttpContext c) =>

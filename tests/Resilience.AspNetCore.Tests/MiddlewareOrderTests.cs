@@ -12,7 +12,7 @@ public sealed class MiddlewareOrderTests
     private int _executions;
 
     [Fact]
-    public async Task A_replay_is_compressed_and_allowed_for_whoever_asks_now()
+    public async Task A_replay_is_compressed_and_allowed_for_the_client_that_asks_now()
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>

@@ -94,7 +94,7 @@ public sealed class ParserTests
     }
 
     [Fact]
-    public void A_value_may_be_as_long_as_the_bound_and_what_is_wrong_is_said()
+    public void A_value_may_be_as_long_as_the_bound_and_mistakes_are_reported()
     {
         Parse(new string('k', IdempotencyKeyHeader.MaxValue), out string key).Should().BeTrue();
         key.Should().HaveLength(IdempotencyKeyHeader.MaxValue);

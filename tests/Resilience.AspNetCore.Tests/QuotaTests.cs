@@ -14,7 +14,7 @@ public sealed class QuotaTests
     private static string CodeOf(Shop.Reply reply) => JsonDocument.Parse(reply.Text).RootElement.GetProperty("code").GetString()!;
 
     [Fact]
-    public async Task A_caller_with_as_many_open_requests_as_allowed_is_told_so_and_keeps_no_other_out()
+    public async Task A_caller_at_its_bound_of_open_requests_is_rejected_and_shuts_no_other_out()
     {
         _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using Shop shop = await Shop.OpenAsync(
@@ -58,7 +58,7 @@ public sealed class QuotaTests
     }
 
     [Fact]
-    public async Task A_caller_with_as_many_keys_as_allowed_hears_what_is_known_and_when_there_is_room_again()
+    public async Task A_caller_at_its_bound_of_keys_receives_known_outcomes_and_learns_when_there_is_room_again()
     {
         Clock time = new();
         await using Shop shop = await Shop.OpenAsync(
@@ -81,7 +81,7 @@ public sealed class QuotaTests
         (rejected.Status, CodeOf(rejected)).Should().Be((429, "too-many-keys"));
         (again.Text, again.IsReplayed).Should().Be((first.Text, true), "what is known is told");
         reused.Status.Should().Be(422);
-        (await shop.SendAsync("/charge", "k3", user: "bob")).Status.Should().Be(200, "another caller has keys of his own");
+        (await shop.SendAsync("/charge", "k3", user: "bob")).Status.Should().Be(200, "another caller has keys of its own");
 
         TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(rejected.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeGreaterThan(TimeSpan.FromHours(3.5), "no key has expired before").And.BeLessThanOrEqualTo(TimeSpan.FromHours(5));

@@ -5,7 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>The hook that finds out what became of a request, before its duplicate is told that nobody knows.</summary>
+/// <summary>The hook that finds out what became of a request, before its duplicate is told that the outcome is unknown.</summary>
 public sealed class ReconcileTests
 {
     private readonly ConcurrentQueue<IdempotencyKey> _asked = [];
@@ -33,7 +33,7 @@ public sealed class ReconcileTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task What_was_found_to_be_done_is_recorded_and_told_to_all_duplicates(bool encrypts)
+    public async Task What_was_found_to_be_done_is_recorded_and_given_to_all_duplicates(bool encrypts)
     {
         await using Shop shop = await OpenAsync((_, _) => Found(IdempotencyFinding.Done(TypedResults.Created("/charges/7", new { Id = 7 }))), encrypts: encrypts);
         (await shop.SendAsync("/charge")).Status.Should().Be(500);

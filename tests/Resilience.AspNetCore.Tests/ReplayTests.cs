@@ -12,7 +12,7 @@ using Resilience.Tests;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>What comes out of a store: nothing that could not have gone in, and only to whom it may be told.</summary>
+/// <summary>What comes out of a store: nothing that could not have gone in, and only to callers that may see it.</summary>
 public sealed class ReplayTests
 {
     private int _executions;
@@ -71,7 +71,7 @@ public sealed class ReplayTests
         Leaks(_ => true).Should().Contain("bad name");
     }
 
-    /// <summary>A record as if it had been written by whoever can write to the store.</summary>
+    /// <summary>A record as an attacker with access to the store could have written it.</summary>
     private static async Task PlantAsync(Shop shop, string key, params KeyValuePair<string, string>[] headers)
     {
         IdempotencyResult entry = await shop.Services.GetRequiredService<IdempotencyGate>().EnterAsync(new IdempotencyKey("s", key).ToId(), default);
@@ -111,7 +111,7 @@ public sealed class ReplayTests
     }
 
     [Fact]
-    public async Task A_replay_has_the_endpoints_own_policies_and_those_from_outside_anew()
+    public async Task A_replay_has_the_endpoints_own_headers_and_fresh_ones_from_outside()
     {
         int asked = 0;
         await using Shop shop = await Shop.OpenAsync(app =>
@@ -179,7 +179,7 @@ public sealed class ReplayTests
     }
 
     [Fact]
-    public async Task The_middleware_behind_authorization_answers_and_where_nobody_has_asked_it_does_not()
+    public async Task The_middleware_behind_authorization_answers_and_without_a_decision_it_does_not()
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>

@@ -16,7 +16,7 @@ using Microsoft.Extensions.Options;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>A service on a real Kestrel, whose users are whoever a header says, and clients for it.</summary>
+/// <summary>A service on a real Kestrel, whose user is the one that a header names, and clients for it.</summary>
 internal sealed class Shop : IAsyncDisposable
 {
     private readonly WebApplication _app;
@@ -79,7 +79,7 @@ internal sealed class Shop : IAsyncDisposable
     }
 }
 
-/// <summary>The user is whoever a header says.</summary>
+/// <summary>The user is the one that a header names.</summary>
 internal sealed class HeaderUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {

@@ -139,7 +139,7 @@ public sealed class StartTests
     }
 
     [Fact]
-    public async Task All_mistakes_are_told_in_one_message()
+    public async Task All_mistakes_are_reported_in_one_message()
     {
         Func<Task> start = async () => await (await StartAsync(
             s =>
@@ -206,8 +206,8 @@ public sealed class StartTests
 
     [Theory]
     [InlineData("/missing", 500, "misconfigured")]
-    [InlineData("/nobody", 500, "misconfigured")]
-    public async Task A_mistake_of_the_service_is_told_in_a_problem_that_is_not_retryable_and_our_client_sends_once(string path, int status, string code)
+    [InlineData("/unknown", 500, "misconfigured")]
+    public async Task A_mistake_of_the_service_is_a_problem_that_is_not_retryable_and_our_client_sends_once(string path, int status, string code)
     {
         int received = 0;
         await using WebApplication app = await StartAsync(

@@ -110,7 +110,7 @@ public sealed class StoppingTests
                 await context.Response.Body.FlushAsync(stop);
                 await _stopped.Task.WaitAsync(Shop.Patience, CancellationToken.None);
 
-                // Both hear of it at the same moment: the one that was asked for is waited for, the other must not come.
+                // Both are notified at the same moment: the one that was asked for is waited for, the other must not come.
                 if (isAskedFor) await FluentActions.Awaiting(() => Task.Delay(Shop.Patience, stop)).Should().ThrowAsync<OperationCanceledException>();
                 wasCancelled = stop.IsCancellationRequested;
                 _goOn.TrySetResult();

@@ -20,7 +20,7 @@ public sealed class StoreFaultTests
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public async Task A_mistake_is_told_as_one_that_does_not_pass_and_an_outage_as_one_that_does(IdempotencyStoreFault fault, int status, string code, bool isRetryable)
+    public async Task A_mistake_is_reported_as_lasting_and_an_outage_as_passing(IdempotencyStoreFault fault, int status, string code, bool isRetryable)
     {
         Ledger ledger = new();
         await using Shop shop = await Shop.OpenAsync(

@@ -193,7 +193,7 @@ public sealed class TargetTests
     }
 
     [Fact]
-    public async Task A_client_without_a_user_never_joins_the_callers_in_nobodys_name()
+    public async Task A_client_without_a_user_never_joins_the_anonymous_callers()
     {
         await using Shop shop = await Shop.OpenAsync(
             app =>
@@ -220,7 +220,7 @@ public sealed class TargetTests
     }
 
     [Fact]
-    public async Task A_client_without_a_user_has_a_scope_without_being_told_so()
+    public async Task A_client_without_a_user_has_a_scope_by_default()
     {
         await using Shop shop = await Shop.OpenAsync(app =>
         {

@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace Resilience.Browser.Tests;
 
-/// <summary>Everybody can read and use the page: by screen reader, by keyboard, on a telephone, in the dark. The checks are shown to find
+/// <summary>All users can read and use the page: by screen reader, by keyboard, on a telephone, in the dark. The checks are shown to find
 /// what they look for.</summary>
 public sealed class AccessTests(Browser browser) : IClassFixture<Browser>
 {
@@ -26,7 +26,7 @@ public sealed class AccessTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task State_is_never_said_by_colour_alone()
+    public async Task State_is_never_shown_by_colour_alone()
     {
         await using House house = await House.OpenAsync();
         await using View view = await browser.OpenAsync(house.Page);

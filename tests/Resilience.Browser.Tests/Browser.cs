@@ -50,7 +50,7 @@ public sealed class Browser : IAsyncLifetime
     }
 }
 
-/// <summary>A page that somebody looks at.</summary>
+/// <summary>A page that is open in the browser.</summary>
 internal sealed class View(IBrowserContext context, IPage page) : IAsyncDisposable
 {
     private readonly List<string> _problems = [];

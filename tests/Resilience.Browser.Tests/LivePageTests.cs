@@ -251,7 +251,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
     }
 
     [Fact]
-    public async Task Who_wants_no_motion_sees_none()
+    public async Task Reduced_motion_shows_none()
     {
         await using House house = await House.OpenAsync();
         await using View still = await browser.OpenAsync(house.Page, motion: ReducedMotion.Reduce), lively = await browser.OpenAsync(house.Page);

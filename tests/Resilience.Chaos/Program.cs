@@ -83,7 +83,7 @@ internal sealed class Worker(Settings settings)
     private void Note(Step step, string key, long fence, int attempt, string text) =>
         _history.WriteLine(new Entry(Machine.NowMs, step, key, fence, attempt, text + "."));
 
-    /// <summary>Dies or freezes right here; somebody thaws the frozen ones, after more than a lease.</summary>
+    /// <summary>Dies or freezes right here; the test thaws the frozen ones, after more than a lease.</summary>
     private void Failpoint(int stop, int kill)
     {
         int drawn = _random.Next(100);
@@ -121,7 +121,7 @@ internal sealed class BuggyStore(IIdempotencyStore inner, string bug) : IIdempot
         return await inner.TryAcquireAsync(request, cancellationToken);
     }
 
-    /// <summary>no-fence: whoever comes completes whatever claim there is.</summary>
+    /// <summary>no-fence: any caller completes whatever claim there is.</summary>
     public async ValueTask<bool> CompleteAsync(
         IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default)
     {

@@ -32,7 +32,7 @@ internal static class Record
         Oracle.Require(isBack, "what was written is not read back");
         int bit = bytes.Length == 0 ? 0 : (BinaryPrimitives.ReadInt32LittleEndian([.. bytes, 0, 0, 0, 0]) & int.MaxValue) % (framed.Length * 8);
         framed[bit / 8] ^= (byte)(1 << (bit % 8));
-        Oracle.Require(Read(framed, planted, out _, out _) != IdempotencyPayloadCheck.Whole, $"bit {bit} was changed, and nobody noticed");
+        Oracle.Require(Read(framed, planted, out _, out _) != IdempotencyPayloadCheck.Whole, $"bit {bit} was changed and not noticed");
     }
 
     private static IdempotencyPayloadCheck Read(byte[] bytes, Planted planted, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content)

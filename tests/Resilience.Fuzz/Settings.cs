@@ -150,7 +150,7 @@ internal static class Settings
             string word => word == value,
             _ => false,
         };
-        Oracle.Require(isSame, $"{path} = {value} was bound as {at ?? "nothing"} and nobody complained");
+        Oracle.Require(isSame, $"{path} = {value} was bound as {at ?? "nothing"} without an error");
     }
 
     private static void Write(object settings, string path, List<KeyValuePair<string, string?>> written)

@@ -72,7 +72,7 @@ public sealed class IdempotencyRulesTests
     }
 
     [Fact]
-    public async Task Who_may_execute_is_who_has_a_claim_and_what_was_kept_now_is_what_it_was_kept_as()
+    public async Task Only_a_caller_with_a_claim_may_execute_and_what_was_kept_now_is_what_it_was_kept_as()
     {
         using IdempotencyGate gate = new();
         IdempotencyResult claimed = await gate.EnterAsync(IdempotencyKey.Shared("first").ToId(), default);
@@ -94,7 +94,7 @@ public sealed class IdempotencyRulesTests
     }
 
     [Fact]
-    public void What_is_wrong_with_a_key_is_said_with_the_place()
+    public void What_is_wrong_with_a_key_is_reported_with_the_place()
     {
         IdempotencyKey.FindProblem("").Should().Be("is empty");
         IdempotencyKey.FindProblem("a\tb").Should().Be("has a control character at 1");

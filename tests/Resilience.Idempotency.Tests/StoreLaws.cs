@@ -46,7 +46,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task The_first_claim_is_granted_and_the_next_one_told_who_has_it()
+    public async Task The_first_claim_is_granted_and_the_next_one_is_in_flight()
     {
         IdempotencyId id = NewId();
         (await One.PeekAsync(id)).Should().Be(default(PeekResult));
@@ -128,7 +128,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task The_same_nonce_gets_the_same_claim_with_a_lease_that_begins_anew()
+    public async Task The_same_nonce_gets_the_same_claim_with_a_lease_that_begins_again()
     {
         IdempotencyId id = NewId();
         Guid nonce = Guid.NewGuid();
@@ -196,7 +196,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task Another_fingerprint_is_told_so_whatever_the_state()
+    public async Task Another_fingerprint_is_rejected_in_every_state()
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id, Short, attempts: 1))).Fence;
@@ -208,7 +208,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task An_unknown_end_is_kept_and_told_and_nobody_begins_again()
+    public async Task An_unknown_outcome_is_kept_and_reported_and_never_executed_again()
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
@@ -224,7 +224,7 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
-        (await One.CompleteAsync(id, fence + 1, IdempotencyCompletion.Completed, Bytes(9), Long)).Should().BeFalse("that is nobody's fence");
+        (await One.CompleteAsync(id, fence + 1, IdempotencyCompletion.Completed, Bytes(9), Long)).Should().BeFalse("that is no claim's fence");
         (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(3), Long)).Should().BeTrue();
         (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(7), Short)).Should().BeTrue();
         (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, Bytes(7), Long)).Should().BeFalse("it ended otherwise");
@@ -234,7 +234,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task What_was_released_is_anybodys_and_its_fence_is_remembered()
+    public async Task What_was_released_is_free_for_any_caller_and_its_fence_is_remembered()
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
@@ -247,11 +247,11 @@ public abstract class StoreLaws
         AcquireResult next = await Other.TryAcquireAsync(Ask(id, print: OtherPrint));
         (next.Status, next.Attempt).Should().Be((AcquireStatus.Acquired, 1));
         next.Fence.Should().BeGreaterThan(fence);
-        (await One.ReleaseAsync(id, fence)).Should().BeFalse("somebody else has it");
+        (await One.ReleaseAsync(id, fence)).Should().BeFalse("another caller has it");
     }
 
     [Fact]
-    public async Task Who_is_late_but_was_not_replaced_still_holds_it()
+    public async Task An_owner_that_is_late_but_was_not_replaced_still_holds_it()
     {
         IdempotencyId renewed = NewId(), completed = NewId(), released = NewId();
         long first = (await One.TryAcquireAsync(Ask(renewed, Short))).Fence;
@@ -283,7 +283,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task What_has_expired_is_gone_before_anybody_sweeps()
+    public async Task What_has_expired_is_gone_before_a_sweep()
     {
         IdempotencyId done = NewId(), begun = NewId();
         long first = (await One.TryAcquireAsync(Ask(done))).Fence;
@@ -338,7 +338,7 @@ public abstract class StoreLaws
     }
 
     [Fact]
-    public async Task Nonsense_is_rejected_before_anybody_is_asked()
+    public async Task Nonsense_is_rejected_before_the_store_is_asked()
     {
         IdempotencyId id = NewId();
         await Rejected(async () => await One.TryAcquireAsync(Ask(id, nonce: Guid.Empty)));

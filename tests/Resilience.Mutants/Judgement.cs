@@ -33,7 +33,7 @@ internal sealed record Judgement(bool IsGood, IReadOnlyList<string> Lines)
             $"noticed {noticed} of {tried.Count}, {Share(noticed, tried.Count)}; {same} change nothing: {noticed} of {counted}, {Share(noticed, counted)}");
         return new(faults.Count == 0, [.. faults, .. notes, score]);
 
-        // Chance may notice a race or a cost; what is said to change nothing must never be noticed. A test that took too long has noticed nothing.
+        // Chance may notice a race or a cost; what is listed as changing nothing must never be noticed. A test that took too long has noticed nothing.
         void Say(Survivor gone)
         {
             string what = $"{gone.Mutant.File}: {gone.Mutant.Line} -> {gone.Mutant.Replacement}";

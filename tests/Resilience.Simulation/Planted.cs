@@ -11,7 +11,7 @@ internal enum Planted
     /// <summary>A failed call is tried again, past the retry's count.</summary>
     OneAttemptMore,
 
-    /// <summary>Retries that nobody's budget knows of, within the count.</summary>
+    /// <summary>Retries that no budget knows of, within the count.</summary>
     OverspendsBudget,
 
     /// <summary>A place of the limit is taken at a failure and never given back.</summary>

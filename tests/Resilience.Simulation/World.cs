@@ -94,7 +94,7 @@ internal sealed class World
     private ValueTask ExecuteAsync(Call call, CancellationToken token) =>
         _pipeline.ExecuteAsync(static (c, t) => c.World.AttemptAsync(c.State, t), (World: this, State: call), token);
 
-    /// <summary>Some calls share a key: all of them must hear of one operation, the first that was recorded.</summary>
+    /// <summary>Some calls share a key: all of them must receive the outcome of one operation, the first that was recorded.</summary>
     private async ValueTask OnceAsync(IdempotencyGate gate, Call call, CancellationToken token)
     {
         string key = $"order {(int)(_simulation.Time.Elapsed.TotalSeconds / 5)}-{(int)(_simulation.Randomness.NextDouble() * 20)}";

@@ -19,7 +19,7 @@ internal sealed class ReloadTelemetry
             meter.CreateCounter<long>("resilience.configuration.reloads", "{reload}", "Reloads of the configuration of a pipeline, by result."));
     }
 
-    /// <summary>Never throws: what is said of a reload must not change how it ends.</summary>
+    /// <summary>Never throws: what is reported of a reload must not change how it ends.</summary>
     internal void Count(string pipeline, string result) => SafeCalls.Tell(
         _reloads?.Meter,
         (Reloads: _reloads, Pipeline: pipeline, Result: result),

@@ -20,7 +20,7 @@ public static class HttpClassifier
     /// <summary>Set on an attempt's message when its 409 may pass.</summary>
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
-    /// <summary>Who is said to have ended a long poll whose own time was up.</summary>
+    /// <summary>The policy that is named as the source when a long poll's own time was up.</summary>
     internal const string LongPollPolicy = "long-poll";
 
     private static readonly string[] MillisecondHeaders = ["retry-after-ms", "x-ms-retry-after-ms"];
@@ -66,7 +66,7 @@ public static class HttpClassifier
 
     /// <summary>When the response says to come back, measured on the given clock: <c>retry-after-ms</c> or <c>x-ms-retry-after-ms</c> (Azure,
     /// OpenAI), or else <c>Retry-After</c> in seconds or as a date, measured from the <c>Date</c> of the response where it has one. Null when
-    /// nothing is said that can be read; zero, and a date that has passed, say nothing.</summary>
+    /// there is no value that can be read; zero, and a date that has passed, count as none.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TimeSpan? ReadRetryAfter(HttpResponseMessage response, TimeProvider time)
     {

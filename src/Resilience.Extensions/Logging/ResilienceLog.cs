@@ -12,7 +12,8 @@ internal static partial class ResilienceLog
     internal static partial void ReloadApplied(ILogger logger, string pipeline, string path);
 
     [LoggerMessage(
-        21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are invalid, the last valid ones stay in effect: {Problems}", EventName = "ReloadRejected")]
+        21, LogLevel.Error, "{Pipeline}: the changed settings of {Path} are invalid, the last valid ones stay in effect: {Problems}",
+        EventName = "ReloadRejected")]
     internal static partial void ReloadRejected(ILogger logger, Exception? error, string pipeline, string path, string problems);
 
     [LoggerMessage(22, LogLevel.Warning, "{Pipeline}: {Code} {Finding}", EventName = "PipelineWarning")]
@@ -24,8 +25,8 @@ internal static partial class ResilienceLog
     internal static partial void ClientTimeoutTooShort(ILogger logger, string client, TimeSpan clientTimeout, TimeSpan totalTimeout);
 
     [LoggerMessage(
-        25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is already in use, so the idempotency key would be sent to the target of a redirect; "
-        + "set AllowAutoRedirect to false", EventName = "RedirectsNotGuarded")]
+        25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is already in use, so the idempotency key would be sent to the "
+        + "target of a redirect; set AllowAutoRedirect to false", EventName = "RedirectsNotGuarded")]
     internal static partial void RedirectsNotGuarded(ILogger logger, string client);
 
     [LoggerMessage(

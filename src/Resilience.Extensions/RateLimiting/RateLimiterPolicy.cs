@@ -5,7 +5,7 @@ namespace Resilience;
 
 /// <summary>How a call passes a rate limiter: take a lease, go on, give it back whatever happened.</summary>
 /// <remarks>
-/// Refusing is data, as everywhere. A limiter that throws (because it was disposed of) ends the call as
+/// Rejecting is data, as everywhere. A limiter that throws (because it was disposed of) ends the call as
 /// <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and is not repeated.
 /// </remarks>
 internal sealed class RateLimiterPolicy : ResiliencePolicy

@@ -273,7 +273,7 @@ public sealed partial class Simulation
         return active == _others && ThreadPool.PendingWorkItemCount == 0 && ThreadPool.CompletedWorkItemCount == completed;
     }
 
-    /// <summary>How many workers of the pool are active without us. A worker that is just ending counts as active and would hide one of ours later, so we
+    /// <summary>How many workers of the pool are active without us. A worker that is about to end counts as active and would hide one of ours later, so we
     /// look until there have not been fewer for a while.</summary>
     private static int MinActive()
     {

@@ -156,7 +156,7 @@ public sealed partial class CircuitBreaker
     private CircuitEpoch Next(CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default)
     {
         bool mayReject = state != CircuitState.Closed || until > 0;
-        long refusedUntil = state switch
+        long rejectedUntil = state switch
         {
             CircuitState.Open => _originMs + until,
             CircuitState.HalfOpen => _originMs + probes.SentMs + Volatile.Read(ref _settings).ProbeLeaseMs,
@@ -164,7 +164,7 @@ public sealed partial class CircuitBreaker
             _ => Clock.Never,
         };
         CircuitRejection? rejection = mayReject
-            ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), refusedUntil)
+            ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), rejectedUntil)
             : null;
         return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes);
     }

@@ -161,7 +161,8 @@ public sealed record CircuitChanged(
     public override int GetEventId() => 3;
 
     /// <inheritdoc/>
-    public override ResilienceEventLevel GetLevel() => To is CircuitState.Open or CircuitState.Isolated ? ResilienceEventLevel.Warning : ResilienceEventLevel.Information;
+    public override ResilienceEventLevel GetLevel() =>
+        To is CircuitState.Open or CircuitState.Isolated ? ResilienceEventLevel.Warning : ResilienceEventLevel.Information;
 
     /// <inheritdoc/>
     public override EventMessage GetMessage() => Sentence().With(nameof(From), From).With(nameof(To), To).With(nameof(Key), Key);

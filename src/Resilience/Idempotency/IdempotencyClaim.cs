@@ -117,7 +117,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <summary>True from the moment on at which its owner began to complete, release or hold it, also in a transaction.</summary>
     public bool HasEnded => Volatile.Read(ref _ended) != Open;
 
-    /// <summary>True after <see cref="CompleteInAsync"/>, until it is said what became of the transaction.</summary>
+    /// <summary>True after <see cref="CompleteInAsync"/>, until the outcome of the transaction is reported.</summary>
     public bool IsInTransaction => Volatile.Read(ref _ended) == InTransaction;
 
     /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>

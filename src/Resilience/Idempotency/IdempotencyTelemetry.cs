@@ -69,7 +69,8 @@ public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName
     public override Exception? GetException() => Error;
 
     /// <inheritdoc/>
-    public override EventMessage GetMessage() => $"the claim of record {Id} (fence {Fence}) was lost while its call was running; another caller may execute it as well";
+    public override EventMessage GetMessage() =>
+        $"the claim of record {Id} (fence {Fence}) was lost while its call was running; another caller may execute it as well";
 
     /// <summary>Why the lease could not be renewed; null when the store said that the claim is gone.</summary>
     public Exception? Error { get; init; }

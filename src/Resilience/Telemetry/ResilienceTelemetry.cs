@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience;
 
-/// <summary>The names under which the library can be observed, and what is common to its instruments. Nothing is computed when nobody listens.</summary>
+/// <summary>The names under which the library can be observed, and what is common to its instruments. Nothing is computed without a listener.</summary>
 public static class ResilienceTelemetry
 {
     /// <summary>The name of the <see cref="Meter"/>: subscribe to it to receive the metrics.</summary>

@@ -17,7 +17,7 @@ using Microsoft.Extensions.Options;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>An application with the live page on a real Kestrel, and somebody who looks.</summary>
+/// <summary>An application with the live page on a real Kestrel, and a viewer.</summary>
 internal sealed class Desk : IAsyncDisposable
 {
     internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -89,7 +89,7 @@ internal sealed class Desk : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    /// <summary>Whoever a header says; a user called "doer" has that role.</summary>
+    /// <summary>The user that a header names; a user called "doer" has that role.</summary>
     private sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
         : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
     {

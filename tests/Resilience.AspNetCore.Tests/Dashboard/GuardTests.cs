@@ -43,7 +43,7 @@ public sealed partial class GuardTests
     }
 
     [Fact]
-    public async Task By_name_it_is_shown_to_anybody()
+    public async Task By_name_it_is_shown_to_every_client()
     {
         await using Desk desk = await Desk.OpenAsync(options: o => o.AllowAnonymousOutsideDevelopment = true, environment: "Production");
         foreach (string path in Paths) (await desk.StatusAsync(path)).Should().Be(HttpStatusCode.OK, path);

@@ -219,7 +219,7 @@ public sealed partial class RecordsTests
     [GeneratedRegex("name=\"resilience-token\" content=\"([^\"]*)\"")]
     private static partial Regex Token();
 
-    /// <summary>In memory, and away when it is told so.</summary>
+    /// <summary>In memory, and unreachable when it is switched so.</summary>
     private sealed class AwayStore(InMemoryIdempotencyStore inner) : ForwardingStore(inner), IResolvableIdempotencyStore
     {
         internal bool IsAway { get; set; }

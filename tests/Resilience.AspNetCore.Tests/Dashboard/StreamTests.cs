@@ -7,7 +7,7 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace Resilience.AspNetCore.Tests;
 
-/// <summary>Who looks, what he is told, and what it costs when nobody does.</summary>
+/// <summary>Viewers: what they receive, and what the page costs without one.</summary>
 public sealed class StreamTests
 {
     private static readonly CircuitBreakerOptions Touchy = new() { Name = "heart", ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) };
@@ -29,7 +29,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task A_change_of_a_circuit_is_told_before_the_interval_is_over()
+    public async Task A_change_of_a_circuit_is_sent_before_the_interval_is_over()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), services: s => s.AddSingleton<TimeProvider>(new NoTicks()));
         using Watch watch = await desk.WatchAsync();
@@ -80,7 +80,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task Rejections_are_told_with_their_sentence_as_one_entry_that_grows()
+    public async Task Rejections_are_shown_with_their_sentence_as_one_entry_that_grows()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)));
         using Watch watch = await desk.WatchAsync();
@@ -139,7 +139,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task All_viewers_are_told_one_reading()
+    public async Task All_viewers_receive_one_reading()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()));
         using Watch first = await desk.WatchAsync(), second = await desk.WatchAsync();
@@ -153,7 +153,7 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public async Task One_too_many_is_turned_away_until_somebody_leaves()
+    public async Task One_too_many_is_rejected_until_another_leaves()
     {
         await using Desk desk = await Desk.OpenAsync(options: o => o.MaxViewers = 1);
         using (Watch first = await desk.WatchAsync())
@@ -162,7 +162,7 @@ public sealed class StreamTests
             (await desk.StatusAsync("/resilience/events")).Should().Be(HttpStatusCode.ServiceUnavailable);
         }
 
-        // The server hears of it when it writes next; each rejected try is such a wait.
+        // The server notices it when it writes next; each rejected try is such a wait.
         using CancellationTokenSource patience = new(Desk.Patience);
         while (await desk.StatusAsync("/resilience/events") != HttpStatusCode.OK) patience.Token.ThrowIfCancellationRequested();
     }
@@ -174,21 +174,21 @@ public sealed class StreamTests
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))), o => o.KeepHistory = false);
         desk.Pipeline("orders");
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
-        (counter.Enabled, ears.Environment!.HasListeners).Should().Be((false, false), "nobody looks");
+        (counter.Enabled, ears.Environment!.HasListeners).Should().Be((false, false), "there is no viewer");
         await desk.SnapshotAsync();
         (counter.Enabled, ears.Environment.HasListeners).Should().Be((false, false), "a single reading listens to nothing");
 
         using (Watch watch = await desk.WatchAsync())
         {
             await watch.NextAsync();
-            (counter.Enabled, ears.Environment.HasListeners).Should().Be((true, true), "somebody looks");
+            (counter.Enabled, ears.Environment.HasListeners).Should().Be((true, true), "there is a viewer");
         }
 
         using CancellationTokenSource patience = new(Desk.Patience);
         while (counter.Enabled || ears.Environment.HasListeners)
         {
             patience.Token.ThrowIfCancellationRequested();
-            await desk.SnapshotAsync(); // a turn of the server, which finds out that he has left
+            await desk.SnapshotAsync(); // a turn of the server, which finds out that the viewer has left
         }
     }
 
@@ -201,7 +201,7 @@ public sealed class StreamTests
         await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 12 }, async (i, _) =>
         {
             using Watch watch = await desk.WatchAsync();
-            if (i % 3 > 0) (await watch.NextAsync())!.Value.Event.Should().Be("all", "whenever he comes");
+            if (i % 3 > 0) (await watch.NextAsync())!.Value.Event.Should().Be("all", "whenever the viewer comes");
         });
 
         using CancellationTokenSource patience = new(Desk.Patience);
@@ -320,7 +320,7 @@ public sealed class StreamTests
         await FluentActions.Awaiting(() => Desk.OpenAsync(options: o => o.TraceUrl = address)).Should().ThrowAsync<ResilienceOptionsException>().WithMessage("*TraceUrl*{traceId}*");
 
     [Fact]
-    public async Task Changes_of_circuits_are_remembered_also_when_nobody_looks()
+    public async Task Changes_of_circuits_are_remembered_without_a_viewer()
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), o => o.MaxRecent = 10);
         CircuitBreaker heart = desk.Pipeline("orders").Find<CircuitBreaker>()!;
@@ -366,9 +366,9 @@ public sealed class StreamTests
     }
 
     [Fact]
-    public void Who_is_too_slow_is_told_everything_anew()
+    public void A_viewer_that_is_too_slow_receives_everything_again()
     {
-        DashboardViewer viewer = new("somebody", mayAct: false);
+        DashboardViewer viewer = new("viewer", mayAct: false);
         DashboardMessage message = new("state", "{}"u8.ToArray());
 
         int told = 0;
@@ -418,7 +418,7 @@ public sealed class StreamTests
             : base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Keeps the environment of a policy, which knows whether anybody listens.</summary>
+    /// <summary>Keeps the environment of a policy, which knows whether anything listens.</summary>
     private sealed class Ears : SimplePolicy
     {
         internal PolicyEnvironment? Environment { get; private set; }

@@ -98,7 +98,7 @@ public sealed class ChaosConfigurationTests
     }
 
     [Fact]
-    public async Task Everything_can_be_said_in_configuration_and_problems_have_their_paths()
+    public async Task Everything_can_be_set_in_configuration_and_problems_have_their_paths()
     {
         IConfigurationRoot configuration = Configuration(
             ("P:Chaos:IsOn", "true"), ("P:Chaos:Rates:Latency", "0.5"), ("P:Chaos:Latency", "00:00:00.1"), ("P:Chaos:MaxLatency", "00:00:00.3"),

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Resilience.Tests.Configuration;
 
-/// <summary>The form of values and keys: what is taken, and what is said in full to who wrote something else.</summary>
+/// <summary>The form of values and keys: what is accepted, and the full message for anything else.</summary>
 public sealed class SettingsFormTests
 {
     private static IConfigurationSection Section(params (string Key, string? Value)[] values) => new ConfigurationBuilder()

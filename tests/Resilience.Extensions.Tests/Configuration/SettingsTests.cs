@@ -3,7 +3,7 @@ using Microsoft.Extensions.Configuration;
 
 namespace Resilience.Tests.Configuration;
 
-/// <summary>What configuration may say, and what is said to somebody who wrote it wrong.</summary>
+/// <summary>What configuration may contain, and the messages for what is wrong in it.</summary>
 public sealed class SettingsTests
 {
     private static IConfigurationSection Section(params (string Key, string? Value)[] values) => new ConfigurationBuilder()
@@ -69,7 +69,7 @@ public sealed class SettingsTests
     }
 
     [Fact]
-    public void All_that_is_wrong_with_the_form_is_said_at_once_with_the_paths()
+    public void All_mistakes_of_form_are_reported_at_once_with_the_paths()
     {
         SettingsReading<PipelineSettings> reading = SettingsReader.ReadPipeline(
             Section(("TotalTimeout", "30"), ("Rety:MaxRetries", "2"), ("Retry:MaxRetrys", "2"), ("CircuitBreaker:Probes", "many"), ("AttemptTimeout:X", "1")), "P");

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.DependencyInjection;
 
-/// <summary>Typed pipelines, whole sections of pipelines, and what is said to all of them.</summary>
+/// <summary>Typed pipelines, whole sections of pipelines, and what is configured for all of them.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class MorePipelineTests
 {
@@ -101,7 +101,7 @@ public sealed class MorePipelineTests
     }
 
     [Fact]
-    public async Task What_is_said_to_all_pipelines_reaches_those_of_clients_too()
+    public async Task What_is_configured_for_all_pipelines_reaches_those_of_clients_too()
     {
         FakeTimeProvider time = new();
         List<string> built = [];

@@ -8,7 +8,7 @@ using Resilience.Tests.Http;
 namespace Resilience.Tests.DependencyInjection;
 
 /// <summary>Both libraries in one file and one container, as in a code base that is moving from one to the other: what is registered is
-/// called without qualification, and nobody's registration is found in the place of the other's.</summary>
+/// called without qualification, and no registration is found in the place of another.</summary>
 public sealed class NamesTests
 {
     [Fact]

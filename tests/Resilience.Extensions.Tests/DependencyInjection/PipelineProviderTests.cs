@@ -55,7 +55,7 @@ public sealed class PipelineProviderTests
     }
 
     [Fact]
-    public void All_problems_of_all_pipelines_are_said_at_start_with_their_paths()
+    public void All_problems_of_all_pipelines_are_reported_at_start_with_their_paths()
     {
         IConfigurationRoot configuration = Configuration(
             ("R:a:Retry:MaxDelay", "00:00:00.1"), ("R:b:TotalTimeout", "00:00:10"), ("R:b:Retry:MaxRetries", "3"), ("R:b:AttemptTimeout", "00:00:10"), ("R:c:Retri", "x"));

@@ -20,17 +20,17 @@ public sealed class ResilienceEventsTests
     }
 
     [Fact]
-    public async Task A_subscriber_hears_everything_until_it_leaves()
+    public async Task A_subscriber_receives_everything_until_it_leaves()
     {
         List<ResilienceEvent> heard = [];
-        await FailAsync(2); // opens, rejected: nobody is there
+        await FailAsync(2); // opens, rejected: there is no subscriber
         using (Events.Subscribe(heard.Add)) await FailAsync(3);
         await FailAsync(4);
         heard.Should().HaveCount(3).And.AllBeOfType<CircuitRejected>();
     }
 
     [Fact]
-    public async Task Who_wants_transitions_only_causes_no_events_of_calls()
+    public async Task A_subscriber_to_transitions_only_causes_no_events_of_calls()
     {
         List<CircuitChanged> heard = [];
         using IDisposable subscription = Events.SubscribeToTransitions(heard.Add);

@@ -117,7 +117,7 @@ public sealed class HookTests
         },
         null);
 
-    /// <summary>Behind a gate whose record "taken over" was begun by somebody who is gone. Without the hook a call has no key, and none is asked for.</summary>
+    /// <summary>Behind a gate whose record "taken over" was begun by a dead process. Without the hook a call has no key, and none is asked for.</summary>
     private static Hook Keyed(string member, Action<IdempotencyPolicyOptions, Trace> set) => new(
         $"IdempotencyPolicyOptions.{member}",
         Script.Throws,
@@ -282,9 +282,9 @@ public sealed class HookTests
         return without.Effect != with.Effect;
     }
 
-    /// <summary>A place that forgets the hook, and a hook that nobody asks: the check sees both.</summary>
+    /// <summary>A place that ignores the hook, and a hook that is never called: the check sees both.</summary>
     [Fact]
-    public async Task A_place_that_lets_a_hook_fall_and_a_hook_that_nobody_asks_are_found()
+    public async Task A_place_that_ignores_a_hook_and_a_hook_that_is_never_called_are_found()
     {
         (await DiffersAsync((h, _, t) => CallAsync(Built(new ResiliencePipelineBuilder(), h, false, t).Build(), h, t), Hooks[0])).Should().BeFalse();
         Hook deaf = Rules("On(Verdict)", Script.Throws, (r, _) => r.On<FormatException>(Verdict.Ignored));

@@ -78,7 +78,7 @@ public sealed class BodyTests
             reading.IsCompleted.Should().BeFalse();
             parts[i].SetResult([1]);
             (await reading).Should().Be(1);
-            _time.Advance(TimeSpan.FromMinutes(1)); // nobody reads: nobody waits
+            _time.Advance(TimeSpan.FromMinutes(1)); // no read is under way: no time is measured
         }
 
         Task<int> last = body.ReadAsync(buffer).AsTask();

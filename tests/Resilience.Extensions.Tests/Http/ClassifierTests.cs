@@ -172,7 +172,7 @@ public sealed class ClassifierTests
     }
 
     [Fact]
-    public void A_wait_below_zero_that_code_has_put_there_counts_as_nothing_said()
+    public void A_wait_below_zero_that_code_has_set_counts_as_none()
     {
         using HttpResponseMessage response = new();
         response.Headers.RetryAfter = new(TimeSpan.FromSeconds(-1));

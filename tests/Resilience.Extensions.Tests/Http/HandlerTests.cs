@@ -170,7 +170,7 @@ public sealed class HandlerTests
             && r.Headers["X-Several"] == "a,b" && r.Headers["Authorization"] == "odd token" && !ReferenceEquals(r.Message, mine));
         network.Requests.Select(r => r.Message).Distinct().Should().HaveCount(3);
         mine.Headers.Contains("X-Inner").Should().BeFalse();
-        (await mine.Content.ReadAsStringAsync()).Should().Be("body", "the caller's content is still his");
+        (await mine.Content.ReadAsStringAsync()).Should().Be("body", "the caller's content is not disposed of");
         HttpAttempts.Of(response).Select(a => a.Status).Should().Equal(HttpStatusCode.BadGateway, HttpStatusCode.BadGateway, HttpStatusCode.OK);
     }
 
@@ -286,14 +286,14 @@ public sealed class HandlerTests
         response.StatusCode.Should().Be(HttpStatusCode.ServiceUnavailable);
         (await response.Content.ReadAsStringAsync()).Should().Be("in ten minutes");
         network.Count.Should().Be(1);
-        RetryStopped denied = _events.OfType<RetryStopped>().Single();
-        denied.Cause.Should().Be(RetryStopReason.RetryAfter);
-        denied.Explanation.Should().Contain("a wait of 600 s was asked for, and MaxRetryAfter allows 60 s");
+        RetryStopped stopped = _events.OfType<RetryStopped>().Single();
+        stopped.Cause.Should().Be(RetryStopReason.RetryAfter);
+        stopped.Explanation.Should().Contain("a wait of 600 s was asked for, and MaxRetryAfter allows 60 s");
     }
 
     /// <summary>40 clients that were told "1" came back within 6 ms.</summary>
     [Fact]
-    public async Task Clients_that_were_told_the_same_retry_after_come_back_apart_and_never_early()
+    public async Task Clients_with_the_same_retry_after_come_back_apart_and_never_early()
     {
         ScriptedHandler network = new((_, _) =>
         {
@@ -518,7 +518,7 @@ public sealed class HandlerTests
         network.Count.Should().Be(1);
     }
 
-    /// <summary>Tells when somebody begins to wait for so long.</summary>
+    /// <summary>Reports when a wait of this length begins.</summary>
     private sealed class WaitingTime(TimeSpan wait) : FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
     {
         private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);

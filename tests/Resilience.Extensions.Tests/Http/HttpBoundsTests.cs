@@ -207,14 +207,14 @@ public sealed class HttpBoundsTests
     [InlineData(false, "dispose")]
     [InlineData(true, "dispose")]
     [InlineData(true, "break")]
-    public async Task A_stream_keeps_the_place_to_its_end_only_if_told_to(bool holds, string end)
+    public async Task A_stream_keeps_the_place_to_its_end_only_if_configured(bool holds, string end)
     {
         Body body = new();
         HttpResilience resilience = Limited(1, o => o.HoldPlaceForStreams = holds);
         ConcurrencyLimit limit = resilience.For(HttpKit.Address).ConcurrencyLimit!;
         HttpResponseMessage response = await HttpKit.Client(resilience, new ScriptedHandler((_, _) => body.Response()))
             .GetAsync(HttpKit.Address, HttpCompletionOption.ResponseHeadersRead);
-        limit.Running.Should().Be(1, "nobody knows yet how it will be read");
+        limit.Running.Should().Be(1, "it is not known yet how it will be read");
         if (end != "dispose")
         {
             Stream stream = await response.Content.ReadAsStreamAsync();
@@ -478,7 +478,7 @@ public sealed class HttpBoundsTests
     // ---- a host that stops
 
     [Fact]
-    public async Task Whoever_tries_while_a_host_stops_is_told_no()
+    public async Task A_call_while_a_host_stops_is_rejected()
     {
         ServiceProvider services = Container(new ScriptedHandler(HttpStatusCode.OK), _ => { }, more: s => s.AddResilience()
             .AddPipeline("made", p => p.AddRetry()).AddPipeline("not made", p => p.AddRetry()).AddPipeline<string>("typed", p => p.AddRetry()));

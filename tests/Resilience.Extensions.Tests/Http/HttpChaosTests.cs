@@ -108,7 +108,7 @@ public sealed class HttpChaosTests
     }
 
     [Fact]
-    public void Chaos_is_said_once_to_one_client()
+    public void Chaos_is_configured_once_for_one_client()
     {
         IHttpClientBuilder client = new ServiceCollection().AddHttpClient("shop").AddHttpChaos(_ => { });
         client.Invoking(c => c.AddHttpChaos(_ => { })).Should().Throw<InvalidOperationException>();

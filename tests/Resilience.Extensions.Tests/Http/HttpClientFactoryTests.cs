@@ -50,7 +50,7 @@ public sealed class HttpClientFactoryTests
     }
 
     [Fact]
-    public async Task Said_twice_to_one_client_it_fails_at_start_and_at_creation_and_never_multiplies_attempts()
+    public async Task Configured_twice_for_one_client_it_fails_at_start_and_at_creation_and_never_multiplies_attempts()
     {
         ScriptedHandler network = new(HttpStatusCode.BadGateway);
         await using ServiceProvider services = Container(s => s.AddHttpClient("shop")
@@ -174,7 +174,7 @@ public sealed class HttpClientFactoryTests
     }
 
     [Fact]
-    public async Task A_client_timeout_that_is_shorter_than_the_pipeline_is_found_and_said_and_the_default_gives_way()
+    public async Task A_client_timeout_that_is_shorter_than_the_pipeline_is_found_and_reported_and_the_default_gives_way()
     {
         await using ServiceProvider services = Container(s =>
         {
@@ -194,7 +194,7 @@ public sealed class HttpClientFactoryTests
     }
 
     [Fact]
-    public async Task The_key_stands_outside_the_attempts_in_whatever_order_the_two_were_said()
+    public async Task The_key_stands_outside_the_attempts_whatever_the_order_of_registration()
     {
         foreach (bool keyFirst in new[] { true, false })
         {

@@ -311,7 +311,7 @@ public sealed class IdempotencyKeyTests
     }
 
     [Fact]
-    public async Task Two_keys_of_one_call_are_told_once()
+    public async Task Two_keys_of_one_call_are_reported_once()
     {
         static HttpRequestMessage New() => HttpKit.Request(HttpMethod.Post);
         HttpRequestMessage one = New();

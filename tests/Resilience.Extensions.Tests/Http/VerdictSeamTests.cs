@@ -4,7 +4,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http;
 
-/// <summary>Verdicts where HTTP meets the user's rules, the server's wishes and the caller's token.</summary>
+/// <summary>Verdicts where HTTP meets the user's rules, the server's requested waits and the caller's token.</summary>
 public sealed class VerdictSeamTests
 {
     private static async Task<int> AttemptsOf(Action<IServiceCollection, IHttpClientBuilder> register, HttpStatusCode status)
@@ -88,7 +88,7 @@ public sealed class VerdictSeamTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_caller_who_leaves_finds_his_token_over_HTTP(bool isForeign)
+    public async Task A_caller_that_leaves_gets_its_token_back_over_HTTP(bool isForeign)
     {
         using CancellationTokenSource caller = new();
         ScriptedHandler network = new(async (_, _, token) =>

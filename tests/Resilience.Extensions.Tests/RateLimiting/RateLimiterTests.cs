@@ -83,7 +83,7 @@ public sealed class RateLimiterTests
                 return Answer(token);
             },
             stop.Token).AsTask();
-        await stop.CancelAsync(); // this limiter lets in whoever waited, cancelled or not
+        await stop.CancelAsync(); // this limiter lets in a call that waited, cancelled or not
         turn.SetResult();
         Outcome<int> outcome = await waiting.WaitAsync(TimeSpan.FromSeconds(30));
         outcome.Verdict.Should().Be(Verdict.Ignored);
@@ -92,7 +92,7 @@ public sealed class RateLimiterTests
     }
 
     [Fact]
-    public async Task Who_may_not_queue_is_rejected_at_once()
+    public async Task A_call_that_may_not_queue_is_rejected_at_once()
     {
         using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 10 });
         using RateLimitLease taken = limiter.AttemptAcquire();

@@ -153,6 +153,6 @@ public sealed class EventLogTests
         Line line = Written(Make(typeof(UsersOwn)));
         line.Id.Should().Be(EventLog.OfOthers, "what is not known is written all the same");
         line.Text.Should().Be("x/x: UsersOwn { PipelineName = x, PolicyName = x, Operation =  }");
-        line.Scope.Should().NotContainKey("TraceId", "nobody traces");
+        line.Scope.Should().NotContainKey("TraceId", "there is no trace");
     }
 }

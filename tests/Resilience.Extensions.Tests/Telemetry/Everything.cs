@@ -191,8 +191,8 @@ internal sealed class Everything
         }).AsTask();
         _time.Advance(TimeSpan.FromSeconds(1));
         await call;
-        ResiliencePipeline denied = New("no hedges").AddHedging(o => o.Delay = Timeout.InfiniteTimeSpan).Build();
-        await denied.TryExecuteAsync(new CallOptions("charge"), static (ResilienceContext context, int _) =>
+        ResiliencePipeline stopped = New("no hedges").AddHedging(o => o.Delay = Timeout.InfiniteTimeSpan).Build();
+        await stopped.TryExecuteAsync(new CallOptions("charge"), static (ResilienceContext context, int _) =>
         {
             context.ForbidRetry("it may have been done");
             return ValueTask.FromException<int>(new IOException());

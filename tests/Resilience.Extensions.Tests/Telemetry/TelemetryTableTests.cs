@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Resilience.Tests.Telemetry;
 
-/// <summary>docs/telemetry.md says what the code does: nothing more, nothing less. Listeners hear the whole process, so these tests run alone.</summary>
+/// <summary>docs/telemetry.md says what the code does: nothing more, nothing less. Listeners see the whole process, so these tests run alone.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class TelemetryTableTests
 {

@@ -33,7 +33,7 @@ internal static class HistoryChecker
 
     private static void CheckOne(string key, Entry[] entries, string? stored, long leaseMs, List<string> violations)
     {
-        // One outcome for ever: whoever was told a result was told the same one, and it is the one that is stored.
+        // One outcome for ever: all callers that received a result received the same one, and it is the one that is stored.
         string[] told = [.. entries.Where(e => e.Step == Step.Told).Select(e => e.Text).Distinct()];
         if (told.Length > 1) violations.Add($"{key}: callers were told different results: {string.Join(", ", told)}");
         if (told.Length == 1 && stored != told[0]) violations.Add($"{key}: callers were told {told[0]}, but the store holds {stored ?? "nothing"}");

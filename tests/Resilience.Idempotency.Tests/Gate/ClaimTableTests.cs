@@ -9,14 +9,14 @@ public sealed class ClaimTableTests
     private static readonly Fingerprint Other = Fingerprint.Of("other");
 
     [Fact]
-    public async Task Who_follows_hears_that_it_is_owned_and_the_first_end()
+    public async Task A_follower_learns_that_it_is_owned_and_receives_the_first_outcome()
     {
         using IdempotencyGate gate = new();
         ClaimTable table = new();
         IdempotencyId id = Kit.NewId();
         IdempotencyClaim first = new(gate, id, default), second = new(gate, id, default), other = new(gate, id, Other);
         table.TryEnter(first, out ClaimFollowers? followers, out _).Should().BeTrue();
-        followers.Should().BeNull("nobody follows yet, so there is no such object");
+        followers.Should().BeNull("there is no follower yet, so there is no such object");
 
         table.TryEnter(second, out followers, out bool isOwned).Should().BeFalse();
         isOwned.Should().BeFalse();
@@ -38,7 +38,7 @@ public sealed class ClaimTableTests
     }
 
     [Fact]
-    public void A_claim_that_asked_for_something_else_is_renewed_but_nobody_follows_it()
+    public void A_claim_that_asked_for_something_else_is_renewed_without_followers()
     {
         using IdempotencyGate gate = new();
         ClaimTable table = new();
@@ -106,7 +106,7 @@ public sealed class ClaimTableTests
         }
     }
 
-    /// <summary>A part that nobody looks after begins to be watched with its next claim, whichever claims of whichever parts come and go between two
+    /// <summary>A part that is not watched begins to be watched with its next claim, whichever claims of whichever parts come and go between two
     /// ticks.</summary>
     [Fact]
     public async Task Every_lease_is_renewed_whatever_comes_and_goes_between_two_ticks()

@@ -70,7 +70,7 @@ public sealed class DuplicatesTests
             o.MaxWait = TimeSpan.FromMinutes(2);
         });
         IdempotencyId id = Kit.NewId();
-        (await kit.NewGate().EnterAsync(id, default)).Claim!.Hold(); // nobody renews it any more
+        (await kit.NewGate().EnterAsync(id, default)).Claim!.Hold(); // it is not renewed any more
 
         IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), TimeSpan.FromSeconds(1));
 
@@ -114,7 +114,7 @@ public sealed class DuplicatesTests
     }
 
     [Fact]
-    public async Task Who_leaves_while_waiting_leaves_nothing_behind()
+    public async Task A_caller_that_leaves_while_waiting_leaves_nothing_behind()
     {
         using Kit kit = new(Waiting);
         IdempotencyId id = Kit.NewId();
@@ -131,7 +131,7 @@ public sealed class DuplicatesTests
     }
 
     [Fact]
-    public async Task Who_leaves_while_the_store_is_being_asked_gives_back_what_arrives_too_late()
+    public async Task A_caller_that_leaves_while_the_store_is_being_asked_gives_back_what_arrives_too_late()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -176,7 +176,7 @@ public sealed class DuplicatesTests
     }
 
     [Fact]
-    public async Task A_duplicate_that_arrives_while_the_store_is_being_asked_is_not_told_busy_about_a_operation_that_is_done()
+    public async Task A_duplicate_that_arrives_while_the_store_is_being_asked_is_not_told_busy_about_an_operation_that_is_done()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));

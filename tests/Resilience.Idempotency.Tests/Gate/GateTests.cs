@@ -25,7 +25,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task While_the_first_is_at_it_the_second_is_told_to_come_back()
+    public async Task While_the_first_is_executed_the_second_is_told_to_retry()
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
@@ -111,7 +111,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task An_unknown_outcome_is_told_and_never_begun_again()
+    public async Task An_unknown_outcome_is_reported_and_never_begun_again()
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
@@ -124,7 +124,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task A_operation_that_kills_its_process_is_begun_only_so_often()
+    public async Task An_operation_that_kills_its_process_is_begun_only_so_often()
     {
         using Kit kit = new(o => o.MaxAttempts = 3);
         IdempotencyId id = Kit.NewId();
@@ -205,7 +205,7 @@ public sealed class GateTests
     }
 
     [Fact]
-    public async Task Answers_are_told_to_listeners_with_a_hash_only()
+    public async Task Results_are_reported_to_listeners_with_a_hash_only()
     {
         using Kit kit = new();
         IdempotencyKey key = new("tenant-7", "order-42");

@@ -40,7 +40,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task A_sweep_that_fails_is_nobodys_failure_and_the_next_interval_tries_again()
+    public async Task A_sweep_that_fails_fails_no_call_and_the_next_interval_tries_again()
     {
         (Kit kit, UnrulyStore store) = New();
         store.Before = operation => operation == "purge" ? UnrulyStore.Broken : Task.CompletedTask;
@@ -53,7 +53,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task With_an_interval_of_zero_nobody_sweeps()
+    public async Task With_an_interval_of_zero_nothing_is_swept()
     {
         (Kit kit, UnrulyStore store) = New(o => o.PurgeInterval = TimeSpan.Zero);
         kit.Time.Advance(TimeSpan.FromDays(1));
@@ -66,9 +66,9 @@ public sealed class HousekeepingTests
     {
         (Kit kit, UnrulyStore store) = New();
         IdempotencyId id = Kit.NewId();
-        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "nobody knows of any outcome");
+        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "no outcome is known");
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
-        (await kit.Gate.ReadOutcomeAsync(id, default)).RetryAfter.Should().Be(TimeSpan.FromSeconds(1), "the owner is alive, as far as anybody knows");
+        (await kit.Gate.ReadOutcomeAsync(id, default)).RetryAfter.Should().Be(TimeSpan.FromSeconds(1), "the owner is alive, as far as is known");
         await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
         (await kit.Gate.ReadOutcomeAsync(id, default)).Content.ToArray().Should().Equal(Receipt);
         (await kit.Gate.ReadOutcomeAsync(id, Fingerprint.Of("other"))).Status.Should().Be(IdempotencyStatus.KeyReused);
@@ -94,7 +94,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task A_claim_without_protection_is_given_back_to_nobody()
+    public async Task A_claim_without_protection_is_never_given_back_to_a_store()
     {
         (Kit kit, UnrulyStore store) = New(o => o.WhenStoreFails = WhenStoreFails.RunUnprotected);
         store.Before = _ => UnrulyStore.Broken;
@@ -105,7 +105,7 @@ public sealed class HousekeepingTests
     }
 
     [Fact]
-    public async Task A_loss_is_told_once_also_to_who_asks_late_and_a_callback_that_throws_stops_nobody()
+    public async Task A_loss_is_reported_once_also_to_a_late_callback_and_one_that_throws_stops_no_other()
     {
         using Kit kit = new();
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(Kit.NewId(), default)).Claim!;

@@ -36,7 +36,7 @@ public sealed class LeaseTests
     }
 
     [Fact]
-    public async Task When_somebody_took_over_the_call_is_told_and_its_outcome_does_not_count()
+    public async Task When_another_caller_took_over_the_call_is_notified_and_its_outcome_does_not_count()
     {
         using Kit kit = new();
         IdempotencyId id = Kit.NewId();
@@ -67,7 +67,7 @@ public sealed class LeaseTests
     }
 
     [Fact]
-    public async Task When_the_store_is_down_for_longer_than_the_lease_the_call_is_told_before_the_lease_ends()
+    public async Task When_the_store_is_down_for_longer_than_the_lease_the_call_is_notified_before_the_lease_ends()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -182,7 +182,7 @@ public sealed class LeaseTests
         IdempotencyClaim later = await ClaimAsync(kit.Gate, Kit.NewId());
         await kit.PassAsync(Kit.Lease * 2, 60);
 
-        later.IsLost.Should().BeFalse("the timer runs again for whoever comes later");
+        later.IsLost.Should().BeFalse("the timer runs again for a claim that comes later");
         store!.Asked.Should().Contain("renew");
     }
 }

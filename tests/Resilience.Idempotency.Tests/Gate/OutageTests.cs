@@ -81,7 +81,7 @@ public sealed class OutageTests
     }
 
     [Fact]
-    public async Task An_outcome_that_cannot_be_recorded_keeps_its_claim_and_is_told_to_those_who_wait_here()
+    public async Task An_outcome_that_cannot_be_recorded_keeps_its_claim_and_is_given_to_those_that_wait_here()
     {
         (Kit kit, UnrulyStore store) = New(o => o.WhenInFlight = WhenInFlight.Wait);
         IdempotencyId id = Kit.NewId();

@@ -70,7 +70,7 @@ public sealed class ReplayCacheTests
 
     /// <summary>The time counts from before the store was asked, however long it took to answer.</summary>
     [Fact]
-    public async Task What_the_store_said_is_counted_from_the_moment_before_it_was_asked()
+    public async Task What_the_store_returned_is_counted_from_the_moment_before_it_was_asked()
     {
         (Kit kit, UnrulyStore store) = New(o => o.AcquireTimeout = TimeSpan.FromMinutes(1));
         IdempotencyId id = await CompletedAsync(kit.NewGate(store: kit.Memory), TimeSpan.FromSeconds(40));
@@ -97,7 +97,7 @@ public sealed class ReplayCacheTests
     }
 
     [Fact]
-    public async Task What_is_in_doubt_is_asked_for_each_time_so_that_a_decision_on_another_node_is_heard_at_once()
+    public async Task What_is_in_doubt_is_read_each_time_so_that_a_decision_on_another_node_is_seen_at_once()
     {
         (Kit kit, UnrulyStore _) = New();
         using IdempotencyGate elsewhere = kit.NewGate(store: kit.Memory);
@@ -208,7 +208,7 @@ public sealed class ReplayCacheTests
         await Kit.UntilAsync(() => kit.Gate.CachedReplays == 0);
     }
 
-    /// <summary>Readers, completions and those who forget at once: nobody is ever answered with what was asked for before it was forgotten.</summary>
+    /// <summary>Concurrent reads, completions and removals: no caller ever receives what was read before the removal.</summary>
     [Fact]
     public async Task Threads_never_find_what_was_forgotten_after_it_was_asked_for()
     {

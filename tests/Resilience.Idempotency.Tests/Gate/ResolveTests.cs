@@ -7,7 +7,7 @@ public sealed class ResolveTests
 {
     private static readonly byte[] Receipt = "receipt"u8.ToArray();
 
-    /// <summary>A claim whose owner was stopped behind the point of no return, with as many attempts as allowed: nobody knows.</summary>
+    /// <summary>A claim whose owner was stopped behind the point of no return, with as many attempts as allowed: the outcome is unknown.</summary>
     private static async Task<(IdempotencyId Id, IdempotencyClaim Late)> BeInDoubtAsync(Kit kit)
     {
         IdempotencyId id = Kit.NewId();
@@ -22,7 +22,7 @@ public sealed class ResolveTests
     private static Kit NewKit(Func<IIdempotencyStore, IIdempotencyStore>? wrap = null) => new(o => o.MaxAttempts = 1, wrap);
 
     [Fact]
-    public async Task What_was_done_is_told_to_duplicates_and_the_late_owner_hears_that_it_lost()
+    public async Task What_was_done_is_given_to_duplicates_and_the_late_owner_learns_that_it_lost()
     {
         using Kit kit = NewKit();
         (IdempotencyId id, IdempotencyClaim late) = await BeInDoubtAsync(kit);
@@ -51,7 +51,7 @@ public sealed class ResolveTests
     }
 
     [Fact]
-    public async Task Done_without_a_result_and_still_unknown_are_told_as_such()
+    public async Task Done_without_a_result_and_still_unknown_are_reported_as_such()
     {
         using Kit kit = NewKit();
         (IdempotencyId done, _) = await BeInDoubtAsync(kit);

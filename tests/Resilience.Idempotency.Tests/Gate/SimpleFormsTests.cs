@@ -18,7 +18,7 @@ public sealed class SimpleFormsTests : IDisposable
         (await _kit.Gate.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
         (await other.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
 
-        // Both create: the one that lost its lease hears what the other one recorded, which may be an equal value.
+        // Both create: the one that lost its lease receives what the other one recorded, which may be an equal value.
         IdempotentValue<int> late = await _kit.Gate.GetOrAddWithOriginAsync(Message("p"), async (_, _) =>
         {
             _kit.Gate.Dispose(); // renews no more
@@ -87,7 +87,7 @@ public sealed class SimpleFormsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_message_of_which_nobody_knows_whether_it_was_processed_is_for_a_person()
+    public async Task A_message_whose_outcome_is_unknown_is_left_to_a_person()
     {
         await FluentActions.Awaiting(() => _kit.Gate.ProcessOnceAsync(Message("1"), (claim, _) =>
         {

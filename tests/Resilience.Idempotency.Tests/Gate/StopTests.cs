@@ -46,7 +46,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task Who_comes_while_a_gate_stops_hears_what_is_known_and_begins_nothing()
+    public async Task A_caller_while_a_gate_stops_receives_what_is_known_and_begins_nothing()
     {
         using Kit kit = new();
         IdempotencyId done = Kit.NewId(), running = Kit.NewId(), fresh = Kit.NewId(), elsewhere = Kit.NewId();
@@ -98,7 +98,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_does_not_end_in_time_is_told_to_stop_and_keeps_its_lease_until_it_ends()
+    public async Task What_does_not_end_in_time_is_cancelled_and_keeps_its_lease_until_it_ends()
     {
         using Kit kit = new();
         IdempotencyId obedient = Kit.NewId(), deaf = Kit.NewId();
@@ -139,7 +139,7 @@ public sealed class StopTests
     }
 
     [Fact]
-    public async Task What_is_still_to_be_told_to_the_store_is_told_before_the_stop_ends()
+    public async Task What_is_still_to_be_written_to_the_store_is_written_before_the_stop_ends()
     {
         FakeTimeProvider time = new();
         int failures = 3;

@@ -64,7 +64,7 @@ public sealed class StoreBoundsTests
     }
 
     [Fact]
-    public async Task Who_is_rejected_by_the_breaker_before_the_store_hears_at_once()
+    public async Task A_caller_that_the_breaker_before_the_store_rejects_learns_so_at_once()
     {
         (Kit kit, UnrulyStore store, CircuitBreaker breaker) = Guarded();
         breaker.Isolate();
@@ -92,7 +92,7 @@ public sealed class StoreBoundsTests
     }
 
     [Fact]
-    public async Task An_outcome_that_could_not_be_written_in_time_is_written_later_if_nobody_took_over()
+    public async Task An_outcome_that_could_not_be_written_in_time_is_written_later_if_no_other_caller_took_over()
     {
         UnrulyStore? store = null;
         Kit kit = new(null, inner => store = new(inner));
@@ -159,7 +159,7 @@ public sealed class StoreBoundsTests
         kit.Time.Advance(TimeSpan.FromMilliseconds(1));
 
         IdempotencyResult third = await kit.Gate.EnterAsync(id, default);
-        third.Claim!.Attempt.Should().Be(3, "the first may have done it, and whoever comes next must know that");
+        third.Claim!.Attempt.Should().Be(3, "the first may have done it, and the next attempt must know that");
     }
 
     public static TheoryData<string, string, string> AnythingAtAnyMoment()
@@ -213,7 +213,7 @@ public sealed class StoreBoundsTests
             }
         }
 
-        kit.Gate.Flights.Should().Be(0, "nobody is at it here any more");
+        kit.Gate.Flights.Should().Be(0, "this process no longer executes it");
         store!.Before = store.After = null;
         kit.Time.Advance(2 * Kit.Lease);
         IdempotencyResult again = default;

@@ -36,7 +36,7 @@ public sealed class StoreFailureEventTests
     [Theory]
     [InlineData("it says why", "permission denied for schema keys")]
     [InlineData("it hangs", "did not answer to acquire within 20 ms")]
-    public async Task While_the_circuit_before_the_store_is_open_callers_hear_of_its_last_failure(string how, string cause)
+    public async Task While_the_circuit_before_the_store_is_open_callers_see_its_last_failure(string how, string cause)
     {
         UnrulyStore store = new(new InMemoryIdempotencyStore())
         {

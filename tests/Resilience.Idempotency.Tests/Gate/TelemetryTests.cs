@@ -79,7 +79,7 @@ public sealed class TelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task Every_ending_is_counted_by_its_name_and_a_takeover_is_one()
+    public async Task Every_outcome_is_counted_by_its_name_and_a_takeover_is_one()
     {
         IdempotencyId id = Kit.NewId();
         await (await EnterAsync(Kit.NewId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
@@ -114,7 +114,7 @@ public sealed class TelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task Who_waits_is_counted_in_and_out()
+    public async Task Waiting_calls_are_counted_in_and_out()
     {
         IdempotencyId id = Kit.NewId();
         IdempotencyGate gate = _kit.NewGate(o => (o.Name, o.WhenInFlight) = (_name, WhenInFlight.Wait));
@@ -152,7 +152,7 @@ public sealed class TelemetryTests : IDisposable
         int asked = 0;
         _store.Before = _ => Interlocked.Increment(ref asked) == 1 ? slow.Task : Task.CompletedTask; // what comes later gives the claim back
         (await EnterAsync(Kit.NewId(), default)).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
-        Of("store.duration").Should().BeEmpty("nobody knows yet how long it takes");
+        Of("store.duration").Should().BeEmpty("it is not known yet how long it takes");
         slow.SetException(new OperationCanceledException());
         await Kit.UntilAsync(() => Of("store.duration").Length > 0);
 
@@ -160,7 +160,7 @@ public sealed class TelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task The_current_activity_hears_of_the_answer()
+    public async Task The_current_activity_records_the_result()
     {
         using Activity activity = new Activity("charge").Start();
         IdempotencyId id = Kit.NewId();

@@ -205,7 +205,7 @@ public sealed class PolicyTests : IDisposable
 
         IdempotencyKey other = new("shop", "order-2");
         for (int i = 0; i < 2; i++) await RunAsync(pipeline, _ => new ValueTask<Receipt>(new Receipt($"{++_executions}", 0)), key: other);
-        _executions.Should().Be(3, "a receipt over nothing was said not to count");
+        _executions.Should().Be(3, "a receipt over nothing is configured not to count");
     }
 
     [Fact]
@@ -226,7 +226,7 @@ public sealed class PolicyTests : IDisposable
         Outcome<Receipt> late = await RunAsync(pipeline, async context =>
         {
             context.TryGet(IdempotencyClaim.Property, out IdempotencyClaim? mine);
-            await _kit.Memory.ReleaseAsync(mine!.Id, mine.Fence); // as if the lease had lapsed and somebody else had taken over and been faster
+            await _kit.Memory.ReleaseAsync(mine!.Id, mine.Fence); // as if the lease had lapsed and another caller had taken over and been faster
             IdempotencyClaim other = (await _kit.NewGate().EnterAsync(mine.Id, mine.Fingerprint)).Claim!;
             await other.CompleteAsync(IdempotencyPayloadKind.Value, "{\"Number\":\"THEIRS\",\"Amount\":1}"u8.ToArray());
             return new Receipt("MINE", 1);
@@ -238,7 +238,7 @@ public sealed class PolicyTests : IDisposable
     }
 
     [Fact]
-    public async Task The_delegate_is_told_when_the_lease_is_lost()
+    public async Task The_delegate_is_cancelled_when_the_lease_is_lost()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -259,7 +259,7 @@ public sealed class PolicyTests : IDisposable
     }
 
     [Fact]
-    public async Task A_caller_who_leaves_holds_the_key_or_does_not_stop_the_call_as_was_said()
+    public async Task A_caller_that_leaves_holds_the_key_or_does_not_stop_the_call_as_configured()
     {
         using CancellationTokenSource leaving = new();
         Outcome<Receipt> left = await RunAsync(NewPipeline(), async context =>

@@ -21,7 +21,7 @@ public sealed class PostgresLawTests(PostgresServer server) : StoreLaws, IClassF
     }
 }
 
-/// <summary>The same laws where the server's default is the strictest level: who loses a race is told so, not thrown at.</summary>
+/// <summary>The same laws where the server's default is the strictest level: the loser of a race gets a result, not an exception.</summary>
 public sealed class PostgresSerializableLawTests(PostgresServer server) : StoreLaws, IClassFixture<PostgresServer>, IAsyncLifetime
 {
     private readonly NpgsqlDataSource _one = Connect(server), _other = Connect(server);

@@ -34,14 +34,14 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     private async Task<long> OperationsAsync(IdempotencyId id) => (long)(await server.AskAsync($"SELECT count(*) FROM operations WHERE id = '\\x{id.ToHex()}'"))!;
 
     [Fact]
-    public async Task Committed_both_are_there_and_who_asks_meanwhile_hears_that_it_is_in_flight()
+    public async Task Committed_both_are_there_and_a_caller_meanwhile_learns_that_it_is_in_flight()
     {
         IdempotencyId id = NewId();
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync();
         await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync();
         AcquireResult claim = await Store.TryAcquireAsync(transaction, Ask(id));
         (claim.Status, claim.Attempt).Should().Be((AcquireStatus.Acquired, 1));
-        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "nobody waits for a transaction");
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "no call waits for a transaction");
         (await Store.PeekAsync(id)).Should().Be(default(PeekResult), "nothing is known before the commit");
         await DoAsync(transaction, id);
         (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
@@ -127,7 +127,7 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
     }
 
     [Fact]
-    public async Task At_a_stricter_level_who_meets_an_open_transaction_is_told_so_and_keeps_its_own()
+    public async Task At_a_stricter_level_a_caller_that_meets_an_open_transaction_gets_an_error_and_keeps_its_own()
     {
         IdempotencyId id = NewId();
         await using NpgsqlConnection first = await _source.OpenConnectionAsync(), second = await _source.OpenConnectionAsync();
@@ -150,7 +150,7 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         (await Store.CompleteAsync(transaction, id, claim.Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, Long)).Should().BeTrue();
         while ((await Store.PeekAsync(id)).State != IdempotencyState.Lapsed) await Task.Delay(1);
 
-        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "the row is locked, and nobody waits for it");
+        (await Store.TryAcquireAsync(Ask(id))).Status.Should().Be(AcquireStatus.InFlight, "the row is locked, and no call waits for it");
 
         await transaction.CommitAsync();
         (await Store.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(7);

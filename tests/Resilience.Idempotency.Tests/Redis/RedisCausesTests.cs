@@ -4,13 +4,13 @@ using StackExchange.Redis;
 
 namespace Resilience.StoreTests.Redis;
 
-/// <summary>Why Redis cannot be asked is said: rejected, unknown name, wrong password, a right that is missing. And which rights it needs.</summary>
+/// <summary>The error says why Redis cannot be reached: rejected, unknown name, wrong password, a right that is missing. And which rights it needs.</summary>
 [Tests.Support.Requires(Tests.Support.Tool.Redis)]
 public sealed class RedisCausesTests : IAsyncLifetime
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
-    /// <summary>On a busy machine the client may give up an attempt to connect before it hears that it is rejected.</summary>
+    /// <summary>On a busy machine the client may give up an attempt to connect before it learns that it is rejected.</summary>
     private const string GivenUp = "no connection could be made in time";
 
     private readonly RedisServer _strict = new("--requirepass", "secret");
@@ -42,7 +42,7 @@ public sealed class RedisCausesTests : IAsyncLifetime
             "rejected" => "127.0.0.1:1",
             "wrong password" => $"127.0.0.1:{_strict.Port},password=wrong",
             "no password" => $"127.0.0.1:{_strict.Port}",
-            _ => $"127.0.0.1:{_strict.Port},user=nobody,password=secret",
+            _ => $"127.0.0.1:{_strict.Port},user=unknown,password=secret",
         });
         await using ServiceProvider provider = services.BuildServiceProvider();
         IdempotencyGate gate = provider.GetRequiredService<IdempotencyGate>();
@@ -50,7 +50,7 @@ public sealed class RedisCausesTests : IAsyncLifetime
         IdempotencyResult entry = await gate.EnterAsync(Ask().Id, default);
         entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error.Should().BeOfType<IdempotencyStoreException>().Which.Fault.Should().Be(fault);
-        entry.Error.Message.Should().ContainAny(cause, GivenUp).And.Contain("127.0.0.1:", "it is said where").And.NotContain("did not answer");
+        entry.Error.Message.Should().ContainAny(cause, GivenUp).And.Contain("127.0.0.1:", "it names the server").And.NotContain("did not answer");
     }
 
     /// <summary>The documented rights, and each of them missing: found by the check that claims a record and gives it back.</summary>

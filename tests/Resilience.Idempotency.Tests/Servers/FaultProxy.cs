@@ -116,7 +116,7 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     private void Strike() => Volatile.Read(ref _struck).TrySetResult();
 
-    /// <summary>Holds on while the hole is open; whoever changes the fault wakes us.</summary>
+    /// <summary>Holds on while the hole is open; the thread that changes the fault wakes this one.</summary>
     private async Task WaitOutAsync()
     {
         while (true)

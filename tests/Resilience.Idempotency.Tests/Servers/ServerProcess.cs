@@ -37,7 +37,7 @@ internal sealed class ServerProcess : IDisposable
         }
     }
 
-    /// <summary>SIGKILL: nothing is written back, nobody says goodbye. Children that notice end by themselves.</summary>
+    /// <summary>SIGKILL: nothing is written back, no connection is closed in order. Children that notice end by themselves.</summary>
     internal void KillHard()
     {
         if (!_process.HasExited) _process.Kill(entireProcessTree: true);

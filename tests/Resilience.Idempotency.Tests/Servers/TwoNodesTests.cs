@@ -44,7 +44,7 @@ public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : 
 
     [Theory]
     [MemberData(nameof(Stores))]
-    public async Task Who_is_rejected_while_the_owner_is_alive_is_told_to_come_back_soon_and_not_when_its_lease_ends(string kind)
+    public async Task A_caller_rejected_while_the_owner_is_alive_is_told_to_retry_soon_and_not_when_its_lease_ends(string kind)
     {
         IdempotencyOptions reject = new() { WhenInFlight = WhenInFlight.Reject };
         using IdempotencyGate first = new(await OpenAsync(kind)), second = new(await OpenAsync(kind), reject);

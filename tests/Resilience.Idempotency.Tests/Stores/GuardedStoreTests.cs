@@ -62,7 +62,7 @@ public sealed class GuardedStoreTests
         GuardedIdempotencyStore.Classifier.Classify(new IdempotencyStoreException(fault, "planned"), false).Should().Be(verdict);
 
     [Fact]
-    public async Task Who_has_left_changes_nothing_in_memory()
+    public async Task A_caller_that_has_left_changes_nothing_in_memory()
     {
         InMemoryIdempotencyStore store = new(timeProvider: _time);
         CancellationToken left = new(canceled: true);
@@ -76,11 +76,11 @@ public sealed class GuardedStoreTests
         _time.Advance(2 * Hour);
         (await store.PurgeAsync(10, left)).Should().Be(0);
         (await store.PurgeAsync(10)).Should().Be(1);
-        IdempotencyId nobody = Kit.NewId();
-        (await store.RenewAsync(nobody, 1, Hour)).Should().BeFalse();
-        (await store.CompleteAsync(nobody, 1, IdempotencyCompletion.Completed, default, Hour)).Should().BeFalse();
-        (await store.ReleaseAsync(nobody, 1)).Should().BeFalse();
-        (await store.PeekAsync(nobody)).State.Should().Be(IdempotencyState.Absent);
+        IdempotencyId absent = Kit.NewId();
+        (await store.RenewAsync(absent, 1, Hour)).Should().BeFalse();
+        (await store.CompleteAsync(absent, 1, IdempotencyCompletion.Completed, default, Hour)).Should().BeFalse();
+        (await store.ReleaseAsync(absent, 1)).Should().BeFalse();
+        (await store.PeekAsync(absent)).State.Should().Be(IdempotencyState.Absent);
     }
 
     [Fact]

@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 
 namespace Resilience.Idempotency.Tests.Stores;
 
-/// <summary>What is said of the file, and what happens when it is not what it was.</summary>
+/// <summary>What is reported about the file, and what happens when it has changed.</summary>
 public sealed class SqliteFileTests : IDisposable
 {
     private readonly string _file = Path.Combine(Path.GetTempPath(), $"file-{Guid.NewGuid():N}.db");

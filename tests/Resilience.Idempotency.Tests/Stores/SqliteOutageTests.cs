@@ -3,7 +3,7 @@ using Resilience.Tests;
 
 namespace Resilience.Idempotency.Tests.Stores;
 
-/// <summary>A file that somebody else has locked, a disk that is full, and a clock that is set.</summary>
+/// <summary>A file that another process has locked, a disk that is full, and a clock that is set.</summary>
 public sealed class SqliteOutageTests : IAsyncLifetime
 {
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
@@ -20,7 +20,7 @@ public sealed class SqliteOutageTests : IAsyncLifetime
     private static IdempotencyId NewId() => IdempotencyKey.Shared(Guid.NewGuid().ToString()).ToId();
 
     [Fact]
-    public async Task While_somebody_else_has_the_file_every_step_is_unavailable_and_afterwards_as_if_it_had_not_been_asked()
+    public async Task While_another_process_has_the_file_every_step_is_unavailable_and_afterwards_as_if_it_had_not_been_asked()
     {
         await using SqliteIdempotencyStore store = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString, BusyTimeout = TimeSpan.FromMilliseconds(1) });
         IdempotencyId renewed = NewId(), completed = NewId(), released = NewId(), free = NewId();

@@ -118,7 +118,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_full_disk_is_said_and_nothing_is_half_written()
+    public async Task A_full_disk_is_reported_and_nothing_is_half_written()
     {
         SqliteIdempotencyStore store = (SqliteIdempotencyStore)await _subject.OpenAsync();
         IdempotencyId id = NewId();

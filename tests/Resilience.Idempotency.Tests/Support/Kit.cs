@@ -48,7 +48,7 @@ internal sealed class Kit : IDisposable
         }
     }
 
-    /// <summary>Moves the clock until the task has ended: for tasks that wait an amount of time nobody wants to know.</summary>
+    /// <summary>Moves the clock until the task has ended: for tasks whose time to wait does not matter.</summary>
     internal async Task<T> PassUntilAsync<T>(Task<T> task, TimeSpan step)
     {
         using CancellationTokenSource limit = new(Patience);

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Tests.Architecture;
 
-/// <summary>The rooms of Resilience.Extensions: what knows the container is known by nobody, so everything can be used without one.</summary>
+/// <summary>The folders of Resilience.Extensions: no other code knows those that know the container, so everything can be used without one.</summary>
 public sealed class ExtensionsLayeringTests
 {
     /// <summary>Which rooms the files of a room may look into, besides their own.</summary>

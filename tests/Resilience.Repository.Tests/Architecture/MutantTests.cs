@@ -57,7 +57,7 @@ public sealed class MutantTests
     }
 
     [Fact]
-    public void What_chance_noticed_and_what_only_took_too_long_is_told_and_no_fault()
+    public void What_chance_noticed_and_what_only_took_too_long_is_reported_and_no_fault()
     {
         Judgement judgement = Judgement.Of(
             [.. Tried("Killed", 99), new(Border, IsNoticed: true, IsTimeout: true), new(Sign, IsNoticed: true, IsTimeout: false)],

@@ -38,7 +38,7 @@ public sealed class PackageTests
                 package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
                     .Should().BeEquivalentTo(name == "Resilience" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
                 manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
-                    .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach whoever installs a package that builds on Resilience");
+                    .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
                 if (besides.Length > 0)
                 {
                     package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);

@@ -32,7 +32,7 @@ public sealed class RequirementsTests
             .Should().BeEquivalentTo([Tool.Spin, Tool.Bash, Tool.Redis]);
 
     [Fact]
-    public void A_tool_that_nobody_knows_is_an_error() =>
+    public void An_unknown_tool_is_an_error() =>
         FluentActions.Invoking(() => Requirements.ReasonToSkip(typeof(PlantedUnknown), typeof(PlantedUnknown).GetMethod(nameof(PlantedUnknown.Needs))))
             .Should().Throw<InvalidOperationException>().WithMessage("*no such tool*redis-server*");
 

@@ -4,7 +4,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Tests.Architecture;
 
-/// <summary>What a link of ours lets go on it awaits, hands up, or suspends on: a task that nobody awaits is a call that never comes back.</summary>
+/// <summary>What a link of ours lets go on it awaits, hands up, or suspends on: a task that is not awaited is a call that never comes back.</summary>
 public sealed class SuspendedLinkTests
 {
     /// <summary>Methods that take care of a task that is given to them.</summary>
@@ -86,6 +86,6 @@ public sealed class SuspendedLinkTests
     [InlineData("var running = next.ExecuteAsync(context); if (!running.IsCompletedSuccessfully) return Suspend(running, context); return new(running.Result);", true)]
     [InlineData("return next.ExecuteAsync(context);", true)]
     [InlineData("Task<int> running = next.ExecuteAsync(context).AsTask(); return new(running);", true)]
-    public void The_check_finds_a_planted_call_that_nobody_awaits(string body, bool isRight) =>
+    public void The_check_finds_a_planted_call_that_is_not_awaited(string body, bool isRight) =>
         Places("Planted.cs", $"class Planted {{ ValueTask<int> Execute() {{ {body} }} }}").Should().ContainSingle().Which.IsRight.Should().Be(isRight);
 }

@@ -21,7 +21,7 @@ public sealed class ReadmeEndpointTests
         global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http;
         """;
 
-    /// <summary>The block with the endpoint: what is said to the services, and what to the application.</summary>
+    /// <summary>The block with the endpoint: the lines that configure the services, and those of the application.</summary>
     private static (string Services, string App) Block()
     {
         string[] blocks = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0]).ToArray();

@@ -1,6 +1,6 @@
 namespace Resilience.Tests.Fuzzing;
 
-/// <summary>Every parser against what anybody may send, store or write: the oracles of tests/Resilience.Fuzz, on inputs made by chance. A search
+/// <summary>Every parser against what a client may send, store or write: the oracles of tests/Resilience.Fuzz, on inputs made by chance. A search
 /// that is guided by coverage runs them too (tests/fuzz.sh); what it found is kept among the known inputs.</summary>
 public sealed class FuzzTests
 {

@@ -33,7 +33,7 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Who_walks_away_with_a_fork_gets_the_answer_or_leaves_a_call_that_harms_nobody(bool comesInTime)
+    public async Task A_policy_that_returns_early_from_a_fork_gets_the_result_or_leaves_a_call_that_harms_no_other(bool comesInTime)
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
             .AddPolicy(new WalkAway(TimeSpan.FromSeconds(1))).AddRetry(o => o.BaseDelay = TimeSpan.Zero).Build();
@@ -99,7 +99,7 @@ public sealed class CustomPolicyTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Listeners_hear_of_the_switch_and_of_each_rejection(bool simple)
+    public async Task Listeners_receive_the_switch_and_each_rejection(bool simple)
     {
         PauseSwitch pause = MakeSwitch(new() { Name = "maintenance", EndSpread = TimeSpan.Zero });
         ResiliencePipeline pipeline = MakePipeline(pause, simple);

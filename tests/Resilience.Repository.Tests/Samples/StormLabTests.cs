@@ -87,7 +87,7 @@ public sealed class StormLabTests
     }
 
     [Fact]
-    public void Everything_that_is_wrong_is_said_at_once_with_option_value_and_range()
+    public void All_mistakes_are_reported_at_once_with_option_value_and_range()
     {
         Question question = CommandLine.Read("--clients", "0", "--jitter", "some", "--retyr", "3", "--timeout", "5", "--scenario", "flood",
             "--budget", "20", "--seed",

@@ -36,13 +36,13 @@ public sealed class SimulationTests
     }
 
     [Fact]
-    public async Task Requests_that_are_served_for_nobody_and_those_that_wait_are_counted()
+    public async Task Abandoned_requests_that_are_served_and_those_that_wait_are_counted()
     {
         Simulation world = new(3);
         SimulatedDependency shop = world.AddDependency("shop", new() { Latency = TimeSpan.FromSeconds(10), Capacity = 1 });
         ResiliencePipeline impatient = world.Attach(new ResiliencePipelineBuilder { Name = "shop" }).AddTimeout(TimeSpan.FromSeconds(15)).Build();
         for (int i = 0; i < 3; i++) world.AddClients($"client {i}", 1, TimeSpan.Zero, token => impatient.ExecuteAsync(shop.CallAsync, token), until: Minute / 60);
-        world.AddArrivals("late", 1, _ => default); // somebody keeps the world alive until the abandoned requests are served
+        world.AddArrivals("late", 1, _ => default); // a late arrival keeps the world alive until the abandoned requests are served
         SimulationReport report = await world.RunAsync(Minute);
         report.Attempts.Should().Be(3);
         report.Succeeded.Should().Be(report.Started - 2, "the second and the third are served after 20 and 30 seconds, and the callers wait for 15");
@@ -148,7 +148,7 @@ public sealed class SimulationTests
     }
 
     [Fact]
-    public async Task Lost_replies_are_operations_that_nobody_heard_of()
+    public async Task Lost_replies_are_operations_whose_outcome_reached_no_caller()
     {
         Simulation world = new(5);
         SimulatedDependency shop = world.AddDependency("shop", new() { LostReplyRate = 0.5 });

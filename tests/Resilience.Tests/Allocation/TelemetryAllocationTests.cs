@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience.Tests.Allocation;
 
-/// <summary>What listeners cost in bytes. They hear the whole process and make the calls of other tests allocate, so these run alone.</summary>
+/// <summary>What listeners cost in bytes. They receive events of the whole process and make the calls of other tests allocate, so these run alone.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class TelemetryAllocationTests
 {
@@ -34,7 +34,7 @@ public sealed class TelemetryAllocationTests
         using Activity around = new("not sampled");
         around.Start();
         around.IsAllDataRequested = false;
-        Allocated.BytesPerRun(() => open.TryExecuteAsync(Number).GetAwaiter().GetResult()).Should().Be(0, "no sentence is made that nobody asks for");
+        Allocated.BytesPerRun(() => open.TryExecuteAsync(Number).GetAwaiter().GetResult()).Should().Be(0, "a sentence is made only when it is asked for");
         BytesPerCall(closed).Should().Be(0);
         around.Events.Should().BeEmpty();
         around.IsAllDataRequested = true;

@@ -28,7 +28,7 @@ public sealed class ChaosEnvironmentTests
     [InlineData("", " ", false)]
     [InlineData("Production", "Development", false)]
     [InlineData("production", null, false)]
-    [InlineData("prod-eu", null, false)] // nobody has named it
+    [InlineData("prod-eu", null, false)] // it was not named
     [InlineData("Development", "Production", true)]
     [InlineData(null, "Development", true)]
     [InlineData(null, "staging", true)]

@@ -223,7 +223,7 @@ public sealed class ChaosPolicyTests
     }
 
     [Fact]
-    public void A_seed_that_was_drawn_is_told_and_comes_from_the_pipelines_randomness()
+    public void A_seed_that_was_drawn_is_reported_and_comes_from_the_pipelines_randomness()
     {
         long[] seeds = [.. Enumerable.Range(0, 2).Select(_ =>
         {
@@ -237,7 +237,7 @@ public sealed class ChaosPolicyTests
     }
 
     [Fact]
-    public void All_that_is_wrong_is_said_at_once()
+    public void All_mistakes_are_reported_at_once()
     {
         ChaosOptions options = new()
         {

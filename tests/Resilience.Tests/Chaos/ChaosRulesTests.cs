@@ -170,7 +170,7 @@ public sealed class ChaosRulesTests
     [InlineData(30, 0)]
     [InlineData(60, 0.9)]
     [InlineData(601, 0.9)]
-    public void A_schedule_holds_in_its_windows_and_begins_anew(int second, double rate)
+    public void A_schedule_holds_in_its_windows_and_repeats(int second, double rate)
     {
         ChaosSchedule schedule = new ChaosSchedule { RepeatEvery = TimeSpan.FromMinutes(1) }
             .Window(TimeSpan.Zero, TimeSpan.FromSeconds(10), new() { Fault = 0.9 })

@@ -20,7 +20,7 @@ public sealed class ChaosSwitchTests
     private (bool IsOn, TimeSpan? For)[] Switched() => [.. _events.OfType<ChaosSwitched>().Select(e => (e.IsOn, e.For))];
 
     [Fact]
-    public async Task It_is_flipped_live_and_each_flip_is_told()
+    public async Task It_is_switched_live_and_each_switch_is_reported()
     {
         ResiliencePipeline pipeline = Builder().Build();
         ChaosSwitch chaos = pipeline.Find<ChaosSwitch>()!;
@@ -50,7 +50,7 @@ public sealed class ChaosSwitchTests
     }
 
     [Fact]
-    public async Task To_turn_on_again_prolongs_the_run_and_does_not_number_anew()
+    public async Task To_turn_on_again_prolongs_the_run_and_goes_on_numbering()
     {
         ResiliencePipeline pipeline = Builder().Build();
         ChaosSwitch chaos = pipeline.Find<ChaosSwitch>()!;
@@ -123,7 +123,7 @@ public sealed class ChaosSwitchTests
     }
 
     [Fact]
-    public async Task An_update_keeps_the_switch_as_somebody_set_it_and_goes_on_numbering()
+    public async Task An_update_keeps_the_switch_as_it_was_set_and_goes_on_numbering()
     {
         ResiliencePipeline pipeline = Builder().Build();
         ChaosSwitch chaos = pipeline.Find<ChaosSwitch>()!;

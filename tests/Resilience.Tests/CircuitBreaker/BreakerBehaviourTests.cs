@@ -283,7 +283,7 @@ public sealed class BreakerBehaviourTests
 
     [Theory]
     [MemberData(nameof(RealAndTwin))]
-    public void Isolated_rejects_everybody_until_a_person_closes(bool real)
+    public void Isolated_rejects_every_call_until_a_person_closes(bool real)
     {
         CircuitBreakerOptions options = Base();
         options.ConsecutiveFailures = 1;
@@ -299,7 +299,7 @@ public sealed class BreakerBehaviourTests
 
     [Theory]
     [MemberData(nameof(RealAndTwin))]
-    public void A_dry_run_changes_states_and_rejects_nobody(bool real)
+    public void A_dry_run_changes_states_and_rejects_no_call(bool real)
     {
         CircuitBreakerOptions options = Base();
         (options.ConsecutiveFailures, options.DryRun) = (1, true);

@@ -240,7 +240,7 @@ public sealed class BreakerConcurrencyTests
     }
 
     [Fact]
-    public void Each_change_is_told_once_in_order_and_no_half_open_epoch_sends_more_probes_than_it_may()
+    public void Each_change_is_reported_once_in_order_and_no_half_open_epoch_sends_more_probes_than_it_may()
     {
         const int Threads = 4, Probes = 2;
         ManualTime time = new();

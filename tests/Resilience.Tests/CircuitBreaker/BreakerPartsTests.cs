@@ -225,7 +225,7 @@ public sealed class BreakerPartsTests
     }
 
     [Fact]
-    public async Task The_changes_of_shared_and_of_keyed_breakers_are_heard_by_the_pipelines_that_use_them()
+    public async Task The_changes_of_shared_and_of_keyed_breakers_reach_the_pipelines_that_use_them()
     {
         List<CircuitChanged> heard = [];
         CircuitBreakerOptions options = new() { FailureRatio = null, ConsecutiveFailures = 1 };

@@ -252,7 +252,7 @@ public sealed class BreakerUpdateTests
         [nameof(CircuitBreakerOptions.RampDuration)] = TimeSpan.FromSeconds(1),
         [nameof(CircuitBreakerOptions.RampFrom)] = 0.9,
         [nameof(CircuitBreakerOptions.DryRun)] = true,
-        [nameof(CircuitBreakerOptions.OnChange)] = null, // a delegate that hears nothing
+        [nameof(CircuitBreakerOptions.OnChange)] = null, // a delegate that does nothing
         [nameof(CircuitBreakerOptions.ShouldCount)] = (Func<AttemptResult, bool>)(static _ => false),
         [nameof(PolicyOptions.Name)] = "other",
     };

@@ -268,7 +268,7 @@ internal enum Defect
     /// <summary>Results are counted whatever epoch their permit is from (Polly #216, resilience4j, Failsafe).</summary>
     StaleResultCounts,
 
-    /// <summary>An ignored ending keeps the probe's place for ever (resilience4j #935, #2172).</summary>
+    /// <summary>An ignored outcome keeps the probe's place for ever (resilience4j #935, #2172).</summary>
     LeakedProbe,
 
     /// <summary>A cancelled probe closes the circuit (Polly: "not handled" is a success).</summary>
@@ -293,7 +293,7 @@ internal sealed class PlantedBreaker(Defect defect, TimeProvider time) : IBreake
     // epoch 28 | failures 16 | out 2 | state 2, and the time of the last change or probe beside it (racy, which is part of being small)
     private long _word = Pack(1, 0, 0, CircuitState.Closed);
     private long _untilMs; // of the break; means nothing in other states
-    private long _leaseMs; // of the probe; written before it is sent, so that nobody finds an old one
+    private long _leaseMs; // of the probe; written before it is sent, so that no thread finds an old one
     private readonly long _origin = time.GetTimestamp();
 
     public long EpochOf(object permit) => ((Permit)permit).Epoch;

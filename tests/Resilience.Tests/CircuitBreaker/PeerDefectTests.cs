@@ -215,11 +215,11 @@ public sealed class PeerDefectTests
         long epoch = breaker.TakeSnapshot().Epoch;
         _time.Advance(TimeSpan.FromSeconds(5));
         breaker.State.Should().Be(CircuitState.HalfOpen);
-        breaker.TakeSnapshot().Epoch.Should().Be(epoch, "nobody has entered");
+        breaker.TakeSnapshot().Epoch.Should().Be(epoch, "no call has entered");
     }
 
     [Fact]
-    public void Failures_of_an_open_circuit_tell_nobody_again()
+    public void Failures_of_an_open_circuit_raise_no_further_event()
     {
         // Polly #219: failures that come back while open raise the event again.
         int opened = 0;
@@ -280,7 +280,7 @@ public sealed class PeerDefectTests
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private static WeakReference FailOnce(ResiliencePipeline pipeline)
     {
-        // On a thread that ends: the runtime keeps the last exception of each thread, whoever forgets it.
+        // On a thread that ends: the runtime keeps the last exception of each thread, even after all other references are gone.
         IOException error = new("once");
         Verdict verdict = default;
         Thread thread = new(() => verdict = pipeline.TryExecuteAsync<int>(_ => throw error).AsTask().GetAwaiter().GetResult().Verdict);

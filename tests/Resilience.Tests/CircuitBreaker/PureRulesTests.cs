@@ -17,7 +17,7 @@ public sealed class PureRulesTests
         { 50, 1, 0, 149, "Send", 149, 2, 0 },
         { 50, 1, 0, 150, "Lost", 50, 1, 0 }, // the lease is over at its very end
         { 50, 1, 0, 151, "Lost", 50, 1, 0 },
-        { 50, 0, 1, 500, "Send", 500, 1, 1 }, // nobody is out, so nobody is lost
+        { 50, 0, 1, 500, "Send", 500, 1, 1 }, // no probe is out, so none is lost
         { 50, 2, 0, 60, "Taken", 50, 2, 0 }, // all places
         { 50, 1, 1, 60, "Send", 60, 2, 1 },
         { 50, 1, 2, 60, "Taken", 50, 1, 2 }, // no more than could still be needed
@@ -27,7 +27,7 @@ public sealed class PureRulesTests
 
     [Theory]
     [MemberData(nameof(Entries))]
-    public void Who_may_enter_a_half_open_circuit(long sent, int probesOut, int good, long now, string answer, long nextSent, int nextOut, int nextGood)
+    public void Admission_to_a_half_open_circuit(long sent, int probesOut, int good, long now, string answer, long nextSent, int nextOut, int nextGood)
     {
         (ProbeAdmission entry, ProbeWord next) = BreakerRules.Enter(new(sent, probesOut, good), now, Settings());
         (entry.ToString(), next.SentMs, next.Out, next.Good).Should().Be((answer, nextSent, nextOut, nextGood));
@@ -222,7 +222,7 @@ public sealed class PureRulesTests
             window.Stripes.Should().Be(stripes);
             for (uint slot = 7; slot <= 11; slot++) window.Record(slot, slot == 9); // on whatever processor this runs
             counted += 5;
-            window.Stripes.Should().Be(stripes, "nobody was met");
+            window.Stripes.Should().Be(stripes, "there was no contention");
             window.Sum(11).Should().Be((counted, counted / 5));
             window.Grow();
             window.Sum(11).Should().Be((counted, counted / 5), "what was counted is kept");
@@ -243,7 +243,7 @@ public sealed class PureRulesTests
     }
 
     [Fact]
-    public void Who_ends_without_having_begun_makes_nobody_else_look_overdue()
+    public void A_call_that_ends_without_having_begun_makes_no_other_look_overdue()
     {
         CallsInFlight calls = new(800);
         calls.End(0);

@@ -141,7 +141,7 @@ public sealed class WindowSequenceTests
         public void Grow() => window.Grow();
     }
 
-    /// <summary>A ring for one thread, as anybody would write it, with a flaw.</summary>
+    /// <summary>A plain ring for one thread, with a flaw.</summary>
     private sealed class Ring(int buckets, Flaw flaw) : IWindow
     {
         private readonly (uint Slot, int Calls, int Bad)[] _ring = new (uint, int, int)[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)buckets + 1)];

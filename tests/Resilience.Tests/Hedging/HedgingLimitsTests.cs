@@ -24,7 +24,7 @@ public sealed class HedgingLimitsTests
         configure?.Invoke(o);
     };
 
-    private static Task<Outcome<T>> Ending<T>(ValueTask<Outcome<T>> call) => call.AsTask().WaitAsync(Patience);
+    private static Task<Outcome<T>> InTime<T>(ValueTask<Outcome<T>> call) => call.AsTask().WaitAsync(Patience);
 
     private RetryBudget Spent() => new(new() { Ratio = 0, MinRetriesPerSecond = 0 }, _time);
 
@@ -33,12 +33,12 @@ public sealed class HedgingLimitsTests
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Empty().AddRetry(o => o.BaseDelay = TimeSpan.Zero).AddHedging(With(o => o.Budget = Spent())).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         await _stopped.Task.WaitAsync(Patience);
         first.Token.IsCancellationRequested.Should().BeFalse();
-        first.Ending.SetException(new IOException());
+        first.Result.SetException(new IOException());
         Outcome<int> outcome = await call;
         (outcome.Verdict, outcome.DoNotRetry, attempts.Count).Should().Be((Verdict.Failure, true, 1));
         _events.OfType<HedgeSkipped>().Should().Equal(new HedgeSkipped("prices", "hedging", 1, HedgeSkipReason.Budget));
@@ -50,22 +50,22 @@ public sealed class HedgingLimitsTests
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Empty().AddHedging(With()).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(
             new CallOptions("x") { Deadline = TimeSpan.FromMilliseconds(900) }, static (c, a) => a.RunAsync(c), attempts));
         Attempts<int>.One first = await attempts.NextAsync();
         _time.Living.Should().Be(0);
         _time.Advance(TimeSpan.FromSeconds(1));
-        first.Ending.SetException(new IOException());
+        first.Result.SetException(new IOException());
         (await call).DoNotRetry.Should().BeTrue("the deadline has passed");
         _events.Should().Equal(new HedgeSkipped("prices", "hedging", 0, HedgeSkipReason.Deadline) { Operation = "x" });
     }
 
     [Fact]
-    public async Task An_attempt_that_must_not_be_repeated_is_not_hedged_and_the_retry_outside_hears_of_it()
+    public async Task An_attempt_that_must_not_be_repeated_is_not_hedged_and_the_retry_outside_does_not_repeat_it()
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Empty().AddRetry(o => o.BaseDelay = TimeSpan.Zero).AddHedging(With()).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(
             default,
             static (context, a) =>
             {
@@ -76,7 +76,7 @@ public sealed class HedgingLimitsTests
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         await _stopped.Task.WaitAsync(Patience);
-        first.Ending.SetException(new IOException());
+        first.Result.SetException(new IOException());
         (await call).Verdict.Should().Be(Verdict.Failure);
         attempts.Count.Should().Be(1);
         _events.OfType<HedgeSkipped>().Should().Equal(new HedgeSkipped("prices", "hedging", 1, HedgeSkipReason.NotAllowed) { Detail = "it was charged" });
@@ -88,7 +88,7 @@ public sealed class HedgingLimitsTests
     {
         ResiliencePipeline pipeline = Empty().AddHedging(With()).AddRetry(o => (o.Budget, o.BaseDelay) = (Spent(), TimeSpan.Zero)).Build();
         int calls = 0;
-        await Ending(pipeline.TryExecuteAsync<int>(_ => throw new IOException($"{calls++}")));
+        await InTime(pipeline.TryExecuteAsync<int>(_ => throw new IOException($"{calls++}")));
         calls.Should().Be(1);
         _events.OfType<HedgeSkipped>().Single().Cause.Should().Be(HedgeSkipReason.Marked);
     }
@@ -101,7 +101,7 @@ public sealed class HedgingLimitsTests
             .AddRetry(o => (o.Name, o.MaxRetries, o.BaseDelay, o.Budget) = ("outer", 1, TimeSpan.Zero, RetryBudget.Unlimited))
             .AddHedging(With(o => (o.MaxAttempts, o.Budget) = (3, RetryBudget.Unlimited)))
             .AddRetry(o => (o.Name, o.MaxRetries, o.BaseDelay, o.Budget) = ("inner", 1, TimeSpan.Zero, RetryBudget.Unlimited)).Build();
-        await Ending(pipeline.TryExecuteAsync<int, int>(default, (context, _) =>
+        await InTime(pipeline.TryExecuteAsync<int, int>(default, (context, _) =>
         {
             numbers.Add(context.Attempt);
             throw new IOException();
@@ -114,15 +114,15 @@ public sealed class HedgingLimitsTests
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Empty().AddHedging(With()).AddRetry(o => o.BaseDelay = TimeSpan.Zero).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(default, static (c, a) => a.RunAsync(c), attempts));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(default, static (c, a) => a.RunAsync(c), attempts));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         Attempts<int>.One hedge = await attempts.NextAsync();
-        first.Ending.SetException(new IOException());
+        first.Result.SetException(new IOException());
         Attempts<int>.One again = await attempts.NextAsync();
-        hedge.Ending.SetException(new IOException());
+        hedge.Result.SetException(new IOException());
         Attempts<int>.One last = await attempts.NextAsync();
-        last.Ending.SetResult(1);
+        last.Result.SetResult(1);
         (await call).IsSuccess.Should().BeTrue();
         new[] { first, hedge, again, last }.Select(a => a.Number).Should().Equal(0, 1, 2, 3);
     }
@@ -140,7 +140,7 @@ public sealed class HedgingLimitsTests
         ResiliencePipeline pipeline = builder.Build();
         for (int i = 0; i < 4; i++) await pipeline.ExecuteAsync(_ => new ValueTask<int>(1));
         shared.Balance.Should().BeApproximately(2, 0.01);
-        await Ending(pipeline.TryExecuteAsync(async _ =>
+        await InTime(pipeline.TryExecuteAsync(async _ =>
         {
             await Task.Yield();
             return 1;
@@ -152,7 +152,7 @@ public sealed class HedgingLimitsTests
     public async Task A_timeout_around_ends_all_attempts()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Empty().AddTimeout(TimeSpan.FromSeconds(3)).AddHedging(With()).Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Empty().AddTimeout(TimeSpan.FromSeconds(3)).AddHedging(With()).Build().TryExecuteAsync(attempts.RunAsync));
         await attempts.NextAsync();
         await _time.PassAsync(TimeSpan.Zero); // the timeout's own
         await _time.PassAsync(Delay);
@@ -168,7 +168,7 @@ public sealed class HedgingLimitsTests
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Empty().AddHedging(With()).AddTimeout(TimeSpan.FromSeconds(20)).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(
             new CallOptions("x") { Deadline = TimeSpan.FromMilliseconds(900) }, static (c, a) => a.RunAsync(c), attempts));
         await attempts.NextAsync();
         _time.Advance(TimeSpan.FromSeconds(1));
@@ -181,11 +181,11 @@ public sealed class HedgingLimitsTests
         CircuitBreaker breaker = new(new() { FailureRatio = 1, MinimumCalls = 1 }, _time);
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 2 });
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(
+        Task<Outcome<int>> call = InTime(
             Empty().AddHedging(With()).AddCircuitBreaker(breaker).AddConcurrencyLimit(limit).Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        (await attempts.NextAsync()).Ending.SetResult(1);
+        (await attempts.NextAsync()).Result.SetResult(1);
         (await call).IsSuccess.Should().BeTrue();
         SpinWait.SpinUntil(() => limit.Running == 0, Patience).Should().BeTrue("the loser gives its place back");
         CircuitSnapshot after = breaker.TakeSnapshot();
@@ -199,20 +199,20 @@ public sealed class HedgingLimitsTests
         ResilienceProperty<int> note = new("note");
         Attempts<int> attempts = new() { Honor = false };
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }.AddPolicy(new Reads(note)).AddHedging(With()).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(default, static (c, a) => a.RunAsync(c), attempts));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(default, static (c, a) => a.RunAsync(c), attempts));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         Attempts<int>.One second = await attempts.NextAsync();
         first.Context.Should().NotBeSameAs(second.Context);
         first.Context!.Set(note, 1);
         second.Context!.Set(note, 2);
-        second.Ending.SetResult(0);
+        second.Result.SetResult(0);
         (await call).Value.Should().Be(2, "what the winner noted is the call's");
         first.Context.Set(note, 3);
         first.Context.CancellationToken = new(true);
-        (await Ending(pipeline.TryExecuteAsync(_ => new ValueTask<int>(0)))).Value.Should().Be(-1);
+        (await InTime(pipeline.TryExecuteAsync(_ => new ValueTask<int>(0)))).Value.Should().Be(-1);
         second.Context.Invoking(c => c.Attempt).Should().Throw<ObjectDisposedException>();
-        first.Ending.SetResult(0);
+        first.Result.SetResult(0);
         SpinWait.SpinUntil(() => HasEnded(first.Context), Patience).Should().BeTrue("a copy ends with its attempt");
 
         static bool HasEnded(ResilienceContext context)
@@ -263,17 +263,17 @@ public sealed class HedgingLimitsTests
         async Task LoseAsync()
         {
             Attempts<int> attempts = new() { Honor = false };
-            Task<Outcome<int>> call = Ending(Empty().AddHedging(With()).Build().TryExecuteAsync(attempts.RunAsync));
+            Task<Outcome<int>> call = InTime(Empty().AddHedging(With()).Build().TryExecuteAsync(attempts.RunAsync));
             Attempts<int>.One first = await attempts.NextAsync();
             await _time.PassAsync(Delay);
-            (await attempts.NextAsync()).Ending.SetResult(1);
+            (await attempts.NextAsync()).Result.SetResult(1);
             await call;
-            first.Ending.SetException(new IOException("thrown by the loser"));
+            first.Result.SetException(new IOException("thrown by the loser"));
         }
     }
 
     [Fact]
-    public async Task A_loser_that_is_slow_to_hear_of_its_end_does_not_hold_the_winner_up()
+    public async Task A_loser_that_reacts_slowly_to_its_cancellation_does_not_hold_the_winner_up()
     {
         using ManualResetEventSlim blocks = new();
         int number = 0;
@@ -322,12 +322,12 @@ public sealed class HedgingLimitsTests
         ResiliencePipelineBuilder builder = new() { Name = "seen", TimeProvider = _time };
         ResiliencePipeline pipeline = builder.AddHedging(With(o => o.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0.1 })).Build();
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(attempts.RunAsync));
         await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        (await attempts.NextAsync()).Ending.SetResult(1);
+        (await attempts.NextAsync()).Result.SetResult(1);
         await call;
-        await Ending(pipeline.TryExecuteAsync<int>(_ => throw new IOException()));
+        await InTime(pipeline.TryExecuteAsync<int>(_ => throw new IOException()));
 
         counted.Should().BeEquivalentTo(new Dictionary<string, string>
         {

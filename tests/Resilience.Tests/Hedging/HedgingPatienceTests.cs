@@ -15,11 +15,11 @@ public sealed class HedgingPatienceTests
 
     [Theory]
     [MemberData(nameof(TooLong))]
-    public async Task Who_asks_for_more_than_a_minute_ends_the_race_with_that_answer(TimeSpan asked)
+    public async Task A_requested_wait_of_more_than_a_minute_ends_the_race_with_that_result(TimeSpan asked)
     {
         ConcurrencyLimit limit = new(new ConcurrencyLimitOptions { MaxConcurrent = 1 }, _time);
         Task<Outcome<int>> call = Pipeline(asked, limit).TryExecuteAsync(_attempts.RunAsync).AsTask();
-        (await _attempts.NextAsync()).Ending.SetResult(429);
+        (await _attempts.NextAsync()).Result.SetResult(429);
         Outcome<int> outcome = await call.WaitAsync(TimeSpan.FromSeconds(60));
         (outcome.HasResult, outcome.RawValue, outcome.Verdict, _attempts.Count, limit.Running).Should().Be((true, 429, Verdict.Failure, 1, 0));
     }
@@ -32,21 +32,21 @@ public sealed class HedgingPatienceTests
         Task<Outcome<int>> call = Pipeline(asked, limit).TryExecuteAsync(_attempts.RunAsync).AsTask();
         Attempts<int>.One first = await _attempts.NextAsync();
         await _time.PassAsync(TimeSpan.FromSeconds(1));
-        (await _attempts.NextAsync()).Ending.SetResult(429);
-        first.Ending.SetResult(1);
+        (await _attempts.NextAsync()).Result.SetResult(429);
+        first.Result.SetResult(1);
         Outcome<int> outcome = await call.WaitAsync(TimeSpan.FromSeconds(60));
         (outcome.Value, _attempts.Count, limit.Running).Should().Be((1, 2, 0));
     }
 
     [Fact]
-    public async Task Who_asks_for_a_minute_gets_it()
+    public async Task A_requested_wait_of_a_minute_is_honored()
     {
         ConcurrencyLimit limit = new(new ConcurrencyLimitOptions { MaxConcurrent = 1 }, _time);
         Task<Outcome<int>> call = Pipeline(TimeSpan.FromMinutes(1), limit).TryExecuteAsync(_attempts.RunAsync).AsTask();
-        (await _attempts.NextAsync()).Ending.SetResult(429);
+        (await _attempts.NextAsync()).Result.SetResult(429);
         await _time.PassAsync(TimeSpan.FromSeconds(1)); // the delay of the first, which has ended
         await _time.PassAsync(TimeSpan.FromMinutes(1));
-        (await _attempts.NextAsync()).Ending.SetResult(2);
+        (await _attempts.NextAsync()).Result.SetResult(2);
         (await call.WaitAsync(TimeSpan.FromSeconds(60))).Value.Should().Be(2);
     }
 }

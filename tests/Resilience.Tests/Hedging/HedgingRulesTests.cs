@@ -5,11 +5,11 @@ public sealed class HedgingRulesTests
 {
     private const int Depth = 8;
 
-    /// <summary>What can happen to a race, one letter each: an attempt starts, or is denied; one ends; the delay is over.</summary>
+    /// <summary>What can happen to a race, one letter each: an attempt starts, or is stopped; one ends; the delay is over.</summary>
     private enum What
     {
         Started,
-        Denied,
+        Skipped,
         Succeeded,
         Failed,
         Ignored,
@@ -28,7 +28,7 @@ public sealed class HedgingRulesTests
 
         public virtual HedgingMove Delay(HedgingState state) => Rules.OnDelay(state);
 
-        public virtual (HedgingState, HedgingMove) Denied(HedgingState state) => HedgingRules.OnSkipped(state);
+        public virtual (HedgingState, HedgingMove) Skipped(HedgingState state) => HedgingRules.OnSkipped(state);
     }
 
     /// <summary>The specification, read from the whole history each time.</summary>
@@ -36,7 +36,7 @@ public sealed class HedgingRulesTests
     {
         int started = history.Count(w => w == What.Started);
         int running = started - history.Count(w => w is What.Succeeded or What.Failed or What.Ignored or What.Rejected);
-        bool isLeft = started < max && !history.Contains(What.Denied);
+        bool isLeft = started < max && !history.Contains(What.Skipped);
         return history[^1] switch
         {
             What.Succeeded or What.Ignored => HedgingMove.EndWithThis,
@@ -66,12 +66,12 @@ public sealed class HedgingRulesTests
         foreach (What next in Enum.GetValues<What>())
         {
             bool isStart = move is HedgingMove.Start or HedgingMove.StartElsewhere;
-            if (isStart != next is What.Started or What.Denied) continue;
+            if (isStart != next is What.Started or What.Skipped) continue;
             if (next == What.Delayed && !subject.MayStart(state)) continue;
             (HedgingState after, HedgingMove then) = next switch
             {
                 What.Started => (HedgingRules.OnStarted(state), HedgingMove.Wait),
-                What.Denied => subject.Denied(state),
+                What.Skipped => subject.Skipped(state),
                 What.Delayed => (state, subject.Delay(state)),
                 What.Succeeded => subject.Ended(state, Verdict.Success),
                 What.Failed => subject.Ended(state, Verdict.Failure),
@@ -125,7 +125,7 @@ public sealed class HedgingRulesTests
 
     private sealed class ForgetsTheSkip(int max) : Subject(max)
     {
-        public override (HedgingState, HedgingMove) Denied(HedgingState state) => (state, base.Denied(state).Item2);
+        public override (HedgingState, HedgingMove) Skipped(HedgingState state) => (state, base.Skipped(state).Item2);
     }
 
     private sealed class LeavesWhileOthersRun(int max) : Subject(max)

@@ -52,7 +52,7 @@ internal sealed class Attempts<T>
     private readonly ConcurrentQueue<One> _all = [];
     private readonly SemaphoreSlim _begun = new(0);
 
-    internal sealed record One(TaskCompletionSource<T> Ending, int Number, ResilienceContext? Context, CancellationToken Token);
+    internal sealed record One(TaskCompletionSource<T> Result, int Number, ResilienceContext? Context, CancellationToken Token);
 
     /// <summary>Whether attempts end by themselves when they are cancelled.</summary>
     public bool Honor { get; init; } = true;
@@ -68,10 +68,10 @@ internal sealed class Attempts<T>
     private ValueTask<T> Add(ResilienceContext? context, CancellationToken token)
     {
         One one = new(new(TaskCreationOptions.RunContinuationsAsynchronously), context?.Attempt ?? _all.Count, context, token);
-        if (Honor) token.Register(() => one.Ending.TrySetCanceled(token));
+        if (Honor) token.Register(() => one.Result.TrySetCanceled(token));
         _all.Enqueue(one);
         _begun.Release();
-        return new(one.Ending.Task);
+        return new(one.Result.Task);
     }
 
     /// <summary>Waits for the next attempt to begin.</summary>

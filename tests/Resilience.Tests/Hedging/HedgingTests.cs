@@ -15,7 +15,7 @@ public sealed class HedgingTests
             configure?.Invoke(o);
         });
 
-    private static Task<Outcome<T>> Ending<T>(ValueTask<Outcome<T>> call) => call.AsTask().WaitAsync(Patience);
+    private static Task<Outcome<T>> InTime<T>(ValueTask<Outcome<T>> call) => call.AsTask().WaitAsync(Patience);
 
     [Fact]
     public async Task A_first_attempt_that_answers_at_once_needs_no_timer_and_no_hedge()
@@ -29,10 +29,10 @@ public sealed class HedgingTests
     public async Task A_first_attempt_that_answers_before_the_delay_leaves_no_timer()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Builder().Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         _time.Living.Should().Be(1);
-        first.Ending.SetResult(7);
+        first.Result.SetResult(7);
         (await call).Value.Should().Be(7);
         (_time.Living, attempts.Count, _events.Count).Should().Be((0, 1, 0));
         first.Token.IsCancellationRequested.Should().BeFalse();
@@ -42,15 +42,15 @@ public sealed class HedgingTests
     public async Task A_hedge_starts_after_the_delay_and_the_first_success_wins_and_the_loser_is_cancelled_and_disposed_of()
     {
         Attempts<Held> attempts = new() { Honor = false };
-        Task<Outcome<Held>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<Held>> call = InTime(Builder().Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<Held>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         Attempts<Held>.One second = await attempts.NextAsync();
         Held won = new(), lost = new();
-        second.Ending.SetResult(won);
+        second.Result.SetResult(won);
         (await call).Value.Should().BeSameAs(won);
         (first.Token.IsCancellationRequested, second.Token.IsCancellationRequested).Should().Be((true, false));
-        first.Ending.SetResult(lost);
+        first.Result.SetResult(lost);
         await lost.DisposedAsync;
         won.IsDisposed.Should().BeFalse();
         _time.Living.Should().Be(0);
@@ -61,11 +61,11 @@ public sealed class HedgingTests
     public async Task A_first_attempt_that_wins_late_cancels_the_hedge()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Builder().Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         Attempts<int>.One second = await attempts.NextAsync();
-        first.Ending.SetResult(1);
+        first.Result.SetResult(1);
         (await call).Value.Should().Be(1);
         second.Token.IsCancellationRequested.Should().BeTrue();
         _events.Should().ContainSingle().Which.Should().BeOfType<HedgeStarted>();
@@ -75,8 +75,8 @@ public sealed class HedgingTests
     public async Task A_failure_starts_the_next_attempt_at_once_and_the_last_failure_is_the_answer()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder(o => (o.MaxAttempts, o.Delay) = (3, Timeout.InfiniteTimeSpan)).Build().TryExecuteAsync(attempts.RunAsync));
-        for (int i = 0; i < 3; i++) (await attempts.NextAsync()).Ending.SetException(new IOException($"{i}"));
+        Task<Outcome<int>> call = InTime(Builder(o => (o.MaxAttempts, o.Delay) = (3, Timeout.InfiniteTimeSpan)).Build().TryExecuteAsync(attempts.RunAsync));
+        for (int i = 0; i < 3; i++) (await attempts.NextAsync()).Result.SetException(new IOException($"{i}"));
         (await call).Exception.Should().BeOfType<IOException>().Which.Message.Should().Be("2");
         (attempts.Count, _time.Living).Should().Be((3, 0));
         _events.OfType<HedgeStarted>().Select(e => (e.Attempt, e.Running, e.Reason))
@@ -88,7 +88,7 @@ public sealed class HedgingTests
     {
         List<Held> made = [];
         ResiliencePipeline pipeline = Builder(o => o.MaxAttempts = 3).Classify(c => c.OnResult<Held>(_ => Verdict.Failure)).Build();
-        Outcome<Held> outcome = await Ending(pipeline.TryExecuteAsync(_ =>
+        Outcome<Held> outcome = await InTime(pipeline.TryExecuteAsync(_ =>
         {
             made.Add(new());
             return new ValueTask<Held>(made[^1]);
@@ -99,13 +99,13 @@ public sealed class HedgingTests
     }
 
     [Fact]
-    public async Task An_ignored_ending_cancels_the_others_and_returns()
+    public async Task An_ignored_outcome_cancels_the_others_and_returns()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder(o => o.MaxAttempts = 3).Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Builder(o => o.MaxAttempts = 3).Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        (await attempts.NextAsync()).Ending.SetException(new ArgumentException("bad request"));
+        (await attempts.NextAsync()).Result.SetException(new ArgumentException("bad request"));
         (await call).Verdict.Should().Be(Verdict.Ignored);
         (first.Token.IsCancellationRequested, attempts.Count).Should().Be((true, 2));
     }
@@ -114,9 +114,9 @@ public sealed class HedgingTests
     public async Task With_no_delay_all_attempts_start_at_once()
     {
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder(o => (o.MaxAttempts, o.Delay) = (4, TimeSpan.Zero)).Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Builder(o => (o.MaxAttempts, o.Delay) = (4, TimeSpan.Zero)).Build().TryExecuteAsync(attempts.RunAsync));
         for (int i = 0; i < 4; i++) await attempts.NextAsync();
-        attempts.All[2].Ending.SetResult(2);
+        attempts.All[2].Result.SetResult(2);
         (await call).Value.Should().Be(2);
         attempts.All.Select(a => a.Token.IsCancellationRequested).Should().Equal(true, true, false, true);
         _time.Living.Should().Be(0);
@@ -127,7 +127,7 @@ public sealed class HedgingTests
     {
         using CancellationTokenSource caller = new();
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder(o => o.MaxAttempts = 5).Build().TryExecuteAsync(attempts.RunAsync, caller.Token));
+        Task<Outcome<int>> call = InTime(Builder(o => o.MaxAttempts = 5).Build().TryExecuteAsync(attempts.RunAsync, caller.Token));
         await attempts.NextAsync();
         await _time.PassAsync(Delay);
         await attempts.NextAsync();
@@ -144,10 +144,10 @@ public sealed class HedgingTests
     {
         using CancellationTokenSource caller = new();
         Attempts<int> attempts = new() { Honor = false };
-        Task<Outcome<int>> call = Ending(Builder().Build().TryExecuteAsync(attempts.RunAsync, caller.Token));
+        Task<Outcome<int>> call = InTime(Builder().Build().TryExecuteAsync(attempts.RunAsync, caller.Token));
         Attempts<int>.One first = await attempts.NextAsync();
         await caller.CancelAsync();
-        first.Ending.SetException(new IOException());
+        first.Result.SetException(new IOException());
         (await call).Exception.Should().BeOfType<IOException>();
         (attempts.Count, _events.Count).Should().Be((1, 0));
     }
@@ -159,7 +159,7 @@ public sealed class HedgingTests
         public override ResilienceException ToException() => new(this);
     }
 
-    /// <summary>Refuses the attempts of these numbers.</summary>
+    /// <summary>Rejects the attempts of these numbers.</summary>
     private sealed class Door(params int[] rejects) : SimplePolicy
     {
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) =>
@@ -169,15 +169,15 @@ public sealed class HedgingTests
     [Fact]
     public async Task A_rejection_without_another_route_starts_nothing_and_waits_for_those_under_way()
     {
-        Outcome<int> alone = await Ending(Builder().AddPolicy(new Door(0)).Build().TryExecuteAsync(_ => new ValueTask<int>(1)));
+        Outcome<int> alone = await InTime(Builder().AddPolicy(new Door(0)).Build().TryExecuteAsync(_ => new ValueTask<int>(1)));
         alone.Verdict.Should().Be(Verdict.Rejected);
 
         Attempts<int> attempts = new();
-        Task<Outcome<int>> call = Ending(Builder(o => o.MaxAttempts = 3).AddPolicy(new Door(1)).Build().TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(Builder(o => o.MaxAttempts = 3).AddPolicy(new Door(1)).Build().TryExecuteAsync(attempts.RunAsync));
         Attempts<int>.One first = await attempts.NextAsync();
         await _time.PassAsync(Delay);
         first.Token.IsCancellationRequested.Should().BeFalse("the rejection of the hedge is no reason to give up the first attempt");
-        first.Ending.SetResult(5);
+        first.Result.SetResult(5);
         (await call).Value.Should().Be(5);
         (attempts.Count, _time.Living).Should().Be((1, 0));
     }
@@ -185,7 +185,7 @@ public sealed class HedgingTests
     [Fact]
     public async Task A_failure_says_more_than_the_rejection_that_came_after_it()
     {
-        Outcome<int> outcome = await Ending(Builder().AddPolicy(new Door(1)).Build().TryExecuteAsync<int>(_ => throw new IOException("real")));
+        Outcome<int> outcome = await InTime(Builder().AddPolicy(new Door(1)).Build().TryExecuteAsync<int>(_ => throw new IOException("real")));
         outcome.Exception.Should().BeOfType<IOException>();
     }
 
@@ -213,10 +213,10 @@ public sealed class HedgingTests
                 o.Route = (_, _) => throw new IOException();
             })
             .AddPolicy(new Door(9)).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(attempts.RunAsync));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(attempts.RunAsync));
         await attempts.NextAsync();
         await _time.PassAsync(Delay);
-        (await attempts.NextAsync()).Ending.SetResult(3);
+        (await attempts.NextAsync()).Result.SetResult(3);
         (await call).Value.Should().Be(3);
     }
 
@@ -225,17 +225,17 @@ public sealed class HedgingTests
     {
         Attempts<int> attempts = new();
         ResiliencePipeline pipeline = Builder(o => o.DelayFor = c => c.Operation == "quick" ? TimeSpan.FromMilliseconds(10) : TimeSpan.FromDays(-3)).Build();
-        Task<Outcome<int>> call = Ending(pipeline.TryExecuteAsync(new CallOptions("quick"), static (c, a) => a.RunAsync(c), attempts));
+        Task<Outcome<int>> call = InTime(pipeline.TryExecuteAsync(new CallOptions("quick"), static (c, a) => a.RunAsync(c), attempts));
         await attempts.NextAsync();
         await _time.PassAsync(TimeSpan.FromMilliseconds(10));
-        (await attempts.NextAsync()).Ending.SetResult(3);
+        (await attempts.NextAsync()).Result.SetResult(3);
         (await call).Value.Should().Be(3);
     }
 
     [Fact]
     public async Task One_attempt_in_all_is_no_hedging()
     {
-        Outcome<int> outcome = await Ending(Builder(o => o.MaxAttempts = 1).Build().TryExecuteAsync<int>(_ => throw new IOException()));
+        Outcome<int> outcome = await InTime(Builder(o => o.MaxAttempts = 1).Build().TryExecuteAsync<int>(_ => throw new IOException()));
         (outcome.Verdict, _events.Count).Should().Be((Verdict.Failure, 0));
     }
 

@@ -51,7 +51,7 @@ public sealed class ConcurrencyLimitTests
         (await waiting.WaitAsync(TimeSpan.FromSeconds(30)))!.Why.Should().Be(LimitReason.WaitedTooLong);
         Holds(limit, 1, 0);
         limit.Release();
-        limit.TryEnter().Should().BeTrue("nobody waits any more");
+        limit.TryEnter().Should().BeTrue("no call waits any more");
     }
 
     [Fact]
@@ -71,7 +71,7 @@ public sealed class ConcurrencyLimitTests
     }
 
     [Fact]
-    public async Task Nobody_overtakes_those_who_wait()
+    public async Task No_call_overtakes_those_that_wait()
     {
         ConcurrencyLimit limit = Make(1, 1);
         limit.TryEnter();
@@ -199,7 +199,7 @@ public sealed class ConcurrencyLimitTests
     }
 
     [Fact]
-    public async Task A_storm_of_entering_cancelling_and_timing_out_loses_no_place_and_nobody_waits_for_ever()
+    public async Task A_storm_of_entering_cancelling_and_timing_out_loses_no_place_and_no_call_waits_for_ever()
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 4, MaxQueued = 50, MaxWait = TimeSpan.FromMilliseconds(20) });
         int running = 0, max = 0;

@@ -25,7 +25,7 @@ public sealed class LimitSequenceTests
 
     private const int LengthWithUpdates = 5;
 
-    private enum Ending
+    private enum Ended
     {
         Waits,
         Entered,
@@ -64,11 +64,11 @@ public sealed class LimitSequenceTests
     public async Task The_check_finds_a_limit_with_a_flaw(int flaw) =>
         (await FirstDisagreementAsync(() => new PlainLimit(1, Queue, (LimitFlaw)flaw), Length)).Should().NotBeNull();
 
-    /// <summary>While somebody waits, a newcomer finds no place, at whatever moment the one who runs leaves.</summary>
+    /// <summary>While a call waits, a new one finds no place, at whatever moment the running call leaves.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Nobody_overtakes_those_who_wait_at_the_moment_a_place_becomes_free(bool flawed)
+    public void No_call_overtakes_those_that_wait_at_the_moment_a_place_becomes_free(bool flawed)
     {
         ILimit limit = null!;
         bool overtook = false, wrong = false;
@@ -158,7 +158,7 @@ public sealed class LimitSequenceTests
         List<(Task<LimitReason?> Task, CancellationTokenSource Cancel)> calls = [];
         for (int i = 0; i <= sequence.Length; i++)
         {
-            bool isEnd = i == sequence.Length; // at last everybody who still waits gives up: who was let in unduly shows now
+            bool isEnd = i == sequence.Length; // at last all calls that still wait give up: one that was let in wrongly shows now
             Op op = isEnd ? Op.EndAllWaits : sequence[i];
             int target = model.Target(op);
             bool entered = model.Apply(op);
@@ -194,7 +194,7 @@ public sealed class LimitSequenceTests
 
         for (int i = 0; i < calls.Count; i++)
         {
-            Ending outcome = await CompletionOfAsync(calls[i].Task);
+            Ended outcome = await CompletionOfAsync(calls[i].Task);
             if (outcome != model.Outcomes[i]) return Tell($"call {i + 1} ended {outcome} instead of {model.Outcomes[i]}");
         }
 
@@ -203,24 +203,24 @@ public sealed class LimitSequenceTests
         string Tell(string what) => $"{string.Join(", ", sequence)}: {what}";
     }
 
-    private static async Task<Ending> CompletionOfAsync(Task<LimitReason?> call)
+    private static async Task<Ended> CompletionOfAsync(Task<LimitReason?> call)
     {
         try
         {
             return await call.WaitAsync(TimeSpan.FromSeconds(30)) switch
             {
-                null => Ending.Entered,
-                LimitReason.QueueFull => Ending.Full,
-                _ => Ending.TooLong,
+                null => Ended.Entered,
+                LimitReason.QueueFull => Ended.Full,
+                _ => Ended.TooLong,
             };
         }
         catch (OperationCanceledException)
         {
-            return Ending.Cancelled;
+            return Ended.Cancelled;
         }
         catch (TimeoutException)
         {
-            return Ending.Waits;
+            return Ended.Waits;
         }
     }
 
@@ -236,7 +236,7 @@ public sealed class LimitSequenceTests
 
         internal int Waiting => _queue.Count;
 
-        internal List<Ending> Outcomes { get; } = [];
+        internal List<Ended> Outcomes { get; } = [];
 
         /// <summary>An operation that would change nothing at the end of this sequence is left out.</summary>
         internal static bool IsPossible(ReadOnlySpan<Op> sequence)
@@ -262,9 +262,9 @@ public sealed class LimitSequenceTests
             switch (op)
             {
                 case Op.Enter:
-                    Outcomes.Add(Running < Limit ? Ending.Entered : Waiting < Bound ? Ending.Waits : Ending.Full);
-                    if (Outcomes[^1] == Ending.Entered) Running++;
-                    if (Outcomes[^1] == Ending.Waits) _queue.Add(Outcomes.Count - 1);
+                    Outcomes.Add(Running < Limit ? Ended.Entered : Waiting < Bound ? Ended.Waits : Ended.Full);
+                    if (Outcomes[^1] == Ended.Entered) Running++;
+                    if (Outcomes[^1] == Ended.Waits) _queue.Add(Outcomes.Count - 1);
                     break;
                 case Op.TryEnter:
                     if (Running >= Limit) return false;
@@ -274,11 +274,11 @@ public sealed class LimitSequenceTests
                     Running--;
                     break;
                 case Op.CancelOldest or Op.CancelNewest:
-                    Outcomes[Target(op)] = Ending.Cancelled;
+                    Outcomes[Target(op)] = Ended.Cancelled;
                     _queue.Remove(Target(op));
                     break;
                 case Op.EndAllWaits:
-                    foreach (int call in _queue) Outcomes[call] = Ending.TooLong;
+                    foreach (int call in _queue) Outcomes[call] = Ended.TooLong;
                     _queue.Clear();
                     break;
                 case Op.Raise:
@@ -298,7 +298,7 @@ public sealed class LimitSequenceTests
             while (Running < Limit && _queue.Count > 0)
             {
                 Running++;
-                Outcomes[_queue[0]] = Ending.Entered;
+                Outcomes[_queue[0]] = Ended.Entered;
                 _queue.RemoveAt(0);
             }
 

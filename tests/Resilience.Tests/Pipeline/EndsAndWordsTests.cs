@@ -70,7 +70,7 @@ public sealed class EndsAndWordsTests
     }
 
     [Fact]
-    public async Task Whoever_keeps_the_context_beyond_the_call_is_told_so()
+    public async Task A_context_that_is_kept_beyond_its_call_throws()
     {
         ResilienceContext? kept = null;
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "named" }.AddTimeout(TimeSpan.FromMinutes(1)).AddRetry().Build();
@@ -107,7 +107,7 @@ public sealed class EndsAndWordsTests
     }
 
     [Fact]
-    public async Task A_discarded_result_whose_disposal_throws_harms_nobody()
+    public async Task A_discarded_result_whose_disposal_throws_harms_no_caller()
     {
         int made = 0;
         OutcomeClassifier classifier = OutcomeClassifier.Default.OnResult<Bomb>(_ => made < 3 ? Verdict.Failure : Verdict.Success);

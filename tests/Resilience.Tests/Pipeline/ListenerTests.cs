@@ -20,14 +20,14 @@ public sealed class ListenerTests
     }
 
     [Fact]
-    public async Task Changes_of_circuits_are_told_whether_calls_are_wanted_or_not()
+    public async Task Changes_of_circuits_are_reported_whether_calls_are_wanted_or_not()
     {
         await FailAsync(Build(), 3);
         _heard.Should().ContainSingle().Which.Should().BeOfType<CircuitChanged>();
     }
 
     [Fact]
-    public async Task Events_of_calls_are_told_while_they_are_wanted()
+    public async Task Events_of_calls_are_raised_while_they_are_wanted()
     {
         ResiliencePipeline pipeline = Build();
         await FailAsync(pipeline, 2);
@@ -40,7 +40,7 @@ public sealed class ListenerTests
     }
 
     [Fact]
-    public void A_policy_is_told_that_nobody_listens_until_calls_are_wanted()
+    public void A_policy_sees_no_listener_until_events_of_calls_are_wanted()
     {
         PolicyEnvironment? seen = null;
         Build(b => b.AddPolicy(new Probe(), e =>

@@ -113,6 +113,6 @@ public sealed class OutcomeTests
         Outcome<int> marked = Outcome.Failure<int>(error).MarkedDoNotRetry();
         marked.DoNotRetry.Should().BeTrue();
         marked.WithVerdict(Verdict.Ignored).DoNotRetry.Should().BeTrue();
-        Outcome.Failure<int>(error).DoNotRetry.Should().BeFalse("the exception may be anybody's");
+        Outcome.Failure<int>(error).DoNotRetry.Should().BeFalse("the exception may come from anywhere");
     }
 }

@@ -105,7 +105,7 @@ public sealed class PipelineGenerationTests
         pipeline.Find<CircuitBreaker>("own")!.TakeSnapshot().MinimumCalls.Should().Be(20);
         shared.Isolate();
         pipeline.Find<CircuitBreaker>("own")!.Isolate();
-        rejected.Should().BeEmpty("an update that was rejected hears nothing");
+        rejected.Should().BeEmpty("an update that was rejected receives nothing");
         heard.OfType<CircuitChanged>().Select(c => c.PolicyName).Should().Equal("shared", "own");
     }
 

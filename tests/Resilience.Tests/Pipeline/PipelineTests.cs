@@ -161,7 +161,7 @@ public sealed class PipelineTests
     }
 
     [Fact]
-    public async Task A_cancellation_nobody_asked_for_is_a_failure_and_one_the_caller_asked_for_is_ignored()
+    public async Task A_cancellation_without_a_cancelled_token_is_a_failure_and_one_of_the_caller_is_ignored()
     {
         (await ResiliencePipeline.Empty.TryExecuteAsync<int>(_ => throw new TaskCanceledException("client timeout"))).Verdict.Should().Be(Verdict.Failure);
         using CancellationTokenSource caller = new();

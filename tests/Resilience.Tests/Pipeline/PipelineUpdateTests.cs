@@ -157,7 +157,7 @@ public sealed class PipelineUpdateTests
     }
 
     [Fact]
-    public void A_policy_of_the_users_may_take_over_state_and_is_told_when_it_takes_effect()
+    public void A_users_policy_may_take_over_state_and_is_notified_when_it_takes_effect()
     {
         List<string> log = [];
         ResiliencePipelineBuilder With(string label) => Builder(b => b.AddPolicy(new TimeoutOptions { Name = "mine" }, e => new Inheriting(label, e, log)));
@@ -194,7 +194,7 @@ public sealed class AttemptSaysTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task An_attempt_that_forbids_a_retry_is_not_repeated_and_the_reason_is_told(bool abandons)
+    public async Task An_attempt_that_forbids_a_retry_is_not_repeated_and_the_reason_is_reported(bool abandons)
     {
         ResiliencePipeline pipeline = Builder().AddRetry(o => o.BaseDelay = TimeSpan.Zero)
             .AddTimeout(o => o.AbandonAfter = abandons ? TimeSpan.FromSeconds(1) : null).Build();
@@ -205,8 +205,8 @@ public sealed class AttemptSaysTests
             throw new IOException();
         }, null);
         (outcome.Verdict, runs).Should().Be((Verdict.Failure, 2));
-        RetryStopped denied = _events.OfType<RetryStopped>().Single();
-        (denied.Cause, denied.Detail, denied.Operation).Should().Be((RetryStopReason.NotAllowed, "the operation is done", "charge"));
+        RetryStopped stopped = _events.OfType<RetryStopped>().Single();
+        (stopped.Cause, stopped.Detail, stopped.Operation).Should().Be((RetryStopReason.NotAllowed, "the operation is done", "charge"));
         _events.OfType<RetryScheduled>().Single().Operation.Should().Be("charge");
     }
 
@@ -226,7 +226,7 @@ public sealed class AttemptSaysTests
     }
 
     [Fact]
-    public async Task A_delegate_that_somebody_walked_away_from_is_not_repeated_when_it_had_forbidden_it()
+    public async Task An_abandoned_delegate_that_forbade_a_retry_is_not_repeated()
     {
         ResiliencePipeline pipeline = Builder().AddRetry(o => o.BaseDelay = TimeSpan.Zero)
             .AddTimeout(o => (o.Timeout, o.AbandonAfter) = (TimeSpan.FromSeconds(1), TimeSpan.Zero)).Build();

@@ -7,7 +7,7 @@ public sealed class RejectionReasonTests
 {
     private readonly FakeTimeProvider _time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
 
-    /// <summary>Kind, then the facts in the order in which the sentence has them. A fact that a kind cannot know is said in words.</summary>
+    /// <summary>Kind, then the facts in the order in which the sentence has them. A fact that a kind cannot know is given in words.</summary>
     public static TheoryData<string, string[]> Sentences() => new()
     {
         {
@@ -121,13 +121,14 @@ public sealed class RejectionReasonTests
 
     private async Task<string> StopReasonAsync(Action<RetryOptions> configure, TimeSpan? timeout = null)
     {
-        List<RetryStopped> denied = [];
-        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.OnEvent(e => denied.AddRange(new[] { e }.OfType<RetryStopped>()));
+        List<RetryStopped> stopped = [];
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }
+            .OnEvent(e => stopped.AddRange(new[] { e }.OfType<RetryStopped>()));
         if (timeout is { } total) builder.AddTimeout(total);
         ResiliencePipeline pipeline = builder.AddRetry(configure).Build();
         IOException error = new();
         (await pipeline.TryExecuteAsync<int>(_ => throw error)).Error.Should().BeSameAs(error);
-        return denied.Should().ContainSingle().Which.Explanation;
+        return stopped.Should().ContainSingle().Which.Explanation;
     }
 
     private Task<Rejection> MakeAsync(string kind) => kind switch

@@ -140,7 +140,7 @@ public class RetryPipelineTests
     }
 
     [Fact]
-    public async Task Attempt_number_is_told_to_the_delegate()
+    public async Task The_delegate_sees_the_number_of_its_attempt()
     {
         List<int> numbers = [];
         Outcome<int> outcome = await Pipeline(AtOnce()).TryExecuteAsync(new CallOptions(), (context, _) =>
@@ -186,9 +186,9 @@ public class RetryPipelineTests
     public async Task Callbacks_that_throw_do_not_break_the_call()
     {
         Exception Thrown() => throw new InvalidOperationException("bug in a callback");
-        Script denied = new(failures: 1);
-        await RunAsync(AtOnce(o => o.ShouldRetry = _ => throw Thrown()), denied);
-        denied.Attempts.Should().Be(1, "a broken ShouldRetry means no");
+        Script stopped = new(failures: 1);
+        await RunAsync(AtOnce(o => o.ShouldRetry = _ => throw Thrown()), stopped);
+        stopped.Attempts.Should().Be(1, "a broken ShouldRetry means no");
 
         (Outcome<int> outcome, TimeSpan[] waits) = await RunAsync(Plain(o =>
         {

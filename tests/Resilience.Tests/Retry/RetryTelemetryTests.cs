@@ -8,7 +8,7 @@ namespace Resilience.Tests.Retry;
 [CollectionDefinition(nameof(RetryTelemetryTests), DisableParallelization = true)]
 public class RetryTelemetryCollection;
 
-/// <summary>What meters and activities hear of retries. The meter is the process's: each test looks at its own pipeline name only.</summary>
+/// <summary>What meters and activities record of retries. The meter is the process's: each test looks at its own pipeline name only.</summary>
 [Collection(nameof(RetryTelemetryTests))]
 public class RetryTelemetryTests
 {

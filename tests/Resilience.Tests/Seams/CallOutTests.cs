@@ -439,7 +439,7 @@ public sealed class CallOutTests
     }
 
     [Fact]
-    public async Task A_place_that_somebody_else_gave_back_costs_no_call()
+    public async Task A_place_that_another_call_gave_back_costs_no_call()
     {
         using CallbackErrors errors = new();
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });

@@ -30,7 +30,7 @@ public sealed class ForkTests
     }
 
     [Fact]
-    public async Task A_policy_that_forks_may_walk_away_and_nobody_is_told_of_an_error()
+    public async Task A_policy_that_forks_may_return_early_and_no_error_is_reported()
     {
         using CallbackErrors errors = new();
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Race(() => Task.CompletedTask))

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience.Tests.Seams;
 
-/// <summary>Who has given up tells the call around it, also when that one's delegate has awaited something before; and nobody else.</summary>
+/// <summary>A call that has given up tells the call around it, also when the delegate of that one has awaited something before; and no other.</summary>
 public sealed class GivenUpTests
 {
     private static readonly IOException Cached = new("cached");
@@ -153,7 +153,7 @@ public sealed class GivenUpTests
     }
 
     [Fact]
-    public Task A_note_that_nobody_took_is_void_when_the_token_of_a_timeout_serves_another_call() => Task.Run(() =>
+    public Task A_note_that_was_not_taken_is_void_when_the_token_of_a_timeout_serves_another_call() => Task.Run(() =>
     {
         ResiliencePipeline outer = Retrying().AddTimeout(Long).Build(), inside = Poor();
         CancellationToken first = default, second = default;
@@ -308,7 +308,7 @@ public sealed class GivenUpTests
 
     /// <summary>An attempt that lasts while so many calls give up that the number comes round believes less, never more.</summary>
     [Fact]
-    public void A_very_long_attempt_never_believes_what_was_said_before_it()
+    public void A_very_long_attempt_never_uses_a_note_from_before_it()
     {
         using CancellationTokenSource source = new();
         IOException error = new(), other = new();

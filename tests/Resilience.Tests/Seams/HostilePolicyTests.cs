@@ -12,7 +12,7 @@ public sealed class HostilePolicyTests
 
     public enum Fault
     {
-        /// <summary>Races what it started against something else and does not wait for it: what everybody writes first.</summary>
+        /// <summary>Races what it started against something else and does not wait for it: the first version that most people write.</summary>
         DoesNotWait,
         ThrowsAfterStarting,
         LetsGoOnTwiceAtOnce,
@@ -157,7 +157,7 @@ public sealed class HostilePolicyTests
                 Outcome<int> outcome = await run(async token =>
                 {
                     if (_caller.Value != id) _seen.Enqueue("a delegate ran for another caller");
-                    if (token.IsCancellationRequested && !Volatile.Read(ref isOver)) _seen.Enqueue("a call was cancelled that nobody cancelled");
+                    if (token.IsCancellationRequested && !Volatile.Read(ref isOver)) _seen.Enqueue("a call was cancelled although no token was");
                     if (suspends) await Task.Yield();
                     if (Interlocked.Increment(ref attempts) == 1) throw new IOException();
                     return id;
@@ -248,7 +248,7 @@ public sealed class HostilePolicyTests
     }
 
     [Fact]
-    public async Task A_policy_that_does_not_wait_never_runs_the_delegate_of_another_caller_and_is_told_of()
+    public async Task A_policy_that_does_not_wait_never_runs_the_delegate_of_another_caller_and_is_reported()
     {
         using CallbackErrors errors = new();
         Hostile hostile = new(Fault.DoesNotWait);
@@ -290,7 +290,7 @@ public sealed class HostilePolicyTests
     [InlineData(Fault.LetsGoOnWithTheContextOfAnotherCall)]
     [InlineData(Fault.ThrowsAfterStarting)]
     [InlineData(Fault.DoesNotWait)]
-    public async Task A_policy_in_error_is_told_of_by_its_name(Fault fault)
+    public async Task A_policy_in_error_is_reported_by_its_name(Fault fault)
     {
         using CallbackErrors errors = new();
         Hostile hostile = new(fault);

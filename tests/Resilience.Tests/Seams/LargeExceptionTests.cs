@@ -54,7 +54,7 @@ public sealed class LargeExceptionTests
 
     private static readonly ResiliencePipeline<int> Shared = Everything();
 
-    /// <summary>What a policy of each kind does with an exception, and a listener that writes down what it hears.</summary>
+    /// <summary>What a policy of each kind does with an exception, and a listener that writes down what it receives.</summary>
     private static ResiliencePipeline<int> Everything(IdempotencyGate? gate = null)
     {
         ResiliencePipelineBuilder<int> builder = new() { Name = "p" };

@@ -125,7 +125,7 @@ public sealed class OwnershipTests
         return [new(time), new(state), new(pipeline), new(pipeline.Find<CircuitBreaker>()), new(callback), new(error)];
     }
 
-    // ---- results that nobody will see
+    // ---- results that no caller receives
 
     private sealed class OnlyAsync : IAsyncDisposable
     {

@@ -29,7 +29,7 @@ internal static class LargeExceptions
         ["the same twice"] = leaf => Repeat(leaf, Levels, static e => new AggregateException(e, e)),
         ["two that hold the same"] = leaf => Repeat(leaf, Levels, static e => new AggregateException(new AggregateException(e), new AggregateException(e))),
         ["one and another wrapper"] = leaf => Repeat(leaf, Levels, static e => new AggregateException(new TargetInvocationException(e), e)),
-        ["wrapped by a class that nobody knows"] = leaf => Repeat(leaf, Levels, static e => new InvalidDataException("x", new AggregateException(e, e))),
+        ["wrapped by an unknown class"] = leaf => Repeat(leaf, Levels, static e => new InvalidDataException("x", new AggregateException(e, e))),
         ["a thousand, a thousand times"] = leaf => Repeat(leaf, 8, static e => new AggregateException(Enumerable.Repeat(e, 1000))),
         ["a million"] = leaf => new AggregateException(Enumerable.Repeat<Exception>(leaf, 1_000_000)),
         ["rejected a million times"] = _ => Repeat(Rejected(), 8, static e => new AggregateException(Enumerable.Repeat(e, 100))),
@@ -38,7 +38,7 @@ internal static class LargeExceptions
         ["a long chain of wrappers"] = leaf => Repeat(leaf, LongChain, static e => new TargetInvocationException(e)),
         ["a long chain of aggregates"] = leaf => Repeat(leaf, LongChain, static e => new AggregateException(e)),
         ["a long chain of files"] = leaf => Repeat(leaf, LongChain, static e => new IOException("x", e)),
-        ["a long chain to a refused connection"] = _ => Repeat(Rejected(), LongChain, static e => new InvalidDataException("x", e)),
+        ["a long chain to a failed connection"] = _ => Repeat(Rejected(), LongChain, static e => new InvalidDataException("x", e)),
         ["a long chain to a certificate"] = _ => new HttpRequestException(
             HttpRequestError.SecureConnectionError, "x", Repeat(new AuthenticationException(), LongChain, static e => new IOException("x", e))),
         ["cancelled around it"] = leaf => new TaskCanceledException("x", Repeat(leaf, Levels, static e => new AggregateException(e, e))),

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience.Tests.Telemetry;
 
-/// <summary>The gauges that look at what is alive. They hear the whole process, so each test has names of its own, and they run alone.</summary>
+/// <summary>The gauges that look at what is alive. They see the whole process, so each test has names of its own, and they run alone.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class GaugeTests
 {
@@ -35,14 +35,14 @@ public sealed class GaugeTests
         .AddCircuitBreaker(new CircuitBreakerOptions { FailureRatio = null, ConsecutiveFailures = 1, BreakJitter = 0 });
 
     [Fact]
-    public async Task A_circuit_is_counted_in_the_state_that_the_time_gives_it_and_all_states_are_told()
+    public async Task A_circuit_is_counted_in_the_state_that_the_time_gives_it_and_all_states_are_reported()
     {
         ResiliencePipeline pipeline = New("by state").Build();
         Circuits("by state").Should().BeEquivalentTo(new Dictionary<string, int> { ["closed"] = 1, ["open"] = 0, ["half_open"] = 0, ["isolated"] = 0 });
         await pipeline.TryExecuteAsync<int>(_ => throw new IOException());
         Circuits("by state").Should().Contain("open", 1).And.Contain("closed", 0);
         _time.Advance(TimeSpan.FromSeconds(5));
-        Circuits("by state").Should().Contain("half_open", 1, "its break is over, though nobody has called").And.Contain("open", 0);
+        Circuits("by state").Should().Contain("half_open", 1, "its break is over, though no call has come").And.Contain("open", 0);
         pipeline.Find<CircuitBreaker>()!.Isolate();
         Circuits("by state").Should().Contain("isolated", 1);
     }
@@ -84,7 +84,7 @@ public sealed class GaugeTests
     }
 
     [Fact]
-    public void What_nobody_knows_any_more_is_forgotten()
+    public void What_is_no_longer_referenced_is_forgotten()
     {
         WeakReference gone = MakeAndForget();
         Circuits("forgotten").Should().NotBeEmpty();

@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience.Tests.Telemetry;
 
-/// <summary>What the meters and the current activity hear of each policy, name by name.</summary>
+/// <summary>What the meters and the current activity record of each policy, name by name.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class PolicyTelemetryTests : IDisposable
 {
@@ -106,7 +106,7 @@ public sealed class PolicyTelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_circuit_in_dry_run_says_whom_it_would_have_rejected()
+    public async Task A_circuit_in_dry_run_reports_the_calls_it_would_have_rejected()
     {
         ResiliencePipeline pipeline = Builder().AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures, o.DryRun) = (null, 1, true)).Build();
         await pipeline.TryExecuteAsync(Fail);
@@ -173,7 +173,7 @@ public sealed class PolicyTelemetryTests : IDisposable
     }
 
     [Fact]
-    public async Task A_fallback_names_its_source_also_when_nobody_listens_for_events()
+    public async Task A_fallback_names_its_source_without_a_listener_for_events()
     {
         LastGood<int> lastGood = LastGood<int>.Shared(TimeSpan.FromHours(1));
         ResiliencePipeline<int> remembers = new ResiliencePipelineBuilder<int> { Name = _name, TimeProvider = _time }.AddFallback(new FallbackOptions<int> { LastGood = lastGood }).Build();

@@ -124,7 +124,7 @@ public sealed class ClockTests
     }, iter: 2_000);
 
     [Fact]
-    public void Threads_that_read_at_once_take_nobody_for_a_jump_back()
+    public void Concurrent_reads_are_not_mistaken_for_a_jump_back()
     {
         HandTime time = new(1000);
         Clock clock = Clock.For(time);
@@ -134,7 +134,7 @@ public sealed class ClockTests
             long before = Volatile.Read(ref time.Now);
             clock.NowMs.Should().BeGreaterThanOrEqualTo(before);
         }, _ => { });
-        clock.NowMs.Should().Be(time.Now, "no lead has come together: nobody went back");
+        clock.NowMs.Should().Be(time.Now, "no lead has built up: time did not go back");
     }
 
     [Fact]

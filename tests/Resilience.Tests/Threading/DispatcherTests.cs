@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience.Tests.Threading;
 
-/// <summary>Whoever is told that something is due may block or throw: nobody else is told late, or never.</summary>
+/// <summary>Work that is due may block or throw: other work is not run late, or never, because of it.</summary>
 [Collection(ThreadsCollection.Name)]
 public sealed class DispatcherTests
 {
@@ -30,7 +30,7 @@ public sealed class DispatcherTests
         public void Post(IThreadPoolWorkItem work) => _dispatcher.Post(work, Clock.System.NowMs);
     }
 
-    /// <summary>Planted: one thread that takes from a queue, whoever holds it up, and whatever is thrown at it.</summary>
+    /// <summary>Planted: one thread that takes from a queue, whatever holds it up or is thrown at it.</summary>
     private sealed class OneThread : IDispatch
     {
         private readonly System.Collections.Concurrent.BlockingCollection<IThreadPoolWorkItem> _queue = [];
@@ -98,7 +98,7 @@ public sealed class DispatcherTests
         OthersRun(new Ours(usesRuntimeTimers), blocked, 1000, Patience).Should().BeTrue();
 
     [Fact]
-    public void The_check_finds_a_dispatcher_that_nobody_relieves() => OthersRun(new OneThread(catches: true), 1, 10, TimeSpan.FromSeconds(1)).Should().BeFalse();
+    public void The_check_finds_a_dispatcher_with_one_worker() => OthersRun(new OneThread(catches: true), 1, 10, TimeSpan.FromSeconds(1)).Should().BeFalse();
 
     private static bool OthersRunAfterThrows(IDispatch dispatch, TimeSpan patience)
     {
@@ -173,7 +173,7 @@ public sealed class DispatcherTests
     }
 
     [Fact]
-    public async Task A_registration_that_throws_is_counted_and_the_others_hear()
+    public async Task A_registration_that_throws_is_counted_and_the_others_are_called()
     {
         int counted = 0;
         using MeterListener listener = new();
@@ -203,7 +203,7 @@ public sealed class DispatcherTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Work_keeps_nobodys_execution_context_and_leaves_none(bool usesRuntimeTimers)
+    public void Work_keeps_no_callers_execution_context_and_leaves_none(bool usesRuntimeTimers)
     {
         AsyncLocal<string?> mine = new() { Value = "the caller's" };
         Dispatcher dispatcher = Make(usesRuntimeTimers);

@@ -123,7 +123,7 @@ public sealed class TimeoutSourceTests
     }
 
     [Fact]
-    public void A_child_that_stays_hears_the_end_of_what_is_around_it()
+    public void A_child_that_stays_is_cancelled_with_its_parent()
     {
         TimeoutSource outer = null!, inner = null!;
         Together.Run(2, 50_000, _ =>
@@ -160,7 +160,7 @@ public sealed class TimeoutSourceTests
         outer.Disarm(out bool reusable).Should().BeFalse();
         reusable.Should().BeFalse("its next life would end the one that was left behind");
         left.Disarm(out reusable);
-        reusable.Should().BeTrue("it is free: nobody will end it");
+        reusable.Should().BeTrue("it is free: no timeout will cancel it");
     }
 
     [Fact]

@@ -297,7 +297,7 @@ public sealed class TimeoutTests
     }
 
     [Fact]
-    public async Task A_callback_registered_on_the_token_that_throws_reaches_nobody()
+    public async Task An_exception_of_a_callback_on_the_token_reaches_no_caller()
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromMilliseconds(200)).Build();
         Outcome<int> outcome = await pipeline.TryExecuteAsync(async ct =>
@@ -326,7 +326,7 @@ public sealed class TimeoutTests
 
         given.Distinct().Count().Should().BeLessThanOrEqualTo(4, "sources are used again");
         await longLived.CancelAsync();
-        given.Should().OnlyContain(t => !t.IsCancellationRequested, "no finished call hears of the caller any more");
+        given.Should().OnlyContain(t => !t.IsCancellationRequested, "no finished call is cancelled by the caller any more");
     }
 
     [Theory]

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Verdicts;
 
-/// <summary>Whoever cancels, whatever is thrown, however it is wrapped, whatever stands around: verdict, token and state of the task. Every member of the
+/// <summary>Every source of cancellation, every exception, every wrapping, every policy around: verdict, token and state of the task. Every member of the
 /// product is run.</summary>
 public sealed class CancellationTableTests
 {
@@ -10,7 +10,7 @@ public sealed class CancellationTableTests
 
     public enum Who
     {
-        Nobody,
+        NoSource,
         Caller,
         OurTimer,
         CallersDeadline,
@@ -49,7 +49,7 @@ public sealed class CancellationTableTests
         }
     }
 
-    /// <summary>Looks at what comes up, as a policy of the user's may: where its token is cancelled, the exception shall name it.</summary>
+    /// <summary>Looks at what comes up, as a policy of the user's may: where its token is cancelled, the exception must name it.</summary>
     private sealed class Watch(List<string> faults, string where) : SimplePolicy
     {
         protected override async ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
@@ -100,7 +100,7 @@ public sealed class CancellationTableTests
 
     [Theory]
     [MemberData(nameof(Chains))]
-    public async Task The_verdict_follows_from_who_cancelled_and_the_caller_finds_his_token(int outer, int inner) =>
+    public async Task The_verdict_follows_from_the_source_of_the_cancellation_and_the_caller_gets_its_token_back(int outer, int inner) =>
         (await FaultsOf((b, t) => Added(Added(b, outer, t), inner, t), inner < 0 ? Enum.GetValues<Form>() : [Form.TryTask])).Should().BeEmpty();
 
     private static ResiliencePipelineBuilder Added(ResiliencePipelineBuilder builder, int policy, FakeTimeProvider time) =>
@@ -198,7 +198,7 @@ public sealed class CancellationTableTests
             await Task.Yield();
             if (who == Who.Caller) await _caller.CancelAsync();
             if (who is Who.OurTimer or Who.CallersDeadline) _time.Advance(Limit);
-            if (who != Who.Nobody && !token.IsCancellationRequested)
+            if (who != Who.NoSource && !token.IsCancellationRequested)
             {
                 TaskCompletionSource heard = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 await using CancellationTokenRegistration registration = token.Register(heard.SetResult);
@@ -212,7 +212,7 @@ public sealed class CancellationTableTests
         private Verdict Expected => error < 0 ? Verdict.Success
             : who switch
             {
-                Who.Nobody => Errors[error].WithoutCancellation,
+                Who.NoSource => Errors[error].WithoutCancellation,
                 Who.OurTimer => Verdict.Failure,
                 _ => Verdict.Ignored,
             };
@@ -220,7 +220,7 @@ public sealed class CancellationTableTests
         private void CheckVerdict(in Outcome<int> outcome)
         {
             Check(outcome.Verdict == Expected, $"ended as {outcome}");
-            if (who != Who.Nobody) Check(_calls == 1, $"was tried {_calls} times");
+            if (who != Who.NoSource) Check(_calls == 1, $"was tried {_calls} times");
         }
 
         private void CheckEnd(Exception? ended, Task? task)
@@ -257,7 +257,7 @@ public sealed class CancellationTableTests
         }
     }
 
-    /// <summary>A policy of ours with a flaw: nobody guards it, as nobody guards ours.</summary>
+    /// <summary>A policy of ours with a flaw: it is not guarded, as ours are not.</summary>
     private sealed class Flawed(Func<ResilienceContext, Verdict, Exception?, Verdict> verdict, Func<CancellationToken, Exception, Exception> rename) : ResiliencePolicy
     {
         internal override bool NeverThrows => true;
@@ -305,7 +305,7 @@ public sealed class CancellationTableTests
     [InlineData("retry")]
     [InlineData("queue")]
     [InlineData("hedge")]
-    public async Task A_caller_who_leaves_while_a_policy_waits_finds_his_token(string waiting)
+    public async Task A_caller_that_leaves_while_a_policy_waits_gets_its_token_back(string waiting)
     {
         FakeTimeProvider time = new();
         using CancellationTokenSource caller = new();
@@ -362,7 +362,7 @@ public sealed class CancellationTableTests
         breaker.State.Should().Be(expected);
     }
 
-    /// <summary>Somebody who shields an operation from the caller has its failures judged and repeated as ever.</summary>
+    /// <summary>A user who shields an operation from the caller has its failures judged and repeated as ever.</summary>
     [Fact]
     public async Task An_operation_that_is_shielded_from_the_caller_is_judged_by_what_it_did()
     {

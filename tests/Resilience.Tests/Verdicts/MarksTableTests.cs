@@ -2,7 +2,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Verdicts;
 
-/// <summary>What each policy does with a failure by what was said of it: the specification, as a table that is run.</summary>
+/// <summary>What each policy does with a failure, by the marks it carries: the specification, as a table that is run.</summary>
 public sealed class MarksTableTests
 {
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
@@ -224,7 +224,7 @@ public sealed class MarksTableTests
             if (++calls == 1 && reports) context.ReportNotApplied();
             throw new IOException();
         }, 0);
-        calls.Should().Be(reports ? 2 : 1, "what was said of the first attempt does not count for the second");
+        calls.Should().Be(reports ? 2 : 1, "the marks of the first attempt do not count for the second");
         outcome.NotApplied.Should().BeFalse();
     }
 

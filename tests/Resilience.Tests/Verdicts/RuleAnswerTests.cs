@@ -44,7 +44,7 @@ public sealed class RuleAnswerTests
 
     [Theory]
     [MemberData(nameof(All))]
-    public async Task An_impossible_answer_is_passed_over_counted_and_told_once(string where, Verdict answer)
+    public async Task An_impossible_answer_is_passed_over_counted_and_reported_once(string where, Verdict answer)
     {
         bool isResult = where.StartsWith("result", StringComparison.Ordinal);
         ResiliencePipeline pipeline = Builder(rules => Rule(rules, where, answer)).Build();
@@ -59,7 +59,7 @@ public sealed class RuleAnswerTests
     }
 
     [Fact]
-    public async Task Each_sort_is_told_and_told_again_after_an_update()
+    public async Task Each_kind_is_reported_and_reported_again_after_an_update()
     {
         static OutcomeClassifier Wrong(OutcomeClassifier rules) => rules
             .OnResult<int>(static r => r == 0 ? Verdict.None : r == 1 ? Verdict.Rejected : null)
@@ -88,7 +88,7 @@ public sealed class RuleAnswerTests
     }
 
     [Fact]
-    public async Task Possible_answers_are_not_told()
+    public async Task Possible_answers_are_not_reported()
     {
         ResiliencePipeline pipeline = Builder(static rules => rules
             .OnResult<int>(static r => (Verdict)(r + 1))

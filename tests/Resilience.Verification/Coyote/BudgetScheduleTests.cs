@@ -83,7 +83,7 @@ public sealed class BudgetScheduleTests(ITestOutputHelper output)
             {
                 case "call":
                     budget.RecordCall();
-                    deposited += 0.5; // of one thread at a time: the scheduler lets nobody in between without an atomic step
+                    deposited += 0.5; // of one thread at a time: the scheduler lets no thread in between without an atomic step
                     break;
                 case "update":
                     budget.Update(OtherRatio);

@@ -107,7 +107,7 @@ internal sealed class Stage
         return null;
     }
 
-    /// <summary>Each change has somebody who was entitled to it: a permit of the very epoch that ended, or a person.</summary>
+    /// <summary>Each change was made by a caller that was entitled to it: a permit of the very epoch that ended, or a person.</summary>
     private string? ChangesAreEarned()
     {
         int fewest = _operations.Contains(Operation.Lower) ? 1 : Rules.Failures;
@@ -125,7 +125,7 @@ internal sealed class Stage
                 (_, CircuitState.HalfOpen) => _probesSent.GetValueOrDefault(change.Epoch) >= 1,
                 _ => false,
             };
-            if (!earned) return $"nobody of epoch {ended} was entitled to the change from {change.From} to {change.To}";
+            if (!earned) return $"no caller of epoch {ended} was entitled to the change from {change.From} to {change.To}";
         }
 
         return null;
@@ -138,7 +138,7 @@ internal sealed class Stage
         return isOver ? $"{_subject.Limit} failures were counted in epoch {epoch}, and it goes on" : null;
     }
 
-    /// <summary>Whatever became of probes: when break, lease and ramp are over, somebody gets in; unless a person forbids it.</summary>
+    /// <summary>Whatever became of probes: when break, lease and ramp are over, a call gets in, unless a person forbids it.</summary>
     private string? NothingIsWedged()
     {
         if (_subject.State == CircuitState.Isolated) return null;

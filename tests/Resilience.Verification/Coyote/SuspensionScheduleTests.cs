@@ -170,7 +170,7 @@ public sealed class SuspensionScheduleTests(ITestOutputHelper output)
         private static Task<Outcome<int>> Run(ResiliencePipeline pipeline, Gate gate) =>
             pipeline.TryExecuteAsync(static (g, _) => new ValueTask<int>(g, 0), gate).AsTask();
 
-        /// <summary>A result that is not there yet is awaited by looking: the runtime would send the rest to its pool, which nobody schedules here.</summary>
+        /// <summary>A result that is not there yet is awaited by looking: the runtime would send the rest to its pool, which is not scheduled here.</summary>
         public void AwaitAndThen(Gate gate, Action goOn)
         {
             if (gate.Call!.IsCompleted) Specification.Assert(gate.Call.Result.Value == 1, "the result was {0}", gate.Call.Result.Value);

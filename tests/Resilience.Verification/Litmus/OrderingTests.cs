@@ -56,7 +56,7 @@ public sealed class OrderingTests(ITestOutputHelper output)
         "0", "1");
 
     [Fact]
-    public void Two_changes_at_once_are_both_told_in_order() => Expect<Breakers>(
+    public void Two_changes_at_once_are_both_reported_in_order() => Expect<Breakers>(
         s => s.Breaker.Isolate(),
         s => s.Breaker.Close(),
         s => string.Join(' ', s.Told),

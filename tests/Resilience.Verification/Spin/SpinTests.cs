@@ -42,7 +42,7 @@ public sealed partial class SpinTests(ITestOutputHelper output)
     private const string LoweredProbes = "-DUPDATE_PROBES -DCALLERS=1 -DFULL=1 -DCALLS=2 -DPLACES=2";
 
     [Fact]
-    public void Who_keeps_asking_gets_in_whatever_became_of_the_probes() =>
+    public void A_caller_that_keeps_asking_gets_in_whatever_became_of_the_probes() =>
         Verdict(Explore("-DNP", "-l -f", "-DPATIENT -DCALLERS=1 -DFULL=1 -DCALLS=2")).Should().BeNull();
 
     [Theory]

@@ -1,11 +1,11 @@
 /* The circuit breaker of src/Resilience/CircuitBreaker, as a model that Spin explores completely within small bounds.
 
-   The truth is one reference, epoch: here its number, which is only ever swapped for the next one. Each epoch has words of its own, as in Era.cs:
+   The truth is one reference, epoch: here its number, which is only ever swapped for the next one. Each epoch has words of its own, as in CircuitEpoch.cs:
    state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
    step (d_step); between two of them any other thread may run. Callers may die after they were admitted. A clock ends breaks and leases.
 
-   With -DUPDATE_PROBES somebody lowers the number of probes to 1 meanwhile; each operation goes by the number that it read first.
-   With -DUPDATE somebody lowers the number of failures that open to 1 meanwhile, as CircuitBreaker.Update does. The run has its mark "full" then.
+   With -DUPDATE_PROBES another process lowers the number of probes to 1 meanwhile; each operation goes by the number that it read first.
+   With -DUPDATE another process lowers the number of failures that open to 1 meanwhile, as CircuitBreaker.Update does. The run has its mark "full" then.
 
    One flaw each: -DBUG_LOST_FAILURE  -DBUG_TWO_PROBES  -DBUG_STALE_COUNTS  -DBUG_LOSER_PASSES  -DBUG_EARLY_EVENT  -DBUG_NO_HANDOVER,
    with -DPATIENT, -DBUG_NO_LEASE, with -DPATIENT and -DUPDATE_PROBES, -DBUG_NO_CLOSE, and with -DUPDATE, -DBUG_NO_SETTLE  -DBUG_OLD_LIMIT */
@@ -121,7 +121,7 @@ inline sendProbe(number) {
 #ifdef UPDATE
 #define LOCALS byte permit, at, e, r, o, g, p, lim, latest; bool won, stands, more, isDue, lost, isProbe; mtype:state s
 
-/* OpenAfterRun: the run is marked in the word where it is counted, and whoever finds it full opens. */
+/* OpenAfterRun: the run is marked in the word where it is counted, and the thread that finds it full opens. */
 inline openIfFull(number, by) {
     d_step { won = (sealed[number] || row[number] >= by); if :: won -> sealed[number] = true :: else fi }
     if :: won -> change(number, OPEN, 0) :: else fi
@@ -147,7 +147,7 @@ inline tryEnter() {
            d_step { r = row[e] };
            if
            :: r >= FULL ->
-              change(e, OPEN, 0)            /* the row is full: open for whoever filled it */
+              change(e, OPEN, 0)            /* the row is full: open for the call that filled it */
            :: else -> permit = e; break
            fi
 #endif
@@ -215,7 +215,7 @@ progress_call:
             :: e == permit && s == HALF ->
                 if
                 :: d_step { reported[permit]++; back[permit]++ }
-                   assert(isProbe);                              /* nobody else has a permit of this epoch */
+                   assert(isProbe);                              /* no other call has a permit of this epoch */
                    change(permit, OPEN, 0)                       /* a failure */
                 :: do                                            /* a success */
                    :: d_step { o = out[permit]; g = good[permit]; lost = givenUp[permit] };
@@ -330,7 +330,7 @@ end:
 }
 
 #ifdef PATIENT
-/* Somebody who asks until he gets in. A lost probe that wedged the circuit would keep him asking for ever: a cycle without progress. */
+/* A caller that asks until it is admitted. A lost probe that blocked the circuit would keep it asking for ever: a cycle without progress. */
 active proctype Patient() {
     LOCALS;
     do

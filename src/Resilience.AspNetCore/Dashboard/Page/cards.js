@@ -267,7 +267,7 @@ class Circuit {
     this.badge = badge(circuit.state);
     this.meter = new Meter();
     this.cause = make('p', { class: 'cause' });
-    this.era = make('p', { class: 'era' });
+    this.epoch = make('p', { class: 'epoch' });
     this.isolate = make('button', { type: 'button', 'data-action': 'isolate' }, 'Isolate', make('span', { class: 'unseen' }));
     this.close = make('button', { type: 'button', 'data-action': 'close' }, 'Close', make('span', { class: 'unseen' }));
     this.buttons = make('div', { class: 'buttons', hidden: true }, this.isolate, this.close);
@@ -280,14 +280,14 @@ class Circuit {
 
     const key = circuit.key !== undefined ? make('span', { class: 'circuit-key' }, circuit.key || '(empty key)') : null;
     this.element = make('div', { class: 'circuit', 'data-circuit': circuit.id, 'data-keyed': key !== null },
-      make('div', { class: 'circuit-line' }, this.badge, key, this.era, this.buttons), this.meter.element, this.cause);
+      make('div', { class: 'circuit-line' }, this.badge, key, this.epoch, this.buttons), this.meter.element, this.cause);
   }
 
   update(now) {
     this.now = now;
     mark(this.element, 'data-state', now.state);
     rebadge(this.badge, now.state);
-    say(this.era, `${duration(now.inStateMs)} · era ${wholeNumbers.format(now.epoch)}`);
+    say(this.epoch, `${duration(now.inStateMs)} · epoch ${wholeNumbers.format(now.epoch)}`);
     this.showWindow(now);
     say(this.cause, this.why(now));
     this.buttons.hidden = !this.act.isAllowed();

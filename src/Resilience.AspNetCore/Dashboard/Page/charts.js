@@ -1,5 +1,5 @@
 // Small charts of the last minutes: one of what calls ended with, one of how long they took. Drawn as paths over 300 points; what they show
-// is said in words beside them and in their labels. Until five minutes are full, a shorter time is shown wider.
+// is given in words beside them and in their labels. Until five minutes are full, a shorter time is shown wider.
 
 const chartPoints = 300;
 const chartHeight = 96;

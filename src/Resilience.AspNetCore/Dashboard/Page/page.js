@@ -14,7 +14,7 @@ const act = {
   ask(action, target) {
     const which = target.key ? `the circuit of ${target.key}` : 'this circuit';
     const [title, text, yes] = {
-      isolate: ['Isolate the circuit?', `Every call through ${which} is rejected from now on, until somebody closes it.`, 'Isolate'],
+      isolate: ['Isolate the circuit?', `Every call through ${which} is rejected from now on, until the circuit is closed by hand.`, 'Isolate'],
       close: ['Close the circuit?', `Calls go through ${which} again at once. Its counts begin anew.`, 'Close'],
       'turn-off': ['Turn chaos off?', 'Calls that begin from now on are left alone. It cannot be turned on here.', 'Turn off'],
       'record-not-done': ['It was not done?', 'The next request with its key executes it. Say so only if what had begun it runs no more.', 'Not done'],

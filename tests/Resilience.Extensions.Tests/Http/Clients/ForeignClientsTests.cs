@@ -182,7 +182,7 @@ public sealed class ForeignClientsTests
     }
 }
 
-/// <summary>As anybody would write it for Refit.</summary>
+/// <summary>An ordinary interface for Refit.</summary>
 public interface IShopApi
 {
     [Get("/prices/{item}")]

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http.Wire;
 
-/// <summary>That answers nobody wants give their connections back, and what else only real connections show.</summary>
+/// <summary>That discarded responses give their connections back, and what else only real connections show.</summary>
 public sealed class ConnectionPoolTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -103,7 +103,7 @@ public sealed class ConnectionPoolTests
     {
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200), isSecure: isSecure);
         SocketsHttpHandler sockets = new() { UseProxy = false };
-        sockets.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 { Subject: "CN=nobody" };
+        sockets.SslOptions.RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 { Subject: "CN=untrusted" };
         using HttpRequestMessage request = new(HttpMethod.Get, server.Address)
         {
             Version = new(version),
@@ -151,7 +151,7 @@ public sealed class ConnectionPoolTests
     [Theory]
     [InlineData("1.1")]
     [InlineData("2.0")]
-    public async Task The_deadline_header_reaches_the_server_anew_with_each_attempt(string version)
+    public async Task The_server_receives_a_fresh_deadline_header_with_each_attempt(string version)
     {
         await using WireServer server = await WireServer.StartAsync(
             (n, c) => n == 0 ? WireServer.StallAsync(c) : WireServer.Status(c, 200), version == "2.0" ? HttpProtocols.Http2 : HttpProtocols.Http1);

@@ -172,7 +172,7 @@ public sealed class EqualBytesTests
         }
     }
 
-    /// <summary>What everybody uses stays in memory: it is sent again whatever its size.</summary>
+    /// <summary>The common contents stay in memory: it is sent again whatever its size.</summary>
     [Theory]
     [InlineData("the defaults")]
     [InlineData("names of enums")]
@@ -515,7 +515,7 @@ public sealed class EqualBytesTests
                     b.TimeProvider = _time;
                     b.OnEvent(e =>
                     {
-                        if (e is HedgeSkipped) _call.Denied.TrySetResult();
+                        if (e is HedgeSkipped) _call.Skipped.TrySetResult();
                     });
                     b.AddHedging(o => (o.Delay, o.Budget) = (TimeSpan.FromSeconds(1), RetryBudget.Unlimited));
                 },
@@ -545,7 +545,7 @@ public sealed class EqualBytesTests
             {
                 await Task.WhenAny(call.Arrived.Task, sending).WaitAsync(Patience);
                 _time.Advance(TimeSpan.FromSeconds(first == First.Hedge ? 1 : 7));
-                if (first == First.Hedge) await Task.WhenAny(call.Second.Task, call.Denied.Task, sending).WaitAsync(Patience);
+                if (first == First.Hedge) await Task.WhenAny(call.Second.Task, call.Skipped.Task, sending).WaitAsync(Patience);
             }
 
             call.Release.TrySetResult();
@@ -616,7 +616,7 @@ public sealed class EqualBytesTests
 
             internal TaskCompletionSource Second { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-            internal TaskCompletionSource Denied { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            internal TaskCompletionSource Skipped { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
             internal TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
@@ -766,7 +766,7 @@ public sealed class EqualBytesTests
         }
     }
 
-    /// <summary>A content of somebody's own.</summary>
+    /// <summary>A user's own content.</summary>
     private sealed class Pushed(long? length, Func<Stream, CancellationToken, Task> push) : HttpContent
     {
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => push(stream, default);

@@ -99,7 +99,7 @@ public sealed class MicrosoftFaultTests
         server.Count.Should().Be(1);
     }
 
-    /// <summary>Section 1.2: <see cref="HttpRequestError"/> was not looked at, so a wrong certificate was retried like a refused connection.</summary>
+    /// <summary>Section 1.2: <see cref="HttpRequestError"/> was not looked at, so a wrong certificate was retried like a failed connection.</summary>
     [Fact]
     public async Task The_kind_of_the_network_error_decides_so_a_certificate_is_tried_once_and_a_rejected_port_even_for_a_post()
     {
@@ -107,8 +107,8 @@ public sealed class MicrosoftFaultTests
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200), isSecure: true);
         await Client(hear: events.Add).Invoking(c => c.GetAsync(server.Address)).Should().ThrowAsync<HttpRequestException>();
         events.OfType<RetryScheduled>().Should().BeEmpty();
-        Uri refusing = await RawServer.RefusingAsync();
-        await Client(hear: events.Add).Invoking(c => c.PostAsync(refusing, Payment())).Should().ThrowAsync<HttpRequestException>();
+        Uri closed = await RawServer.ClosedAsync();
+        await Client(hear: events.Add).Invoking(c => c.PostAsync(closed, Payment())).Should().ThrowAsync<HttpRequestException>();
         events.OfType<RetryScheduled>().Should().HaveCount(3);
     }
 
@@ -349,7 +349,7 @@ public sealed class MicrosoftFaultTests
         }
     }
 
-    /// <summary>Tells when somebody begins to wait.</summary>
+    /// <summary>Reports when a wait begins.</summary>
     private sealed class SignallingTime() : FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
     {
         private readonly Lock _gate = new();

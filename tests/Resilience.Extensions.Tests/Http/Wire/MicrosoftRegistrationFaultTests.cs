@@ -41,7 +41,7 @@ public sealed class MicrosoftRegistrationFaultTests
 
     /// <summary>Section 0.6: two standard handlers on one client made sixteen attempts.</summary>
     [Fact]
-    public async Task Said_twice_to_one_client_it_sends_nothing_at_all_and_never_sixteen_times()
+    public async Task Configured_twice_for_one_client_it_sends_nothing_at_all_and_never_sixteen_times()
     {
         await using WireServer server = await FailingAsync();
         await using ServiceProvider services = Container(s => s.AddHttpClient("shop").AddStandardResilience(Fast).AddStandardResilience(Fast));
@@ -50,9 +50,9 @@ public sealed class MicrosoftRegistrationFaultTests
         server.Count.Should().Be(0);
     }
 
-    /// <summary>4814, 5443, 5695: what was said to one client stacked upon the defaults of all; only an experimental word took them off.</summary>
+    /// <summary>4814, 5443, 5695: the configuration of one client was stacked upon the defaults of all; only an experimental method removed them.</summary>
     [Fact]
-    public async Task What_is_said_to_one_client_replaces_the_defaults_of_all()
+    public async Task What_is_configured_for_one_client_replaces_the_defaults_of_all()
     {
         await using WireServer server = await FailingAsync();
         await using ServiceProvider services = Container(s =>
@@ -145,7 +145,7 @@ public sealed class MicrosoftRegistrationFaultTests
         server.Count.Should().Be(2);
     }
 
-    /// <summary>4727: the options stood under a name that nobody guessed, and settings seemed not to work.</summary>
+    /// <summary>4727: the options stood under an unexpected name, and settings seemed not to work.</summary>
     [Fact]
     public async Task Settings_stand_where_the_code_says_and_what_became_of_them_under_the_clients_own_name()
     {
@@ -159,7 +159,7 @@ public sealed class MicrosoftRegistrationFaultTests
 
     /// <summary>4770: the timeout of <see cref="HttpClient"/> beat the pipeline's, unsaid; with a pipeline of one's own its 100 s stayed.</summary>
     [Fact]
-    public async Task A_client_timeout_that_cuts_the_pipeline_short_is_said_and_the_default_gives_way_to_a_longer_pipeline()
+    public async Task A_client_timeout_that_cuts_the_pipeline_short_is_reported_and_the_default_gives_way_to_a_longer_pipeline()
     {
         await using ServiceProvider services = Container(s =>
         {
@@ -231,7 +231,7 @@ public sealed class MicrosoftRegistrationFaultTests
         server.Count.Should().Be(2);
     }
 
-    /// <summary>Section 0.5 and 1.7: a bad reload was swallowed without a line in the log, or thrown at whoever reloaded.</summary>
+    /// <summary>Section 0.5 and 1.7: a bad reload was swallowed without a line in the log, or thrown at the code that reloaded.</summary>
     [Fact]
     public async Task A_bad_reload_is_logged_with_its_path_the_last_good_settings_stay_and_a_later_good_one_applies()
     {
@@ -267,7 +267,7 @@ public sealed class MicrosoftRegistrationFaultTests
         IEnumerable<FakeLogRecord> Lines() => _log.GetSnapshot().Where(r => r.Category == "Resilience" && r.Level >= LogLevel.Information);
     }
 
-    /// <summary>Section 0.4 and 1.10: successes carried error.type, durations were milliseconds, and the meter was nobody's.</summary>
+    /// <summary>Section 0.4 and 1.10: successes carried error.type, durations were milliseconds, and the meter belonged to no library.</summary>
     [Fact]
     public async Task A_call_that_was_saved_by_a_retry_is_measured_in_seconds_and_has_no_error_type()
     {

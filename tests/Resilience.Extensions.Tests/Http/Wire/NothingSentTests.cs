@@ -48,7 +48,7 @@ public sealed class NothingSentTests
         /// <summary>Without waiting for what it passed on, once the server has it.</summary>
         Beside,
 
-        /// <summary>It sends a second time after the answer; the second one finds nobody.</summary>
+        /// <summary>It sends a second time after the answer; the second one finds no server.</summary>
         Again,
 
         /// <summary>It sends the message through another client.</summary>
@@ -116,7 +116,7 @@ public sealed class NothingSentTests
         found.Should().NotBeEmpty("{0}", belief);
     }
 
-    /// <summary>A handler of yours may pass on and see that nobody was there; a witness at the bottom sees it too. Without one, or where it does not pass
+    /// <summary>A handler of yours may pass on and see that there was no server; a witness at the bottom sees it too. Without one, or where it does not pass
     /// on, it may have done anything.</summary>
     [Theory]
     [InlineData(Chain.Factory, true, 4)]
@@ -125,11 +125,11 @@ public sealed class NothingSentTests
     [InlineData(Chain.Hand, false, 1)]
     public async Task Below_a_handler_of_the_user_only_what_reached_the_bottom_is_believed(Chain chain, bool passesOn, int attempts)
     {
-        Uri nobody = await RawServer.RefusingAsync();
+        Uri absent = await RawServer.ClosedAsync();
         using Clients clients = new(
             chain, null, (message, send, token) => passesOn ? send(message, token) : throw new HttpRequestException(HttpRequestError.ConnectionError),
             SendRules.Default);
-        await clients.SendAsync(nobody, new("POST", true, false, false, 0, ""), "1");
+        await clients.SendAsync(absent, new("POST", true, false, false, 0, ""), "1");
         clients.Attempts.Should().Be(attempts);
     }
 
@@ -138,11 +138,11 @@ public sealed class NothingSentTests
     [InlineData("POST", false)]
     [InlineData("PATCH", true)]
     [InlineData("CHARGE", false)]
-    public async Task What_found_nobody_is_tried_again_also_without_a_key_and_not_if_the_caller_says_never(string method, bool hasBody)
+    public async Task A_request_that_found_no_server_is_retried_also_without_a_key_and_not_if_the_caller_forbids_it(string method, bool hasBody)
     {
         foreach (Chain chain in Enum.GetValues<Chain>())
         {
-            foreach (string at in (string[])[(await RawServer.RefusingAsync()).ToString(), UnknownHost])
+            foreach (string at in (string[])[(await RawServer.ClosedAsync()).ToString(), UnknownHost])
             {
                 using Clients clients = new(chain, null, null, SendRules.Default);
                 Case one = new(method, hasBody, IsKeyed: false, IsSynchronous: false, 0, at);
@@ -161,9 +161,9 @@ public sealed class NothingSentTests
     [InlineData("OPTIONS")]
     public async Task The_callers_never_wins_over_everything_and_leaves_no_trace_on_the_wire(string method)
     {
-        Uri nobody = await RawServer.RefusingAsync();
+        Uri absent = await RawServer.ClosedAsync();
         using Clients clients = new(Chain.Hand, null, null, SendRules.Default);
-        await clients.SendAsync(nobody, new(method, false, false, false, 0, ""), "1", r => r.WithResilience(o => o.IsRepeatable = false));
+        await clients.SendAsync(absent, new(method, false, false, false, 0, ""), "1", r => r.WithResilience(o => o.IsRepeatable = false));
         clients.Attempts.Should().Be(1);
 
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.Status(c, 200));
@@ -197,9 +197,9 @@ public sealed class NothingSentTests
     [Fact]
     public async Task A_server_that_is_asked_by_headers_alone_may_have_acted()
     {
-        Uri nobody = await RawServer.RefusingAsync();
+        Uri absent = await RawServer.ClosedAsync();
         using Clients clients = new(Chain.Factory, null, null, SendRules.Default);
-        await clients.SendAsync(nobody, new("POST", true, false, false, 0, ""), "1", r => r.Headers.ExpectContinue = true);
+        await clients.SendAsync(absent, new("POST", true, false, false, 0, ""), "1", r => r.Headers.ExpectContinue = true);
         clients.Attempts.Should().Be(1);
     }
 
@@ -231,7 +231,7 @@ public sealed class NothingSentTests
             {
                 if (calls++ > 0) return await send(message, token);
                 Uri asked = message.RequestUri!;
-                message.RequestUri = server.Nobody;
+                message.RequestUri = server.Absent;
                 late.Add(SendLaterAsync());
                 return await send(message, token);
 
@@ -270,7 +270,7 @@ public sealed class NothingSentTests
             }
 
             using Clients other = new(chain, server, Handler(Place.AfterOtherContent, null, server), rules);
-            foreach (Case one in Redirects(server).Where(r => r.To == server.Nobody.ToString()))
+            foreach (Case one in Redirects(server).Where(r => r.To == server.Absent.ToString()))
             {
                 if (await server.ExecutionsOfAsync(other, one) > 1) found.Add($"{chain}, other content, {one}");
                 if (stopAtFirst && found.Count > 0) return found;
@@ -297,7 +297,7 @@ public sealed class NothingSentTests
         int number = 0;
         foreach (int status in (int[])[301, 302, 303, 307, 308])
         {
-            foreach (string to in (string[])[server.Nobody.ToString(), UnknownHost])
+            foreach (string to in (string[])[server.Absent.ToString(), UnknownHost])
             {
                 foreach (bool hasBody in (bool[])[true, false])
                 {
@@ -341,7 +341,7 @@ public sealed class NothingSentTests
                 break;
             case Place.Again:
                 (await send(message, token)).Dispose();
-                message.RequestUri = server.Nobody;
+                message.RequestUri = server.Absent;
                 return await send(message, token);
             case Place.Elsewhere:
             case Place.ElsewhereUntouched:
@@ -454,14 +454,14 @@ public sealed class NothingSentTests
         private int _total;
         private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        private CountingServer(Func<CountingServer, Task<WireServer>> start, Uri nobody)
+        private CountingServer(Func<CountingServer, Task<WireServer>> start, Uri absent)
         {
-            Nobody = nobody;
+            Absent = absent;
             _server = start(this).GetAwaiter().GetResult();
         }
 
-        /// <summary>Where nobody listens.</summary>
-        internal Uri Nobody { get; }
+        /// <summary>Where no server listens.</summary>
+        internal Uri Absent { get; }
 
         internal SocketsHttpHandler Shared { get; } = new() { UseProxy = false };
 
@@ -470,7 +470,7 @@ public sealed class NothingSentTests
         internal int Total => Volatile.Read(ref _total);
 
         internal static async Task<CountingServer> StartAsync() =>
-            new(server => WireServer.StartAsync((_, c) => server.AnswerAsync(c)), await RawServer.RefusingAsync());
+            new(server => WireServer.StartAsync((_, c) => server.AnswerAsync(c)), await RawServer.ClosedAsync());
 
         /// <summary>Makes a call, and says how often it was executed.</summary>
         internal async Task<int> ExecutionsOfAsync(Clients clients, Case one)

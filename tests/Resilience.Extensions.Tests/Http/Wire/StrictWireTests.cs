@@ -80,7 +80,7 @@ public sealed class StrictWireTests
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task A_post_without_a_body_looks_the_same_on_the_wire_whoever_sends_it(HttpProtocols version)
+    public async Task A_post_without_a_body_looks_the_same_on_the_wire_from_every_sender(HttpProtocols version)
     {
         await using WireServer server = await WireServer.StartAsync((_, _) => Task.CompletedTask, version);
         using HttpClient client = Client(), plain = new(Fresh());
@@ -91,7 +91,7 @@ public sealed class StrictWireTests
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task A_post_without_a_key_that_stalled_is_not_repeated_and_the_server_notices_that_nobody_waits(HttpProtocols version)
+    public async Task A_post_without_a_key_that_stalled_is_not_repeated_and_the_server_notices_that_the_caller_left(HttpProtocols version)
     {
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.StallAsync(c), version);
         using HttpClient client = Client();
@@ -106,7 +106,7 @@ public sealed class StrictWireTests
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task The_caller_who_gives_up_is_told_so_and_the_server_notices(HttpProtocols version)
+    public async Task The_caller_that_gives_up_sees_its_own_cancellation_and_the_server_notices(HttpProtocols version)
     {
         await using WireServer server = await WireServer.StartAsync((_, c) => WireServer.StallAsync(c), version);
         using HttpClient client = Client();
@@ -246,14 +246,14 @@ public sealed class StrictWireTests
     }
 
     [Fact]
-    public async Task A_certificate_that_nobody_trusts_costs_one_connection_and_one_that_is_trusted_is_spoken_through()
+    public async Task An_untrusted_certificate_costs_one_connection_and_a_trusted_one_is_used()
     {
         await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 200), HttpProtocols.Http2, isSecure: true);
         using HttpClient client = Client();
         await FailureOf(() => client.SendAsync(Request(HttpProtocols.Http2, "GET", server.Address)));
         (server.ConnectionsEver, server.Count).Should().Be((1, 0));
 
-        SocketsHttpHandler trusting = new() { SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.Subject == "CN=nobody" } };
+        SocketsHttpHandler trusting = new() { SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.Subject == "CN=untrusted" } };
         using HttpClient trusts = Client(network: trusting);
         (await trusts.SendAsync(Request(HttpProtocols.Http2, "GET", server.Address)).WaitAsync(Patience)).StatusCode.Should().Be(HttpStatusCode.OK);
         server.Requests.Should().HaveCount(2).And.OnlyContain(r => r.Protocol == "HTTP/2");
@@ -312,7 +312,7 @@ public sealed class StrictWireTests
         await using WireServer started = server = await WireServer.StartAsync(
             async (n, c) =>
             {
-                switch (new Random(n).Next(6)) // the same faults each time, whoever gets them
+                switch (new Random(n).Next(6)) // the same faults each time, whichever calls get them
                 {
                     case 0:
                         c.Response.StatusCode = 503;
@@ -371,7 +371,7 @@ public sealed class StrictWireTests
         }
 
         await server.WhenAllClosedAsync();
-        told.Should().Be(server.Count, "each request that arrived is in somebody's history, and the other way round");
+        told.Should().Be(server.Count, "each request that arrived is in the history of a call, and the other way round");
         scheduled.Should().Be(server.Count - 500);
         good.Should().BeGreaterThan(300).And.BeLessThan(500, "two of three attempts fail");
         server.Operations.Should().HaveCountGreaterThanOrEqualTo(good).And.HaveCountLessThanOrEqualTo(500, "the key tells operations apart, not attempts");

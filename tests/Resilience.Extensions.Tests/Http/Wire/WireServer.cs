@@ -52,7 +52,7 @@ internal sealed class WireServer : IAsyncDisposable
 
     /// <param name="answer">Gets the number of the request, 0 for the first, and the context; the body has been read.</param>
     /// <param name="protocols">One protocol, because without TLS there is no way to agree on one.</param>
-    /// <param name="isSecure">With a certificate that nobody trusts.</param>
+    /// <param name="isSecure">With an untrusted certificate.</param>
     /// <param name="readsBodies">False: leaves the reading to the answer.</param>
     internal static async Task<WireServer> StartAsync(
         Func<int, HttpContext, Task> answer, HttpProtocols protocols = HttpProtocols.Http1, bool isSecure = false, bool readsBodies = true)
@@ -197,7 +197,7 @@ internal sealed class WireServer : IAsyncDisposable
     private static X509Certificate2 Certificate()
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=nobody", key, HashAlgorithmName.SHA256);
+        CertificateRequest request = new("CN=untrusted", key, HashAlgorithmName.SHA256);
         using X509Certificate2 own = request.CreateSelfSigned(new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero), new(2100, 1, 1, 0, 0, 0, TimeSpan.Zero));
         return X509CertificateLoader.LoadPkcs12(own.Export(X509ContentType.Pkcs12), null);
     }
@@ -220,8 +220,8 @@ internal sealed class RawServer : IAsyncDisposable
 
     internal int Connections => Volatile.Read(ref _connections);
 
-    /// <summary>A port on which nobody listens.</summary>
-    internal static async Task<Uri> RefusingAsync()
+    /// <summary>A port on which no server listens.</summary>
+    internal static async Task<Uri> ClosedAsync()
     {
         await using RawServer gone = new("");
         return gone.Address;

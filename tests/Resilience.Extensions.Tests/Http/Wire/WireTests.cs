@@ -169,14 +169,14 @@ public sealed class WireTests
     [Fact]
     public async Task A_port_that_rejects_is_tried_again_even_for_a_post_without_a_key()
     {
-        Uri address = await RawServer.RefusingAsync();
+        Uri address = await RawServer.ClosedAsync();
         HttpRequestException error = (await Client().Invoking(c => c.PostAsync(address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>()).Which;
         error.HttpRequestError.Should().Be(HttpRequestError.ConnectionError);
         HttpAttempts.Of(error).Should().HaveCount(4);
     }
 
     [Fact]
-    public async Task A_certificate_that_nobody_trusts_is_not_tried_twice()
+    public async Task An_untrusted_certificate_is_not_tried_twice()
     {
         await using WireServer server = await WireServer.StartAsync((_, _) => Task.CompletedTask, isSecure: true);
         HttpRequestException error = (await Client().Invoking(c => c.GetAsync(server.Address)).Should().ThrowAsync<HttpRequestException>()).Which;
@@ -301,7 +301,7 @@ public sealed class WireTests
                 }
             }
         }))).WaitAsync(Patience);
-        told.Should().Be(network.Sent, "every attempt is in somebody's history");
+        told.Should().Be(network.Sent, "every attempt is in the history of a call");
         network.Sent.Should().BeGreaterThan(600);
         good.Should().BeGreaterThan(380, "three in five attempts fail, so about one call in eight fails four times");
         network.Undisposed.Should().Be(0, "no response is leaked");
@@ -317,7 +317,7 @@ public sealed class WireTests
         }
     }
 
-    /// <summary>Counts attempts, and responses that nobody has thrown away.</summary>
+    /// <summary>Counts attempts, and responses that were not disposed of.</summary>
     private sealed class Counting(HttpMessageHandler inner) : DelegatingHandler(inner)
     {
         private int _sent;

@@ -4,7 +4,7 @@ using Resilience.Tests;
 namespace Resilience.Idempotency.Tests.Pipeline;
 
 /// <summary>Outcomes that seldom happen: callers who leave, records of another kind, claims lost in the middle.</summary>
-public sealed class RareEndingsTests
+public sealed class RareOutcomesTests
 {
     private static readonly IdempotencyKey Key = new("shop", "order-1");
 
@@ -22,7 +22,7 @@ public sealed class RareEndingsTests
     }
 
     [Fact]
-    public async Task Who_leaves_before_he_is_answered_has_asked_for_nothing_and_his_late_claim_is_given_back()
+    public async Task A_caller_that_leaves_before_its_result_has_asked_for_nothing_and_its_late_claim_is_given_back()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -50,7 +50,7 @@ public sealed class RareEndingsTests
     }
 
     [Fact]
-    public async Task Who_leaves_is_not_troubled_by_a_store_that_fails_afterwards()
+    public async Task A_caller_that_left_sees_no_failure_of_the_store_afterwards()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
@@ -67,7 +67,7 @@ public sealed class RareEndingsTests
     }
 
     [Fact]
-    public async Task Another_request_under_the_same_key_is_decided_by_the_store_while_nobody_owns_it()
+    public async Task Another_request_under_the_same_key_is_decided_by_the_store_while_it_has_no_owner()
     {
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
