@@ -76,6 +76,27 @@ public sealed class SuspendedAllocationTests
         (bytes / UnderWay).Should().BeLessThan(1);
     }
 
+    private sealed class Busy;
+
+    /// <summary>A type that was busy once gives its places to one that is busy now; all together never hold more than the bound.</summary>
+    [Fact]
+    public void Places_of_a_type_that_is_no_longer_used_go_to_one_that_is()
+    {
+        for (int i = 0; i < 2 * SpareObjects.Capacity; i++) SpareObjects<Busy>.Give(new());
+        for (int i = 0; i < SpareObjects.Capacity; i++) SpareObjects<object>.Give(new());
+        int former = Drain<Busy>(), present = Drain<object>();
+        present.Should().BeGreaterThan(UnderWay, "it is busy now");
+        (former + present).Should().BeLessThanOrEqualTo(SpareObjects.Capacity);
+
+        static int Drain<T>()
+            where T : class
+        {
+            int count = 0;
+            while (SpareObjects<T>.TryTake() is not null) count++;
+            return count;
+        }
+    }
+
     [Fact]
     public void What_a_thousand_idle_calls_hold_is_bounded()
     {
