@@ -129,15 +129,17 @@ public sealed partial class OptionWalkTests
         protected override void Live(ResiliencePipeline pipeline)
         {
             Log(pipeline.Describe().Policies[0].Name);
-            TaskCompletionSource<int> end = new();
-            Task[] calls = [.. Enumerable.Range(0, 6).Select(async i =>
+
+            // One for each call: of several awaits on one task the runtime sends all but one to the thread pool.
+            TaskCompletionSource<int>[] ends = [.. Enumerable.Range(0, 6).Select(_ => new TaskCompletionSource<int>())];
+            Task[] calls = [.. ends.Select(async (end, i) =>
             {
                 Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(end.Task)).ConfigureAwait(false);
                 Log($"call {i}: {outcome.Verdict} {outcome.Rejection?.Reason}");
             })];
             Log($"{pipeline.Find<ConcurrencyLimit>()!.Running} run, {pipeline.Find<ConcurrencyLimit>()!.Waiting} wait");
             Time.Advance(TimeSpan.FromSeconds(10));
-            end.SetResult(1);
+            foreach (TaskCompletionSource<int> end in ends) end.SetResult(1);
             Time.RunUntil(Task.WhenAll(calls));
         }
     }
