@@ -324,7 +324,7 @@ internal sealed class HedgedRace<T>
         if (cause is { } reason)
         {
             _cause = reason;
-            _policy.Telemetry.Denied(_policy.Environment, _call, _state.Running, reason, detail);
+            _policy.Telemetry.Skipped(_policy.Environment, _call, _state.Running, reason, detail);
         }
 
         (_state, HedgingMove move) = HedgingRules.OnSkipped(_state);

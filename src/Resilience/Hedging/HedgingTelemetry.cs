@@ -36,7 +36,7 @@ internal sealed class HedgingTelemetry
         environment.Publish(new HedgeStarted(context.NameOfPipeline, environment.PolicyName, attempt, running, reason) { Operation = context.NameOfOperation });
     }
 
-    internal void Denied(PolicyEnvironment environment, ResilienceContext context, int running, HedgeSkipReason cause, string? detail)
+    internal void Skipped(PolicyEnvironment environment, ResilienceContext context, int running, HedgeSkipReason cause, string? detail)
     {
         string reason = NameOf(cause);
         if (_stopped.Enabled) _stopped.Add(1, Tags(environment, context, reason));

@@ -158,7 +158,7 @@ internal sealed class IdempotencyTelemetry
 
     private readonly SafeCounter<long> _answers;
     private readonly SafeCounter<long> _takeovers;
-    private readonly SafeCounter<long> _endings;
+    private readonly SafeCounter<long> _completions;
     private readonly SafeCounter<long> _lost;
     private readonly SafeUpDownCounter<long> _waiting;
     private readonly SafeCounter<long> _rejections;
@@ -169,7 +169,7 @@ internal sealed class IdempotencyTelemetry
         _answers = SafeInstruments.Counter<long>(meter, "resilience.idempotency.requests", "{call}", "Calls that asked to begin an operation, by answer.");
         _takeovers = SafeInstruments.Counter<long>(
             meter, "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
-        _endings = SafeInstruments.Counter<long>(meter, "resilience.idempotency.completions", "{claim}", "Claims that ended, by how.");
+        _completions = SafeInstruments.Counter<long>(meter, "resilience.idempotency.completions", "{claim}", "Claims that ended, by how.");
         _lost = SafeInstruments.Counter<long>(meter, "resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
         _rejections = SafeInstruments.Counter<long>(
             meter, "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
@@ -243,7 +243,7 @@ internal sealed class IdempotencyTelemetry
 
     internal static void Ended(PolicyEnvironment environment, string how)
     {
-        SafeCounter<long> completions = Of(environment)._endings;
+        SafeCounter<long> completions = Of(environment)._completions;
         if (completions.Enabled) completions.Add(1, Tags(environment, CompletionTag, how));
     }
 

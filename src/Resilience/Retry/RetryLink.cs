@@ -33,7 +33,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         {
             if (AttemptJudge.IsCutAround(outcome, context)) return outcome;
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
-            if (decision.Cause is { } cause) return Denied(outcome, cause, context);
+            if (decision.Cause is { } cause) return Stopped(outcome, cause, context);
 
             outcome.Discard(context);
             await WaitAsync(decision, context).ConfigureAwait(false);
@@ -49,7 +49,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         return outcome;
     }
 
-    private static Outcome<T> Denied(in Outcome<T> outcome, RetryStopReason cause, ResilienceContext context)
+    private static Outcome<T> Stopped(in Outcome<T> outcome, RetryStopReason cause, ResilienceContext context)
     {
         Outcome<T> last = cause is RetryStopReason.Budget or RetryStopReason.Deadline or RetryStopReason.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
         if (last.DoNotRetry) context.ReportAround(last.Error);

@@ -144,8 +144,8 @@ public sealed class HousekeepingTests
         using CancellationTokenRegistration after = claim.LeaseLost.Register(() => heard++);
         using CancellationTokenRegistration before = claim.LeaseLost.Register(() => called = CallAsync());
         await Task.Run(claim.Lose).WaitAsync(Kit.Patience);
-        heard.Should().Be(1, "one that calls us keeps it from nobody");
-        if (what is not ("enter the same" or "register and throw")) await called.WaitAsync(Kit.Patience); // the same key is in the hands of this claim
+        heard.Should().Be(1, "one that calls us keeps no other from being called");
+        if (what is not ("enter the same" or "register and throw")) await called.WaitAsync(Kit.Patience); // the same key is held by this claim
         claim.LeaseLost.IsCancellationRequested.Should().BeTrue();
         if (what is not ("complete" or "unknown" or "release" or "hold" or "dispose of the claim"))
             await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask().WaitAsync(Kit.Patience); // it has not been ended yet, and can be

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 
 namespace Resilience.StoreTests.Servers;
 
-/// <summary>A server whose clock is set by an hour: its time counts, and nobody else's.</summary>
+/// <summary>A server whose clock is set by an hour: its time counts, and no other clock.</summary>
 [Requires(Tool.Linker)]
 public sealed class SteppedClockTests
 {
@@ -74,7 +74,7 @@ public sealed class SteppedClockTests
         await ExpectDoneAsync();
         AcquireResult second = await store.TryAcquireAsync(Ask(running));
         (second.Status, second.Attempt).Should().Be(
-            (AcquireStatus.Acquired, 2), "set forward, a lease ends as if its time had passed: whoever takes over is told so");
+            (AcquireStatus.Acquired, 2), "set forward, a lease ends as if its time had passed: the caller that takes over is told so");
         second.Fence.Should().BeGreaterThan(first.Fence);
         (await store.RenewAsync(running, first.Fence, Lease)).Should().BeFalse("the former owner hears that it lost");
         (await store.CompleteAsync(running, second.Fence, IdempotencyCompletion.Completed, new byte[] { 2 }, Day)).Should().BeTrue();

@@ -68,7 +68,7 @@ public sealed partial class ReturnedAgainTests
         }
     }
 
-    /// <summary>As it was: who repeats disposes of what it does not return when it has ended, whoever repeats around it.</summary>
+    /// <summary>As it was: a policy that repeats disposes of what it does not return when it has ended, whatever repeats around it.</summary>
     private sealed class Hasty : ResiliencePolicy
     {
         protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(next);

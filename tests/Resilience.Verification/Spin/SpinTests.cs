@@ -36,7 +36,7 @@ public sealed partial class SpinTests(ITestOutputHelper output)
 
     /// <summary>One of two probes has succeeded, and one is enough now: who closes only when a probe reports waits for a probe that is never sent.</summary>
     [Fact]
-    public void A_circuit_that_nobody_closes_after_an_update_of_the_probes_is_found() =>
+    public void A_circuit_that_is_never_closed_after_an_update_of_the_probes_is_found() =>
         Verdict(Explore("-DNP", "-l -f", $"-DPATIENT {LoweredProbes} -DBUG_NO_CLOSE")).Should().Contain("non-progress cycle");
 
     private const string LoweredProbes = "-DUPDATE_PROBES -DCALLERS=1 -DFULL=1 -DCALLS=2 -DPLACES=2";

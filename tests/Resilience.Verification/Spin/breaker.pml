@@ -21,22 +21,22 @@
 #ifndef PLACES
 #define PLACES 1        /* probes at once; so many must succeed */
 #endif
-#ifndef ERAS
-#define ERAS 10         /* more than the calls can bring about: asserted */
+#ifndef EPOCHS
+#define EPOCHS 10         /* more than the calls can bring about: asserted */
 #endif
-#define NOBODY 255
+#define NO_CALLER 255
 
 mtype:state = { CLOSED, OPEN, HALF };
-mtype:state state[ERAS];
-bool due[ERAS];         /* open: the break is over; half open: the lease of the probe sent last is over */
-byte row[ERAS], out[ERAS], good[ERAS];
-bool givenUp[ERAS], hasSuccessor[ERAS];
+mtype:state state[EPOCHS];
+bool due[EPOCHS];         /* open: the break is over; half open: the lease of the probe sent last is over */
+byte row[EPOCHS], out[EPOCHS], good[EPOCHS];
+bool givenUp[EPOCHS], hasSuccessor[EPOCHS];
 byte epoch;               /* CircuitBreaker._epoch */
 byte delivered;         /* _delivered */
 bool delivering;        /* _delivering */
 
 /* Ghosts: what really happened. */
-byte sent[ERAS], back[ERAS], reported[ERAS];
+byte sent[EPOCHS], back[EPOCHS], reported[EPOCHS];
 byte told;              /* the last epoch that listeners heard of */
 byte maxOut;
 #ifdef UPDATE_PROBES
@@ -46,7 +46,7 @@ byte probes = PLACES;   /* CircuitBreaker._settings: probes at once now */
 #endif
 #ifdef UPDATE
 byte limit = FULL;      /* CircuitBreaker._settings: failures in a row that open now */
-bool sealed[ERAS];        /* FailureRun.Full: it has opened, by whatever limit */
+bool sealed[EPOCHS];        /* FailureRun.Full: it has opened, by whatever limit */
 byte calls = CALLERS + 1;
 #define LIMIT limit
 #else
@@ -63,7 +63,7 @@ inline change(from, to, first) {
         won = (epoch == from);
         if
         :: won ->
-            assert(from + 1 < ERAS);
+            assert(from + 1 < EPOCHS);
             state[from + 1] = to; out[from + 1] = first; due[from + 1] = false;
             sent[from + 1] = first;
             epoch = from + 1;
@@ -131,7 +131,7 @@ inline openIfFull(number, by) {
 #endif
 
 inline tryEnter() {
-    permit = NOBODY; isProbe = false;
+    permit = NO_CALLER; isProbe = false;
     do
     :: d_step { e = epoch; s = state[e] };
        if
@@ -203,9 +203,9 @@ progress_call:
         tryEnter();
         /* The call, and Exit */
         if
-        :: permit == NOBODY -> skip
-        :: permit != NOBODY && isProbe -> skip                    /* the caller dies: its probe never reports */
-        :: permit != NOBODY ->
+        :: permit == NO_CALLER -> skip
+        :: permit != NO_CALLER && isProbe -> skip                    /* the caller dies: its probe never reports */
+        :: permit != NO_CALLER ->
             d_step { e = epoch; s = state[permit]; p = probes };
 #ifdef BUG_STALE_COUNTS
             if :: e != permit -> permit = e; s = state[e] :: else fi;
@@ -334,7 +334,7 @@ end:
 active proctype Patient() {
     LOCALS;
     do
-    :: tryEnter(); if :: permit != NOBODY -> break :: else fi
+    :: tryEnter(); if :: permit != NO_CALLER -> break :: else fi
     od
 }
 #else

@@ -172,6 +172,6 @@ public sealed class BodyBoundsTests
     {
         (Exception? error, TimeSpan after) = await TrickledAsync(way, "text/plain", o => o.BodyTimeout = TimeSpan.FromMinutes(5));
         IsTimedOut(error).Should().BeTrue("{0}: {1}", way, error);
-        after.Should().BeGreaterThanOrEqualTo(TimeSpan.FromMinutes(5), "the bound that was said takes the place of the total");
+        after.Should().BeGreaterThanOrEqualTo(TimeSpan.FromMinutes(5), "the bound that was set takes the place of the total");
     }
 }

@@ -135,7 +135,7 @@ public sealed class EqualBytesTests
         }
     }
 
-    /// <summary>JSON whose writing is in the hands of others: values of a node, converters and modifiers in the options, a handler of references.</summary>
+    /// <summary>JSON that is written by code of others: values of a node, converters and modifiers in the options, a handler of references.</summary>
     [Theory]
     [InlineData("a value in a node")]
     [InlineData("a converter in the options")]
