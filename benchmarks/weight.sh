@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for package in Resilience Resilience.Extensions; do
+for package in Resilience.Core Resilience.Extensions; do
     dotnet pack "src/$package" -c Release -o "$work/feed" -v quiet >/dev/null
 done
 dotnet nuget list source --format short | awk '/^E /{print $2}' > "$work/sources"

@@ -14,7 +14,7 @@ if [ -z "$reports" ] || [ "$reports" = -r ]; then
         trap 'rm -rf "$reports"' EXIT
     fi
     collect() {
-        dotnet test "tests/$1" -c Release --nologo --collect:"XPlat Code Coverage;Format=opencover;Include=[Resilience]*" --results-directory "$reports/$1" --filter "$2"
+        dotnet test "tests/$1" -c Release --nologo --collect:"XPlat Code Coverage;Format=opencover;Include=[Resilience.Core]*" --results-directory "$reports/$1" --filter "$2"
     }
     # What needs servers, publishes binaries, runs programs or is about the documents reaches nothing more of the core, or not from here.
     collect Resilience.Tests 'FullyQualifiedName~Resilience'
@@ -31,7 +31,7 @@ find "$reports" -name 'coverage.opencover.xml' -exec cat {} + | awk '
     }
     /<File uid=/ {
         file = attribute("fullPath")
-        isCore = sub(/.*\/src\/Resilience\//, "src/Resilience/", file) && file !~ /\/obj\//
+        isCore = sub(/.*\/src\/Resilience.Core\//, "src/Resilience.Core/", file) && file !~ /\/obj\//
         name[attribute("uid")] = isCore ? file : ""
     }
     /<Name>/ { method = $0 }

@@ -16,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 dotnet tool restore >/dev/null
 dotnet publish tests/Resilience.Fuzz -c Release -o "$work/program" --nologo -v quiet
-for assembly in Resilience Resilience.Extensions Resilience.AspNetCore; do dotnet sharpfuzz "$work/program/$assembly.dll"; done
+for assembly in Resilience.Core Resilience.Extensions Resilience.AspNetCore; do dotnet sharpfuzz "$work/program/$assembly.dll"; done
 
 code=0
 for target in "$@"; do

@@ -63,7 +63,7 @@ public sealed class ExtensionsLayeringTests
             "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.Options.ConfigurationExtensions",
             "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "Microsoft.Extensions.Hosting.Abstractions", "System.Threading.RateLimiting");
         DependenciesOf("Resilience.HealthChecks").Should().BeEquivalentTo("Microsoft.Extensions.Diagnostics.HealthChecks");
-        DependenciesOf("Resilience").Should().BeEmpty();
+        DependenciesOf("Resilience.Core").Should().BeEmpty();
         DependenciesOf("Resilience.Testing").Should().BeEmpty();
         DependenciesOf("Resilience.AspNetCore").Should().BeEmpty();
         DependenciesOf("Resilience.Idempotency.Sqlite").Should().BeEquivalentTo("Microsoft.Data.Sqlite");

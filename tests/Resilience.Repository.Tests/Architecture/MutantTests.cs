@@ -11,7 +11,7 @@ public sealed class MutantTests
 
     public static TheoryData<string, string> Groups => new()
     {
-        { "core", "Resilience" }, { "idempotency", "Resilience" }, { "client", "Resilience.Extensions" }, { "endpoint", "Resilience.AspNetCore" },
+        { "core", "Resilience.Core" }, { "idempotency", "Resilience.Core" }, { "client", "Resilience.Extensions" }, { "endpoint", "Resilience.AspNetCore" },
     };
 
     [Theory]

@@ -11,7 +11,7 @@ namespace Resilience.Tests.Architecture;
 public sealed class PackageTests
 {
     [Theory]
-    [InlineData("Resilience", new string[0])]
+    [InlineData("Resilience.Core", new string[0])]
     [InlineData("Resilience.Extensions", new[] { "ConfigurationSchema.json" })]
     [InlineData("Resilience.HealthChecks", new string[0])]
     [InlineData("Resilience.Testing", new string[0])]
@@ -34,9 +34,9 @@ public sealed class PackageTests
                 manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
                     .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
                 manifest.Should().NotContain(root);
-                if (name == "Resilience") manifest.Should().NotContain("<dependency ");
+                if (name == "Resilience.Core") manifest.Should().NotContain("<dependency ");
                 package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
-                    .Should().BeEquivalentTo(name == "Resilience" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
+                    .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
                 manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
                     .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
                 if (besides.Length > 0)
@@ -51,7 +51,7 @@ public sealed class PackageTests
 
             using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
                 symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
-            if (name == "Resilience") await WarnsAConsumerAsync(Path.GetDirectoryName(first)!, Path.Combine(root, "consumer"));
+            if (name == "Resilience.Core") await WarnsAConsumerAsync(Path.GetDirectoryName(first)!, Path.Combine(root, "consumer"));
             Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
             Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
         }
@@ -74,7 +74,7 @@ public sealed class PackageTests
                 <TargetFramework>net10.0</TargetFramework><ImplicitUsings>enable</ImplicitUsings><UseAppHost>false</UseAppHost><NuGetAudit>false</NuGetAudit>
                 <RestorePackagesPath>packages</RestorePackagesPath>
               </PropertyGroup>
-              <ItemGroup><PackageReference Include="Resilience" Version="*" /></ItemGroup>
+              <ItemGroup><PackageReference Include="Resilience.Core" Version="*" /></ItemGroup>
             </Project>
             """);
         await File.WriteAllTextAsync(Path.Combine(folder, "Mistake.cs"), """

@@ -3,7 +3,7 @@ using Resilience.Verification.Coyote;
 
 namespace Resilience.Verification.Litmus;
 
-/// <summary>The orderings that the comments of src/Resilience claim, on the real processor: what may be seen, and what must not.</summary>
+/// <summary>The orderings that the comments of src/Resilience.Core claim, on the real processor: what may be seen, and what must not.</summary>
 /// <remarks>Outside of an exploration Coyote's scheduling points let everything pass: these are real threads. With -p:Coyote=false they are faster.</remarks>
 public sealed class OrderingTests(ITestOutputHelper output)
 {

@@ -1,4 +1,4 @@
-/* The circuit breaker of src/Resilience/CircuitBreaker, as a model that Spin explores completely within small bounds.
+/* The circuit breaker of src/Resilience.Core/CircuitBreaker, as a model that Spin explores completely within small bounds.
 
    The truth is one reference, epoch: here its number, which is only ever swapped for the next one. Each epoch has words of its own, as in CircuitEpoch.cs:
    state, row (failures in a row; full = opened), probes out, probes good, givenUp, lease, successor. Each compare-and-swap and each volatile read is one
