@@ -3,13 +3,6 @@ using Microsoft.AspNetCore.Mvc.Filters;
 
 namespace Resilience;
 
-/// <summary>Endpoints with this metadata use idempotency keys.</summary>
-public interface IIdempotencyKeyMetadata
-{
-    /// <summary>The options of this endpoint; null: those of the application.</summary>
-    IdempotencyEndpointOptions? Options { get; }
-}
-
 /// <summary>Requests to this action, or to all actions of this controller, are executed once for each idempotency key; a repeated one receives
 /// the first response. GET, HEAD, OPTIONS and TRACE are left alone.</summary>
 /// <remarks>The attribute of an action goes before that of its controller. A resource filter: it stands before model binding, after

@@ -1,59 +1,5 @@
 namespace Resilience;
 
-/// <summary>What a circuit breaker does with calls.</summary>
-public enum CircuitState
-{
-    /// <summary>Calls pass and are counted.</summary>
-    Closed = 0,
-
-    /// <summary>Calls are rejected until the break is over.</summary>
-    Open = 1,
-
-    /// <summary>The break is over: a few probes may pass, all other calls are rejected.</summary>
-    HalfOpen = 2,
-
-    /// <summary>A person holds it open, until a person closes it.</summary>
-    Isolated = 3,
-}
-
-/// <summary>The answer of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/>.</summary>
-public enum CircuitAdmission
-{
-    /// <summary>Go on; the result will be counted.</summary>
-    Admitted = 0,
-
-    /// <summary>Go on as a probe: this result decides.</summary>
-    AdmittedAsProbe = 1,
-
-    /// <summary>Go on, though in earnest the call would have been rejected: the breaker only watches (dry run).</summary>
-    AdmittedInDryRun = 2,
-
-    /// <summary>Rejected: the circuit is open.</summary>
-    RejectedOpen = 3,
-
-    /// <summary>Rejected: the circuit is half open and all probes are out.</summary>
-    RejectedProbesTaken = 4,
-
-    /// <summary>Rejected: the circuit has just closed and admits a growing share of the calls; this one is not in it.</summary>
-    RejectedRamping = 5,
-
-    /// <summary>Rejected: a person holds the circuit open.</summary>
-    RejectedIsolated = 6,
-}
-
-/// <summary>The answer of <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
-public enum CircuitExit
-{
-    /// <summary>The result was counted.</summary>
-    Counted = 0,
-
-    /// <summary>The verdict says nothing about the dependency: the permit was given back, nothing was counted.</summary>
-    Released = 1,
-
-    /// <summary>The result came too late: the circuit has changed since the call was admitted. Nothing was counted, nothing changed.</summary>
-    Stale = 2,
-}
-
 /// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>
 /// It names the epoch of the circuit in which it was given; in any later epoch it counts for nothing, so a late result cannot fool

@@ -1,26 +1,5 @@
 namespace Resilience;
 
-/// <summary>What a duplicate does while the first is still under way.</summary>
-public enum WhenInFlight
-{
-    /// <summary>It is told so at once, with a short time after which to come back: a hint that the first may have ended by then, never the rest of
-    /// its lease.</summary>
-    Reject = 0,
-
-    /// <summary>It waits, within bounds, and receives the same outcome; if the first gives up, it takes its place.</summary>
-    Wait = 1,
-}
-
-/// <summary>What happens when the store cannot be asked.</summary>
-public enum WhenStoreFails
-{
-    /// <summary>Nothing is executed.</summary>
-    Reject = 0,
-
-    /// <summary>The call runs without protection: a retry of it may do the operation twice. Counted, and told to listeners.</summary>
-    RunUnprotected = 1,
-}
-
 /// <summary>How an <see cref="IdempotencyGate"/> holds, renews and keeps keys.</summary>
 public sealed class IdempotencyOptions : PolicyOptions
 {

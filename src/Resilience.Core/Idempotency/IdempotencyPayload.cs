@@ -3,39 +3,6 @@ using System.Numerics;
 
 namespace Resilience;
 
-/// <summary>What the payload of a record holds.</summary>
-/// <remarks>The numbers are stored: they must not change.</remarks>
-public enum IdempotencyPayloadKind : byte
-{
-    /// <summary>Nothing that could be read.</summary>
-    None = 0,
-
-    /// <summary>A value, as the serializer wrote it.</summary>
-    Value = 1,
-
-    /// <summary>An error that is repeated as it is: the name of its type and its message.</summary>
-    Error = 2,
-
-    /// <summary>The operation was done, but its result was not kept (too large, or no result could be written).</summary>
-    DoneWithoutResult = 3,
-
-    /// <summary>An HTTP response.</summary>
-    HttpResponse = 4,
-}
-
-/// <summary>What reading a payload came to.</summary>
-public enum IdempotencyPayloadCheck
-{
-    /// <summary>It is whole.</summary>
-    Whole = 0,
-
-    /// <summary>It is not what was written: cut, changed, or never ours.</summary>
-    Corrupt = 1,
-
-    /// <summary>It was written by a newer version of this library.</summary>
-    Newer = 2,
-}
-
 /// <summary>The frame around what is stored: who wrote it, in which version, how long it is, and a checksum.</summary>
 /// <remarks>
 /// <code>

@@ -1,41 +1,5 @@
 namespace Resilience;
 
-/// <summary>What happens to a call that has no key.</summary>
-public enum WhenKeyIsMissing
-{
-    /// <summary>It is rejected.</summary>
-    Reject = 0,
-
-    /// <summary>It runs like any other call, without protection.</summary>
-    RunUnprotected = 1,
-}
-
-/// <summary>What was found out about an earlier execution whose claim lapsed.</summary>
-/// <typeparam name="T">The type of the result.</typeparam>
-public readonly record struct Reconciliation<T>
-{
-    private Reconciliation(bool? isDone, T? value)
-    {
-        IsDone = isDone;
-        Value = value;
-    }
-
-    /// <summary>True: it was done. False: it was not. Null: unknown.</summary>
-    public bool? IsDone { get; }
-
-    /// <summary>The result, when it was done.</summary>
-    public T? Value { get; }
-
-    /// <summary>It was done, and this is the result: kept, and not executed again.</summary>
-    public static Reconciliation<T> Done(T value) => new(true, value);
-
-    /// <summary>It was not done: execute.</summary>
-    public static Reconciliation<T> NotDone => new(false, default);
-
-    /// <summary>Unknown: kept as unknown, and not executed again. The content of <c>default</c>.</summary>
-    public static Reconciliation<T> Unknown => default;
-}
-
 /// <summary>How a pipeline's calls use their keys.</summary>
 public sealed class IdempotencyPolicyOptions : PolicyOptions
 {
@@ -89,22 +53,4 @@ public sealed class IdempotencyPolicyOptions : PolicyOptions
 
     internal Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>? ReconcilerOf<T>() =>
         _reconcilers.GetValueOrDefault(typeof(T)) as Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>;
-}
-
-/// <summary>Adds idempotency to a pipeline.</summary>
-public static class IdempotencyPipelineBuilderExtensions
-{
-    /// <summary>Adds idempotency: a call whose key was used before is not executed, but receives the outcome of the first. Stands outside
-    /// the retry, so that all attempts are one claim.</summary>
-    /// <param name="builder">The builder.</param>
-    /// <param name="gate">The gate, which may be shared with other pipelines.</param>
-    /// <param name="options">Default: <see cref="IdempotencyPolicyOptions"/> as they come.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="builder"/> or <paramref name="gate"/> is null.</exception>
-    public static TBuilder AddIdempotency<TBuilder>(this TBuilder builder, IdempotencyGate gate, IdempotencyPolicyOptions? options = null)
-        where TBuilder : ResiliencePipelineBuilderBase
-    {
-        ArgumentNullException.ThrowIfNull(gate);
-        IdempotencyPolicyOptions used = options ?? new();
-        return builder.AddPolicy(used, environment => new IdempotencyPolicy(gate, used, environment));
-    }
 }

@@ -1,36 +1,5 @@
 namespace Resilience;
 
-/// <summary>Why a call was not executed, and no outcome could be given instead.</summary>
-public enum IdempotencyRejectionReason
-{
-    /// <summary>The call has no key.</summary>
-    KeyMissing = 0,
-
-    /// <summary>The key was used for something else.</summary>
-    KeyReused = 1,
-
-    /// <summary>The same call is under way.</summary>
-    Busy = 2,
-
-    /// <summary>It was begun, perhaps done, and its outcome is unknown.</summary>
-    OutcomeUnknown = 3,
-
-    /// <summary>It is done, but its result was not kept.</summary>
-    ResultNotKept = 4,
-
-    /// <summary>The stored outcome cannot be read.</summary>
-    Unreadable = 5,
-
-    /// <summary>The store cannot be asked.</summary>
-    StoreUnavailable = 6,
-
-    /// <summary>The claim was lost while the call ran, and it did not complete; another caller is executing it, or did.</summary>
-    ClaimLost = 7,
-
-    /// <summary>This process is stopping and begins nothing new.</summary>
-    Stopping = 8,
-}
-
 /// <summary>A call was not executed because of its key.</summary>
 public sealed class IdempotencyRejection : Rejection
 {
@@ -95,24 +64,4 @@ public sealed class IdempotencyRejection : Rejection
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new IdempotencyRejectedException(this);
-}
-
-/// <summary>A call was not executed because of its key.</summary>
-public sealed class IdempotencyRejectedException : ResilienceException
-{
-    internal IdempotencyRejectedException(IdempotencyRejection rejection)
-        : base(rejection) => Why = rejection.Why;
-
-    /// <summary>Why.</summary>
-    public IdempotencyRejectionReason Why { get; }
-}
-
-/// <summary>The error with which the first call ended, repeated to a duplicate.</summary>
-public sealed class RecordedErrorException : Exception
-{
-    internal RecordedErrorException(string originalType, string message)
-        : base(message) => OriginalType = originalType;
-
-    /// <summary>The full name of the type of the first exception.</summary>
-    public string OriginalType { get; }
 }

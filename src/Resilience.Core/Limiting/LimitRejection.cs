@@ -2,16 +2,6 @@ using System.Globalization;
 
 namespace Resilience;
 
-/// <summary>Why a concurrency limit rejected a call.</summary>
-public enum LimitReason
-{
-    /// <summary>All places are taken and the queue is full (or there is none).</summary>
-    QueueFull = 0,
-
-    /// <summary>The call waited as long as it may and no place became free.</summary>
-    WaitedTooLong = 1,
-}
-
 /// <summary>A concurrency limit rejected the call. Shared instances: rejecting allocates nothing.</summary>
 public sealed class LimitRejection : Rejection
 {
@@ -47,14 +37,4 @@ public sealed class LimitRejection : Rejection
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new LimitReachedException(this);
-}
-
-/// <summary>A concurrency limit rejected the call: the dependency was not asked.</summary>
-public sealed class LimitReachedException : ResilienceException
-{
-    internal LimitReachedException(LimitRejection rejection)
-        : base(rejection) => Why = rejection.Why;
-
-    /// <summary>Which bound was reached.</summary>
-    public LimitReason Why { get; }
 }

@@ -3,36 +3,6 @@ using System.Runtime.CompilerServices;
 
 namespace Resilience;
 
-/// <summary>How the wait grows from one retry to the next.</summary>
-public enum BackoffKind
-{
-    /// <summary>Always the base delay.</summary>
-    Constant = 0,
-
-    /// <summary>Once, twice, three times the base delay, up to the maximum.</summary>
-    Linear,
-
-    /// <summary>Each wait is the one before times a factor, up to the maximum.</summary>
-    Exponential,
-
-    /// <summary>Each wait is drawn between the base delay and three times the wait before, up to the maximum. It is its own
-    /// jitter.</summary>
-    Decorrelated,
-}
-
-/// <summary>How a wait is spread, so that clients which failed together do not come back together.</summary>
-public enum BackoffJitter
-{
-    /// <summary>Not at all: the wait is the ceiling. For tests, and for a client that is alone.</summary>
-    None = 0,
-
-    /// <summary>Anywhere from nothing to the ceiling: the widest spread, and the least work for the dependency.</summary>
-    Full,
-
-    /// <summary>Half the ceiling for certain, the other half drawn: for waits that must not be nothing.</summary>
-    Equal,
-}
-
 /// <summary>How long to wait before each retry. Immutable and thread-safe; usable without any pipeline.</summary>
 /// <remarks>
 /// <para>Attempt 0 is the first retry. Each attempt has a ceiling, which grows and stops at the maximum; the wait is drawn

@@ -5,13 +5,6 @@ using Resilience;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Registers pipelines.</summary>
-public interface IResilienceBuilder
-{
-    /// <summary>The services that everything is registered in.</summary>
-    IServiceCollection Services { get; }
-}
-
 /// <summary>The way into dependency injection.</summary>
 /// <remarks>Pipelines are built when they are first asked for and kept for the life of the container. Get them from
 /// <see cref="ResiliencePipelineProvider"/> or as keyed services (<c>[FromKeyedServices("name")] ResiliencePipeline</c>). A name registered

@@ -100,13 +100,6 @@ public abstract class HttpResilienceOptions : PolicyOptions
     }
 }
 
-/// <summary>Options of handlers whose pipeline is yours: <see cref="HttpResilience.Custom"/>.</summary>
-public sealed class CustomResilienceOptions : HttpResilienceOptions
-{
-    /// <inheritdoc/>
-    protected override string Kind => "http";
-}
-
 /// <summary>What may stand in headers.</summary>
 internal static class HeaderText
 {

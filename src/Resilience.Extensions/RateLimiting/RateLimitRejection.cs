@@ -37,12 +37,3 @@ public sealed class RateLimitRejection : Rejection
     /// <inheritdoc/>
     public override ResilienceException ToException() => new RateLimitedException(this);
 }
-
-/// <summary>A rate limiter rejected the call: the dependency was not asked.</summary>
-public sealed class RateLimitedException : ResilienceException
-{
-    internal RateLimitedException(RateLimitRejection rejection)
-        : base(rejection)
-    {
-    }
-}

@@ -24,37 +24,3 @@ public abstract class IdempotencyStoreSubject : IAsyncDisposable
         return default;
     }
 }
-
-/// <summary>One law of the contract, as a check.</summary>
-/// <param name="Name">What must hold, as a sentence; stable, so that reports can be compared.</param>
-/// <param name="CheckAsync">Throws when it does not hold: <see cref="ContractViolationException"/>, or what the store threw.</param>
-public sealed record IdempotencyStoreLaw(string Name, Func<IdempotencyStoreSubject, Task> CheckAsync)
-{
-    /// <inheritdoc/>
-    public override string ToString() => Name;
-}
-
-/// <summary>A law does not hold.</summary>
-public sealed class ContractViolationException : Exception
-{
-    /// <summary>Creates the exception.</summary>
-    public ContractViolationException(string message)
-        : base(message)
-    {
-    }
-}
-
-/// <summary>What the check of a store found.</summary>
-/// <param name="Passed">The names of the laws that hold.</param>
-/// <param name="Failed">The laws that do not, each with what was found.</param>
-public sealed record ContractReport(IReadOnlyList<string> Passed, IReadOnlyList<KeyValuePair<string, Exception>> Failed)
-{
-    /// <summary>True when every law holds.</summary>
-    public bool IsKept => Failed.Count == 0;
-
-    /// <inheritdoc/>
-    public override string ToString() => IsKept
-        ? $"All {Passed.Count} laws hold."
-        : $"{Failed.Count} of {Passed.Count + Failed.Count} laws do not hold:"
-            + string.Concat(Failed.Select(f => $"{Environment.NewLine}  {f.Key}: {f.Value.Message}"));
-}

@@ -26,18 +26,18 @@ public sealed class CallOutSourceTests
         ("Resilience.ICarriesRejection", "Rejection", ["Threading/Safely.cs"]),
         ("Resilience.ICarriesRejection", "RetryAfter", ["Threading/Safely.cs"]),
         ("Resilience.Rejection", "ToException", ["Threading/Safely.cs"]),
-        ("Resilience.Rejection", "RetryAfter", ["Threading/Safely.cs", "ResilienceException.cs"]), // there inside of ToException
-        ("Resilience.Rejection", "Reason", ["Threading/Safely.cs", "ResilienceException.cs", "Rejection.cs"]),
+        ("Resilience.Rejection", "RetryAfter", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs"]), // there inside of ToException
+        ("Resilience.Rejection", "Reason", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs", "Outcomes/Rejection.cs"]),
         ("System.Exception", "Message", ["Threading/Safely.cs"]),
         ("System.Exception", "Source", ["Threading/Safely.cs"]),
-        ("System.Exception", "StackTrace", ["Cancelled.cs"]), // there, and below, of exactly a class of the framework
-        ("System.Exception", "HelpLink", ["Cancelled.cs"]),
-        ("System.Exception", "Data", ["Cancelled.cs", "DefaultVerdicts.cs"]),
+        ("System.Exception", "StackTrace", ["Execution/Cancelled.cs"]), // there, and below, of exactly a class of the framework
+        ("System.Exception", "HelpLink", ["Execution/Cancelled.cs"]),
+        ("System.Exception", "Data", ["Execution/Cancelled.cs", "Outcomes/DefaultVerdicts.cs"]),
         ("System.Exception", "GetBaseException", []),
         ("System.Data.Common.DbException", "*", []),
-        ("Resilience.ResiliencePolicy", "Describe", ["ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "State", ["ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "TakeEffect", ["ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "Describe", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
         ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),

@@ -9,12 +9,31 @@ public sealed partial class WordsTests
     /// <summary>The word, and what is said instead.</summary>
     private static readonly Dictionary<string, string> Instead = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["deed"] = "operation", ["deeds"] = "operations", ["endings"] = "outcomes", ["era"] = "epoch", ["eras"] = "epochs", ["reign"] = "epoch",
-        ["heed"] = "honor", ["heeds"] = "honors", ["heeded"] = "honored", ["heeding"] = "honoring",
-        ["somebody"] = "a caller, a thread, a process", ["nobody"] = "no caller, no thread", ["whoever"] = "the caller that",
-        ["everybody"] = "all callers", ["anybody"] = "any caller",
-        ["refuse"] = "reject", ["refuses"] = "rejects", ["refused"] = "rejected", ["refusing"] = "rejecting", ["refusal"] = "rejection", ["refusals"] = "rejections",
-        ["deny"] = "reject", ["denies"] = "rejects", ["denied"] = "rejected", ["denial"] = "rejection",
+        ["deed"] = "operation",
+        ["deeds"] = "operations",
+        ["endings"] = "outcomes",
+        ["era"] = "epoch",
+        ["eras"] = "epochs",
+        ["reign"] = "epoch",
+        ["heed"] = "honor",
+        ["heeds"] = "honors",
+        ["heeded"] = "honored",
+        ["heeding"] = "honoring",
+        ["somebody"] = "a caller, a thread, a process",
+        ["nobody"] = "no caller, no thread",
+        ["whoever"] = "the caller that",
+        ["everybody"] = "all callers",
+        ["anybody"] = "any caller",
+        ["refuse"] = "reject",
+        ["refuses"] = "rejects",
+        ["refused"] = "rejected",
+        ["refusing"] = "rejecting",
+        ["refusal"] = "rejection",
+        ["refusals"] = "rejections",
+        ["deny"] = "reject",
+        ["denies"] = "rejects",
+        ["denied"] = "rejected",
+        ["denial"] = "rejection",
     };
 
     /// <summary>Of two or more words.</summary>

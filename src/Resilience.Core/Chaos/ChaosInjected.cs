@@ -1,0 +1,28 @@
+namespace Resilience;
+
+
+/// <summary>A chaos policy did something to a call.</summary>
+/// <param name="PipelineName">The pipeline.</param>
+/// <param name="PolicyName">The chaos policy.</param>
+/// <param name="Kind">What it did. A call can have behaviour, latency and one outcome, each an event of its own.</param>
+/// <param name="Number">The number of the call since chaos was turned on, from 0.</param>
+/// <param name="Latency">For <see cref="ChaosKind.Latency"/>: how much.</param>
+/// <param name="Attempt">The attempt that was under way, 0 for the first.</param>
+public sealed record ChaosInjected(string PipelineName, string PolicyName, ChaosKind Kind, long Number, TimeSpan? Latency, int Attempt)
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    private int AttemptNumber => Attempt + 1; // people count from one
+
+    /// <inheritdoc/>
+    public override int GetEventId() => 14;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage()
+    {
+        if (Latency is null) return $"chaos injected {Kind} into call {Number}, attempt {AttemptNumber}";
+        return $"chaos injected {Kind} of {Latency} into call {Number}, attempt {AttemptNumber}";
+    }
+}

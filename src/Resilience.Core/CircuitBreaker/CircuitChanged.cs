@@ -1,0 +1,42 @@
+namespace Resilience;
+
+
+/// <summary>A circuit has changed its state.</summary>
+/// <param name="PipelineName">The pipeline, empty if the breaker is used alone.</param>
+/// <param name="PolicyName">The breaker.</param>
+/// <param name="From">The state before.</param>
+/// <param name="To">The state now.</param>
+/// <param name="Epoch">The number of the epoch that began; events come in the order of these numbers, and no change is left out. A number is
+/// passed over where a closed circuit was closed by hand, which changes no state.</param>
+/// <param name="Cause">What opened the circuit; for a change to half open or closed, what had opened it, or <see cref="TripRule.ByHand"/>
+/// for a closing by hand.</param>
+/// <param name="BreakDuration">For a change to open: how long the break lasts.</param>
+public sealed record CircuitChanged(
+    string PipelineName, string PolicyName, CircuitState From, CircuitState To, long Epoch, TripCause Cause, TimeSpan? BreakDuration)
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 3;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() =>
+        To is CircuitState.Open or CircuitState.Isolated ? ResilienceEventLevel.Warning : ResilienceEventLevel.Information;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() => Sentence().With(nameof(From), From).With(nameof(To), To).With(nameof(Key), Key);
+
+    private string Circuit => Key is null ? "circuit" : $"circuit '{Key}'";
+
+    private EventMessage Sentence() => To switch
+    {
+        CircuitState.Isolated => $"{Circuit} isolated by hand",
+        CircuitState.Open when BreakDuration is null => $"{Circuit} opened: {Cause}",
+        CircuitState.Open => $"{Circuit} opened for {BreakDuration}: {Cause}",
+        CircuitState.HalfOpen => $"{Circuit} half-open, probing; it had opened because {Cause}",
+        _ when Cause.Rule == TripRule.ByHand => $"{Circuit} closed by hand",
+        _ => $"{Circuit} closed; it had opened because {Cause}",
+    };
+
+    /// <summary>For a breaker of <see cref="CircuitBreakerPartitions"/>: its key.</summary>
+    public string? Key { get; init; }
+}

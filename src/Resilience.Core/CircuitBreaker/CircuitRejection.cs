@@ -1,0 +1,86 @@
+using System.Globalization;
+
+namespace Resilience;
+
+
+/// <summary>A circuit breaker rejected the call. One instance per epoch of the circuit: rejecting allocates nothing.</summary>
+public sealed class CircuitRejection : Rejection
+{
+    private readonly BreakerSettings _settings; // those that were in effect when the epoch began
+    private readonly Clock _clock;
+    private readonly long _untilClockMs;
+    private readonly string? _key;
+    private readonly DateTimeOffset _since;
+
+    internal CircuitRejection(PolicyEnvironment environment, string? key, CircuitState state, TripCause cause, BreakerSettings settings, long untilClockMs)
+        : base(environment.PipelineName, environment.PolicyName)
+    {
+        State = state;
+        Cause = cause;
+        _key = key;
+        _settings = settings;
+        _clock = environment.Clock;
+        _since = environment.Clock.Time.GetUtcNow();
+        _untilClockMs = untilClockMs;
+    }
+
+    /// <summary>The state that rejected.</summary>
+    public CircuitState State { get; }
+
+    /// <summary>What opened the circuit.</summary>
+    public TripCause Cause { get; }
+
+    /// <inheritdoc/>
+    public override DateTimeOffset? Since => _since;
+
+    /// <inheritdoc/>
+    /// <remarks>Read at the moment of asking from the monotonic clock: the rest of the break, or of the lease of the probes that are out.
+    /// Null while the circuit admits a growing share of the calls: the next one may be among them.</remarks>
+    public override TimeSpan? RetryAfter => State == CircuitState.Closed || _untilClockMs == Clock.Never ? null : Left;
+
+    /// <inheritdoc/>
+    public override string Reason
+    {
+        get
+        {
+            DateTimeOffset now = _clock.Time.GetUtcNow();
+            string circuit = $"{Who}: the circuit{(_key is null ? "" : $" of '{_key}'")}", since = Moment(_since, now);
+            string until = Ahead(_untilClockMs == Clock.Never ? TimeSpan.MaxValue : Left, now);
+            return State switch
+            {
+                CircuitState.Open => $"{circuit} is open since {since} because {Explain(Cause)}; it will let a probe through {until}.",
+                CircuitState.HalfOpen => Text(
+                    $"{circuit} is half open since {since} and all its probes ({_settings.Probes} at most) are out, it had opened because {Explain(Cause)}; ")
+                    + $"a probe that does not come back loses its place {until}.",
+                CircuitState.Closed => Text(
+                    $"{circuit} closed at {since} and admits a growing share of the calls, from {_settings.RampFrom * 100:0.##} %, ")
+                    + $"since it had opened because {Explain(Cause)}, and this call was not in it; it will admit all {until}.",
+                _ => $"{circuit} is isolated by hand since {since}; it stays open until it is closed by hand.",
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ResilienceException ToException() => new CircuitOpenException(this);
+
+    private TimeSpan Left => TimeSpan.FromMilliseconds(Math.Max(0, _untilClockMs - _clock.NowMs));
+
+    /// <summary>The cause with the window and the limit that it was measured by.</summary>
+    private string Explain(TripCause cause)
+    {
+        string window = _settings.Shape.Calls > 0
+            ? Text($"among the last {_settings.Shape.Calls}")
+            : "in the last " + PolicyDescription.Format(TimeSpan.FromMilliseconds(_settings.Shape.BucketMs * _settings.Shape.Buckets));
+        return cause.Rule switch
+        {
+            TripRule.FailureRatio when double.IsFinite(_settings.FailureRatio) =>
+                Text($"{cause.Bad} of {cause.Calls} calls {window} failed (limit {_settings.FailureRatio * 100:0.##} %)"),
+            TripRule.SlowCalls when _settings.SlowCallMs > 0 => Text(
+                $"{cause.Bad} of {cause.Calls} calls {window} took {_settings.SlowCallMs} ms or longer (limit {_settings.SlowCallRatio * 100:0.##} %)"),
+            TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures > 0 => Text($"{cause} (limit {_settings.ConsecutiveFailures})"),
+            _ => cause.ToString(), // by hand, by a probe, or by a rule that has been switched off since
+        };
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,49 @@
+namespace Resilience;
+
+/// <summary>A moment's view of a circuit breaker.</summary>
+/// <param name="State">The state, derived from the time.</param>
+/// <param name="Epoch">The number of the epoch.</param>
+public sealed record CircuitSnapshot(CircuitState State, long Epoch)
+{
+    /// <summary>Calls in the window (closed only).</summary>
+    public int Calls { get; init; }
+
+    /// <summary>Failed calls in the window (closed only).</summary>
+    public int Failures { get; init; }
+
+    /// <summary>Slow calls in the window (closed only, when durations are watched).</summary>
+    public int SlowCalls { get; init; }
+
+    /// <summary>Calls under way for longer than the slow-call threshold (closed only).</summary>
+    public int OverdueCalls { get; init; }
+
+    /// <summary>Failures in a row (closed only, when that rule is on).</summary>
+    public int ConsecutiveFailures { get; init; }
+
+    /// <summary>Probes under way (half open only).</summary>
+    public int ProbesOut { get; init; }
+
+    /// <summary>Probes that succeeded (half open only).</summary>
+    public int ProbesSucceeded { get; init; }
+
+    /// <summary>How long the state has lasted.</summary>
+    public TimeSpan InState { get; init; }
+
+    /// <summary>The rest of the break; zero when it is over and no call has probed yet; null when the circuit is not open.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>What opened the circuit, or had opened it before it closed; <see cref="TripRule.ByHand"/> when it was closed by hand.</summary>
+    public TripCause Cause { get; init; }
+
+    /// <summary>What rejected callers are told; null when no call is rejected.</summary>
+    public CircuitRejection? Rejection { get; init; }
+
+    /// <summary>The share of failed calls at which the circuit opens; null when that rule is off.</summary>
+    public double? OpensAtFailureRatio { get; init; }
+
+    /// <summary>How many failures in a row open the circuit; null when that rule is off.</summary>
+    public int? OpensAtConsecutiveFailures { get; init; }
+
+    /// <summary>The fewest calls in the window by which ratios are judged.</summary>
+    public int MinimumCalls { get; init; }
+}

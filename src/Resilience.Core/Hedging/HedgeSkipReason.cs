@@ -1,0 +1,18 @@
+namespace Resilience;
+
+
+/// <summary>Why a hedge was not started although its time had come.</summary>
+public enum HedgeSkipReason
+{
+    /// <summary>An attempt has said that it must not be repeated (<see cref="ResilienceContext.ForbidRetry"/>).</summary>
+    NotAllowed = 0,
+
+    /// <summary>A layer below had given up and asked for no further attempt.</summary>
+    Marked,
+
+    /// <summary>The deadline of the call has come.</summary>
+    Deadline,
+
+    /// <summary>The budget is spent.</summary>
+    Budget,
+}

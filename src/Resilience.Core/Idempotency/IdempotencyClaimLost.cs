@@ -1,0 +1,26 @@
+namespace Resilience;
+
+/// <summary>A claim was lost while its call was running: another caller may execute the operation as well.</summary>
+/// <param name="PipelineName">Empty.</param>
+/// <param name="PolicyName">The gate.</param>
+/// <param name="Id">The first digits of the record's id.</param>
+/// <param name="Fence">The fence of the lost claim.</param>
+public sealed record IdempotencyClaimLost(string PipelineName, string PolicyName, string Id, long Fence)
+    : ResilienceEvent(PipelineName, PolicyName)
+{
+    /// <inheritdoc/>
+    public override int GetEventId() => 31;
+
+    /// <inheritdoc/>
+    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+
+    /// <inheritdoc/>
+    public override Exception? GetException() => Error;
+
+    /// <inheritdoc/>
+    public override EventMessage GetMessage() =>
+        $"the claim of record {Id} (fence {Fence}) was lost while its call was running; another caller may execute it as well";
+
+    /// <summary>Why the lease could not be renewed; null when the store said that the claim is gone.</summary>
+    public Exception? Error { get; init; }
+}

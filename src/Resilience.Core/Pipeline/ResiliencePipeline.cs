@@ -1,0 +1,247 @@
+using System.Runtime.CompilerServices;
+
+namespace Resilience;
+
+/// <summary>A built chain of policies that runs any async delegate. Thread-safe; build one, keep it, share it: its state (breakers,
+/// budgets, limits) is what protects you.</summary>
+public sealed partial class ResiliencePipeline
+{
+    /// <summary>No policies: calls pass straight through, still classified and observed.</summary>
+    public static ResiliencePipeline Empty { get; } = new ResiliencePipelineBuilder().Build();
+
+    private static long Made;
+
+    private readonly object _updating = new(); // one update at a time, calls never touch it; a monitor, which the schedule tests can stop at
+    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
+    private PipelineParts _parts;
+
+    internal ResiliencePipeline(PipelineParts parts)
+    {
+        _parts = parts;
+        parts.TakeEffect(null);
+    }
+
+    /// <summary>The name of the pipeline, empty if it has none.</summary>
+    public string Name => Parts.Name;
+
+    /// <summary>What the check of the order had to say when the pipeline was built or last updated.</summary>
+    public IReadOnlyList<PipelineWarning> Warnings => Parts.Warnings;
+
+    /// <summary>The objects by which people see and control the policies (breakers, budgets, limits), outermost first, those of nested
+    /// pipelines included.</summary>
+    public IReadOnlyList<PolicyState> States => Parts.States();
+
+    /// <summary>The chain, its options and the warnings, for people and for tests.</summary>
+    public PipelineDescription Describe() => Parts.Describe();
+
+    /// <summary>The first of the <see cref="States"/> that is of this type (and belongs to the policy of this name), or null.</summary>
+    public TState? Find<TState>(string? policyName = null)
+        where TState : class => Parts.FindState<TState>(policyName);
+
+    /// <summary>Changes the policies of this living pipeline to those of the builder. State passes from each policy to the new one of the
+    /// same name and kind: circuits stay open, budgets spent, places taken.</summary>
+    /// <remarks>
+    /// Everything is checked first, and bound for the result types that have passed; if anything is wrong nothing has changed. Then the
+    /// pipeline changes in one step: each call goes by the old policies or by the new, and one that begins after this method has returned
+    /// goes by the new. Calls that are under way end by the old. A name given to the builder is the pipeline's from now on. Thread-safe:
+    /// updates happen one after the other.
+    /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of the builder has updated this very pipeline.</exception>
+    public void Update(ResiliencePipelineBuilder builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        lock (_updating)
+        {
+            Prepared ready = new(this, builder);
+            ready.RequireSame();
+            ready.TakeEffect();
+        }
+    }
+
+    /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
+    /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
+    /// <remarks>Each pipeline changes in one step, one after the other: a call that begins meanwhile may find the new policies in one pipeline and the
+    /// old ones in another. Thread-safe; a factory of a builder must not update pipelines.</remarks>
+    /// <param name="updates">Each pipeline at most once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="updates"/> is null.</exception>
+    /// <exception cref="ArgumentException">A pipeline or a builder is null, or a pipeline stands there twice.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>> updates)
+    {
+        ArgumentNullException.ThrowIfNull(updates);
+        KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>[] all = [.. updates];
+        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
+        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
+        for (int i = 1; i < all.Length; i++)
+        {
+            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
+        }
+
+        int locked = 0;
+        try
+        {
+            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
+            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
+            foreach (Prepared one in ready) one.RequireSame();
+            foreach (Prepared one in ready) one.TakeEffect();
+        }
+        finally
+        {
+            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
+        }
+    }
+
+    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
+    private sealed class Prepared
+    {
+        private readonly ResiliencePipeline _pipeline;
+        private readonly PipelineParts _former;
+        private readonly PipelineParts _next;
+
+        internal Prepared(ResiliencePipeline pipeline, ResiliencePipelineBuilder builder)
+        {
+            _pipeline = pipeline;
+            _former = pipeline._parts;
+            _next = builder.BuildFrom(_former);
+            _next.BindAsIn(_former);
+        }
+
+        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline._parts);
+
+        internal void TakeEffect()
+        {
+            _next.TakeEffect(_former);
+
+            // Release: the parts are whole before a call can find them. The one step of the update: chains live in the parts they were
+            // bound from, so a first call that still builds on the former parts leaves its chain there.
+            Volatile.Write(ref _pipeline._parts, _next);
+        }
+    }
+
+    // Acquire: pairs with the release in Prepared.
+    internal PipelineParts Parts => Volatile.Read(ref _parts);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Chain<T> ChainFor<T>() => Parts.ChainFor<T>();
+}
+
+/// <summary>A pipeline for calls of one result type: what a policy that needs to know the type (a fallback value) is built for.</summary>
+/// <typeparam name="T">The type of the result.</typeparam>
+/// <remarks>Thread-safe; build one, keep it, share it.</remarks>
+public sealed partial class ResiliencePipeline<T>
+{
+    private static long Made;
+
+    private readonly object _updating = new(); // as in ResiliencePipeline
+    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
+    private Generation _live;
+
+    internal ResiliencePipeline(PipelineParts parts)
+    {
+        _live = new(parts, parts.MakeChain<T>());
+        parts.TakeEffect(null);
+    }
+
+    /// <inheritdoc cref="ResiliencePipeline.Name"/>
+    public string Name => Parts.Name;
+
+    /// <inheritdoc cref="ResiliencePipeline.Warnings"/>
+    public IReadOnlyList<PipelineWarning> Warnings => Parts.Warnings;
+
+    /// <inheritdoc cref="ResiliencePipeline.States"/>
+    public IReadOnlyList<PolicyState> States => Parts.States();
+
+    /// <inheritdoc cref="ResiliencePipeline.Describe"/>
+    public PipelineDescription Describe() => Parts.Describe();
+
+    /// <inheritdoc cref="ResiliencePipeline.Find{TState}(string?)"/>
+    public TState? Find<TState>(string? policyName = null)
+        where TState : class => Parts.FindState<TState>(policyName);
+
+    /// <inheritdoc cref="ResiliencePipeline.Update(ResiliencePipelineBuilder)"/>
+    public void Update(ResiliencePipelineBuilder<T> builder)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        lock (_updating)
+        {
+            Prepared ready = new(this, builder);
+            ready.RequireSame();
+            ready.TakeEffect();
+        }
+    }
+
+    /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
+    /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
+    /// <remarks>Each pipeline changes in one step, one after the other: a call that begins meanwhile may find the new policies in one pipeline and the
+    /// old ones in another. Thread-safe; a factory of a builder must not update pipelines.</remarks>
+    /// <param name="updates">Each pipeline at most once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="updates"/> is null.</exception>
+    /// <exception cref="ArgumentException">A pipeline or a builder is null, or a pipeline stands there twice.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
+    /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>> updates)
+    {
+        ArgumentNullException.ThrowIfNull(updates);
+        KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>[] all = [.. updates];
+        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
+        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
+        for (int i = 1; i < all.Length; i++)
+        {
+            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
+        }
+
+        int locked = 0;
+        try
+        {
+            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
+            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
+            foreach (Prepared one in ready) one.RequireSame();
+            foreach (Prepared one in ready) one.TakeEffect();
+        }
+        finally
+        {
+            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
+        }
+    }
+
+    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
+    private sealed class Prepared
+    {
+        private readonly ResiliencePipeline<T> _pipeline;
+        private readonly PipelineParts _former;
+        private readonly Generation _next;
+
+        internal Prepared(ResiliencePipeline<T> pipeline, ResiliencePipelineBuilder<T> builder)
+        {
+            _pipeline = pipeline;
+            _former = pipeline.Parts;
+            PipelineParts next = builder.BuildFrom(_former);
+            _next = new(next, next.MakeChain<T>());
+        }
+
+        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline.Parts);
+
+        internal void TakeEffect()
+        {
+            _next.Parts.TakeEffect(_former);
+            Volatile.Write(ref _pipeline._live, _next); // release: the links are whole before a call can find them
+        }
+    }
+
+    internal PipelineParts Parts => Volatile.Read(ref _live).Parts;
+
+    private Chain<T> Chain => Volatile.Read(ref _live).Chain;
+
+    /// <summary>The parts and their chain behind one reference, so that the one is never seen without the other.</summary>
+    private sealed class Generation(PipelineParts parts, Chain<T> chain)
+    {
+        internal readonly PipelineParts Parts = parts;
+        internal readonly Chain<T> Chain = chain;
+    }
+}

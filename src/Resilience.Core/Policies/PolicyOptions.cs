@@ -1,0 +1,31 @@
+namespace Resilience;
+
+/// <summary>Base of the options of a policy. They are read once, when the pipeline is built.</summary>
+public abstract class PolicyOptions
+{
+    /// <summary>The name of the policy in telemetry, rejections and descriptions. Default: the kind of policy, numbered if there are several.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>What kind of policy this is, in lower case ("retry"); the default name.</summary>
+    protected internal abstract string Kind { get; }
+
+    /// <summary>Reports each option that is out of range.</summary>
+    protected internal abstract void Check(OptionsCheck check);
+
+    /// <summary>Everything that is wrong with these options; empty when nothing is.</summary>
+    public IReadOnlyList<OptionProblem> FindProblems()
+    {
+        OptionsCheck check = new(string.IsNullOrEmpty(Name) ? Kind : Name);
+        check.Require(Name is null || Name.Length > 0, nameof(Name), "empty", "null or not empty");
+        Check(check);
+        return check.Problems;
+    }
+
+    /// <summary>Throws if anything is wrong, with everything that is wrong in one message.</summary>
+    /// <exception cref="ResilienceOptionsException">At least one option is out of range.</exception>
+    public void ThrowIfInvalid()
+    {
+        IReadOnlyList<OptionProblem> problems = FindProblems();
+        if (problems.Count > 0) throw new ResilienceOptionsException(problems);
+    }
+}

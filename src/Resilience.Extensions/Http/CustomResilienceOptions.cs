@@ -1,0 +1,9 @@
+namespace Resilience;
+
+
+/// <summary>Options of handlers whose pipeline is yours: <see cref="HttpResilience.Custom"/>.</summary>
+public sealed class CustomResilienceOptions : HttpResilienceOptions
+{
+    /// <inheritdoc/>
+    protected override string Kind => "http";
+}
