@@ -182,7 +182,7 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         if (breaker.ShouldCount is not { } ask) return true;
         try
         {
-            return ask(_reader.Read(outcome, context.Attempt, context));
+            return ask(_reader.Read(outcome, context.AttemptNumber, context));
         }
         catch (Exception error)
         {

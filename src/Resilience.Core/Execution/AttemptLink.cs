@@ -15,25 +15,19 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
     {
         Call<T> call = Unsafe.As<Call<T>>(context);
-        ValueTask<T> running;
         try
         {
-            running = carriesMarks ? InvokeAround(call) : call.Invoke();
-        }
-        catch (Exception error)
-        {
-            return new(EndedWith(error, context));
-        }
-
-        if (running.IsCompletedSuccessfully)
-        {
+            ValueTask<T> running = carriesMarks ? InvokeAround(call) : call.Invoke();
+            if (!running.IsCompletedSuccessfully) return Await(running, call);
             T result = running.Result;
             return IsPlain
                 ? new(new Outcome<T>(result, null, Verdict.Success, OutcomeMarks.None))
                 : new(EndedWith(result, context));
         }
-
-        return Await(running, call);
+        catch (Exception error)
+        {
+            return new(EndedWith(error, context)); // of the delegate, or of what it returned: its source may be the user's
+        }
     }
 
     /// <summary>The delegate has not ended at once, or badly.</summary>

@@ -71,6 +71,12 @@ public abstract partial class ResilienceContext
     {
         ArgumentNullException.ThrowIfNull(property);
         if (_state.HasEnded) ThrowEnded<int>();
+        return TryFind(property, out value);
+    }
+
+    /// <summary>As <see cref="TryGet"/>, for links of ours, which may come up late: never throws.</summary>
+    internal bool TryFind<TValue>(ResilienceProperty<TValue> property, [MaybeNullWhen(false)] out TValue value)
+    {
         if (_state.Properties is not null && _state.Properties.TryGetValue(property, out object? stored))
         {
             value = (TValue)stored!;

@@ -6,17 +6,61 @@ namespace Resilience;
 /// <summary>The part of a suspension that does not depend on the result.</summary>
 internal abstract class Suspension
 {
+    private const long Always = long.MaxValue;
+
     private static readonly ContextCallback Callback = static suspension => ((Suspension)suspension!).Resume();
 
     private protected readonly Action Continuation;
     private protected ExecutionContext? Flow; // of the caller; null where its flow is suppressed
     internal Suspension? NextSpare; // of the thread
     internal int SpareCount; // with those behind it
+    private long _wait = 1; // number of what is waited for now, of all that this has ever waited for; one more once it calls back
+    private long _refused; // number of one that threw when it was asked to call back, until it is settled who goes on; Always: whatever calls does so in vain
 
     private protected Suspension() => Continuation = OnCompleted;
 
+    /// <summary>Whether something threw that may still call back: it does so in vain, and this is not used again.</summary>
+    private protected bool IsSpoiled => _refused == Always;
+
+    /// <summary>The number of what is waited for now.</summary>
+    private protected long Waiting => _wait;
+
+    /// <summary>What was to be waited for threw when it was asked to call back. From now on it calls in vain.</summary>
+    /// <returns>False when it had called back already: then the call is on its way, and this may serve another.</returns>
+    /// <remarks>Who calls back says so and looks whether it was refused; here it is the other way round, so that at least one sees the other. If both do, who
+    /// calls back waits for what is settled here. The fence stands on this side alone, for all processors: the other side is the way of every call.</remarks>
+    private protected bool TryRefuse(long wait)
+    {
+        long seen;
+        while ((seen = Volatile.Read(ref _refused)) < wait && Interlocked.CompareExchange(ref _refused, wait, seen) != seen)
+        {
+            // Another whom it no longer serves has looked at the same time.
+        }
+
+        if (seen >= wait) return false; // it serves another already, which was refused
+        Interlocked.MemoryBarrierProcessWide();
+        bool isOurs = Volatile.Read(ref _wait) == wait;
+        Interlocked.CompareExchange(ref _refused, isOurs ? Always : 0, wait);
+        return isOurs;
+    }
+
     /// <summary>What was waited for has ended, on whatever thread.</summary>
     private void OnCompleted()
+    {
+        long wait = _wait;
+        Volatile.Write(ref _wait, wait + 1);
+        if (Volatile.Read(ref _refused) < wait || !IsRefused(wait)) ResumeInFlow();
+    }
+
+    private bool IsRefused(long wait)
+    {
+        SpinWait spin = default;
+        while (Volatile.Read(ref _refused) == wait) spin.SpinOnce();
+        return Volatile.Read(ref _refused) == Always;
+    }
+
+    /// <summary>In the caller's execution context.</summary>
+    private protected void ResumeInFlow()
     {
         if (Flow is { } flow) ExecutionContext.Run(flow, Callback, this);
         else Resume();
@@ -141,11 +185,37 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         Wait();
     }
 
-    /// <summary>Nothing is touched after this.</summary>
+    /// <summary>Nothing is touched after this, unless what is waited for throws and has not called back.</summary>
     private void Wait()
     {
-        if (_attempt is not null) _call!.Subscribe(_delegate, Continuation);
-        else _link.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Continuation);
+        long wait = Waiting;
+        try
+        {
+            if (IsSpoiled) WaitAside();
+            else if (_attempt is not null) _call!.Subscribe(_delegate, Continuation);
+            else _link.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Continuation);
+        }
+        catch (Exception error)
+        {
+            Refused(error, wait);
+        }
+    }
+
+    /// <summary>By way of a task, which never throws when it is asked to call back.</summary>
+    private void WaitAside()
+    {
+        Task<Outcome<T>> task = _link.AsTask();
+        _link = new(task);
+        task.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(ResumeInFlow);
+    }
+
+    /// <summary>A source of the user's cannot be waited for: it has ended with that.</summary>
+    private void Refused(Exception error, long wait)
+    {
+        Safely.Report("value task source", error);
+        if (!IsSpoiled && !TryRefuse(wait)) return; // a second one was given a task to call, not us
+        Call<T> call = _call!;
+        GoOn(_attempt is { } attempt ? attempt.EndedWith(error, call) : OutcomeOfThrown(error), call);
     }
 
     // ---- on the thread where what it waited for has ended
@@ -153,7 +223,11 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
     private protected override void Resume()
     {
         Call<T> call = _call!;
-        Outcome<T> outcome = _attempt is { } attempt ? attempt.EndSafely(_delegate, call) : OutcomeOfLink();
+        GoOn(_attempt is { } attempt ? attempt.EndSafely(_delegate, call) : OutcomeOfLink(), call);
+    }
+
+    private void GoOn(Outcome<T> outcome, Call<T> call)
+    {
         while (_resumed < _count)
         {
             ref Frame frame = ref _frames[_resumed++];
@@ -174,10 +248,15 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         }
         catch (Exception error)
         {
-            if (_resumed == _count) return SuspendingLink<T>.Broken(error);
-            ref Frame frame = ref _frames[_resumed++];
-            return frame.Link.ResumeThrown(_call!, frame.State, error);
+            return OutcomeOfThrown(error);
         }
+    }
+
+    private Outcome<T> OutcomeOfThrown(Exception error)
+    {
+        if (_resumed == _count) return SuspendingLink<T>.Broken(error);
+        ref Frame frame = ref _frames[_resumed++];
+        return frame.Link.ResumeThrown(_call!, frame.State, error);
     }
 
     private void WaitFor(in ValueTask<Outcome<T>> running)
@@ -213,6 +292,7 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
 
     private void Return()
     {
+        if (IsSpoiled) return;
         _completion.Reset();
         _frames.AsSpan(0, _count).Clear();
         _count = _resumed = 0;

@@ -166,7 +166,7 @@ internal sealed class HedgedRace<T>
             {
                 if (_running.Count == 0 && delayMs == Clock.Never) return KeptAndCredited(isOursToCredit);
                 await WaitAsync(delayMs).ConfigureAwait(false);
-                if (_running.Count == 0 && _call.CancellationToken.IsCancellationRequested) return CancelledWhileWaiting();
+                if (_running.Count == 0 && _call.Token.IsCancellationRequested) return CancelledWhileWaiting();
                 ended = FindEnded();
             }
 
@@ -175,7 +175,7 @@ internal sealed class HedgedRace<T>
             if (move == HedgingMove.Wait) continue;
             if (move == HedgingMove.EndWithKept) outcome = Kept();
             if (isOursToCredit && outcome.Verdict is Verdict.Success or Verdict.Failure) _policy.Budget.RecordCall();
-            return outcome.Error is null ? outcome : Cancelled.PutBack(outcome, _call.CancellationToken);
+            return outcome.Error is null ? outcome : Cancelled.PutBack(outcome, _call.Token);
         }
     }
 
@@ -190,7 +190,7 @@ internal sealed class HedgedRace<T>
     {
         Outcome<T> kept = Kept();
         kept.Leave(_call);
-        return Cancelled.WhileWaiting(kept, _policy.Environment.PolicyName, _call.CancellationToken);
+        return Cancelled.WhileWaiting(kept, _policy.Environment.PolicyName, _call.Token);
     }
 
     private void Admit(HedgedAttempt<T> attempt)

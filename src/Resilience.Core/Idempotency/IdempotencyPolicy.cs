@@ -47,10 +47,10 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private IdempotencyKey? KeyOf(ResilienceContext context) =>
-        options.KeyFor is { } find ? find(context.Shown()) : context.TryGet(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
+        options.KeyFor is { } find ? find(context.Shown()) : context.TryFind(IdempotencyKey.Property, out IdempotencyKey key) ? key : null;
 
     private Fingerprint FingerprintOf(ResilienceContext context) =>
-        options.FingerprintFor is { } find ? find(context.Shown()) : context.TryGet(Fingerprint.Property, out Fingerprint fingerprint) ? fingerprint : default;
+        options.FingerprintFor is { } find ? find(context.Shown()) : context.TryFind(Fingerprint.Property, out Fingerprint fingerprint) ? fingerprint : default;
 
     private sealed class Link<T>(IdempotencyPolicy policy, PolicyLink<T> next, IdempotentExecution<T> execution) : PolicyLink<T>
     {

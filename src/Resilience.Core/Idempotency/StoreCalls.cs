@@ -184,7 +184,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     private static TimeSpan? BoundOf(ResilienceContext context)
     {
-        TimeSpan left = (context.RemainingTime ?? TimeSpan.Zero) - Slack;
+        TimeSpan left = (context.TimeLeft ?? TimeSpan.Zero) - Slack;
         return left > TimeoutOptions.Shortest ? left : TimeoutOptions.Shortest;
     }
 

@@ -120,7 +120,7 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
         /// <summary>The place is given back, or left to a result that is still in use.</summary>
         private void Leave(bool isCounted, in Outcome<T> outcome, ResilienceContext context)
         {
-            if (!outcome.HasResult || !context.TryGet(PlaceHold.Property, out PlaceHold? hold) || !TryLeaveTo(hold, isCounted)) Leave(isCounted);
+            if (!outcome.HasResult || !context.TryFind(PlaceHold.Property, out PlaceHold? hold) || !TryLeaveTo(hold, isCounted)) Leave(isCounted);
         }
 
         private bool TryLeaveTo(PlaceHold hold, bool isCounted) => hold.TryAdd(() => Leave(isCounted));
