@@ -15,32 +15,32 @@ internal abstract class Suspension
     internal Suspension? NextSpare; // of the thread
     internal int SpareCount; // with those behind it
     private long _wait = 1; // number of what is waited for now, of all that this has ever waited for; one more once it calls back
-    private long _refused; // number of one that threw when it was asked to call back, until it is settled who goes on; Always: whatever calls does so in vain
+    private long _rejected; // number of one that threw when it was asked to call back, until it is settled who goes on; Always: whatever calls does so in vain
 
     private protected Suspension() => Continuation = OnCompleted;
 
     /// <summary>Whether something threw that may still call back: it does so in vain, and this is not used again.</summary>
-    private protected bool IsSpoiled => _refused == Always;
+    private protected bool IsSpoiled => _rejected == Always;
 
     /// <summary>The number of what is waited for now.</summary>
     private protected long Waiting => _wait;
 
     /// <summary>What was to be waited for threw when it was asked to call back. From now on it calls in vain.</summary>
     /// <returns>False when it had called back already: then the call is on its way, and this may serve another.</returns>
-    /// <remarks>Who calls back says so and looks whether it was refused; here it is the other way round, so that at least one sees the other. If both do, who
+    /// <remarks>Who calls back says so and looks whether it was rejected; here it is the other way round, so that at least one sees the other. If both do, who
     /// calls back waits for what is settled here. The fence stands on this side alone, for all processors: the other side is the way of every call.</remarks>
-    private protected bool TryRefuse(long wait)
+    private protected bool TryReject(long wait)
     {
         long seen;
-        while ((seen = Volatile.Read(ref _refused)) < wait && Interlocked.CompareExchange(ref _refused, wait, seen) != seen)
+        while ((seen = Volatile.Read(ref _rejected)) < wait && Interlocked.CompareExchange(ref _rejected, wait, seen) != seen)
         {
             // Another whom it no longer serves has looked at the same time.
         }
 
-        if (seen >= wait) return false; // it serves another already, which was refused
+        if (seen >= wait) return false; // it serves another already, which was rejected
         Interlocked.MemoryBarrierProcessWide();
         bool isOurs = Volatile.Read(ref _wait) == wait;
-        Interlocked.CompareExchange(ref _refused, isOurs ? Always : 0, wait);
+        Interlocked.CompareExchange(ref _rejected, isOurs ? Always : 0, wait);
         return isOurs;
     }
 
@@ -49,14 +49,14 @@ internal abstract class Suspension
     {
         long wait = _wait;
         Volatile.Write(ref _wait, wait + 1);
-        if (Volatile.Read(ref _refused) < wait || !IsRefused(wait)) ResumeInFlow();
+        if (Volatile.Read(ref _rejected) < wait || !IsRejected(wait)) ResumeInFlow();
     }
 
-    private bool IsRefused(long wait)
+    private bool IsRejected(long wait)
     {
         SpinWait spin = default;
-        while (Volatile.Read(ref _refused) == wait) spin.SpinOnce();
-        return Volatile.Read(ref _refused) == Always;
+        while (Volatile.Read(ref _rejected) == wait) spin.SpinOnce();
+        return Volatile.Read(ref _rejected) == Always;
     }
 
     /// <summary>In the caller's execution context.</summary>
@@ -197,7 +197,7 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         }
         catch (Exception error)
         {
-            Refused(error, wait);
+            Rejected(error, wait);
         }
     }
 
@@ -210,10 +210,10 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
     }
 
     /// <summary>A source of the user's cannot be waited for: it has ended with that.</summary>
-    private void Refused(Exception error, long wait)
+    private void Rejected(Exception error, long wait)
     {
         Safely.Report("value task source", error);
-        if (!IsSpoiled && !TryRefuse(wait)) return; // a second one was given a task to call, not us
+        if (!IsSpoiled && !TryReject(wait)) return; // a second one was given a task to call, not us
         Call<T> call = _call!;
         GoOn(_attempt is { } attempt ? attempt.EndedWith(error, call) : OutcomeOfThrown(error), call);
     }

@@ -92,7 +92,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     private void CheckTimeout(string client, HttpClient made)
     {
         if (provider.Find(client) is not { } resilience) return;
-        resilience.ClientBufferBytes = made.MaxResponseContentBufferSize; // what we buffer, the client does not look at again
+        resilience.Follow(made); // what we buffer, the client does not look at again
         if (made.Timeout == Timeout.InfiniteTimeSpan || resilience.TotalTimeout is not { } total || made.Timeout > total) return;
         if (made.Timeout == DefaultClientTimeout)
         {

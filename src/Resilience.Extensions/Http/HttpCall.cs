@@ -70,11 +70,16 @@ internal sealed class HttpCall
     private static string? ObjectionTo(HttpRequestMessage request, HttpRequestOverrides? overrides, HttpResilienceOptions options)
     {
         if (overrides?.IsRepeatable is { } said) return said ? null : "the caller said that this request is not repeated";
-        if (IsIdempotent(request.Method) || request.Headers.NonValidated.Contains(options.IdempotencyHeader)) return null;
+        if (IsIdempotent(request.Method) || HasKey(request, options)) return null;
         return request.Method == HttpMethod.Post && options.IdempotencyHeader == IdempotencyKeyOptions.DefaultHeader
             ? UnkeyedPost
             : $"{request.Method} without {options.IdempotencyHeader} is not repeated";
     }
+
+    /// <summary>An empty header is no key: no server tells two requests apart by it.</summary>
+    private static bool HasKey(HttpRequestMessage request, HttpResilienceOptions options) =>
+        request.Headers.NonValidated.TryGetValues(options.IdempotencyHeader, out System.Net.Http.Headers.HeaderStringValues keys)
+        && !string.IsNullOrWhiteSpace(keys.ToString());
 
     private static bool IsIdempotent(HttpMethod method) =>
         method == HttpMethod.Get || method == HttpMethod.Put || method == HttpMethod.Delete || method == HttpMethod.Head
@@ -154,6 +159,7 @@ internal sealed class HttpCall
         if (_repeatObjection is not null && (wasSent || _overrides is { IsRepeatable: false })) return _repeatObjection; // the caller's "never" is never
         if (_isSafeByKey && message.Options.TryGetValue(SafeRedirectHandler.HasLostKey, out bool hasLostKey) && hasLostKey)
             return "it was redirected to another origin, which did not get the key";
+        if (_isSafeByKey && !HasKey(message, _options)) return "a handler below took its key off";
         if (bodyHasBegun && _body is { IsReplayable: false }) return OnlyOnce;
         return _overrides?.MaxRetries is { } max && number >= max ? "the caller allows no more retries" : null;
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Headers;
 
 namespace Resilience;
 
@@ -74,11 +75,12 @@ public static class HttpClassifier
         ArgumentNullException.ThrowIfNull(time);
         foreach (string header in MillisecondHeaders)
         {
-            if (response.Headers.NonValidated.TryGetValues(header, out System.Net.Http.Headers.HeaderStringValues values)
+            if (response.Headers.NonValidated.TryGetValues(header, out HeaderStringValues values)
                 && ReadMilliseconds(values.ToString(), 1) is { } exact) return exact;
         }
 
-        TimeSpan? left = response.Headers.RetryAfter is { } said ? said.Delta ?? said.Date - NowOf(response, time) : ReadSeconds(response);
+        if (!response.Headers.NonValidated.TryGetValues("Retry-After", out HeaderStringValues said)) return null;
+        TimeSpan? left = said.Count == 1 && response.Headers.RetryAfter is { } parsed ? LeftOf(parsed, response, time) : ReadSeveral(said, response, time);
         return left > TimeSpan.Zero ? left : null;
     }
 
@@ -89,19 +91,31 @@ public static class HttpClassifier
 
     private static DateTimeOffset Later(DateTimeOffset date, TimeSpan span) => span < DateTimeOffset.MaxValue - date ? date + span : DateTimeOffset.MaxValue;
 
-    /// <summary>What the framework's parser rejects and is meant well: fractions, more seconds than an <see cref="int"/> holds, the same header from a proxy
-    /// and the server, of which the longer wait counts.</summary>
-    private static TimeSpan? ReadSeconds(HttpResponseMessage response)
+    private static TimeSpan LeftOf(RetryConditionHeaderValue said, HttpResponseMessage response, TimeProvider time) =>
+        said.Delta ?? said.Date!.Value - NowOf(response, time);
+
+    /// <summary>What the framework's parser rejects and is meant well: fractions, more seconds than an <see cref="int"/> holds; and of what is said more
+    /// than once, by a proxy and by the server, the longest wait. The parser takes the first.</summary>
+    private static TimeSpan? ReadSeveral(HeaderStringValues values, HttpResponseMessage response, TimeProvider time)
     {
-        if (!response.Headers.NonValidated.TryGetValues("Retry-After", out System.Net.Http.Headers.HeaderStringValues values)) return null;
         TimeSpan? longest = null;
         foreach (string value in values)
         {
-            foreach (Range part in value.AsSpan().Split(','))
-            {
-                if (ReadMilliseconds(value.AsSpan(part), 1000) is not { } one) return null;
-                if (longest is null || one > longest) longest = one;
-            }
+            bool isParsed = RetryConditionHeaderValue.TryParse(value, out RetryConditionHeaderValue? parsed);
+            TimeSpan? one = isParsed ? LeftOf(parsed!, response, time) : ReadSeconds(value);
+            if (longest is null || one > longest) longest = one;
+        }
+
+        return longest;
+    }
+
+    private static TimeSpan? ReadSeconds(string value)
+    {
+        TimeSpan? longest = null;
+        foreach (Range part in value.AsSpan().Split(','))
+        {
+            if (ReadMilliseconds(value.AsSpan(part), 1000) is not { } one) return null;
+            if (longest is null || one > longest) longest = one;
         }
 
         return longest;
@@ -132,7 +146,7 @@ public static class HttpClassifier
     {
         foreach (string name in ShouldRetryHeaders)
         {
-            if (!response.Headers.NonValidated.TryGetValues(name, out System.Net.Http.Headers.HeaderStringValues values)) continue;
+            if (!response.Headers.NonValidated.TryGetValues(name, out HeaderStringValues values)) continue;
             if (bool.TryParse(values.ToString().Trim(), out bool said)) return said;
         }
 

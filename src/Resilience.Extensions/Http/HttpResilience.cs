@@ -24,7 +24,7 @@ public sealed class HttpResilience
     private readonly string? _meterText;
     private readonly HashSet<string> _shown = new(StringComparer.Ordinal); // names that telemetry knows; they stay, as series do
     private volatile HttpAuthority _overflow;
-    private long _clientBufferBytes = long.MaxValue;
+    private LastClient? _client;
 
     private HttpResilience(string name, HttpResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
     {
@@ -149,11 +149,12 @@ public sealed class HttpResilience
     internal bool BoundsBodies { get; set; }
 
     /// <summary>The largest body that the client would read into memory (<see cref="HttpClient.MaxResponseContentBufferSize"/>), where it is known.</summary>
-    internal long ClientBufferBytes
-    {
-        get => Volatile.Read(ref _clientBufferBytes);
-        set => Volatile.Write(ref _clientBufferBytes, value);
-    }
+    internal long ClientBufferBytes => Volatile.Read(ref _client) is not { } last ? long.MaxValue
+        : last.Made.TryGetTarget(out HttpClient? client) ? client.MaxResponseContentBufferSize
+        : last.BufferBytes;
+
+    /// <summary>The client that was made last. Who gets it may set it up yet: the constructor of a typed client does.</summary>
+    internal void Follow(HttpClient client) => Volatile.Write(ref _client, new(new(client), client.MaxResponseContentBufferSize));
 
     internal HttpResilienceOptions Options => Volatile.Read(ref _options);
 
@@ -282,4 +283,6 @@ public sealed class HttpResilience
         {
         }
     }
+
+    private sealed record LastClient(WeakReference<HttpClient> Made, long BufferBytes);
 }

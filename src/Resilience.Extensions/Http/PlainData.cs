@@ -1,3 +1,4 @@
+using System.CodeDom.Compiler;
 using System.Collections;
 using System.Collections.Frozen;
 using System.Collections.Immutable;
@@ -27,17 +28,23 @@ internal static class PlainData
         typeof(Uri), typeof(Version), typeof(Int128), typeof(UInt128), typeof(Half), typeof(JsonElement), typeof(JsonDocument),
     }.ToFrozenSet();
 
+    /// <summary>Of these the serializer asks nothing that a derived class could answer in another way.</summary>
     private static readonly FrozenSet<Type> Collections = new[]
     {
-        typeof(List<>), typeof(Dictionary<,>), typeof(HashSet<>), typeof(Queue<>), typeof(Stack<>), typeof(LinkedList<>), typeof(SortedSet<>),
-        typeof(SortedDictionary<,>), typeof(SortedList<,>), typeof(KeyValuePair<,>), typeof(ImmutableArray<>), typeof(ImmutableList<>),
-        typeof(ImmutableDictionary<,>), typeof(ImmutableHashSet<>), typeof(ImmutableSortedDictionary<,>), typeof(ImmutableSortedSet<>), typeof(Nullable<>),
+        typeof(List<>), typeof(Dictionary<,>), typeof(KeyValuePair<,>), typeof(ImmutableArray<>), typeof(ImmutableList<>), typeof(ImmutableDictionary<,>),
+        typeof(ImmutableHashSet<>), typeof(ImmutableSortedDictionary<,>), typeof(ImmutableSortedSet<>), typeof(Nullable<>),
+    }.ToFrozenSet();
+
+    /// <summary>These it reads as sequences, which a derived class may give anew: plain where they are the value itself, whose class is known.</summary>
+    private static readonly FrozenSet<Type> Sequences = new[]
+    {
+        typeof(HashSet<>), typeof(Queue<>), typeof(Stack<>), typeof(LinkedList<>), typeof(SortedSet<>), typeof(SortedDictionary<,>), typeof(SortedList<,>),
     }.ToFrozenSet();
 
     /// <summary>Whether the content writes the same bytes each time.</summary>
     internal static bool IsPlain(JsonContent content)
     {
-        if (!IsPlain(OptionsOf(content))) return false;
+        if (TypeInfoOf(content) is not { } typeInfo || !IsOfOptions(typeInfo) || !IsPlain(typeInfo.Options)) return false;
         if (content.Value is not { } value) return true;
         Type type = value.GetType();
 
@@ -47,26 +54,39 @@ internal static class PlainData
     }
 
     /// <summary>Whether only the serializer, or code that it has generated, writes or reads members.</summary>
-    private static bool IsPlain(JsonSerializerOptions? options)
+    private static bool IsPlain(JsonSerializerOptions options)
     {
-        if (options is null) return false;
         if (Known.TryGetValue(options, out object? known)) return known == Yes;
         bool isPlain = options.Converters.All(static converter => IsOfSerializer(converter))
             && (options.ReferenceHandler is null || IsOfSerializer(options.ReferenceHandler))
-            && options.TypeInfoResolverChain.All(static resolver =>
-                resolver is JsonSerializerContext || (resolver is DefaultJsonTypeInfoResolver { Modifiers.Count: 0 } && IsOfSerializer(resolver)));
+            && options.TypeInfoResolverChain.All(static resolver => resolver is JsonSerializerContext
+                ? resolver.GetType().IsDefined(typeof(GeneratedCodeAttribute), inherit: false)
+                : resolver is DefaultJsonTypeInfoResolver { Modifiers.Count: 0 } && IsOfSerializer(resolver));
         Known.TryAdd(options, isPlain ? Yes : No);
         return isPlain;
+    }
+
+    /// <summary>Whether the contract is the one that the options have for all. One that was given with the value may be changed, or made, by hand.</summary>
+    private static bool IsOfOptions(JsonTypeInfo typeInfo)
+    {
+        try
+        {
+            return typeInfo.Options.IsReadOnly && ReferenceEquals(typeInfo.Options.GetTypeInfo(typeInfo.Type), typeInfo);
+        }
+        catch (Exception)
+        {
+            return false; // the options do not know it: the sending will say what is wrong
+        }
     }
 
     private static bool IsOfSerializer(object part) => part.GetType().Assembly == typeof(JsonSerializer).Assembly;
 
     /// <summary>The framework says it nowhere in public. Null where a runtime has renamed it: such a content is unknown.</summary>
-    private static JsonSerializerOptions? OptionsOf(JsonContent content)
+    private static JsonTypeInfo? TypeInfoOf(JsonContent content)
     {
         try
         {
-            return GetTypeInfo(content).Options;
+            return GetTypeInfo(content);
         }
         catch (MissingFieldException)
         {
@@ -91,7 +111,7 @@ internal static class PlainData
     {
         if (type.IsPrimitive || type.IsEnum || Simple.Contains(type) || !asked.Add(type)) return true;
         if (type.IsArray) return IsPlain(type.GetElementType()!, asked);
-        if (type.IsGenericType && Collections.Contains(type.GetGenericTypeDefinition()))
+        if (type.IsGenericType && type.GetGenericTypeDefinition() is var kind && (Collections.Contains(kind) || (asked.Count == 1 && Sequences.Contains(kind))))
             return Array.TrueForAll(type.GetGenericArguments(), a => IsPlain(a, asked));
         bool hasNoCode = JsonSerializer.IsReflectionEnabledByDefault && RuntimeFeature.IsDynamicCodeSupported
             && (type.IsClass || type.IsValueType) && !type.IsAbstract && type != typeof(object) && !typeof(Delegate).IsAssignableFrom(type)

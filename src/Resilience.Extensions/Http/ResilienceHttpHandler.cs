@@ -16,6 +16,7 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
 {
     private TransportWitness? _witness;
     private bool _hasOthers; // between us and the transport
+    private bool _knowsTransport; // it is the framework's
     private volatile bool _hasLooked;
 
     /// <summary>A handler whose inner handler is set later, as <c>IHttpClientFactory</c> does.</summary>
@@ -61,6 +62,9 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
     /// <summary>What is believed of attempts and contents.</summary>
     internal SendRules Rules { get; init; } = SendRules.Default;
 
+    /// <summary>For tests, whose transport wraps one of the framework's.</summary>
+    internal bool TakesTransportForKnown { get; init; }
+
     /// <summary>Sees what passes to the transport; null in a chain that was built by hand. A chain that has begun to send does not change.</summary>
     internal TransportWitness? Witness
     {
@@ -76,6 +80,10 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
                 }
 
                 _witness = inner as TransportWitness;
+                HttpMessageHandler? transport = _witness is null ? inner : _witness.InnerHandler;
+
+                // What derives from a handler of the framework may do anything.
+                _knowsTransport = TakesTransportForKnown || transport is SocketsHttpHandler || transport?.GetType() == typeof(HttpClientHandler);
                 _hasLooked = true; // volatile: after the witness
             }
 
@@ -85,7 +93,7 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
 
     /// <inheritdoc cref="SendRules.ProveUnsent"/>
     internal bool ProvesUnsent(AttemptMessage message, WatchedContent? content, Uri? asked, int strangers, Exception error) =>
-        Rules.ProveUnsent(message, content, asked, Witness, strangers, _hasOthers, error);
+        Rules.ProveUnsent(message, content, asked, Witness, strangers, _hasOthers, error, _knowsTransport);
 
     internal Task<HttpResponseMessage> SendAttemptAsync(HttpRequestMessage attempt, CancellationToken cancellationToken) =>
         base.SendAsync(attempt, cancellationToken);

@@ -10,7 +10,9 @@ internal abstract class SendRules
     /// The type of the error is the least of it. No sending of the content has begun (a request without content has an empty one of ours,
     /// where the method may be unsafe), so no server has got it; what passed the witness above the transport, if there is one, ended
     /// without a connection; and the address is the one that was asked. A server that is asked by headers alone, before the content
-    /// (<c>Expect: 100-continue</c>), may have acted on them. And where handlers that are not ours stand in between, the attempt must have reached the
+    /// (<c>Expect: 100-continue</c>), may have acted on them.
+    /// A transport that is not the framework's may send an empty content without asking it for its bytes.
+    /// And where handlers that are not ours stand in between, the attempt must have reached the
     /// witness: what such a handler does that does not pass it on, perhaps with another client, cannot be seen.
     /// </remarks>
     /// <param name="message">The attempt.</param>
@@ -20,12 +22,21 @@ internal abstract class SendRules
     /// <param name="strangers">How many strangers had passed the witness when the attempt began.</param>
     /// <param name="hasOthers">Whether handlers that are not ours stand between the attempt and the transport.</param>
     /// <param name="error">What the attempt ended with.</param>
+    /// <param name="knowsTransport">Whether the transport is the framework's.</param>
     internal bool ProveUnsent(
-        AttemptMessage message, WatchedContent? content, Uri? asked, TransportWitness? witness, int strangers, bool hasOthers, Exception error)
+        AttemptMessage message,
+        WatchedContent? content,
+        Uri? asked,
+        TransportWitness? witness,
+        int strangers,
+        bool hasOthers,
+        Exception error,
+        bool knowsTransport)
     {
         if (content is null || !HttpClassifier.SaysNoConnection(error) || message.Headers.ExpectContinue == true) return false;
         bool isContentOurs = ReferenceEquals(message.Content, content), hasWitness = witness is not null;
         return (isContentOurs || hasWitness) // it was not seen what became of a content that an inner handler put in the place of ours
+            && IsAskedForItsBytes(content, knowsTransport)
             && IsUnbegun(content)
             && HadNoStrangers(witness, strangers)
             && PassedUnsent(message, out Task<HttpResponseMessage>? pass)
@@ -43,6 +54,10 @@ internal abstract class SendRules
     /// <summary>Whether what was written is all. A content may end politely in the middle when it is stopped or cannot write.</summary>
     internal virtual bool IsWhole(bool wasStopped, bool hasFailed, long? promised, int count) =>
         !wasStopped && !hasFailed && (promised is null || promised == count);
+
+    /// <summary>Whether the content cannot be sent unseen: there are bytes that only it has, or the transport asks also one that has none.</summary>
+    protected virtual bool IsAskedForItsBytes(WatchedContent content, bool knowsTransport) =>
+        knowsTransport || content.Headers.ContentLength is null or > 0;
 
     protected virtual bool IsUnbegun(WatchedContent content) => content.TryCloseUnbegun();
 

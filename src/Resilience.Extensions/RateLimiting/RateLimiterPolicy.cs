@@ -90,8 +90,10 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
         {
             RateLimitLease lease;
             bool waited;
+            CancellationToken token;
             try
             {
+                token = context.CancellationToken;
                 ValueTask<RateLimitLease> taking = policy._leases.TakeAsync(context, policy._options);
                 waited = !taking.IsCompletedSuccessfully;
                 lease = waited ? await policy.WaitAsync(taking).ConfigureAwait(false) : taking.Result;
@@ -102,18 +104,30 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
             }
 
             // Let in at the moment at which it was cancelled: it is not wanted any more.
-            if (waited && lease.IsAcquired && context.CancellationToken.IsCancellationRequested)
+            if (waited && lease.IsAcquired && token.IsCancellationRequested)
             {
                 Leases.GiveBack(lease);
-                return Outcome.Failure<T>(new OperationCanceledException(context.CancellationToken), Verdict.Ignored);
+                return Outcome.Failure<T>(new OperationCanceledException(token), Verdict.Ignored);
             }
 
             Outcome<T> outcome = lease.IsAcquired
                 ? await next.ExecuteAsync(context).ConfigureAwait(false)
                 : Outcome.Rejected<T>(policy.Reject(lease, context));
-            bool isKept = outcome.HasResult && context.TryGet(PlaceHold.Property, out PlaceHold? hold) && hold.TryAdd(() => Leases.GiveBack(lease));
-            if (!isKept) Leases.GiveBack(lease);
+            if (!outcome.HasResult || !IsKept(lease, context)) Leases.GiveBack(lease);
             return outcome;
+        }
+
+        /// <summary>Whether a result that is still in use has it.</summary>
+        private static bool IsKept(RateLimitLease lease, ResilienceContext context)
+        {
+            try
+            {
+                return context.TryGet(PlaceHold.Property, out PlaceHold? hold) && hold.TryAdd(() => Leases.GiveBack(lease));
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // a policy around did not wait: the call has ended, and nobody uses the result
+            }
         }
     }
 }

@@ -146,6 +146,27 @@ public sealed class ClassifierTests
         (read == TimeSpan.MaxValue ? double.PositiveInfinity : read?.TotalSeconds).Should().Be(seconds);
     }
 
+    /// <summary>By a proxy and by the server, each in a line of its own; the framework's parser takes the first.</summary>
+    [Theory]
+    [InlineData("3", "120", 120)]
+    [InlineData("120", "3", 120)]
+    [InlineData("3", "soon", 3)]
+    [InlineData("soon", "3", 3)]
+    [InlineData("3", "2.5", 3)]
+    [InlineData("3", "in a minute, by date", 60)]
+    [InlineData("120", "in a minute, by date", 120)]
+    [InlineData("soon", "later", null)]
+    public void Of_two_lines_of_retry_after_the_longer_wait_counts(string first, string second, int? seconds)
+    {
+        DateTimeOffset now = new(2026, 11, 27, 5, 0, 0, TimeSpan.Zero);
+        using HttpResponseMessage response = new();
+        response.Headers.Date = now;
+        foreach (string line in (string[])[first, second])
+            response.Headers.TryAddWithoutValidation("Retry-After", line.StartsWith("in a", StringComparison.Ordinal) ? now.AddMinutes(1).ToString("r") : line);
+        HttpClassifier.ReadRetryAfter(response, TimeProvider.System)?.TotalSeconds.Should().Be(seconds);
+        (HttpClassifier.ReadRetryAfter(response, TimeProvider.System) is null).Should().Be(seconds is null);
+    }
+
     [Theory]
     [InlineData("retry-after-ms", "1500", 1500)]
     [InlineData("x-ms-retry-after-ms", "250", 250)]

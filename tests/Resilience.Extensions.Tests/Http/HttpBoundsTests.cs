@@ -151,6 +151,18 @@ public sealed class HttpBoundsTests
         await Create(services).Invoking(c => c.GetStringAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
     }
 
+    /// <summary>As the constructor of a typed client does.</summary>
+    [Fact]
+    public async Task What_is_set_on_a_client_after_it_was_made_bounds_what_the_pipeline_buffers()
+    {
+        await using ServiceProvider services = Container(
+            new ScriptedHandler((_, _) => new TrackedResponse(HttpStatusCode.OK, new('x', 1001))), o => o.BufferResponses = true);
+        HttpClient client = Create(services);
+        client.MaxResponseContentBufferSize = 1000;
+        await client.Invoking(c => c.GetStringAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
+        GC.KeepAlive(client);
+    }
+
     [Fact]
     public async Task The_factory_logs_the_call_once_and_each_attempt_next_to_the_wire()
     {

@@ -140,6 +140,30 @@ public sealed class ExtensionCallOutTests
         thrown.Should().BeFalse("the walk has passed all calls of the clock");
     }
 
+    /// <summary>The first version of a race that most people write: it does not wait for what it has let go on.</summary>
+    private sealed class Leaving : SimplePolicy
+    {
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
+        {
+            Task<Outcome<T>> running = next.ExecuteAsync(context).AsTask();
+            return running.IsCompleted ? new(running) : new(Outcome.Failure<T>(new TimeoutException()));
+        }
+    }
+
+    [Fact]
+    public async Task A_run_that_a_policy_has_left_alone_gives_its_lease_back()
+    {
+        using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 0 });
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Leaving()).AddRateLimiter(limiter).Build();
+        TaskCompletionSource<int> end = new();
+        (await pipeline.TryExecuteAsync(_ => end.Task)).IsSuccess.Should().BeFalse();
+        limiter.GetStatistics()!.CurrentAvailablePermits.Should().Be(0, "what was left alone is still running");
+        end.SetResult(1);
+        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
+        while (limiter.GetStatistics()!.CurrentAvailablePermits == 0 && !patience.IsCancellationRequested) await Task.Yield();
+        limiter.GetStatistics()!.CurrentAvailablePermits.Should().Be(1);
+    }
+
     [Fact]
     public async Task A_clock_that_throws_wherever_it_is_asked_loses_no_request()
     {

@@ -1,6 +1,6 @@
 namespace Resilience.Tests.Seams;
 
-/// <summary>What a call has left behind ends after it: a policy of the user's did not wait, a timeout gave up, a hedge lost. Each link that it comes up through then
+/// <summary>What a call has left behind ends after it: a policy of the user's did not wait, a timeout gave up. Each link that it comes up through then
 /// does its part: places and permits are back, and no link throws because the call has ended.</summary>
 public sealed class LateEndTests
 {
@@ -54,7 +54,7 @@ public sealed class LateEndTests
         if (around == Around.PolicyThatLeaves) builder.AddPolicy(new Leaving());
         else builder.AddTimeout(new TimeoutOptions { Timeout = TimeSpan.FromSeconds(1), AbandonAfter = TimeSpan.FromSeconds(1) });
         builder.AddConcurrencyLimit(outer);
-        CircuitBreaker breaker = new(new() { ConsecutiveFailures = 100, MinimumCalls = 100, ShouldCount = inside == "breaker that asks" ? static _ => true : null });
+        CircuitBreaker breaker = new(new() { MinimumCalls = 100, ShouldCount = inside == "breaker that asks" ? static _ => true : null });
         switch (inside)
         {
             case "retry": builder.AddRetry(o => o.MaxRetries = 0); break;

@@ -2,8 +2,8 @@ using System.Threading.Tasks.Sources;
 
 namespace Resilience.Tests.Seams;
 
-/// <summary>The delegate of a call, or a policy of the user's, may return a value task whose source is code of the user's: it is asked whether it has ended, asked to
-/// call back, and asked for the result. Whichever throws, places and permits are back, the call has an outcome, and no other call hears of it.</summary>
+/// <summary>The delegate of a call, or a policy of the user's, may return a value task whose source is code of the user's: it is asked whether it has ended,
+/// asked to call back, and asked for the result. Whichever throws, places are back, the call has an outcome, and no other call hears of it.</summary>
 public sealed class TaskSourceTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);

@@ -141,6 +141,12 @@ public sealed class EqualBytesTests
     [InlineData("a converter in the options")]
     [InlineData("a modifier of the type")]
     [InlineData("a resolver of one's own")]
+    [InlineData("a contract that was changed by hand")]
+    [InlineData("a contract with a callback")]
+    [InlineData("a contract made by hand")]
+    [InlineData("a context of one's own")]
+    [InlineData("a queue that gives its items away")]
+    [InlineData("a set that gives its items away")]
     public async Task JSON_that_others_write_is_sent_again_as_it_was(string how)
     {
         await using Lab lab = await Lab.StartAsync(SendRules.Default);
@@ -153,6 +159,13 @@ public sealed class EqualBytesTests
             {
                 "a value in a node" => JsonContent.Create(new JsonObject { ["x"] = JsonValue.Create(Count()) }),
                 "a converter in the options" => JsonContent.Create(new OneNumber(), options: new() { Converters = { new CountingConverter() } }),
+                "a contract that was changed by hand" => JsonContent.Create(new OneNumber(), Contract<OneNumber>(Counting)),
+                "a contract with a callback" => JsonContent.Create(
+                    new Mutable(), Contract<Mutable>(static type => type.OnSerializing = static o => ((Mutable)o).Number++)),
+                "a contract made by hand" => JsonContent.Create(new OneNumber(), Made()),
+                "a context of one's own" => JsonContent.Create(new OneNumber(), options: new() { TypeInfoResolver = new OwnContext(Counting) }),
+                "a queue that gives its items away" => JsonContent.Create(new { Items = (Queue<int>)new DrainedQueue([1, 2]) }),
+                "a set that gives its items away" => JsonContent.Create(new { Items = (HashSet<int>)new DrainedSet([1, 2]) }),
                 "a modifier of the type" => JsonContent.Create(new OneNumber(), options: new() { TypeInfoResolver = modified }),
                 _ => JsonContent.Create(new OneNumber(), options: new() { TypeInfoResolver = combined }),
             },
@@ -160,6 +173,23 @@ public sealed class EqualBytesTests
         string[] bodies = await lab.BodiesOfAsync(request, First.Status503, Reader.None);
         bodies.Should().HaveCount(2);
         bodies.Distinct().Should().ContainSingle();
+
+        static JsonTypeInfo<T> Contract<T>(Action<JsonTypeInfo> change)
+        {
+            JsonTypeInfo<T> type = (JsonTypeInfo<T>)new DefaultJsonTypeInfoResolver().GetTypeInfo(
+                typeof(T), new JsonSerializerOptions { TypeInfoResolver = new DefaultJsonTypeInfoResolver() })!;
+            change(type);
+            return type;
+        }
+
+        JsonTypeInfo<OneNumber> Made()
+        {
+            JsonTypeInfo<OneNumber> type = JsonTypeInfo.CreateJsonTypeInfo<OneNumber>(new() { TypeInfoResolver = new DefaultJsonTypeInfoResolver() });
+            JsonPropertyInfo number = type.CreateJsonPropertyInfo(typeof(int), "n");
+            number.Get = _ => written++;
+            type.Properties.Add(number);
+            return type;
+        }
 
         void Counting(JsonTypeInfo type)
         {
@@ -188,6 +218,45 @@ public sealed class EqualBytesTests
     private sealed class OneNumber
     {
         public int Number { get; init; } = 5;
+    }
+
+    private sealed class Mutable
+    {
+        public int Number { get; set; }
+    }
+
+    /// <summary>Looks like one that was generated.</summary>
+    private sealed class OwnContext(Action<JsonTypeInfo> change) : JsonSerializerContext(null), IJsonTypeInfoResolver
+    {
+        protected override JsonSerializerOptions? GeneratedSerializerOptions => null;
+
+        public override JsonTypeInfo? GetTypeInfo(Type type) => throw new NotSupportedException();
+
+        JsonTypeInfo? IJsonTypeInfoResolver.GetTypeInfo(Type type, JsonSerializerOptions options)
+        {
+            JsonTypeInfo found = new DefaultJsonTypeInfoResolver().GetTypeInfo(type, options);
+            if (type == typeof(OneNumber)) change(found);
+            return found;
+        }
+    }
+
+    private sealed class DrainedQueue(IEnumerable<int> items) : Queue<int>(items), IEnumerable<int>
+    {
+        IEnumerator<int> IEnumerable<int>.GetEnumerator()
+        {
+            while (TryDequeue(out int item)) yield return item;
+        }
+    }
+
+    private sealed class DrainedSet(IEnumerable<int> items) : HashSet<int>(items), IEnumerable<int>
+    {
+        IEnumerator<int> IEnumerable<int>.GetEnumerator()
+        {
+            int[] all = new int[Count];
+            CopyTo(all);
+            Clear();
+            return ((IEnumerable<int>)all).GetEnumerator();
+        }
     }
 
     private sealed class CountingConverter : JsonConverter<OneNumber>

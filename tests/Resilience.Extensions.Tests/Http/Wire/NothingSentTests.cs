@@ -116,6 +116,79 @@ public sealed class NothingSentTests
         found.Should().NotBeEmpty("{0}", belief);
     }
 
+    /// <summary>The transport itself may be the user's, or derive from the framework's: it sends something else by another client, and says that it found
+    /// no server. A content that has bytes must be asked for them; an empty one need not be.</summary>
+    [Theory]
+    [InlineData(Chain.Hand)]
+    [InlineData(Chain.Factory)]
+    public async Task What_a_transport_of_the_users_says_of_an_empty_request_is_not_believed(Chain chain)
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        foreach (bool isDerived in (bool[])[false, true])
+        {
+            Case[] cases = [new("POST", false, false, false, 0, ""), new("PATCH", false, false, true, 0, ""), new("CHARGE", true, false, false, 0, "")];
+            foreach (Case one in cases)
+            {
+                using Clients clients = new(chain, isDerived ? new DerivedTransport(server) : new OwnTransport(server), SendRules.Default);
+                (await server.ExecutionsOfAsync(clients, one)).Should().Be(1, "{0} by {1}, derived: {2}", one, chain, isDerived);
+                using Clients credulous = new(
+                    chain, isDerived ? new DerivedTransport(server) : new OwnTransport(server), new Credulous("every transport asks for the bytes"));
+                if (!one.HasBody) (await server.ExecutionsOfAsync(credulous, one)).Should().Be(4, "the planted belief is found");
+            }
+        }
+    }
+
+    /// <summary>A handler of the user's takes the key off, or the caller has left it empty: the server cannot tell a repetition from another request.</summary>
+    [Theory]
+    [InlineData(Chain.Hand, "k", true)]
+    [InlineData(Chain.Factory, "k", true)]
+    [InlineData(Chain.Factory, "", false)]
+    [InlineData(Chain.Factory, " ", false)]
+    public async Task A_key_that_does_not_reach_the_server_makes_nothing_repeatable(Chain chain, string key, bool isTakenOff)
+    {
+        await using CountingServer server = await CountingServer.StartAsync();
+        int attempts = 0;
+        using Clients clients = new(
+            chain, server, async (message, send, token) =>
+            {
+                attempts++;
+                if (isTakenOff) message.Headers.Remove("Idempotency-Key");
+                (await send(message, token)).Dispose();
+                return new(HttpStatusCode.ServiceUnavailable);
+            },
+            SendRules.Default);
+        await clients.SendAsync(server.Address, new("POST", true, false, false, 0, ""), "x", r => r.Headers.TryAddWithoutValidation("Idempotency-Key", key));
+        attempts.Should().Be(1);
+        server.Total.Should().Be(1);
+    }
+
+    private class OwnTransport(CountingServer server) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            SendElsewhereAsync(server, request, cancellationToken);
+
+        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.Run(() => SendElsewhereAsync(server, request, cancellationToken), CancellationToken.None).GetAwaiter().GetResult();
+    }
+
+    private sealed class DerivedTransport(CountingServer server) : HttpClientHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            SendElsewhereAsync(server, request, cancellationToken);
+
+        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.Run(() => SendElsewhereAsync(server, request, cancellationToken), CancellationToken.None).GetAwaiter().GetResult();
+    }
+
+    private static async Task<HttpResponseMessage> SendElsewhereAsync(CountingServer server, HttpRequestMessage request, CancellationToken token)
+    {
+        using HttpRequestMessage copy = new(request.Method, request.RequestUri);
+        copy.Headers.Add("X-Call", request.Headers.GetValues("X-Call"));
+        if (request.Content is { Headers.ContentLength: > 0 } content) copy.Content = new ByteArrayContent(await content.ReadAsByteArrayAsync(token));
+        (await server.Other.SendAsync(copy, token)).Dispose();
+        throw new HttpRequestException(HttpRequestError.ConnectionError);
+    }
+
     /// <summary>A handler of yours may pass on and see that there was no server; a witness at the bottom sees it too. Without one, or where it does not pass
     /// on, it may have done anything.</summary>
     [Theory]
@@ -370,10 +443,19 @@ public sealed class NothingSentTests
         private int _attempts;
 
         internal Clients(Chain chain, CountingServer? server, Inner? inner, SendRules rules, Action<SocketsHttpHandler>? configure = null)
+            : this(chain, inner, rules, clients => TransportOf(server, inner is null ? clients : null, configure), knowsTransport: true)
         {
-            SocketsHttpHandler sockets = server?.Shared ?? new SocketsHttpHandler { UseProxy = false };
-            configure?.Invoke(sockets);
-            HttpMessageHandler bottom = inner is null ? new Borrowed(sockets, this) : new Borrowed(sockets, null);
+        }
+
+        /// <summary>Over a transport of the user's.</summary>
+        internal Clients(Chain chain, HttpMessageHandler transport, SendRules rules)
+            : this(chain, null, rules, _ => transport, knowsTransport: false)
+        {
+        }
+
+        private Clients(Chain chain, Inner? inner, SendRules rules, Func<Clients, HttpMessageHandler> transport, bool knowsTransport)
+        {
+            HttpMessageHandler bottom = transport(this);
             if (chain == Chain.Factory) bottom = new TransportWitness { InnerHandler = bottom };
             if (inner is not null) bottom = new Counting(this, inner) { InnerHandler = bottom };
             HttpResilience resilience = chain == Chain.Hedged
@@ -383,7 +465,14 @@ public sealed class NothingSentTests
                     o.CircuitBreaker = null;
                     o.Retry!.Budget = RetryBudget.Unlimited;
                 });
-            _client = new(new ResilienceHttpHandler(resilience, bottom) { Rules = rules });
+            _client = new(new ResilienceHttpHandler(resilience, bottom) { Rules = rules, TakesTransportForKnown = knowsTransport });
+        }
+
+        private static Borrowed TransportOf(CountingServer? server, Clients? counting, Action<SocketsHttpHandler>? configure)
+        {
+            SocketsHttpHandler sockets = server?.Shared ?? new SocketsHttpHandler { UseProxy = false };
+            configure?.Invoke(sockets);
+            return new(sockets, counting);
         }
 
         internal int Attempts => Volatile.Read(ref _attempts);
@@ -463,6 +552,8 @@ public sealed class NothingSentTests
         /// <summary>Where no server listens.</summary>
         internal Uri Absent { get; }
 
+        internal Uri Address => _server.Address;
+
         internal SocketsHttpHandler Shared { get; } = new() { UseProxy = false };
 
         internal HttpClient Other { get; } = new();
@@ -516,6 +607,9 @@ public sealed class NothingSentTests
     private sealed class Credulous(string belief) : SendRules
     {
         private bool IsTypeOnly => belief.StartsWith("the type", StringComparison.Ordinal);
+
+        protected override bool IsAskedForItsBytes(WatchedContent content, bool knowsTransport) =>
+            IsTypeOnly || belief.StartsWith("every transport", StringComparison.Ordinal) || base.IsAskedForItsBytes(content, knowsTransport);
 
         protected override bool IsUnbegun(WatchedContent content) =>
             IsTypeOnly || belief.StartsWith("a body", StringComparison.Ordinal) || base.IsUnbegun(content);
