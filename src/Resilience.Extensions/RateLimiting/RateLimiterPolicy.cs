@@ -126,7 +126,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
             }
             catch (ObjectDisposedException)
             {
-                return false; // a policy around did not wait: the call has ended, and nobody uses the result
+                return false; // a policy around did not wait: the call has ended, and its result is not used
             }
         }
     }

@@ -105,7 +105,7 @@ public sealed class TaskSourceTests
             limit.Running.Should().Be(0);
         }
 
-        // What was refused and calls back all the same finds nobody, neither its own call nor those that run now.
+        // What was rejected and calls back all the same meets neither its own call nor those that run now.
         TaskCompletionSource<int> running = new();
         Task<Outcome<int>> beside = other.TryExecuteAsync(_ => running.Task).AsTask();
         foreach (Source source in made)
