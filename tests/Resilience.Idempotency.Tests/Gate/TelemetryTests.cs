@@ -3,7 +3,7 @@ using System.Diagnostics.Metrics;
 
 namespace Resilience.Idempotency.Tests.Gate;
 
-/// <summary>What the gate shows to those who watch: each answer, each outcome, who waits, and how the store does.</summary>
+/// <summary>What the gate shows to those who watch: each request, each completion, who waits, and how the store does.</summary>
 [Collection("meters")] // a count of bytes must not run beside a listener of the process
 public sealed class TelemetryTests : IDisposable
 {
@@ -59,7 +59,7 @@ public sealed class TelemetryTests : IDisposable
         await _kit.PassUntilAsync((gate ?? _kit.Gate).EnterAsync(id, fingerprint).AsTask(), TimeSpan.FromMilliseconds(50));
 
     [Fact]
-    public async Task Every_answer_is_counted_by_its_name()
+    public async Task Every_request_is_counted_by_its_status()
     {
         IdempotencyId done = Kit.NewId(), held = Kit.NewId(), unknown = Kit.NewId();
         await (await EnterAsync(done, Asked)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
@@ -75,11 +75,11 @@ public sealed class TelemetryTests : IDisposable
         await EnterAsync(Kit.NewId(), Asked);
         await EnterAsync(Kit.NewId(), Asked, _kit.NewGate(o => (o.Name, o.WhenStoreFails) = (_name, WhenStoreFails.RunUnprotected)));
 
-        Of("answers").Should().Equal("new", "replayed", "reused", "new", "busy", "new", "unknown", "unreadable", "unavailable", "unprotected");
+        Of("requests").Should().Equal("new", "replayed", "reused", "new", "busy", "new", "unknown", "unreadable", "unavailable", "unprotected");
     }
 
     [Fact]
-    public async Task Every_outcome_is_counted_by_its_name_and_a_takeover_is_one()
+    public async Task Every_completion_is_counted_by_its_name_and_a_takeover_is_one()
     {
         IdempotencyId id = Kit.NewId();
         await (await EnterAsync(Kit.NewId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
@@ -96,7 +96,7 @@ public sealed class TelemetryTests : IDisposable
         _store.Before = operation => operation == "release" ? UnrulyStore.Broken : Task.CompletedTask;
         (await _kit.PassUntilAsync(failing.ReleaseAsync().AsTask(), TimeSpan.FromMilliseconds(200))).Should().Be(IdempotencyFinish.StoreFailed);
 
-        Of("outcomes").Should().Equal("completed", "unknown", "released", "held", "stale", "store_failed");
+        Of("completions").Should().Equal("completed", "unknown", "released", "held", "stale", "store_failed");
         Of("takeovers").Should().ContainSingle();
         _kit.Events.OfType<IdempotencyOutcomeNotKept>().Should().ContainSingle(e => e.Finish == IdempotencyFinish.StoreFailed);
     }
