@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 MSBUILDDISABLENODEREUSE=1
+version=$(sed -n 's/.*<Version>\(.*\)<\/Version>.*/\1/p' Directory.Build.props)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for package in Resilience.Core Resilience.Extensions; do
@@ -40,5 +41,5 @@ CS
 echo "| program | packages | native binary, bytes |"
 echo "|---|---|---|"
 program bare Microsoft.Extensions.Http 10.0.0 "" "HttpClient alone (Microsoft.Extensions.Http 10.0.0)"
-program ours Resilience.Extensions 0.1.0 AddStandardResilience "AddStandardResilience"
+program ours Resilience.Extensions "$version" AddStandardResilience "AddStandardResilience"
 program theirs Microsoft.Extensions.Http.Resilience 10.11.0 AddStandardResilienceHandler "AddStandardResilienceHandler 10.11.0"

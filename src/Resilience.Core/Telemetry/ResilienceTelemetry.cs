@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Reflection;
 
 namespace Resilience;
 
@@ -15,6 +16,10 @@ public static class ResilienceTelemetry
     /// <summary>The name of the span of an attempt, a child of the call's span.</summary>
     public const string AttemptSpanName = "attempt";
 
+    /// <summary>The version that the meter and the activity source tell: that of this package. Null if the assembly was built without one.</summary>
+    public static string? Version { get; } = WithoutBuild(
+        typeof(ResilienceTelemetry).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion);
+
     internal const string PipelineTag = "resilience.pipeline";
     internal const string PolicyTag = "resilience.policy";
     internal const string OperationTag = "resilience.operation";
@@ -25,8 +30,8 @@ public static class ResilienceTelemetry
     internal const string AttemptTag = "resilience.attempt";
     internal const string ErrorTypeTag = "error.type";
 
-    internal static readonly Meter Meter = new(MeterName, "0.1.0");
-    internal static readonly ActivitySource Source = Span.MakeSource(ActivitySourceName, "0.1.0");
+    internal static readonly Meter Meter = new(MeterName, Version);
+    internal static readonly ActivitySource Source = Span.MakeSource(ActivitySourceName, Version);
 
     internal static readonly SafeCounter<long> CallbackErrors = SafeInstruments.Counter<long>(
         Meter, "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
@@ -34,6 +39,9 @@ public static class ResilienceTelemetry
     private static readonly SafeHistogram<double> TimerLateness = SafeInstruments.Histogram<double>(
         Meter, "resilience.timer.lateness", "s", "How much later than due timeouts, waits and renewals were told whom they concern.",
         [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]);
+
+    /// <summary>What follows a plus tells builds of one version apart.</summary>
+    internal static string? WithoutBuild(string? version) => version?.Split('+')[0];
 
     /// <summary>Something that was due is told now.</summary>
     internal static void WasLate(long ms, bool isTimeout)

@@ -95,7 +95,7 @@ internal readonly struct Span : IDisposable
     }
 
     /// <summary>The source of our spans. A listener that throws when it is told of it cannot keep it from being made.</summary>
-    internal static ActivitySource MakeSource(string name, string version)
+    internal static ActivitySource MakeSource(string name, string? version)
     {
         try
         {

@@ -11,7 +11,7 @@ internal static class SafeCalls
 
     private const string ErrorsName = "resilience.callback.errors", ErrorsText = "Exceptions thrown by user callbacks and swallowed.";
 
-    private static readonly Meter OfProcess = new(ResilienceTelemetry.MeterName, "0.1.0");
+    private static readonly Meter OfProcess = new(ResilienceTelemetry.MeterName, ResilienceTelemetry.Version);
     private static readonly Counter<long>? Errors = Make(() => OfProcess.CreateCounter<long>(ErrorsName, "{error}", ErrorsText));
 
     /// <summary>Counts an error of code that is not ours. Never throws, not even when who listens to the count does.</summary>
