@@ -1,12 +1,13 @@
 namespace Resilience.Tests.Support;
 
-/// <summary>The programs that some tests need and a machine may not have.</summary>
+/// <summary>The programs and packages that some tests need and a machine may not have.</summary>
 internal static class Tool
 {
     internal const string Bash = "bash";
     internal const string Chromium = "chromium";
     internal const string Garnet = "garnet-server";
     internal const string Linker = "linker";
+    internal const string MicrosoftResilience = "microsoft.extensions.http.resilience";
     internal const string PgBouncer = "pgbouncer";
     internal const string PostgreSql = "postgresql";
     internal const string Promtool = "promtool";
@@ -14,12 +15,18 @@ internal static class Tool
     internal const string Spin = "spin";
     internal const string Valgrind = "valgrind";
 
+    /// <summary>Where packages are once they have been restored.</summary>
+    internal static string PackagesFolder { get; } = Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } folder
+        ? folder
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+
     private static readonly Dictionary<string, (Func<bool> IsPresent, string Install)> Known = new()
     {
         [Bash] = (() => !OperatingSystem.IsWindows() && IsOnPath("bash"), "a POSIX shell"),
         [Chromium] = (() => File.Exists(Environment.GetEnvironmentVariable("RESILIENCE_CHROMIUM") ?? "/usr/bin/chromium"), "Debian's package 'chromium'"),
         [Garnet] = (() => GarnetServer is not null, "the .NET tool 'garnet-server' (dotnet tool install --global garnet-server)"),
         [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
+        [MicrosoftResilience] = (() => Directory.Exists(Path.Combine(PackagesFolder, MicrosoftResilience)), "its packages (dotnet restore Resilience.sln)"),
         [PgBouncer] = (() => IsOnPath("pgbouncer") || File.Exists("/usr/sbin/pgbouncer"), "Debian's package 'pgbouncer'"),
         [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),
         [Promtool] = (() => IsOnPath("promtool"), "Debian's package 'prometheus'"),

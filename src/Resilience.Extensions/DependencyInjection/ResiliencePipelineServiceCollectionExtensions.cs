@@ -9,7 +9,7 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <remarks>Pipelines are built when they are first asked for and kept for the life of the container. Get them from
 /// <see cref="ResiliencePipelineProvider"/> or as keyed services (<c>[FromKeyedServices("name")] ResiliencePipeline</c>). A name registered
 /// twice is an error, at start and when it is asked for: say <c>RemovePipeline</c> to replace it.</remarks>
-public static class ResilienceServiceCollectionExtensions
+public static class ResiliencePipelineServiceCollectionExtensions
 {
     /// <summary>Begins the registration of pipelines. May be called any number of times.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is null.</exception>

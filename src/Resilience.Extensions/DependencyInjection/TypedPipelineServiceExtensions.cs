@@ -5,7 +5,7 @@ using Resilience;
 namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>Registers pipelines for calls of one result type: those with a fallback value, or a classifier of results.</summary>
-/// <inheritdoc cref="ResilienceServiceCollectionExtensions" path="/remarks"/>
+/// <inheritdoc cref="ResiliencePipelineServiceCollectionExtensions" path="/remarks"/>
 public static class TypedPipelineServiceExtensions
 {
     /// <summary>Registers a pipeline for results of one type. Resolve it with <see cref="ResiliencePipelineProvider.GetPipeline{T}(string)"/>
