@@ -14,7 +14,7 @@ internal sealed class Leftovers
     /// <summary>Of all calls that had nothing to keep when they ended: what comes later is disposed of.</summary>
     internal static readonly Leftovers OfEnded = new() { _isOver = true };
 
-    private List<object>? _kept; // after the end: what was disposed of, and what the caller got
+    private readonly List<object> _kept = []; // the gate as well; after the end: what was disposed of, and what the caller got
     private bool _isOver;
 
     /// <summary>No policy passes this result on.</summary>
@@ -25,9 +25,8 @@ internal sealed class Leftovers
         object[] former = [];
         if (this != OfEnded)
         {
-            lock (this)
+            lock (_kept)
             {
-                _kept ??= [];
                 if (_kept.Exists(kept => ReferenceEquals(kept, result))) return;
                 if (_isOver) former = [.. _kept];
                 _kept.Add(result);
@@ -47,12 +46,12 @@ internal sealed class Leftovers
     internal void End(object? returned)
     {
         object[] gone;
-        lock (this)
+        lock (_kept)
         {
             if (_isOver) return;
             _isOver = true;
-            gone = _kept is null ? [] : [.. _kept];
-            if (returned is IDisposable or IAsyncDisposable) (_kept ??= []).Add(returned);
+            gone = [.. _kept];
+            if (returned is IDisposable or IAsyncDisposable) _kept.Add(returned);
         }
 
         for (int i = 0; i < gone.Length; i++)

@@ -118,7 +118,9 @@ public sealed class LayeringTests
     private class PlantedOpenClass;
 #pragma warning restore CA1812
 
-    private const int MaxFile = 400, MaxLine = 160;
+    internal const int MaxLine = 160;
+
+    private const int MaxFile = 400;
 
     /// <summary>Whatever makes a thread wait for another one.</summary>
     private static readonly string[] Blocking =
@@ -145,6 +147,8 @@ public sealed class LayeringTests
                 MemberAccessExpressionSyntax { Name.Identifier.Text: "ConfigureAwait", Parent: InvocationExpressionSyntax call }
                     when call.ArgumentList.ToString() == "(true)" => "captures a context",
                 LockStatementSyntax when IsLockFree(node) => "takes a lock",
+                LockStatementSyntax { Expression: ThisExpressionSyntax or TypeOfExpressionSyntax or LiteralExpressionSyntax }
+                    => "locks what others can lock as well",
                 IdentifierNameSyntax name when IsLockFree(node) && Blocking.Contains(name.Identifier.Text) => $"can wait: {name}",
                 _ => null,
             };
@@ -167,6 +171,8 @@ public sealed class LayeringTests
     [InlineData("CircuitBreaker/Planted.cs", "class P { readonly SemaphoreSlim _gate = new(1); }", "*:1 can wait: SemaphoreSlim")]
     [InlineData("CircuitBreaker/Planted.cs", "class P { readonly Lock _gate = new(); }", "*:1 can wait: Lock")]
     [InlineData("CircuitBreaker/Planted.cs", "class P { [MethodImpl(MethodImplOptions.Synchronized)] void M() { } }", "*:1 can wait: Synchronized")]
+    [InlineData("Limiting/Planted.cs", "class P { void M() {\n lock (this) { } } }", "*:2 locks what others can lock as well")]
+    [InlineData("Limiting/Planted.cs", "class P { void M() { lock(typeof(P)) { } } }", "*:1 locks what others can lock as well")]
     [InlineData("Planted.cs", "#pragma warning disable CA1", "*:1 turns a warning off")]
     [InlineData("Planted.cs", "#  pragma   warning   disable", "*:1 turns a warning off")]
     [InlineData("Planted.cs", "class P { async Task M(Task t) => await t.ConfigureAwait(true); }", "*:1 captures a context")]
@@ -181,7 +187,7 @@ public sealed class LayeringTests
         Complaints("Planted.cs", new string('\n', MaxFile) + "class P;\n").Should().ContainSingle();
         Complaints("Planted.cs", new string('\n', MaxFile - 1) + "class P;\n").Should().BeEmpty();
         Complaints("CircuitBreaker/Planted.cs", "// lock (this) and <see cref=\"Monitor\"/>\n/// <summary><see cref=\"Monitor\"/></summary>\nclass P;").Should().BeEmpty();
-        Complaints("Limiting/Planted.cs", "class P { void M() { lock (this) { } } }").Should().BeEmpty();
+        Complaints("Limiting/Planted.cs", "class P { readonly object _gate = new(); void M() { lock (_gate) { } } }").Should().BeEmpty();
     }
 
     [Fact]

@@ -30,7 +30,35 @@ public sealed partial class WorkflowTests
 
     [Fact]
     public void The_line_length_of_the_editor_is_that_of_the_tests() =>
-        File.ReadAllText(Path.Combine(Repository.Root, ".editorconfig")).Should().Contain("max_line_length = 160");
+        File.ReadAllLines(Path.Combine(Repository.Root, ".editorconfig")).Where(l => l.StartsWith("max_line_length", StringComparison.Ordinal))
+            .Should().Equal($"max_line_length = {LayeringTests.MaxLine}");
+
+    /// <summary>Git guesses by the first bytes whether a file is text: what is not is named, so that it is never changed on its way.</summary>
+    private static IEnumerable<string> NotNamedBinary(string attributes, IEnumerable<(string File, byte[] Bytes)> files)
+    {
+        string[] patterns = [.. attributes.Split('\n').Where(l => l.EndsWith(" binary", StringComparison.Ordinal)).Select(l => l.Split(' ')[0])];
+        return files.Where(f => f.Bytes.AsSpan().IndexOf((byte)0) >= 0 || !IsUtf8(f.Bytes))
+            .Where(f => !Array.Exists(patterns, p => Covers(p, f.File))).Select(f => f.File);
+
+        static bool Covers(string pattern, string file) => pattern.StartsWith("*.", StringComparison.Ordinal)
+            ? file.EndsWith(pattern[1..], StringComparison.Ordinal)
+            : file.StartsWith(pattern.TrimEnd('*'), StringComparison.Ordinal);
+
+        static bool IsUtf8(byte[] bytes) => System.Text.Unicode.Utf8.IsValid(bytes);
+    }
+
+    [Fact]
+    public void Git_is_told_which_files_are_no_text()
+    {
+        string attributes = File.ReadAllText(Path.Combine(Repository.Root, ".gitattributes"));
+        attributes.Should().StartWith("* text=auto eol=lf\n").And.Contain("*.cmd text eol=crlf");
+        (string File, byte[] Bytes)[] files = [.. new[] { "src", "tests", "samples", "docs", "benchmarks" }.SelectMany(f => Repository.Files(f, "*"))
+            .Where(f => !f.Contains("/artifacts/", StringComparison.Ordinal)).Select(f => (Repository.Relative(f), File.ReadAllBytes(f)))];
+        files.Should().Contain(f => f.File.EndsWith(".png"));
+        NotNamedBinary(attributes, files).Should().BeEmpty();
+        NotNamedBinary(attributes, [("docs/planted.gif", [71, 0]), ("docs/latin.txt", [0xe4, 0x20]), ("docs/a.png", [0]), ("docs/a.md", [65])])
+            .Should().Equal("docs/planted.gif", "docs/latin.txt");
+    }
 
     [Fact]
     public void The_solution_knows_one_platform() =>
