@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.CodeAnalysis;
 
 namespace Resilience.Analyzers;
@@ -6,6 +7,10 @@ namespace Resilience.Analyzers;
 internal static class Rules
 {
     private const string Category = "Resilience";
+
+    /// <summary>Where the pages are on the web, as the publisher has set it. Empty in a build that is not published: its links are paths in the
+    /// repository.</summary>
+    private static readonly string HelpRoot = HelpRootOf(typeof(Rules).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>());
 
     internal static readonly DiagnosticDescriptor PipelinePerCall = Rule(
         "RES101", "A pipeline is built for each call",
@@ -51,6 +56,9 @@ internal static class Rules
         "The delegate catches every exception and returns, so the pipeline sees a success: it never retries and the breaker "
             + "never opens; let the exception out, and use AddFallback for a substitute");
 
+    internal static string HelpRootOf(IEnumerable<AssemblyMetadataAttribute> metadata) => metadata.FirstOrDefault(m => m.Key == "HelpRoot")?.Value ?? "";
+
     private static DiagnosticDescriptor Rule(string id, string title, string message) =>
-        new(id, title, message, Category, DiagnosticSeverity.Warning, isEnabledByDefault: true, helpLinkUri: "docs/analyzers.md#" + id.ToLowerInvariant());
+        new(id, title, message, Category, DiagnosticSeverity.Warning, isEnabledByDefault: true,
+            helpLinkUri: HelpRoot + "docs/analyzers.md#" + id.ToLowerInvariant());
 }

@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -29,10 +30,13 @@ public sealed partial class TreeTests
     /// <summary>A block of statements is what a program does when it starts.</summary>
     private static SyntaxTree TreeOf((string Place, string Code) block)
     {
-        bool isFile = CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members
+        CompilationUnitSyntax unit = CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot();
+        int usings = unit.Usings is { Count: > 0 } own ? own.FullSpan.End : 0;
+        bool isFile = unit.Members is { Count: > 0 } members
             && members.All(m => m is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax or BaseNamespaceDeclarationSyntax);
         return Analysis.Parse(
             isFile ? block.Code : $$"""
+                {{block.Code[..usings]}}
                 static class Program
                 {
                     static HttpClient http = new();
@@ -42,7 +46,7 @@ public sealed partial class TreeTests
                     static async Task Main()
                     {
                         CancellationToken cancellationToken = default;
-                        {{block.Code}}
+                        {{block.Code[usings..]}}
                     }
                 }
                 """,
@@ -98,11 +102,19 @@ public sealed partial class TreeTests
             .Where(l => l.StartsWith("RES", StringComparison.Ordinal)).Select(l => l.Split('|')[0].Trim())];
         tracked.Should().BeEquivalentTo(Analysis.Ids);
         Analysis.Ids.Should().OnlyHaveUniqueItems();
+        string root = Rules.HelpRootOf(typeof(Rules).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>());
         foreach (DiagnosticDescriptor rule in Analysis.All.SelectMany(a => a.SupportedDiagnostics))
         {
-            rule.HelpLinkUri.Should().EndWith($"docs/analyzers.md#{rule.Id.ToLowerInvariant()}");
+            rule.HelpLinkUri.Should().Be($"{root}docs/analyzers.md#{rule.Id.ToLowerInvariant()}");
             rule.MessageFormat.ToString(System.Globalization.CultureInfo.InvariantCulture).Should().Contain(";", "what is wrong; what to do").And.NotEndWith(".");
         }
+    }
+
+    [Fact]
+    public void The_links_lead_to_where_the_publisher_says()
+    {
+        Rules.HelpRootOf([new("Other", "x"), new("HelpRoot", "https://example.org/r/blob/v1/")]).Should().Be("https://example.org/r/blob/v1/");
+        Rules.HelpRootOf([new("Other", "x")]).Should().BeEmpty();
     }
 
     [GeneratedRegex("^```csharp\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]

@@ -1,15 +1,19 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Resilience.Tests.Architecture;
 
 /// <summary>The package is complete, depends on nothing, and comes out the same when it is made again elsewhere.</summary>
 [Trait("Category", "Package")]
 [Collection(ProcessesCollection.Name)]
-public sealed class PackageTests
+public sealed partial class PackageTests
 {
+    private const string Address = "https://example.org/resilience";
+
     [Theory]
     [InlineData("Resilience.Core", new string[0])]
     [InlineData("Resilience.Extensions", new[] { "ConfigurationSchema.json" })]
@@ -30,10 +34,16 @@ public sealed class PackageTests
                 package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("lib/", StringComparison.Ordinal) || !n.Contains('/', StringComparison.Ordinal))
                     .Should().BeEquivalentTo(
                         ["lib/net10.0/" + name + ".dll", "lib/net10.0/" + name + ".xml", "README.md", "icon.png", name + ".nuspec", "[Content_Types].xml", .. besides]);
-                string manifest = System.Text.Encoding.UTF8.GetString(Content(package, name + ".nuspec"));
+                string manifest = Encoding.UTF8.GetString(Content(package, name + ".nuspec"));
                 manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
                     .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
                 manifest.Should().NotContain(root);
+                Addresses(manifest).Should().Equal(
+                    name == "Resilience.Core" ? [Address, Address] : Array.Empty<string>(), "it names the address that the publisher sets, or none");
+                if (name == "Resilience.Core")
+                    Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
+                else
+                    manifest.Should().MatchRegex("<dependency id=\"Resilience\\.(Core|Extensions)\"").And.NotContain("id=\"Resilience\"");
                 if (name == "Resilience.Core") manifest.Should().NotContain("<dependency ");
                 package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
                     .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
@@ -46,7 +56,7 @@ public sealed class PackageTests
                 }
 
                 SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
-                Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(System.Text.Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
+                Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
             }
 
             using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
@@ -90,6 +100,12 @@ public sealed class PackageTests
         log.Should().Contain("Mistake.cs(4,15): warning RES101").And.NotContain("warning CS", "the compiler can load the analyzers");
     }
 
+    /// <summary>Where a package says that its project and its source are.</summary>
+    private static IEnumerable<string> Addresses(string manifest) => ProjectOrRepository().Matches(manifest).Select(m => m.Groups[1].Value);
+
+    [GeneratedRegex("(?:<projectUrl>|<repository [^>]*url=\")([^\"<]+)")]
+    private static partial Regex ProjectOrRepository();
+
     private static byte[] Content(ZipArchive package, string name)
     {
         using Stream stream = package.GetEntry(name)!.Open();
@@ -106,6 +122,9 @@ public sealed class PackageTests
     }
 
     private static string Hash(string file) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
+
+    /// <summary>The core is packed as the publisher does it, the others as a build from the sources.</summary>
+    private static string[] AddressOf(string name) => name == "Resilience.Core" ? ["-p:RepositoryUrl=" + Address] : [];
 
     /// <summary>Packs a copy of the sources that stands in a folder of its own: nothing can be left over from another build.</summary>
     private static async Task<string> PackAsync(string name, string folder)
@@ -124,7 +143,7 @@ public sealed class PackageTests
 
         (int exit, string log) = await Repository.RunAsync(
             "dotnet", TimeSpan.FromMinutes(5), folder, new() { ["SOURCE_DATE_EPOCH"] = "1700000000" },
-            ["pack", $"src/{name}", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true"]);
+            ["pack", $"src/{name}", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true", .. AddressOf(name)]);
         exit.Should().Be(0, "{0}", log);
         return Directory.GetFiles(Path.Combine(folder, "packed"), "*.nupkg").Single();
     }

@@ -16,12 +16,12 @@ public sealed partial class DocumentationTests
     /// <param name="Code">What stands between the fences.</param>
     /// <param name="Excuse">Why it is not compiled, or null.</param>
     /// <param name="IsFile">Said to be a whole file; others may be recognised as one.</param>
-    private sealed record Block(string File, int Line, string Code, string? Excuse = null, bool IsFile = false);
+    internal sealed record Block(string File, int Line, string Code, string? Excuse = null, bool IsFile = false);
 
     private static IEnumerable<string> Documents() =>
         Repository.Files(".", "*.md").Where(f => !Repository.Relative(f).Split('/').Intersect(Skipped).Any());
 
-    private static IEnumerable<Block> BlocksOf(string file, string[] lines)
+    internal static IEnumerable<Block> BlocksOf(string file, string[] lines)
     {
         for (int i = 0; i < lines.Length; i++)
         {
@@ -46,36 +46,57 @@ public sealed partial class DocumentationTests
         global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http; global using Resilience.Testing; global using Npgsql;
         """;
 
+    private static bool IsFile(Block block) => block.IsFile
+        || (CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members
+            && members.All(m => m is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax or BaseNamespaceDeclarationSyntax));
+
     /// <summary>A block is the body of an async method, or a file if it says so or holds nothing but namespaces and types.</summary>
     private static string SourceOf(Block block)
     {
-        bool hasTypes = CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members
-            && members.All(m => m is BaseTypeDeclarationSyntax or DelegateDeclarationSyntax or BaseNamespaceDeclarationSyntax);
-        return block.IsFile || hasTypes ? block.Code : $$"""
+        int usings = EndOfUsings(block);
+        return IsFile(block) ? block.Code : $$"""
+            #line 1
+            {{block.Code[..usings]}}
+            #line 1
             static class Snippet
             {
                 static HttpClient http = new();
-                static IServiceCollection services = new ServiceCollection();
-                static WebApplication app = null!;
-                static IConfiguration configuration = null!;
+                static Microsoft.Extensions.DependencyInjection.IServiceCollection services = new Microsoft.Extensions.DependencyInjection.ServiceCollection();
+                static Microsoft.AspNetCore.Builder.WebApplication app = null!;
+                static Microsoft.Extensions.Configuration.IConfiguration configuration = null!;
                 static async Task RunAsync(CancellationToken cancellationToken)
                 {
                     await Task.Yield();
-            #line 1
-            {{block.Code}}
+            #line {{block.Code[..usings].Count(c => c == '\n') + 1}}
+            {{block.Code[usings..]}}
                 }
             }
             """;
     }
 
-    private static IReadOnlyList<string> ErrorsOf(Block block)
+    /// <summary>A block with using lines of its own needs nothing more than these, the ones that the SDK gives to every project.</summary>
+    private const string ImplicitUsings = """
+        global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
+        global using System.Threading; global using System.Threading.Tasks;
+        """;
+
+    private const string NotNeeded = "CS8019"; // a using line
+
+    /// <summary>Where the using lines at the top of a method's body end: they are put above it. 0 if it has none, or is a file.</summary>
+    private static int EndOfUsings(Block block) =>
+        !IsFile(block) && CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Usings is { Count: > 0 } usings ? usings.FullSpan.End : 0;
+
+    internal static IReadOnlyList<string> ErrorsOf(Block block)
     {
+        int usings = EndOfUsings(block);
+        SyntaxTree snippet = CSharpSyntaxTree.ParseText(SourceOf(block));
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
-            [CSharpSyntaxTree.ParseText(Usings), CSharpSyntaxTree.ParseText(SourceOf(block))],
+            [CSharpSyntaxTree.ParseText(usings > 0 ? ImplicitUsings : Usings), snippet],
             References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
-        return [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error)
+        return [.. compilation.GetDiagnostics()
+            .Where(d => d.Severity == DiagnosticSeverity.Error || (usings > 0 && d.Id == NotNeeded && d.Location.SourceTree == snippet))
             .Select(d => $"{block.File}:{block.Line + d.Location.GetMappedLineSpan().StartLinePosition.Line}: {d.GetMessage()}")];
     }
 
@@ -110,6 +131,8 @@ public sealed partial class DocumentationTests
     [Theory]
     [InlineData("int x = \"no\";", "planted.md:10: *")]
     [InlineData("int x = 1;\nx = NoSuchThing;", "planted.md:11: *NoSuchThing*")]
+    [InlineData("using System.Text;\n\nResiliencePipelineBuilder b = new();\nStringBuilder s = new();", "planted.md:12: *ResiliencePipelineBuilder*")]
+    [InlineData("using Resilience;\nusing System.Text;\n\nResiliencePipelineBuilder b = new();", "planted.md:11: *")]
     [InlineData("sealed class C { NoSuchThing? b; }", "planted.md:10: *NoSuchThing*")]
     [InlineData("internal sealed class C { RetryLink<int>? b; }", "planted.md:10: *")]
     public void The_check_finds_a_block_that_does_not_compile(string code, string complaint) =>
@@ -119,6 +142,7 @@ public sealed partial class DocumentationTests
     [InlineData("string s = await http.GetStringAsync(\"x\", cancellationToken);", false)]
     [InlineData("sealed class C { CircuitBreaker? b; }", false)]
     [InlineData("namespace Shop;\nsealed class C { CircuitBreaker? b; }", false)]
+    [InlineData("using Resilience;\n\nResiliencePipelineBuilder b = new();", false)]
     [InlineData("using System.Text;\n[assembly: CLSCompliant(false)]\nclass C { StringBuilder? b; }", true)]
     public void The_check_lets_a_block_pass_that_compiles(string code, bool isFile) =>
         ErrorsOf(new("planted.md", 10, code, IsFile: isFile)).Should().BeEmpty();
