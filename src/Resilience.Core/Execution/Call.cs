@@ -62,8 +62,14 @@ internal abstract class Call<T> : ResilienceContext
     /// <summary>No branch: the compiler knows the answer for each result type.</summary>
     private static bool HasNoResult => typeof(T) == typeof(Nothing);
 
-    /// <summary>The call has ended with this outcome: forget everything, and become the spare of the thread whose slot this is.</summary>
-    internal abstract void Release(ref ResilienceContext? slot, in Outcome<T> outcome);
+    /// <summary>The call has ended with this result, if any: forget everything, and become the spare of the thread whose slot this is.</summary>
+    internal void Release(ref ResilienceContext? slot, T? result)
+    {
+        if (MayHaveLeftovers) EndLeftovers(result);
+        Release(ref slot);
+    }
+
+    private protected abstract void Release(ref ResilienceContext? slot);
 }
 
 /// <summary>A call of one kind of delegate.</summary>
@@ -121,9 +127,8 @@ internal sealed class Call<TInvocation, T> : Call<T>
     }
 
     /// <summary>The call becomes the spare of the thread, unless code that is not ours has seen it, and may have kept it.</summary>
-    internal override void Release(ref ResilienceContext? slot, in Outcome<T> outcome)
+    private protected override void Release(ref ResilienceContext? slot)
     {
-        if (MayHaveLeftovers) EndLeftovers(outcome.RawValue);
         _invocation = default;
         if (IsShown)
         {

@@ -115,7 +115,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     {
         if (!running.IsCompletedSuccessfully) return Suspension<T>.Of(call, running).StartTopForResult();
         Outcome<T> outcome = running.Result;
-        call.Release(ref slot, outcome); // the call has not left this thread, so the slot is still the one it was taken from
+        call.Release(ref slot, outcome.RawValue); // the call has not left this thread, so the slot is still the one it was taken from
         return outcome.HasResult ? new(outcome.RawValue!) : new(EndedBadly(outcome, cancellationToken), 0);
     }
 
@@ -124,7 +124,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         ValueTask<Outcome<T>> running = Begin(call, cancellationToken);
         if (!running.IsCompletedSuccessfully) return Suspension<T>.Of(call, running).StartTopWithoutResult();
         Outcome<T> outcome = running.Result;
-        call.Release(ref slot, outcome);
+        call.Release(ref slot, outcome.RawValue);
         return outcome.HasResult ? default : new(EndedBadly(outcome, cancellationToken), 0);
     }
 
@@ -133,7 +133,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         ValueTask<Outcome<T>> running = Begin(call, cancellationToken);
         if (!running.IsCompletedSuccessfully) return Suspension<T>.Of(call, running).StartTop();
         Outcome<T> outcome = running.Result;
-        call.Release(ref slot, outcome);
+        call.Release(ref slot, outcome.RawValue);
         return new(outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, cancellationToken) : outcome);
     }
 

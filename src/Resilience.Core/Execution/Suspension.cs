@@ -272,7 +272,7 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
         if (_isTop)
         {
             if (outcome.Verdict == Verdict.Ignored) outcome = Cancelled.PutBack(outcome, call.CallersToken);
-            call.Release(ref CallPool.At(_slot), outcome);
+            call.Release(ref CallPool.At(_slot), outcome.RawValue);
         }
 
         _completion.SetResult(outcome);
