@@ -182,6 +182,13 @@ public sealed class IdempotencyCallOutTests
         public void Dispose() => _gate.Dispose();
     }
 
+    /// <summary>A timer may be made by a thread of the clock's own, which throws, and counts only then.</summary>
+    private static async Task<bool> IsCountedAsync(CallbackErrors errors)
+    {
+        for (DateTime end = DateTime.UtcNow + Kit.Patience; errors.Count == 0 && DateTime.UtcNow < end;) await Task.Delay(1);
+        return errors.Count > 0;
+    }
+
     private static async Task<(int Calls, string? Wrong)> LiveAsync(string where, int at, bool isFlawed = false)
     {
         Bomb bomb = new(where, at);
@@ -189,7 +196,7 @@ public sealed class IdempotencyCallOutTests
         using World world = new(bomb, isFlawed);
         await world.LiveAsync();
         string? wrong = await world.WrongAsync(bomb);
-        if (wrong is null && bomb.Blasts > 0 && Counted.Contains(where) && errors.Count == 0) wrong = "nothing was counted";
+        if (wrong is null && bomb.Blasts > 0 && Counted.Contains(where) && !await IsCountedAsync(errors)) wrong = "nothing was counted";
         return (bomb.Calls, wrong);
     }
 
