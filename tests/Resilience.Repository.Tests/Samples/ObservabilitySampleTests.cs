@@ -110,7 +110,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
     {
         told.Exit.Should().Be(0, "{0}", told.Printed);
         told.Printed.Should().Contain("status=new").And.Contain("status=replayed").And.Contain("reply lost").And.Contain("resilience.rejected");
-        told.Printed.Should().MatchRegex("log  Warning: payments/.*attempt 0 failed");
+        told.Printed.Should().MatchRegex("log  Warning: payments/.*attempt 1 failed");
     }
 
     [Fact]
