@@ -195,7 +195,7 @@ internal sealed class Suspension<T> : Suspension, IValueTaskSource<Outcome<T>>, 
             else if (_attempt is not null) _call!.Subscribe(_delegate, Continuation);
             else _link.ConfigureAwait(false).GetAwaiter().UnsafeOnCompleted(Continuation);
         }
-        catch (Exception error)
+        catch (Exception error) when (error is not ThreadInterruptedException) // that is for the thread, not for the call
         {
             Rejected(error, wait);
         }
