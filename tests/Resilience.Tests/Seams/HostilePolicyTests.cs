@@ -113,7 +113,7 @@ public sealed class HostilePolicyTests
 
         private static async Task Later<T>(PolicyLink<T> next, ResilienceContext context)
         {
-            await Task.Yield();
+            await Until(() => context.HasEnded);
             await next.ExecuteAsync(context);
         }
 
