@@ -4,15 +4,12 @@ namespace Resilience;
 
 /// <summary>A built chain of policies that runs any async delegate. Thread-safe; build one, keep it, share it: its state (breakers,
 /// budgets, limits) is what protects you.</summary>
-public sealed partial class ResiliencePipeline
+public sealed partial class ResiliencePipeline : IUpdatable<ResiliencePipelineBuilder>
 {
     /// <summary>No policies: calls pass straight through, still classified and observed.</summary>
     public static ResiliencePipeline Empty { get; } = new ResiliencePipelineBuilder().Build();
 
-    private static long Made;
-
-    private readonly object _updating = new(); // one update at a time, calls never touch it; a monitor, which the schedule tests can stop at
-    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
+    private readonly UpdateGate _updates = new();
     private PipelineParts _parts;
 
     internal ResiliencePipeline(PipelineParts parts)
@@ -50,16 +47,7 @@ public sealed partial class ResiliencePipeline
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The order cannot work and the builder treats that as an error.</exception>
     /// <exception cref="InvalidOperationException">A factory of the builder has updated this very pipeline.</exception>
-    public void Update(ResiliencePipelineBuilder builder)
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        lock (_updating)
-        {
-            Prepared ready = new(this, builder);
-            ready.RequireSame();
-            ready.TakeEffect();
-        }
-    }
+    public void Update(ResiliencePipelineBuilder builder) => UpdateGate.Apply(this, builder);
 
     /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
     /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
@@ -71,33 +59,14 @@ public sealed partial class ResiliencePipeline
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
     /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
-    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>> updates)
-    {
-        ArgumentNullException.ThrowIfNull(updates);
-        KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>[] all = [.. updates];
-        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
-        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
-        for (int i = 1; i < all.Length; i++)
-        {
-            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
-        }
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline, ResiliencePipelineBuilder>> updates) =>
+        UpdateGate.ApplyAll(updates);
 
-        int locked = 0;
-        try
-        {
-            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
-            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
-            foreach (Prepared one in ready) one.RequireSame();
-            foreach (Prepared one in ready) one.TakeEffect();
-        }
-        finally
-        {
-            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
-        }
-    }
+    UpdateGate IUpdatable<ResiliencePipelineBuilder>.Updates => _updates;
 
-    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
-    private sealed class Prepared
+    IPreparedUpdate IUpdatable<ResiliencePipelineBuilder>.Prepare(ResiliencePipelineBuilder builder) => new Prepared(this, builder);
+
+    private sealed class Prepared : IPreparedUpdate
     {
         private readonly ResiliencePipeline _pipeline;
         private readonly PipelineParts _former;
@@ -111,9 +80,9 @@ public sealed partial class ResiliencePipeline
             _next.BindAsIn(_former);
         }
 
-        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline._parts);
+        public void RequireSame() => PipelineParts.RequireSame(_former, _pipeline._parts);
 
-        internal void TakeEffect()
+        public void TakeEffect()
         {
             _next.TakeEffect(_former);
 
@@ -133,12 +102,9 @@ public sealed partial class ResiliencePipeline
 /// <summary>A pipeline for calls of one result type: what a policy that needs to know the type (a fallback value) is built for.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>
 /// <remarks>Thread-safe; build one, keep it, share it.</remarks>
-public sealed partial class ResiliencePipeline<T>
+public sealed partial class ResiliencePipeline<T> : IUpdatable<ResiliencePipelineBuilder<T>>
 {
-    private static long Made;
-
-    private readonly object _updating = new(); // as in ResiliencePipeline
-    private readonly long _number = Interlocked.Increment(ref Made); // for the order of locks
+    private readonly UpdateGate _updates = new();
     private Generation _live;
 
     internal ResiliencePipeline(PipelineParts parts)
@@ -164,16 +130,7 @@ public sealed partial class ResiliencePipeline<T>
         where TState : class => Parts.FindState<TState>(policyName);
 
     /// <inheritdoc cref="ResiliencePipeline.Update(ResiliencePipelineBuilder)"/>
-    public void Update(ResiliencePipelineBuilder<T> builder)
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        lock (_updating)
-        {
-            Prepared ready = new(this, builder);
-            ready.RequireSame();
-            ready.TakeEffect();
-        }
-    }
+    public void Update(ResiliencePipelineBuilder<T> builder) => UpdateGate.Apply(this, builder);
 
     /// <summary>Changes several pipelines, each to the policies of its builder, as <see cref="Update"/> does with one: first everything is checked, built
     /// and bound for all of them, and if anything is wrong with one, nothing has changed in any.</summary>
@@ -185,33 +142,14 @@ public sealed partial class ResiliencePipeline<T>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of one pipeline, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">An order cannot work and the builder treats that as an error.</exception>
     /// <exception cref="InvalidOperationException">A factory of a builder has updated one of these pipelines.</exception>
-    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>> updates)
-    {
-        ArgumentNullException.ThrowIfNull(updates);
-        KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>[] all = [.. updates];
-        if (Array.Exists(all, u => u.Key is null || u.Value is null)) throw new ArgumentException("A pipeline or a builder is null.", nameof(updates));
-        Array.Sort(all, static (a, b) => a.Key._number.CompareTo(b.Key._number)); // all lock in this order, so there is no deadlock
-        for (int i = 1; i < all.Length; i++)
-        {
-            if (all[i].Key == all[i - 1].Key) throw new ArgumentException($"The pipeline '{all[i].Key.Name}' is there twice.", nameof(updates));
-        }
+    public static void UpdateAll(IEnumerable<KeyValuePair<ResiliencePipeline<T>, ResiliencePipelineBuilder<T>>> updates) =>
+        UpdateGate.ApplyAll(updates);
 
-        int locked = 0;
-        try
-        {
-            for (; locked < all.Length; locked++) Monitor.Enter(all[locked].Key._updating);
-            Prepared[] ready = Array.ConvertAll(all, static u => new Prepared(u.Key, u.Value));
-            foreach (Prepared one in ready) one.RequireSame();
-            foreach (Prepared one in ready) one.TakeEffect();
-        }
-        finally
-        {
-            while (locked > 0) Monitor.Exit(all[--locked].Key._updating);
-        }
-    }
+    UpdateGate IUpdatable<ResiliencePipelineBuilder<T>>.Updates => _updates;
 
-    /// <summary>What stands ready to take the place of the present parts. Made and used by who holds the lock.</summary>
-    private sealed class Prepared
+    IPreparedUpdate IUpdatable<ResiliencePipelineBuilder<T>>.Prepare(ResiliencePipelineBuilder<T> builder) => new Prepared(this, builder);
+
+    private sealed class Prepared : IPreparedUpdate
     {
         private readonly ResiliencePipeline<T> _pipeline;
         private readonly PipelineParts _former;
@@ -225,9 +163,9 @@ public sealed partial class ResiliencePipeline<T>
             _next = new(next, next.MakeChain<T>());
         }
 
-        internal void RequireSame() => PipelineParts.RequireSame(_former, _pipeline.Parts);
+        public void RequireSame() => PipelineParts.RequireSame(_former, _pipeline.Parts);
 
-        internal void TakeEffect()
+        public void TakeEffect()
         {
             _next.Parts.TakeEffect(_former);
             Volatile.Write(ref _pipeline._live, _next); // release: the links are whole before a call can find them

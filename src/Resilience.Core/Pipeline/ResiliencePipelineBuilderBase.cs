@@ -3,7 +3,6 @@ using System.Globalization;
 
 namespace Resilience;
 
-
 /// <summary>Base of the builders: policies are added from the outermost to the innermost; the extension methods <c>Add…</c> stand beside each policy.</summary>
 /// <remarks>Not thread-safe. Options are read and checked by <c>Build</c>; later changes to them have no effect.</remarks>
 public abstract class ResiliencePipelineBuilderBase
