@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds retries to a pipeline.</summary>
 public static class RetryBuilderExtensions
 {

@@ -5,12 +5,13 @@ namespace Resilience;
 /// <summary>Says in a sentence why an attempt is not repeated. Asked only when there is a listener.</summary>
 internal static class RetryExplanation
 {
-    internal static string Of(in AttemptResult attempt, RetryStopReason cause, string outcome, string? objection, RetryPolicy policy, int max, TimeSpan delay)
+    /// <summary>The whole sentence, around the reason (<see cref="Why"/>).</summary>
+    internal static string Of(in AttemptResult attempt, string outcome, RetryPolicy policy, string why)
     {
         string pipeline = attempt.Call.NameOfPipeline, who = pipeline.Length == 0 ? policy.Name : $"{pipeline}/{policy.Name}";
         DateTime now = policy.Time.GetUtcNow().UtcDateTime;
         return Text($"{who}: attempt {attempt.Number + 1} ended at {now:HH:mm:ss'Z'} ({outcome}) and is not retried because ")
-            + Why(attempt, cause, objection, policy, max, delay) + "; the caller gets this outcome.";
+            + why + "; the caller gets this outcome.";
     }
 
     /// <summary>The reason alone.</summary>

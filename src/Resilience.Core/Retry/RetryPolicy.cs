@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Resilience;
@@ -231,23 +232,25 @@ public sealed class RetryPolicy : ResiliencePolicy
     private RetryDecision Stop(in AttemptResult attempt, RetryStopReason cause, string? detail = null, int max = 0, TimeSpan delay = default)
     {
         _telemetry.CountStopped(attempt.Call.NameOfPipeline, Name, cause);
-        if (SpanEvents.Find() is { } span) RetryTelemetry.ReportStopped(span, Name, cause, Explain(attempt, cause, detail, max, delay));
-        if (_environment.HasListeners)
-        {
-            _environment.Publish(new RetryStopped(attempt.Call.NameOfPipeline, Name, attempt.Number, cause, ReasonOf(attempt))
-            {
-                Detail = detail,
-                Explanation = Explain(attempt, cause, detail, max, delay),
-                Because = RetryExplanation.Why(attempt, cause, detail, this, max, delay),
-                Operation = attempt.Call.NameOfOperation,
-            });
-        }
-
+        Activity? span = SpanEvents.Find();
+        if (span is not null || _environment.HasListeners)
+            Report(attempt, cause, detail, RetryExplanation.Why(attempt, cause, detail, this, max, delay), span);
         return new(default, false, cause);
     }
 
-    private string Explain(in AttemptResult attempt, RetryStopReason cause, string? detail, int max, TimeSpan delay) =>
-        RetryExplanation.Of(attempt, cause, ReasonOf(attempt), detail, this, max, delay);
+    private void Report(in AttemptResult attempt, RetryStopReason cause, string? detail, string why, Activity? span)
+    {
+        string outcome = ReasonOf(attempt), explanation = RetryExplanation.Of(attempt, outcome, this, why);
+        if (span is not null) RetryTelemetry.ReportStopped(span, Name, cause, explanation);
+        if (!_environment.HasListeners) return;
+        _environment.Publish(new RetryStopped(attempt.Call.NameOfPipeline, Name, attempt.Number, cause, outcome)
+        {
+            Detail = detail,
+            Explanation = explanation,
+            Because = why,
+            Operation = attempt.Call.NameOfOperation,
+        });
+    }
 
     private void Announce(in AttemptResult attempt, TimeSpan delay, bool askedFor)
     {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Why a failure was not repeated.</summary>
 public enum RetryStopReason
 {

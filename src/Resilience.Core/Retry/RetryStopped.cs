@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>An attempt failed and will not be repeated.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>
