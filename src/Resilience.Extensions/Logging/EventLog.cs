@@ -8,16 +8,18 @@ namespace Resilience;
 /// <remarks>The levels are such that at Information and above a retried attempt makes one line and a call that succeeds none.</remarks>
 internal sealed class EventLog(ILogger users)
 {
-    internal const int OfOthers = 23; // a line of an event that has no number of its own
+    /// <summary>The line of an event that has no number of its own.</summary>
+    internal static readonly EventId OfOthers = new(23, "PolicyEvent");
 
     private readonly ILogger _logger = SafeLogger.Around(users);
 
     internal void Write(ResilienceEvent happened)
     {
-        if (!_logger.IsEnabled(LevelOf(happened))) return;
+        LogLevel level = LevelOf(happened);
+        if (!_logger.IsEnabled(level)) return;
         using (_logger.BeginScope(new EventScope(happened.PipelineName, happened.Operation, Activity.Current)))
         {
-            _logger.Log(LevelOf(happened), IdOf(happened), new Line(happened), happened.GetException(), static (line, _) => line.ToString());
+            _logger.Log(level, IdOf(happened), new Line(happened), happened.GetException(), static (line, _) => line.ToString());
         }
     }
 
@@ -31,7 +33,7 @@ internal sealed class EventLog(ILogger users)
 
     private static EventId IdOf(ResilienceEvent happened) => happened.GetEventId() is var id && id != 0
         ? new(id, happened.GetType().Name)
-        : new(OfOthers, nameof(OfOthers));
+        : OfOthers;
 
     /// <summary>What surrounds a line: structured for those who read structure, a sentence for those who do not.</summary>
     private sealed class EventScope : IReadOnlyList<KeyValuePair<string, object?>>

@@ -82,8 +82,8 @@ public sealed class TelemetryTableTests
     {
         List<string> found = [];
         found.AddRange(code.Where(c => table.All(t => t.Id != c.Id)).Select(c => $"The line {c.Id} {c.Name} has no row under Logs in {TelemetryTable.Document}: add one."));
-        found.AddRange(table.Where(t => t.Id != EventLog.OfOthers && code.All(c => c.Id != t.Id)).Select(t => $"The table has the line {t.Id}, and the code does not."));
-        foreach (LogRow row in table.Where(r => r.Id != EventLog.OfOthers))
+        found.AddRange(table.Where(t => t.Id != EventLog.OfOthers.Id && code.All(c => c.Id != t.Id)).Select(t => $"The table has the line {t.Id}, and the code does not."));
+        foreach (LogRow row in table.Where(r => r.Id != EventLog.OfOthers.Id))
         {
             if (code.FirstOrDefault(c => c.Id == row.Id) is not { } line) continue;
             if (line.Name != row.Name || line.Text != row.Text) found.Add($"The line {row.Id} is {line.Name} '{line.Text}', the table says {row.Name} '{row.Text}'.");
