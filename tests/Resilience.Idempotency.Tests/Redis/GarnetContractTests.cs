@@ -6,7 +6,7 @@ namespace Resilience.StoreTests.Redis;
 /// <summary>Garnet speaks the protocol of Redis and runs its scripts: all laws hold there too.</summary>
 public sealed class GarnetContractTests(GarnetServer server) : IClassFixture<GarnetServer>, IAsyncLifetime
 {
-    private readonly Subject _subject = new(server);
+    private readonly RedisSubject _subject = new(server.ConnectAsync);
 
     public static TheoryData<IdempotencyStoreLaw> Laws => [.. IdempotencyStoreContract.Laws];
 
@@ -29,29 +29,4 @@ public sealed class GarnetContractTests(GarnetServer server) : IClassFixture<Gar
     public Task InitializeAsync() => Task.CompletedTask;
 
     public async Task DisposeAsync() => await _subject.DisposeAsync();
-
-    private sealed class Subject(GarnetServer server) : IdempotencyStoreSubject
-    {
-        private readonly List<ConnectionMultiplexer> _connections = [];
-
-        public override async ValueTask<IIdempotencyStore> OpenAsync()
-        {
-            ConnectionMultiplexer connection = await server.ConnectAsync();
-            lock (_connections) _connections.Add(connection);
-            return new RedisIdempotencyStore(connection);
-        }
-
-        public override async ValueTask<bool> TryCorruptAsync(IdempotencyId id)
-        {
-            RedisKey key = new RedisIdempotencyStore(_connections[0]).KeyOf(id);
-            await _connections[0].GetDatabase().StringSetRangeAsync(key, 8, new byte[] { 0, 0, 0, 0, 0, 0, 0, 128 });
-            return true;
-        }
-
-        public override async ValueTask DisposeAsync()
-        {
-            foreach (ConnectionMultiplexer connection in _connections) await connection.DisposeAsync();
-            await base.DisposeAsync();
-        }
-    }
 }
