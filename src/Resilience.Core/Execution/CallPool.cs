@@ -63,7 +63,7 @@ internal abstract class SpareObjects
         if (Interlocked.Increment(ref Count) <= Capacity) return true;
         Interlocked.Decrement(ref Count);
         SpareObjects[] types = Volatile.Read(ref Types); // acquire: pairs with the release in Register
-        for (int tries = 0; tries < MaxTries; tries++)
+        for (int tries = 0; tries < types.Length && tries < MaxTries; tries++)
         {
             // Full fence; only that the turns differ matters.
             SpareObjects other = types[(int)((uint)Interlocked.Increment(ref Turn) % (uint)types.Length)];

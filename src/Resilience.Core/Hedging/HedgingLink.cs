@@ -294,13 +294,13 @@ internal sealed class HedgedRace<T>
 
     private HedgingMove Start(bool elsewhereOnly)
     {
-        if (MayNot(out HedgeSkipReason? cause, out string? detail)) return Stop(cause, detail);
+        if (MayNot(out HedgeSkipReason? cause, out string? detail)) return Skip(cause, detail);
         HedgedAttempt<T> attempt = HedgedAttempt<T>.Begin(_call, isFirst: false);
         bool isElsewhere = _policy.RoutesElsewhere(attempt.Context, _state.Started);
         if ((elsewhereOnly && !isElsewhere) || !_policy.Budget.TryWithdraw())
         {
             attempt.End();
-            return Stop(elsewhereOnly && !isElsewhere ? null : HedgeSkipReason.Budget, null);
+            return Skip(elsewhereOnly && !isElsewhere ? null : HedgeSkipReason.Budget, null);
         }
 
         _policy.Telemetry.Started(_policy.Environment, _call, attempt.Context.TakeNumber(), _state.Running, _reason);
@@ -319,7 +319,7 @@ internal sealed class HedgedRace<T>
         return cause is not null || _call.Token.IsCancellationRequested;
     }
 
-    private HedgingMove Stop(HedgeSkipReason? cause, string? detail)
+    private HedgingMove Skip(HedgeSkipReason? cause, string? detail)
     {
         if (cause is { } reason)
         {
