@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A chaos policy did something to a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The chaos policy.</param>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a chaos policy can do to a call.</summary>
 public enum ChaosKind
 {

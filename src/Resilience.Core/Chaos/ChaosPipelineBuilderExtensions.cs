@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds chaos to a pipeline.</summary>
 public static class ChaosPipelineBuilderExtensions
 {

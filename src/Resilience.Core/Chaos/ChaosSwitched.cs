@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Chaos was turned on or off, its rates were changed, or it was on when the pipeline was built or updated.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The chaos policy.</param>

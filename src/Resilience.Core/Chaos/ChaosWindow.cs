@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A span of time in which there is chaos.</summary>
 public sealed record ChaosWindow
 {

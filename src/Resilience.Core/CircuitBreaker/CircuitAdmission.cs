@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>The answer of <see cref="CircuitBreaker.TryEnter(out CircuitPermit)"/>.</summary>
 public enum CircuitAdmission
 {

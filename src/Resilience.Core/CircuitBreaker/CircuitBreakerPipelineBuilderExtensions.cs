@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds circuit breakers to a pipeline.</summary>
 public static class CircuitBreakerPipelineBuilderExtensions
 {

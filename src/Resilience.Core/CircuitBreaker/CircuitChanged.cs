@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A circuit has changed its state.</summary>
 /// <param name="PipelineName">The pipeline, empty if the breaker is used alone.</param>
 /// <param name="PolicyName">The breaker.</param>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>The answer of <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 public enum CircuitExit
 {

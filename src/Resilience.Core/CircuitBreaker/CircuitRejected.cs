@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A circuit breaker rejected a call, or would have rejected it (dry run).</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The breaker.</param>

@@ -2,7 +2,6 @@ using System.Globalization;
 
 namespace Resilience;
 
-
 /// <summary>A circuit breaker rejected the call. One instance per epoch of the circuit: rejecting allocates nothing.</summary>
 public sealed class CircuitRejection : Rejection
 {

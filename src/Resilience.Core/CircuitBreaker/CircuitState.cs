@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a circuit breaker does with calls.</summary>
 public enum CircuitState
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A bag of typed values for one call. Not thread-safe.</summary>
 public sealed class CallProperties
 {

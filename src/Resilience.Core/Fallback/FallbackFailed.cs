@@ -2,7 +2,6 @@ using System.Text;
 
 namespace Resilience;
 
-
 /// <summary>A substitute call threw: the fixed value takes its place, or the outcome stands that it should have replaced.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The fallback.</param>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Why a hedge was not started although its time had come.</summary>
 public enum HedgeSkipReason
 {

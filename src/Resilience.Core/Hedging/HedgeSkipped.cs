@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A hedge was not started, and this call gets no more of them.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>

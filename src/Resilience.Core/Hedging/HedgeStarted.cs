@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Another attempt starts beside those under way, or after one that failed.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>

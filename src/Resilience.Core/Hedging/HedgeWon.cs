@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A hedge answered before the attempts that began earlier.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The policy.</param>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds hedging to a pipeline.</summary>
 public static class HedgingPipelineBuilderExtensions
 {

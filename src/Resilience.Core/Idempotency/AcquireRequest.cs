@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What one tries to claim.</summary>
 public readonly record struct AcquireRequest
 {

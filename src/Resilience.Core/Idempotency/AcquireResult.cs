@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a store answered to a claim, with what belongs to the answer.</summary>
 public readonly record struct AcquireResult
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a store answered to a claim.</summary>
 public enum AcquireStatus
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>How an operation ended.</summary>
 public enum IdempotencyCompletion
 {

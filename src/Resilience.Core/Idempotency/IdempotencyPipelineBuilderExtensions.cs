@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds idempotency to a pipeline.</summary>
 public static class IdempotencyPipelineBuilderExtensions
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A call was not executed because of its key.</summary>
 public sealed class IdempotencyRejectedException : ResilienceException
 {

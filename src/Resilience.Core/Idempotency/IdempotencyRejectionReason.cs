@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Why a call was not executed, and no outcome could be given instead.</summary>
 public enum IdempotencyRejectionReason
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>The state of a record, as a store's clock sees it now.</summary>
 public enum IdempotencyState
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What came of asking to begin an operation.</summary>
 public enum IdempotencyStatus
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A store could not answer. Whether a change that was asked for has happened is not known.</summary>
 public sealed class IdempotencyStoreException : Exception
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Why a store could not answer.</summary>
 public enum IdempotencyStoreFault
 {

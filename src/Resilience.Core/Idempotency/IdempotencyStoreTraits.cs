@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a store is and where its guarantees end.</summary>
 public sealed record IdempotencyStoreTraits
 {

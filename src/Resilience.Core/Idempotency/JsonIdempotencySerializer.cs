@@ -4,7 +4,6 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Resilience;
 
-
 /// <summary>Results as JSON (System.Text.Json), by generated code: give it your <c>JsonSerializerContext</c>. Works when trimmed and in native
 /// programs.</summary>
 public sealed class JsonIdempotencySerializer : IIdempotencySerializer

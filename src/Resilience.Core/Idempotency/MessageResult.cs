@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What became of a message.</summary>
 public enum MessageResult
 {

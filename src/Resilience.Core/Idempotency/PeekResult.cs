@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a look at a record shows.</summary>
 /// <param name="State">Its state.</param>
 /// <param name="Fence">Its fence; 0 when absent.</param>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What was found out about an earlier execution whose claim lapsed.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>
 public readonly record struct Reconciliation<T>

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>The error with which the first call ended, repeated to a duplicate.</summary>
 public sealed class RecordedErrorException : Exception
 {

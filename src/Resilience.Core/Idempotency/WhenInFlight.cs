@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What a duplicate does while the first is still under way.</summary>
 public enum WhenInFlight
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What happens to a call that has no key.</summary>
 public enum WhenKeyIsMissing
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What happens when the store cannot be asked.</summary>
 public enum WhenStoreFails
 {

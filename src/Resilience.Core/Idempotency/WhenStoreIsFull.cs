@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What an in-memory store does when a bound is reached.</summary>
 public enum WhenStoreIsFull
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds concurrency limits to a pipeline.</summary>
 public static class ConcurrencyLimitPipelineBuilderExtensions
 {

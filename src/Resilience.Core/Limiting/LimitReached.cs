@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A concurrency limit rejected a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The limit.</param>

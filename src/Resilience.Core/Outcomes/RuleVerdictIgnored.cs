@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A rule of the classifier answered with a verdict that its kind of outcome cannot have: a result with <see cref="Verdict.Rejected"/> or
 /// <see cref="Verdict.None"/>, an exception with <see cref="Verdict.Success"/> or <see cref="Verdict.None"/>. The rule is passed over.</summary>
 /// <remarks>Told once for each such verdict and kind of outcome, by each pipeline and after each of its updates; every case is counted in

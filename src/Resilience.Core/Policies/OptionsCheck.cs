@@ -2,7 +2,6 @@ using System.Globalization;
 
 namespace Resilience;
 
-
 /// <summary>Collects what is wrong with the options of one policy.</summary>
 public sealed class OptionsCheck
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>The short way to write a policy: one method around the call.</summary>
 /// <example>
 /// <code>

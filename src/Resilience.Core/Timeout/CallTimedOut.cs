@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>A timeout policy ended a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>
 /// <param name="PolicyName">The timeout policy.</param>

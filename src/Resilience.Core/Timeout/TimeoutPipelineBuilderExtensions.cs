@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Adds timeouts to a pipeline.</summary>
 public static class TimeoutPipelineBuilderExtensions
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What configuration may say about the rates of chaos.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>
 public sealed record ChaosRatesSettings

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What configuration may say about the schedule of chaos. It starts when chaos is turned on.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>
 public sealed record ChaosScheduleSettings

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What configuration may say about a window of the schedule.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>
 public sealed record ChaosWindowSettings

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What configuration may say about a concurrency limit.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>
 public sealed record ConcurrencyLimitSettings

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>Options of handlers whose pipeline is yours: <see cref="HttpResilience.Custom"/>.</summary>
 public sealed class CustomResilienceOptions : HttpResilienceOptions
 {

@@ -1,6 +1,5 @@
 namespace Resilience;
 
-
 /// <summary>What can be said to a single request.</summary>
 public static class HttpRequestResilienceExtensions
 {

@@ -2,7 +2,6 @@ using System.Threading.RateLimiting;
 
 namespace Resilience;
 
-
 /// <summary>Adds the limiters of <c>System.Threading.RateLimiting</c> to a pipeline.</summary>
 /// <remarks>The pipeline does not own the limiter: its maker disposes of it, after the last call.</remarks>
 public static class RateLimiterBuilderExtensions

@@ -1,6 +1,5 @@
 namespace Resilience.Testing;
 
-
 /// <summary>What the check of a store found.</summary>
 /// <param name="Passed">The names of the laws that hold.</param>
 /// <param name="Failed">The laws that do not, each with what was found.</param>

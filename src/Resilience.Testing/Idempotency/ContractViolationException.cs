@@ -1,6 +1,5 @@
 namespace Resilience.Testing;
 
-
 /// <summary>A law does not hold.</summary>
 public sealed class ContractViolationException : Exception
 {

@@ -1,6 +1,5 @@
 namespace Resilience.Testing;
 
-
 /// <summary>Durations, counted in classes a tenth wide: quantiles are exact to 10 %.</summary>
 public sealed class LatencyHistogram
 {

@@ -1,6 +1,5 @@
 namespace Resilience.Testing;
 
-
 /// <summary>How the time that a simulated dependency takes is spread around its mean.</summary>
 public enum LatencySpread
 {
