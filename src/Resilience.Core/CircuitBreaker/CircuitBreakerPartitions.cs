@@ -117,20 +117,20 @@ public sealed class CircuitBreakerPartitions
     /// none meanwhile uses <see cref="Overflow"/>.</summary>
     private bool TryForget(long nowMs)
     {
-        KeyValuePair<string, CircuitBreaker> min = default;
+        KeyValuePair<string, CircuitBreaker> leastUseful = default;
         int fewest = int.MaxValue;
         for (int i = Math.Min(LooksPerKey, Capacity); i > 0 && _turns.TryDequeue(out KeyValuePair<string, CircuitBreaker> next); i--)
         {
             Interlocked.Increment(ref _looks);
             if (next.Value.CallsIfForgettable(nowMs) is { } calls && calls < fewest)
             {
-                (next, min) = (min, next);
+                (next, leastUseful) = (leastUseful, next);
                 fewest = calls;
             }
 
             if (next.Value is not null) _turns.Enqueue(next);
         }
 
-        return min.Value is not null && _breakers.TryRemove(min);
+        return leastUseful.Value is not null && _breakers.TryRemove(leastUseful);
     }
 }

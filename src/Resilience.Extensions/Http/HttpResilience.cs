@@ -245,11 +245,11 @@ public sealed class HttpResilience
         if (now < _lookAgainAt) return false;
         _lookAgainAt = now + Time.TimestampFrequency;
         int excess = _authorities.Count - _options.MaxAuthorities + 1;
-        KeyValuePair<AuthorityKey, HttpAuthority>[] min =
+        KeyValuePair<AuthorityKey, HttpAuthority>[] leastUseful =
         [
             .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, _options.MaxAuthorities / 10)),
         ];
-        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in min) _authorities.TryRemove(one);
+        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in leastUseful) _authorities.TryRemove(one);
         if (_authorities.Count >= _options.MaxAuthorities) return false;
         _lookAgainAt = long.MinValue;
         return true;
@@ -273,7 +273,7 @@ public sealed class HttpResilience
     {
         internal static readonly SilentMeterFactory Meters = new();
 
-        private readonly Meter _meter = new("Resilience.SilentMeterFactory");
+        private readonly Meter _meter = new("Resilience.Silent");
 
         private SilentMeterFactory() => _meter.Dispose();
 
