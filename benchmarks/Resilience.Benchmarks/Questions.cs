@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
 using Polly;
+using Resilience.Extensibility;
 
 namespace Resilience.Benchmarks;
 

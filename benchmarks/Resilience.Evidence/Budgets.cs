@@ -1,3 +1,4 @@
+using Resilience.Extensibility;
 using Resilience.Testing;
 
 namespace Resilience.Evidence;

@@ -1,5 +1,6 @@
 using Polly;
 using Resilience.Benchmarks;
+using Resilience.Extensibility;
 
 namespace Resilience.Suspended.Benchmarks;
 

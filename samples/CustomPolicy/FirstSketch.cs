@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.CustomPolicy;
 
 public sealed class OffSwitch : SimplePolicy

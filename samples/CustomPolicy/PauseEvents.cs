@@ -1,3 +1,5 @@
+using Resilience.Events;
+
 namespace Resilience.CustomPolicy;
 
 /// <summary>A switch was used.</summary>

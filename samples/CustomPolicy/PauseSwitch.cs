@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience.CustomPolicy;
 
 /// <summary>Rejects all calls while it is switched on by hand, and knows how many are still under way. Thread-safe.</summary>

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.CustomPolicy;
 
 /// <summary>How long a pause may be.</summary>

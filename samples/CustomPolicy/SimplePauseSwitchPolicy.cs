@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.CustomPolicy;
 
 internal sealed class SimplePauseSwitchPolicy(PauseSwitch pause, PolicyEnvironment environment) : SimplePolicy

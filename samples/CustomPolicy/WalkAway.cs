@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.CustomPolicy;
 
 /// <summary>Walks away from a call that takes too long, whether or not its delegate listens to its token.</summary>

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Resilience;
+using Resilience.Http;
 using Resilience.HttpClientSample;
 
 // A shop charges its customers through a payment service that loses replies, goes down and comes back, while an operator edits

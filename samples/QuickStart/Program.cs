@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Resilience;
+using Resilience.Events;
 using Resilience.QuickStart;
 
 // A server that has a bad time, asked by two groups of customers at once: one with a bare HttpClient, one through a

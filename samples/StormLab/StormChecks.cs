@@ -1,3 +1,5 @@
+using Resilience.Configuration;
+
 namespace Resilience.StormLab;
 
 /// <summary>Something that must be true of every run, and whether it is.</summary>

@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Resilience.Configuration;
+using Resilience.Events;
 using Resilience.Testing;
 
 namespace Resilience.StormLab;

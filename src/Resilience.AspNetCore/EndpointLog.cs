@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Resilience.Idempotency;
 
 namespace Resilience;
 

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Resilience.Idempotency;
 
 namespace Resilience;
 

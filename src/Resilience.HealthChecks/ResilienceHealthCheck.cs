@@ -1,5 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Resilience.Extensibility;
+using Resilience.Http;
 
 namespace Resilience;
 

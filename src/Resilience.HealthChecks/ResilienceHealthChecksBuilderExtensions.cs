@@ -1,5 +1,7 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Resilience;
+using Resilience.Http;
+using Resilience.Idempotency;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

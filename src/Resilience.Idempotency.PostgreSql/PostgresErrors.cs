@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What the errors of PostgreSQL mean to a store.</summary>
 internal static class PostgresErrors

@@ -1,5 +1,6 @@
 using Npgsql;
 using Resilience;
+using Resilience.Idempotency;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

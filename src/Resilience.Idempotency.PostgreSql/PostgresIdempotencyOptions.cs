@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>Where the records are in the database. Read once, when the store is created.</summary>
 public sealed class PostgresIdempotencyOptions : PolicyOptions

@@ -1,7 +1,7 @@
 using System.Data;
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>Decisions about records whose outcome is unknown.</content>
 public sealed partial class PostgresIdempotencyStore

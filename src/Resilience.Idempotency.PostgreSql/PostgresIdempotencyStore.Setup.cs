@@ -1,7 +1,7 @@
 using System.Data;
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>How the table and the server are set up.</content>
 public sealed partial class PostgresIdempotencyStore

@@ -2,7 +2,7 @@ using System.Data;
 using System.Data.Common;
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>What is asked with transactions of any provider, and what became of one in doubt.</content>
 public sealed partial class PostgresIdempotencyStore

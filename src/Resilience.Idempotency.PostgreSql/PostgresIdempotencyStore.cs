@@ -1,7 +1,7 @@
 using System.Data;
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Idempotency records in one table of PostgreSQL (12 or newer). Thread-safe.</summary>
 /// <remarks>

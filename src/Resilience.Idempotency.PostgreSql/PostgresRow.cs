@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a row means. The numbers of the states are the same in all stores.</summary>
 internal static class PostgresRow

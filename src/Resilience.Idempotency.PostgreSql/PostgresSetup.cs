@@ -1,7 +1,7 @@
 using System.Globalization;
 using Npgsql;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>How a table and its server are set up.</summary>
 internal sealed class PostgresSetup

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The statements of the store for one table. Names were checked to be plain and are quoted.</summary>
 /// <remarks>

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using StackExchange.Redis;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What the errors of Redis mean to a store.</summary>
 internal static class RedisErrors

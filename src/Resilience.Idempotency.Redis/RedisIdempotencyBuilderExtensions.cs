@@ -1,4 +1,5 @@
 using Resilience;
+using Resilience.Idempotency;
 using StackExchange.Redis;
 
 namespace Microsoft.Extensions.DependencyInjection;

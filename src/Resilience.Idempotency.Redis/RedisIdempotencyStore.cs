@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using StackExchange.Redis;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Idempotency records in Redis (5 or newer, also a cluster), one packed string for each. Thread-safe.</summary>
 /// <remarks>

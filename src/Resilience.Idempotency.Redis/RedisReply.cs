@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using StackExchange.Redis;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What the scripts answer: a letter, and numbers and bytes behind it. Null when the key is no record of ours.</summary>
 internal static class RedisReply

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The scripts, one for each step. They are files of their own, to be read.</summary>
 internal static class RedisScripts

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What can make records vanish, read from what a server says of itself.</summary>
 internal static class RedisSetup

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Which file stands under a name: another one after it was deleted or replaced, the same one however often it is written to.</summary>
 /// <remarks>

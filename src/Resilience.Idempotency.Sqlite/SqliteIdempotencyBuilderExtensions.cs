@@ -1,4 +1,5 @@
 using Resilience;
+using Resilience.Idempotency;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

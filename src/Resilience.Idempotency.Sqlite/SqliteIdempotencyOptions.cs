@@ -1,6 +1,7 @@
 using Microsoft.Data.Sqlite;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Where and how an SQLite store keeps its records.</summary>
 public sealed class SqliteIdempotencyOptions : PolicyOptions

@@ -1,7 +1,7 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>What is asked with transactions of any provider, and what became of one in doubt.</content>
 public sealed partial class SqliteIdempotencyStore

@@ -3,7 +3,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Keeps records in an SQLite file: durable, and shared by any number of processes of one machine.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>One operation that waits to be written together with others.</summary>
 internal abstract class SqliteOperation

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Data.Sqlite;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The statements, one session long: prepared once for all operations that are written together.</summary>
 internal sealed class SqliteSession(SqliteConnection connection, SqliteTransaction transaction) : IDisposable

@@ -14,6 +14,7 @@ internal static class Analysis
         global using System.Threading; global using System.Threading.Tasks; global using Resilience; global using Microsoft.Extensions.Configuration;
         global using Microsoft.Extensions.DependencyInjection; global using Microsoft.Extensions.DependencyInjection.Extensions; global using Microsoft.Extensions.Options;
         global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http; global using Resilience.Testing; global using System.Threading.RateLimiting;
+        global using Resilience.Extensibility; global using Resilience.Http; global using Resilience.Idempotency;
         global using Microsoft.Extensions.Hosting; global using Microsoft.Extensions.Logging; global using Microsoft.AspNetCore.Mvc;
         """;
 

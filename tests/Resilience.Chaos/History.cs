@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Resilience.Chaos;
+namespace Resilience.StoreChaos;
 
 /// <summary>What happened to one operation, as the process saw it that did or asked it.</summary>
 public enum Step

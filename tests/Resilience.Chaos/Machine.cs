@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Resilience.Chaos;
+namespace Resilience.StoreChaos;
 
 /// <summary>What workers and their nemesis agree on.</summary>
 public static class Machine

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text;
 using Npgsql;
 using Resilience;
-using Resilience.Chaos;
+using Resilience.StoreChaos;
 using StackExchange.Redis;
 
 // A worker that does operations with few keys at a time, next to others who do the same, and that kills or freezes itself in the middle of it:

@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Threading.RateLimiting;
+using Resilience.Chaos;
+using Resilience.Extensibility;
+using Resilience.Http;
+using Resilience.Idempotency;
 
 namespace Resilience;
 

@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Resilience.Events;
+using Resilience.Extensibility;
+using Resilience.Idempotency;
 
 namespace Resilience;
 

@@ -9,6 +9,9 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Resilience;
+using Resilience.Events;
+using Resilience.Http;
+using Resilience.Idempotency;
 
 namespace Resilience
 {

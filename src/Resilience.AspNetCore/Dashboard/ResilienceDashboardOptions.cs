@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What the live page shows, to how many, and what may be done on it. Read once, when the page is mapped.</summary>

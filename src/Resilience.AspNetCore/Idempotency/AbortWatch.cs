@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Notes that the endpoint breaks its own response off, by whichever of the three ways: what its client has seen then is no success. (A
 /// client that leaves is another matter: its token does not come from here.)</summary>

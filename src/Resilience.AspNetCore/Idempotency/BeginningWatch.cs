@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc.Controllers;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Notes whether any code of an endpoint has run: a request that could not be bound to its parameters (400) has done nothing, and does not
 /// use its key up. Metadata of endpoints that are watched.</summary>

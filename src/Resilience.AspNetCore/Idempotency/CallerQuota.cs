@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What one caller may take of a gate, in this process: requests that are open at once, and new keys within a retention. Without it, one caller
 /// could take all places of those who wait, or fill a store that has a bound, and keep all others out.</summary>

@@ -2,7 +2,7 @@ using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Stands in for the body of a response: keeps it back until its outcome is recorded, or lets it through when it is too large or meant
 /// to be streamed.</summary>

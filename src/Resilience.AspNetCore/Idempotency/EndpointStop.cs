@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Timeouts;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What stops an endpoint under a key: the claim is lost, the request's timeout has passed (<c>WithRequestTimeout</c>, the default policy), and,
 /// where that was asked for, a client that leaves in the middle of a stream. Nothing else: a client that leaves does not.</summary>

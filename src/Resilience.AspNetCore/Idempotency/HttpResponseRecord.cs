@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A response as it is kept.</summary>
 /// <remarks>

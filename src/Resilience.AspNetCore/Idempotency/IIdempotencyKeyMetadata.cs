@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Endpoints with this metadata use idempotency keys.</summary>
 public interface IIdempotencyKeyMetadata

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
-using Resilience;
+using Resilience.Idempotency;
 
 namespace Microsoft.AspNetCore.Builder;
 

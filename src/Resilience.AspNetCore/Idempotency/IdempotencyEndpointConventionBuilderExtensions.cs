@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Resilience;
+using Resilience.Idempotency;
 
 namespace Microsoft.AspNetCore.Builder;
 

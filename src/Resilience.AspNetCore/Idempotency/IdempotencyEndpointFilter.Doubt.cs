@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>Outcomes that are found out afterwards, and claims that the endpoint ended itself.</content>
 internal sealed partial class IdempotencyEndpointFilter

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>One request with a key, from the header to the response: the same for minimal APIs, controllers and the middleware.</summary>
 /// <remarks>Runs after authentication, authorization and rate limiting, right before the endpoint binds its parameters: so the token that the

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>How endpoints use idempotency keys.</summary>
 public sealed class IdempotencyEndpointOptions : PolicyOptions

@@ -3,9 +3,9 @@ using Microsoft.AspNetCore.Mvc.ApiExplorer;
 using Microsoft.AspNetCore.Mvc.ModelBinding;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
-using Resilience;
+using Resilience.Idempotency;
 
-namespace Resilience
+namespace Resilience.Idempotency
 {
     /// <summary>Tells every generator of OpenAPI documents about the header and the problem answers: they all read the descriptions of the
     /// framework.</summary>

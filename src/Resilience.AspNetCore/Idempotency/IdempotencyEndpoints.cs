@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Finds options and metadata.</summary>
 internal static class IdempotencyEndpoints

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Marks a request that is under protection, and carries its claim.</summary>
 internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpointFilter endpoint)

@@ -1,6 +1,6 @@
 using Microsoft.AspNetCore.Http;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What <see cref="IdempotencyEndpointOptions.Reconcile"/> found out about a request whose outcome is unknown. Immutable.</summary>
 public sealed class IdempotencyFinding

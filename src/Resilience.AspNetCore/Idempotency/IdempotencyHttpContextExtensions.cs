@@ -1,5 +1,5 @@
 using System.Data.Common;
-using Resilience;
+using Resilience.Idempotency;
 
 namespace Microsoft.AspNetCore.Http;
 

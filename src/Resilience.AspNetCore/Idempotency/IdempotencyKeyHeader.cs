@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Reads the value of an <c>Idempotency-Key</c> header.</summary>
 /// <remarks>The draft (draft-ietf-httpapi-idempotency-key-header) asks for a structured-field string (RFC 9651, section 3.3.3); most published

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Where the key of a request is found when it is not in the <c>Idempotency-Key</c> header: for webhooks, whose sender names each event in a
 /// header or in the body. Values for <see cref="IdempotencyEndpointOptions.KeyFor"/>.</summary>

@@ -2,7 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What endpoints with keys have to say to those who run them.</summary>
 internal static class IdempotencyLog

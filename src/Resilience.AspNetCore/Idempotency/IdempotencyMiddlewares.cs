@@ -1,8 +1,9 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Where <c>UseIdempotency</c> stands, for the check at the start: a replay must not stand in front of a check of the framework's.</summary>
 /// <remarks>Filled while one application is put together, by one thread.</remarks>

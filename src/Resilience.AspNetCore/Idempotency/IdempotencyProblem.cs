@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>An answer that stands in place of the endpoint's, for those who write it themselves (<see cref="IdempotencyEndpointOptions.WriteProblem"/>).
 /// Immutable.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Answers in place of the endpoint: problem details (RFC 9457), and replays.</summary>
 internal static class IdempotencyProblems

@@ -1,6 +1,6 @@
 using System.Security.Claims;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>In whose name a request asks.</summary>
 /// <remarks>A scope is the authority that was asked and the caller: user or, for a token that stands for a program (client credentials), client.

@@ -9,8 +9,9 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Looks at everything that was configured about keys (gates, stores, options, endpoints, the order of middleware) when the application is put
 /// together, before the server listens; a mistake stops the host, all mistakes in one message.</summary>

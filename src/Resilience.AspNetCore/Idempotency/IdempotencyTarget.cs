@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.Primitives;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a request is addressed to: scheme, authority, path and query.</summary>
 internal static class IdempotencyTarget

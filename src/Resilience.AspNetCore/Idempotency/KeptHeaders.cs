@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Which headers of a response are kept, and which of a record are replayed: one filter, so that nothing comes out of a store that could
 /// not have gone in.</summary>

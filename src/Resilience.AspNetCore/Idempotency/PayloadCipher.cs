@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using Microsoft.AspNetCore.DataProtection;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Encrypts the responses that are stored, with the keys of the application's data protection.</summary>
 /// <remarks>The id of the record is encrypted with the response: an attacker who can write to the store cannot move a response to another key. Old keys stay

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a request asks for.</summary>
 /// <remarks>Bodies are hashed while they are read, so that a large one costs no memory; the framework keeps it (on the disk, above 30 KiB) for the

@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Requests to this action, or to all actions of this controller, are executed once for each idempotency key; a repeated one receives
 /// the first response. GET, HEAD, OPTIONS and TRACE are left alone.</summary>

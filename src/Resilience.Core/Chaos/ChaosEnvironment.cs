@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Chaos;
 
 /// <summary>Where chaos may be: the guard of Production.</summary>
 internal static class ChaosEnvironment

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Chaos;
+
+namespace Resilience.Events;
 
 /// <summary>A chaos policy did something to a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>

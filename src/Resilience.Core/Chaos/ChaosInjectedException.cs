@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>The default fault of a chaos policy: nothing has failed, this is a rehearsal.</summary>
 /// <remarks>Classified like any other exception, by default as <see cref="Verdict.Failure"/>.</remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>What a chaos policy can do to a call.</summary>
 public enum ChaosKind

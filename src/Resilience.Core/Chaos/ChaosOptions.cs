@@ -1,3 +1,7 @@
+using Resilience.Chaos;
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What a chaos policy injects, how often, when and where.</summary>

@@ -1,3 +1,5 @@
+using Resilience.Chaos;
+
 namespace Resilience;
 
 /// <summary>Adds chaos to a pipeline.</summary>

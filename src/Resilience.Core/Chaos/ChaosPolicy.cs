@@ -1,7 +1,9 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Resilience.Events;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>How a call passes chaos: untouched while it is off, which is one read; otherwise as the rules decide.</summary>
 internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener

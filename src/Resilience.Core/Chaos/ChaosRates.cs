@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Chaos;
 
 /// <summary>How often each kind of chaos is injected: shares of the calls, each from 0 (never) to 1 (always). <c>default</c> is never.</summary>
 /// <remarks>

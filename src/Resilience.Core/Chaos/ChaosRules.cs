@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>How a call shall end, if chaos has a say in it.</summary>
 internal enum ChaosOutcome

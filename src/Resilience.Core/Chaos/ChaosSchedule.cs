@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Chaos;
 
 /// <summary>When there is chaos while it is switched on: in the windows, and not between them.</summary>
 /// <remarks>The switch stays the master: a schedule injects nothing while the switch is off. Read when the pipeline is built.</remarks>

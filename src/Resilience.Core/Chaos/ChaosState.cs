@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>What an update hands on from one chaos policy to the next: the switch, the seed and the numbers of the calls.</summary>
 internal sealed class ChaosState(ChaosSwitch chaosSwitch, long drawnSeed)

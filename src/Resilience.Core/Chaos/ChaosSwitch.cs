@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Chaos;
 
 /// <summary>Turns the chaos of one or more policies on and off while they are in use. Off at first. Thread-safe.</summary>
 /// <remarks>

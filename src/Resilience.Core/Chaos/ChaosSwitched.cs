@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Chaos;
+
+namespace Resilience.Events;
 
 /// <summary>Chaos was turned on or off, its rates were changed, or it was on when the pipeline was built or updated.</summary>
 /// <param name="PipelineName">The pipeline.</param>

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Resilience.Events;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>The instruments of chaos.</summary>
 internal sealed class ChaosTelemetry

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Chaos;
 
 /// <summary>A span of time in which there is chaos.</summary>
 public sealed record ChaosWindow

@@ -1,3 +1,5 @@
+using Resilience.Events;
+
 namespace Resilience;
 
 /// <summary>The options of a breaker as plain numbers, with the windows that fit them. Replaced as a whole when options change.</summary>

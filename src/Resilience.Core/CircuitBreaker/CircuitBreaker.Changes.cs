@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>When a circuit opens, for how long, and how it finds its way back.</summary>

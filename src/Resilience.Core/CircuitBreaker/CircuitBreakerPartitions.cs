@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A circuit has changed its state.</summary>
 /// <param name="PipelineName">The pipeline, empty if the breaker is used alone.</param>

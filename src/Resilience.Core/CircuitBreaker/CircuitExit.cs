@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>The answer of <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 public enum CircuitExit

@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>Passes the events of a breaker that was made alone on to the pipelines that use it. Weak: a pipeline that is gone is forgotten.</summary>

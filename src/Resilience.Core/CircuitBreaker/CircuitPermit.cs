@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>The receipt for one admitted call. Give it back exactly once, with <see cref="CircuitBreaker.Exit(CircuitPermit, Verdict)"/>.</summary>
 /// <remarks>

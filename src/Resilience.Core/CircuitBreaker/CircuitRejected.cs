@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Events;
 
 /// <summary>A circuit breaker rejected a call, or would have rejected it (dry run).</summary>
 /// <param name="PipelineName">The pipeline.</param>

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What a call is told by the calls that its delegate makes: which of their failures need not be repeated.</summary>

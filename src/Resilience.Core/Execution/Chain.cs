@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Threading.Tasks.Sources;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A substitute call threw: the fixed value takes its place, or the outcome stands that it should have replaced.</summary>
 /// <param name="PipelineName">The pipeline.</param>

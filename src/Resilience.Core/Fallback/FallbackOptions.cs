@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What to put in the place of a failure or a rejection. Tried in this order: the last good value, the substitute call, the substitute

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>Where a substitute came from.</summary>
 public enum FallbackSource

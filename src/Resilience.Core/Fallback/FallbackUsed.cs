@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A fallback replaced an outcome.</summary>
 /// <param name="PipelineName">The pipeline.</param>

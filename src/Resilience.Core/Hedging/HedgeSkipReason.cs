@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>Why a hedge was not started although its time had come.</summary>
 public enum HedgeSkipReason

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A hedge was not started, and this call gets no more of them.</summary>
 /// <param name="PipelineName">The pipeline.</param>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>Another attempt starts beside those under way, or after one that failed.</summary>
 /// <param name="PipelineName">The pipeline.</param>

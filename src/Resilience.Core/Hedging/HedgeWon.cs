@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A hedge answered before the attempts that began earlier.</summary>
 /// <param name="PipelineName">The pipeline.</param>

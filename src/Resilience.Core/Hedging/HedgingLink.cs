@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

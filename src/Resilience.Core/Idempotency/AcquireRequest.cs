@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What one tries to claim.</summary>
 public readonly record struct AcquireRequest

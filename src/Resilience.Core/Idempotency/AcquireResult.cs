@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a store answered to a claim, with what belongs to the answer.</summary>
 public readonly record struct AcquireResult

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a store answered to a claim.</summary>
 public enum AcquireStatus

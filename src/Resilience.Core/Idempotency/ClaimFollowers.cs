@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The duplicates of an operation that this process asks for or executes: they need not ask the store. Made when the first of them comes.</summary>
 /// <remarks>asking → owned → ended, or asking → ended. Who follows waits for the next of these. Signals are given outside of every lock.</remarks>

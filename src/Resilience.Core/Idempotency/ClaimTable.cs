@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What this process asks for or holds: the claims themselves, linked into a hash table in parts with a lock each. An entry of it costs no
 /// object beside the claim.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What became of a commit whose acknowledgement was lost.</summary>
 public enum CommitResolution

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What was asked for, as 32 bytes: a key that comes back with another fingerprint was used for something else.</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Computes a fingerprint part by part, for what is too large or too scattered to be in one piece. Not thread-safe.</summary>
 public sealed class FingerprintBuilder : IDisposable

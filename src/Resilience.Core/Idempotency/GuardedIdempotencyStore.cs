@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A store behind a pipeline of ours: a circuit breaker, say, so that a store that is down is not asked by every call, and who asks
 /// hears at once.</summary>

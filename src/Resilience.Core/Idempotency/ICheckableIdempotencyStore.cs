@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A store that can say how it is set up: whether its records can vanish, whether it has the rights that it needs.</summary>
 public interface ICheckableIdempotencyStore : IIdempotencyStore

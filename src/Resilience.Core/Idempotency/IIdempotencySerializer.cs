@@ -1,6 +1,6 @@
 using System.Buffers;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Turns results into bytes and back. Implementations are thread-safe.</summary>
 /// <remarks>The bytes are stored for as long as the retention: a newer version of your program must be able to read them.</remarks>

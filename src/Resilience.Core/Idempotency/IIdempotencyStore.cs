@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Where it is remembered which operations were begun and how they ended. Implementations are thread-safe.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A store in which a person, or code that found out, can decide about a record whose outcome is unknown. Thread-safe.</summary>
 /// <remarks>Ours are: memory, SQLite, PostgreSQL and Redis. The laws are named checks of the contract suite in <c>Resilience.Testing</c>:

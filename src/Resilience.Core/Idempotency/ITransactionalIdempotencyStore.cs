@@ -1,6 +1,6 @@
 using System.Data.Common;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A store whose records lie in a database, so that a record can be committed together with the rows of the operation. Thread-safe; a
 /// transaction is not.</summary>

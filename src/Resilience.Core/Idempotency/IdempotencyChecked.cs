@@ -1,6 +1,7 @@
 using System.Text;
+using Resilience.Idempotency;
 
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A caller asked to begin an operation.</summary>
 /// <param name="PipelineName">Empty: a gate serves many pipelines.</param>

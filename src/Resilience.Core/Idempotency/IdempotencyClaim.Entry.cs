@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>The claim as an entry of the <see cref="ClaimTable"/>. All of it is guarded by the lock of its part.</content>
 public sealed partial class IdempotencyClaim

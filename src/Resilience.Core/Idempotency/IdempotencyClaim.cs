@@ -1,7 +1,7 @@
 using System.Data.Common;
 using System.Diagnostics;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The right to do one operation, from an <see cref="IdempotencyGate"/>. End it once: complete, release, or hold.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A claim was lost while its call was running: another caller may execute the operation as well.</summary>
 /// <param name="PipelineName">Empty.</param>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>How an operation ended.</summary>
 public enum IdempotencyCompletion

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What is done with the key when a call has ended.</summary>
 public enum IdempotencyDisposition

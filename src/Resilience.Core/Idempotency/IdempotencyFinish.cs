@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What became of an outcome that was to be recorded.</summary>
 public enum IdempotencyFinish

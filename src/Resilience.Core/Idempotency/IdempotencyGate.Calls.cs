@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>The two simple forms, without a pipeline.</content>
 public sealed partial class IdempotencyGate

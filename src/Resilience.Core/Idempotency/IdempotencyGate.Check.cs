@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>Whether the store works, before a caller needs it.</content>
 public sealed partial class IdempotencyGate

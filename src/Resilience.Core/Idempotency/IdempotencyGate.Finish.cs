@@ -1,6 +1,6 @@
 using System.Data.Common;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>How claims end.</content>
 public sealed partial class IdempotencyGate

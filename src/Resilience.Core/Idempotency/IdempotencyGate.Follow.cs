@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>Duplicates of an operation that this process is asking for or doing.</content>
 public sealed partial class IdempotencyGate

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>The way out for a record whose outcome is unknown.</content>
 public sealed partial class IdempotencyGate

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>How a gate stops, so that a deployment delays no caller by a lease.</content>
 public sealed partial class IdempotencyGate

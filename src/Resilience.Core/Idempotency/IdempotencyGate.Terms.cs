@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>Gates with terms of their own before the same store.</content>
 public sealed partial class IdempotencyGate

@@ -1,6 +1,8 @@
 using System.Diagnostics.Metrics;
+using Resilience.Events;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Sees to it that an operation is done once: the first caller with a key receives a claim, later ones the outcome.</summary>
 /// <remarks>

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a store knows an operation by: 32 bytes, the SHA-256 of scope and key. Its length is always the same, whatever the key was.</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a caller names an operation by, and in whose name: two callers who choose the same key must not meet.</summary>
 /// <remarks>Neither part is stored or logged; stores see the <see cref="IdempotencyId"/> only.</remarks>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>How an <see cref="IdempotencyGate"/> holds, renews and keeps keys.</summary>
 public sealed class IdempotencyOptions : PolicyOptions

@@ -1,6 +1,7 @@
 using System.Text;
+using Resilience.Idempotency;
 
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>An outcome could not be recorded.</summary>
 /// <param name="PipelineName">Empty.</param>

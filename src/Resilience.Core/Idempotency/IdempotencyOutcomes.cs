@@ -2,8 +2,9 @@ using System.Collections.Immutable;
 using System.Collections.ObjectModel;
 using System.ComponentModel.DataAnnotations;
 using System.Net.Sockets;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The table that says what is done with the key for each outcome. Immutable and thread-safe; each method returns a new table.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Numerics;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The frame around what is stored: who wrote it, in which version, how long it is, and a checksum.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What reading a payload came to.</summary>
 public enum IdempotencyPayloadCheck

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What the payload of a record holds.</summary>
 /// <remarks>The numbers are stored: they must not change.</remarks>

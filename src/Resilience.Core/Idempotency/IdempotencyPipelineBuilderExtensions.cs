@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience;
 
 /// <summary>Adds idempotency to a pipeline.</summary>

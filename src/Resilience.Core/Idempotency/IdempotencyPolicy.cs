@@ -1,6 +1,7 @@
 using System.Globalization;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>How a call passes idempotency: claim, go on, record; or receive what was recorded.</summary>
 internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyOptions options, PolicyEnvironment environment) : ResiliencePolicy

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>How a pipeline's calls use their keys.</summary>
 public sealed class IdempotencyPolicyOptions : PolicyOptions

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A record as a value: what a store keeps for one id. <c>default</c>: there is none.</summary>
 /// <remarks>Times are microseconds on the store's clock, since 1970 where records outlive the process.</remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What is written in a record. Whether its lease has lapsed or it has expired is computed, not written.</summary>
 /// <remarks>The numbers are the same in all stores and never change.</remarks>

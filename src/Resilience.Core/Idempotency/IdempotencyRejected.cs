@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Idempotency;
+
+namespace Resilience.Events;
 
 /// <summary>A call was not executed, and no outcome could be given instead.</summary>
 /// <param name="PipelineName">The pipeline, empty where a gate is used alone.</param>

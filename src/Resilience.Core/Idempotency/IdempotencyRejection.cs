@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A call was not executed because of its key.</summary>
 public sealed class IdempotencyRejection : Rejection

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Why a call was not executed, and no outcome could be given instead.</summary>
 public enum IdempotencyRejectionReason

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a person, or code that found out, says about an operation whose outcome is unknown. Immutable.</summary>
 /// <example>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The answer of an <see cref="IdempotencyGate"/>, with what belongs to it.</summary>
 public readonly record struct IdempotencyResult

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The protocol as pure functions over one record: the law that all stores follow, in their own languages. A store that can lock
 /// a record reads it, asks here, and writes.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The state of a record, as a store's clock sees it now.</summary>
 public enum IdempotencyState

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What came of asking to begin an operation.</summary>
 public enum IdempotencyStatus

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>What all stores check alike before they ask the database.</summary>
 public static class IdempotencyStoreArguments

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A store could not answer. Whether a change that was asked for has happened is not known.</summary>
 public sealed class IdempotencyStoreException : Exception

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Idempotency;
+
+namespace Resilience.Events;
 
 /// <summary>The store could not be asked for something for which no caller waits: a renewal, a claim that is given back, a sweep. What callers wait for
 /// is told with the answer to them.</summary>

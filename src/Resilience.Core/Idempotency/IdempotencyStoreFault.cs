@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Why a store could not answer.</summary>
 public enum IdempotencyStoreFault

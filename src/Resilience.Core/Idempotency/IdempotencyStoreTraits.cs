@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a store is and where its guarantees end.</summary>
 public sealed record IdempotencyStoreTraits

@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Resilience.Events;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
 internal sealed class IdempotencyTelemetry

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What some operations of a gate have otherwise than the others: how long their claims last, how long their outcomes are kept, how often
 /// they may be begun, and what their duplicates do. What is null is as the gate has it. Immutable; equal terms are the same terms.</summary>

@@ -1,8 +1,9 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>One call with a key, from the question to the store to the outcome: the same for pipelines, values and messages.</summary>
 internal sealed class IdempotentExecution<T>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A value, and where it comes from.</summary>
 /// <param name="Value">The value.</param>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>Bounds of an in-memory store.</summary>
 public sealed class InMemoryIdempotencyOptions : PolicyOptions

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Keeps records in the memory of this process: for one process, for tests, and as the reference for all other stores. What it
 /// holds is gone with the process.</summary>

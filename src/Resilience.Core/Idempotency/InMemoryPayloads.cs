@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Where a payload lies: its first cell (any other number than 0 for large ones), and its length.</summary>
 internal readonly record struct InMemoryPayload(int First, int Length);

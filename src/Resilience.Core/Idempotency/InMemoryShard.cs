@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>One record in memory: entry of a hash table and of a list by expiry at once. Guarded by the lock of its shard. Others are named by
 /// their number, so that the collector has nothing to follow.</summary>

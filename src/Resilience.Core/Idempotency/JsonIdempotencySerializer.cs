@@ -2,7 +2,7 @@ using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Results as JSON (System.Text.Json), by generated code: give it your <c>JsonSerializerContext</c>. Works when trimmed and in native
 /// programs.</summary>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>Renews the leases of all open claims of a gate: one timer, which runs only while there are any.</summary>
 /// <remarks>

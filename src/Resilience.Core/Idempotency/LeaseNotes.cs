@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What the keeper knows of one claim; a part of it. Times are milliseconds of the gate's clock.</summary>
 internal struct LeaseNotes(long asked)

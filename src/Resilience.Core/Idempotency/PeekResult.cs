@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a look at a record shows.</summary>
 /// <param name="State">Its state.</param>

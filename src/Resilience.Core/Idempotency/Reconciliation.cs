@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What was found out about an earlier execution whose claim lapsed.</summary>
 /// <typeparam name="T">The type of the result.</typeparam>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The error with which the first call ended, repeated to a duplicate.</summary>
 public sealed class RecordedErrorException : Exception

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>Completed records that this process has seen, for a short time: their duplicates need not ask the store. What is in doubt is never here.</summary>
 /// <remarks>

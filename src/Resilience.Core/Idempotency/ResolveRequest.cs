@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>A decision about a record whose outcome is unknown.</summary>
 public readonly record struct ResolveRequest

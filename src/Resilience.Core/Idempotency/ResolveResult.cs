@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What became of a decision about a record, with the fence of the record.</summary>
 /// <param name="Status">What became of it.</param>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What became of a decision about a record.</summary>
 public enum ResolveStatus

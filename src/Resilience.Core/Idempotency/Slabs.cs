@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What <see cref="Slabs{T}"/> holds: it can name another one of its kind.</summary>
 internal interface ISlabCell

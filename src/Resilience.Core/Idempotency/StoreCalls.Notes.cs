@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <content>What is known of an operation while it is asked for.</content>
 internal sealed partial class StoreCalls

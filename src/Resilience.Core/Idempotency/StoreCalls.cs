@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Idempotency;
 
 /// <summary>The gate's way to its store: one pipeline, and no operation waits without end. What the store throws, whatever it is, and what it
 /// does not say in time is an <see cref="IdempotencyStoreException"/>.</summary>

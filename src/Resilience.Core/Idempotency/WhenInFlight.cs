@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What a duplicate does while the first is still under way.</summary>
 public enum WhenInFlight

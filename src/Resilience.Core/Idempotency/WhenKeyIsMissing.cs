@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What happens to a call that has no key.</summary>
 public enum WhenKeyIsMissing

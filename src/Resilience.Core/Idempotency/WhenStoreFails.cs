@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What happens when the store cannot be asked.</summary>
 public enum WhenStoreFails

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>What an in-memory store does when a bound is reached.</summary>
 public enum WhenStoreIsFull

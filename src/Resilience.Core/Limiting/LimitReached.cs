@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A concurrency limit rejected a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Keeps the places of concurrency limits beyond the end of an attempt, for results that are still in use then: a response whose body
 /// is yet to be read. Thread-safe.</summary>

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Net.Sockets;
 using System.Reflection;
 using System.Security.Authentication;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

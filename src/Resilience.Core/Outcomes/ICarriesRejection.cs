@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>An exception that stands for a rejection although its type must be another one (an <c>HttpRequestException</c>, say). Pipelines
 /// around it understand it as they do <see cref="ResilienceException"/>: <see cref="Verdict.Rejected"/>, with its time to come back.</summary>

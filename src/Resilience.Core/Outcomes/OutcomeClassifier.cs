@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

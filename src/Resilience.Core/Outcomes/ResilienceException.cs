@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>Base of the exceptions that stand for a rejection by one of our policies: the attempt that ended so did not ask the

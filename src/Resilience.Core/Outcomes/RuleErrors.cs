@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>

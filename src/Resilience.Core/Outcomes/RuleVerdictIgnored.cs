@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A rule of the classifier answered with a verdict that its kind of outcome cannot have: a result with <see cref="Verdict.Rejected"/> or
 /// <see cref="Verdict.None"/>, an exception with <see cref="Verdict.Success"/> or <see cref="Verdict.None"/>. The rule is passed over.</summary>

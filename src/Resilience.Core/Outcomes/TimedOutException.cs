@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>A timeout policy ended an attempt or a call. A <see cref="TimeoutException"/>, so existing catch blocks work.</summary>

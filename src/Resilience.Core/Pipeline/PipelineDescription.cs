@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>What a pipeline is: its policies, outermost first, and what the check of their order has to say.</summary>
 /// <param name="Name">The name of the pipeline, empty if it has none.</param>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A finding about a pipeline that will not do what its author probably wants.</summary>
 /// <param name="Code">A stable code, <c>RES001</c> and so on; the documentation has a paragraph for each.</param>

@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What every builder can do.</summary>

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>The policies stand in an order that cannot work, and the builder was told to treat that as an error.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>One option that is out of range.</summary>
 /// <param name="Policy">The name of the policy.</param>

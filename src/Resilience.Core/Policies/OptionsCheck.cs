@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Collects what is wrong with the options of one policy.</summary>
 public sealed class OptionsCheck

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>What a policy is and how it is set.</summary>
 /// <param name="Name">The name of the policy in its pipeline.</param>

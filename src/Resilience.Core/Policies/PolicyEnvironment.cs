@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
+using Resilience.Events;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>What the builder gives to a policy when it makes it: its name, time, randomness, and a door for events.</summary>
 public sealed class PolicyEnvironment

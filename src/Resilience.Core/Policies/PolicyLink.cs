@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>One link of a built chain, closed over the result type: what a policy calls to let a call go on.</summary>
 /// <typeparam name="T">The type of the result of the call.</typeparam>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Base of the options of a policy. They are read once, when the pipeline is built.</summary>
 public abstract class PolicyOptions

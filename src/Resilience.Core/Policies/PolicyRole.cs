@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>What a policy is for; the check of the order knows policies by their role only.</summary>
 public enum PolicyRole

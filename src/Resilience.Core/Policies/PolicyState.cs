@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>The object by which people see and control a policy.</summary>
 /// <param name="PolicyName">The name of the policy.</param>

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Where jitter comes from. Thread-safe and lock-free; seed it to repeat a run.</summary>
 public abstract class Randomness

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>Something that a policy did: base of the event records.</summary>
 /// <param name="PipelineName">The pipeline, empty if it has no name.</param>

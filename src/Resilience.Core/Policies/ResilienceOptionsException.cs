@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>Options are out of range; the message and <see cref="Problems"/> name each option, its value and what is allowed.</summary>

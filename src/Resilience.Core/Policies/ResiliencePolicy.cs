@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A policy: something that stands around a call. The base of our own and of yours.</summary>
 /// <remarks>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>The short way to write a policy: one method around the call.</summary>
 /// <example>

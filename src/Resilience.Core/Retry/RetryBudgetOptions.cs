@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>How many retries a dependency is worth.</summary>

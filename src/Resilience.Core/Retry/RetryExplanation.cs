@@ -1,4 +1,6 @@
 using System.Globalization;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using Resilience.Events;
 
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Repeats failures: the only loop of the library. Holds the budget that its calls share; thread-safe.</summary>
 public sealed class RetryPolicy : ResiliencePolicy

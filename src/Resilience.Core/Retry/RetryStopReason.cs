@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>Why a failure was not repeated.</summary>
 public enum RetryStopReason

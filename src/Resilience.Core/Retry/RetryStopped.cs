@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>An attempt failed and will not be repeated.</summary>
 /// <param name="PipelineName">The pipeline.</param>

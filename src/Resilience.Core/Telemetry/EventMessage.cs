@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A sentence about an event together with its named values, written as an interpolated string: <c>$"call rejected; retry after {RetryAfter}"</c>.
 /// The names are those of the expressions (with a capital), so that a structured log gets <c>RetryAfter</c> as a value and everyone else the

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>How much an event matters to those who run the application; the levels of a log.</summary>
 public enum ResilienceEventLevel

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A <see cref="TimeProvider"/> may implement this to decide where the library's own continuations run, which otherwise go to the thread
 /// pool: a simulation that runs everything on one thread can so keep their order.</summary>

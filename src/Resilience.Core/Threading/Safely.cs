@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>Runs code that is not ours and must not break ours: what it throws is counted, never passed on, and there is an answer all the same.</summary>

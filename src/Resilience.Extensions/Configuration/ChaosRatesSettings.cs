@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Chaos;
+
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about the rates of chaos.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

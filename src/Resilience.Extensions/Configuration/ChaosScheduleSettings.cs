@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Chaos;
+
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about the schedule of chaos. It starts when chaos is turned on.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about chaos: <see cref="ChaosOptions"/> without its delegates.</summary>
 /// <remarks>Null means not configured: the value of the code or the default stays. Equal by value. In an environment in which chaos is

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Chaos;
+
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about a window of the schedule.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about a circuit breaker: <see cref="CircuitBreakerOptions"/> without its delegates.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about hedging: <see cref="HedgingOptions"/> without its delegates.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

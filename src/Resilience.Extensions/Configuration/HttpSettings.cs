@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Http;
+
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about the standard pipeline of an <see cref="HttpClient"/>: <see cref="StandardResilienceOptions"/>
 /// without their delegates. Unlike in <see cref="PipelineSettings"/>, a group that is absent leaves the default policy in place.</summary>

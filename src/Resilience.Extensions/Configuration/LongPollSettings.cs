@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Http;
+
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about long polls: <see cref="LongPollOptions"/> without its delegate.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

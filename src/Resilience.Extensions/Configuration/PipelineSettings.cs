@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about a whole pipeline. A group that is present (even empty) is a policy of the pipeline; a group
 /// that is absent is none.</summary>

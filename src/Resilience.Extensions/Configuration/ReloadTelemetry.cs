@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>Counts the reloads of configuration, on the meter of the container.</summary>
 internal sealed class ReloadTelemetry

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about a retry budget.</summary>
 /// <inheritdoc cref="RetrySettings" path="/remarks"/>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What configuration may say about a retry: <see cref="RetryOptions"/> without its delegates.</summary>
 /// <remarks>Null means not configured: the value of the code or the default stays. Equal by value.</remarks>

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using Resilience.Configuration;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>Something that is wrong in the configuration.</summary>
 /// <param name="Path">The full path of the key.</param>

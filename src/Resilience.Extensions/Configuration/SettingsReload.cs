@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>Keeps something that was made from a section in step with it: reads again when the configuration changes, applies what
 /// differs, and keeps the last good settings when the new ones are wrong.</summary>

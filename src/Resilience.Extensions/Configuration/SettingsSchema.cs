@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>What kind of value a key has.</summary>
 internal enum SettingKind

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Configuration;
 
 /// <summary>Finds what was probably meant.</summary>
 internal static class Spelling

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Http;
 using Resilience;
+using Resilience.Http;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

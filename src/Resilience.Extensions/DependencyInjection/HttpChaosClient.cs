@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Resilience.Chaos;
+using Resilience.Http;
 
 namespace Resilience;
 

@@ -4,6 +4,8 @@ using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience;
+using Resilience.Configuration;
+using Resilience.Http;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

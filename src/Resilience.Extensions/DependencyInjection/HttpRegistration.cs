@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using Resilience.Http;
 
 namespace Resilience;
 

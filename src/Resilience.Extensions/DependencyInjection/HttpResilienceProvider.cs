@@ -4,8 +4,10 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Resilience.Configuration;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Gives what the handlers of each <see cref="HttpClient"/> share: circuits, budgets and limits by authority, to see and to
 /// control. Made once for each client and kept, however often handlers are made anew. Thread-safe; disposed with the container.</summary>

@@ -1,7 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>The gates of <c>AddIdempotency</c>: which were registered, which were made, and what is wrong with them. Looking makes none, so a
 /// store is not touched before its first call.</summary>

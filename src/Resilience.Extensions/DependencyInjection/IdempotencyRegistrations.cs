@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Idempotency;
 
 /// <summary>One gate as it was registered.</summary>
 internal sealed class IdempotencyRegistration(string name)

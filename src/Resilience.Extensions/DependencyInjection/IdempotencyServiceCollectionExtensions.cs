@@ -5,6 +5,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience;
+using Resilience.Extensibility;
+using Resilience.Idempotency;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -142,7 +144,7 @@ public static class IdempotencyServiceCollectionExtensions
 
     /// <summary>The package for ASP.NET Core knows what else must hold at the start, and nothing calls it before the application is built.</summary>
     private static Func<IServiceProvider, bool>? AddEndpointChecks(IServiceCollection services) =>
-        Type.GetType("Resilience.IdempotencyStartup, Resilience.AspNetCore")?.GetMethod("AddTo", BindingFlags.Static | BindingFlags.Public)
+        Type.GetType("Resilience.Idempotency.IdempotencyStartup, Resilience.AspNetCore")?.GetMethod("AddTo", BindingFlags.Static | BindingFlags.Public)
             ?.CreateDelegate<Func<IServiceCollection, Func<IServiceProvider, bool>>>()(services);
 
     private static IdempotencyGate GateOf(IServiceProvider provider, IdempotencyRegistration gate, IIdempotencyStore store)

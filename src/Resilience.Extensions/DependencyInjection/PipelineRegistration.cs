@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Configuration;
+using Resilience.Configuration;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

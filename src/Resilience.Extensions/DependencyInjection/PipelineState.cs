@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>The object by which people see and control a policy, and whose it is.</summary>
 /// <param name="PipelineName">The name under which the pipeline is registered.</param>

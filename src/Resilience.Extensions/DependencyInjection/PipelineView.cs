@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A pipeline that was built, whatever the type of its results, to look at.</summary>
 /// <remarks>Thread-safe. Always of the present: after an update it shows the new policies.</remarks>

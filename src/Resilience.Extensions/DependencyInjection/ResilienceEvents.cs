@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Http;
+
+namespace Resilience.Events;
 
 /// <summary>What the pipelines of a container do, told to those who come and go while it runs: a page with viewers, a
 /// diagnosis for five minutes. Made by <c>AddResilience</c>. Thread-safe.</summary>

@@ -2,6 +2,8 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Resilience;
+using Resilience.Configuration;
+using Resilience.Events;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Resilience;
+using Resilience.Configuration;
 
 namespace Microsoft.Extensions.DependencyInjection;
 

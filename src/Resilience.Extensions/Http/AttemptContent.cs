@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>The body of one attempt: sends the caller's content without owning it.</summary>
 /// <remarks>An attempt that was given up may still be sending the content; the next one must not begin before it has stopped, and the former

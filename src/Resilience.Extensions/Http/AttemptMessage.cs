@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>The message of one attempt. It remembers what a <see cref="TransportWitness"/> saw of it, so that it can be proved that nothing
 /// of it was sent.</summary>

@@ -3,7 +3,7 @@ using System.Net.Http.Json;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What is known of a content before it is sent.</summary>
 internal enum ContentKind

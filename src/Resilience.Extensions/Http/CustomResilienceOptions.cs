@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Options of handlers whose pipeline is yours: <see cref="HttpResilience.Custom"/>.</summary>
 public sealed class CustomResilienceOptions : HttpResilienceOptions

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Net;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>One attempt of a call of which at least one attempt failed.</summary>
 /// <param name="Number">0 for the first.</param>

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>The history of a call: what its attempts came to. Kept only for calls of which an attempt failed.</summary>
 public static class HttpAttempts

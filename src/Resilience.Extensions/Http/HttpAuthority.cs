@@ -1,6 +1,7 @@
 using System.Threading.RateLimiting;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What the requests of one client to one authority share: a pipeline with circuit, budget and limit of its own.</summary>
 /// <remarks>Thread-safe. It may be forgotten when there are too many, as long as nothing would be lost; calls under way are not

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Runtime.CompilerServices;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>One request of the caller on its way through the pipeline: makes the attempts, says which of them may be repeated, and turns
 /// the outcome into what callers of <see cref="HttpClient"/> expect.</summary>

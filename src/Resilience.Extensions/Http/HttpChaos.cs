@@ -1,7 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Resilience.Chaos;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Chaos as it looks to the client of an HTTP server.</summary>
 public static class HttpChaos

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What answers and errors of HTTP mean: the table between the user's rules and the defaults.</summary>
 /// <remarks>

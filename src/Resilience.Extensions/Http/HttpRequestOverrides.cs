@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Http;
 
 /// <summary>What one request wants otherwise than its client: put it on the request with
 /// <see cref="HttpRequestResilienceExtensions.WithResilience"/>, or under <see cref="Key"/> in its options.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What can be said to a single request.</summary>
 public static class HttpRequestResilienceExtensions

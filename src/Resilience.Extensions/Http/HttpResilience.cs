@@ -1,7 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Everything that the requests of one <see cref="HttpClient"/> share: options, and a pipeline for each authority. Handlers come
 /// and go; this stays.</summary>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Http;
 
 /// <summary>A policy rejected the request or ran out of time: what callers of <see cref="HttpClient"/> get, who know only
 /// <see cref="HttpRequestException"/>. Errors of the network come through as they are; their history is in <see cref="HttpAttempts"/>.</summary>

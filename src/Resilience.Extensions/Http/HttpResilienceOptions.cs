@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Http;
 
 /// <summary>What the handlers of one <see cref="HttpClient"/> do besides running its policies. Read when they are made.</summary>
 public abstract class HttpResilienceOptions : PolicyOptions

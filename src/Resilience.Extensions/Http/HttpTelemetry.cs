@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What the handlers add to the telemetry of the pipelines.</summary>
 internal static class HttpTelemetry

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
+using Resilience.Idempotency;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Gives each request one idempotency key, on the caller's own message. It stands outside the
 /// <see cref="ResilienceHttpHandler"/>, so all attempts carry the same key.</summary>

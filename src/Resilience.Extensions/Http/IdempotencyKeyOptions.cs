@@ -1,4 +1,7 @@
-namespace Resilience;
+using Resilience.Extensibility;
+using Resilience.Idempotency;
+
+namespace Resilience.Http;
 
 /// <summary>How requests get an idempotency key: a name for the operation, the same on each attempt, by which the server does it once.</summary>
 /// <remarks>The header is that of the IETF draft <c>draft-ietf-httpapi-idempotency-key-header</c>.</remarks>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Idempotency;
+
+namespace Resilience.Http;
 
 /// <summary>What may be sent as a key: what our own endpoints read (<c>IdempotencyKeyHeader</c>; a test holds the two together).</summary>
 internal static class IdempotencyKeyText

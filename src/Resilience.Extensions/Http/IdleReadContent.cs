@@ -1,6 +1,7 @@
 using System.Net;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What bounds the reading of a body after its attempt has ended, and what it still keeps.</summary>
 /// <param name="Time">The clock of the pipeline.</param>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Finds that keys are given below another library's retry: a request of the same span, method and address follows one that has failed, and
 /// both were given keys of their own. Tells it once. Remembers a few failures, the latest; thread-safe.</summary>

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Http;
 
 /// <summary>Which requests a server is meant to hold open until it has something to say (SignalR long polling, a queue's receive), and for how
 /// long. What is set is for the user of a client that makes its requests itself.</summary>

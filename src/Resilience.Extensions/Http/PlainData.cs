@@ -11,7 +11,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Tells values that are written as the same JSON each time from those that may be computed while they are written: sequences,
 /// properties with code of their own, converters.</summary>

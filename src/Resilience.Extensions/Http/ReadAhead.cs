@@ -1,6 +1,6 @@
 using System.Net.Http.Headers;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Reads a content into memory before it is sent, for <see cref="HttpResilienceOptions.BufferRequestBytes"/>.</summary>
 internal static class ReadAhead

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Stands before the stream to which a content is written, and keeps what passes, up to a bound. Nothing is held back or read
 /// ahead: each write goes on as it comes.</summary>

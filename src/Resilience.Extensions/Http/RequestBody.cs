@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What the attempts of a call have in common of the caller's content: whether and how it can be sent more than once.</summary>
 internal abstract class RequestBody

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Runs the requests of an <see cref="HttpClient"/> through the pipeline of their authority. Holds no state of its own, so it may
 /// be thrown away and made anew with the same <see cref="HttpResilience"/>.</summary>

@@ -1,7 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
+using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What becomes of the body of a response whose headers have come: it is read within the attempt, bounded, or left alone.</summary>
 internal static class ResponseBody

@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Follows redirects as <see cref="SocketsHttpHandler"/> does, and takes idempotency key, credentials and cookies off when another
 /// origin is next: they were meant for the first. It stands innermost, above a handler that does not follow redirects itself.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What is believed of an attempt and of a content. Tests put rules in its place that believe too much, and must find them.</summary>
 internal abstract class SendRules

@@ -1,4 +1,6 @@
-namespace Resilience;
+using Resilience.Extensibility;
+
+namespace Resilience.Http;
 
 /// <summary>The standard pipeline for HTTP: total timeout &gt; retry &gt; circuit breaker &gt; concurrency limit &gt; attempt timeout. The
 /// defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds. Other numbers need not: a retry

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Stands directly above the primary handler and sees what passes to the transport, and what comes back.</summary>
 /// <remarks>Installed by <c>IHttpClientFactory</c>. Chains that are built by hand have none; there the content of an attempt, which sees

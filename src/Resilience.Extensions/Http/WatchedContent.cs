@@ -1,6 +1,6 @@
 using System.Net;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>The content of one attempt, which knows whether a sending of it has begun, and can be closed so that none begins any more.</summary>
 /// <remarks>One word keeps that: how many sendings are under way, whether any has begun, and whether the content is closed.</remarks>

@@ -1,6 +1,7 @@
 using System.Collections;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Resilience.Events;
 
 namespace Resilience;
 

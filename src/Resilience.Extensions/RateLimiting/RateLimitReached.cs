@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Events;
 
 /// <summary>A rate limiter rejected a call.</summary>
 /// <param name="PipelineName">The pipeline.</param>

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>How a limiter of <c>System.Threading.RateLimiting</c> is used in a pipeline.</summary>

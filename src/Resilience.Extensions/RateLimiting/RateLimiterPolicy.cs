@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
+using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Testing;
 
 /// <content>Who may claim what.</content>

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Resilience.Idempotency;
 
 namespace Resilience.Testing;
 

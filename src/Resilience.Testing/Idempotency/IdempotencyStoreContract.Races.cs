@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Testing;
 
 /// <content>Many at once.</content>

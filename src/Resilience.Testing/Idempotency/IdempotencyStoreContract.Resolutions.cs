@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Testing;
 
 /// <content>Decisions about records whose outcome is unknown. Passed over for a store that is no <see cref="IResolvableIdempotencyStore"/>.</content>

@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Testing;
 
 /// <content>What time does to records.</content>

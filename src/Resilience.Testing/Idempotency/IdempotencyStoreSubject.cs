@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Testing;
 
 /// <summary>The store that is to be checked: how to open it, and how to let its time pass.</summary>

@@ -1,3 +1,6 @@
+using Resilience.Events;
+using Resilience.Extensibility;
+
 namespace Resilience.Testing;
 
 /// <summary>A world in virtual time for your own pipelines: dependencies that behave by a script, load that comes in, and a report of what became

@@ -1,3 +1,5 @@
+using Resilience.Events;
+
 namespace Resilience.Testing;
 
 /// <summary>One interval of a simulated run.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Resilience.Events;
 
 namespace Resilience.Testing;
 

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.Testing;
 
 /// <summary>Time that moves only when the simulation moves it: from one timer to the next, without waiting. Hours pass in milliseconds.</summary>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
-using Resilience.Chaos;
+using Resilience.StoreChaos;
 using Resilience.StoreTests.Servers;
 using Resilience.Tests.Support;
 using StackExchange.Redis;

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Resilience.Chaos;
+using Resilience.StoreChaos;
 
 namespace Resilience.Idempotency.Tests.Chaos;
 

@@ -1,4 +1,4 @@
-using Resilience.Chaos;
+using Resilience.StoreChaos;
 
 namespace Resilience.Idempotency.Tests.Chaos;
 

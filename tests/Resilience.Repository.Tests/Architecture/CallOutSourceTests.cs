@@ -22,9 +22,9 @@ public sealed class CallOutSourceTests
         ("System.TimeProvider", "GetTimestamp", ["Threading/SafeTime.cs", "Threading/Clock.cs"]),
         ("System.TimeProvider", "GetUtcNow", ["Threading/SafeTime.cs"]),
         ("System.TimeProvider", "CreateTimer", ["Threading/SafeTime.cs"]),
-        ("Resilience.Randomness", "NextDouble", ["Threading/Safely.cs", "Retry/Backoff.cs"]), // Backoff: RetryPolicy.Computed guards it
-        ("Resilience.ICarriesRejection", "Rejection", ["Threading/Safely.cs"]),
-        ("Resilience.ICarriesRejection", "RetryAfter", ["Threading/Safely.cs"]),
+        ("Resilience.Extensibility.Randomness", "NextDouble", ["Threading/Safely.cs", "Retry/Backoff.cs"]), // Backoff: RetryPolicy.Computed guards it
+        ("Resilience.Extensibility.ICarriesRejection", "Rejection", ["Threading/Safely.cs"]),
+        ("Resilience.Extensibility.ICarriesRejection", "RetryAfter", ["Threading/Safely.cs"]),
         ("Resilience.Rejection", "ToException", ["Threading/Safely.cs"]),
         ("Resilience.Rejection", "RetryAfter", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs"]), // there inside of ToException
         ("Resilience.Rejection", "Reason", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs", "Outcomes/Rejection.cs"]),
@@ -35,9 +35,9 @@ public sealed class CallOutSourceTests
         ("System.Exception", "Data", ["Execution/Cancelled.cs", "Outcomes/DefaultVerdicts.cs"]),
         ("System.Exception", "GetBaseException", []),
         ("System.Data.Common.DbException", "*", []),
-        ("Resilience.ResiliencePolicy", "Describe", ["Policies/ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
-        ("Resilience.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.Extensibility.ResiliencePolicy", "Describe", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.Extensibility.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.Extensibility.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
         ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
         ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
@@ -65,9 +65,9 @@ public sealed class CallOutSourceTests
         ("System.TimeProvider", "GetUtcNow",
             ["Guards/GuardedTime.cs", "RateLimiting/RateLimitRejection.cs", "Http/HttpClassifier.cs", "SqliteRecords.cs"]),
         ("System.TimeProvider", "CreateTimer", ["Guards/GuardedTime.cs"]),
-        ("Resilience.Randomness", "NextDouble", []),
-        ("Resilience.ICarriesRejection", "Rejection", []),
-        ("Resilience.ICarriesRejection", "RetryAfter", []),
+        ("Resilience.Extensibility.Randomness", "NextDouble", []),
+        ("Resilience.Extensibility.ICarriesRejection", "Rejection", []),
+        ("Resilience.Extensibility.ICarriesRejection", "RetryAfter", []),
         ("Resilience.Rejection", "ToException", []),
         ("Microsoft.Extensions.Logging.ILoggerFactory", "CreateLogger", ["Guards/SafeLogger.cs"]),
         ("Microsoft.Extensions.Logging.LoggerFactoryExtensions", "CreateLogger", []),
@@ -187,7 +187,7 @@ public sealed class CallOutSourceTests
     {
         IEnumerable<(string, string)> planted = Planted.Select((p, i) => ($"Limiting/Planted{i}.cs", $$"""
             #nullable enable
-            namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
+            using Resilience.Extensibility; namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
             """));
         Unguarded(Sources().Concat(planted)).Select(found => found.Split(':')[0]).Should().BeEquivalentTo(Planted.Select((_, i) => $"Limiting/Planted{i}.cs"));
     }
@@ -235,7 +235,7 @@ public sealed class CallOutSourceTests
     {
         IEnumerable<(string, string)> planted = PlantedInPackages.Select((p, i) => ($"Http/Planted{i}.cs", $$"""
             #nullable enable
-            namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
+            using Resilience.Extensibility; namespace Resilience; internal static class Planted{{i}} { internal static void Here({{p.Argument}}) { {{p.Call}} } }
             """));
         UnguardedOfPackage(Sources(package).Concat(planted)).Select(found => found.Split(':')[0])
             .Should().BeEquivalentTo(PlantedInPackages.Select((_, i) => $"Http/Planted{i}.cs"));

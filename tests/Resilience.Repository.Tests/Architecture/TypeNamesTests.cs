@@ -9,7 +9,7 @@ namespace Resilience.Tests.Architecture;
 /// tell them apart (CS0433). Read from the metadata of every such package that was restored here, in each version and for each framework.</summary>
 public sealed class TypeNamesTests
 {
-    private static readonly Assembly[] Ours =
+    internal static readonly Assembly[] Ours =
     [
         typeof(ResiliencePipeline).Assembly, typeof(HttpResilience).Assembly, typeof(ResilienceHealthOptions).Assembly,
         typeof(Testing.IdempotencyStoreContract).Assembly, typeof(IdempotencyEndpointOptions).Assembly, typeof(SqliteIdempotencyStore).Assembly,

@@ -16,13 +16,15 @@ public sealed partial class DocumentationTests
     /// <param name="Code">What stands between the fences.</param>
     /// <param name="Excuse">Why it is not compiled, or null.</param>
     /// <param name="IsFile">Said to be a whole file; others may be recognised as one.</param>
-    internal sealed record Block(string File, int Line, string Code, string? Excuse = null, bool IsFile = false);
+    /// <param name="Shown">Namespaces of ours that blocks above it on the page have shown.</param>
+    internal sealed record Block(string File, int Line, string Code, string? Excuse = null, bool IsFile = false, string Shown = "");
 
     private static IEnumerable<string> Documents() =>
         Repository.Files(".", "*.md").Where(f => !Repository.Relative(f).Split('/').Intersect(Skipped).Any());
 
     internal static IEnumerable<Block> BlocksOf(string file, string[] lines)
     {
+        SortedSet<string> shown = new(StringComparer.Ordinal);
         for (int i = 0; i < lines.Length; i++)
         {
             if (lines[i].Trim() != "```csharp") continue;
@@ -30,7 +32,9 @@ public sealed partial class DocumentationTests
             string? excuse = above.Select(l => NoCompile().Match(l)).LastOrDefault(m => m.Success)?.Groups[1].Value.Trim();
             int start = i + 1, end = Array.FindIndex(lines, start, l => l.Trim() == "```");
             if (end < 0) end = lines.Length;
-            yield return new(file, start + 1, string.Join('\n', lines[start..end]), excuse, above.Any(l => l.Trim() == "<!-- compile: file -->"));
+            string code = string.Join('\n', lines[start..end]);
+            yield return new(file, start + 1, code, excuse, above.Any(l => l.Trim() == "<!-- compile: file -->"), string.Join(';', shown));
+            shown.UnionWith(UsingsOf(code).Where(IsOurs));
             i = end;
         }
     }
@@ -43,8 +47,22 @@ public sealed partial class DocumentationTests
         global using System.Threading; global using System.Threading.Tasks; global using Resilience;
         global using Microsoft.Extensions.Configuration; global using Microsoft.Extensions.DependencyInjection;
         global using Microsoft.Extensions.Options; global using System.Threading.RateLimiting;
-        global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http; global using Resilience.Testing; global using Npgsql;
+        global using Microsoft.AspNetCore.Builder; global using Microsoft.AspNetCore.Http; global using Npgsql;
         """;
+
+    private static IEnumerable<string> UsingsOf(string code) =>
+        CSharpSyntaxTree.ParseText(code).GetCompilationUnitRoot().Usings.Select(u => u.NamespaceOrType.ToString());
+
+    private static bool IsOurs(string space) => space.StartsWith("Resilience.", StringComparison.Ordinal);
+
+    /// <summary>A block with using lines beyond those for a part of ours says all that it needs; another one stands on a page that has been read up to
+    /// there: what a reader of it knows is <see cref="Usings"/> and the namespaces of ours that blocks above have shown.</summary>
+    private static string UsingsAround(Block block)
+    {
+        string[] own = [.. UsingsOf(block.Code)];
+        if (!IsFile(block) && !own.All(IsOurs)) return ImplicitUsings;
+        return Usings + string.Concat(block.Shown.Split(';', StringSplitOptions.RemoveEmptyEntries).Except(own).Select(s => $" global using {s};"));
+    }
 
     private static bool IsFile(Block block) => block.IsFile
         || (CSharpSyntaxTree.ParseText(block.Code).GetCompilationUnitRoot().Members is { Count: > 0 } members
@@ -74,7 +92,7 @@ public sealed partial class DocumentationTests
             """;
     }
 
-    /// <summary>A block with using lines of its own needs nothing more than these, the ones that the SDK gives to every project.</summary>
+    /// <summary>The ones that the SDK gives to every project.</summary>
     private const string ImplicitUsings = """
         global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
         global using System.Threading; global using System.Threading.Tasks;
@@ -92,7 +110,7 @@ public sealed partial class DocumentationTests
         SyntaxTree snippet = CSharpSyntaxTree.ParseText(SourceOf(block));
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
-            [CSharpSyntaxTree.ParseText(usings > 0 ? ImplicitUsings : Usings), snippet],
+            [CSharpSyntaxTree.ParseText(UsingsAround(block)), snippet],
             References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         return [.. compilation.GetDiagnostics()
@@ -135,6 +153,8 @@ public sealed partial class DocumentationTests
     [InlineData("using Resilience;\nusing System.Text;\n\nResiliencePipelineBuilder b = new();", "planted.md:11: *")]
     [InlineData("sealed class C { NoSuchThing? b; }", "planted.md:10: *NoSuchThing*")]
     [InlineData("internal sealed class C { RetryLink<int>? b; }", "planted.md:10: *")]
+    [InlineData("IdempotencyKey key = default;", "planted.md:10: *IdempotencyKey*")]
+    [InlineData("using Resilience.Chaos;\n\nResiliencePipelineBuilder b = new();", "planted.md:10: *")]
     public void The_check_finds_a_block_that_does_not_compile(string code, string complaint) =>
         ErrorsOf(new("planted.md", 10, code)).Should().ContainSingle().Which.Should().Match(complaint);
 
@@ -143,6 +163,7 @@ public sealed partial class DocumentationTests
     [InlineData("sealed class C { CircuitBreaker? b; }", false)]
     [InlineData("namespace Shop;\nsealed class C { CircuitBreaker? b; }", false)]
     [InlineData("using Resilience;\n\nResiliencePipelineBuilder b = new();", false)]
+    [InlineData("using Resilience.Idempotency;\n\nResiliencePipelineBuilder b = new();\nIdempotencyKey key = default;", false)]
     [InlineData("using System.Text;\n[assembly: CLSCompliant(false)]\nclass C { StringBuilder? b; }", true)]
     public void The_check_lets_a_block_pass_that_compiles(string code, bool isFile) =>
         ErrorsOf(new("planted.md", 10, code, IsFile: isFile)).Should().BeEmpty();
@@ -153,6 +174,15 @@ public sealed partial class DocumentationTests
         string[] lines = ["<!-- compile: no: it is a sketch -->", "```csharp", "x", "```", "", "", "<!-- compile: file -->", "", "```csharp", "y", "```", "", "```csharp", "z"];
         BlocksOf("planted.md", lines).Should().Equal(
             new Block("planted.md", 3, "x", "it is a sketch"), new Block("planted.md", 10, "y", IsFile: true), new Block("planted.md", 14, "z"));
+    }
+
+    [Fact]
+    public void A_namespace_that_a_page_has_shown_is_known_further_down()
+    {
+        string[] lines = ["```csharp", "using Resilience.Idempotency;", "", "IdempotencyKey key = default;", "```", "```csharp", "IdempotencyKey key = default;", "```"];
+        Block[] blocks = [.. BlocksOf("planted.md", lines)];
+        blocks.SelectMany(ErrorsOf).Should().BeEmpty();
+        ErrorsOf(blocks[1] with { Shown = "" }).Should().NotBeEmpty();
     }
 
     /// <summary>Fences that a reader would take for C# but that the checks above would pass over.</summary>

@@ -1,3 +1,5 @@
+using Resilience.Idempotency;
+
 namespace Resilience.Tests;
 
 /// <summary>A store that asks another one, and does not belong to it: for tests that change a part, or outlive a container.</summary>
