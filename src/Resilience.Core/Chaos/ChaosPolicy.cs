@@ -37,7 +37,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         _pending = former is null ? null : new(former, former._isOnAtStart != options.IsOn || !isSameSwitch);
         _state = isSameSwitch
             ? former!._state
-            : new(options.Switch ?? new(environment.Clock), (long)(Safely.Draw(environment.Randomness, 0) * (1L << 53)));
+            : new(options.Switch ?? new(environment.Clock), (long)(SafeRandomness.Draw(environment.Randomness, 0) * (1L << 53)));
         _switch = _state.Switch;
         IsShared = options.Switch is not null;
         _seed = options.Seed ?? _state.DrawnSeed;
@@ -73,8 +73,8 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         ];
         if (_rates.Latency > 0)
             options.Add(new("latency", _maxLatency > _latency
-                ? $"{PolicyDescription.Format(_latency)} to {PolicyDescription.Format(_maxLatency)}"
-                : PolicyDescription.Format(_latency)));
+                ? $"{TimeText.Of(_latency)} to {TimeText.Of(_maxLatency)}"
+                : TimeText.Of(_latency)));
         if (_schedule is not null) options.Add(new("schedule", _schedule));
         if (_filter is not null) options.Add(new("filter", "yes"));
         return new(_environment.PolicyName, PolicyRole.Chaos) { Options = options };

@@ -62,9 +62,9 @@ public sealed class ChaosSchedule
     public override string ToString()
     {
         string windows = string.Join("; ", Windows.Select(w =>
-            $"{PolicyDescription.Format(w.From)} to {PolicyDescription.Format(w.From + w.Length)}{(w.Rates is { } r ? $": {r}" : "")}"));
+            $"{TimeText.Of(w.From)} to {TimeText.Of(w.From + w.Length)}{(w.Rates is { } r ? $": {r}" : "")}"));
         string start = StartsAt is { } at ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $", from {at:u}") : "";
-        return windows + (RepeatEvery is { } every ? $", every {PolicyDescription.Format(every)}" : "") + start;
+        return windows + (RepeatEvery is { } every ? $", every {TimeText.Of(every)}" : "") + start;
     }
 }
 

@@ -89,7 +89,7 @@ public sealed class ChaosSwitch
     public void TurnOff() => End(null);
 
     /// <inheritdoc/>
-    public override string ToString() => IsOn ? TimeLeft is { } left ? $"on for {PolicyDescription.Format(left)}" : "on" : "off";
+    public override string ToString() => IsOn ? TimeLeft is { } left ? $"on for {TimeText.Of(left)}" : "on" : "off";
 
     /// <summary>Null while off: all that a call reads then. A run whose end has passed is ended by the first call that sees it.</summary>
     /// <remarks>Acquire: a run that we see is whole.</remarks>

@@ -146,7 +146,7 @@ public sealed partial class CircuitBreaker
     }
 
     /// <summary>The generator may be the user's: if it throws or leaves [0, 1), the break is not shortened.</summary>
-    private double Chance() => Safely.Draw(_environment.Randomness, 0);
+    private double Chance() => SafeRandomness.Draw(_environment.Randomness, 0);
 
     private void CloseAfterProbing(CircuitEpoch epoch, BreakerSettings settings)
     {

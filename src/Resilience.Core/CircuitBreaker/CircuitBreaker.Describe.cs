@@ -51,6 +51,6 @@ public sealed partial class CircuitBreaker
         };
 
         void Add(string name, FormattableString value) => options.Add(new(name, value.ToString(CultureInfo.InvariantCulture)));
-        static string Show(long ms) => ms == Clock.Never ? "any time" : PolicyDescription.Format(TimeSpan.FromMilliseconds(ms));
+        static string Show(long ms) => ms == Clock.Never ? "any time" : TimeText.Of(TimeSpan.FromMilliseconds(ms));
     }
 }

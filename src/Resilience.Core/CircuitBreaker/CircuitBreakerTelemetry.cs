@@ -79,7 +79,7 @@ internal sealed class CircuitBreakerTelemetry : IObserved
             });
         }
 
-        SpanEvents.AddRejection(environment.PolicyName, NameOf(entry), rejection);
+        SafeRejection.TellSpan(environment.PolicyName, NameOf(entry), rejection);
     }
 
     internal static void Stale(PolicyEnvironment environment) => Count(Of(environment)._staleResults, environment);

@@ -70,7 +70,7 @@ public sealed class CircuitRejection : Rejection
     {
         string window = _settings.Shape.Calls > 0
             ? Text($"among the last {_settings.Shape.Calls}")
-            : "in the last " + PolicyDescription.Format(TimeSpan.FromMilliseconds(_settings.Shape.BucketMs * _settings.Shape.Buckets));
+            : "in the last " + TimeText.Of(TimeSpan.FromMilliseconds(_settings.Shape.BucketMs * _settings.Shape.Buckets));
         return cause.Rule switch
         {
             TripRule.FailureRatio when double.IsFinite(_settings.FailureRatio) =>

@@ -79,7 +79,7 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         if (!span.IsRecorded) return outcome;
         span.Tag(ResilienceTelemetry.PipelineTag, pipelineName);
         span.Tag(ResilienceTelemetry.AttemptTag, number);
-        span.Tag(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict));
+        span.Tag(ResilienceTelemetry.VerdictTag, VerdictNames.Of(outcome.Verdict));
         if (outcome.Verdict == Verdict.Success) return outcome;
         span.Tag(ResilienceTelemetry.ErrorTypeTag, classifier.ErrorTypeOf(outcome.Error) ?? _nameOf?.Invoke(outcome.RawValue!) ?? "result");
         span.Fail();

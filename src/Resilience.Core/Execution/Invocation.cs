@@ -15,9 +15,6 @@ internal interface IInvocation<T>
     ValueTask Running { get; }
 }
 
-/// <summary>The result of delegates that have none.</summary>
-internal readonly struct Nothing;
-
 /// <summary>A delegate without state.</summary>
 internal readonly struct Invocation<T>(Func<CancellationToken, ValueTask<T>> callback) : IInvocation<T>
 {

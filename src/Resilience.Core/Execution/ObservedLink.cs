@@ -76,7 +76,7 @@ internal sealed class ObservedLink<T>(PolicyLink<T> next, CallSite site, Outcome
         TagList tags = new()
         {
             { ResilienceTelemetry.PipelineTag, site.PipelineName },
-            { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(outcome.Verdict) },
+            { ResilienceTelemetry.VerdictTag, VerdictNames.Of(outcome.Verdict) },
         };
         if (context.NameOfOperation is { } operation) tags.Add(ResilienceTelemetry.OperationTag, operation);
         if (outcome.Verdict != Verdict.Success)

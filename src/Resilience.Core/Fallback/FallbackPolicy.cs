@@ -22,7 +22,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
     public override PolicyDescription Describe()
     {
         List<KeyValuePair<string, string>> described = [];
-        if (_lastGood is not null) described.Add(new("last good", $"up to {PolicyDescription.Format(_lastGood.MaxAge)} old"));
+        if (_lastGood is not null) described.Add(new("last good", $"up to {TimeText.Of(_lastGood.MaxAge)} old"));
         if (_call is not null) described.Add(new("substitute call", "yes"));
         if (_hasValue) described.Add(new("substitute value", $"{_value}"));
         PolicyDescription.AddIfOwn(described, "should handle", _shouldHandle);
@@ -132,7 +132,7 @@ internal sealed class FallbackTelemetry
             {
                 { ResilienceTelemetry.PipelineTag, environment.PipelineName },
                 { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced) },
+                { ResilienceTelemetry.VerdictTag, VerdictNames.Of(replaced) },
                 { SourceTag, NameOf(source) },
             });
         }
@@ -147,7 +147,7 @@ internal sealed class FallbackTelemetry
 
         if (SpanEvents.Find() is not { } span) return;
         ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
-        tags.Add(ResilienceTelemetry.VerdictTag, ResilienceTelemetry.NameOf(replaced));
+        tags.Add(ResilienceTelemetry.VerdictTag, VerdictNames.Of(replaced));
         tags.Add(SourceTag, NameOf(source));
         SpanEvents.Add(span, "resilience.fallback", tags);
     }

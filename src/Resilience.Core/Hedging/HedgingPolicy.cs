@@ -58,7 +58,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         List<KeyValuePair<string, string>> options =
         [
             new(nameof(HedgingOptions.MaxAttempts), Rules.MaxAttempts.ToString(CultureInfo.InvariantCulture)),
-            new(nameof(HedgingOptions.Delay), _delay == Timeout.InfiniteTimeSpan ? "after a failure only" : PolicyDescription.Format(_delay)),
+            new(nameof(HedgingOptions.Delay), _delay == Timeout.InfiniteTimeSpan ? "after a failure only" : TimeText.Of(_delay)),
             new(nameof(HedgingOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
         ];
         if (_delayFor is not null) options.Add(new(nameof(HedgingOptions.DelayFor), "yes"));

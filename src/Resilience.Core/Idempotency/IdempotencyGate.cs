@@ -228,7 +228,7 @@ public sealed partial class IdempotencyGate : IDisposable
         {
             long end = Math.Min(leaseEnd, waitUntil), left = end - _clock.NowMs;
             if (left <= 0) return;
-            double pause = Math.Min(left, pauseMs * (0.5 + Safely.Draw(_environment.Randomness, 0.5)));
+            double pause = Math.Min(left, pauseMs * (0.5 + SafeRandomness.Draw(_environment.Randomness, 0.5)));
             await ClockWait.ForAsync(_clock, TimeSpan.FromMilliseconds(Math.Max(1, pause)), cancellationToken).ConfigureAwait(false);
             cancellationToken.ThrowIfCancellationRequested();
             if (_isStopping) return;

@@ -43,7 +43,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
         ? "asked for"
         : $"from memory for {Show(asked.ReplayCacheTime)}, {Show(asked.ReplayCacheEntries)} keys and {asked.ReplayCacheBytes >> 10} KiB in all";
 
-    private static string Show(TimeSpan span) => PolicyDescription.Format(span);
+    private static string Show(TimeSpan span) => TimeText.Of(span);
 
     private static string Show(int number) => number.ToString(CultureInfo.InvariantCulture);
 

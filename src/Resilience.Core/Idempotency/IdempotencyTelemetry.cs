@@ -87,7 +87,7 @@ internal sealed class IdempotencyTelemetry
         }
 
         if (environment.HasListeners) environment.Publish(new IdempotencyRejected(environment.PipelineName, environment.PolicyName, rejection));
-        SpanEvents.AddRejection(environment.PolicyName, reason, rejection);
+        SafeRejection.TellSpan(environment.PolicyName, reason, rejection);
     }
 
     /// <summary>No caller waits for it, so it is told to listeners.</summary>

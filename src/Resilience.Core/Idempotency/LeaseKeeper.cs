@@ -210,5 +210,5 @@ internal sealed class LeaseKeeper : IDisposable
     }
 
     /// <summary>A third of the lease later, a tenth more or less, so that claims that began together do not renew together.</summary>
-    private long NextRenewal(long granted) => granted + (long)(_leaseMs / 3.0 * (0.9 + (0.2 * Safely.Draw(_randomness, 0))));
+    private long NextRenewal(long granted) => granted + (long)(_leaseMs / 3.0 * (0.9 + (0.2 * SafeRandomness.Draw(_randomness, 0))));
 }

@@ -367,7 +367,7 @@ internal sealed partial class StoreCalls : IDisposable
                 catch (IdempotencyStoreException failed) when (failed.IsTransient && _time.GetElapsedTime(start) < _options.MaxExecution)
                 {
                     CancellationToken disposed = _disposed.Token;
-                    TimeSpan pause = ceiling * (0.5 + (0.5 * Safely.Draw(_environment.Randomness, 1)));
+                    TimeSpan pause = ceiling * (0.5 + (0.5 * SafeRandomness.Draw(_environment.Randomness, 1)));
                     await ClockWait.ForAsync(_environment.Clock, pause, disposed).ConfigureAwait(false);
                     disposed.ThrowIfCancellationRequested();
                 }

@@ -44,7 +44,7 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
     {
         (int queue, TimeSpan wait) = _pending is { } options ? (options.MaxQueued, options.MaxWait) : _limit.Queue;
         List<KeyValuePair<string, string>> described = [new("limit", (_pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))];
-        described.Add(new("queue", queue == 0 ? "none" : string.Create(CultureInfo.InvariantCulture, $"{queue}, up to {PolicyDescription.Format(wait)}")));
+        described.Add(new("queue", queue == 0 ? "none" : string.Create(CultureInfo.InvariantCulture, $"{queue}, up to {TimeText.Of(wait)}")));
         return new(_environment.PolicyName, PolicyRole.ConcurrencyLimit) { Options = described, QueueWait = queue == 0 ? null : wait };
     }
 

@@ -71,7 +71,7 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
             });
         }
 
-        SpanEvents.AddRejection(environment.PolicyName, NameOf(rejection.Why), rejection);
+        SafeRejection.TellSpan(environment.PolicyName, NameOf(rejection.Why), rejection);
     }
 
     /// <summary>Shows how many it lets in, as long as it is alive.</summary>

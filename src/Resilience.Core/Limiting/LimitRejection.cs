@@ -31,7 +31,7 @@ public sealed class LimitRejection : Rejection
 
     private string Waiting => (Why, _queue) switch
     {
-        (LimitReason.WaitedTooLong, _) => $"none became free within the wait of {PolicyDescription.Format(_wait)} or the deadline",
+        (LimitReason.WaitedTooLong, _) => $"none became free within the wait of {TimeText.Of(_wait)} or the deadline",
         (_, 0) => "no call may wait (queue limit 0)",
         _ => string.Create(CultureInfo.InvariantCulture, $"the queue is full (queue limit {_queue})"),
     };

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Resilience.Extensibility;
 
 namespace Resilience;
 
@@ -96,7 +95,7 @@ public readonly record struct Classification
         if (Has(OutcomeMarks.NotCounted)) text += ", not counted";
         if (Has(OutcomeMarks.Permanent)) text += ", not repeated";
         if (Has(OutcomeMarks.NotApplied)) text += ", not applied";
-        return RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text}, after {PolicyDescription.Format(wait)}") : text;
+        return RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text}, after {TimeText.Of(wait)}") : text;
     }
 
     private bool Has(OutcomeMarks mark) => (_marks & mark) != 0;

@@ -76,7 +76,7 @@ internal static class DefaultVerdicts
     private static Classification OfBare(Exception exception) => exception switch
     {
         ResilienceException => Verdict.Rejected,
-        ICarriesRejection carrier when Safely.RejectionOf(carrier) is not null => Verdict.Rejected,
+        ICarriesRejection carrier when SafeRejection.Of(carrier) is not null => Verdict.Rejected,
         OperationCanceledException or TimeoutException => Verdict.Failure,
         HttpRequestException http => HttpVerdicts.Of(http),
         SocketException socket => OfSocket(socket.SocketErrorCode),

@@ -107,10 +107,10 @@ public readonly struct Outcome<T>
     public Rejection? Rejection => _error as Rejection;
 
     /// <summary>The exception, or null when there is a result. For a rejection the exception is created by this call, anew each time.</summary>
-    public Exception? Exception => _error as Exception ?? (_error is Rejection rejection ? Safely.ToException(rejection) : null);
+    public Exception? Exception => _error as Exception ?? (_error is Rejection rejection ? SafeRejection.ToException(rejection) : null);
 
     /// <summary>When it may be worth trying again, where a policy or the exception knows it.</summary>
-    public TimeSpan? RetryAfter => Safely.RetryAfterOf(_error);
+    public TimeSpan? RetryAfter => SafeRejection.RetryAfterOf(_error);
 
     /// <summary>The result.</summary>
     /// <exception cref="InvalidOperationException">There is no result; the exception, if any, is the inner exception.</exception>
@@ -152,7 +152,7 @@ public readonly struct Outcome<T>
     public override string ToString() => _error switch
     {
         null => _verdict == Verdict.None ? "no outcome" : $"{_verdict}: {_value}",
-        Rejection rejection => $"{_verdict}: {Safely.ReasonOf(rejection)}",
+        Rejection rejection => $"{_verdict}: {SafeRejection.ReasonOf(rejection)}",
         Exception exception => $"{_verdict}: {exception.GetType().Name}: {Safely.MessageOf(exception)}",
         _ => _verdict.ToString(),
     };
@@ -169,21 +169,6 @@ public readonly struct Outcome<T>
         if (_error is null && _value is IDisposable or IAsyncDisposable) Safely.Dispose(_value);
     }
 
-    /// <summary>For a link that does not pass the result on: throws it away when the call has ended, unless it is what the caller gets, because a delegate
-    /// may return an object again.</summary>
-    internal void Leave(ResilienceContext context)
-    {
-        if (_error is null && _value is IDisposable or IAsyncDisposable && (_marks & OutcomeMarks.IsShared) == 0) context.HoldLeftovers().Add(_value);
-    }
-
-    /// <summary>The same, but throws away at once what holds a connection, which others may need while the call goes on: such a response is made anew
-    /// each time.</summary>
-    internal void Discard(ResilienceContext context)
-    {
-        if (_error is null && _value is System.Net.Http.HttpResponseMessage response && !ResponseContent.IsInMemory(response.Content)) Discard();
-        else Leave(context);
-    }
-
     [DoesNotReturn]
     [StackTraceHidden]
     internal void Throw()
@@ -191,7 +176,7 @@ public readonly struct Outcome<T>
         switch (_error)
         {
             case Rejection rejection:
-                throw Safely.ToException(rejection);
+                throw SafeRejection.ToException(rejection);
             case Exception exception:
                 ExceptionDispatchInfo.Throw(exception);
                 break;

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Resilience.Extensibility;
 
 namespace Resilience;
 
@@ -72,6 +71,6 @@ public abstract class Rejection
         if (wait <= TimeSpan.Zero) return "now";
         if (wait > DateTimeOffset.MaxValue - now - TimeSpan.FromSeconds(1)) return "never";
         long second = (now + wait + TimeSpan.FromTicks(TimeSpan.TicksPerSecond - 1)).UtcTicks / TimeSpan.TicksPerSecond;
-        return $"in {PolicyDescription.Format(wait)}, at {Moment(new(second * TimeSpan.TicksPerSecond, TimeSpan.Zero), now)}";
+        return $"in {TimeText.Of(wait)}, at {Moment(new(second * TimeSpan.TicksPerSecond, TimeSpan.Zero), now)}";
     }
 }

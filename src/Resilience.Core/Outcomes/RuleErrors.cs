@@ -1,10 +1,8 @@
-using Resilience.Events;
-using Resilience.Extensibility;
-
 namespace Resilience;
 
 /// <summary>Tells the listeners of a pipeline of what its rules answer wrongly, once of each sort. Thread-safe.</summary>
-internal sealed class RuleErrors(PolicyEnvironment environment)
+/// <param name="tell">Is told of the answer, and whether it was given for a result.</param>
+internal sealed class RuleErrors(Action<Verdict, bool> tell)
 {
     private int _told; // a bit for each verdict and kind of outcome
 
@@ -14,6 +12,6 @@ internal sealed class RuleErrors(PolicyEnvironment environment)
 
         // Full fence: of several calls that see the same at once one tells.
         if ((Volatile.Read(ref _told) & sort) == 0 && (Interlocked.Or(ref _told, sort) & sort) == 0)
-            environment.Publish(new RuleVerdictIgnored(environment.PipelineName, answer, isResult));
+            tell(answer, isResult);
     }
 }

@@ -1,5 +1,3 @@
-using Resilience.Extensibility;
-
 namespace Resilience;
 
 /// <summary>A timeout policy ended an attempt or a call. A <see cref="TimeoutException"/>, so existing catch blocks work.</summary>
@@ -14,7 +12,7 @@ public sealed class TimedOutException : TimeoutException
     /// <param name="timeout">How long it allowed.</param>
     /// <param name="innerException">What the delegate threw when it was cancelled.</param>
     public TimedOutException(string policyName, TimeSpan timeout, Exception? innerException = null)
-        : base($"{policyName}: no answer within {PolicyDescription.Format(timeout)}.", innerException)
+        : base($"{policyName}: no answer within {TimeText.Of(timeout)}.", innerException)
     {
         PolicyName = policyName;
         Timeout = timeout;

@@ -183,5 +183,5 @@ internal static class PipelineOrder
     private static string Times(PolicyDescription policy) => policy.MaxAttempts is null ? "any number of times" : $"{Attempts(policy)} times";
 
     /// <summary>Only what was compared is shown, and nothing compares with what is not there.</summary>
-    private static string Show(TimeSpan? span) => PolicyDescription.Format(span!.Value);
+    private static string Show(TimeSpan? span) => TimeText.Of(span!.Value);
 }

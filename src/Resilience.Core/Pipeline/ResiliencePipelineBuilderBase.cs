@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -65,7 +66,12 @@ public abstract class ResiliencePipelineBuilderBase
 
         Meter meter = ResilienceTelemetry.MeterOf(MeterFactory);
         EventListener[] listeners = [.. _listeners];
-        if (listeners.Length > 0) classifier = classifier.TellingOf(new(new(name, "classifier", clock, randomness, classifier, listeners, meter)));
+        if (listeners.Length > 0)
+        {
+            PolicyEnvironment door = new(name, "classifier", clock, randomness, classifier, listeners, meter);
+            classifier = classifier.TellingOf(new((answer, isResult) => door.Publish(new RuleVerdictIgnored(name, answer, isResult))));
+        }
+
         string[] names = NamePolicies();
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Resilience.Extensibility;
@@ -52,10 +51,4 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
     {
         if (own is not null) options.Add(new(name, "custom"));
     }
-
-    /// <summary>Formats a time for people: "200 ms", "5 s", "unlimited".</summary>
-    internal static string Format(TimeSpan span) => span == System.Threading.Timeout.InfiniteTimeSpan || span == TimeSpan.MaxValue
-        ? "unlimited"
-        : span.TotalSeconds < 1 ? string.Create(CultureInfo.InvariantCulture, $"{span.TotalMilliseconds:0.###} ms")
-        : string.Create(CultureInfo.InvariantCulture, $"{span.TotalSeconds:0.###} s");
 }

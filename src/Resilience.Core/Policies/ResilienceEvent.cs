@@ -31,7 +31,7 @@ public abstract record ResilienceEvent(string PipelineName, string PolicyName)
     protected string ReasonWithoutNames(Rejection rejection)
     {
         ArgumentNullException.ThrowIfNull(rejection);
-        string reason = Safely.ReasonOf(rejection);
+        string reason = SafeRejection.ReasonOf(rejection);
         foreach (string names in (ReadOnlySpan<string>)[$"{PipelineName}/{PolicyName}: ", $"{PolicyName}: "])
         {
             if (reason.StartsWith(names, StringComparison.Ordinal)) return reason[names.Length..];

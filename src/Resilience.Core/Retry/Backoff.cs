@@ -182,7 +182,7 @@ public sealed class Backoff
     /// <inheritdoc/>
     public override string ToString()
     {
-        string min = PolicyDescription.Format(BaseDelay), max = PolicyDescription.Format(MaxDelay);
+        string min = TimeText.Of(BaseDelay), max = TimeText.Of(MaxDelay);
         return Kind switch
         {
             BackoffKind.Constant => $"constant {min}, jitter {Jitter}",
@@ -228,7 +228,7 @@ public sealed class Backoff
 
     private static TimeSpan Span(TimeSpan value, TimeSpan min, string name) => value >= min && value <= MaxAllowedDelay
         ? value
-        : throw new ArgumentOutOfRangeException(name, value, $"A delay lies from {PolicyDescription.Format(min)} to a day.");
+        : throw new ArgumentOutOfRangeException(name, value, $"A delay lies from {TimeText.Of(min)} to a day.");
 
     private static BackoffJitter Defined(BackoffJitter jitter) => Enum.IsDefined(jitter)
         ? jitter

@@ -22,7 +22,7 @@ internal static class RetryExplanation
         RetryStopReason.Attempts => Text($"all {max + 1L} attempts are used up"),
         RetryStopReason.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
         RetryStopReason.Deadline => Text(
-            $"a wait of {PolicyDescription.Format(delay)} would end after the deadline, which is {Left(attempt.Call)} away"),
+            $"a wait of {TimeText.Of(delay)} would end after the deadline, which is {Left(attempt.Call)} away"),
         RetryStopReason.RetryAfter => Text(
             $"a wait of {Show(delay)} was asked for, and {nameof(policy.MaxRetryAfter)} allows {Show(policy.MaxRetryAfter)}"),
         RetryStopReason.Permanent => "the classifier says that trying again would not help",
@@ -31,9 +31,9 @@ internal static class RetryExplanation
         _ => objection ?? "ShouldRetry said no",
     };
 
-    private static string Left(ResilienceContext context) => PolicyDescription.Format(context.TimeLeft ?? TimeSpan.Zero);
+    private static string Left(ResilienceContext context) => TimeText.Of(context.TimeLeft ?? TimeSpan.Zero);
 
-    private static string Show(TimeSpan span) => PolicyDescription.Format(span);
+    private static string Show(TimeSpan span) => TimeText.Of(span);
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -93,7 +93,7 @@ public sealed class RetryPolicy : ResiliencePolicy
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
             new("Backoff", _backoff.ToString()),
             new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
-            new(nameof(RetryOptions.MaxRetryAfter), PolicyDescription.Format(_maxRetryAfter)),
+            new(nameof(RetryOptions.MaxRetryAfter), TimeText.Of(_maxRetryAfter)),
             new(nameof(RetryOptions.RetryAfterJitter), _retryAfterJitter.ToString("0.###", CultureInfo.InvariantCulture)),
         ];
         if (_rules.Length > 0) options.Add(new(nameof(RetryOptions.Rules), Show(_rules.Length)));
@@ -199,7 +199,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         double max = min.Ticks * _retryAfterJitter;
         if (context.TimeLeft is { } left) max = Math.Min(max, (left - min).Ticks / 2.0);
         if (!(max >= 1)) return TimeSpan.Zero;
-        return new((long)(max * Safely.Share(_environment.Randomness)));
+        return new((long)(max * SafeRandomness.Share(_environment.Randomness)));
     }
 
     /// <summary>The generator may be the user's; if it throws, the wait is the ceiling.</summary>

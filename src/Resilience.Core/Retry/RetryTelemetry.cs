@@ -4,13 +4,12 @@ using Resilience.Events;
 
 namespace Resilience;
 
-/// <summary>The instruments of retries and their budgets.</summary>
-internal sealed class RetryTelemetry : IObserved
+/// <summary>The instruments of retries.</summary>
+internal sealed class RetryTelemetry
 {
     private readonly SafeCounter<long> _retries;
     private readonly SafeCounter<long> _stopped;
     private readonly SafeHistogram<double> _delay;
-    private readonly WatchList<RetryBudget> _budgets = new();
 
     private RetryTelemetry(Meter meter)
     {
@@ -20,9 +19,6 @@ internal sealed class RetryTelemetry : IObserved
             meter, "resilience.retry.delay", "s", "Waits before retries.",
             [0, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]);
     }
-
-    public void Observe(Meter meter) => SafeInstruments.Gauge(
-        meter, "resilience.retry.budget.balance", Measure, "{retry}", "Retries that could start at once, for each budget that has a name.");
 
     internal static RetryTelemetry For(Meter meter) => MeterInstruments<RetryTelemetry>.For(meter, static m => new(m));
 
@@ -72,31 +68,4 @@ internal sealed class RetryTelemetry : IObserved
         RetryStopReason.Permanent => "permanent",
         _ => "budget",
     };
-
-    /// <summary>Makes the balance visible as long as the budget is alive.</summary>
-    internal void Watch(RetryBudget budget) => _budgets.Add(budget);
-
-    internal void Unwatch(RetryBudget budget) => _budgets.Remove(budget);
-
-    internal int WatchedCount => _budgets.Count;
-
-    private List<Measurement<double>> Measure()
-    {
-        Dictionary<(string? Policy, string? Pipeline), double> balances = [];
-        foreach (RetryBudget budget in _budgets.Alive())
-        {
-            (string?, string?) owner = (budget.Name, budget.PipelineName);
-            balances[owner] = balances.GetValueOrDefault(owner) + budget.Balance; // two of one name are one series
-        }
-
-        List<Measurement<double>> measured = [];
-        foreach (((string? policy, string? pipeline), double balance) in balances)
-        {
-            TagList tags = new() { { ResilienceTelemetry.PolicyTag, policy } };
-            if (pipeline is not null) tags.Add(ResilienceTelemetry.PipelineTag, pipeline);
-            measured.Add(new(balance, tags));
-        }
-
-        return measured;
-    }
 }

@@ -75,13 +75,4 @@ public static class ResilienceTelemetry
 
     /// <summary>The low-cardinality name of what went wrong: the exception's type, or the kind of rejection.</summary>
     internal static string? ErrorTypeOf(object? error) => error?.GetType().FullName;
-
-    internal static string NameOf(Verdict verdict) => verdict switch
-    {
-        Verdict.Success => "success",
-        Verdict.Failure => "failure",
-        Verdict.Ignored => "ignored",
-        Verdict.Rejected => "rejected",
-        _ => "none",
-    };
 }

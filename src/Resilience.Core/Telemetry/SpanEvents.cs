@@ -25,15 +25,5 @@ internal static class SpanEvents
         }
     }
 
-    /// <summary>A policy said no: which, why in one word and in one sentence.</summary>
-    internal static void AddRejection(string policy, string reason, Rejection? rejection)
-    {
-        if (Find() is not { } span) return;
-        ActivityTagsCollection tags = Tags(policy);
-        tags.Add(ResilienceTelemetry.ReasonTag, reason);
-        if (rejection is not null) tags.Add(ResilienceTelemetry.ExplanationTag, Safely.ReasonOf(rejection));
-        Add(span, Rejected, tags);
-    }
-
     internal static ActivityTagsCollection Tags(string policy) => new() { { ResilienceTelemetry.PolicyTag, policy } };
 }

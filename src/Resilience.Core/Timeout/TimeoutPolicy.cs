@@ -31,9 +31,9 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
     public override PolicyDescription Describe()
     {
-        List<KeyValuePair<string, string>> options = [new("timeout", PolicyDescription.Format(_timeout))];
+        List<KeyValuePair<string, string>> options = [new("timeout", TimeText.Of(_timeout))];
         if (_timeoutFor is not null) options.Add(new("per call", "yes"));
-        if (_abandonAfter is { } abandon) options.Add(new("abandon after", PolicyDescription.Format(abandon)));
+        if (_abandonAfter is { } abandon) options.Add(new("abandon after", TimeText.Of(abandon)));
         return new(_environment.PolicyName, PolicyRole.Timeout) { Timeout = _timeout, Options = options };
     }
 

@@ -22,14 +22,14 @@ public sealed class CallOutSourceTests
         ("System.TimeProvider", "GetTimestamp", ["Threading/SafeTime.cs", "Threading/Clock.cs"]),
         ("System.TimeProvider", "GetUtcNow", ["Threading/SafeTime.cs"]),
         ("System.TimeProvider", "CreateTimer", ["Threading/SafeTime.cs"]),
-        ("Resilience.Extensibility.Randomness", "NextDouble", ["Threading/Safely.cs", "Retry/Backoff.cs"]), // Backoff: RetryPolicy.Computed guards it
-        ("Resilience.Extensibility.ICarriesRejection", "Rejection", ["Threading/Safely.cs"]),
-        ("Resilience.Extensibility.ICarriesRejection", "RetryAfter", ["Threading/Safely.cs"]),
-        ("Resilience.Rejection", "ToException", ["Threading/Safely.cs"]),
-        ("Resilience.Rejection", "RetryAfter", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs"]), // there inside of ToException
-        ("Resilience.Rejection", "Reason", ["Threading/Safely.cs", "Outcomes/ResilienceException.cs", "Outcomes/Rejection.cs"]),
-        ("System.Exception", "Message", ["Threading/Safely.cs"]),
-        ("System.Exception", "Source", ["Threading/Safely.cs"]),
+        ("Resilience.Extensibility.Randomness", "NextDouble", ["Threading/SafeRandomness.cs", "Retry/Backoff.cs"]), // Backoff: RetryPolicy.Computed guards it
+        ("Resilience.Extensibility.ICarriesRejection", "Rejection", ["Outcomes/SafeRejection.cs"]),
+        ("Resilience.Extensibility.ICarriesRejection", "RetryAfter", ["Outcomes/SafeRejection.cs"]),
+        ("Resilience.Rejection", "ToException", ["Outcomes/SafeRejection.cs"]),
+        ("Resilience.Rejection", "RetryAfter", ["Outcomes/SafeRejection.cs", "Outcomes/ResilienceException.cs"]), // there inside of ToException
+        ("Resilience.Rejection", "Reason", ["Outcomes/SafeRejection.cs", "Outcomes/ResilienceException.cs", "Outcomes/Rejection.cs"]),
+        ("System.Exception", "Message", ["Telemetry/Safely.cs"]),
+        ("System.Exception", "Source", ["Telemetry/Safely.cs"]),
         ("System.Exception", "StackTrace", ["Execution/Cancelled.cs"]), // there, and below, of exactly a class of the framework
         ("System.Exception", "HelpLink", ["Execution/Cancelled.cs"]),
         ("System.Exception", "Data", ["Execution/Cancelled.cs", "Outcomes/DefaultVerdicts.cs"]),
@@ -39,8 +39,8 @@ public sealed class CallOutSourceTests
         ("Resilience.Extensibility.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
         ("Resilience.Extensibility.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
         ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
-        ("System.IDisposable", "Dispose", ["Threading/Safely.cs"]),
-        ("System.IAsyncDisposable", "DisposeAsync", ["Threading/Safely.cs"]),
+        ("System.IDisposable", "Dispose", ["Telemetry/Safely.cs"]),
+        ("System.IAsyncDisposable", "DisposeAsync", ["Telemetry/Safely.cs"]),
     ];
 
     /// <summary>Of an <c>Activity</c> these only read.</summary>

@@ -1,41 +1,83 @@
+using System.Text;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.Emit;
 
 namespace Resilience.Tests.Architecture;
 
-/// <summary>Floors without circles, read from the source by the compiler itself.</summary>
+/// <summary>Floors without circles: the folders of the core stand one above the other, and a type uses only types of its own folder and of floors
+/// below.</summary>
+/// <remarks>Read twice: from the compiled assembly, which says what is really used, and from the source by the compiler, because the compiled assembly does
+/// not tell of constants and <c>nameof</c>.</remarks>
 public sealed class LayeringTests
 {
-    /// <summary>Side by side on the top floor, ignorant of each other.</summary>
-    private static readonly string[] PolicyFolders = ["Retry", "CircuitBreaker", "Timeout", "Fallback", "Limiting", "Hedging", "Idempotency", "Chaos"];
-
-    /// <summary>On the ground: what happened and what it means, the contract of policies, how a call runs, time and telemetry.</summary>
-    private static readonly string[] GroundFolders = ["Threading", "Telemetry", "Outcomes", "Policies", "Execution"];
-
-    /// <summary>Above the ground and below the policies: the pipeline, its builder and the check of the order.</summary>
-    private const string PipelineFolder = "Pipeline";
-
-    /// <summary>The arrows between neighbours that we allow, each for one type.</summary>
-    private static readonly (string From, string Type)[] Exceptions =
+    /// <summary>From the ground up. Folders of one floor are ignorant of each other.</summary>
+    private static readonly string[][] Floors =
     [
-        ("Hedging", "RetryBudget"), // one budget for all that is sent again
-        ("Hedging", "RetryBudgetOptions"), // and how to set it
-
-        // The gate's way to its store is a pipeline of ours: repeat, guard, bound in time (decision 0026).
-        ("Idempotency", "RetryOptions"), ("Idempotency", "BackoffJitter"), ("Idempotency", "RetryBudget"), ("Idempotency", "RetryBuilderExtensions"),
-        ("Idempotency", "TimeoutOptions"), ("Idempotency", "TimeoutPipelineBuilderExtensions"),
+        ["Telemetry"], // the names by which we can be observed, and the guards around code of others, whose errors are told there
+        ["Outcomes", "Threading"], // what happened and what it means; time and chance
+        ["Context"], // what travels with a call
+        ["Policies"], // the contract of policies, and of their events
+        ["Execution"], // how a call runs through them
+        ["Pipeline"], // pipelines, their builders, and the check of the order
+        ["Budget"], // what all that is sent again is paid from
+        ["Retry", "CircuitBreaker", "Timeout", "Fallback", "Limiting", "Hedging", "Chaos"],
+        ["Idempotency"], // its way to a store is a pipeline of ours: repeat, guard, bound in time (decision 0026)
     ];
 
-    /// <summary>May a file of the first room use a type of the second?</summary>
-    private static bool Allowed(string from, string to, string type) =>
-        from == to || to == "Ground" || (to == "Pipeline" && from != "Ground") || Exceptions.Contains((from, type));
+    private const string Project = "Resilience.Core/";
 
-    /// <summary>The room of a file, or null for a folder that is on no floor.</summary>
-    private static string? RoomOf(string relative)
+    /// <summary>The folder of a file of the core; null for a file that stands beside the folders, or elsewhere.</summary>
+    private static string? FolderOf(string file)
     {
-        string[] parts = relative.Split('/');
-        return PolicyFolders.Contains(parts[0]) || parts[0] == PipelineFolder ? parts[0] : GroundFolders.Contains(parts[0]) ? "Ground" : null;
+        int start = file.LastIndexOf(Project, StringComparison.Ordinal);
+        string[] parts = file[(start < 0 ? 0 : start + Project.Length)..].Split('/');
+        return parts.Length > 1 ? parts[0] : null;
+    }
+
+    private static int FloorOf(string folder) => Array.FindIndex(Floors, f => f.Contains(folder));
+
+    /// <summary>What is wrong with arrows between types: those that do not point downwards, and folders that use each other.</summary>
+    private static IEnumerable<string> WrongArrows(IEnumerable<TypeArrow> arrows, IEnumerable<string> files)
+    {
+        string?[] homeless = [.. files.Where(f => FolderOf(f) is not { } folder || FloorOf(folder) < 0)];
+        foreach (string? file in homeless) yield return $"{file} is on no floor: give its folder one, at the top of this test";
+        (string From, string To, string Text)[] between =
+        [
+            .. from a in arrows
+               let f = (From: FolderOf(a.FromFile), To: FolderOf(a.ToFile))
+               where f.From is not null && f.To is not null && f.From != f.To
+               select (f.From!, f.To!, $"{a.From} ({f.From}) uses {a.To} ({f.To})"),
+        ];
+        foreach ((string from, string to, string text) in between.Distinct())
+        {
+            if (FloorOf(from) >= 0 && FloorOf(to) >= FloorOf(from)) yield return text;
+        }
+
+        foreach (string circle in Circles(between.Select(b => (b.From, b.To)))) yield return circle;
+    }
+
+    /// <summary>Folders from which a way leads back to themselves, each with the shortest.</summary>
+    private static IEnumerable<string> Circles(IEnumerable<(string From, string To)> arrows)
+    {
+        ILookup<string, string> next = arrows.Distinct().ToLookup(a => a.From, a => a.To);
+        foreach (string folder in next.Select(n => n.Key).Order(StringComparer.Ordinal))
+        {
+            Queue<string[]> ways = new([[folder]]);
+            HashSet<string> seen = [];
+            while (ways.TryDequeue(out string[]? way))
+            {
+                if (way.Length > 1 && way[^1] == folder)
+                {
+                    // A circle is told once, from the first of its folders.
+                    if (way.Min(StringComparer.Ordinal) == folder) yield return "a circle: " + string.Join(" → ", way);
+                    break;
+                }
+
+                foreach (string to in next[way[^1]].Where(seen.Add)) ways.Enqueue([.. way, to]);
+            }
+        }
     }
 
     private static IEnumerable<(string File, string Text)> Sources()
@@ -44,19 +86,26 @@ public sealed class LayeringTests
         return Repository.Files("src/Resilience.Core", "*.cs").Select(f => (Path.GetRelativePath(root, f).Replace('\\', '/'), File.ReadAllText(f)));
     }
 
-    private static List<string> WrongArrows(IEnumerable<(string File, string Text)> sources)
+    private static CSharpCompilation Compile(IEnumerable<(string File, string Text)> sources)
     {
         const string Usings = """
             global using System; global using System.Collections.Generic; global using System.IO; global using System.Linq; global using System.Net.Http;
             global using System.Threading; global using System.Threading.Tasks;
             """;
-        SyntaxTree[] trees = [.. sources.Append(("Threading/Usings.cs", Usings)).Select(s => CSharpSyntaxTree.ParseText(s.Item2, path: s.Item1))];
-        CSharpCompilation compilation = CSharpCompilation.Create("Layers", trees, References.Framework, new(OutputKind.DynamicallyLinkedLibrary));
+        IEnumerable<SyntaxTree> trees = sources.Append(("Threading/Usings.cs", Usings))
+            .Select(s => CSharpSyntaxTree.ParseText(s.Item2, path: s.Item1, encoding: Encoding.UTF8));
+        return CSharpCompilation.Create("Layers", trees, References.Framework, new(OutputKind.DynamicallyLinkedLibrary));
+    }
+
+    /// <summary>The arrows that the source names, by the compiler's own understanding of it.</summary>
+    private static List<string> WrongArrowsOfSource(IEnumerable<(string File, string Text)> sources)
+    {
+        CSharpCompilation compilation = Compile(sources);
 
         // What does not compile has no symbols, and an arrow without a symbol would not be seen.
         List<string> wrong = [.. compilation.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).Select(d => $"not read: {d}")];
-        wrong.AddRange(trees.Where(t => RoomOf(t.FilePath) is null).Select(t => $"{t.FilePath} is on no floor: give its folder one, at the top of this test"));
-        foreach (SyntaxTree tree in trees)
+        HashSet<TypeArrow> arrows = [];
+        foreach (SyntaxTree tree in compilation.SyntaxTrees)
         {
             SemanticModel model = compilation.GetSemanticModel(tree);
             foreach (SimpleNameSyntax name in tree.GetRoot().DescendantNodes().OfType<SimpleNameSyntax>())
@@ -64,36 +113,159 @@ public sealed class LayeringTests
                 ISymbol? symbol = model.GetSymbolInfo(name).Symbol;
                 INamedTypeSymbol? type = (symbol as INamedTypeSymbol ?? symbol?.ContainingType)?.OriginalDefinition;
                 if (type?.DeclaringSyntaxReferences.FirstOrDefault()?.SyntaxTree.FilePath is not { } declared) continue;
-                if (RoomOf(tree.FilePath) is { } from && RoomOf(declared) is { } to && !Allowed(from, to, type.Name))
-                    wrong.Add($"{tree.FilePath} ({from}) uses {type.Name} of {declared} ({to})");
+                arrows.Add(new(Path.GetFileNameWithoutExtension(tree.FilePath), tree.FilePath, type.Name, declared));
             }
         }
 
-        return [.. wrong.Distinct()];
+        return [.. wrong, .. WrongArrows(arrows, compilation.SyntaxTrees.Select(t => t.FilePath))];
+    }
+
+    /// <summary>The arrows of sources that are compiled first, and read like the assembly that we ship.</summary>
+    private static List<string> WrongArrowsOfCompiled(IEnumerable<(string File, string Text)> sources)
+    {
+        using MemoryStream assembly = new(), symbols = new();
+        EmitResult done = Compile(sources).Emit(assembly, symbols, options: new(debugInformationFormat: DebugInformationFormat.PortablePdb));
+        if (!done.Success) return [.. done.Diagnostics.Select(d => d.ToString())];
+        (assembly.Position, symbols.Position) = (0, 0);
+        (IReadOnlyList<TypeArrow> arrows, IReadOnlyList<string> files) = TypeArrows.Read(assembly, symbols);
+        return [.. WrongArrows(arrows, files)];
+    }
+
+    private static (IReadOnlyList<TypeArrow> Arrows, IReadOnlyList<string> Files) Core()
+    {
+        string binary = typeof(ResiliencePipeline).Assembly.Location;
+        using FileStream assembly = File.OpenRead(binary), symbols = File.OpenRead(Path.ChangeExtension(binary, ".pdb"));
+        (IReadOnlyList<TypeArrow> arrows, IReadOnlyList<string> files) = TypeArrows.Read(assembly, symbols);
+        return (arrows, [.. files.Where(f => !f.Contains("/obj/", StringComparison.Ordinal))]);
     }
 
     [Fact]
-    public void Every_arrow_between_rooms_points_downwards() => WrongArrows(Sources()).Should().BeEmpty();
+    public void Every_arrow_between_folders_of_the_compiled_core_points_downwards()
+    {
+        (IReadOnlyList<TypeArrow> arrows, IReadOnlyList<string> files) = Core();
+        arrows.Should().HaveCountGreaterThan(1000);
+        files.Should().HaveCountGreaterThan(200);
+        WrongArrows(arrows, files).Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Every_arrow_between_folders_of_the_source_points_downwards() => WrongArrowsOfSource(Sources()).Should().BeEmpty();
+
+    [Fact]
+    public void Every_folder_of_the_list_is_there() =>
+        Floors.SelectMany(f => f).Should().BeEquivalentTo(Sources().Select(s => FolderOf(s.File)).Distinct());
+
+    /// <summary>Each way in which one type can use another one, planted on the lowest floor and pointing upwards.</summary>
+    [Theory]
+    [InlineData("class Low { High? _field; }")]
+    [InlineData("class Low { System.Collections.Generic.List<High>? _field; }")]
+    [InlineData("class Low { High[]? _field; }")]
+    [InlineData("class Low : High;")]
+    [InlineData("class Low : System.Collections.Generic.List<High>;")]
+    [InlineData("class Low : IHigh;")]
+    [InlineData("class Low<T> where T : High;")]
+    [InlineData("class Low { void M<T>() where T : High { } }")]
+    [InlineData("class Low { High? M() => null; }")]
+    [InlineData("class Low { void M(High argument) { } }")]
+    [InlineData("class Low { High? P { get; set; } }")]
+    [InlineData("class Low { event System.Action<High>? E; }")]
+    [InlineData("class Low { void M() { object o = new High(); } }")]
+    [InlineData("class Low { void M() => High.Run(); }")]
+    [InlineData("class Low { int M() => High.Number; }")]
+    [InlineData("class Low { void M() => System.Array.Empty<High>(); }")]
+    [InlineData("class Low { bool M(object o) => o is High; }")]
+    [InlineData("class Low { System.Type M() => typeof(High); }")]
+    [InlineData("class Low { void M() { try { } catch (HighException) { } } }")]
+    [InlineData("class Low { System.Func<object> M() => () => new High(); }")]
+    [InlineData("class Low { async System.Threading.Tasks.Task M() { await System.Threading.Tasks.Task.Yield(); new High(); } }")]
+    [InlineData("class Low { System.Collections.Generic.IEnumerable<object> M() { yield return new High(); } }")]
+    [InlineData("class Low { int M(int i) => i switch { 0 => 1, 1 => 3, 2 => 7, 3 => 4, 4 => High.Number, _ => 2 }; }")]
+    [InlineData("class Low { class Inner { High? _field; } }")]
+    [InlineData("[High] class Low;", "Low (Telemetry) uses HighAttribute (Retry)")]
+    [InlineData("class Low { [High] void M() { } }", "Low (Telemetry) uses HighAttribute (Retry)")]
+    [InlineData("interface Low { void M(High argument); }")]
+    [InlineData("delegate High Low();")]
+    [InlineData("record struct Low(High Value);")]
+    public void The_check_finds_a_planted_arrow_upwards(string low, string complaint = "Low (Telemetry) uses * (Retry)")
+    {
+        const string High = """
+            class High { internal static int Number; internal static void Run() { } } interface IHigh; class HighException : System.Exception;
+            class HighAttribute : System.Attribute;
+            """;
+        WrongArrowsOfCompiled([("Telemetry/Low.cs", low), ("Retry/High.cs", High)]).Should().NotBeEmpty().And.OnlyContain(c => Matches(c, complaint));
+    }
+
+    private static bool Matches(string text, string pattern) =>
+        pattern.Split('*') is [string start, string end]
+            ? text.StartsWith(start, StringComparison.Ordinal) && text.EndsWith(end, StringComparison.Ordinal)
+            : text == pattern;
+
+    [Fact]
+    public void The_check_finds_a_planted_circle_between_folders()
+    {
+        WrongArrowsOfCompiled([("Retry/A.cs", "class A { B? b; }"), ("Fallback/B.cs", "class B { A? a; }")]).Should().BeEquivalentTo(
+            "A (Retry) uses B (Fallback)", "B (Fallback) uses A (Retry)", "a circle: Fallback → Retry → Fallback");
+        WrongArrowsOfCompiled([("Retry/A.cs", "class A { void M() => new B(); }"), ("Policies/B.cs", "class B : C;"), ("Context/C.cs", "class C { A? a; }")])
+            .Should().BeEquivalentTo("C (Context) uses A (Retry)", "a circle: Context → Retry → Policies → Context");
+    }
 
     [Theory]
-    [InlineData("Retry/Planted.cs", "class Planted { CircuitBreaker? b; }", "Retry/Planted.cs (Retry) uses CircuitBreaker of *(CircuitBreaker)")]
-    [InlineData("Retry/Planted.cs", "class Planted { object? o = nameof(CircuitBreaker.State); }", "Retry/Planted.cs (Retry) uses CircuitBreaker of *")]
-    [InlineData("Fallback/Planted.cs", "static class Planted { static void Add(ResiliencePipelineBuilder b) => b.AddRetry(); }", "Fallback/Planted.cs (Fallback) uses Retry*(Retry)")]
-    [InlineData("Outcomes/Planted.cs", "class Planted { object o = ResiliencePipeline.Empty; }", "Outcomes/Planted.cs (Ground) uses ResiliencePipeline of *(Pipeline)")]
-    [InlineData("Threading/Planted.cs", "class Planted { RetryBudget? b; }", "Threading/Planted.cs (Ground) uses RetryBudget of *(Retry)")]
-    [InlineData("Limiting/Planted.cs", "class Planted { RetryBudget? b; }", "Limiting/Planted.cs (Limiting) uses RetryBudget of *(Retry)")]
-    [InlineData("Planted.cs", "class Planted;", "Planted.cs is on no floor*")]
     [InlineData("Attic/Planted.cs", "class Planted;", "Attic/Planted.cs is on no floor*")]
+    [InlineData("Planted.cs", "enum Planted;", "Planted.cs is on no floor*")]
+    [InlineData("Planted.cs", "class Planted { void M() { } }", "Planted.cs is on no floor*")]
+    public void The_check_finds_a_file_on_no_floor(string file, string code, string complaint) =>
+        WrongArrowsOfCompiled([(file, code)]).Should().ContainSingle().Which.Should().Match(complaint);
+
+    [Theory]
+    [InlineData("Retry/Planted.cs", "class Planted { CircuitBreaker? b; }", "Planted (Retry) uses CircuitBreaker (CircuitBreaker)")]
+    [InlineData("Retry/Planted.cs", "class Planted { object? o = nameof(CircuitBreaker.State); }", "Planted (Retry) uses CircuitBreaker (CircuitBreaker)")]
+    [InlineData("Threading/Planted.cs", "class Planted { const int N = RetryOptions.Unlimited; }", "Planted (Threading) uses RetryOptions (Retry)")]
+    [InlineData("Limiting/Planted.cs", "class Planted { IdempotencyGate? b; }", "Planted (Limiting) uses IdempotencyGate (Idempotency)")]
+    [InlineData("Planted.cs", "class Planted;", "Planted.cs is on no floor*")]
     [InlineData("Retry/Planted.cs", "class Planted { NoSuchType? b; }", "not read: Retry/Planted.cs*NoSuchType*")]
-    public void The_check_finds_a_planted_arrow(string file, string code, string complaint) =>
-        WrongArrows([.. Sources(), (file, $"namespace Resilience; {code}")]).Should().ContainSingle().Which.Should().Match(complaint);
+    public void The_check_finds_an_arrow_planted_in_the_source(string file, string code, string complaint) =>
+        WrongArrowsOfSource([.. Sources(), (file, $"using Resilience.Idempotency; namespace Resilience; {code}")])
+            .Where(c => !c.StartsWith("a circle", StringComparison.Ordinal)).Should().ContainSingle().Which.Should().Match(complaint);
 
     [Theory]
     [InlineData("Hedging/Planted.cs", "class Planted { RetryBudget? b; }")]
     [InlineData("Hedging/Planted.cs", "/// <summary>See <see cref=\"CircuitBreaker\"/>.</summary>\nclass Planted;")]
     [InlineData("Retry/Planted.cs", "class Planted { Outcome<int> o; object p = ResiliencePipeline.Empty; }")]
     public void The_check_lets_a_planted_arrow_downwards_pass(string file, string code) =>
-        WrongArrows([.. Sources(), (file, $"namespace Resilience;\n{code}")]).Should().BeEmpty();
+        WrongArrowsOfSource([.. Sources(), (file, $"namespace Resilience;\n{code}")]).Should().BeEmpty();
+
+    /// <summary>The options that know a policy, be it by way of other types of their folder.</summary>
+    private static IEnumerable<string> OptionsThatKnow(IReadOnlyList<TypeArrow> arrows, IReadOnlySet<string> options, IReadOnlySet<string> policies)
+    {
+        ILookup<string, string> next = arrows.Where(a => FolderOf(a.FromFile) == FolderOf(a.ToFile)).ToLookup(a => a.From, a => a.To);
+        foreach (string one in options)
+        {
+            Queue<string> left = new([one]);
+            HashSet<string> seen = [one];
+            while (left.TryDequeue(out string? type))
+            {
+                foreach (string to in next[type].Where(seen.Add)) left.Enqueue(to);
+            }
+
+            foreach (string policy in seen.Where(policies.Contains)) yield return $"{one} knows {policy}";
+        }
+    }
+
+    [Fact]
+    public void Options_do_not_know_their_policy()
+    {
+        Type[] types = typeof(ResiliencePipeline).Assembly.GetTypes();
+        HashSet<string> options = [.. types.Where(t => t.IsSubclassOf(typeof(PolicyOptions))).Select(NameOf)];
+        HashSet<string> policies = [.. types.Where(t => t.IsSubclassOf(typeof(ResiliencePolicy)) && !t.IsAbstract).Select(NameOf)];
+        options.Should().HaveCountGreaterThan(9);
+        policies.Should().HaveCountGreaterThan(7);
+        OptionsThatKnow(Core().Arrows, options, policies).Should().BeEmpty();
+        TypeArrow planted = new("RetryOptions", "Retry/RetryOptions.cs", "Rule", "Retry/Rule.cs");
+        TypeArrow further = new("Rule", "Retry/Rule.cs", "RetryPolicy", "Retry/RetryPolicy.cs");
+        OptionsThatKnow([planted, further], options, policies).Should().Equal("RetryOptions knows RetryPolicy");
+
+        static string NameOf(Type type) => type.Name.Split('`')[0];
+    }
 
     private static IEnumerable<string> UnsealedTypes(System.Reflection.Assembly assembly) => assembly.GetTypes()
         .Where(t => t.IsClass && !t.IsSealed && !t.IsAbstract && !t.Name.Contains('<', StringComparison.Ordinal) && t != typeof(ResilienceException)
@@ -194,26 +366,4 @@ public sealed class LayeringTests
     public void The_package_depends_on_nothing() =>
         typeof(ResiliencePipeline).Assembly.GetReferencedAssemblies().Select(a => a.Name)
             .Should().OnlyContain(n => n!.StartsWith("System.", StringComparison.Ordinal));
-}
-
-/// <summary>The framework's assemblies, for compilations in tests; read once.</summary>
-internal static class References
-{
-    internal static IReadOnlyList<MetadataReference> Framework { get; } =
-        All(name => name.StartsWith("System.", StringComparison.Ordinal) || name is "mscorlib.dll" or "netstandard.dll" or "Microsoft.CSharp.dll" or "Microsoft.Win32.Primitives.dll");
-
-    /// <summary>The same with our packages and those that they build on.</summary>
-    internal static IReadOnlyList<MetadataReference> Packages { get; } =
-    [
-        .. Framework,
-        .. All(name => name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) || name.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal)
-            || name is "Microsoft.Data.Sqlite.dll" or "Npgsql.dll" or "StackExchange.Redis.dll"
-            || (name.StartsWith("Resilience.", StringComparison.Ordinal) && !name.Contains("Tests", StringComparison.Ordinal) && !name.Contains("Sample", StringComparison.Ordinal))),
-    ];
-
-    private static MetadataReference[] All(Func<string, bool> isMeant) =>
-    [
-        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
-            .Where(p => isMeant(Path.GetFileName(p))).Select(p => MetadataReference.CreateFromFile(p)),
-    ];
 }

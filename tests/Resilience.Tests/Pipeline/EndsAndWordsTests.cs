@@ -267,8 +267,8 @@ public sealed class EndsAndWordsTests
         Clock.After(5, TimeSpan.MaxValue).Should().Be(Clock.Never);
         Clock.After(Clock.Never - 1, TimeSpan.FromMilliseconds(3)).Should().Be(Clock.Never);
         Clock.For(new Odd()).NowMs.Should().Be(1500, "a clock whose ticks are no whole part of a millisecond");
-        PolicyDescription.Format(TimeSpan.MaxValue).Should().Be("unlimited");
-        PolicyDescription.Format(Timeout.InfiniteTimeSpan).Should().Be("unlimited");
+        TimeText.Of(TimeSpan.MaxValue).Should().Be("unlimited");
+        TimeText.Of(Timeout.InfiniteTimeSpan).Should().Be("unlimited");
     }
 
     private sealed class Odd : TimeProvider

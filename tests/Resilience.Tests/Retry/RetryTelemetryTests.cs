@@ -107,7 +107,7 @@ public class RetryTelemetryTests
             if (i % 200 == 0) GC.Collect();
         }
 
-        RetryTelemetry.For(ResilienceTelemetry.Meter).WatchedCount.Should().BeLessThan(1_500);
+        RetryBudgetTelemetry.For(ResilienceTelemetry.Meter).WatchedCount.Should().BeLessThan(1_500);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

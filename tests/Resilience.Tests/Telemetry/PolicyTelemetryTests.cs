@@ -183,7 +183,7 @@ public sealed class PolicyTelemetryTests : IDisposable
         (await remembers.ExecuteAsync(Fail)).Should().Be(1);
         (await asks.ExecuteAsync(Fail)).Should().Be(9);
         Of("fallbacks").Should().Equal("failure last_good", "failure call");
-        ResilienceTelemetry.NameOf(Verdict.None).Should().Be("none");
-        ResilienceTelemetry.NameOf(Verdict.Rejected).Should().Be("rejected");
+        VerdictNames.Of(Verdict.None).Should().Be("none");
+        VerdictNames.Of(Verdict.Rejected).Should().Be("rejected");
     }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
-using Resilience.Extensibility;
 
 namespace Resilience.Events;
 
@@ -49,7 +48,7 @@ public sealed class EventMessage
         _values.Add(new(last, value));
         _text.Append(value switch
         {
-            TimeSpan span => PolicyDescription.Format(span),
+            TimeSpan span => TimeText.Of(span),
             IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
             null => "none",
             Exception error => Safely.TextOf(error),

@@ -52,7 +52,7 @@ internal static class GivenUp
         int hash = token.GetHashCode();
         return TakeOf(error, hash, before)
             || TakeOf(error.InnerException, hash, before)
-            || (error is ICarriesRejection carrier && TakeOf(Safely.RejectionOf(carrier), hash, before));
+            || (error is ICarriesRejection carrier && TakeOf(SafeRejection.Of(carrier), hash, before));
     }
 
     private static bool TakeOf(object? error, int token, long before) =>

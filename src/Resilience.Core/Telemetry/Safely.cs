@@ -1,5 +1,3 @@
-using Resilience.Extensibility;
-
 namespace Resilience;
 
 /// <summary>Runs code that is not ours and must not break ours: what it throws is counted, never passed on, and there is an answer all the same.</summary>
@@ -35,52 +33,6 @@ internal static class Safely
             return byDefault;
         }
     }
-
-    /// <summary>The next number, from 0 to 1 and less than 1. The generator may be the user's: if it throws or leaves that range, the answer is
-    /// the default.</summary>
-    internal static double Draw(Randomness randomness, double byDefault)
-    {
-        try
-        {
-            double drawn = randomness.NextDouble();
-            return drawn is >= 0 and < 1 ? drawn : byDefault;
-        }
-        catch (Exception error)
-        {
-            Report("randomness", error);
-            return byDefault;
-        }
-    }
-
-    /// <summary>A share from nothing to the whole (1). A generator that leaves that range is held inside; the whole when it throws.</summary>
-    internal static double Share(Randomness randomness)
-    {
-        double drawn = Ask("randomness", static r => r.NextDouble(), randomness, 1);
-        return drawn >= 0 ? Math.Min(drawn, 1) : 0;
-    }
-
-    /// <summary>The rejection that a user's exception carries; null when it carries none, or cannot say.</summary>
-    internal static Rejection? RejectionOf(ICarriesRejection exception) => Ask("rejection", static e => e.Rejection, exception, null);
-
-    /// <summary>When it may be worth trying again; null when it is unknown, or the span is negative.</summary>
-    internal static TimeSpan? RetryAfterOf(object? error)
-    {
-        TimeSpan? asked = error switch
-        {
-            Rejection rejection => Ask("rejection", static r => r.RetryAfter, rejection, null),
-            ICarriesRejection exception => Ask("rejection", static e => e.RetryAfter, exception, null),
-            _ => null,
-        };
-        return asked < TimeSpan.Zero ? null : asked;
-    }
-
-    /// <summary>The sentence of a rejection, which may be a user's.</summary>
-    internal static string ReasonOf(Rejection rejection) =>
-        Ask("rejection", static r => r.Reason, rejection, null) ?? $"{rejection.PolicyName} rejected the call.";
-
-    /// <summary>The exception of a rejection, which may be a user's.</summary>
-    internal static ResilienceException ToException(Rejection rejection) =>
-        Ask("rejection", static r => r.ToException(), rejection, null) ?? new ResilienceException($"{rejection.PolicyName} rejected the call.");
 
     /// <summary>The message of an exception, whose class may be a user's, and which may hold more others than can be written down.</summary>
     internal static string MessageOf(Exception exception) => ExceptionWalk.IsTooLarge(exception)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using Resilience.Extensibility;
 
 namespace Resilience;
 
@@ -87,7 +86,7 @@ internal sealed class RetryBudgetRules
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{_options.Ratio:0.###} per call + {_options.MinRetriesPerSecond:0.###}/s over {PolicyDescription.Format(_options.Window)}");
+        $"{_options.Ratio:0.###} per call + {_options.MinRetriesPerSecond:0.###}/s over {TimeText.Of(_options.Window)}");
 
     /// <summary>A call reached the dependency.</summary>
     internal ulong OnCall(ulong word, uint quantum)

@@ -32,7 +32,7 @@ public sealed class RetryBudget
     public RetryBudget(RetryBudgetOptions? options = null, TimeProvider? timeProvider = null)
         : this(options ?? new(), Clock.For(timeProvider ?? TimeProvider.System), new(options?.Name, null))
     {
-        if (Name is not null) RetryTelemetry.For(ResilienceTelemetry.Meter).Watch(this);
+        if (Name is not null) RetryBudgetTelemetry.For(ResilienceTelemetry.Meter).Watch(this);
     }
 
     internal RetryBudget(RetryBudgetOptions options, Clock clock, Names names)
@@ -55,14 +55,14 @@ public sealed class RetryBudget
         // Full fence: the names are whole before a measurement can read them.
         Meter? former = Interlocked.Exchange(ref _names, Names.Of(environment) with { ShownOn = environment }).ShownOn?.Meter;
         if (ReferenceEquals(former, environment.Meter)) return;
-        if (former is not null) RetryTelemetry.For(former).Unwatch(this);
-        RetryTelemetry.For(environment.Meter).Watch(this);
+        if (former is not null) RetryBudgetTelemetry.For(former).Unwatch(this);
+        RetryBudgetTelemetry.For(environment.Meter).Watch(this);
     }
 
     /// <summary>An update has left its policy out: the balance is shown no more, unless another policy has adopted it.</summary>
     internal void Abandon(PolicyEnvironment environment)
     {
-        if (ReferenceEquals(Volatile.Read(ref _names).ShownOn, environment)) RetryTelemetry.For(environment.Meter).Unwatch(this);
+        if (ReferenceEquals(Volatile.Read(ref _names).ShownOn, environment)) RetryBudgetTelemetry.For(environment.Meter).Unwatch(this);
     }
 
     /// <summary>What an account with these options would say of itself.</summary>

@@ -44,7 +44,7 @@ internal sealed class CallScope(CallScope? around)
         for (Mark? mark = Volatile.Read(ref _marks); mark is not null; mark = mark.Next)
         {
             if (mark.Error == error || mark.Error == error.InnerException) return true;
-            if (mark.Error is Rejection && error is ICarriesRejection carrier && Safely.RejectionOf(carrier) == mark.Error) return true;
+            if (mark.Error is Rejection && error is ICarriesRejection carrier && SafeRejection.Of(carrier) == mark.Error) return true;
         }
 
         return false;

@@ -37,7 +37,7 @@ public readonly struct AttemptResult
     public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
     /// <summary>What the attempt threw; null when it ended with a result. For a rejection the exception is made by this call.</summary>
-    public Exception? Exception => Error as Exception ?? (Error is Rejection rejection ? Safely.ToException(rejection) : null);
+    public Exception? Exception => Error as Exception ?? (Error is Rejection rejection ? SafeRejection.ToException(rejection) : null);
 
     /// <summary>The result that counts as a failure (boxed); null when the attempt threw. It may be disposed after the predicate: do
     /// not keep it.</summary>
