@@ -10,6 +10,8 @@ public sealed class PostgresServer : IAsyncLifetime
     private const int Interrupt = 2; // "fast shutdown"
     private readonly bool _durable;
     private readonly SteppedClock? _clock;
+    private readonly string[] _settings = [];
+    private string? _primary; // of a standby: how it reaches the one that it copies
     private readonly string _folder = Directory.CreateTempSubdirectory("resilience-pg").FullName;
     private ServerProcess? _server;
 
@@ -19,6 +21,12 @@ public sealed class PostgresServer : IAsyncLifetime
     }
 
     internal PostgresServer(bool durable, SteppedClock? clock = null) => (_durable, _clock) = (durable, clock);
+
+    /// <summary>With settings of its own ("name=value"), which count before ours.</summary>
+    internal PostgresServer(params string[] settings) => _settings = settings;
+
+    /// <summary>A standby that copies the server at this port and goes on receiving what that one writes.</summary>
+    internal static PostgresServer StandbyOf(int port, string name) => new() { _primary = $"host=127.0.0.1 port={port} user=postgres application_name={name}" };
 
     internal int Port { get; private set; }
 
@@ -32,7 +40,8 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         if (Requirements.AreMissingFor(typeof(PostgresServer))) return;
         Own(_folder);
-        Run("initdb", "-D", Data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync");
+        if (_primary is null) Run("initdb", "-D", Data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync");
+        else Run("pg_basebackup", "-D", Data, "-d", _primary, "-R", "-X", "stream", "-c", "fast", "--no-sync");
         Port = ServerProcess.FreePort();
         await StartAgainAsync();
     }
@@ -96,8 +105,12 @@ public sealed class PostgresServer : IAsyncLifetime
     {
         string durable = _durable ? "on" : "off";
         (string program, string[] arguments) = Command(
-            "postgres", "-D", Data, "-p", $"{Port}", "-k", _folder, "-c", "listen_addresses=127.0.0.1", "-c", $"fsync={durable}",
-            "-c", $"synchronous_commit={durable}", "-c", $"full_page_writes={durable}", "-c", "max_connections=200", "-c", "shared_buffers=32MB");
+            "postgres",
+            [
+                "-D", Data, "-p", $"{Port}", "-k", _folder, "-c", "listen_addresses=127.0.0.1", "-c", $"fsync={durable}",
+                "-c", $"synchronous_commit={durable}", "-c", $"full_page_writes={durable}", "-c", "max_connections=200", "-c", "shared_buffers=32MB",
+                .. _settings.SelectMany(static setting => new[] { "-c", setting }),
+            ]);
         string[] whole = [program, .. arguments];
         if (_clock is not null) whole = [.. whole[..^ArgumentsOf(whole)], .. _clock.Before, .. whole[^ArgumentsOf(whole)..]];
         return new(whole[0], whole[1..]);
