@@ -28,6 +28,16 @@ internal static class PostgresErrors
     internal static IdempotencyStoreException Corrupt(IdempotencyId id, string table) =>
         new(IdempotencyStoreFault.Corrupt, $"The row {id} in {table} is no record of ours, or one of a newer version.");
 
+    /// <summary>True when a statement about several rows may have failed because of one of them, or because they were many. False when it fails with any row:
+    /// the server cannot be asked, or is set up wrongly.</summary>
+    internal static bool MayBeOfOneRow(Exception error)
+    {
+        if (error is not IdempotencyStoreException { InnerException: PostgresException e }) return false;
+        if (e.SqlState == PostgresErrorCodes.QueryCanceled) return true; // the server's own limit for a statement
+        return e.SqlState.AsSpan(0, Math.Min(2, e.SqlState.Length)) is not
+            ("" or "08" or "0A" or "25" or "28" or "3D" or "3F" or "42" or "53" or "55" or "57" or "58");
+    }
+
     private static IdempotencyStoreFault FaultOf(string state) => state switch
     {
         PostgresErrorCodes.DiskFull or PostgresErrorCodes.ProgramLimitExceeded => IdempotencyStoreFault.Full,

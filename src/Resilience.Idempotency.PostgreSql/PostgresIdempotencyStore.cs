@@ -21,18 +21,25 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
 
     private readonly NpgsqlDataSource _source;
     private readonly PostgresStatements _sql;
+    private readonly PostgresRenewals _renewals;
     private bool _ownsSource;
 
     /// <summary>Creates the store. Nothing is asked of the server yet.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">An option is out of its range.</exception>
-    public PostgresIdempotencyStore(NpgsqlDataSource source, PostgresIdempotencyOptions? options = null)
+    public PostgresIdempotencyStore(NpgsqlDataSource source, PostgresIdempotencyOptions? options = null) : this(source, options, TimeProvider.System)
+    {
+    }
+
+    /// <summary>With a clock that tells how long one statement is waited for before another is sent; records go by the server's.</summary>
+    internal PostgresIdempotencyStore(NpgsqlDataSource source, PostgresIdempotencyOptions? options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(source);
         options ??= new();
         options.ThrowIfInvalid();
         _source = source;
         _sql = new(options.Schema, options.Table);
+        _renewals = new(RenewOneAsync, RenewSeveralAsync, PostgresErrors.MayBeOfOneRow, time);
         Traits = new() { Name = "postgresql", IsShared = true, IsDurable = true, MaxPayloadBytes = options.MaxPayloadBytes };
     }
 
@@ -95,16 +102,6 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     {
         ArgumentNullException.ThrowIfNull(transaction);
         return ClaimAsync(transaction, request, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default)
-    {
-        IdempotencyStoreArguments.CheckLease(lease);
-        return AskAsync(
-            null,
-            batch => ChangeAsync(batch, _sql.Renew, cancellationToken, Value(id.ToArray()), Value(fence), Value(Micros(lease))),
-            cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -87,6 +87,28 @@ internal sealed class PostgresStatements
                    SELECT {After("$3")}, GREATEST(r.expires_at, {After("$3")}), {Day($"GREATEST(r.expires_at, {After("$3")})")} FROM {Clock} AS c)
              WHERE r.id = $1 AND r.fence = $2 AND r.state = 1
             """;
+
+        // Answers come with the number of the asked. A row that is locked is passed over, so this waits for no row and has no order to keep. The last part
+        // looks at the rows as they were before the statement: one that was held then, and was not renewed, is locked or has just changed.
+        RenewSeveral = $"""
+            WITH asked AS MATERIALIZED (
+                   SELECT a.id, a.fence, a.lease, a.number
+                     FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS a (id, fence, lease, number)),
+                 free AS MATERIALIZED (
+                   SELECT r.id, a.lease, a.number FROM asked AS a JOIN {Table} AS r ON r.id = a.id AND r.fence = a.fence
+                    WHERE r.state = 1 FOR NO KEY UPDATE OF r SKIP LOCKED),
+                 renewed AS (
+                   UPDATE {Table} AS r
+                      SET (lease_until, expires_at, expires_day) = (
+                          SELECT {After("f.lease")}, GREATEST(r.expires_at, {After("f.lease")}), {Day($"GREATEST(r.expires_at, {After("f.lease")})")}
+                            FROM {Clock} AS c)
+                     FROM free AS f WHERE r.id = f.id
+                   RETURNING f.number)
+            SELECT number, true FROM renewed
+            UNION ALL
+            SELECT a.number, false FROM asked AS a JOIN {Table} AS r ON r.id = a.id AND r.fence = a.fence
+             WHERE r.state = 1 AND NOT EXISTS (SELECT FROM renewed AS n WHERE n.number = a.number)
+            """;
         Complete = $"""
             UPDATE {Table} AS r
                SET state = $3, payload = $4, lease_until = NULL,
@@ -167,6 +189,9 @@ internal sealed class PostgresStatements
     internal string Explain { get; }
 
     internal string Renew { get; }
+
+    /// <summary>For ids that all differ. True: renewed; false: not known, because another transaction is at the row; no answer: not held.</summary>
+    internal string RenewSeveral { get; }
 
     internal string Complete { get; }
 

@@ -14,7 +14,7 @@ internal class ForwardingStore(IIdempotencyStore inner) : IIdempotencyStore
     public virtual ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
         Inner.TryAcquireAsync(request, cancellationToken);
 
-    public ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
+    public virtual ValueTask<bool> RenewAsync(IdempotencyId id, long fence, TimeSpan lease, CancellationToken cancellationToken = default) =>
         Inner.RenewAsync(id, fence, lease, cancellationToken);
 
     public ValueTask<bool> CompleteAsync(
