@@ -437,10 +437,16 @@ public sealed class EqualBytesTests
         using HttpClient client = HttpKit.Client(
             HttpKit.Standard(new FakeTimeProvider(), o => (o.BufferRequestBytes, o.ReplayBufferBytes) = (max, 0)), network);
         await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream("warm"u8.ToArray()))));
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream("hello"u8.ToArray()))));
-        (GC.GetTotalAllocatedBytes(precise: true) - before).Should().BeLessThan(1 << 20);
-        network.Requests.Should().HaveCount(8).And.OnlyContain(r => r.Body == "warm" || r.Body == "hello");
+        long least = long.MaxValue;
+        for (int i = 0; i < 100 && least >= 1 << 20; i++) // other tests run beside: a measurement is at least what the request needs
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            await client.SendAsync(HttpKit.Request(HttpMethod.Put, new StreamContent(new OneWayStream("hello"u8.ToArray()))));
+            least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
+        }
+
+        least.Should().BeLessThan(1 << 20);
+        network.Requests.Should().OnlyContain(r => r.Body == "warm" || r.Body == "hello");
     }
 
     [Theory]
