@@ -122,6 +122,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
 
     private void Reject(IEnumerable<string> problems, Exception? error)
     {
+        if (_isDisposed) return; // what a reload needs goes with the container: no error of the configuration
         _telemetry.Count(_name, ReloadTelemetry.Rejected);
         ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));
     }

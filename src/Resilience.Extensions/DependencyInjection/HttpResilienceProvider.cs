@@ -16,9 +16,10 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     private readonly IServiceProvider _services;
     private readonly HttpRegistration[] _registered;
     private readonly KeyRegistration[] _keys;
-    private readonly ConcurrentDictionary<string, HttpResilience?> _made = new(StringComparer.Ordinal);
+    private readonly BuildGate<string> _builds = new("HttpClient");
+    private readonly ConcurrentDictionary<string, HttpClientPipelines> _made = new(StringComparer.Ordinal);
     private readonly List<IDisposable> _reloads = [];
-    private readonly Lock _gate = new(); // making only; who asks for a client that was made does not touch it
+    private readonly object _gate = new(); // for the list alone: no code of others runs inside
     private volatile bool _isDisposed;
 
     /// <summary>Made by the container.</summary>
@@ -30,7 +31,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     }
 
     /// <summary>What was made so far.</summary>
-    public IReadOnlyList<HttpResilience> Made => [.. _made.Values.OfType<HttpResilience>()];
+    public IReadOnlyList<HttpResilience> Made => [.. _made.Values.Select(m => m.Resilience).OfType<HttpResilience>()];
 
     /// <summary>What the handlers of this client share.</summary>
     /// <param name="client">The name of the client; for a typed client the name of its type, as <c>AddHttpClient</c> makes it.</param>
@@ -63,23 +64,24 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     {
         ArgumentNullException.ThrowIfNull(client);
         ObjectDisposedException.ThrowIf(_isDisposed, this);
-        if (_made.TryGetValue(client, out HttpResilience? resilience)) return resilience;
-        lock (_gate)
-        {
-            if (!_made.TryGetValue(client, out resilience)) _made[client] = resilience = Make(client);
-            return resilience;
-        }
+        return _made.TryGetValue(client, out HttpClientPipelines? made)
+            ? made.Resilience
+            : _builds.GetOrBuild(client, c => _made.GetValueOrDefault(c), Build).Resilience;
     }
 
-    /// <summary>Ends the listening to configuration.</summary>
+    /// <summary>Ends the listening to configuration. It may wait for a reload that is under way.</summary>
     public void Dispose()
     {
+        IDisposable[] reloads;
         lock (_gate)
         {
             _isDisposed = true;
-            foreach (IDisposable reload in _reloads) reload.Dispose();
+            reloads = [.. _reloads];
             _reloads.Clear();
         }
+
+        // Outside of the lock: it waits for a reload that is under way, and that one may ask for another client.
+        foreach (IDisposable reload in reloads) reload.Dispose();
     }
 
     /// <summary>The options of the keys of this client; null when its requests get none.</summary>
@@ -115,6 +117,8 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             foreach (string problem in problems) yield return problem;
         }
     }
+
+    private HttpClientPipelines Build(string client) => _made[client] = new(Make(client));
 
     private HttpResilience? Make(string client)
     {
@@ -169,7 +173,12 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
                 made.Update(Options(client, registration, settings));
                 return Warned(made, logger);
             }));
-            _reloads.Add(reload);
+            lock (_gate)
+            {
+                ObjectDisposedException.ThrowIf(_isDisposed, this);
+                _reloads.Add(reload);
+            }
+
             return made;
         }
         catch
@@ -218,4 +227,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
 
     private static OptionsValidationException Wrong(string client, IEnumerable<string> problems) =>
         new(client, typeof(HttpSettings), problems);
+
+    /// <param name="Resilience">Null for a client without resilience.</param>
+    private sealed record HttpClientPipelines(HttpResilience? Resilience);
 }

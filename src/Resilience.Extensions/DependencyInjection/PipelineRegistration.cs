@@ -26,7 +26,15 @@ internal abstract record PipelineRegistration(string Name, Type? Result)
     internal abstract void Update(BuiltPipeline built, ResiliencePipelineBuilderBase builder);
 
     /// <summary>How people write it: <c>orders</c>, <c>orders&lt;String&gt;</c>.</summary>
-    public sealed override string ToString() => Result is null ? Name : $"{Name}<{Result.Name}>";
+    public sealed override string ToString() => new PipelineKey(Name, Result).ToString();
+}
+
+/// <summary>What a pipeline is found by.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Result">The type of the results it is for; null for any.</param>
+internal readonly record struct PipelineKey(string Name, Type? Result)
+{
+    public override string ToString() => Result is null ? Name : $"{Name}<{Result.Name}>";
 }
 
 /// <summary>A pipeline for calls of any result type.</summary>

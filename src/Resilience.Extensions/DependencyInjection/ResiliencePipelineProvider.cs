@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -15,13 +16,12 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     private readonly IServiceProvider _services;
     private readonly Dictionary<(string Name, Type? Result), List<PipelineRegistration>> _registered;
     private readonly IConfiguration[] _sections;
-    private readonly Dictionary<(string Name, Type? Result), BuiltPipeline> _built = [];
+    private readonly BuildGate<PipelineKey> _builds = new("pipeline");
+    private readonly List<BuiltPipeline> _inOrder = [];
+    private readonly ConcurrentDictionary<PipelineKey, BuiltPipeline> _built = new();
     private readonly List<IDisposable> _reloads = [];
-    private readonly List<PipelineRegistration> _building = [];
-
-    // One lock for all, entered again by a factory that asks for another pipeline: two factories can never wait for each other.
-    private readonly Lock _gate = new();
-    private bool _isDisposed;
+    private readonly object _gate = new(); // for the two lists alone: no code of others runs inside
+    private volatile bool _isDisposed;
 
     /// <summary>Made by the container.</summary>
     [SuppressMessage("Design", "CA1062", Justification = "The container gives no nulls.")]
@@ -44,7 +44,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     {
         get
         {
-            lock (_gate) return [.. _built.Values.Select(b => b.Pipeline).OfType<ResiliencePipeline>()];
+            lock (_gate) return [.. _inOrder.Select(b => b.Pipeline).OfType<ResiliencePipeline>()];
         }
     }
 
@@ -53,7 +53,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     {
         get
         {
-            lock (_gate) return [.. _built.Values.Select(b => new PipelineView(b))];
+            lock (_gate) return [.. _inOrder.Select(b => new PipelineView(b))];
         }
     }
 
@@ -63,7 +63,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         get
         {
             BuiltPipeline[] built;
-            lock (_gate) built = [.. _built.Values];
+            lock (_gate) built = [.. _inOrder];
             return [.. built.SelectMany(b => b.States().Select(s => new PipelineState(b.Registration.ToString(), s.PolicyName, s.State)))];
         }
     }
@@ -95,15 +95,19 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         return pipeline is not null;
     }
 
-    /// <summary>Ends the listening to configuration.</summary>
+    /// <summary>Ends the listening to configuration. It may wait for a reload that is under way.</summary>
     public void Dispose()
     {
+        IDisposable[] reloads;
         lock (_gate)
         {
             _isDisposed = true;
-            foreach (IDisposable reload in _reloads) reload.Dispose();
+            reloads = [.. _reloads];
             _reloads.Clear();
         }
+
+        // Outside of the lock: it waits for a reload that is under way, and that one may ask for a pipeline.
+        foreach (IDisposable reload in reloads) reload.Dispose();
     }
 
     IEnumerable<string> IStartCheck.FindProblems()
@@ -153,25 +157,26 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     private object? Find(string name, Type? result)
     {
         ArgumentNullException.ThrowIfNull(name);
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        PipelineKey key = new(name, result);
+        if (_built.TryGetValue(key, out BuiltPipeline? known)) return known.Pipeline;
+        return RegistrationOf(name, result) is { } registration
+            ? _builds.GetOrBuild(key, k => _built.GetValueOrDefault(k), _ => Build(registration)).Pipeline
+            : null;
+    }
+
+    /// <summary>Keeps what was built, unless the provider was disposed of meanwhile.</summary>
+    private BuiltPipeline Keep(BuiltPipeline built, IDisposable? reload)
+    {
         lock (_gate)
         {
-            ObjectDisposedException.ThrowIf(_isDisposed, this);
-            if (_built.TryGetValue((name, result), out BuiltPipeline? known)) return known.Pipeline;
-            if (RegistrationOf(name, result) is not { } registration) return null;
-            if (_building.Contains(registration))
-                throw new InvalidOperationException($"The pipeline '{registration}' needs itself, by way of {string.Join(" > ", _building)}.");
-            _building.Add(registration);
-            try
-            {
-                BuiltPipeline built = Build(registration);
-                _built.Add((name, result), built);
-                return built.Pipeline;
-            }
-            finally
-            {
-                _building.Remove(registration);
-            }
+            ObjectDisposedException.ThrowIf(_isDisposed, this); // the caller disposes of the reload
+            if (reload is not null) _reloads.Add(reload);
+            _inOrder.Add(built);
         }
+
+        _built[new(built.Registration.Name, built.Registration.Result)] = built;
+        return built;
     }
 
     private PipelineRegistration? RegistrationOf(string name, Type? result)
@@ -196,7 +201,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
         if (section is null)
         {
-            return Warned(registration.Build(NewBuilder(registration, null, logger)), logger);
+            return Keep(Warned(registration.Build(NewBuilder(registration, null, logger)), logger), null);
         }
 
         string path = (section as IConfigurationSection)?.Path ?? "";
@@ -217,8 +222,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
                     return Warned(built, logger);
                 });
             });
-            _reloads.Add(reload);
-            return built;
+            return Keep(built, reload);
         }
         catch
         {

@@ -41,7 +41,7 @@ internal static class ContentKinds
     {
         try
         {
-            return GetIsBuffered(content);
+            return FrameworkMembers.IsBuffered(content);
         }
         catch (MissingMethodException)
         {
@@ -103,9 +103,6 @@ internal static class ContentKinds
 
         return false;
     }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_IsBuffered")]
-    private static extern bool GetIsBuffered(HttpContent content);
 }
 
 /// <summary>A stream that a <see cref="StreamContent"/> can send again, from where it is sent first.</summary>

@@ -12,11 +12,11 @@ public sealed class HttpResilience
 {
     private readonly ConcurrentDictionary<AuthorityKey, HttpAuthority> _authorities = [];
 
-    // Making, forgetting and updating; requests to known authorities never touch it. The delegates that build run inside, because they
-    // shall run once for each authority; one that asks for another authority enters the same lock again.
-    private readonly Lock _changing = new();
-    private Action<ResiliencePipelineBuilder<HttpResponseMessage>> _build;
-    private HttpResilienceOptions _options;
+    // The delegates that build run once for each authority and under no lock; null stands for the overflow.
+    private readonly BuildGate<AuthorityKey?> _builds = new("authority");
+    private readonly object _updating = new(); // one update at a time; requests never wait for it
+    private readonly Lock _changing = new(); // putting in, forgetting and replacing; requests to known authorities never touch it
+    private Recipe _recipe;
     private long _lookAgainAt = long.MinValue;
 
     // The pattern checks and describes. No request passes it, so its policies make no metric series; the first request that finds no place gets
@@ -32,9 +32,8 @@ public sealed class HttpResilience
         ArgumentNullException.ThrowIfNull(name);
         options.ThrowIfInvalid();
         Name = name;
-        _options = options;
-        _build = build;
-        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", build, options);
+        _recipe = new(build, options);
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder("*", _recipe);
         Time = SafeCalls.Time(builder.TimeProvider);
         _meterText = builder.MeterFactory is { } meters ? meters.GetType().Name : null;
         builder.MeterFactory = SilentMeterFactory.Meters;
@@ -52,8 +51,8 @@ public sealed class HttpResilience
     public static HttpResilience Standard(
         StandardResilienceOptions? options = null, string name = "", Action<ResiliencePipelineBuilder<HttpResponseMessage>>? configure = null)
     {
-        StandardResilienceOptions said = options ?? new();
-        return new(name, said, BuildStandard(said, configure)) { _configureStandard = configure, IsStandard = true };
+        StandardResilienceOptions own = (options ?? new()).Copy();
+        return new(name, own, BuildStandard(own, configure)) { _configureStandard = configure, IsStandard = true };
     }
 
     /// <summary>A pipeline of your own.</summary>
@@ -67,7 +66,7 @@ public sealed class HttpResilience
         Action<ResiliencePipelineBuilder<HttpResponseMessage>> build, CustomResilienceOptions? options = null, string name = "")
     {
         ArgumentNullException.ThrowIfNull(build);
-        return new(name, options ?? new(), build);
+        return new(name, (options ?? new()).Copy(), build);
     }
 
     private Action<ResiliencePipelineBuilder<HttpResponseMessage>>? _configureStandard;
@@ -118,20 +117,17 @@ public sealed class HttpResilience
     {
         ArgumentNullException.ThrowIfNull(options);
         if (!IsStandard) throw new InvalidOperationException("This client has a pipeline of its own: update the pipelines of its Authorities.");
+        options = options.Copy();
         options.ThrowIfInvalid();
         Action<ResiliencePipelineBuilder<HttpResponseMessage>> build = BuildStandard(options, _configureStandard);
-        lock (_changing)
+        lock (_updating)
         {
-            ResiliencePipelineBuilder<HttpResponseMessage> pattern = NewBuilder(_pattern.ShownName, build, options);
-            pattern.MeterFactory = SilentMeterFactory.Meters;
-            List<KeyValuePair<ResiliencePipeline<HttpResponseMessage>, ResiliencePipelineBuilder<HttpResponseMessage>>> updates =
-                [new(_pattern.Pipeline, pattern)];
-            if (_overflow != _pattern) updates.Add(new(_overflow.Pipeline, NewBuilder(_overflow.ShownName, build, options)));
-            foreach (HttpAuthority authority in _authorities.Values) updates.Add(new(authority.Pipeline, NewBuilder(authority.ShownName, build, options)));
-            ResiliencePipeline<HttpResponseMessage>.UpdateAll(updates);
-            _build = build;
-            Look();
-            Volatile.Write(ref _options, options);
+            Recipe next = new(build, options);
+            Dictionary<HttpAuthority, ResiliencePipelineBuilder<HttpResponseMessage>> builders = [];
+            while (!TryApply(next, builders))
+            {
+                foreach (HttpAuthority authority in AllOf()) if (!builders.ContainsKey(authority)) builders[authority] = BuilderFor(authority, next);
+            }
         }
     }
 
@@ -157,7 +153,7 @@ public sealed class HttpResilience
     /// <summary>The client that was made last. Who gets it may set it up yet: the constructor of a typed client does.</summary>
     internal void Follow(HttpClient client) => Volatile.Write(ref _client, new(new(client), client.MaxResponseContentBufferSize));
 
-    internal HttpResilienceOptions Options => Volatile.Read(ref _options);
+    internal HttpResilienceOptions Options => Volatile.Read(ref _recipe).Options;
 
     internal HttpAuthority Find(HttpRequestMessage request, HttpResilienceOptions options)
     {
@@ -207,36 +203,90 @@ public sealed class HttpResilience
 
     private HttpAuthority Find(AuthorityKey key) => _authorities.TryGetValue(key, out HttpAuthority? known) ? known : Make(key);
 
-    private HttpAuthority Make(AuthorityKey key)
+    private HttpAuthority Make(AuthorityKey key) => _builds.GetOrBuild(key, FindOrOverflow, Build);
+
+    private HttpAuthority? FindOrOverflow(AuthorityKey? key)
     {
+        if (_authorities.TryGetValue(key!.Value, out HttpAuthority? known)) return known;
         lock (_changing)
         {
-            if (_authorities.TryGetValue(key, out HttpAuthority? raced)) return raced;
-            if (_authorities.Count >= _options.MaxAuthorities && !Forget()) return Shared();
-            string name = key.ToString(), shown = ShownName(name);
-            HttpAuthority made = new(name, shown, NewBuilder(shown, _build, _options).Build());
+            if (_authorities.Count < Options.MaxAuthorities || Forget()) return null;
+        }
+
+        return Shared();
+    }
+
+    private HttpAuthority Build(AuthorityKey? key)
+    {
+        string name = key!.Value.ToString(), shown;
+        lock (_changing) shown = ShownName(name);
+        while (true)
+        {
+            Recipe recipe = Volatile.Read(ref _recipe);
+            HttpAuthority made = new(name, shown, NewBuilder(shown, recipe).Build());
             made.Touch(Time.GetTimestamp());
-            _authorities[key] = made;
-            return made;
+            lock (_changing)
+            {
+                if (recipe != _recipe) continue; // updated meanwhile: an update knows only those that are in
+                if (_authorities.Count < recipe.Options.MaxAuthorities || Forget()) return _authorities[key.Value] = made;
+            }
+
+            return Shared(); // others have taken the last places
         }
     }
 
-    /// <summary>What all share that find no place, made when the first one comes. What an operator did to the pattern before stays done.</summary>
-    private HttpAuthority Shared()
+    /// <summary>What all share that find no place, made when the first one comes.</summary>
+    private HttpAuthority Shared() =>
+        _overflow != _pattern ? _overflow : _builds.GetOrBuild(null, _ => _overflow != _pattern ? _overflow : null, _ => BuildOverflow());
+
+    /// <summary>What an operator did to the pattern before stays done.</summary>
+    private HttpAuthority BuildOverflow()
     {
-        if (_overflow != _pattern) return _overflow;
+        while (true)
+        {
+            Recipe recipe = Volatile.Read(ref _recipe);
+            HttpAuthority made = new(_pattern.Name, _pattern.ShownName, NewBuilder(_pattern.ShownName, recipe).Build());
+            if (_pattern.CircuitBreaker?.State == CircuitState.Isolated) made.CircuitBreaker?.Isolate();
+            lock (_changing)
+            {
+                if (recipe == _recipe) return _overflow = made;
+            }
+        }
+    }
+
+    /// <summary>Everything an update changes.</summary>
+    private List<HttpAuthority> AllOf()
+    {
+        List<HttpAuthority> all = [_pattern, .. _authorities.Values];
+        if (_overflow is { } overflow && overflow != _pattern) all.Add(overflow);
+        return all;
+    }
+
+    /// <summary>The builder that an update gives to one authority: code of the user runs.</summary>
+    private ResiliencePipelineBuilder<HttpResponseMessage> BuilderFor(HttpAuthority authority, Recipe recipe)
+    {
+        ResiliencePipelineBuilder<HttpResponseMessage> builder = NewBuilder(authority.ShownName, recipe);
+        if (authority == _pattern) builder.MeterFactory = SilentMeterFactory.Meters;
+        return builder;
+    }
+
+    /// <summary>Puts the recipe in force everywhere, in one step; false when an authority has come for which there is no builder yet.</summary>
+    private bool TryApply(Recipe next, Dictionary<HttpAuthority, ResiliencePipelineBuilder<HttpResponseMessage>> builders)
+    {
         lock (_changing)
         {
-            if (_overflow != _pattern) return _overflow;
-            HttpAuthority made = new(_pattern.Name, _pattern.ShownName, NewBuilder(_pattern.ShownName, _build, _options).Build());
-            if (_pattern.CircuitBreaker?.State == CircuitState.Isolated) made.CircuitBreaker?.Isolate();
-            return _overflow = made;
+            List<HttpAuthority> all = AllOf();
+            if (!all.TrueForAll(builders.ContainsKey)) return false;
+            ResiliencePipeline<HttpResponseMessage>.UpdateAll(all.Select(a => KeyValuePair.Create(a.Pipeline, builders[a])));
+            Volatile.Write(ref _recipe, next);
+            Look();
+            return true;
         }
     }
 
     /// <summary>A metric series lives as long as the process: there is one for each of the first authorities, and one for all others.</summary>
     private string ShownName(string name) =>
-        _shown.Contains(name) || (_shown.Count < _options.MaxNamedAuthorities && _shown.Add(name)) ? name : "other";
+        _shown.Contains(name) || (_shown.Count < Options.MaxNamedAuthorities && _shown.Add(name)) ? name : "other";
 
     /// <summary>Makes room: the least used tenth of those that nothing would be lost with.</summary>
     private bool Forget()
@@ -245,28 +295,36 @@ public sealed class HttpResilience
         long now = Time.GetTimestamp();
         if (now < _lookAgainAt) return false;
         _lookAgainAt = now + Time.TimestampFrequency;
-        int excess = _authorities.Count - _options.MaxAuthorities + 1;
+        int excess = _authorities.Count - Options.MaxAuthorities + 1;
         KeyValuePair<AuthorityKey, HttpAuthority>[] leastUseful =
         [
-            .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, _options.MaxAuthorities / 10)),
+            .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, Options.MaxAuthorities / 10)),
         ];
         foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in leastUseful) _authorities.TryRemove(one);
-        if (_authorities.Count >= _options.MaxAuthorities) return false;
+        if (_authorities.Count >= Options.MaxAuthorities) return false;
         _lookAgainAt = long.MinValue;
         return true;
     }
 
-    private ResiliencePipelineBuilder<HttpResponseMessage> NewBuilder(
-        string authority, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build, HttpResilienceOptions options)
+    private ResiliencePipelineBuilder<HttpResponseMessage> NewBuilder(string authority, Recipe recipe)
     {
         ResiliencePipelineBuilder<HttpResponseMessage> builder = new()
         {
             Name = Name.Length == 0 ? authority : $"{Name}/{authority}",
-            Classifier = OutcomeClassifier.Default.Http(options.ThrottlingCounts),
+            Classifier = OutcomeClassifier.Default.Http(recipe.Options.ThrottlingCounts),
         };
-        build(builder);
-        if (options.Classify is { } rules) builder.Classify(rules);
+        recipe.Build(builder);
+        if (recipe.Options.Classify is { } rules) builder.Classify(rules);
         return builder;
+    }
+
+    /// <summary>What pipelines are built by; replaced as a whole.</summary>
+    private sealed class Recipe(Action<ResiliencePipelineBuilder<HttpResponseMessage>> build, HttpResilienceOptions options)
+    {
+        internal Action<ResiliencePipelineBuilder<HttpResponseMessage>> Build => build;
+
+        /// <summary>Our copy.</summary>
+        internal HttpResilienceOptions Options => options;
     }
 
     /// <summary>Meters without listeners: instruments of a meter that has been disposed of are never published.</summary>

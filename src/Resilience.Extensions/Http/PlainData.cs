@@ -86,16 +86,13 @@ internal static class PlainData
     {
         try
         {
-            return GetTypeInfo(content);
+            return FrameworkMembers.TypeInfo(content);
         }
         catch (MissingFieldException)
         {
             return null;
         }
     }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_typeInfo")]
-    private static extern ref JsonTypeInfo GetTypeInfo(JsonContent content);
 
     private static bool IsPlain(Type type)
     {

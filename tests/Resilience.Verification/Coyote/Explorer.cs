@@ -44,10 +44,10 @@ internal static class Explorer
     internal static Exploration Sample(Action scenario, Grain grain, int schedules, bool flows = false) =>
         Run(scenario, Configure(grain, schedules, flows).WithRandomStrategy(), schedules);
 
-    /// <summary>Both assemblies must have been rewritten: otherwise nothing is explored, and nothing would say so.</summary>
+    /// <summary>All must have been rewritten: otherwise nothing is explored, and nothing would say so.</summary>
     internal static void RequireRewriting()
     {
-        foreach (Assembly assembly in new[] { typeof(CircuitBreaker).Assembly, typeof(Explorer).Assembly })
+        foreach (Assembly assembly in new[] { typeof(CircuitBreaker).Assembly, typeof(HttpResilience).Assembly, typeof(Explorer).Assembly })
         {
             if (!RewritingEngine.IsAssemblyRewritten(assembly))
                 throw new InvalidOperationException($"{assembly.GetName().Name} has no scheduling points: build this project again without -p:Coyote=false.");

@@ -1,0 +1,12 @@
+using System.Net.Http.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace Resilience;
+
+/// <summary>Stands in for the accessors of the package, which have no body that could be rewritten. No scenario sends a content.</summary>
+internal static class FrameworkMembers
+{
+    internal static bool IsBuffered(HttpContent content) => throw new NotSupportedException(content.GetType().Name);
+
+    internal static ref JsonTypeInfo TypeInfo(JsonContent content) => throw new NotSupportedException(content.GetType().Name);
+}
