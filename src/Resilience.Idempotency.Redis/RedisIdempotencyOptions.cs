@@ -34,8 +34,6 @@ public sealed class RedisIdempotencyOptions : PolicyOptions
     /// <inheritdoc/>
     protected override string Kind => "redis-idempotency-store";
 
-    internal RedisIdempotencyOptions Copy() => (RedisIdempotencyOptions)MemberwiseClone();
-
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)
     {

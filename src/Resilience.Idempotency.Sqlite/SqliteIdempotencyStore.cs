@@ -38,9 +38,8 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public SqliteIdempotencyStore(SqliteIdempotencyOptions options, TimeProvider? timeProvider = null)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        options = _options = options.Copy();
         options.ThrowIfInvalid();
-        _options = options;
         _records = new(options, timeProvider ?? TimeProvider.System);
         SqliteConnectionStringBuilder where = new(options.ConnectionString);
         _database = where.DataSource;

@@ -159,6 +159,7 @@ namespace Microsoft.AspNetCore.Builder
             ArgumentNullException.ThrowIfNull(pattern);
             ResilienceDashboardOptions options = new();
             configure?.Invoke(options);
+            options = options.Copy();
             options.ThrowIfInvalid();
             bool isDevelopment = endpoints.ServiceProvider.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
             if (options is { EnableActions: true, ActionsPolicy: null } && !isDevelopment)

@@ -60,10 +60,18 @@ public sealed class ResilienceDashboardOptions : PolicyOptions
     /// <remarks>In Development the page is open. A website that a developer visits can let a name of its own point to this machine, and would then read the
     /// page as its own. Where the endpoints require authorization, and outside of Development, hosts are not looked at
     /// (<c>RequireHost</c> does that).</remarks>
-    public ISet<string> DevelopmentHosts { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+    public ISet<string> DevelopmentHosts { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
     /// <inheritdoc/>
     protected override string Kind => "dashboard";
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        ResilienceDashboardOptions copy = (ResilienceDashboardOptions)base.CopyCore();
+        copy.DevelopmentHosts = new HashSet<string>(DevelopmentHosts, StringComparer.OrdinalIgnoreCase);
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)

@@ -116,7 +116,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
 
     /// <summary>Request headers that are part of the fingerprint, beside <c>Content-Type</c> (without what changes nothing: <c>charset=utf-8</c>, the
     /// boundary of a multipart body) and <c>Content-Encoding</c>, which always are.</summary>
-    public IList<string> FingerprintHeaders { get; } = [];
+    public IList<string> FingerprintHeaders { get; private set; } = [];
 
     /// <summary>Computes the fingerprint in our place, from the request and its whole body: over chosen members of a JSON document, say.
     /// Default: method, scheme, authority, path, query, headers as above, and body.</summary>
@@ -129,7 +129,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// that has one is not what was written, and is answered as unreadable. <c>Request-Id</c> names one request: add it if the first one's name is to be
     /// told again. Not kept either: what the response had before the endpoint ran. Always
     /// kept: the <c>Content-Encoding</c> of an endpoint that encodes its body itself.</remarks>
-    public ISet<string> KeptHeaders { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
+    public ISet<string> KeptHeaders { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase)
     {
         "Content-Type", "Content-Language", "Content-Disposition", "Location", "ETag", "Last-Modified", "Link", "Deprecation", "Sunset",
         "Content-Security-Policy", "Content-Security-Policy-Report-Only", "X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy",
@@ -151,7 +151,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     /// Defaults: 401, 403, 407, 408, 412, 421, 425, 429, 501, 503 and 505 release; every other 5xx holds, because what was to be done may have been
     /// done; everything else is kept. After the point of no return 5xx is kept as unknown, and the rest is kept.
     /// </remarks>
-    public IDictionary<int, IdempotencyDisposition> Statuses { get; } = new Dictionary<int, IdempotencyDisposition>();
+    public IDictionary<int, IdempotencyDisposition> Statuses { get; private set; } = new Dictionary<int, IdempotencyDisposition>();
 
     /// <summary>What is done with the key when the endpoint throws. Default <see cref="IdempotencyOutcomes.Default"/>: released only where nothing can
     /// have been done, held otherwise; kept as unknown after the point of no return. (An exception cannot be replayed: keep means unknown here.)</summary>
@@ -168,6 +168,16 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
 
     /// <inheritdoc/>
     protected override string Kind => "idempotency-endpoints";
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        IdempotencyEndpointOptions copy = (IdempotencyEndpointOptions)base.CopyCore();
+        copy.FingerprintHeaders = [.. FingerprintHeaders];
+        copy.KeptHeaders = new HashSet<string>(KeptHeaders, StringComparer.OrdinalIgnoreCase);
+        copy.Statuses = new Dictionary<int, IdempotencyDisposition>(Statuses);
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)
@@ -190,48 +200,6 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
             check.Require(status is >= 200 and <= 599, nameof(Statuses), status, "statuses from 200 to 599");
             check.Defined($"{nameof(Statuses)}[{status}]", disposition);
         }
-    }
-
-    internal IdempotencyEndpointOptions Copy()
-    {
-        IdempotencyEndpointOptions copy = new()
-        {
-            Name = Name,
-            Gate = Gate,
-            Lease = Lease,
-            Retention = Retention,
-            ClientErrorRetention = ClientErrorRetention,
-            MaxExecution = MaxExecution,
-            MaxAttempts = MaxAttempts,
-            WhenInFlight = WhenInFlight,
-            MaxWait = MaxWait,
-            HeaderName = HeaderName,
-            KeyFor = KeyFor,
-            WriteProblem = WriteProblem,
-            IsRequired = IsRequired,
-            AcceptBareKeys = AcceptBareKeys,
-            MinKeyLength = MinKeyLength,
-            MaxKeyLength = MaxKeyLength,
-            AcceptsKey = AcceptsKey,
-            ScopeFor = ScopeFor,
-            AllowSharedScope = AllowSharedScope,
-            MaxOpenPerScope = MaxOpenPerScope,
-            MaxKeysPerScope = MaxKeysPerScope,
-            MayReplay = MayReplay,
-            Reconcile = Reconcile,
-            MaxRequestBodyBytes = MaxRequestBodyBytes,
-            MaxResponseBodyBytes = MaxResponseBodyBytes,
-            FingerprintFor = FingerprintFor,
-            EncryptsResponses = EncryptsResponses,
-            CancelStreamsOfClientsThatLeft = CancelStreamsOfClientsThatLeft,
-            Outcomes = Outcomes,
-            ProblemTypeBase = ProblemTypeBase,
-        };
-        foreach (string header in FingerprintHeaders) copy.FingerprintHeaders.Add(header);
-        copy.KeptHeaders.Clear();
-        copy.KeptHeaders.UnionWith(KeptHeaders);
-        foreach ((int status, IdempotencyDisposition disposition) in Statuses) copy.Statuses[status] = disposition;
-        return copy;
     }
 
     /// <summary>What the gate is to have otherwise for these endpoints.</summary>

@@ -10,7 +10,7 @@ internal static class IdempotencyEndpoints
 {
     internal static IdempotencyEndpointOptions OptionsOf(IServiceProvider services)
     {
-        IdempotencyEndpointOptions options = services.GetService<IOptions<IdempotencyEndpointOptions>>()?.Value ?? new();
+        IdempotencyEndpointOptions options = (services.GetService<IOptions<IdempotencyEndpointOptions>>()?.Value ?? new()).Copy();
         options.ThrowIfInvalid();
         return options;
     }
@@ -52,8 +52,9 @@ internal static class IdempotencyEndpoints
     /// <exception cref="ResilienceOptionsException">Options of the endpoint's own are out of range.</exception>
     internal static IdempotencyEndpointOptions OptionsOf(IIdempotencyKeyMetadata? endpoint, IdempotencyEndpointOptions common)
     {
-        if (endpoint?.Options is { } own)
+        if (endpoint?.Options is { } given)
         {
+            IdempotencyEndpointOptions own = given.Copy();
             own.ThrowIfInvalid();
             return own;
         }
@@ -66,8 +67,9 @@ internal static class IdempotencyEndpoints
     {
         private readonly Lazy<IdempotencyEndpointOptions> _options = new(() =>
         {
-            IdempotencyEndpointOptions options = OptionsOf(services).Copy();
+            IdempotencyEndpointOptions options = OptionsOf(services);
             configure?.Invoke(options);
+            options = options.Copy();
             options.ThrowIfInvalid();
             return options;
         });

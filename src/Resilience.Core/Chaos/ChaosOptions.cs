@@ -58,7 +58,7 @@ public sealed class ChaosOptions : PolicyOptions
 
     /// <summary>The environments in which chaos may be built at all, whatever their case. Default Development and Staging. To have it in
     /// Production, add <c>"Production"</c>: there is no other way.</summary>
-    public ISet<string> AllowedEnvironments { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "Development", "Staging" };
+    public ISet<string> AllowedEnvironments { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "Development", "Staging" };
 
     /// <summary>The value that calls with a result of exactly this type get when a result is injected. It is judged by the classifier like
     /// any result. A value that is disposable is better made anew for each call.</summary>
@@ -79,6 +79,15 @@ public sealed class ChaosOptions : PolicyOptions
 
     /// <inheritdoc/>
     protected internal override string Kind => "chaos";
+
+    /// <inheritdoc/>
+    protected internal override PolicyOptions CopyCore()
+    {
+        ChaosOptions copy = (ChaosOptions)base.CopyCore();
+        copy.Schedule = Schedule?.Copy();
+        copy.AllowedEnvironments = new HashSet<string>(AllowedEnvironments, StringComparer.OrdinalIgnoreCase);
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected internal override void Check(OptionsCheck check)

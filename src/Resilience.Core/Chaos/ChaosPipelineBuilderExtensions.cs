@@ -10,7 +10,7 @@ public static class ChaosPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddChaos<TBuilder>(this TBuilder builder, ChaosOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new ChaosPolicy(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new ChaosPolicy(copy, environment));
 
     /// <summary>Adds chaos whose options are set by the delegate.</summary>
     /// <inheritdoc cref="AddChaos{TBuilder}(TBuilder, ChaosOptions)"/>

@@ -30,6 +30,13 @@ public sealed class ChaosSchedule
         return this;
     }
 
+    internal ChaosSchedule Copy()
+    {
+        ChaosSchedule copy = new() { RepeatEvery = RepeatEvery, StartsAt = StartsAt };
+        foreach (ChaosWindow window in Windows) copy.Windows.Add(window); // a record: never changed
+        return copy;
+    }
+
     internal void Check(OptionsCheck check, string option)
     {
         check.Require(Windows.Count > 0, $"{option}.{nameof(Windows)}", "empty", "at least one window");

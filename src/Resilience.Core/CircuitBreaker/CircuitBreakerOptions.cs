@@ -97,9 +97,6 @@ public sealed class CircuitBreakerOptions : PolicyOptions
         CheckBreak(check);
     }
 
-    /// <summary>All properties are values or delegates, so this is a whole copy.</summary>
-    internal CircuitBreakerOptions Copy() => (CircuitBreakerOptions)MemberwiseClone();
-
     private void CheckRules(OptionsCheck check)
     {
         check.Require(FailureRatio is null or (> 0 and <= 1), nameof(FailureRatio), FailureRatio, "more than 0, at most 1, or null");

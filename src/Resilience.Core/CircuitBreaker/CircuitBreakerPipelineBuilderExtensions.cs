@@ -13,7 +13,7 @@ public static class CircuitBreakerPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddCircuitBreaker<TBuilder>(this TBuilder builder, CircuitBreakerOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new CircuitBreakerPolicy(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new CircuitBreakerPolicy(copy, environment));
 
     /// <summary>Adds a circuit breaker whose options are set by the delegate.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

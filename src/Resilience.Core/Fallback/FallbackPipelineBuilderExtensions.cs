@@ -6,7 +6,7 @@ public static class FallbackPipelineBuilderExtensions
     /// <summary>Adds a fallback.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static ResiliencePipelineBuilder<T> AddFallback<T>(this ResiliencePipelineBuilder<T> builder, FallbackOptions<T> options) =>
-        builder.AddPolicy(options, environment => new FallbackPolicy<T>(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new FallbackPolicy<T>(copy, environment));
 
     /// <summary>Adds a fallback whose options are set by the delegate.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -22,7 +22,7 @@ public static class FallbackPipelineBuilderExtensions
     /// others pass through untouched.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static ResiliencePipelineBuilder AddFallback<T>(this ResiliencePipelineBuilder builder, FallbackOptions<T> options) =>
-        builder.AddPolicy(options, environment => new FallbackPolicy<T>(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new FallbackPolicy<T>(copy, environment));
 
     /// <summary>Adds a fallback for calls without a result: when one fails or is rejected, the substitute runs instead. Calls with a
     /// result pass through untouched.</summary>

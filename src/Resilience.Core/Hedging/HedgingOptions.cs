@@ -49,6 +49,14 @@ public sealed class HedgingOptions : PolicyOptions
     protected internal override string Kind => "hedging";
 
     /// <inheritdoc/>
+    protected internal override PolicyOptions CopyCore()
+    {
+        HedgingOptions copy = (HedgingOptions)base.CopyCore();
+        copy.BudgetOptions = BudgetOptions?.Copy();
+        return copy;
+    }
+
+    /// <inheritdoc/>
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);

@@ -15,7 +15,7 @@ public static class HedgingPipelineBuilderExtensions
         where TBuilder : ResiliencePipelineBuilderBase
     {
         ArgumentNullException.ThrowIfNull(options);
-        return builder.AddPolicy(options, environment => new HedgingPolicy(options, environment));
+        return builder.AddPolicy(options, static (copy, environment) => new HedgingPolicy(copy, environment));
     }
 
     /// <summary>Adds hedging whose options are set by the delegate, which runs at once.</summary>

@@ -87,6 +87,4 @@ public sealed class IdempotencyOptions : PolicyOptions
         check.Number(nameof(ReplayCacheBytes), ReplayCacheBytes, 64 << 10, 1 << 30);
         if (PurgeInterval != TimeSpan.Zero) check.Span(nameof(PurgeInterval), PurgeInterval, TimeSpan.FromSeconds(1));
     }
-
-    internal IdempotencyOptions Copy() => (IdempotencyOptions)MemberwiseClone();
 }

@@ -16,6 +16,6 @@ public static class IdempotencyPipelineBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(gate);
         IdempotencyPolicyOptions used = options ?? new();
-        return builder.AddPolicy(used, environment => new IdempotencyPolicy(gate, used, environment));
+        return builder.AddPolicy(used, (copy, environment) => new IdempotencyPolicy(gate, copy, environment));
     }
 }

@@ -31,7 +31,7 @@ public sealed class InMemoryIdempotencyStore : IResolvableIdempotencyStore
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public InMemoryIdempotencyStore(InMemoryIdempotencyOptions? options = null, TimeProvider? timeProvider = null)
     {
-        _options = options ?? new();
+        _options = (options ?? new()).Copy();
         _options.ThrowIfInvalid();
         _clock = Clock.For(timeProvider ?? TimeProvider.System);
 

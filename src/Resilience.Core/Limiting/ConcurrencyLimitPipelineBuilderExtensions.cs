@@ -13,7 +13,7 @@ public static class ConcurrencyLimitPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddConcurrencyLimit<TBuilder>(this TBuilder builder, ConcurrencyLimitOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new ConcurrencyLimitPolicy(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new ConcurrencyLimitPolicy(copy, environment));
 
     /// <summary>Adds a limit that exists already: to share it between pipelines, or to change it while it is in use.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

@@ -9,7 +9,7 @@ namespace Resilience;
 /// <remarks>Not thread-safe. Options are read and checked by <c>Build</c>; later changes to them have no effect.</remarks>
 public abstract class ResiliencePipelineBuilderBase
 {
-    private readonly List<(PolicyOptions Options, Func<PolicyEnvironment, ResiliencePolicy> Create)> _policies = [];
+    private readonly List<(PolicyOptions Options, Func<PolicyOptions, PolicyEnvironment, ResiliencePolicy> Create)> _policies = [];
     private readonly List<EventListener> _listeners = [];
 
     private protected ResiliencePipelineBuilderBase()
@@ -50,7 +50,7 @@ public abstract class ResiliencePipelineBuilderBase
 
     internal void Listen(EventListener listener) => _listeners.Add(listener);
 
-    internal void Add(PolicyOptions options, Func<PolicyEnvironment, ResiliencePolicy> create) => _policies.Add((options, create));
+    internal void Add(PolicyOptions options, Func<PolicyOptions, PolicyEnvironment, ResiliencePolicy> create) => _policies.Add((options, create));
 
     /// <summary>Checks everything and makes the policies.</summary>
     /// <param name="former">The parts of the pipeline that is being updated; policies of the same name may take over their state.</param>
@@ -61,7 +61,8 @@ public abstract class ResiliencePipelineBuilderBase
         Randomness randomness = Randomness ?? throw new InvalidOperationException("The pipeline's Randomness is null.");
         OutcomeClassifier classifier = Classifier ?? throw new InvalidOperationException("The pipeline's Classifier is null.");
 
-        OptionProblem[] problems = [.. _policies.SelectMany(p => p.Options.FindProblems())];
+        PolicyOptions[] options = [.. _policies.Select(p => p.Options.Copy())]; // before the check: what is checked is what is used
+        OptionProblem[] problems = [.. options.SelectMany(o => o.FindProblems())];
         if (problems.Length > 0) throw new ResilienceOptionsException(problems);
 
         Meter meter = ResilienceTelemetry.MeterOf(MeterFactory);
@@ -72,13 +73,13 @@ public abstract class ResiliencePipelineBuilderBase
             classifier = classifier.TellingOf(new((answer, isResult) => door.Publish(new RuleVerdictIgnored(name, answer, isResult))));
         }
 
-        string[] names = NamePolicies();
+        string[] names = NamePolicies(options);
         ResiliencePolicy[] policies = new ResiliencePolicy[_policies.Count];
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
         for (int i = 0; i < policies.Length; i++)
         {
             environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]), EnvironmentName);
-            policies[i] = _policies[i].Create(environments[i])
+            policies[i] = _policies[i].Create(options[i], environments[i])
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }
 
@@ -106,10 +107,10 @@ public abstract class ResiliencePipelineBuilderBase
     ];
 
     /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>
-    private string[] NamePolicies()
+    private static string[] NamePolicies(PolicyOptions[] options)
     {
-        HashSet<string> taken = [.. _policies.Select(p => p.Options.Name).OfType<string>()];
-        return [.. _policies.Select(p => p.Options.Name ?? Unused(p.Options.Kind, taken))];
+        HashSet<string> taken = [.. options.Select(o => o.Name).OfType<string>()];
+        return [.. options.Select(o => o.Name ?? Unused(o.Kind, taken))];
     }
 
     private static string Unused(string kind, HashSet<string> taken)

@@ -24,7 +24,22 @@ public static class ResiliencePipelineBuilderExtensions
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(create);
-        builder.Add(options, create);
+        builder.Add(options, (_, environment) => create(environment));
+        return builder;
+    }
+
+    /// <summary>Adds a policy that is made when the pipeline is built: once its options were found in order, with the pipeline's
+    /// time, randomness and listeners. It gets a copy of the options as they were when the pipeline was built, so that it may keep them.</summary>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static TBuilder AddPolicy<TBuilder, TOptions>(
+        this TBuilder builder, TOptions options, Func<TOptions, PolicyEnvironment, ResiliencePolicy> create)
+        where TBuilder : ResiliencePipelineBuilderBase
+        where TOptions : PolicyOptions
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(create);
+        builder.Add(options, (copy, environment) => create((TOptions)copy, environment));
         return builder;
     }
 

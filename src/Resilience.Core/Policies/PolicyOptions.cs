@@ -12,6 +12,10 @@ public abstract class PolicyOptions
     /// <summary>Reports each option that is out of range.</summary>
     protected internal abstract void Check(OptionsCheck check);
 
+    /// <summary>A copy that later changes of this object do not reach: what a pipeline is built of. Override where a property holds something mutable of
+    /// its own (a list, other options), and copy that too.</summary>
+    protected internal virtual PolicyOptions CopyCore() => (PolicyOptions)MemberwiseClone();
+
     /// <summary>Everything that is wrong with these options; empty when nothing is.</summary>
     public IReadOnlyList<OptionProblem> FindProblems()
     {

@@ -16,7 +16,7 @@ public static class RetryBuilderExtensions
         where TBuilder : ResiliencePipelineBuilderBase
     {
         ArgumentNullException.ThrowIfNull(options);
-        return builder.AddPolicy(options, environment => new RetryPolicy(options, environment));
+        return builder.AddPolicy(options, static (copy, environment) => new RetryPolicy(copy, environment));
     }
 
     /// <summary>Repeats failures with the default options, changed by <paramref name="configure"/>, which runs at once.</summary>

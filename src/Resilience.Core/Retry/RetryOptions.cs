@@ -73,7 +73,7 @@ public sealed class RetryOptions : PolicyOptions
     public bool WaitForRejections { get; set; }
 
     /// <summary>Other limits and waits for some failures; the first match wins. Default: none.</summary>
-    public IList<RetryRule> Rules { get; } = [];
+    public IList<RetryRule> Rules { get; private set; } = [];
 
     /// <summary>Called before each wait with the attempt that failed and the wait to come. What it throws is counted and
     /// swallowed.</summary>
@@ -81,6 +81,15 @@ public sealed class RetryOptions : PolicyOptions
 
     /// <inheritdoc/>
     protected internal override string Kind => "retry";
+
+    /// <inheritdoc/>
+    protected internal override PolicyOptions CopyCore()
+    {
+        RetryOptions copy = (RetryOptions)base.CopyCore();
+        copy.Rules = [.. Rules];
+        copy.BudgetOptions = BudgetOptions?.Copy();
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected internal override void Check(OptionsCheck check)

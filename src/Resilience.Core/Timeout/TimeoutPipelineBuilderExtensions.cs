@@ -12,7 +12,7 @@ public static class TimeoutPipelineBuilderExtensions
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddTimeout<TBuilder>(this TBuilder builder, TimeoutOptions options)
         where TBuilder : ResiliencePipelineBuilderBase =>
-        builder.AddPolicy(options, environment => new TimeoutPolicy(options, environment));
+        builder.AddPolicy(options, static (copy, environment) => new TimeoutPolicy(copy, environment));
 
     /// <summary>Adds a timeout whose options are set by the delegate.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>

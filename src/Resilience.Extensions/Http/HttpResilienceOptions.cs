@@ -32,7 +32,7 @@ public abstract class HttpResilienceOptions : PolicyOptions
     public bool ThrottlingCounts { get; set; }
 
     /// <summary>Which requests are meant to be held open by the server, and how long. Default: none.</summary>
-    public LongPollOptions LongPolls { get; } = new();
+    public LongPollOptions LongPolls { get; private set; } = new();
 
     /// <summary>Whether the place of a concurrency limit is kept until the end of the body also where the body is read as a stream
     /// (<see cref="HttpCompletionOption.ResponseHeadersRead"/>, <c>GetStreamAsync</c>). Default false: a stream gives it back when its reading
@@ -83,6 +83,14 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// <summary>The header whose presence says that repeating a request does no harm, whatever its method. Default
     /// <c>Idempotency-Key</c>.</summary>
     public string IdempotencyHeader { get; set; } = IdempotencyKeyOptions.DefaultHeader;
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        HttpResilienceOptions copy = (HttpResilienceOptions)base.CopyCore();
+        copy.LongPolls = LongPolls.Copy();
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)

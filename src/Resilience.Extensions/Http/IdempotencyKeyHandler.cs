@@ -18,7 +18,7 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
     public IdempotencyKeyHandler(IdempotencyKeyOptions? options = null)
     {
-        _options = options ?? new();
+        _options = (options ?? new()).Copy();
         _options.ThrowIfInvalid();
     }
 
@@ -27,7 +27,7 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
     public IdempotencyKeyHandler(IdempotencyKeyOptions? options, HttpMessageHandler inner)
         : base(inner)
     {
-        _options = options ?? new();
+        _options = (options ?? new()).Copy();
         _options.ThrowIfInvalid();
     }
 

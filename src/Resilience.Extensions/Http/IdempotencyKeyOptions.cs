@@ -13,7 +13,7 @@ public sealed class IdempotencyKeyOptions : PolicyOptions
     public string HeaderName { get; set; } = DefaultHeader;
 
     /// <summary>The methods that get a key. Default: POST and PATCH; the others do no harm when they are repeated.</summary>
-    public ISet<HttpMethod> Methods { get; } = new HashSet<HttpMethod> { HttpMethod.Post, HttpMethod.Patch };
+    public ISet<HttpMethod> Methods { get; private set; } = new HashSet<HttpMethod> { HttpMethod.Post, HttpMethod.Patch };
 
     /// <summary>Makes the key of a request, 1 to 255 visible ASCII characters and blanks; null: this request gets none. Called once for each request,
     /// not for each attempt. What it throws reaches the caller. Default null: a random UUID.</summary>
@@ -32,10 +32,19 @@ public sealed class IdempotencyKeyOptions : PolicyOptions
     public bool IsQuoted { get; set; }
 
     /// <summary>The hosts that get keys (without port); empty: all. Default empty. A key that the caller set himself stays.</summary>
-    public ISet<string> Hosts { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+    public ISet<string> Hosts { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
     /// <inheritdoc/>
     protected override string Kind => "idempotency-key";
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        IdempotencyKeyOptions copy = (IdempotencyKeyOptions)base.CopyCore();
+        copy.Methods = new HashSet<HttpMethod>(Methods);
+        copy.Hosts = new HashSet<string>(Hosts, StringComparer.OrdinalIgnoreCase);
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)

@@ -46,6 +46,13 @@ public sealed class LongPollOptions
         }
     }
 
+    internal LongPollOptions Copy()
+    {
+        LongPollOptions copy = new() { Matches = Matches, Timeout = Timeout };
+        foreach (string path in Paths) copy.Paths.Add(path);
+        return copy;
+    }
+
     internal void Check(OptionsCheck check)
     {
         if (Timeout is { } timeout) check.Span("LongPolls.Timeout", timeout, TimeSpan.FromMilliseconds(1));

@@ -42,10 +42,21 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     /// <summary>Codes of findings about the order and the arithmetic of the policies (such as <c>RES008</c>) that you mean. Of the others, those
     /// that say that something can never take effect (an attempt timeout as long as the total) are errors; the rest is kept in
     /// <see cref="PipelineDescription.Warnings"/> and, in a container, logged at the start.</summary>
-    public ISet<string> AcceptedWarnings { get; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+    public ISet<string> AcceptedWarnings { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
 
     /// <inheritdoc/>
     protected override string Kind => "http";
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        StandardResilienceOptions copy = (StandardResilienceOptions)base.CopyCore();
+        copy.Retry = Retry?.Copy();
+        copy.CircuitBreaker = CircuitBreaker?.Copy();
+        copy.ConcurrencyLimit = ConcurrencyLimit?.Copy();
+        copy.AcceptedWarnings = new HashSet<string>(AcceptedWarnings, StringComparer.OrdinalIgnoreCase);
+        return copy;
+    }
 
     /// <inheritdoc/>
     protected override void Check(OptionsCheck check)

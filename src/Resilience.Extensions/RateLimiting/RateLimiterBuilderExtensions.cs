@@ -34,6 +34,6 @@ public static class RateLimiterBuilderExtensions
     {
         RateLimiterOptions options = new();
         configure?.Invoke(options);
-        return builder.AddPolicy(options, environment => new RateLimiterPolicy(leases, options, environment));
+        return builder.AddPolicy(options, (copy, environment) => new RateLimiterPolicy(leases, copy, environment));
     }
 }

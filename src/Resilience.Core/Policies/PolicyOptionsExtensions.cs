@@ -1,0 +1,15 @@
+namespace Resilience;
+
+/// <summary>What can be done with every kind of options.</summary>
+public static class PolicyOptionsExtensions
+{
+    /// <summary>A copy that later changes of this object do not reach. Whatever outlives the call that it got options from keeps a copy, and checks the
+    /// copy.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public static TOptions Copy<TOptions>(this TOptions options)
+        where TOptions : PolicyOptions
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return (TOptions)options.CopyCore();
+    }
+}
