@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Resilience.Extensibility;
 using StackExchange.Redis;
 
 namespace Resilience.Idempotency;

@@ -1,7 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>Stands in for the accessors of the package, which have no body that could be rewritten. No scenario sends a content.</summary>
 internal static class FrameworkMembers

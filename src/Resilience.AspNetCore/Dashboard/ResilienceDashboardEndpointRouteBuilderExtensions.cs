@@ -10,6 +10,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Resilience;
 using Resilience.Events;
+using Resilience.Extensibility;
 using Resilience.Http;
 using Resilience.Idempotency;
 

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.Idempotency;
 
 /// <summary>What some operations of a gate have otherwise than the others: how long their claims last, how long their outcomes are kept, how often

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.Idempotency;
 
 /// <summary>Keeps records in the memory of this process: for one process, for tests, and as the reference for all other stores. What it

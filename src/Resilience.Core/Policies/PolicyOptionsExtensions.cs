@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>What can be done with every kind of options.</summary>
 public static class PolicyOptionsExtensions

@@ -2,7 +2,7 @@ using System.Net.Http.Json;
 using System.Runtime.CompilerServices;
 using System.Text.Json.Serialization.Metadata;
 
-namespace Resilience;
+namespace Resilience.Http;
 
 /// <summary>What the framework knows of a content and says nowhere in public. A runtime that has renamed one of these throws
 /// <see cref="MissingMemberException"/>.</summary>

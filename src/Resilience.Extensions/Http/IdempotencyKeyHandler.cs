@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Resilience.Extensibility;
 using Resilience.Idempotency;
 
 namespace Resilience.Http;

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Threading.RateLimiting;
 using Npgsql;
+using Resilience.Chaos;
 
 namespace Resilience.Tests.Options;
 

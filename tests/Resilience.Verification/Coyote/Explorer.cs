@@ -29,7 +29,7 @@ internal static class Explorer
 {
     // The exhaustive strategy is in the package and works, but is not public.
     private static readonly MethodInfo DepthFirst =
-        typeof(Configuration).GetMethod("WithDFSStrategy", BindingFlags.Instance | BindingFlags.NonPublic)
+        typeof(Microsoft.Coyote.Configuration).GetMethod("WithDFSStrategy", BindingFlags.Instance | BindingFlags.NonPublic)
         ?? throw new InvalidOperationException("This version of Coyote has no depth-first strategy.");
 
     /// <summary>All schedules, one after the other, until there are no more or so many were run.</summary>
@@ -38,7 +38,7 @@ internal static class Explorer
     /// <param name="max">The most schedules.</param>
     /// <param name="flows">The scenario captures execution contexts, of which Coyote says that it cannot record them: it need not, they are no steps.</param>
     internal static Exploration Exhaust(Action scenario, Grain grain, int max, bool flows = false) =>
-        Run(scenario, (Configuration)DepthFirst.Invoke(Configure(grain, max, flows), null)!, max);
+        Run(scenario, (Microsoft.Coyote.Configuration)DepthFirst.Invoke(Configure(grain, max, flows), null)!, max);
 
     /// <summary>Schedules at random, from a fixed seed.</summary>
     internal static Exploration Sample(Action scenario, Grain grain, int schedules, bool flows = false) =>
@@ -54,7 +54,7 @@ internal static class Explorer
         }
     }
 
-    private static Configuration Configure(Grain grain, int max, bool flows) => (flows ? Configuration.Create().WithNoBugTraceRepro() : Configuration.Create())
+    private static Microsoft.Coyote.Configuration Configure(Grain grain, int max, bool flows) => (flows ? Microsoft.Coyote.Configuration.Create().WithNoBugTraceRepro() : Microsoft.Coyote.Configuration.Create())
         .WithTelemetryEnabled(false)
         .WithTestingIterations((uint)max)
         .WithMaxSchedulingSteps(2000)
@@ -66,7 +66,7 @@ internal static class Explorer
         .WithMemoryAccessRaceCheckingEnabled(grain >= Grain.Memory)
         .WithControlFlowRaceCheckingEnabled(grain >= Grain.Memory);
 
-    private static Exploration Run(Action scenario, Configuration configuration, int max)
+    private static Exploration Run(Action scenario, Microsoft.Coyote.Configuration configuration, int max)
     {
         RequireRewriting();
         using TestingEngine engine = TestingEngine.Create(configuration, scenario);

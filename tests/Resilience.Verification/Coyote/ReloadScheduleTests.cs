@@ -45,7 +45,7 @@ public sealed class ReloadScheduleTests(ITestOutputHelper output)
     });
 
     [CoyoteFact]
-    public void Factories_that_need_each_other_across_threads_hear_of_it_and_nobody_waits_for_ever() => Explore(() =>
+    public void Factories_that_need_each_other_across_threads_hear_of_it_and_no_thread_waits_for_ever() => Explore(() =>
     {
         Provider provider = null!;
         provider = new(("a", _ => provider.Get("b")), ("b", _ => provider.Get("a")));
