@@ -27,7 +27,8 @@ public sealed class ReloadScheduleTests(ITestOutputHelper output)
         using Provider provider = new(("a", _ =>
         {
             if (Interlocked.Increment(ref tries) == 1) throw new NotSupportedException();
-        }));
+        }
+        ));
         int found = 0;
         void Ask()
         {
@@ -83,7 +84,8 @@ public sealed class ReloadScheduleTests(ITestOutputHelper output)
     {
         Source source = new();
         Provider provider = null!;
-        provider = new(source, ("other", _ => { }))
+        provider = new(source, ("other", _ => { }
+        ))
         {
             OnConfigure = () => provider.TryGet("other"),
         };
