@@ -11,6 +11,9 @@ internal enum ProbeAdmission
 
     /// <summary>The probes have not been heard of for a whole lease: start a new epoch with this call as its first probe.</summary>
     Lost,
+
+    /// <summary>As many as are needed have succeeded: close the circuit.</summary>
+    Enough,
 }
 
 /// <summary>The rules of the breaker as pure functions: no clock, no field, no listener, no allocation. The class beside it only carries them out.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Resilience.Extensibility;
 
@@ -56,11 +55,21 @@ public sealed partial class CircuitBreaker
         _clock = environment.Clock;
         _originMs = _clock.NowMs;
         _settings = BreakerSettings.From(options, null, null, 0);
-        _epoch = _delivered = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        _epoch = new(CircuitState.Closed, 1, 0, 0, -1, 0, default, null);
+        _news = new(_epoch);
     }
 
     /// <summary>The name, as in rejections and telemetry.</summary>
     public string Name => _environment.PolicyName;
+
+    /// <summary>Of a partition: the key that it is for.</summary>
+    internal string? Key => _key;
+
+    internal CircuitEpoch CurrentEpoch => Volatile.Read(ref _epoch);
+
+    internal BreakerSettings Settings => Volatile.Read(ref _settings);
+
+    internal PolicyEnvironment Environment => _environment;
 
     /// <summary>The pipeline that it was made for, empty when it was made alone.</summary>
     internal string PipelineName => Volatile.Read(ref _environment).PipelineName;
@@ -140,7 +149,8 @@ public sealed partial class CircuitBreaker
     /// <summary>The pipeline has left it out.</summary>
     internal void Detach(PolicyEnvironment environment) => _listeners?.Detach(environment);
 
-    private long NowMs => _clock.NowMs - _originMs;
+    /// <summary>The time on its own clock: milliseconds since it was made.</summary>
+    internal long NowMs => _clock.NowMs - _originMs;
 
     private CircuitAdmission EnterSlowly(CircuitEpoch epoch, out CircuitPermit permit, out CircuitRejection? rejection)
     {
@@ -170,7 +180,7 @@ public sealed partial class CircuitBreaker
     {
         if (answer == CircuitAdmission.Admitted && settings.WatchesDuration)
         {
-            CallsInFlight inFlight = InFlightOf(epoch, settings);
+            CallsInFlight inFlight = CircuitEpoch.InFlightOf(epoch, settings);
             inFlight.Begin(now);
             permit = new(epoch, now, inFlight.Number);
             return answer;
@@ -186,22 +196,6 @@ public sealed partial class CircuitBreaker
         return permit.CircuitEpoch is null ? answer : CircuitAdmission.AdmittedInDryRun;
     }
 
-    /// <summary>Where calls that begin now are counted. Made by the first call, and made anew by the first that meets another threshold.</summary>
-    private static CallsInFlight InFlightOf(CircuitEpoch epoch, BreakerSettings settings)
-    {
-        CallsInFlight? seen = Volatile.Read(ref epoch.InFlight);
-        while (seen is null || (seen.ThresholdMs != settings.SlowCallMs && seen.Version < settings.Version))
-        {
-            // Full fence: the ring is whole before it can be found. A ring of newer settings is never replaced by one of older settings.
-            CallsInFlight made = new(settings.SlowCallMs, settings.Version, seen);
-            CallsInFlight? found = Interlocked.CompareExchange(ref epoch.InFlight, made, seen);
-            if (ReferenceEquals(found, seen)) return made;
-            seen = found;
-        }
-
-        return seen;
-    }
-
     private CircuitAdmission? EnterClosed(CircuitEpoch epoch, BreakerSettings settings, long now)
     {
         if (epoch.Run.IsFull(settings.FullRun))
@@ -210,7 +204,7 @@ public sealed partial class CircuitBreaker
             return null;
         }
 
-        if (settings.WatchesDuration && TripsOnCallsInFlight(epoch, settings, now)) return null;
+        if (settings.WatchesDuration && WindowRules.TripsOnCallsInFlight(this, epoch, settings, now)) return null;
         if (!epoch.IsRamping || now >= epoch.UntilMs) return CircuitAdmission.Admitted;
         double share = BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings);
         return BreakerRules.IsInShare(Interlocked.Increment(ref epoch.RampCount), share) ? CircuitAdmission.Admitted : CircuitAdmission.RejectedRamping;
@@ -234,34 +228,22 @@ public sealed partial class CircuitBreaker
 
     private CircuitAdmission? EnterHalfOpen(ref CircuitEpoch epoch, BreakerSettings settings, long now)
     {
-        while (true)
+        switch (CircuitProbes.Take(epoch, settings, now))
         {
-            // Acquire: pairs with the compare-and-swap just below and in CountProbe and ReleaseProbe.
-            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
-            if (word.Good >= settings.SuccessThreshold)
-            {
+            case ProbeAdmission.Enough:
                 // The last probe has done it and its thread is about to close the circuit; do it for him and look again.
                 CloseAfterProbing(epoch, settings);
                 return null;
-            }
-
-            (ProbeAdmission answer, ProbeWord next) = BreakerRules.Enter(word, now, settings);
-            if (answer == ProbeAdmission.Lost)
-            {
-                // Full fence: the probes are given up before the epoch is, in the word where their successes are counted. A success that
-                // comes at this very moment is counted and closes the circuit, or is late; never counted and without effect.
-                if (!word.IsGivenUp && Interlocked.CompareExchange(ref epoch.Probes, ProbeWord.GivenUp.Bits, word.Bits) != word.Bits) continue;
+            case ProbeAdmission.Lost:
                 return BeginProbing(ref epoch, settings, now);
-            }
-
-            if (answer == ProbeAdmission.Taken) return CircuitAdmission.RejectedProbesTaken;
-
-            Debug.Assert(next.Out <= settings.Probes, "No more probes are out than may be.");
-
-            // Full fence: the place is ours before we go on.
-            if (Interlocked.CompareExchange(ref epoch.Probes, next.Bits, word.Bits) == word.Bits) return CircuitAdmission.AdmittedAsProbe;
+            case ProbeAdmission.Taken:
+                return CircuitAdmission.RejectedProbesTaken;
+            default:
+                return CircuitAdmission.AdmittedAsProbe;
         }
     }
+
+    private static CircuitExit ReleaseProbe(CircuitEpoch epoch) => CircuitProbes.TryRelease(epoch) ? CircuitExit.Released : CircuitExit.Stale;
 
     private CircuitExit CountProbe(CircuitEpoch epoch, bool failed, long startedMs, long askedMs)
     {
@@ -276,32 +258,12 @@ public sealed partial class CircuitBreaker
             return Open(epoch, settings, new(TripRule.ProbeFailed, 1, 1)) ? CircuitExit.Counted : CircuitExit.Stale;
         }
 
-        while (true)
-        {
-            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
-            if (word.Out == 0) return CircuitExit.Stale; // given up; or more came back than went out: a permit was given back twice
-            (bool closes, ProbeWord next) = BreakerRules.Succeed(word, settings);
+        if (!CircuitProbes.TrySucceed(epoch, settings, out bool closes, out int good)) return CircuitExit.Stale;
 
-            // Full fence: pairs with the one in EnterHalfOpen; exactly one probe finds that it was the last one needed.
-            if (Interlocked.CompareExchange(ref epoch.Probes, next.Bits, word.Bits) != word.Bits) continue;
-
-            // The settings of now, as in CountsInRun.
-            BreakerSettings latest = Volatile.Read(ref _settings);
-            if (closes || next.Good >= latest.SuccessThreshold) CloseAfterProbing(epoch, latest);
-            return CircuitExit.Counted;
-        }
-    }
-
-    private static CircuitExit ReleaseProbe(CircuitEpoch epoch)
-    {
-        while (true)
-        {
-            ProbeWord word = new(Volatile.Read(ref epoch.Probes));
-            if (word.Out == 0) return CircuitExit.Stale;
-
-            // Full fence: as in CountProbe.
-            if (Interlocked.CompareExchange(ref epoch.Probes, BreakerRules.Release(word).Bits, word.Bits) == word.Bits) return CircuitExit.Released;
-        }
+        // The settings of now, as in CountsInRun.
+        BreakerSettings latest = Volatile.Read(ref _settings);
+        if (closes || good >= latest.SuccessThreshold) CloseAfterProbing(epoch, latest);
+        return CircuitExit.Counted;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -314,7 +276,7 @@ public sealed partial class CircuitBreaker
 
         // The settings of now: if they are still those that we counted by, an update comes after our count and its window knows it;
         // otherwise we judge by the new window, which knows it too. Two failures on both sides of an update do not miss each other.
-        if (failed || startedMs >= 0) Judge(epoch, Volatile.Read(ref _settings), startedMs, failed);
+        if (failed || startedMs >= 0) WindowRules.Judge(this, epoch, Volatile.Read(ref _settings), startedMs, failed);
         return CircuitExit.Counted;
     }
 
@@ -339,49 +301,9 @@ public sealed partial class CircuitBreaker
     }
 
     /// <summary>The run has reached the limit, unless a success by a higher limit has ended it.</summary>
-    private void OpenAfterRun(CircuitEpoch epoch, BreakerSettings settings)
+    internal void OpenAfterRun(CircuitEpoch epoch, BreakerSettings settings)
     {
         if (epoch.Run.Seal(settings.FullRun) is not 0 and var run) Open(epoch, settings, new(TripRule.ConsecutiveFailures, run, run));
-    }
-
-    /// <summary>The rules over the window, asked after something bad was counted (or a duration became known).</summary>
-    private void Judge(CircuitEpoch epoch, BreakerSettings settings, long startedMs, bool failed)
-    {
-        long now = NowMs;
-        double share = epoch.IsRamping ? BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings) : 1;
-        int minimum = BreakerRules.Minimum(settings.MinimumCalls, share);
-        if (settings.SlowCalls is { } slow && startedMs >= 0)
-        {
-            bool isSlow = now - startedMs >= settings.SlowCallMs;
-            slow.Record(settings.Slot(epoch, now), isSlow);
-            if (isSlow) CircuitBreakerTelemetry.Slow(_environment);
-            if (isSlow && TripsOnSlowCalls(epoch, settings, minimum, now)) return;
-        }
-
-        if (failed && settings.Failures is not null)
-        {
-            (int calls, int bad) = settings.SumOfFailures(epoch, now);
-            if (BreakerRules.IsTooMany(calls, bad, minimum, settings.FailureRatio)) Open(epoch, settings, new(TripRule.FailureRatio, calls, bad));
-        }
-    }
-
-    private bool TripsOnSlowCalls(CircuitEpoch epoch, BreakerSettings settings, int minimum, long now)
-    {
-        (int calls, int bad) = settings.SumOfSlowCalls(epoch, now);
-        int overdue = Volatile.Read(ref epoch.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0;
-        if (!BreakerRules.IsTooMany(calls + overdue, bad + overdue, minimum, settings.SlowCallRatio)) return false;
-        Open(epoch, settings, new(TripRule.SlowCalls, calls + overdue, bad + overdue));
-        return true;
-    }
-
-    /// <summary>Calls that hang report nothing, so those who come look for them: one caller per slot of time takes the trouble.</summary>
-    private bool TripsOnCallsInFlight(CircuitEpoch epoch, BreakerSettings settings, long now)
-    {
-        if (Volatile.Read(ref epoch.InFlight) is null) return false;
-        CallsInFlight inFlight = InFlightOf(epoch, settings);
-        if (!inFlight.IsTimeToLook(now) || inFlight.Overdue(now, settings.SlowCallMs) == 0) return false;
-        double share = epoch.IsRamping ? BreakerRules.RampShare(epoch.SinceMs, epoch.UntilMs, now, settings) : 1;
-        return TripsOnSlowCalls(epoch, settings, BreakerRules.Minimum(settings.MinimumCalls, share), now);
     }
 
     private static string NameOf(CircuitBreakerOptions options)

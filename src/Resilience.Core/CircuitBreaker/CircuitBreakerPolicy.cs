@@ -40,7 +40,7 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
     public override object? State => _breaker;
 
     public override PolicyDescription Describe() => _pending is { } options
-        ? CircuitBreaker.Describe(_environment.PolicyName, BreakerSettings.From(options, null, null, 0))
+        ? CircuitDescription.Of(_environment.PolicyName, BreakerSettings.From(options, null, null, 0))
         : _breaker.Describe(_environment.PolicyName);
 
     protected internal override void TakeEffect()

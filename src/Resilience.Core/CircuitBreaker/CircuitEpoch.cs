@@ -84,6 +84,28 @@ internal sealed class CircuitEpoch
     internal long AskedUntil(BreakerSettings settings, TripRule rule) => settings.FollowsRetryAfter
         && rule is TripRule.FailureRatio or TripRule.ConsecutiveFailures or TripRule.ProbeFailed ? Volatile.Read(ref _askedMs) : 0;
 
+    /// <summary>Where calls that begin now are counted. Made by the first call, and made anew by the first that meets another threshold.</summary>
+    internal static CallsInFlight InFlightOf(CircuitEpoch epoch, BreakerSettings settings)
+    {
+        CallsInFlight? seen = Volatile.Read(ref epoch.InFlight);
+        while (seen is null || (seen.ThresholdMs != settings.SlowCallMs && seen.Version < settings.Version))
+        {
+            // Full fence: the ring is whole before it can be found. A ring of newer settings is never replaced by one of older settings.
+            CallsInFlight made = new(settings.SlowCallMs, settings.Version, seen);
+            CallsInFlight? found = Interlocked.CompareExchange(ref epoch.InFlight, made, seen);
+            if (ReferenceEquals(found, seen)) return made;
+            seen = found;
+        }
+
+        return seen;
+    }
+
+    /// <summary>How many calls the windows hold when the circuit is closed, not about to open, and its past is forgotten; otherwise null.</summary>
+    internal int? CallsIfHealthy(BreakerSettings settings, long now) =>
+        State == CircuitState.Closed && !Run.IsFull(settings.FullRun) && BreakerRules.NextLevel(Level, now - SinceMs, settings) == 0
+            ? Math.Max(settings.SumOfFailures(this, now).Calls, settings.SumOfSlowCalls(this, now).Calls)
+            : null;
+
     internal bool IsRamping => State == CircuitState.Closed && UntilMs != 0;
 }
 

@@ -46,4 +46,29 @@ public sealed record CircuitSnapshot(CircuitState State, long Epoch)
 
     /// <summary>The fewest calls in the window by which ratios are judged.</summary>
     public int MinimumCalls { get; init; }
+
+    internal static CircuitSnapshot Of(CircuitEpoch epoch, BreakerSettings settings, long now)
+    {
+        bool isClosed = epoch.State == CircuitState.Closed;
+        (int calls, int failures) = isClosed ? settings.SumOfFailures(epoch, now) : (0, 0);
+        (int timed, int slow) = isClosed ? settings.SumOfSlowCalls(epoch, now) : (0, 0);
+        ProbeWord probes = new(epoch.State == CircuitState.HalfOpen ? Volatile.Read(ref epoch.Probes) : 0);
+        return new(BreakerRules.Seen(epoch.State, epoch.UntilMs, now), epoch.Epoch)
+        {
+            Calls = Math.Max(calls, timed),
+            Failures = failures,
+            SlowCalls = slow,
+            OverdueCalls = isClosed && settings.WatchesDuration ? Volatile.Read(ref epoch.InFlight)?.Overdue(now, settings.SlowCallMs) ?? 0 : 0,
+            ConsecutiveFailures = isClosed && settings.ConsecutiveFailures > 0 ? epoch.Run.Length : 0,
+            ProbesOut = probes.Out,
+            ProbesSucceeded = probes.Good,
+            InState = TimeSpan.FromMilliseconds(Math.Max(0, now - epoch.SinceMs)),
+            RetryAfter = epoch.State == CircuitState.Open ? TimeSpan.FromMilliseconds(Math.Max(0, epoch.UntilMs - now)) : null,
+            Cause = epoch.Cause,
+            Rejection = epoch.Rejection,
+            OpensAtFailureRatio = double.IsInfinity(settings.FailureRatio) ? null : settings.FailureRatio,
+            OpensAtConsecutiveFailures = settings.ConsecutiveFailures > 0 ? settings.ConsecutiveFailures : null,
+            MinimumCalls = settings.MinimumCalls,
+        };
+    }
 }

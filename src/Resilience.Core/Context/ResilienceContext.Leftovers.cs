@@ -4,10 +4,10 @@ namespace Resilience;
 public abstract partial class ResilienceContext
 {
     /// <summary>Where those of the call and all its forks are.</summary>
-    private ref Leftovers? LeftoversOfCall => ref (_state.Counter ?? this)._state.Leftovers;
+    private ref Leftovers? LeftoversOfCall => ref (State.Counter ?? this).State.Leftovers;
 
     /// <summary>A look that is enough for nearly all calls: they have nothing that was left, and no fork that may come late.</summary>
-    private protected bool MayHaveLeftovers => _state.Leftovers is not null || _state.Counter is not null;
+    private protected bool MayHaveLeftovers => State.Leftovers is not null || State.Counter is not null;
 
     /// <summary>From now on there are some, also for what comes after the end of the call.</summary>
     internal Leftovers HoldLeftovers()

@@ -90,14 +90,14 @@ internal sealed class Call<TInvocation, T> : Call<T>
         return call;
     }
 
-    private protected override ResilienceContext TakeSpare()
+    internal override ResilienceContext TakeSpare()
     {
         Call<TInvocation, T> spare = Unpark();
         spare._invocation = _invocation;
         return spare;
     }
 
-    private protected override void GiveSpare()
+    internal override void GiveSpare()
     {
         _invocation = default;
         Wipe();

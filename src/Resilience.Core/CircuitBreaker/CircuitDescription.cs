@@ -3,31 +3,10 @@ using Resilience.Extensibility;
 
 namespace Resilience;
 
-/// <content>What people read.</content>
-public sealed partial class CircuitBreaker
+/// <summary>The options of a circuit breaker as people read them.</summary>
+internal static class CircuitDescription
 {
-    /// <summary>True when nothing would be lost by forgetting this breaker but counts of a healthy dependency: it is closed, and has
-    /// not opened of late.</summary>
-    public bool IsForgettable => CallsIfForgettable(_clock.NowMs) is not null;
-
-    /// <summary>How many calls its window holds, if nothing else would be lost by forgetting it; otherwise null.</summary>
-    /// <param name="clockMs">A reading of its clock: one for all that are asked.</param>
-    internal int? CallsIfForgettable(long clockMs)
-    {
-        CircuitEpoch epoch = Volatile.Read(ref _epoch);
-        BreakerSettings settings = Volatile.Read(ref _settings);
-        long now = Math.Max(0, clockMs - _originMs);
-        bool isHealthy = epoch.State == CircuitState.Closed && !epoch.Run.IsFull(settings.FullRun)
-            && BreakerRules.NextLevel(epoch.Level, now - epoch.SinceMs, settings) == 0;
-        return isHealthy ? Math.Max(settings.SumOfFailures(epoch, now).Calls, settings.SumOfSlowCalls(epoch, now).Calls) : null;
-    }
-
-    /// <summary>The user's word on which failures count; null: all.</summary>
-    internal Func<AttemptResult, bool>? ShouldCount => Volatile.Read(ref _settings).ShouldCount;
-
-    internal PolicyDescription Describe(string policyName) => Describe(policyName, Volatile.Read(ref _settings));
-
-    internal static PolicyDescription Describe(string policyName, BreakerSettings s)
+    internal static PolicyDescription Of(string policyName, BreakerSettings s)
     {
         List<KeyValuePair<string, string>> options = [];
         string window = s.Shape.Calls > 0 ? $"the last {s.Shape.Calls}" : Show(s.Shape.BucketMs * s.Shape.Buckets);

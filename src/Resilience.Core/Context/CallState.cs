@@ -1,0 +1,29 @@
+namespace Resilience;
+
+/// <summary>All that a context remembers, so that a copy takes it over, and a spare forgets it, as a whole.</summary>
+internal struct CallState
+{
+    internal CancellationToken CancellationToken;
+    internal CancellationToken Callers;
+    internal CallSite Site; // null in a spare, which must not keep the clock and the meter of a pipeline alive
+    internal string? Operation;
+    internal string? Objection;
+    internal Dictionary<object, object?>? Properties;
+    internal TimeoutSource? InnermostTimeout;
+    internal object? CreditedAccount;
+    internal CallScope? Scope; // null until there is a call around this one, or inside
+    internal ResilienceContext? Counter; // the fork that counts the attempts of all; null: there has been none
+    internal Leftovers? Leftovers; // where there has been a fork, that of the counter is the one of the call
+    internal long DeadlineMs;
+    internal long BeganMs; // means something only with the remark HasBegun
+    internal long StatedWaitTicks; // means something only where an outcome is marked SaysWhen
+    internal int Attempt;
+    internal int Counted; // the last number given out, where this is the counter
+    internal ushort GivenUpBefore; // what GivenUp.Mark said when the attempt began; 0: not asked
+    internal AttemptRemarks Remarks;
+    internal byte IsRunning; // of a fork that a policy of yours has: 1 while what it let go on is under way
+    internal bool HasEnded;
+    internal bool HasCopies;
+    internal bool IsShown;
+    internal bool SharesProperties; // with a fork: a change copies them first
+}
