@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 using Resilience.Extensibility;
@@ -305,17 +304,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         try
         {
             connection.Open();
-            Execute(connection, $"PRAGMA busy_timeout={(long)_options.BusyTimeout.TotalMilliseconds}");
-            string journal = Ask(connection, "PRAGMA journal_mode=WAL");
-            if (Traits.IsDurable && journal != "wal")
-            {
-                throw new IdempotencyStoreException(
-                    IdempotencyStoreFault.Misconfigured, $"SQLite: the journal mode of {_options.ConnectionString} is {journal}, but must be wal.");
-            }
-
-            Execute(connection, $"PRAGMA synchronous={(_options.SurvivesPowerFailure ? "FULL" : "NORMAL")}");
-            if (_options.CreateTable) Execute(connection, Schema);
-            ThrowIfNewer(Ask(connection, $"SELECT sql FROM sqlite_master WHERE type = 'table' AND name = '{_options.Table}' COLLATE NOCASE"));
+            SqliteSetup.Prepare(connection, _options, Traits.IsDurable, Schema);
         }
         catch
         {
@@ -325,17 +314,6 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
 
         if (_path is not null) _file = FileIdentity.Of(_path);
         return _connection = connection;
-    }
-
-    private void ThrowIfNewer(string schema)
-    {
-        int at = schema.IndexOf(SqliteRecords.FormatWord, StringComparison.Ordinal);
-        string digits = at < 0 ? "" : new([.. schema.Skip(at + SqliteRecords.FormatWord.Length).TakeWhile(char.IsAsciiDigit)]);
-        if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int format) || format <= SqliteRecords.NewestFormat) return;
-        throw new IdempotencyStoreException(
-            IdempotencyStoreFault.Misconfigured,
-            $"SQLite: the table {_options.Table} has format {format}, which a newer version of this library made; "
-            + $"this one works with format {SqliteRecords.NewestFormat}.");
     }
 
     /// <summary>Who deletes or replaces a file that is open leaves us with one that no other process sees: both would execute.</summary>
@@ -349,21 +327,5 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         throw new IdempotencyStoreException(
             IdempotencyStoreFault.Misconfigured,
             $"SQLite: the file {_path} was deleted or replaced while it was in use. What it held is lost; it is opened anew.");
-    }
-
-    [SuppressMessage("Security", "CA2100", Justification = "Made of constants and of a table name that was checked.")]
-    private static string Ask(SqliteConnection connection, string statement)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = statement;
-        return command.ExecuteScalar() as string ?? "";
-    }
-
-    [SuppressMessage("Security", "CA2100", Justification = "Made of constants and of a table name that was checked.")]
-    private static void Execute(SqliteConnection connection, string statement)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = statement;
-        command.ExecuteNonQuery();
     }
 }

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Resilience.Idempotency;
 
@@ -8,27 +7,6 @@ internal sealed partial class IdempotencyEndpointFilter
 {
     /// <summary>How long the database is asked what became of a transaction.</summary>
     private static readonly TimeSpan CommitWait = TimeSpan.FromSeconds(5);
-
-    /// <summary>A response as it is recorded, without sending it: it is executed against the request with a response of its own.</summary>
-    internal async Task<byte[]> EncodeAsync(HttpContext context, IdempotencyId id, IResult response)
-    {
-        using MemoryStream body = new();
-        FeatureCollection features = new(context.Features);
-        features.Set<IHttpResponseFeature>(new HttpResponseFeature());
-        features.Set<IHttpResponseBodyFeature>(new StreamResponseBodyFeature(body));
-        DefaultHttpContext apart = new(features);
-        await response.ExecuteAsync(apart).ConfigureAwait(false);
-        await apart.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-        bool isOmitted = body.Length > options.MaxResponseBodyBytes;
-        byte[] record = new HttpResponseRecord
-        {
-            Status = apart.Response.StatusCode,
-            Headers = KeptHeaders.Of(apart.Response, [], options),
-            IsBodyOmitted = isOmitted,
-            Body = isOmitted ? default : body.GetBuffer().AsMemory(0, (int)body.Length),
-        }.Encode();
-        return cipher?.Encrypt(id, record) ?? record;
-    }
 
     /// <summary>Asks the application what happened, records what it found, and enters anew.</summary>
     private async Task<IdempotencyResult> ReconcileAsync(HttpContext context, IdempotencyKey key, Fingerprint fingerprint, IdempotencyResult unknown)
@@ -42,9 +20,10 @@ internal sealed partial class IdempotencyEndpointFilter
             if (seen.State is IdempotencyState.Indeterminate or IdempotencyState.Lapsed)
             {
                 if (await reconcile(context, key).ConfigureAwait(false) is not { } finding) return unknown;
-                IdempotencyResolution resolution = finding.Response is { } response
-                    ? IdempotencyResolution.DoneWith(IdempotencyPayloadKind.HttpResponse, await EncodeAsync(context, id, response).ConfigureAwait(false))
-                    : IdempotencyResolution.NotDone;
+                byte[]? record = finding.Response is { } response ? await _records.EncodeAsync(context, id, response).ConfigureAwait(false) : null;
+                IdempotencyResolution resolution = record is null
+                    ? IdempotencyResolution.NotDone
+                    : IdempotencyResolution.DoneWith(IdempotencyPayloadKind.HttpResponse, record);
                 await gate.ResolveAsync(id, resolution with { OnlyIfFence = seen.Fence }).ConfigureAwait(false);
             }
         }

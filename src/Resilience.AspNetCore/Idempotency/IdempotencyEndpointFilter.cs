@@ -18,10 +18,14 @@ internal sealed partial class IdempotencyEndpointFilter(
         + $"set {nameof(IdempotencyEndpointOptions)}.{nameof(IdempotencyEndpointOptions.ScopeFor)}, or say "
         + $"{nameof(IdempotencyEndpointOptions.AllowSharedScope)} = true";
 
+    private readonly ResponseRecords _records = new(options, cipher);
+
     /// <summary>Safe methods do nothing that could be done twice; CONNECT asks for a tunnel, which has no response to keep.</summary>
     internal static bool IsSafe(string method) =>
         HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsTrace(method)
         || HttpMethods.IsConnect(method);
+
+    internal ResponseRecords Records => _records;
 
     internal async Task InvokeAsync(HttpContext context, Func<HttpContext, Task> next)
     {
@@ -244,7 +248,7 @@ internal sealed partial class IdempotencyEndpointFilter(
         switch (DispositionOf(run))
         {
             case IdempotencyDisposition.Keep:
-                byte[] record = RecordOf(run);
+                byte[] record = _records.Encode(run);
                 finish = await (RetentionOf(run) is { } shorter
                     ? claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record, shorter)
                     : claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record)).ConfigureAwait(false);
@@ -253,7 +257,7 @@ internal sealed partial class IdempotencyEndpointFilter(
                 finish = await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown:
-                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, RecordOf(run)).ConfigureAwait(false);
+                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, _records.Encode(run)).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
                 finish = await run.GiveBackAsync().ConfigureAwait(false);
@@ -298,20 +302,6 @@ internal sealed partial class IdempotencyEndpointFilter(
         return isRejection && options.ClientErrorRetention < gate.Retention ? options.ClientErrorRetention : null;
     }
 
-    private byte[] RecordOf(EndpointRun run)
-    {
-        // Trailers say how a body is to be read (in gRPC, whether the call went well): without them it is not the same response.
-        bool isOmitted = run.Captured.IsPassing || run.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
-        byte[] record = new HttpResponseRecord
-        {
-            Status = run.Status,
-            Headers = KeptHeaders.Of(run.Context.Response, run.HeadersBefore, options),
-            IsBodyOmitted = isOmitted,
-            Body = isOmitted ? default : run.Captured.Body,
-        }.Encode();
-        return cipher?.Encrypt(run.Claim.Id, record) ?? record;
-    }
-
     private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyResult entry)
     {
         // A store that is down says nothing of an earlier request.
@@ -332,7 +322,7 @@ internal sealed partial class IdempotencyEndpointFilter(
             return IdempotencyProblems.AnswerAsync(context, options, entry);
         if (entry is { Status: IdempotencyStatus.Replayed, Kind: IdempotencyPayloadKind.DoneWithoutResult })
             return IdempotencyProblems.NotKeptAsync(context, options);
-        HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? ReadRecord(id, entry.Content) : null;
+        HttpResponseRecord? record = entry.Kind == IdempotencyPayloadKind.HttpResponse ? _records.Read(id, entry.Content) : null;
         if (record is { IsBodyOmitted: true }) return IdempotencyProblems.NotKeptAsync(context, options);
         if (record is not null && KeptHeaders.ToReplay(record, options) is { } headers) return IdempotencyProblems.ReplayAsync(context, record, headers);
         if (entry.Kind == IdempotencyPayloadKind.HttpResponse) return IdempotencyProblems.UnreadableAsync(context, options);
@@ -340,32 +330,5 @@ internal sealed partial class IdempotencyEndpointFilter(
         return entry.Status == IdempotencyStatus.OutcomeUnknown
             ? IdempotencyProblems.AnswerAsync(context, options, entry)
             : IdempotencyProblems.UnreadableAsync(context, options);
-    }
-
-    /// <summary>Null when it is none, or cannot be read here.</summary>
-    private HttpResponseRecord? ReadRecord(IdempotencyId id, ReadOnlyMemory<byte> content)
-    {
-        if (!PayloadCipher.IsEncrypted(content.Span)) return HttpResponseRecord.Decode(content);
-        return cipher?.TryDecrypt(id, content.Span) is { } record ? HttpResponseRecord.Decode(record) : null;
-    }
-
-    /// <summary>One execution of an endpoint under a key.</summary>
-    private sealed record EndpointRun(
-        HttpContext Context, IdempotencyClaim Claim, IdempotencyKey Key, CapturedResponse Captured, AbortWatch Watch,
-        Dictionary<string, StringValues> HeadersBefore, IdempotencyEndpointFilter Protection)
-    {
-        internal IdempotencyFeature Feature { get; } = new(Claim, Key, Protection);
-
-        internal int Status => Context.Response.StatusCode;
-
-        internal async ValueTask<IdempotencyFinish> GiveBackAsync()
-        {
-            IdempotencyFinish finish = await Claim.ReleaseAsync().ConfigureAwait(false);
-            Feature.IsGivenBack = finish == IdempotencyFinish.Kept;
-            return finish;
-        }
-
-        /// <summary>True when it is known that no code of the endpoint ran: its parameters could not be bound.</summary>
-        internal bool WasNotBegun => !Feature.HasBegun && BeginningWatch.Watches(Context.GetEndpoint());
     }
 }

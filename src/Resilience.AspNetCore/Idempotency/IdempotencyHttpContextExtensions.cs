@@ -37,7 +37,7 @@ public static class IdempotencyHttpContextExtensions
         ArgumentNullException.ThrowIfNull(response);
         IdempotencyFeature feature = context.Features.Get<IdempotencyFeature>()
             ?? throw new InvalidOperationException("This request is not protected by an idempotency key.");
-        byte[] record = await feature.Endpoint.EncodeAsync(context, feature.Claim.Id, response).ConfigureAwait(false);
+        byte[] record = await feature.Endpoint.Records.EncodeAsync(context, feature.Claim.Id, response).ConfigureAwait(false);
         IdempotencyFinish finish = await feature.Claim
             .CompleteInAsync(transaction, IdempotencyPayloadKind.HttpResponse, record, cancellationToken).ConfigureAwait(false);
         feature.WasLost = finish == IdempotencyFinish.Lost;

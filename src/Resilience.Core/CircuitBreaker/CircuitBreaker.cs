@@ -41,7 +41,7 @@ public sealed partial class CircuitBreaker
     }
 
     private CircuitBreaker(CircuitBreakerOptions options, CircuitListeners listeners, TimeProvider? timeProvider, Randomness? randomness)
-        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness, listeners.Forward))
+        : this(options, PolicyEnvironment.Standalone(CircuitDescription.NameOf(options), timeProvider, randomness, listeners.Forward))
     {
         _listeners = listeners;
         CircuitBreakerTelemetry.Watch(_environment, this);
@@ -304,11 +304,5 @@ public sealed partial class CircuitBreaker
     internal void OpenAfterRun(CircuitEpoch epoch, BreakerSettings settings)
     {
         if (epoch.Run.Seal(settings.FullRun) is not 0 and var run) Open(epoch, settings, new(TripRule.ConsecutiveFailures, run, run));
-    }
-
-    private static string NameOf(CircuitBreakerOptions options)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        return options.Name ?? options.Kind;
     }
 }

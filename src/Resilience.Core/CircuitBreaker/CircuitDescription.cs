@@ -32,4 +32,10 @@ internal static class CircuitDescription
         void Add(string name, FormattableString value) => options.Add(new(name, value.ToString(CultureInfo.InvariantCulture)));
         static string Show(long ms) => ms == Clock.Never ? "any time" : TimeText.Of(TimeSpan.FromMilliseconds(ms));
     }
+
+    internal static string NameOf(CircuitBreakerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Name ?? options.Kind;
+    }
 }

@@ -74,7 +74,7 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">The store behind the pipeline cannot do it.</exception>
     public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
-        RunAsync((IdempotencyGate.Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
+        RunAsync((Resolutions.Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
 
     private async ValueTask<TResult> RunAsync<TState, TResult>(
         TState state, Func<TState, CancellationToken, ValueTask<TResult>> ask, CancellationToken cancellationToken)

@@ -3,10 +3,6 @@ namespace Resilience.Idempotency;
 /// <content>The two simple forms, without a pipeline.</content>
 public sealed partial class IdempotencyGate
 {
-    private readonly IdempotencyPolicyOptions _simple = new(), _messages = new() { CountsFailures = true };
-
-    internal IdempotencyOptions Options => _options;
-
     /// <summary>Returns what was created under this key, or creates it.</summary>
     /// <param name="key">The key.</param>
     /// <param name="create">Creates it. Receives the claim (fence, derived keys) and a token that is cancelled with the caller and when the
@@ -26,7 +22,8 @@ public sealed partial class IdempotencyGate
         Fingerprint fingerprint = default,
         CancellationToken cancellationToken = default)
     {
-        Outcome<T> outcome = await CreateAsync(key, new CreateState<T>(create, Classifier), serializer, fingerprint, cancellationToken).ConfigureAwait(false);
+        SimpleCalls.CreateState<T> state = new(create, Classifier);
+        Outcome<T> outcome = await SimpleCalls.CreateAsync(this, key, state, serializer, fingerprint, cancellationToken).ConfigureAwait(false);
         return outcome.GetValueOrThrow();
     }
 
@@ -40,17 +37,9 @@ public sealed partial class IdempotencyGate
         Fingerprint fingerprint = default,
         CancellationToken cancellationToken = default)
     {
-        CreateState<T> state = new(create, Classifier);
-        Outcome<T> outcome = await CreateAsync(key, state, serializer, fingerprint, cancellationToken).ConfigureAwait(false);
+        SimpleCalls.CreateState<T> state = new(create, Classifier);
+        Outcome<T> outcome = await SimpleCalls.CreateAsync(this, key, state, serializer, fingerprint, cancellationToken).ConfigureAwait(false);
         return new(outcome.GetValueOrThrow(), state.Claim is not { HasConverged: false });
-    }
-
-    private ValueTask<Outcome<T>> CreateAsync<T>(
-        IdempotencyKey key, CreateState<T> state, IIdempotencySerializer? serializer, Fingerprint fingerprint, CancellationToken cancellationToken)
-    {
-        IdempotencyPolicyOptions options = serializer is null ? _simple : new() { Serializer = serializer };
-        IdempotentExecution<T> execution = new(this, _environment, options);
-        return execution.RunAsync(key.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken);
     }
 
     /// <summary>Processes a message that may be delivered more than once.</summary>
@@ -63,86 +52,9 @@ public sealed partial class IdempotencyGate
     /// <remarks>What <paramref name="process"/> throws comes out, and the next delivery processes it again, at once (after a timeout or a cancellation
     /// when the lease has ended), at most <see cref="IdempotencyOptions.MaxAttempts"/> times in all; then the answer is
     /// <see cref="MessageResult.Poison"/>. A rejection of ours (an open circuit) is not counted.</remarks>
-    public async ValueTask<MessageResult> ProcessOnceAsync(
+    public ValueTask<MessageResult> ProcessOnceAsync(
         IdempotencyKey message,
         Func<IdempotencyClaim, CancellationToken, ValueTask> process,
         Fingerprint fingerprint = default,
-        CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(process);
-        IdempotentExecution<Nothing> execution = new(this, _environment, _messages);
-        ProcessState state = new(process, Classifier);
-        Outcome<Nothing> outcome = await execution.RunAsync(
-            message.ToId(), fingerprint, state, static (s, claim, stop) => s.RunAsync(claim, stop), cancellationToken).ConfigureAwait(false);
-        if (outcome.IsSuccess) return state.HasRun ? MessageResult.Processed : MessageResult.SeenBefore;
-        if (outcome.Rejection is IdempotencyRejection rejection)
-        {
-            switch (rejection.Why)
-            {
-                case IdempotencyRejectionReason.ResultNotKept:
-                    return MessageResult.SeenBefore;
-                case IdempotencyRejectionReason.Busy or IdempotencyRejectionReason.ClaimLost or IdempotencyRejectionReason.Stopping:
-                    return MessageResult.InProgress;
-                case IdempotencyRejectionReason.OutcomeUnknown when rejection.AreAttemptsUsedUp:
-                    return MessageResult.Poison;
-                case IdempotencyRejectionReason.OutcomeUnknown or IdempotencyRejectionReason.Unreadable or IdempotencyRejectionReason.KeyReused:
-                    return MessageResult.Unknown;
-            }
-        }
-
-        outcome.GetValueOrThrow();
-        return MessageResult.Unknown; // not reached: an outcome without a result throws
-    }
-
-    private static async ValueTask<Outcome<T>> CaughtAsync<T>(
-        Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create, IdempotencyClaim claim, OutcomeClassifier classifier, CancellationToken stop)
-    {
-        try
-        {
-            return Outcome.Success(await create(claim, stop).ConfigureAwait(false));
-        }
-        catch (Exception error)
-        {
-            return Outcome.Failure<T>(error, classifier.Classify(error, stop.IsCancellationRequested));
-        }
-    }
-
-    /// <summary>One call that creates a value unless there is one.</summary>
-    private sealed class CreateState<T>
-    {
-        private readonly Func<IdempotencyClaim, CancellationToken, ValueTask<T>> _create;
-        private readonly OutcomeClassifier _classifier;
-
-        internal CreateState(Func<IdempotencyClaim, CancellationToken, ValueTask<T>> create, OutcomeClassifier classifier)
-        {
-            ArgumentNullException.ThrowIfNull(create);
-            (_create, _classifier) = (create, classifier);
-        }
-
-        /// <summary>Under which it was created; null when it was not.</summary>
-        internal IdempotencyClaim? Claim { get; private set; }
-
-        internal ValueTask<Outcome<T>> RunAsync(IdempotencyClaim claim, CancellationToken stop)
-        {
-            Claim = claim;
-            return CaughtAsync(_create, claim, _classifier, stop);
-        }
-    }
-
-    private sealed class ProcessState(Func<IdempotencyClaim, CancellationToken, ValueTask> process, OutcomeClassifier classifier)
-    {
-        internal bool HasRun { get; private set; }
-
-        internal ValueTask<Outcome<Nothing>> RunAsync(IdempotencyClaim claim, CancellationToken stop)
-        {
-            HasRun = true;
-            return CaughtAsync(ProcessAsync, claim, classifier, stop);
-        }
-
-        private async ValueTask<Nothing> ProcessAsync(IdempotencyClaim claim, CancellationToken stop)
-        {
-            await process(claim, stop).ConfigureAwait(false);
-            return default;
-        }
-    }
+        CancellationToken cancellationToken = default) => SimpleCalls.ProcessOnceAsync(this, message, process, fingerprint, cancellationToken);
 }

@@ -10,6 +10,8 @@ public sealed partial class IdempotencyGate
     private readonly ConcurrentDictionary<IdempotencyTerms, IdempotencyGate> _underTerms = new();
     private bool _isDisposed;
 
+    internal ICollection<IdempotencyGate> UnderTerms => _underTerms.Values;
+
     /// <summary>A gate before the same store, with the same name and listeners, under other terms: for operations that need another lease, retention
     /// or waiting than the rest. The same gate for the same terms; it lives as long as this one.</summary>
     /// <param name="terms">What is different. A few dozen of them at most, known beforehand: each is a gate with a timer of its own.</param>

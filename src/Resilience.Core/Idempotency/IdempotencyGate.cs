@@ -23,9 +23,9 @@ public sealed partial class IdempotencyGate : IDisposable
     private readonly StoreCalls _store;
     private readonly LeaseKeeper _keeper;
     private readonly ReplayCache? _replays;
+    private readonly Duplicates _duplicates;
     private readonly long _nonceBase;
     private long _numbers; // of the claims that were asked for
-    private int _waiters;
     private long _purgeAt;
 
     /// <summary>Makes a gate before a store.</summary>
@@ -61,6 +61,7 @@ public sealed partial class IdempotencyGate : IDisposable
         Name = environment.PolicyName;
         Store = store;
         _store = new(Store, _options, _environment);
+        _duplicates = new(_options, _environment);
         _keeper = new(_claims, _options, _clock, _environment.Randomness, RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         if (!_store.Traits.IsImmediate && _options.ReplayCacheTime > TimeSpan.Zero) _replays = of is null ? new(_options) : of._replays;
@@ -89,7 +90,7 @@ public sealed partial class IdempotencyGate : IDisposable
     public IIdempotencyStore Store { get; }
 
     /// <summary>How many duplicates wait in this process now.</summary>
-    public int Waiting => Volatile.Read(ref _waiters);
+    public int Waiting => _duplicates.Waiting;
 
     /// <summary>How many keys this process asks for or holds now.</summary>
     internal int Flights => _claims.Leading;
@@ -98,6 +99,22 @@ public sealed partial class IdempotencyGate : IDisposable
     internal int CachedReplays => _replays?.Count ?? 0;
 
     internal TimeProvider Time => _time;
+
+    internal Clock Clock => _clock;
+
+    internal IdempotencyOptions Options => _options;
+
+    internal PolicyEnvironment Environment => _environment;
+
+    internal ClaimTable Claims => _claims;
+
+    internal StoreCalls Calls => _store;
+
+    internal LeaseKeeper Keeper => _keeper;
+
+    internal ReplayCache? Replays => _replays;
+
+    internal Duplicates Duplicates => _duplicates;
 
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
@@ -119,7 +136,7 @@ public sealed partial class IdempotencyGate : IDisposable
 
         IdempotencyClaim mine = new(this, id, fingerprint);
         ValueTask<IdempotencyResult> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
-            ? LeadAsync(mine, WaitUntil(), cancellationToken)
+            ? this.LeadAsync(mine, WaitUntil(), cancellationToken)
             : FollowAsync(mine, followers, isOwned, cancellationToken);
         if (!entering.IsCompletedSuccessfully) return AnsweredAsync(id, entering);
         IdempotencyResult entry = entering.Result;
@@ -144,121 +161,11 @@ public sealed partial class IdempotencyGate : IDisposable
 
     private long WaitUntil() => _options.WhenInFlight == WhenInFlight.Wait ? Clock.After(_clock.NowMs, _options.MaxWait) : 0;
 
-    /// <summary>Asks the store for all who come with this key at this moment, and goes on asking while it is worth waiting.</summary>
-    private ValueTask<IdempotencyResult> LeadAsync(IdempotencyClaim claim, long waitUntil, CancellationToken cancellationToken)
-    {
-        if (_isStopping) return LookOnlyAsync(claim);
-        long asked = _clock.NowMs, number = NextNumber();
-        AcquireRequest request = RequestFor(claim, number);
-        ValueTask<AcquireResult> acquiring = _store.AcquireAsync(request);
-        if (acquiring.IsCompletedSuccessfully)
-        {
-            AcquireResult answer = acquiring.Result;
-            if (answer.Status != AcquireStatus.InFlight) return new(Settle(claim, answer, asked, number));
-            acquiring = new(answer);
-        }
+    /// <summary>After a claim was lost: the outcome that another caller recorded, so that all callers are told the same.</summary>
+    /// <returns>Replayed or unknown if there is one; otherwise busy.</returns>
+    public ValueTask<IdempotencyResult> ReadOutcomeAsync(IdempotencyId id, Fingerprint fingerprint) => this.OutcomeAsync(id, fingerprint);
 
-        return LeadSlowlyAsync(claim, acquiring, asked, number, waitUntil, cancellationToken);
-    }
-
-    private async ValueTask<IdempotencyResult> LeadSlowlyAsync(
-        IdempotencyClaim claim, ValueTask<AcquireResult> acquiring, long asked, long number, long waitUntil, CancellationToken cancellationToken)
-    {
-        // Whatever is thrown here, and whenever: the claim leaves the table, or no call of this process could ever begin again.
-        Task<AcquireResult> asking = acquiring.AsTask();
-        bool isSettled = false;
-        try
-        {
-            for (int pauseMs = 25; ; pauseMs = Math.Min(pauseMs * 8 / 5, 1000))
-            {
-                AcquireResult answer = await asking.WaitAsync(cancellationToken).ConfigureAwait(false);
-                if (answer.Status != AcquireStatus.InFlight || _clock.NowMs >= waitUntil)
-                {
-                    isSettled = true;
-                    return Settle(claim, answer, asked, number);
-                }
-
-                await WaitForOtherProcessAsync(claim.Id, answer, pauseMs, waitUntil, cancellationToken).ConfigureAwait(false);
-                if (_isStopping)
-                {
-                    isSettled = true;
-                    return await LookOnlyAsync(claim).ConfigureAwait(false);
-                }
-
-                asked = _clock.NowMs;
-                number = NextNumber();
-                asking = _store.AcquireAsync(RequestFor(claim, number)).AsTask();
-            }
-        }
-        catch (IdempotencyStoreException failed)
-        {
-            isSettled = true;
-            return SettleFailure(claim, failed);
-        }
-        finally
-        {
-            // We leave (cancelled): what was asked may still be granted, and nothing else would give it back.
-            if (!isSettled) _ = LeaveAsync(claim, asking);
-        }
-    }
-
-    private async Task LeaveAsync(IdempotencyClaim claim, Task<AcquireResult> asking)
-    {
-        try
-        {
-            AcquireResult answer = await asking.ConfigureAwait(false);
-            if (answer.Status == AcquireStatus.Acquired) await _store.ReleaseAsync(claim.Id, answer.Fence, answer.Attempt).ConfigureAwait(false);
-        }
-        catch (Exception failed)
-        {
-            IdempotencyTelemetry.StoreFailed(_environment, "release", failed);
-        }
-        finally
-        {
-            Leave(claim, default);
-        }
-    }
-
-    /// <summary>Looks now and then, with jitter, until the other claim may have ended. What a look shows is a reason to ask, never an answer.</summary>
-    private async ValueTask WaitForOtherProcessAsync(
-        IdempotencyId id, AcquireResult other, int pauseMs, long waitUntil, CancellationToken cancellationToken)
-    {
-        long leaseEnd = _clock.NowMs + Math.Max(1, (long)other.RetryAfter.TotalMilliseconds);
-        while (true)
-        {
-            long end = Math.Min(leaseEnd, waitUntil), left = end - _clock.NowMs;
-            if (left <= 0) return;
-            double pause = Math.Min(left, pauseMs * (0.5 + SafeRandomness.Draw(_environment.Randomness, 0.5)));
-            await ClockWait.ForAsync(_clock, TimeSpan.FromMilliseconds(Math.Max(1, pause)), cancellationToken).ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
-            if (_isStopping) return;
-            pauseMs = Math.Min(pauseMs * 8 / 5, 1000);
-            try
-            {
-                PeekResult seen = await _store.PeekAsync(id).ConfigureAwait(false);
-                if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
-                leaseEnd = _clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
-            }
-            catch (IdempotencyStoreException failed) when (failed.IsTransient)
-            {
-                // The key is held, that much is known: a store that is away for a moment is no reason to give up, or to begin.
-            }
-        }
-    }
-
-    private AcquireRequest RequestFor(IdempotencyClaim claim, long number) => RequestFor(claim.Id, claim.Fingerprint, number);
-
-    private AcquireRequest RequestFor(IdempotencyId id, Fingerprint fingerprint, long number) => new()
-    {
-        Id = id,
-        Fingerprint = fingerprint,
-        Nonce = NonceOf(number),
-        Lease = _options.Lease,
-        Retention = _options.Retention,
-        MaxAttempts = _options.MaxAttempts,
-    };
-
-    private long NextNumber() => Interlocked.Increment(ref _numbers);
+    internal long NextNumber() => Interlocked.Increment(ref _numbers);
 
     /// <summary>Unique among all processes: 64 random bits of this gate and a number that starts at random.</summary>
     internal Guid NonceOf(long number)
@@ -267,56 +174,73 @@ public sealed partial class IdempotencyGate : IDisposable
         return new(System.Runtime.InteropServices.MemoryMarshal.AsBytes(words));
     }
 
-    /// <summary>Turns the store's answer to a claim into ours, and tells it to those who follow.</summary>
-    private IdempotencyResult Settle(IdempotencyClaim claim, in AcquireResult answer, long asked, long number)
-    {
-        if (answer.Status == AcquireStatus.Acquired)
-        {
-            claim.Granted(answer, number, asked);
-            _keeper.Add(claim)?.Own();
-            return IdempotencyResult.Of(claim);
-        }
-
-        IdempotencyResult entry = EntryOf(answer);
-        if (answer.Status == AcquireStatus.Completed) _replays?.Keep(claim.Id, claim.Fingerprint, entry, asked, answer.KeptFor);
-
-        // Out of time: those who follow may have more of it than we had, and ask for themselves.
-        bool asksThemselves = answer.Status == AcquireStatus.InFlight && _options.WhenInFlight == WhenInFlight.Wait;
-        Leave(claim, asksThemselves ? default : entry);
-        return entry;
-    }
-
-    private IdempotencyResult EntryOf(in AcquireResult answer) => answer.Status switch
-    {
-        AcquireStatus.Completed => IdempotencyResult.Kept(answer.Completion, answer.Payload),
-        AcquireStatus.InFlight => IdempotencyResult.Busy(HintFor(answer.RetryAfter)),
-        AcquireStatus.Mismatch => IdempotencyResult.KeyReused,
-        _ => IdempotencyResult.Abandoned,
-    };
-
-    private IdempotencyResult SettleFailure(IdempotencyClaim claim, IdempotencyStoreException failed)
-    {
-        // Something lies under this id and cannot be read: whatever the options say, it is not executed again.
-        if (failed.Fault == IdempotencyStoreFault.Corrupt)
-        {
-            IdempotencyResult unreadable = IdempotencyResult.Unreadable(failed);
-            Leave(claim, unreadable);
-            return unreadable;
-        }
-
-        if (_options.WhenStoreFails == WhenStoreFails.RunUnprotected)
-        {
-            // Duplicates here still wait for this one: what this process can see, it still protects.
-            claim.GoUnprotected(failed);
-            _claims.Own(claim, isRenewed: false, out _)?.Own();
-            return IdempotencyResult.Of(claim);
-        }
-
-        IdempotencyResult unavailable = IdempotencyResult.Unavailable(failed);
-        Leave(claim, unavailable);
-        return unavailable;
-    }
-
     /// <summary>Out of the table first: who comes from now on asks the store, which knows what has ended.</summary>
-    private void Leave(IdempotencyClaim claim, in IdempotencyResult end) => _claims.Leave(claim)?.End(end);
+    internal void Leave(IdempotencyClaim claim, in IdempotencyResult end) => _claims.Leave(claim)?.End(end);
+
+    /// <summary>A duplicate of an operation that this process is asking for or doing.</summary>
+    /// <param name="mine">Enters the place of the first if that gives up.</param>
+    /// <param name="followers">Those of the first; null when the first asks for something else.</param>
+    /// <param name="isOwned">Whether the first holds the key.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    private async ValueTask<IdempotencyResult> FollowAsync(
+        IdempotencyClaim mine, ClaimFollowers? followers, bool isOwned, CancellationToken cancellationToken)
+    {
+        long waitUntil = WaitUntil();
+        while (true)
+        {
+            if (followers is null)
+            {
+                // Known to be another request only when the other one holds the key; until then the store decides, for us alone.
+                if (isOwned) return IdempotencyResult.KeyReused;
+                return await this.LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
+            }
+
+            IdempotencyResult? entry = await _duplicates.WaitForAsync(followers, waitUntil, cancellationToken).ConfigureAwait(false);
+            if (entry is not { } known) return IdempotencyResult.Busy(_duplicates.MinRetryAfter);
+            if (known.Status != IdempotencyStatus.None) return known;
+
+            // The first gave up: one of those who waited takes its place, the others follow that one.
+            if (_claims.TryEnter(mine, out followers, out isOwned)) return await this.LeadAsync(mine, waitUntil, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The store as one that takes part in transactions.</summary>
+    /// <exception cref="NotSupportedException">It is none.</exception>
+    internal ITransactionalIdempotencyStore Transactional => ((Store as GuardedIdempotencyStore)?.Inner ?? Store) as ITransactionalIdempotencyStore
+        ?? throw new NotSupportedException($"The store '{Store.Traits.Name}' has no transactions. Those of PostgreSQL and SQLite have.");
+
+    private async ValueTask<bool> RenewAsync(IdempotencyClaim claim)
+    {
+        try
+        {
+            bool isHeld = await _store.RenewAsync(claim).ConfigureAwait(false);
+            claim.RenewalError = null;
+            return isHeld;
+        }
+        catch (Exception failed)
+        {
+            claim.RenewalError = failed;
+            IdempotencyTelemetry.StoreFailed(_environment, "renew", failed);
+            throw;
+        }
+    }
+
+    private void LoseClaim(IdempotencyClaim claim)
+    {
+        // A renewal that crossed with the completion: the record is no longer in progress because it was completed, by us.
+        if (claim.HasEnded) return;
+        IdempotencyTelemetry.Lost(_environment, claim);
+
+        // Those who wait here may ask the store again: another caller may hold the key, or none.
+        Leave(claim, default);
+        claim.Lose();
+    }
+
+    /// <summary>One caller in an interval starts a sweep, and does not wait for it.</summary>
+    private void PurgeInBackground()
+    {
+        long due = Volatile.Read(ref _purgeAt), now = _clock.NowMs;
+        if (now < due || Interlocked.CompareExchange(ref _purgeAt, Clock.After(now, _options.PurgeInterval), due) != due) return;
+        ThreadPool.UnsafeQueueUserWorkItem(static gate => _ = gate.PurgeAsync(), this, preferLocal: false);
+    }
 }

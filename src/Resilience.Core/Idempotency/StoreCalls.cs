@@ -9,7 +9,7 @@ namespace Resilience.Idempotency;
 /// guard, so that a circuit breaker sees a store that hangs; a bound above it would be a cancellation, which says nothing about the store.</para>
 /// <para>A store that answers at once (<see cref="IdempotencyStoreTraits.IsImmediate"/>) has no pipeline.</para>
 /// </remarks>
-internal sealed partial class StoreCalls : IDisposable
+internal sealed class StoreCalls : IDisposable
 {
     private const int MaxInBackground = 1000;
 
@@ -118,7 +118,7 @@ internal sealed partial class StoreCalls : IDisposable
     /// <summary>Decides about a record; asked again with the same nonce while there is time.</summary>
     internal ValueTask<ResolveResult> ResolveAsync(in ResolveRequest request)
     {
-        _ = IdempotencyGate.Resolvable(_store);
+        _ = Resolutions.Resolvable(_store);
         return RunAsync(
             _finishing, _options.FinishTimeout, "resolve", request,
             static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));
@@ -206,7 +206,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     private async ValueTask<AcquireResult> ClaimAsync(AcquireRequest request)
     {
-        Notes notes = new();
+        StoreNotes notes = new();
         try
         {
             return await RunSlowlyAsync(_claiming, _options.AcquireTimeout, "acquire", request, AskToAcquire, notes).ConfigureAwait(false);
@@ -247,7 +247,7 @@ internal sealed partial class StoreCalls : IDisposable
         string operation,
         TState state,
         Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask,
-        Notes notes)
+        StoreNotes notes)
     {
         Outcome<TResult> outcome = await pipeline.TryExecuteAsync(
             new CallOptions(operation) { Deadline = bound + Slack },
@@ -274,7 +274,7 @@ internal sealed partial class StoreCalls : IDisposable
 
     /// <summary>One attempt. It is remembered, because it may outlive the call.</summary>
     private ValueTask<TResult> BeginAsync<TState, TResult>(
-        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, Notes notes, CancellationToken overdue)
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, StoreNotes notes, CancellationToken overdue)
     {
         Task<TResult> asking = AskAsync(operation, state, ask, notes, overdue).AsTask();
         notes.Last = asking;
@@ -283,7 +283,8 @@ internal sealed partial class StoreCalls : IDisposable
 
     /// <summary>Asks, measures if there is a listener, and makes every failure one of the store's.</summary>
     private ValueTask<TResult> AskAsync<TState, TResult>(
-        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, Notes? notes, CancellationToken overdue)
+        string operation, TState state, Func<IIdempotencyStore, TState, CancellationToken, ValueTask<TResult>> ask, StoreNotes? notes,
+        CancellationToken overdue)
     {
         long start = IdempotencyTelemetry.MeasuresStores(_environment) ? _time.GetTimestamp() : 0;
         ValueTask<TResult> asking;
@@ -300,7 +301,7 @@ internal sealed partial class StoreCalls : IDisposable
     }
 
     private async ValueTask<TResult> AwaitAsync<TResult>(
-        string operation, ValueTask<TResult> asking, long start, Notes? notes, CancellationToken overdue)
+        string operation, ValueTask<TResult> asking, long start, StoreNotes? notes, CancellationToken overdue)
     {
         string? error = null;
         try

@@ -12,7 +12,7 @@ internal sealed class PoolWatch : EventListener
     private const EventKeywords ThreadPoolKeyword = (EventKeywords)2;
     private const int EnqueueWork = 30;
 
-    private static readonly AsyncLocal<Simulation?> Current = new(Moved);
+    private static readonly AsyncLocal<PoolRest?> Current = new(Moved);
     private static readonly Lock Gate = new(); // guards the listener and its users; creating one calls into the runtime only
     private static PoolWatch? Listener;
     private static int Users;
@@ -28,7 +28,7 @@ internal sealed class PoolWatch : EventListener
     }
 
     /// <summary>The simulation whose code runs here.</summary>
-    internal static Simulation? Here
+    internal static PoolRest? Here
     {
         get => Current.Value;
         set => Current.Value = value;
@@ -78,7 +78,7 @@ internal sealed class PoolWatch : EventListener
         else Current.Value?.Leaves();
     }
 
-    private static void Moved(AsyncLocalValueChangedArgs<Simulation?> change)
+    private static void Moved(AsyncLocalValueChangedArgs<PoolRest?> change)
     {
         if (!change.ThreadContextChanged || ReferenceEquals(change.PreviousValue, change.CurrentValue)) return;
         change.PreviousValue?.Moved(comes: false);

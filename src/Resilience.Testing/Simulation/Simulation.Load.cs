@@ -45,7 +45,9 @@ public sealed partial class Simulation
         return this;
     }
 
-    private bool IsLoadOver => _isOver || Time.Elapsed >= _duration;
+    internal double DrawLoad() => _loadRandomness.NextDouble();
+
+    internal bool IsLoadOver => _isOver || Time.Elapsed >= _duration;
 
     private async Task LiveAsync(string client, TimeSpan think, Func<CancellationToken, ValueTask> call, TimeSpan until)
     {
@@ -65,11 +67,11 @@ public sealed partial class Simulation
     {
         if (mean == TimeSpan.Zero) return Task.CompletedTask;
         TaskCompletionSource over = new();
-        Time.CreateWorldTimer(_ => over.TrySetResult(), mean * -Math.Log(1 - _loadRandomness.NextDouble()));
+        Time.CreateWorldTimer(_ => over.TrySetResult(), mean * -Math.Log(1 - DrawLoad()));
         return over.Task;
     }
 
-    private async Task CallAsync(string name, Func<CancellationToken, ValueTask> call)
+    internal async Task CallAsync(string name, Func<CancellationToken, ValueTask> call)
     {
         TimeSpan start = Time.Elapsed;
         Exception? error = null;
@@ -129,34 +131,5 @@ public sealed partial class Simulation
         }
 
         Note($"{name}: {outcome} after {(now - start).TotalMilliseconds:0.###} ms");
-    }
-
-    private sealed class Arrivals(Simulation world, string name, double perSecond, Func<CancellationToken, ValueTask> call, TimeSpan until)
-    {
-        private ITimer? _timer;
-
-        internal void Begin()
-        {
-            _timer = world.Time.CreateWorldTimer(_ => Arrive(), Timeout.InfiniteTimeSpan);
-            WaitForNext();
-        }
-
-        private void WaitForNext()
-        {
-            TimeSpan pause = TimeSpan.FromSeconds(-Math.Log(1 - world._loadRandomness.NextDouble()) / perSecond);
-            _timer!.Change(pause, Timeout.InfiniteTimeSpan);
-        }
-
-        private void Arrive()
-        {
-            if (world.IsLoadOver || world.Time.Elapsed >= until)
-            {
-                _timer!.Dispose();
-                return;
-            }
-
-            WaitForNext();
-            _ = world.CallAsync(name, call);
-        }
     }
 }

@@ -9,6 +9,8 @@ public sealed class TreeTests
 {
     private const int MaxFilesInRoot = 16;
 
+    private const int MaxLinesOfType = 400;
+
     private static IEnumerable<string> Complaints(string file, string text)
     {
         MemberDeclarationSyntax[] types =
@@ -43,6 +45,35 @@ public sealed class TreeTests
                 .Where(d => Directory.GetFiles(d, "*.cs").Length > MaxFilesInRoot).Select(d => Path.GetFileName(d)),
         ];
         crowded.Should().BeEmpty();
+    }
+
+    /// <summary>Those that are known to be too long, each with a reason.</summary>
+    private static readonly string[] KnownToBeLong =
+    [
+        "Resilience.Idempotency.PostgreSql PostgresIdempotencyStore", // grew while this was written: statements, transactions, resolutions and renewals of one table
+    ];
+
+    /// <summary>Classes that are too long, be it in parts: the lines of all parts of a type count.</summary>
+    private static IEnumerable<string> LongTypes(IEnumerable<(string File, string Text)> sources) =>
+        from source in sources
+        from type in CSharpSyntaxTree.ParseText(source.Text).GetCompilationUnitRoot().DescendantNodes().OfType<TypeDeclarationSyntax>()
+        let name = $"{source.File.Split('/')[1]} {type.Identifier.Text}{type.TypeParameterList}"
+        let span = type.GetLocation().GetLineSpan()
+        group span.EndLinePosition.Line - span.StartLinePosition.Line + 1 by name into parts
+        where parts.Sum() > MaxLinesOfType
+        select $"{parts.Key} has {parts.Sum()} lines in {parts.Count()} parts";
+
+    [Fact]
+    public void No_class_is_long_by_way_of_its_parts() =>
+        string.Join("\n", LongTypes(Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), File.ReadAllText(f))))
+            .Where(l => !KnownToBeLong.Any(k => l.StartsWith(k + " has ", StringComparison.Ordinal)))).Should().BeEmpty();
+
+    [Fact]
+    public void A_planted_class_of_two_long_parts_is_found()
+    {
+        string part = "partial class Long\n{\n" + new string('\n', MaxLinesOfType / 2) + "}\n";
+        LongTypes([("src/P/Long.A.cs", part), ("src/P/Long.B.cs", $"namespace N;\n{part}"), ("src/Q/Long.cs", part)])
+            .Should().Equal($"P Long has {MaxLinesOfType + 6} lines in 2 parts");
     }
 
     [Theory]

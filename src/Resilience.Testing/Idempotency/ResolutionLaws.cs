@@ -1,9 +1,10 @@
 using Resilience.Idempotency;
+using static Resilience.Testing.Case;
 
 namespace Resilience.Testing;
 
-/// <content>Decisions about records whose outcome is unknown. Passed over for a store that is no <see cref="IResolvableIdempotencyStore"/>.</content>
-public static partial class IdempotencyStoreContract
+/// <summary>Decisions about records whose outcome is unknown. Passed over for a store that is no <see cref="IResolvableIdempotencyStore"/>.</summary>
+internal static class ResolutionLaws
 {
     private static readonly IdempotencyCompletion[] Decisions =
         [IdempotencyCompletion.None, IdempotencyCompletion.Completed, IdempotencyCompletion.Indeterminate];
@@ -11,7 +12,7 @@ public static partial class IdempotencyStoreContract
     /// <summary>How a record comes to be in doubt.</summary>
     private static readonly Func<Case, Task<long>>[] Doubts = [BecomeUnknownAsync, LapseAsync];
 
-    private static IdempotencyStoreLaw[] ResolutionLaws() =>
+    internal static IdempotencyStoreLaw[] All() =>
     [
         Law("An unknown outcome becomes the result that was decided", c => EachDoubtAsync(c, async (one, store, _) =>
         {

@@ -1,11 +1,12 @@
 using Resilience.Idempotency;
+using static Resilience.Testing.Case;
 
 namespace Resilience.Testing;
 
-/// <content>What time does to records.</content>
-public static partial class IdempotencyStoreContract
+/// <summary>What time does to records.</summary>
+internal static class TimeLaws
 {
-    private static IdempotencyStoreLaw[] TimeLaws() =>
+    internal static IdempotencyStoreLaw[] All() =>
     [
         Law("A lapsed claim is taken over, with a larger fence and as the next attempt", async c =>
         {

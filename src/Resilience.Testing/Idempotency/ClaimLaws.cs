@@ -1,11 +1,12 @@
 using Resilience.Idempotency;
+using static Resilience.Testing.Case;
 
 namespace Resilience.Testing;
 
-/// <content>Who may claim what.</content>
-public static partial class IdempotencyStoreContract
+/// <summary>Who may claim what.</summary>
+internal static class ClaimLaws
 {
-    private static IdempotencyStoreLaw[] ClaimLaws() =>
+    internal static IdempotencyStoreLaw[] All() =>
     [
         Law("A free id is acquired, as the first attempt", async c =>
         {

@@ -1,13 +1,14 @@
 using Resilience.Idempotency;
+using static Resilience.Testing.Case;
 
 namespace Resilience.Testing;
 
-/// <content>Many at once.</content>
-public static partial class IdempotencyStoreContract
+/// <summary>Many at once.</summary>
+internal static class RaceLaws
 {
     private const int Callers = 64, Rounds = 8;
 
-    private static IdempotencyStoreLaw[] RaceLaws() =>
+    internal static IdempotencyStoreLaw[] All() =>
     [
         Law("Of many who ask at once, through two clients, one acquires", async c =>
         {

@@ -1,6 +1,6 @@
 namespace Resilience.Idempotency;
 
-/// <content>The way out for a record whose outcome is unknown.</content>
+/// <content>For operators: whether the store works, and the way out for a record whose outcome is unknown.</content>
 public sealed partial class IdempotencyGate
 {
     /// <summary>Looks at a record, without its result: for a person who is to decide about it.</summary>
@@ -18,38 +18,21 @@ public sealed partial class IdempotencyGate
     /// <exception cref="ArgumentNullException"><paramref name="resolution"/> is null.</exception>
     /// <exception cref="NotSupportedException">The store is no <see cref="IResolvableIdempotencyStore"/>.</exception>
     /// <exception cref="IdempotencyStoreException">The store could not be asked in time. Ask again: whether it was decided is not known.</exception>
-    public async ValueTask<ResolveResult> ResolveAsync(IdempotencyId id, IdempotencyResolution resolution)
-    {
-        ArgumentNullException.ThrowIfNull(resolution);
-        ResolveResult answer = await _store.ResolveAsync(new()
-        {
-            Id = id,
-            Nonce = NonceOf(NextNumber()),
-            Completion = resolution.Completion,
-            Fence = resolution.OnlyIfFence,
-            Payload = PayloadOf(resolution),
-            Retention = _options.Retention,
-        }).ConfigureAwait(false);
-        ForgetReplay(id);
-        if (answer.Status == ResolveStatus.Resolved) IdempotencyTelemetry.Ended(_environment, "resolved");
-        return answer;
-    }
+    public ValueTask<ResolveResult> ResolveAsync(IdempotencyId id, IdempotencyResolution resolution) => Resolutions.ResolveAsync(this, id, resolution);
 
     /// <summary>Lets this process forget what it has seen of a completed record, so that the next duplicate asks the store: call it after you have erased or
     /// replaced the record there. Other processes do so within <see cref="IdempotencyOptions.ReplayCacheTime"/>.</summary>
     /// <param name="id">The record; see <see cref="IdempotencyKey.ToId"/> and <see cref="IdempotencyId.TryParse"/>.</param>
     public void ForgetReplay(IdempotencyId id) => _replays?.Forget(id, _clock.NowMs);
 
-    /// <summary>The store as one in which records can be resolved.</summary>
-    /// <exception cref="NotSupportedException">It is none.</exception>
-    internal static IResolvableIdempotencyStore Resolvable(IIdempotencyStore store) => store as IResolvableIdempotencyStore
-        ?? throw new NotSupportedException($"The store '{store.Traits.Name}' has no way to resolve a record: it is no {nameof(IResolvableIdempotencyStore)}.");
-
-    private byte[] PayloadOf(IdempotencyResolution resolution)
-    {
-        // What is given back has nothing to tell; what stays unknown tells that it is unknown.
-        if (resolution.Completion != IdempotencyCompletion.Completed) return [];
-        IdempotencyPayloadKind kind = resolution.Kind;
-        return Frame(ref kind, resolution.Content.Span);
-    }
+    /// <summary>Asks the store for a claim of a record of its own and gives it back, so that a missing table, a missing right and a wrong password are
+    /// found before a caller meets them; then asks how it is set up, if it can say so (<see cref="ICheckableIdempotencyStore"/>).</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>What the store says about itself: one sentence for each thing that weakens what it promises.</returns>
+    /// <remarks>It writes: for a check at the start. <see cref="PeekAsync"/> only looks, for a check that is made again and again. Waits at most for
+    /// <see cref="IdempotencyOptions.AcquireTimeout"/> and twice for <see cref="IdempotencyOptions.FinishTimeout"/>.</remarks>
+    /// <exception cref="IdempotencyStoreException">The store cannot be used. <see cref="IdempotencyStoreException.Fault"/> tells an outage, which passes,
+    /// from a mistake, which does not (<see cref="IdempotencyStoreFault.Misconfigured"/>).</exception>
+    /// <exception cref="OperationCanceledException">The caller has left.</exception>
+    public Task<IReadOnlyList<string>> CheckStoreAsync(CancellationToken cancellationToken = default) => StoreCheck.RunAsync(this, cancellationToken);
 }

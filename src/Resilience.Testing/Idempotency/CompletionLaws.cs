@@ -1,14 +1,13 @@
 using System.Security.Cryptography;
 using Resilience.Idempotency;
+using static Resilience.Testing.Case;
 
 namespace Resilience.Testing;
 
-/// <content>How claims end.</content>
-public static partial class IdempotencyStoreContract
+/// <summary>How claims end.</summary>
+internal static class CompletionLaws
 {
-    private static readonly byte[] Mine = [1, 2, 3], Theirs = [4, 5];
-
-    private static IdempotencyStoreLaw[] CompletionLaws() =>
+    internal static IdempotencyStoreLaw[] All() =>
     [
         Law("A payload comes back byte for byte", async c =>
         {
