@@ -36,8 +36,17 @@ internal static class Code
     };
 
     /// <summary>Is there a loop between the node and the function (or any other node) around it?</summary>
-    internal static bool IsInLoop(SyntaxNode node, SyntaxNode? around) => node.Ancestors().TakeWhile(a => a != around)
-        .Any(a => a is ForStatementSyntax or CommonForEachStatementSyntax or WhileStatementSyntax or DoStatementSyntax);
+    internal static bool IsInLoop(SyntaxNode node, SyntaxNode? around) => node.Ancestors().TakeWhile(a => a != around).Any(IsLoop);
+
+    internal static bool IsLoop(SyntaxNode node) => node is ForStatementSyntax or CommonForEachStatementSyntax or WhileStatementSyntax or DoStatementSyntax;
+
+    /// <summary>Whether a name stands where something is written to it: assigned, or handed out by reference.</summary>
+    internal static bool IsWritten(SyntaxNode name) => Outermost(name) is var whole && whole.Parent switch
+    {
+        AssignmentExpressionSyntax assignment => assignment.Left == whole,
+        ArgumentSyntax argument => argument.RefKindKeyword.RawKind != 0 || argument.Parent is TupleExpressionSyntax,
+        _ => false,
+    };
 
     /// <summary>The node without the parentheses, awaits excluded, around it.</summary>
     internal static SyntaxNode Outermost(SyntaxNode node)
@@ -50,6 +59,8 @@ internal static class Code
     /// <summary>The name of the member that is read from the expression: <c>Name</c> in <c>expression.Name</c>.</summary>
     internal static SimpleNameSyntax? MemberReadFrom(SyntaxNode expression) =>
         Outermost(expression) is var whole && whole.Parent is MemberAccessExpressionSyntax access && access.Expression == whole ? access.Name : null;
+
+    internal static bool IsInSource(ISymbol? symbol) => symbol?.Locations.Any(static l => l.IsInSource) == true;
 
     /// <summary>Every place in the scope where a local is named, its declaration excluded.</summary>
     internal static IEnumerable<IdentifierNameSyntax> UsesOf(ISymbol local, SyntaxNode scope, SemanticModel model, CancellationToken cancellation) =>

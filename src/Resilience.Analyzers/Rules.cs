@@ -56,9 +56,13 @@ internal static class Rules
         "The delegate catches every exception and returns, so the pipeline sees a success: it never retries and the breaker "
             + "never opens; let the exception out, and use AddFallback for a substitute");
 
+    internal static readonly DiagnosticDescriptor BelowRetriesOfSdk = Rule(
+        "RES111", "A client with retries or keys of its own is below the retries of an SDK",
+        "{0} retries above this client, so {1}; {2}, and see docs/with-sdks.md", WellKnownDiagnosticTags.CompilationEnd);
+
     internal static string HelpRootOf(IEnumerable<AssemblyMetadataAttribute> metadata) => metadata.FirstOrDefault(m => m.Key == "HelpRoot")?.Value ?? "";
 
-    private static DiagnosticDescriptor Rule(string id, string title, string message) =>
+    private static DiagnosticDescriptor Rule(string id, string title, string message, params string[] tags) =>
         new(id, title, message, Category, DiagnosticSeverity.Warning, isEnabledByDefault: true,
-            helpLinkUri: HelpRoot + "docs/analyzers.md#" + id.ToLowerInvariant());
+            helpLinkUri: HelpRoot + "docs/analyzers.md#" + id.ToLowerInvariant(), customTags: tags);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -30,7 +31,9 @@ internal static class Analysis
             .Select(p => MetadataReference.CreateFromFile(p)),
     ];
 
-    internal static ImmutableArray<DiagnosticAnalyzer> All { get; } = [new LifetimeAnalyzer(), new DelegateAnalyzer(), new HttpAnalyzer(), new ResultAnalyzer()];
+    private static readonly ConcurrentDictionary<string, MetadataReference> Libraries = new(StringComparer.Ordinal);
+
+    internal static ImmutableArray<DiagnosticAnalyzer> All { get; } = [new LifetimeAnalyzer(), new DelegateAnalyzer(), new HttpAnalyzer(), new ResultAnalyzer(), new SdkAnalyzer()];
 
     internal static IReadOnlyList<string> Ids { get; } = [.. All.SelectMany(a => a.SupportedDiagnostics).Select(d => d.Id).Order(StringComparer.Ordinal)];
 
@@ -72,10 +75,31 @@ internal static class Analysis
     }
 
     /// <summary>Runs a snippet in which <c>[|…|]</c> stands around every place that is to be reported, and compares.</summary>
-    internal static async Task CheckAsync(string id, string marked, bool isProgram = false, params string[] moreReferences)
+    internal static Task CheckAsync(string id, string marked, bool isProgram = false, params string[] moreReferences) =>
+        CheckAsync(id, marked, s => Compile([Parse(s)], isProgram, moreReferences));
+
+    /// <summary>The same with a library of others, which is given as its source.</summary>
+    internal static Task CheckWithAsync(string library, string id, string marked) => CheckAsync(id, marked, s => CompileWith(library, Parse(s)));
+
+    internal static Task<IReadOnlyList<Diagnostic>> RunWithAsync(string library, string source) => RunAsync(CompileWith(library, Parse(source)));
+
+    internal static CSharpCompilation CompileWith(string library, SyntaxTree tree) =>
+        Compile([tree], isProgram: false).AddReferences(Libraries.GetOrAdd(library, ReferenceTo));
+
+    private static MetadataReference ReferenceTo(string library)
+    {
+        CSharpCompilation theirs = CSharpCompilation.Create(
+            "Theirs", [UsingsTree, Parse(library)], References, new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
+        HasErrors(theirs, out string error).Should().BeFalse("the library must compile: {0}", error);
+        using MemoryStream image = new();
+        theirs.Emit(image).Success.Should().BeTrue();
+        return MetadataReference.CreateFromImage(image.ToArray());
+    }
+
+    private static async Task CheckAsync(string id, string marked, Func<string, Compilation> compile)
     {
         string source = marked.Replace("[|", "", StringComparison.Ordinal).Replace("|]", "", StringComparison.Ordinal);
-        Compilation compilation = Compile([Parse(source)], isProgram, moreReferences);
+        Compilation compilation = compile(source);
         HasErrors(compilation, out string error).Should().BeFalse("the snippet must compile: {0}", error);
         (await RunAsync(compilation)).Select(d => $"{d.Id} {source.Substring(d.Location.SourceSpan.Start, d.Location.SourceSpan.Length)}")
             .Should().Equal(Marks(marked).Select(m => $"{id} {source.Substring(m.Start, m.Length)}"));
