@@ -7,7 +7,8 @@ namespace Resilience.Idempotency;
 public sealed partial class PostgresIdempotencyStore
 {
     /// <inheritdoc/>
-    /// <remarks>Finds an unlogged table, <c>synchronous_commit</c>, <c>fsync</c> and <c>full_page_writes</c> that are off, a standby, a missing table, and a
+    /// <remarks>Finds an unlogged table, <c>synchronous_commit</c>, <c>fsync</c> and <c>full_page_writes</c> that are off, a <c>synchronous_commit</c> that
+    /// does not wait for the standby in <c>synchronous_standby_names</c>, a standby, a missing table, and a
     /// table of another format.</remarks>
     public async Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken = default)
     {

@@ -8,7 +8,7 @@ internal sealed class PostgresSetup
 {
     private const string FormatWord = "format ";
 
-    private readonly bool _isUnlogged, _isTemporary, _isStandby;
+    private readonly bool _isUnlogged, _isTemporary, _isStandby, _hasSynchronousStandby;
     private readonly string _commits, _flushes, _wholePages;
 
     internal PostgresSetup(NpgsqlDataReader row)
@@ -17,6 +17,7 @@ internal sealed class PostgresSetup
         Format = FormatOf(row.IsDBNull(1) ? "" : row.GetString(1)) ?? (row.GetBoolean(2) ? 2 : 1);
         _isStandby = row.GetBoolean(3);
         (_commits, _flushes, _wholePages) = (row.GetString(4), row.GetString(5), row.GetString(6));
+        _hasSynchronousStandby = row.GetBoolean(7);
     }
 
     /// <summary>What the comment of the table says, or else what its columns show.</summary>
@@ -60,6 +61,13 @@ internal sealed class PostgresSetup
         if (_isTemporary) warnings.Add($"The table {table} is temporary: only one session sees it, and it goes with that.");
         if (_commits == "off")
             warnings.Add("synchronous_commit is off: what was acknowledged in the last moments before a crash is lost. Set it to on for this connection.");
+        if (_hasSynchronousStandby && _commits is "local" or "remote_write")
+        {
+            warnings.Add(
+                $"synchronous_commit is {_commits}: what was acknowledged is lost when the standby is promoted that synchronous_standby_names waits for. "
+                + "Set it to on for this connection.");
+        }
+
         if (_flushes == "off") warnings.Add("fsync is off: a crash of the machine can lose or damage everything. Set it to on.");
         if (_wholePages == "off")
             warnings.Add("full_page_writes is off: a crash of the machine can damage pages. Set it to on unless the disk writes whole pages.");

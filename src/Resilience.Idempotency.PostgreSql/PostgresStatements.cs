@@ -145,7 +145,8 @@ internal sealed class PostgresStatements
         Setup = """
             SELECT c.relpersistence::text, obj_description(c.oid, 'pg_class'),
                    EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'expires_day' AND NOT a.attisdropped),
-                   pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes')
+                   pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'),
+                   current_setting('synchronous_standby_names') <> ''
               FROM pg_class AS c WHERE c.oid = to_regclass($1)
             """;
         WasDone = $"SELECT 1 FROM {Table} AS r WHERE r.id = $1 AND r.fence = $2 AND r.state = $3";

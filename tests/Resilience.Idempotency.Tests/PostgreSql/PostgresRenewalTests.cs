@@ -188,13 +188,15 @@ public sealed class PostgresRenewalTests(PostgresServer server) : IClassFixture<
     }
 
     /// <summary>The clients of two processes renew the same rows, each in the opposite order of the other, while others lock single rows for moments.</summary>
-    [Fact]
-    public async Task Two_that_renew_the_same_rows_in_opposite_orders_never_deadlock()
+    [Theory]
+    [InlineData("")]
+    [InlineData(";Options=-c default_transaction_isolation=serializable")]
+    public async Task Two_that_renew_the_same_rows_in_opposite_orders_never_deadlock(string level)
     {
         (IdempotencyId Id, long Fence)[] claims = await ClaimManyAsync(60);
         long before = await DeadlocksAsync();
-        await using NpgsqlDataSource other = server.Connect();
-        PostgresIdempotencyStore one = Store, two = new(other, _options);
+        await using NpgsqlDataSource first = NpgsqlDataSource.Create(server.ConnectionString + level), second = NpgsqlDataSource.Create(server.ConnectionString + level);
+        PostgresIdempotencyStore one = new(first, _options), two = new(second, _options);
         for (int round = 0; round < 25; round++)
         {
             Task<bool>[] renewals =

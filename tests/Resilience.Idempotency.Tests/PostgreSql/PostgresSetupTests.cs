@@ -40,8 +40,42 @@ public sealed class PostgresSetupTests(PostgresServer server) : IClassFixture<Po
         await ExpectAsync(new(careless, options), ["synchronous_commit is off", .. ofServer]);
         await server.ExecuteAsync($"ALTER TABLE {options.Table} SET UNLOGGED");
         await ExpectAsync(store, ["is unlogged", .. ofServer]);
+        await server.ExecuteAsync($"ALTER TABLE {options.Table} SET LOGGED");
+        await ExpectCommitAsync("local", ofServer); // nothing waits for a standby
+        await WaitForStandbyAsync("'spare'");
+        try
+        {
+            await ExpectCommitAsync("local", ["synchronous_commit is local", .. ofServer]);
+            await ExpectCommitAsync("remote_write", ["synchronous_commit is remote_write", .. ofServer]);
+            await ExpectCommitAsync("on", ofServer);
+            await ExpectCommitAsync("remote_apply", ofServer);
+        }
+        finally
+        {
+            await WaitForStandbyAsync("''");
+        }
+
+        await server.ExecuteAsync($"ALTER TABLE {options.Table} SET UNLOGGED");
         using IdempotencyGate gate = new(store);
         (await gate.CheckStoreAsync()).Should().Contain(s => s.Contains("is unlogged", StringComparison.Ordinal));
+
+        async Task WaitForStandbyAsync(string name)
+        {
+            await server.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = {name}");
+            await server.ExecuteAsync("SELECT pg_reload_conf()");
+            long start = TimeProvider.System.GetTimestamp();
+            while (await server.AskAsync($"SELECT current_setting('synchronous_standby_names') = {name}") is not true)
+            {
+                TimeProvider.System.GetElapsedTime(start).Should().BeLessThan(TimeSpan.FromSeconds(60), "the server must read its settings");
+                await Task.Delay(10);
+            }
+        }
+
+        async Task ExpectCommitAsync(string commit, string[] expected)
+        {
+            await using NpgsqlDataSource source = NpgsqlDataSource.Create($"{server.ConnectionString};Options=-c synchronous_commit={commit}");
+            await ExpectAsync(new(source, options), expected);
+        }
 
         static async Task ExpectAsync(PostgresIdempotencyStore checkedStore, string[] expected)
         {
