@@ -67,16 +67,22 @@ internal sealed class TypeArrows
         foreach (MethodDefinitionHandle method in _types.MethodDefinitions)
         {
             MethodDebugInformation code = _symbols.GetMethodDebugInformation(method.ToDebugInformationHandle());
-            if (code.Document.IsNil) continue;
-            _files.TryAdd(Outermost(_types.GetMethodDefinition(method).GetDeclaringType()), FileOf(code.Document));
+            if (!code.Document.IsNil) Found(_types.GetMethodDefinition(method).GetDeclaringType(), code.Document);
         }
 
         foreach (CustomDebugInformation more in _symbols.CustomDebugInformation.Select(_symbols.GetCustomDebugInformation))
         {
             if (more.Parent.Kind != HandleKind.TypeDefinition || _symbols.GetGuid(more.Kind) != TypeDocuments) continue;
             int document = _symbols.GetBlobReader(more.Value).ReadCompressedInteger();
-            _files.TryAdd(Outermost((TypeDefinitionHandle)more.Parent), FileOf(MetadataTokens.DocumentHandle(document)));
+            Found((TypeDefinitionHandle)more.Parent, MetadataTokens.DocumentHandle(document));
         }
+    }
+
+    /// <summary>What was generated has no place in the tree; the part of a type that was written has.</summary>
+    private void Found(TypeDefinitionHandle type, DocumentHandle document)
+    {
+        string file = FileOf(document);
+        if (!file.Contains("/obj/", StringComparison.Ordinal)) _files.TryAdd(Outermost(type), file);
     }
 
     private string FileOf(DocumentHandle document) => _symbols.GetString(_symbols.GetDocument(document).Name).Replace('\\', '/');

@@ -31,7 +31,7 @@ public sealed partial class WorkflowTests
     [Fact]
     public void The_line_length_of_the_editor_is_that_of_the_tests() =>
         File.ReadAllLines(Path.Combine(Repository.Root, ".editorconfig")).Where(l => l.StartsWith("max_line_length", StringComparison.Ordinal))
-            .Should().Equal($"max_line_length = {LayeringTests.MaxLine}");
+            .Should().Equal($"max_line_length = {SourceRulesTests.MaxLine}");
 
     /// <summary>Git guesses by the first bytes whether a file is text: what is not is named, so that it is never changed on its way.</summary>
     private static IEnumerable<string> NotNamedBinary(string attributes, IEnumerable<(string File, byte[] Bytes)> files)
