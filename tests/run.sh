@@ -26,6 +26,7 @@ results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
 say "build"
+dotnet tool restore >/dev/null || say "the .NET tools of the repository could not be restored: what needs them is skipped, or fails under CI=true"
 dotnet build Resilience.sln -c Release --nologo -v quiet || stop "the build failed"
 
 say "test"

@@ -5,6 +5,7 @@ internal static class Tool
 {
     internal const string Bash = "bash";
     internal const string Chromium = "chromium";
+    internal const string Docfx = "docfx";
     internal const string Garnet = "garnet-server";
     internal const string Linker = "linker";
     internal const string MicrosoftResilience = "microsoft.extensions.http.resilience";
@@ -24,6 +25,7 @@ internal static class Tool
     {
         [Bash] = (() => !OperatingSystem.IsWindows() && IsOnPath("bash"), "a POSIX shell"),
         [Chromium] = (() => File.Exists(Environment.GetEnvironmentVariable("RESILIENCE_CHROMIUM") ?? "/usr/bin/chromium"), "Debian's package 'chromium'"),
+        [Docfx] = (() => Directory.Exists(Path.Combine(PackagesFolder, Docfx)), "the .NET tools of the repository (dotnet tool restore)"),
         [Garnet] = (() => GarnetServer is not null, "the .NET tool 'garnet-server' (dotnet tool install --global garnet-server)"),
         [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
         [MicrosoftResilience] = (() => Directory.Exists(Path.Combine(PackagesFolder, MicrosoftResilience)), "its packages (dotnet restore Resilience.sln)"),
