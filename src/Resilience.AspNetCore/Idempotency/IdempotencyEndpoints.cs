@@ -31,7 +31,7 @@ internal static class IdempotencyEndpoints
 
     private static PayloadCipher CipherOf(IServiceProvider services) => new(
         services.GetService<IDataProtectionProvider>()
-        ?? throw new InvalidOperationException("responses are to be encrypted, and there is no data protection: say builder.Services.AddDataProtection()"));
+        ?? throw new InvalidOperationException("Responses are to be encrypted, and there is no data protection: say builder.Services.AddDataProtection()."));
 
     /// <summary>Protects a request, or answers that the service made a mistake.</summary>
     internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpointFilter> find, Func<HttpContext, Task> next)

@@ -139,7 +139,14 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     }
 
     private object Get(string name, Type? result) => Find(name, result) ?? throw new KeyNotFoundException(
-        $"No pipeline '{name}'{(result is null ? "" : $" for {result}")} is registered; known are: {string.Join(", ", Names.Order(StringComparer.Ordinal))}.");
+        $"No pipeline '{new PipelineKey(name, result)}' is registered; {(Known() is { Length: > 0 } known ? $"known are: {known}" : "there are none")}.");
+
+    /// <summary>As people write them: a pipeline for one type of result is another than one for any.</summary>
+    private string Known()
+    {
+        IEnumerable<string> ofCode = _registered.Keys.Select(k => new PipelineKey(k.Name, k.Result).ToString());
+        return string.Join(", ", ofCode.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => c.Key)).Distinct().Order(StringComparer.Ordinal));
+    }
 
     /// <summary>The services that a pipeline is built from may go before the provider does.</summary>
     private object? TryFind(string name, Type? result)

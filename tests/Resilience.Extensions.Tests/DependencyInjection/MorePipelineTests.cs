@@ -44,7 +44,7 @@ public sealed class MorePipelineTests
         provider.GetPipeline<int>("price").Describe().Policies.Should().ContainSingle().Which.Role.Should().Be(PolicyRole.Retry);
         (await seen[0].ExecuteAsync(_ => throw new IOException())).Should().Be("none");
         provider.TryGetPipeline<double>("price", out _).Should().BeFalse();
-        provider.Invoking(p => p.GetPipeline<double>("price")).Should().Throw<KeyNotFoundException>().WithMessage("*'price' for System.Double*");
+        provider.Invoking(p => p.GetPipeline<double>("price")).Should().Throw<KeyNotFoundException>().WithMessage("*'price<Double>'*price, price<Int32>, price<String>*");
         provider.States.Select(s => s.PipelineName).Should().BeEquivalentTo("price", "price<Int32>");
     }
 
@@ -128,5 +128,19 @@ public sealed class MorePipelineTests
             .AddPipeline("b", (_, s) => s.GetRequiredService<ResiliencePipelineProvider>().GetPipeline<int>("a")));
         container.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline<int>>("a")).Should().Throw<InvalidOperationException>()
             .WithMessage("*'a<Int32>' needs itself, by way of a<Int32> > b*");
+    }
+
+    [Fact]
+    public void A_pipeline_that_is_asked_for_in_vain_is_named_as_those_that_are_known()
+    {
+        using ServiceProvider container = new ServiceCollection().AddLogging().AddResilience()
+            .AddPipeline("orders", p => p.AddTimeout(TimeSpan.FromSeconds(1))).AddPipeline<int>("prices", p => p.AddTimeout(TimeSpan.FromSeconds(1)))
+            .Services.BuildServiceProvider();
+        ResiliencePipelineProvider provider = container.GetRequiredService<ResiliencePipelineProvider>();
+        provider.Invoking(p => p.GetPipeline<string>("orders")).Should().Throw<KeyNotFoundException>()
+            .WithMessage("No pipeline 'orders<String>' is registered; known are: orders, prices<Int32>.");
+        using ServiceProvider empty = new ServiceCollection().AddLogging().AddResilience().Services.BuildServiceProvider();
+        empty.GetRequiredService<ResiliencePipelineProvider>().Invoking(p => p.GetPipeline("orders")).Should().Throw<KeyNotFoundException>()
+            .WithMessage("No pipeline 'orders' is registered; there are none.");
     }
 }
