@@ -1,5 +1,6 @@
 using System.Data;
 using Npgsql;
+using static Resilience.Idempotency.PostgresBatches;
 
 namespace Resilience.Idempotency;
 
@@ -14,12 +15,12 @@ public sealed partial class PostgresIdempotencyStore
         return _renewals.RenewAsync(new(id, fence, lease), cancellationToken);
     }
 
-    private ValueTask<bool> RenewOneAsync(PostgresRenewal asked, CancellationToken cancellationToken) => AskAsync(
+    private ValueTask<bool> RenewOneAsync(PostgresRenewal asked, CancellationToken cancellationToken) => _batches.AskAsync(
         null,
         batch => ChangeAsync(batch, _sql.Renew, cancellationToken, Value(asked.Id.ToArray()), Value(asked.Fence), Value(Micros(asked.Lease))),
         cancellationToken);
 
-    private ValueTask<bool?[]> RenewSeveralAsync(IReadOnlyList<PostgresRenewal> asked, CancellationToken cancellationToken) => AskAsync(
+    private ValueTask<bool?[]> RenewSeveralAsync(IReadOnlyList<PostgresRenewal> asked, CancellationToken cancellationToken) => _batches.AskAsync(
         null,
         async batch =>
         {

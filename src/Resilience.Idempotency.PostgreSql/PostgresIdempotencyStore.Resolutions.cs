@@ -1,5 +1,6 @@
 using System.Data;
 using Npgsql;
+using static Resilience.Idempotency.PostgresBatches;
 
 namespace Resilience.Idempotency;
 
@@ -15,7 +16,7 @@ public sealed partial class PostgresIdempotencyStore
         for (int round = 1; ; round++)
         {
             (ResolveResult answer, bool isFinal) =
-                await AskAsync(null, batch => ResolveOnceAsync(batch, request, cancellationToken), cancellationToken).ConfigureAwait(false);
+                await _batches.AskAsync(null, batch => ResolveOnceAsync(batch, request, cancellationToken), cancellationToken).ConfigureAwait(false);
             if (isFinal || round == MaxRounds) return answer;
         }
     }

@@ -1,6 +1,7 @@
 using System.Data;
 using System.Data.Common;
 using Npgsql;
+using static Resilience.Idempotency.PostgresBatches;
 
 namespace Resilience.Idempotency;
 
@@ -30,7 +31,7 @@ public sealed partial class PostgresIdempotencyStore
         over.CancelAfter(wait);
         try
         {
-            return await AskAsync(
+            return await _batches.AskAsync(
                 null,
                 async batch =>
                 {

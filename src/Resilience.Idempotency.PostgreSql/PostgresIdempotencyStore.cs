@@ -1,5 +1,6 @@
 using System.Data;
 using Npgsql;
+using static Resilience.Idempotency.PostgresBatches;
 
 namespace Resilience.Idempotency;
 
@@ -17,10 +18,11 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
 {
     private const int MaxRounds = 5;
     private const int MaxPurgedAtOnce = 1000;
-    private const long CreationLock = 0x5265_7369_6C49_646D; // any number, the same for all processes
 
     private readonly NpgsqlDataSource _source;
     private readonly PostgresStatements _sql;
+    private readonly PostgresBatches _batches;
+    private readonly PostgresTable _table;
     private readonly PostgresRenewals _renewals;
     private bool _ownsSource;
 
@@ -39,6 +41,8 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         options.ThrowIfInvalid();
         _source = source;
         _sql = new(options.Schema, options.Table);
+        _batches = new(source, _sql.Table);
+        _table = new(source, _sql);
         _renewals = new(RenewOneAsync, RenewSeveralAsync, PostgresErrors.MayBeOfOneRow, time);
         Traits = new() { Name = "postgresql", IsShared = true, IsDurable = true, MaxPayloadBytes = options.MaxPayloadBytes };
     }
@@ -64,26 +68,13 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     /// <summary>Creates the table unless it is there. Any number of processes may do it at once; if it is there, no right to create is needed.</summary>
     /// <exception cref="IdempotencyStoreException">The server could not be asked, the right to create is missing, or a newer version of this library made
     /// the table.</exception>
-    public async Task EnsureCreatedAsync(CancellationToken cancellationToken = default)
-    {
-        for (int round = 1; ; round++)
-        {
-            try
-            {
-                if (await IsCreatedAsync(cancellationToken).ConfigureAwait(false)) return;
-                await CreateAsync(cancellationToken).ConfigureAwait(false);
-                return;
-            }
-            catch (PostgresException e) when (PostgresErrors.IsDuplicate(e) && round < MaxRounds)
-            {
-                // The script was run by hand at this moment: look again.
-            }
-            catch (Exception e) when (PostgresErrors.Translate(e, _sql.Table, cancellationToken) is { } ours)
-            {
-                throw ours;
-            }
-        }
-    }
+    public Task EnsureCreatedAsync(CancellationToken cancellationToken = default) => _table.EnsureCreatedAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    /// <remarks>Finds an unlogged table, <c>synchronous_commit</c>, <c>fsync</c> and <c>full_page_writes</c> that are off, a <c>synchronous_commit</c> that
+    /// does not wait for the standby in <c>synchronous_standby_names</c>, a standby, a missing table, and a
+    /// table of another format.</remarks>
+    public Task<IReadOnlyList<string>> CheckAsync(CancellationToken cancellationToken = default) => _table.CheckAsync(cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default) =>
@@ -142,13 +133,13 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
     public async ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default)
     {
         byte[] key = id.ToArray();
-        return await AskAsync(
+        return await _batches.AskAsync(
                 null, batch => ChangeAsync(batch, _sql.Release, cancellationToken, Value(key), Value(fence)), cancellationToken).ConfigureAwait(false)
-            || await AskAsync(null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
+            || await _batches.AskAsync(null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
-    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => AskAsync(
+    public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => _batches.AskAsync(
         null,
         async batch =>
         {
@@ -170,7 +161,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         while (removed < max)
         {
             int limit = Math.Min(max - removed, MaxPurgedAtOnce);
-            int now = await AskAsync(
+            int now = await _batches.AskAsync(
                 null,
                 async batch =>
                 {
@@ -191,7 +182,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         for (int number = 0; ; number++)
         {
             bool begins = number == 0;
-            (AcquireResult answer, bool isFinal) = await AskAsync(
+            (AcquireResult answer, bool isFinal) = await _batches.AskAsync(
                 transaction,
                 batch => begins ? BeginAsync(batch, request, cancellationToken) : ClaimOnceAsync(batch, request, cancellationToken),
                 cancellationToken).ConfigureAwait(false);
@@ -253,7 +244,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         byte[] key = id.ToArray();
         if (transaction is null && cancellationToken.CanBeCanceled) payload = payload.ToArray(); // it may be read after we have left
         short state = completion == IdempotencyCompletion.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
-        return await AskAsync(
+        return await _batches.AskAsync(
                 transaction,
                 batch =>
                 {
@@ -262,7 +253,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
                         batch, _sql.Complete, cancellationToken, Value(key), Value(fence), Value(state), Value(payload), Value(Micros(retention)));
                 },
                 cancellationToken).ConfigureAwait(false)
-            || await AskAsync(transaction, batch => WasDoneAsync(batch, key, fence, state, cancellationToken), cancellationToken).ConfigureAwait(false);
+            || await _batches.AskAsync(transaction, batch => WasDoneAsync(batch, key, fence, state, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<bool> ChangeAsync(NpgsqlBatch batch, string sql, CancellationToken cancellationToken, params NpgsqlParameter[] values)
@@ -276,102 +267,4 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         Add(batch, _sql.WasDone, Value(id), Value(fence), Value(state));
         return await batch.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not null;
     }
-
-    /// <summary>Runs one batch, and says what its errors mean.</summary>
-    private async ValueTask<T> AskAsync<T>(NpgsqlTransaction? transaction, Func<NpgsqlBatch, Task<T>> ask, CancellationToken cancellationToken)
-    {
-        for (int round = 1; ; round++)
-        {
-            try
-            {
-                Task<T> asking = round == 1 ? AskOnceAsync(transaction, ask) : AskReadCommittedAsync(ask, cancellationToken);
-
-                // The driver tells the server that we are gone and waits for it to hear, which a silent one never does. Not so in a
-                // transaction of the caller: it gets its connection back when nothing else uses it.
-                return transaction is null ? await LeaveOnAsync(asking, cancellationToken).ConfigureAwait(false) : await asking.ConfigureAwait(false);
-            }
-            catch (PostgresException e) when (transaction is null && round < MaxRounds && PostgresErrors.IsConflict(e))
-            {
-                // To have lost against another transaction is no error here.
-            }
-            catch (Exception e) when (PostgresErrors.Translate(e, _sql.Table, cancellationToken) is { } ours)
-            {
-                throw ours;
-            }
-        }
-    }
-
-    private static Task<T> LeaveOnAsync<T>(Task<T> asking, CancellationToken cancellationToken)
-    {
-        if (asking.IsCompleted || !cancellationToken.CanBeCanceled) return asking;
-        _ = asking.ContinueWith(
-            static t => _ = t.Exception, // seen, even if no caller is left
-            CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
-        return asking.WaitAsync(cancellationToken);
-    }
-
-    private async Task<T> AskOnceAsync<T>(NpgsqlTransaction? transaction, Func<NpgsqlBatch, Task<T>> ask)
-    {
-        NpgsqlBatch batch = NewBatch(transaction);
-        await using (batch.ConfigureAwait(false)) return await ask(batch).ConfigureAwait(false);
-    }
-
-    /// <summary>Where the server's default is a stricter level, losers of a race are thrown at: they ask again at the level that lets them
-    /// see the winner. More round trips, but no exception for contention.</summary>
-    private async Task<T> AskReadCommittedAsync<T>(Func<NpgsqlBatch, Task<T>> ask, CancellationToken cancellationToken)
-    {
-        NpgsqlConnection connection = await _source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using (connection.ConfigureAwait(false))
-        {
-            NpgsqlTransaction transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken).ConfigureAwait(false);
-            await using (transaction.ConfigureAwait(false))
-            {
-                T answer = await AskOnceAsync(transaction, ask).ConfigureAwait(false);
-                await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-                return answer;
-            }
-        }
-    }
-
-    private NpgsqlBatch NewBatch(NpgsqlTransaction? transaction)
-    {
-        if (transaction is null) return _source.CreateBatch();
-        NpgsqlConnection connection = transaction.Connection ?? throw new InvalidOperationException("The transaction has ended.");
-        return new(connection, transaction);
-    }
-
-    private async Task<bool> IsCreatedAsync(CancellationToken cancellationToken)
-    {
-        PostgresSetup? setup = await ReadSetupAsync(cancellationToken).ConfigureAwait(false);
-        setup?.ThrowIfNewer(_sql.Table);
-        return setup is { Format: PostgresStatements.NewestFormat };
-    }
-
-    /// <summary>One batch is one transaction, at the end of which the lock is free again.</summary>
-    private async Task CreateAsync(CancellationToken cancellationToken)
-    {
-        NpgsqlBatch batch = _source.CreateBatch();
-        await using (batch.ConfigureAwait(false))
-        {
-            Add(batch, "SELECT pg_advisory_xact_lock($1)", Value(CreationLock));
-            foreach (string statement in _sql.Create) Add(batch, statement);
-            await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private static void Add(NpgsqlBatch batch, string sql, params NpgsqlParameter[] values)
-    {
-        NpgsqlBatchCommand command = new(sql);
-        foreach (NpgsqlParameter value in values) command.Parameters.Add(value);
-        batch.BatchCommands.Add(command);
-    }
-
-    private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
-
-    /// <summary>64 bits of the id. That two ids share them costs one of them a claim that is told to come back, no more.</summary>
-    private static long LockOf(byte[] id) => System.Buffers.Binary.BinaryPrimitives.ReadInt64BigEndian(id);
-
-    private static long Micros(TimeSpan span) => span.Ticks / TimeSpan.TicksPerMicrosecond;
 }
