@@ -135,7 +135,8 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         byte[] key = id.ToArray();
         return await _batches.AskAsync(
                 null, batch => ChangeAsync(batch, _sql.Release, cancellationToken, Value(key), Value(fence)), cancellationToken).ConfigureAwait(false)
-            || await _batches.AskAsync(null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
+            || await _batches.AskAsync(
+                null, batch => WasDoneAsync(batch, key, fence, PostgresRow.Released, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
