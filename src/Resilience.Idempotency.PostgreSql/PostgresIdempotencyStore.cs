@@ -254,7 +254,8 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
                         batch, _sql.Complete, cancellationToken, Value(key), Value(fence), Value(state), Value(payload), Value(Micros(retention)));
                 },
                 cancellationToken).ConfigureAwait(false)
-            || await _batches.AskAsync(transaction, batch => WasDoneAsync(batch, key, fence, state, cancellationToken), cancellationToken).ConfigureAwait(false);
+            || await _batches.AskAsync(
+                transaction, batch => WasDoneAsync(batch, key, fence, state, cancellationToken), cancellationToken).ConfigureAwait(false);
     }
 
     private static async Task<bool> ChangeAsync(NpgsqlBatch batch, string sql, CancellationToken cancellationToken, params NpgsqlParameter[] values)

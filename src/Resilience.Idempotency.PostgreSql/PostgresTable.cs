@@ -35,7 +35,8 @@ internal sealed class PostgresTable(NpgsqlDataSource source, PostgresStatements 
         try
         {
             PostgresSetup setup = await ReadSetupAsync(cancellationToken).ConfigureAwait(false) ?? throw new IdempotencyStoreException(
-                IdempotencyStoreFault.Misconfigured, $"There is no table {sql.Table}: run {nameof(PostgresIdempotencyStore.CreateScript)} or {nameof(EnsureCreatedAsync)}.");
+                IdempotencyStoreFault.Misconfigured,
+                $"There is no table {sql.Table}: run {nameof(PostgresIdempotencyStore.CreateScript)} or {nameof(EnsureCreatedAsync)}.");
             setup.ThrowIfUnusable(sql.Table);
             return setup.Warnings(sql.Table);
         }
