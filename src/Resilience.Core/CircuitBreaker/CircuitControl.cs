@@ -21,7 +21,7 @@ internal static class CircuitControl
             CircuitEpoch epoch = breaker.CurrentEpoch;
             if (epoch.State == CircuitState.Closed && epoch.Run.IsFull(breaker.Settings.FullRun))
             {
-                // It has opened, and its thread is about to say so; do it for him, so that the opening is told before the closing.
+                // It has opened, and its thread is about to say so; do it for that thread, so that the opening is told before the closing.
                 breaker.OpenAfterRun(epoch, breaker.Settings);
                 continue;
             }
