@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Tests.Docs;
 
@@ -17,7 +19,7 @@ public sealed partial class ComparisonTests
         string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, document));
         string[] named = [.. lines.Where(l => l.StartsWith('|')).Select(l => TestName().Match(l)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
         named.Should().HaveCountGreaterThan(atLeast);
-        HashSet<string> tests = [.. Repository.Files("tests", "*.cs").SelectMany(f => Method().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
+        HashSet<string> tests = [.. Repository.Files("tests", "*.cs").SelectMany(TestsOf)];
         named.Where(n => !tests.Contains(n)).Should().BeEmpty();
     }
 
@@ -58,6 +60,9 @@ public sealed partial class ComparisonTests
     [GeneratedRegex(@"`([A-Z][a-z0-9]*(?:_[A-Za-z0-9]+){2,})` \|$")]
     private static partial Regex TestName();
 
-    [GeneratedRegex(@"\[(?:Coyote)?(?:Fact|Theory)\](?:\s*\[[^\n]*)*\s+(?:public|internal) (?:async )?(?:Task|void) (\w+)\(")]
-    private static partial Regex Method();
+    private static IEnumerable<string> TestsOf(string file) =>
+        from method in CSharpSyntaxTree.ParseText(File.ReadAllText(file)).GetRoot().DescendantNodes().OfType<MethodDeclarationSyntax>()
+        where method.AttributeLists.SelectMany(l => l.Attributes).Any(a => a.Name.ToString() is { } name
+            && (name.EndsWith("Fact", StringComparison.Ordinal) || name.EndsWith("Theory", StringComparison.Ordinal)))
+        select method.Identifier.Text;
 }
