@@ -14,7 +14,9 @@ public sealed partial class ServerClockTests
 
         files.Should().NotBeEmpty();
         foreach (string file in files) Clocks().Matches(File.ReadAllText(file)).Select(m => m.Value).Should().BeEmpty(file);
-        Clocks().IsMatch("now = DateTime.UtcNow;").Should().BeTrue("the check finds what it looks for");
+        foreach (string planted in (string[])["now = DateTime.UtcNow;", "time.GetUtcNow()", "_time.GetTimestamp()", "Stopwatch watch", "Environment.TickCount64 + 5"])
+            Clocks().IsMatch(planted).Should().BeTrue("the check finds {0}", planted);
+        Clocks().IsMatch("await Task.Delay(Patience, time)").Should().BeFalse("to wait is to read no clock");
     }
 
     private static string Root()
@@ -24,6 +26,6 @@ public sealed partial class ServerClockTests
         return folder ?? throw new InvalidOperationException("Not within the repository.");
     }
 
-    [GeneratedRegex(@"\b(TimeProvider|DateTime(Offset)?|Stopwatch|TickCount\d*|Clock)\b(?=\.|\s+\w)")]
+    [GeneratedRegex(@"\.Get(UtcNow|LocalNow|Timestamp|ElapsedTime)\b|\bTickCount\d*\b|\b(DateTime(Offset)?|Stopwatch|Clock)\b(?=\.|\s+\w)")]
     private static partial Regex Clocks();
 }
