@@ -8,12 +8,18 @@
 // The pages are those of docs/. They link to the source too, which is no part of a site: such a link leads to the repository where RepositoryUrl is set
 // (Directory.Build.props), and is a path to read where it is not. A link that leads nowhere ends the build with an error.
 using System.Diagnostics;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
-string root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(SourcePath())!, "..", ".."));
+// Where this file is compiled with mapped paths (a build of continuous integration) it does not know its own place.
+string root = Environment.CurrentDirectory;
+while (!File.Exists(Path.Combine(root, "Resilience.sln")))
+    root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("Run it in a folder of the repository.");
 string source = Path.Combine(root, "artifacts", "site-source");
-if (Directory.Exists(source)) Directory.Delete(source, recursive: true);
+string site = Path.Combine(root, "artifacts", "site");
+foreach (string made in new[] { source, site })
+{
+    if (Directory.Exists(made)) Directory.Delete(made, recursive: true); // no page of a former run hides that one is missing
+}
 
 bool pagesOnly = args.Contains("--pages-only");
 if (!args.Contains("--no-build") && !pagesOnly) Run("dotnet", "build", "Resilience.sln", "-c", "Release", "--nologo", "-v", "quiet");
@@ -36,7 +42,7 @@ Run("dotnet", "tool", "restore");
 string log = Output("dotnet", pagesOnly ? ["docfx", "build", "docs/site/docfx.json", "--disableGitFeatures"] : ["docfx", "docs/site/docfx.json", "--disableGitFeatures"]);
 string[] wrong = [.. log.Split('\n').Where(line => line.Contains("warning Invalid", StringComparison.Ordinal) || line.Contains(": error", StringComparison.Ordinal))];
 foreach (string line in wrong) Console.Error.WriteLine(line);
-Console.WriteLine($"{Directory.GetFiles(Path.Combine(root, "artifacts", "site"), "*.html", SearchOption.AllDirectories).Length} pages in artifacts/site, {wrong.Length} broken links");
+Console.WriteLine($"{Directory.GetFiles(site, "*.html", SearchOption.AllDirectories).Length} pages in artifacts/site, {wrong.Length} broken links");
 return wrong.Length == 0 ? 0 : 1;
 
 void Stage(string file)
@@ -60,8 +66,6 @@ bool IsPage(string path) =>
     File.Exists(Path.Combine(root, path)) && !path.StartsWith("docs/site/", StringComparison.Ordinal)
     && (path.StartsWith("docs/", StringComparison.Ordinal) || path is "README.md" or "CHANGELOG.md"
         || (path.StartsWith("benchmarks/results/", StringComparison.Ordinal) && path.EndsWith(".md", StringComparison.Ordinal)));
-
-static string SourcePath([CallerFilePath] string path = "") => path;
 
 void Run(string program, params string[] arguments)
 {

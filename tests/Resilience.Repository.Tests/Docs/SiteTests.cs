@@ -15,7 +15,7 @@ public sealed class SiteTests
         try
         {
             (int code, string output) = await BuildAsync("--pages-only", planted);
-            code.Should().Be(1);
+            code.Should().Be(1, output);
             output.Should().Contain("nowhere.md").And.Contain("no-such-heading").And.Contain("2 broken links");
         }
         finally
