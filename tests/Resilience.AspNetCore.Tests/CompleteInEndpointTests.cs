@@ -175,8 +175,32 @@ public sealed class CompleteInEndpointTests : IDisposable
         (reply.Status, reply.Text, reply.IsReplayed).Should().Be((202, "theirs", true));
     }
 
+    [Theory]
+    [InlineData(200)]
+    [InlineData(422)]
+    public async Task An_endpoint_that_lost_the_claim_to_one_that_still_runs_does_not_send_what_it_rolled_back(int status)
+    {
+        await using SqliteIdempotencyStore store = new($"Data Source={_file}");
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/orders", async (HttpContext context) =>
+            {
+                await TakeOverAsync(store, context.GetIdempotencyClaim()!, completes: false);
+                await using SqliteConnection connection = Connect();
+                await using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
+                (await context.CompleteIdempotencyKeyInAsync(transaction, TypedResults.Ok("mine"))).Should().Be(IdempotencyFinish.Lost);
+                await transaction.RollbackAsync();
+                return TypedResults.Json("mine", statusCode: status);
+            }).RequireIdempotencyKey(),
+            gate: g => g.UseStore(_ => store));
+
+        Shop.Reply reply = await shop.SendAsync("/orders");
+
+        (reply.Status, reply.Text.Contains("outcome-pending", StringComparison.Ordinal), reply.Headers.RetryAfter is not null).Should().Be((503, true, true));
+        reply.Text.Should().NotContain("mine");
+    }
+
     /// <summary>As another process does it after a lapsed lease; by a release, so that the test does not wait for one.</summary>
-    private static async Task TakeOverAsync(SqliteIdempotencyStore store, IdempotencyClaim claim)
+    private static async Task TakeOverAsync(SqliteIdempotencyStore store, IdempotencyClaim claim, bool completes = true)
     {
         await store.ReleaseAsync(claim.Id, claim.Fence);
         AcquireResult other = await store.TryAcquireAsync(new()
@@ -188,6 +212,7 @@ public sealed class CompleteInEndpointTests : IDisposable
             Retention = TimeSpan.FromHours(1),
             MaxAttempts = 5,
         });
+        if (!completes) return;
         byte[] record = new HttpResponseRecord { Status = 202, Body = "theirs"u8.ToArray() }.Encode();
         await store.CompleteAsync(
             claim.Id, other.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.HttpResponse, record), TimeSpan.FromHours(1));

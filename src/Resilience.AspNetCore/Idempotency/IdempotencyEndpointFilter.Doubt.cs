@@ -44,8 +44,15 @@ internal sealed partial class IdempotencyEndpointFilter
         if (!claim.IsInTransaction)
         {
             if (!run.Feature.WasLost || context.Response.HasStarted) return false;
-            if (await ReadSuccessorsAsync(context, claim).ConfigureAwait(false) is not { } other) return false;
-            await AnswerAsync(context, claim.Id, other).ConfigureAwait(false);
+            if (await ReadSuccessorsAsync(context, claim).ConfigureAwait(false) is { } other)
+            {
+                await AnswerAsync(context, claim.Id, other).ConfigureAwait(false);
+                return true;
+            }
+
+            // The other one has no outcome yet, and what the endpoint says of rows that it rolled back is none.
+            context.Response.Clear();
+            await IdempotencyProblems.OutcomePendingAsync(context, options).ConfigureAwait(false);
             return true;
         }
 

@@ -22,7 +22,7 @@ public static class IdempotencyHttpContextExtensions
     /// <param name="response">The response. It is written into memory here, and not sent.</param>
     /// <param name="cancellationToken">Ends the wait; roll back then.</param>
     /// <returns>Kept, when you may commit; lost, when another claim took the place of this one: roll back, and return anything. The caller receives
-    /// what the other one recorded.</returns>
+    /// what the other one recorded, and as long as that is nothing, 503 <c>outcome-pending</c>.</returns>
     /// <remarks>If the commit throws, let it come out. If the commit is not reported, the database is asked: a response that was rolled back
     /// is not sent as a success (503 <c>not-committed</c>), and while the database does not answer it is 503 <c>outcome-pending</c>; both may be
     /// repeated with the same key.</remarks>
