@@ -111,6 +111,28 @@ public sealed class QuotaTests
     }
 
     [Fact]
+    public async Task While_a_duplicate_waits_in_the_place_of_a_key_its_caller_is_told_to_come_back_soon()
+    {
+        _ledger.Gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using Shop shop = await Shop.OpenAsync(
+            app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2),
+            o => (o.WhenInFlight, o.MaxWait) = (WhenInFlight.Wait, TimeSpan.FromMinutes(1)));
+        Task<Shop.Reply> first = shop.SendAsync("/charge", "k1");
+        await _ledger.Begun.Task.WaitAsync(Shop.Patience);
+        Task<Shop.Reply> duplicate = shop.SendAsync("/charge", "k1");
+        await Until(() => shop.Services.GetRequiredService<IdempotencyGate>().Waiting == 1);
+
+        Shop.Reply early = await shop.SendAsync("/charge", "k2");
+        _ledger.Gate.SetResult();
+        await Task.WhenAll(first, duplicate);
+
+        (early.Status, CodeOf(early), early.Headers.RetryAfter!.ToString()).Should().Be((429, "too-many-keys", "1"), "the duplicate gives its place back");
+        (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200, "it was told the truth");
+        Shop.Reply full = await shop.SendAsync("/charge", "k3");
+        int.Parse(full.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture).Should().BeGreaterThan(3600, "nothing is undecided any more");
+    }
+
+    [Fact]
     public async Task A_store_that_is_full_says_when_it_will_have_room()
     {
         Clock time = new();

@@ -12,9 +12,12 @@ internal sealed class CallerQuota(TimeProvider time)
 {
     private const int Generations = 4;
 
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
     private readonly ConcurrentDictionary<string, int> _open = new(StringComparer.Ordinal);
-    private readonly Lock _gate = new(); // guards the two below
+    private readonly Lock _gate = new(); // guards what is below
     private readonly Dictionary<ulong, int>?[] _used = new Dictionary<ulong, int>?[Generations + 1];
+    private readonly Dictionary<ulong, int> _undecided = []; // keys that are counted, and may yet be given back
     private long _newest = -1;
 
     /// <summary>How many callers have something open now; for tests.</summary>
@@ -53,8 +56,9 @@ internal sealed class CallerQuota(TimeProvider time)
     /// <param name="max">How many keys it may use.</param>
     /// <param name="retention">How long a key is kept.</param>
     /// <param name="generation">Where it was counted, for <see cref="GiveBack"/>.</param>
-    /// <param name="retryAfter">When some of the keys have certainly expired.</param>
-    internal bool TryUse(string scope, int max, TimeSpan retention, out long generation, out TimeSpan retryAfter)
+    /// <param name="retryAfter">When some of the keys have certainly expired; soon, while some of them may yet be given back.</param>
+    /// <param name="isUndecided">Whether it may yet be given back; a caller that gets true calls <see cref="Decide"/>.</param>
+    internal bool TryUse(string scope, int max, TimeSpan retention, out long generation, out TimeSpan retryAfter, bool isUndecided = false)
     {
         ulong caller = NameOf(scope);
         long length = Math.Max(1, retention.Ticks / Generations), now = time.GetElapsedTime(0, time.GetTimestamp()).Ticks;
@@ -73,9 +77,26 @@ internal sealed class CallerQuota(TimeProvider time)
 
             // The last key of a generation expires a retention after that generation has ended.
             retryAfter = TimeSpan.FromTicks(((oldest + 1 + Generations) * length) - now);
-            if (used >= max) return false;
+            if (used >= max)
+            {
+                if (_undecided.ContainsKey(caller)) retryAfter = Soon;
+                return false;
+            }
+
+            if (isUndecided) CollectionsMarshal.GetValueRefOrAddDefault(_undecided, caller, out _)++;
             CollectionsMarshal.GetValueRefOrAddDefault(_used[generation % _used.Length] ??= [], caller, out _)++;
             return true;
+        }
+    }
+
+    /// <summary>It is known now whether something is kept of the key. If not, it is given back.</summary>
+    internal void Decide(string scope, long generation, bool isKept)
+    {
+        ulong caller = NameOf(scope);
+        lock (_gate)
+        {
+            if (--CollectionsMarshal.GetValueRefOrAddDefault(_undecided, caller, out _) <= 0) _undecided.Remove(caller);
+            if (!isKept) GiveBack(scope, generation);
         }
     }
 

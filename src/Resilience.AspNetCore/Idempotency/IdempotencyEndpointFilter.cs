@@ -116,7 +116,7 @@ internal sealed partial class IdempotencyEndpointFilter(
     /// kept of it. For a caller who has as many, a key that is known goes its way, and a new one is not begun.</summary>
     private async Task EnterWithinAsync(int max, HttpContext context, IdempotencyKey key, Fingerprint fingerprint, Func<HttpContext, Task> next)
     {
-        if (!quota.TryUse(key.Scope, max, gate.Retention, out long generation, out TimeSpan retryAfter))
+        if (!quota.TryUse(key.Scope, max, gate.Retention, out long generation, out TimeSpan retryAfter, isUndecided: true))
         {
             await (await IsNewAsync(key.ToId()).ConfigureAwait(false)
                 ? IdempotencyProblems.TooManyKeysAsync(context, options, max, retryAfter)
@@ -131,7 +131,7 @@ internal sealed partial class IdempotencyEndpointFilter(
         finally
         {
             bool isNewRecord = context.Features.Get<IdempotencyFeature>() is { IsGivenBack: false, Claim.TookOver: false };
-            if (!isNewRecord) quota.GiveBack(key.Scope, generation);
+            quota.Decide(key.Scope, generation, isNewRecord);
         }
     }
 
