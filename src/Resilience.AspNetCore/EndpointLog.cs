@@ -25,6 +25,11 @@ internal static partial class EndpointLog
         EventName = "IdempotencyReconcilingFailed")]
     internal static partial void ReconcilingFailed(ILogger logger, string endpoint, string id, Exception error);
 
+    [LoggerMessage(
+        5, LogLevel.Error, "{Endpoint}: a response could not be written down (record {Id}); it is recorded that the request was carried out, without it",
+        EventName = "IdempotencyResponseNotKept")]
+    internal static partial void ResponseNotKept(ILogger logger, string endpoint, string id, Exception error);
+
     [LoggerMessage(11, LogLevel.Warning, "The live page could not read the state", EventName = "DashboardReadingFailed")]
     internal static partial void PageReadingFailed(ILogger logger, Exception error);
 

@@ -200,6 +200,63 @@ public sealed class ReplayTests
         IdempotencyMiddlewares.FindUnaskedCheck(unasked).Should().BeNull();
     }
 
+    [Fact]
+    public async Task Every_value_of_a_header_that_the_server_sends_is_replayed()
+    {
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", (HttpContext c, int code) =>
+        {
+            c.Response.Headers.ETag = $"\"a{(char)code}b\"";
+            return "done";
+        }).RequireIdempotencyKey());
+        List<char> sent = [];
+        for (int code = 0; code < 256; code++)
+        {
+            Shop.Reply first = await shop.SendAsync($"/do?code={code}", $"k{code}");
+            if (first.Status != 200) continue; // the server does not take it
+            sent.Add((char)code);
+            Shop.Reply again = await shop.SendAsync($"/do?code={code}", $"k{code}");
+            (again.Status, again.IsReplayed).Should().Be((200, true), "{0} was sent", code);
+            again.Headers.NonValidated["ETag"].ToString().Should().Be(first.Headers.NonValidated["ETag"].ToString());
+        }
+
+        sent.Should().Contain('\t').And.Contain(' ').And.Contain('~').And.NotContain('\n');
+    }
+
+    [Fact]
+    public async Task A_response_that_cannot_be_encrypted_is_sent_and_its_request_is_never_executed_again()
+    {
+        await using Shop shop = await Shop.OpenAsync(
+            app =>
+            {
+                app.MapPost("/do", () => $"done {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey();
+                app.MapPost("/fail", (HttpContext c) =>
+                {
+                    c.GetIdempotencyClaim()!.PassPointOfNoReturn();
+                    return Results.Text($"failed {Interlocked.Increment(ref _executions)}", statusCode: 500);
+                }).RequireIdempotencyKey();
+            },
+            endpoints: o => o.EncryptsResponses = true,
+            services: s => s.AddSingleton<IDataProtectionProvider>(new KeysThatAreAway()));
+
+        Shop.Reply first = await shop.SendAsync("/do"), again = await shop.SendAsync("/do");
+        Shop.Reply failed = await shop.SendAsync("/fail", "k2"), afterwards = await shop.SendAsync("/fail", "k2");
+
+        (first.Status, first.Text).Should().Be((200, "done 1"), "it was carried out, and this caller can be told");
+        (again.Status, again.Text.Contains("response-not-retained", StringComparison.Ordinal)).Should().Be((409, true));
+        (failed.Status, failed.Text).Should().Be((500, "failed 2"));
+        (afterwards.Status, afterwards.Text.Contains("outcome-unknown", StringComparison.Ordinal)).Should().Be((409, true));
+        _executions.Should().Be(2);
+    }
+
+    private sealed class KeysThatAreAway : IDataProtectionProvider, IDataProtector
+    {
+        public IDataProtector CreateProtector(string purpose) => this;
+
+        public byte[] Protect(byte[] plaintext) => throw new System.Security.Cryptography.CryptographicException("the keys are away");
+
+        public byte[] Unprotect(byte[] protectedData) => throw new System.Security.Cryptography.CryptographicException("the keys are away");
+    }
+
     private async Task<Shop> OpenEncryptedAsync(IIdempotencyStore store, string folder, bool encrypts = true) => await Shop.OpenAsync(
         app => app.MapPost("/do", () => $"secret {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey(o =>
             (o.EncryptsResponses, o.ScopeFor, o.FingerprintFor) = (encrypts, _ => "s", (_, _) => default)),

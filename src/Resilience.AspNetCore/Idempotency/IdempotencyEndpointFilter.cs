@@ -248,16 +248,17 @@ internal sealed partial class IdempotencyEndpointFilter(
         switch (DispositionOf(run))
         {
             case IdempotencyDisposition.Keep:
-                byte[] record = _records.Encode(run);
+                (IdempotencyPayloadKind kind, byte[] record) = _records.Encode(run);
                 finish = await (RetentionOf(run) is { } shorter
-                    ? claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record, shorter)
-                    : claim.CompleteAsync(IdempotencyPayloadKind.HttpResponse, record)).ConfigureAwait(false);
+                    ? claim.CompleteAsync(kind, record, shorter)
+                    : claim.CompleteAsync(kind, record)).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown when run.Watch.HasAborted:
                 finish = await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.KeepAsUnknown:
-                finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.HttpResponse, _records.Encode(run)).ConfigureAwait(false);
+                (IdempotencyPayloadKind unknownKind, byte[] unknownRecord) = _records.Encode(run);
+                finish = await claim.CompleteAsUnknownAsync(unknownKind, unknownRecord).ConfigureAwait(false);
                 break;
             case IdempotencyDisposition.Release:
                 finish = await run.GiveBackAsync().ConfigureAwait(false);

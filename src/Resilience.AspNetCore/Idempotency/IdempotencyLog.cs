@@ -24,6 +24,11 @@ internal static class IdempotencyLog
             EndpointLog.ReconcilingFailed(logger, NameOf(context), id.ToHex(), error);
     }
 
+    internal static void ResponseNotKept(HttpContext context, IdempotencyId id, Exception error)
+    {
+        if (LoggerOf(context.RequestServices) is { } logger) EndpointLog.ResponseNotKept(logger, NameOf(context), id.ToHex(), error);
+    }
+
     private static string NameOf(HttpContext context) => context.GetEndpoint()?.DisplayName ?? context.Request.Path;
 
     internal static ILogger? LoggerOf(IServiceProvider services) => SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Idempotency");

@@ -90,7 +90,7 @@ internal static class IdempotencyProblems
 
     internal static Task NotKeptAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status409Conflict, "response-not-retained", "The request was carried out before",
-        "Its response was too large to be kept. It is not carried out again.");
+        "Its response could not be kept. It is not carried out again.");
 
     /// <summary>The endpoint completed its key in a transaction that was rolled back, and answered as if it had been committed.</summary>
     internal static Task NotCommittedAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(

@@ -38,10 +38,13 @@ internal static class KeptHeaders
 
     /// <summary>The headers to replay; null when one of them can never have been kept, so that the record is not what was written.</summary>
     internal static IReadOnlyList<KeyValuePair<string, string>>? ToReplay(HttpResponseRecord record, IdempotencyEndpointOptions options) =>
-        record.Headers.Any(h => IsForbidden(h.Key) || h.Value.Any(char.IsControl)) ? null : [.. record.Headers.Where(h => IsMeant(h.Key, options))];
+        record.Headers.Any(h => IsForbidden(h.Key) || h.Value.Any(IsForbidden)) ? null : [.. record.Headers.Where(h => IsMeant(h.Key, options))];
 
     /// <summary>A name that is none, or one that a message of its own must have.</summary>
     private static bool IsForbidden(string name) => Never.Contains(name) || !IdempotencyEndpointOptions.IsToken(name);
+
+    /// <summary>Of the characters that are not visible a value may have blanks and tabs (RFC 9110, 5.5).</summary>
+    private static bool IsForbidden(char c) => char.IsControl(c) && c != '\t';
 
     /// <summary>If there is a content encoding at this moment, the endpoint itself has encoded the bytes that are kept (what stands further out
     /// encodes what we send): they cannot be read without it.</summary>

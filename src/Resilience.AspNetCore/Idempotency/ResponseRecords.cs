@@ -6,8 +6,22 @@ namespace Resilience.Idempotency;
 /// <summary>Writes responses as they are recorded, and reads them.</summary>
 internal sealed class ResponseRecords(IdempotencyEndpointOptions options, PayloadCipher? cipher)
 {
-    /// <summary>The response of an endpoint as it is recorded.</summary>
-    internal byte[] Encode(EndpointRun run)
+    /// <summary>The response of an endpoint as it is recorded. One that cannot be written down (the keys that encrypt it are away) is no reason to begin
+    /// the request again: then it is recorded without it.</summary>
+    internal (IdempotencyPayloadKind Kind, byte[] Record) Encode(EndpointRun run)
+    {
+        try
+        {
+            return (IdempotencyPayloadKind.HttpResponse, EncodeWhole(run));
+        }
+        catch (Exception failed)
+        {
+            IdempotencyLog.ResponseNotKept(run.Context, run.Claim.Id, failed);
+            return (IdempotencyPayloadKind.DoneWithoutResult, []);
+        }
+    }
+
+    private byte[] EncodeWhole(EndpointRun run)
     {
         // Trailers say how a body is to be read (in gRPC, whether the call went well): without them it is not the same response.
         bool isOmitted = run.Captured.IsPassing || run.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
