@@ -291,6 +291,22 @@ public sealed class TargetTests
     }
 
     [Theory]
+    [InlineData("/orders/a%2Fb/refund", "/orders/a%2fb/refund", true)]
+    [InlineData("/orders/a%C3%A9/refund", "/orders/a%c3%a9/refund", true)]
+    [InlineData("/orders/%61/refund", "/orders/a/refund", true)]
+    [InlineData("/orders/a/refund?x=%2F", "/orders/a/refund?x=%2f", true)]
+    [InlineData("/orders/a%252Fb/refund", "/orders/a%252fb/refund", false)]
+    public async Task The_case_of_an_escape_changes_nothing_and_that_of_a_name_that_looks_like_one_does(string path, string other, bool isSame)
+    {
+        await using Shop shop = await OpenAsync();
+        (await shop.SendAsync(path)).Status.Should().Be(200);
+
+        Shop.Reply again = await shop.SendAsync(other);
+
+        (again.Status, again.IsReplayed).Should().Be(isSame ? (200, true) : (422, false));
+    }
+
+    [Theory]
     [InlineData("/orders/Ab/refund", "application/json")]
     [InlineData("/orders/aB/refund?x=A", "application/json")]
     [InlineData("/orders/aB/refund", "application/json; charset=utf-16")]

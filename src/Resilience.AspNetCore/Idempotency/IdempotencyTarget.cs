@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Patterns;
 using Microsoft.Extensions.Primitives;
@@ -30,11 +31,11 @@ internal static class IdempotencyTarget
         {
             builder.Add(path.TrimEnd('/').ToLowerInvariant());
             foreach (RoutePatternParameterPart part in pattern.Parameters)
-                builder.Add(Convert.ToString(request.RouteValues.GetValueOrDefault(part.Name), CultureInfo.InvariantCulture));
+                builder.Add(WithOneSlash(request, Convert.ToString(request.RouteValues.GetValueOrDefault(part.Name), CultureInfo.InvariantCulture)));
         }
         else
         {
-            builder.Add(path);
+            builder.Add(WithOneSlash(request, path));
         }
 
         builder.Add((string?)null);
@@ -42,6 +43,13 @@ internal static class IdempotencyTarget
             Add(builder, name.ToLowerInvariant(), values);
         builder.Add((string?)null);
     }
+
+    /// <summary>The server leaves one escape as it came, that of a slash, and its digit means the same in either case. Not where a percent sign itself was
+    /// escaped: there <c>%2f</c> may be part of a name.</summary>
+    private static string? WithOneSlash(HttpRequest request, string? text) =>
+        text is null || request.HttpContext.Features.Get<IHttpRequestFeature>()?.RawTarget.Contains("%25", StringComparison.Ordinal) != false
+            ? text
+            : text.Replace("%2f", "%2F", StringComparison.Ordinal);
 
     internal static void Add(FingerprintBuilder builder, string name, StringValues values)
     {
