@@ -43,6 +43,9 @@ internal static class RedisErrors
 
     private static IdempotencyStoreFault FaultOf(string message)
     {
+        // Redis 5 and 6 put a sentence about the script before the error of a command: the word of that one counts.
+        int inner = message.StartsWith("ERR Error running script", StringComparison.Ordinal) ? message.LastIndexOf(": -", StringComparison.Ordinal) : -1;
+        if (inner >= 0) message = message[(inner + 3)..];
         if (Says(message, "WRONGTYPE")) return IdempotencyStoreFault.Corrupt;
 
         // MISCONF: it cannot write to its disk.

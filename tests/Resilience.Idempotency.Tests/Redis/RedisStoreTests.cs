@@ -414,6 +414,11 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     [InlineData("CLUSTERDOWN The cluster is down", IdempotencyStoreFault.Unavailable)]
     [InlineData("BUSY Redis is busy running a script.", IdempotencyStoreFault.Unavailable)]
     [InlineData("NOREPLICAS Not enough good replicas to write.", IdempotencyStoreFault.Unavailable)]
+    [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -READONLY You can't write against a read only replica. ", IdempotencyStoreFault.Unavailable)]
+    [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -NOREPLICAS Not enough good replicas to write. ", IdempotencyStoreFault.Unavailable)]
+    [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -MISCONF Redis is configured to save RDB snapshots", IdempotencyStoreFault.Full)]
+    [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -NOPERM The user executing the script can't run this command", IdempotencyStoreFault.Misconfigured)]
+    [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: Unknown Redis command called from Lua script ", IdempotencyStoreFault.Misconfigured)]
     public void Errors_mean_what_they_mean(string message, IdempotencyStoreFault fault) =>
         RedisErrors.Translate(new RedisServerException(RedisErrorKind.Unknown, CommandFlags.None, message))!.Fault.Should().Be(fault);
 
