@@ -44,6 +44,56 @@ public sealed class ResponseTests
         }
     }
 
+    /// <summary>Everything that closes a body: what is written through a writer is, and the framework does not mind.</summary>
+    [Theory]
+    [InlineData("a writer", 100)]
+    [InlineData("a writer", 1000)]
+    [InlineData("a writer, asynchronously", 100)]
+    [InlineData("a writer, asynchronously", 1000)]
+    [InlineData("an archive", 100)]
+    [InlineData("the stream itself", 100)]
+    [InlineData("the stream itself, and more is written", 100)]
+    [InlineData("the stream itself, and more is written", 1000)]
+    [InlineData("the pipe", 100)]
+    public async Task An_endpoint_may_close_the_body_of_its_response(string what, int length)
+    {
+        string text = new('x', length);
+        (Shop.Reply first, Shop.Reply second) = await TwiceAsync(
+            async c =>
+            {
+                c.Features.Get<IHttpBodyControlFeature>()!.AllowSynchronousIO = true;
+                switch (what)
+                {
+                    case "a writer":
+                        using (StreamWriter writer = new(c.Response.Body)) writer.Write(text);
+                        break;
+                    case "a writer, asynchronously":
+                        await using (StreamWriter writer = new(c.Response.Body)) await writer.WriteAsync(text);
+                        break;
+                    case "an archive":
+                        await using (System.IO.Compression.GZipStream archive = new(c.Response.Body, System.IO.Compression.CompressionLevel.Fastest))
+                            await archive.WriteAsync(Encoding.ASCII.GetBytes(text));
+                        break;
+                    case "the pipe":
+                        await c.Response.BodyWriter.WriteAsync(Encoding.ASCII.GetBytes(text));
+                        await c.Response.BodyWriter.CompleteAsync();
+                        break;
+                    default:
+                        await c.Response.WriteAsync(text);
+                        await c.Response.Body.DisposeAsync();
+                        if (what.EndsWith("written", StringComparison.Ordinal)) await c.Response.WriteAsync("!");
+                        break;
+                }
+            },
+            o => o.MaxResponseBodyBytes = 500);
+
+        first.Status.Should().Be(200);
+        if (what != "an archive") first.Text.Should().Be(text + (what.EndsWith("written", StringComparison.Ordinal) ? "!" : ""));
+        second.Status.Should().Be(length < 500 ? 200 : 409);
+        if (length < 500) second.Body.Should().Equal(first.Body);
+        _executions.Should().Be(1);
+    }
+
     [Fact]
     public async Task The_table_of_responses_can_be_changed()
     {

@@ -6,7 +6,8 @@ namespace Resilience.Idempotency;
 
 /// <summary>Stands in for the body of a response: keeps it back until its outcome is recorded, or lets it through when it is too large or meant
 /// to be streamed.</summary>
-/// <remarks>Belongs to one request and is used by one thread at a time, as the response is.</remarks>
+/// <remarks>Belongs to one request and is used by one thread at a time, as the response is. Endpoints close the body of their response (a writer around it
+/// does): that ends nothing, as it ends nothing without us.</remarks>
 internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFeature inner, int max) : Stream, IHttpResponseBodyFeature
 {
     private readonly MemoryStream _kept = new();
@@ -144,12 +145,6 @@ internal sealed class CapturedResponse(HttpContext context, IHttpResponseBodyFea
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
     public override void SetLength(long value) => throw new NotSupportedException();
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing) _kept.Dispose();
-        base.Dispose(disposing);
-    }
 
     private void ToClient(ReadOnlySpan<byte> bytes)
     {
