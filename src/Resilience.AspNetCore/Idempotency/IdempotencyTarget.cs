@@ -47,7 +47,7 @@ internal static class IdempotencyTarget
     /// <summary>The server leaves one escape as it came, that of a slash, and its digit means the same in either case. Not where a percent sign itself was
     /// escaped: there <c>%2f</c> may be part of a name.</summary>
     private static string? WithOneSlash(HttpRequest request, string? text) =>
-        text is null || request.HttpContext.Features.Get<IHttpRequestFeature>()?.RawTarget.Contains("%25", StringComparison.Ordinal) != false
+        text is null || request.HttpContext.Features.Get<IHttpRequestFeature>() is not { RawTarget: { } raw } || raw.Contains("%25", StringComparison.Ordinal)
             ? text
             : text.Replace("%2f", "%2F", StringComparison.Ordinal);
 
