@@ -24,7 +24,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
     private readonly SqliteRecords _records;
     private readonly Lock _connecting = new(); // held while the connection is in use, so that disposing waits
     private readonly string _database; // its name in messages
-    private readonly string? _path; // null for a database in memory, and for one that is named by a URI
+    private string? _path; // of the file that is open, as SQLite has it; null for a database in memory
     private FileIdentity? _file; // the one that is open
     private SqliteConnection? _connection;
     private int _isDraining;
@@ -42,9 +42,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         _records = new(options, timeProvider ?? TimeProvider.System);
         SqliteConnectionStringBuilder where = new(options.ConnectionString);
         _database = where.DataSource;
-        bool isFile = where.Mode != SqliteOpenMode.Memory && where.DataSource != ":memory:"
-            && !where.DataSource.Contains("mode=memory", StringComparison.Ordinal);
-        if (isFile && !where.DataSource.StartsWith("file:", StringComparison.OrdinalIgnoreCase)) _path = Path.GetFullPath(where.DataSource);
+        bool isFile = where.Mode != SqliteOpenMode.Memory && !IsInMemory(where.DataSource);
         Traits = new() { Name = "sqlite", IsShared = isFile, IsDurable = isFile, MaxPayloadBytes = options.MaxPayloadBytes };
     }
 
@@ -311,8 +309,20 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
             throw;
         }
 
-        if (_path is not null) _file = FileIdentity.Of(_path);
+        // Not what we were given: that may be a URI, or relative to a folder of data that the application has named.
+        _path = Traits.IsDurable ? connection.DataSource : null;
+        _file = _path is null ? null : FileIdentity.Of(_path);
+        if (_file is null) _path = null;
         return _connection = connection;
+    }
+
+    /// <summary>Whether a name stands for a database that goes with its connections: in memory, or a temporary file (a URI without a path).</summary>
+    private static bool IsInMemory(string name)
+    {
+        const string Uri = "file:";
+        if (!name.StartsWith(Uri, StringComparison.OrdinalIgnoreCase)) return name == ":memory:";
+        return name[Uri.Length..].Split('?')[0] is "" or ":memory:"
+            || name.Contains("mode=memory", StringComparison.Ordinal) || name.Contains("vfs=memdb", StringComparison.Ordinal);
     }
 
     /// <summary>Who deletes or replaces a file that is open leaves us with one that no other process sees: both would execute.</summary>

@@ -11,7 +11,13 @@ public sealed class SqliteFileTests : IDisposable
     [InlineData("Data Source=:memory:", false)]
     [InlineData("Data Source=keys;Mode=Memory;Cache=Shared", false)]
     [InlineData("Data Source=file:keys?mode=memory", false)]
+    [InlineData("Data Source=file::memory:", false)]
+    [InlineData("Data Source=file::memory:?cache=shared", false)]
+    [InlineData("Data Source=file:/keys?vfs=memdb", false)]
+    [InlineData("Data Source=file:", false)]
     [InlineData("Data Source=keys.db", true)]
+    [InlineData("Data Source=file:keys.db", true)]
+    [InlineData("Data Source=|DataDirectory|keys.db", true)]
     public void Only_a_file_is_durable_and_shared(string connectionString, bool isFile)
     {
         SqliteIdempotencyStore store = new(connectionString);
@@ -45,6 +51,31 @@ public sealed class SqliteFileTests : IDisposable
         AcquireRequest shared = Ask();
         (await first.TryAcquireAsync(shared)).Status.Should().Be(AcquireStatus.Acquired);
         (await second.TryAcquireAsync(shared with { Nonce = Guid.NewGuid() })).Status.Should().Be(AcquireStatus.InFlight);
+    }
+
+    /// <summary>SQLite says which file is open: by a name that it reads as a URI, or that its client puts into the application's folder of data.</summary>
+    [Theory]
+    [InlineData("file:")]
+    [InlineData("|DataDirectory|")]
+    [InlineData("")]
+    public async Task A_file_is_known_by_whatever_name_it_was_opened(string prefix)
+    {
+        object? former = AppDomain.CurrentDomain.GetData("DataDirectory");
+        if (prefix != "file:") AppDomain.CurrentDomain.SetData("DataDirectory", Path.GetTempPath());
+        try
+        {
+            await using SqliteIdempotencyStore store = new($"Data Source={prefix}{(prefix == "file:" ? _file : Path.GetFileName(_file))}");
+            for (int i = 0; i < 3; i++) (await store.TryAcquireAsync(Ask())).Status.Should().Be(AcquireStatus.Acquired);
+            File.Exists(_file).Should().BeTrue();
+
+            foreach (string part in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(part);
+
+            (await store.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>()).WithMessage("*deleted or replaced*");
+        }
+        finally
+        {
+            AppDomain.CurrentDomain.SetData("DataDirectory", former);
+        }
     }
 
     /// <summary>The answer of SQLite counts, and not what was asked for: with this way to files there is no shared memory, and so no WAL.</summary>
