@@ -20,17 +20,12 @@ internal sealed partial class IdempotencyEndpointFilter(
 
     private readonly ResponseRecords _records = new(options, cipher);
 
-    /// <summary>Safe methods do nothing that could be done twice; CONNECT asks for a tunnel, which has no response to keep.</summary>
-    internal static bool IsSafe(string method) =>
-        HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsTrace(method)
-        || HttpMethods.IsConnect(method);
-
     internal ResponseRecords Records => _records;
 
     internal async Task InvokeAsync(HttpContext context, Func<HttpContext, Task> next)
     {
         // A request that is protected already needs no second protection.
-        if (IsSafe(context.Request.Method) || context.Features.Get<IdempotencyFeature>() is not null)
+        if (IdempotencyTarget.IsSafe(context.Request.Method) || context.Features.Get<IdempotencyFeature>() is not null)
         {
             await next(context).ConfigureAwait(false);
             return;

@@ -23,7 +23,7 @@ namespace Resilience.Idempotency
             foreach (ApiDescription description in context.Results)
             {
                 IIdempotencyKeyMetadata? endpoint = description.ActionDescriptor.EndpointMetadata.OfType<IIdempotencyKeyMetadata>().LastOrDefault();
-                if (endpoint is null || IdempotencyEndpointFilter.IsSafe(description.HttpMethod ?? "GET")) continue;
+                if (endpoint is null || IdempotencyTarget.IsSafe(description.HttpMethod ?? "GET")) continue;
                 Describe(description, IdempotencyEndpoints.OptionsOf(endpoint, options.Value));
             }
         }

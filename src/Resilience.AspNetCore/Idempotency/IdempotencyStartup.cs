@@ -56,7 +56,7 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
     {
         if (endpoint.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not { } metadata) return [];
         IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
-        if (methods.Count > 0 && methods.All(IdempotencyEndpointFilter.IsSafe)) return [];
+        if (methods.Count > 0 && methods.All(IdempotencyTarget.IsSafe)) return [];
         string name = NameOf(endpoint);
         try
         {

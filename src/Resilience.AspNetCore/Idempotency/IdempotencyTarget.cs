@@ -44,6 +44,11 @@ internal static class IdempotencyTarget
         builder.Add((string?)null);
     }
 
+    /// <summary>Safe methods do nothing that could be done twice; CONNECT asks for a tunnel, which has no response to keep.</summary>
+    internal static bool IsSafe(string method) =>
+        HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method) || HttpMethods.IsTrace(method)
+        || HttpMethods.IsConnect(method);
+
     /// <summary>The server leaves one escape as it came, that of a slash, and its digit means the same in either case. Not where a percent sign itself was
     /// escaped: there <c>%2f</c> may be part of a name.</summary>
     private static string? WithOneSlash(HttpRequest request, string? text) =>
