@@ -113,7 +113,8 @@ public sealed class ClaimTableTests
     {
         FakeTimeProvider time = new();
         UnrulyStore store = new(new InMemoryIdempotencyStore(timeProvider: time));
-        using IdempotencyGate gate = new(store, null, time, Randomness.Seeded(1));
+        // Without purging, which runs apart: while another thread arms a timer, the fake time leaves its ticks to that thread and returns.
+        using IdempotencyGate gate = new(store, new() { PurgeInterval = TimeSpan.Zero }, time, Randomness.Seeded(1));
         Random random = new(7);
         List<IdempotencyClaim> open = [];
         for (int round = 0; round < 60; round++)
