@@ -8,7 +8,8 @@ namespace Resilience.Idempotency;
 /// <param name="table">The table, in messages.</param>
 internal sealed class PostgresBatches(NpgsqlDataSource source, string table)
 {
-    private const int MaxRounds = 5;
+    /// <summary>How often something is asked again that others came between.</summary>
+    internal const int MaxRounds = 5;
 
     /// <summary>Runs one batch, and says what its errors mean.</summary>
     internal async ValueTask<T> AskAsync<T>(NpgsqlTransaction? transaction, Func<NpgsqlBatch, Task<T>> ask, CancellationToken cancellationToken)

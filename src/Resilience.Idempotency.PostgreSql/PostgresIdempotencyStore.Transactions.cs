@@ -36,7 +36,7 @@ public sealed partial class PostgresIdempotencyStore
                 async batch =>
                 {
                     byte[] key = id.ToArray();
-                    Add(batch, "SELECT pg_advisory_xact_lock($1)", Value(LockOf(key)));
+                    Add(batch, _sql.WaitForLock, Value(LockOf(key)));
                     Add(batch, _sql.WasCommitted, Value(key), Value(nonce));
                     NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, over.Token).ConfigureAwait(false);
                     await using (reader.ConfigureAwait(false))

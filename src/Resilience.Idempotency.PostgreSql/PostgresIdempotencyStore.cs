@@ -16,7 +16,6 @@ namespace Resilience.Idempotency;
 public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotencyStore, IResolvableIdempotencyStore, ICheckableIdempotencyStore,
     IAsyncDisposable
 {
-    private const int MaxRounds = 5;
     private const int MaxPurgedAtOnce = 1000;
 
     private readonly NpgsqlDataSource _source;

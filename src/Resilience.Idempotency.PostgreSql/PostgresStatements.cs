@@ -185,6 +185,8 @@ internal sealed class PostgresStatements
     /// <summary>Says to others that a transaction is at this id. If another one is, they hear it from that one.</summary>
     internal string TakeLock { get; } = "SELECT pg_try_advisory_xact_lock($1)";
 
+    internal string WaitForLock { get; } = "SELECT pg_advisory_xact_lock($1)";
+
     internal string WasCommitted { get; }
 
     internal string Explain { get; }

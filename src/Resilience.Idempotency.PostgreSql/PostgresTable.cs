@@ -1,12 +1,12 @@
 using System.Data;
 using Npgsql;
+using static Resilience.Idempotency.PostgresBatches;
 
 namespace Resilience.Idempotency;
 
 /// <summary>The table: creates it, and finds out how it and its server are set up.</summary>
 internal sealed class PostgresTable(NpgsqlDataSource source, PostgresStatements sql)
 {
-    private const int MaxRounds = 5;
     private const long CreationLock = 0x5265_7369_6C49_646D; // any number, the same for all processes
 
     internal async Task EnsureCreatedAsync(CancellationToken cancellationToken)
@@ -52,7 +52,7 @@ internal sealed class PostgresTable(NpgsqlDataSource source, PostgresStatements 
         NpgsqlBatch batch = source.CreateBatch();
         await using (batch.ConfigureAwait(false))
         {
-            PostgresBatches.Add(batch, sql.Setup, PostgresBatches.Value(sql.Table));
+            Add(batch, sql.Setup, Value(sql.Table));
             NpgsqlDataReader reader = await batch.ExecuteReaderAsync(CommandBehavior.Default, cancellationToken).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
                 return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? new PostgresSetup(reader) : null;
@@ -72,8 +72,8 @@ internal sealed class PostgresTable(NpgsqlDataSource source, PostgresStatements 
         NpgsqlBatch batch = source.CreateBatch();
         await using (batch.ConfigureAwait(false))
         {
-            PostgresBatches.Add(batch, "SELECT pg_advisory_xact_lock($1)", PostgresBatches.Value(CreationLock));
-            foreach (string statement in sql.Create) PostgresBatches.Add(batch, statement);
+            Add(batch, sql.WaitForLock, Value(CreationLock));
+            foreach (string statement in sql.Create) Add(batch, statement);
             await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
     }

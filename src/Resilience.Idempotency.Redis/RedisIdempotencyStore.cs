@@ -27,10 +27,9 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     public RedisIdempotencyStore(IConnectionMultiplexer connection, RedisIdempotencyOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        options ??= new();
+        options = _options = (options ?? new()).Copy();
         options.ThrowIfInvalid();
         _connection = connection;
-        _options = options.Copy();
         Traits = new() { Name = "redis", IsShared = true, IsDurable = false, MaxPayloadBytes = options.MaxPayloadBytes };
     }
 

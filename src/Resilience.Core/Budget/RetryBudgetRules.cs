@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Resilience.Extensibility;
 
 namespace Resilience;
 
@@ -55,7 +56,7 @@ internal sealed class RetryBudgetRules
 
     internal RetryBudgetRules(RetryBudgetOptions options)
     {
-        _options = new() { Ratio = options.Ratio, MinRetriesPerSecond = options.MinRetriesPerSecond, Window = options.Window };
+        _options = options.Copy();
         int windowMs = (int)options.Window.TotalMilliseconds;
         QuantumShift = int.Log2(windowMs / QuantaInWindow);
         Deposit = (uint)Math.Round(options.Ratio * Token);

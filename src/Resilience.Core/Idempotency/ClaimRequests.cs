@@ -21,7 +21,7 @@ internal static class ClaimRequests
         return gate.LeadSlowlyAsync(claim, acquiring, asked, number, waitUntil, cancellationToken);
     }
 
-    internal static async ValueTask<IdempotencyResult> LeadSlowlyAsync(
+    private static async ValueTask<IdempotencyResult> LeadSlowlyAsync(
         this IdempotencyGate gate, IdempotencyClaim claim,
         ValueTask<AcquireResult> acquiring, long asked, long number, long waitUntil, CancellationToken cancellationToken)
     {
@@ -81,7 +81,7 @@ internal static class ClaimRequests
     }
 
     /// <summary>Looks now and then, with jitter, until the other claim may have ended. What a look shows is a reason to ask, never an answer.</summary>
-    internal static async ValueTask WaitForOtherProcessAsync(
+    private static async ValueTask WaitForOtherProcessAsync(
         this IdempotencyGate gate, IdempotencyId id, AcquireResult other, int pauseMs, long waitUntil, CancellationToken cancellationToken)
     {
         long leaseEnd = gate.Clock.NowMs + Math.Max(1, (long)other.RetryAfter.TotalMilliseconds);
@@ -107,10 +107,10 @@ internal static class ClaimRequests
         }
     }
 
-    internal static AcquireRequest RequestFor(this IdempotencyGate gate, IdempotencyClaim claim, long number) =>
+    private static AcquireRequest RequestFor(this IdempotencyGate gate, IdempotencyClaim claim, long number) =>
         gate.RequestFor(claim.Id, claim.Fingerprint, number);
 
-    internal static AcquireRequest RequestFor(this IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint, long number) => new()
+    private static AcquireRequest RequestFor(this IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint, long number) => new()
     {
         Id = id,
         Fingerprint = fingerprint,
@@ -139,7 +139,7 @@ internal static class ClaimRequests
         return entry;
     }
 
-    internal static IdempotencyResult EntryOf(this IdempotencyGate gate, in AcquireResult answer) => answer.Status switch
+    private static IdempotencyResult EntryOf(this IdempotencyGate gate, in AcquireResult answer) => answer.Status switch
     {
         AcquireStatus.Completed => IdempotencyResult.Kept(answer.Completion, answer.Payload),
         AcquireStatus.InFlight => IdempotencyResult.Busy(gate.Duplicates.HintFor(answer.RetryAfter)),

@@ -18,14 +18,13 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     private readonly KeyRegistration[] _keys;
     private readonly BuildGate<string> _builds = new("HttpClient");
     private readonly ConcurrentDictionary<string, HttpClientPipelines> _made = new(StringComparer.Ordinal);
-    private readonly List<IDisposable> _reloads = [];
-    private readonly object _gate = new(); // for the list alone: no code of others runs inside
-    private volatile bool _isDisposed;
+    private readonly ReloadList _reloads;
 
     /// <summary>Made by the container.</summary>
     public HttpResilienceProvider(IServiceProvider services)
     {
         _services = services;
+        _reloads = new(this);
         _registered = [.. services.GetServices<HttpRegistration>()];
         _keys = [.. services.GetServices<KeyRegistration>()];
     }
@@ -50,7 +49,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         {
             resilience = Find(client);
         }
-        catch (ObjectDisposedException) when (_isDisposed || ContainerSetup.IsGone(_services))
+        catch (ObjectDisposedException) when (_reloads.IsDisposed || ContainerSetup.IsGone(_services))
         {
             resilience = null;
         }
@@ -63,26 +62,14 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     internal HttpResilience? Find(string client)
     {
         ArgumentNullException.ThrowIfNull(client);
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _reloads.ThrowIfDisposed();
         return _made.TryGetValue(client, out HttpClientPipelines? made)
             ? made.Resilience
             : _builds.GetOrBuild(client, c => _made.GetValueOrDefault(c), Build).Resilience;
     }
 
     /// <summary>Ends the listening to configuration. It may wait for a reload that is under way.</summary>
-    public void Dispose()
-    {
-        IDisposable[] reloads;
-        lock (_gate)
-        {
-            _isDisposed = true;
-            reloads = [.. _reloads];
-            _reloads.Clear();
-        }
-
-        // Outside of the lock: it waits for a reload that is under way, and that one may ask for another client.
-        foreach (IDisposable reload in reloads) reload.Dispose();
-    }
+    public void Dispose() => _reloads.Dispose();
 
     /// <summary>The options of the keys of this client; null when its requests get none.</summary>
     internal IdempotencyKeyOptions? KeyOptionsOf(string client)
@@ -173,12 +160,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
                 made.Update(Options(client, registration, settings));
                 return Warned(made, logger);
             }));
-            lock (_gate)
-            {
-                ObjectDisposedException.ThrowIf(_isDisposed, this);
-                _reloads.Add(reload);
-            }
-
+            _reloads.Add(reload);
             return made;
         }
         catch

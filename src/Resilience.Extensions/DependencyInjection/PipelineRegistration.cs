@@ -26,7 +26,10 @@ internal abstract record PipelineRegistration(string Name, Type? Result)
     internal abstract void Update(BuiltPipeline built, ResiliencePipelineBuilderBase builder);
 
     /// <summary>How people write it: <c>orders</c>, <c>orders&lt;String&gt;</c>.</summary>
-    public sealed override string ToString() => new PipelineKey(Name, Result).ToString();
+    public sealed override string ToString() => Key.ToString();
+
+    /// <summary>What it is found by.</summary>
+    internal PipelineKey Key => new(Name, Result);
 }
 
 /// <summary>What a pipeline is found by.</summary>

@@ -14,21 +14,21 @@ namespace Resilience;
 public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 {
     private readonly IServiceProvider _services;
-    private readonly Dictionary<(string Name, Type? Result), List<PipelineRegistration>> _registered;
+    private readonly Dictionary<PipelineKey, List<PipelineRegistration>> _registered;
     private readonly IConfiguration[] _sections;
     private readonly BuildGate<PipelineKey> _builds = new("pipeline");
     private readonly List<BuiltPipeline> _inOrder = [];
     private readonly ConcurrentDictionary<PipelineKey, BuiltPipeline> _built = new();
-    private readonly List<IDisposable> _reloads = [];
-    private readonly object _gate = new(); // for the two lists alone: no code of others runs inside
-    private volatile bool _isDisposed;
+    private readonly object _gate = new(); // for the list alone: no code of others runs inside
+    private readonly ReloadList _reloads;
 
     /// <summary>Made by the container.</summary>
     [SuppressMessage("Design", "CA1062", Justification = "The container gives no nulls.")]
     public ResiliencePipelineProvider(IServiceProvider services)
     {
         _services = services;
-        _registered = services.GetServices<PipelineRegistration>().GroupBy(r => (r.Name, r.Result)).ToDictionary(g => g.Key, g => g.ToList());
+        _reloads = new(this);
+        _registered = services.GetServices<PipelineRegistration>().GroupBy(r => r.Key).ToDictionary(g => g.Key, g => g.ToList());
         _sections =
         [
             .. services.GetServices<PipelinesSection>().Select(s => s.Section ?? services.GetRequiredService<IConfiguration>().GetSection(s.Path!)),
@@ -96,24 +96,12 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     }
 
     /// <summary>Ends the listening to configuration. It may wait for a reload that is under way.</summary>
-    public void Dispose()
-    {
-        IDisposable[] reloads;
-        lock (_gate)
-        {
-            _isDisposed = true;
-            reloads = [.. _reloads];
-            _reloads.Clear();
-        }
-
-        // Outside of the lock: it waits for a reload that is under way, and that one may ask for a pipeline.
-        foreach (IDisposable reload in reloads) reload.Dispose();
-    }
+    public void Dispose() => _reloads.Dispose();
 
     IEnumerable<string> IStartCheck.FindProblems()
     {
-        IEnumerable<(string Name, Type? Result)> all =
-            _registered.Keys.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => (c.Key, (Type?)null))).Distinct();
+        IEnumerable<PipelineKey> all =
+            _registered.Keys.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => new PipelineKey(c.Key, null))).Distinct();
         foreach ((string name, Type? result) in all)
         {
             List<string> problems = [];
@@ -144,7 +132,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     /// <summary>As people write them: a pipeline for one type of result is another than one for any.</summary>
     private string Known()
     {
-        IEnumerable<string> ofCode = _registered.Keys.Select(k => new PipelineKey(k.Name, k.Result).ToString());
+        IEnumerable<string> ofCode = _registered.Keys.Select(k => k.ToString());
         return string.Join(", ", ofCode.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => c.Key)).Distinct().Order(StringComparer.Ordinal));
     }
 
@@ -155,7 +143,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         {
             return Find(name, result);
         }
-        catch (ObjectDisposedException) when (_isDisposed || ContainerSetup.IsGone(_services))
+        catch (ObjectDisposedException) when (_reloads.IsDisposed || ContainerSetup.IsGone(_services))
         {
             return null;
         }
@@ -164,7 +152,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     private object? Find(string name, Type? result)
     {
         ArgumentNullException.ThrowIfNull(name);
-        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _reloads.ThrowIfDisposed();
         PipelineKey key = new(name, result);
         if (_built.TryGetValue(key, out BuiltPipeline? known)) return known.Pipeline;
         return RegistrationOf(name, result) is { } registration
@@ -175,20 +163,16 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     /// <summary>Keeps what was built, unless the provider was disposed of meanwhile.</summary>
     private BuiltPipeline Keep(BuiltPipeline built, IDisposable? reload)
     {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_isDisposed, this); // the caller disposes of the reload
-            if (reload is not null) _reloads.Add(reload);
-            _inOrder.Add(built);
-        }
-
-        _built[new(built.Registration.Name, built.Registration.Result)] = built;
+        if (reload is null) _reloads.ThrowIfDisposed();
+        else _reloads.Add(reload);
+        lock (_gate) _inOrder.Add(built);
+        _built[built.Registration.Key] = built;
         return built;
     }
 
     private PipelineRegistration? RegistrationOf(string name, Type? result)
     {
-        List<PipelineRegistration> all = [.. _registered.GetValueOrDefault((name, result)) ?? []];
+        List<PipelineRegistration> all = [.. _registered.GetValueOrDefault(new(name, result)) ?? []];
         if (result is null && name.Length > 0)
         {
             // Looked up when asked, so a pipeline that was added to the file after the start is there too.

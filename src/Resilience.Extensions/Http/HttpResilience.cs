@@ -258,7 +258,7 @@ public sealed class HttpResilience
     private List<HttpAuthority> AllOf()
     {
         List<HttpAuthority> all = [_pattern, .. _authorities.Values];
-        if (_overflow is { } overflow && overflow != _pattern) all.Add(overflow);
+        if (_overflow != _pattern) all.Add(_overflow);
         return all;
     }
 

@@ -21,7 +21,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     internal RateLimiterPolicy(Leases leases, RateLimiterOptions options, PolicyEnvironment environment)
     {
         _leases = leases;
-        _options = new() { Permits = options.Permits, MayQueue = options.MayQueue };
+        _options = options;
         _environment = environment;
         _telemetry = new(environment);
         _time = SafeCalls.Time(environment.TimeProvider);
