@@ -10,7 +10,13 @@ public sealed class ReplayCacheTests
     private static (Kit Kit, UnrulyStore Store) New(Action<IdempotencyOptions>? configure = null)
     {
         UnrulyStore? store = null;
-        Kit kit = new(configure, inner => store = new(inner));
+        Kit kit = new(
+            options =>
+            {
+                options.PurgeInterval = TimeSpan.Zero; // it asks the store at a moment of its own
+                configure?.Invoke(options);
+            },
+            inner => store = new(inner));
         return (kit, store!);
     }
 

@@ -192,7 +192,7 @@ public sealed class IdempotencyCallOutTests
     private static async Task<(int Calls, string? Wrong)> LiveAsync(string where, int at, bool isFlawed = false)
     {
         Bomb bomb = new(where, at);
-        using CallbackErrors errors = new();
+        using CallbackErrors errors = new(typeof(NotFiniteNumberException));
         using World world = new(bomb, isFlawed);
         await world.LiveAsync();
         string? wrong = await world.WrongAsync(bomb);

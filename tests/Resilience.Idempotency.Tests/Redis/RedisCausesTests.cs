@@ -36,18 +36,22 @@ public sealed class RedisCausesTests : IAsyncLifetime
     [InlineData("unknown user", "Authentication", IdempotencyStoreFault.Misconfigured)]
     public async Task The_cause_is_in_the_sentence_that_the_gate_says(string what, string cause, IdempotencyStoreFault fault)
     {
-        ServiceCollection services = new();
-        services.AddIdempotency().UseRedis(what switch
+        IdempotencyResult entry = default;
+        for (int attempt = 0; attempt < 10 && entry.Error?.Message.Contains("did not answer", StringComparison.Ordinal) != false; attempt++)
         {
-            "rejected" => "127.0.0.1:1",
-            "wrong password" => $"127.0.0.1:{_strict.Port},password=wrong",
-            "no password" => $"127.0.0.1:{_strict.Port}",
-            _ => $"127.0.0.1:{_strict.Port},user=unknown,password=secret",
-        });
-        await using ServiceProvider provider = services.BuildServiceProvider();
-        IdempotencyGate gate = provider.GetRequiredService<IdempotencyGate>();
+            // Anew: on a busy machine even a connection that is rejected may take a second.
+            ServiceCollection services = new();
+            services.AddIdempotency().UseRedis(what switch
+            {
+                "rejected" => "127.0.0.1:1",
+                "wrong password" => $"127.0.0.1:{_strict.Port},password=wrong",
+                "no password" => $"127.0.0.1:{_strict.Port}",
+                _ => $"127.0.0.1:{_strict.Port},user=unknown,password=secret",
+            });
+            await using ServiceProvider provider = services.BuildServiceProvider();
+            entry = await provider.GetRequiredService<IdempotencyGate>().EnterAsync(Ask().Id, default);
+        }
 
-        IdempotencyResult entry = await gate.EnterAsync(Ask().Id, default);
         entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable);
         entry.Error.Should().BeOfType<IdempotencyStoreException>().Which.Fault.Should().Be(fault);
         entry.Error.Message.Should().ContainAny(cause, GivenUp).And.Contain("127.0.0.1:", "it names the server").And.NotContain("did not answer");
