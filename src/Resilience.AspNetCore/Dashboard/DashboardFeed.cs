@@ -81,21 +81,11 @@ internal sealed class DashboardFeed(
         DashboardHistory? history;
         lock (_gate) history = _history;
         (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = reader.Read(history?.Meters.Counts());
-        PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, null, history?.Meters.Series(r.Layout.Series)?.Times(), r.Now))];
+        MeasuredNow measured = history?.Read(shown.Select(r => r.Layout.Series), withPoints: true) ?? new(0, new Dictionary<string, SeriesNow>());
+        PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, null, measured.Series.GetValueOrDefault(r.Layout.Series)?.Times, r.Now))];
         DashboardLayout layout = head.Layout(0, history?.Since, [.. shown.Select(r => r.Layout)], hidden);
-        return new(layout, Past(layout, history), new(0, history?.Tick ?? 0, time.GetUtcNow(), Viewers.Count, now, recent.Since(0)), false);
+        return new(layout, measured.Past(layout), new(0, measured.Tick, time.GetUtcNow(), Viewers.Count, now, recent.Since(0)), false);
     }
-
-    /// <summary>The charts' past.</summary>
-    internal static IReadOnlyList<ChartHistory> Past(DashboardLayout layout, DashboardHistory? history) => history is null
-        ? []
-        :
-        [
-            .. from pipeline in layout.Pipelines
-               let series = history.Meters.Series(pipeline.Series)
-               where series is not null
-               select new ChartHistory(pipeline.Id, history.Tick, series.Points),
-        ];
 
     /// <summary>There will be no viewer, or the host has stopped.</summary>
     public void Dispose()

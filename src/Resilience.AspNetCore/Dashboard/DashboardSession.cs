@@ -86,11 +86,11 @@ internal sealed class DashboardSession : IDisposable
         try
         {
             IReadOnlyList<DashboardViewer> viewers = _feed.Viewers;
-            (DashboardState state, bool isNew, bool isBehind) = Read(viewers.Count);
+            (DashboardState state, MeasuredNow measured, bool isNew, bool isBehind) = Read(viewers);
             DashboardMessage? layout = isNew ? Message("layout", _layout!) : null, now = null;
             foreach (DashboardViewer viewer in viewers)
             {
-                if (viewer.NeedsAll || isBehind) TellAll(viewer, state);
+                if (viewer.NeedsAll || isBehind) TellAll(viewer, state, measured);
                 else viewer.NeedsAll = (layout is not null && !viewer.TryTell(layout)) || !viewer.TryTell(now ??= Message("state", state));
             }
         }
@@ -100,30 +100,32 @@ internal sealed class DashboardSession : IDisposable
         }
     }
 
-    private void TellAll(DashboardViewer viewer, DashboardState state)
+    private void TellAll(DashboardViewer viewer, DashboardState state, MeasuredNow measured)
     {
-        DashboardAll all = new(_layout!, DashboardFeed.Past(_layout!, _history), state with { Recent = _recent.Since(0) }, viewer.MayAct);
+        DashboardAll all = new(_layout!, measured.Past(_layout!), state with { Recent = _recent.Since(0) }, viewer.MayAct);
         viewer.NeedsAll = !viewer.TryTell(Message("all", all));
     }
 
     /// <summary>Behind: more than one interval has ended since the last reading, so that a single point would leave a gap.</summary>
-    private (DashboardState State, bool IsNewLayout, bool IsBehind) Read(int viewers)
+    private (DashboardState State, MeasuredNow Measured, bool IsNewLayout, bool IsBehind) Read(IReadOnlyList<DashboardViewer> viewers)
     {
-        long tick = _history.Tick;
-        bool isTick = tick > _tick, isBehind = tick > _tick + 1;
-        _tick = tick;
-        ILookup<(string Pipeline, string Policy), CountNow> counts = _history.Meters.Counts();
-        (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = _reader.Read(counts);
+        (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = _reader.Read(_history.Meters.Counts());
         bool isNew = Arrange([.. shown.Select(r => r.Layout)], hidden);
         _recent.Flush();
         IReadOnlyList<RecentEntry> happened = _recent.Since(_told);
         if (happened.Count > 0) _told = happened[^1].Number;
-        PipelineNow[] now = [.. shown.Select(r => Now(r, isTick ? _history.Meters.Series(r.Layout.Series) : null))];
-        return (new(_layout!.Version, _tick, _time.GetUtcNow(), viewers, now, happened), isNew, isBehind);
+
+        // The points are long, and only a viewer who has none, or who missed some, needs them.
+        long told = _tick;
+        MeasuredNow measured = _history.Read(shown.Select(r => r.Layout.Series), viewers.Any(v => v.NeedsAll));
+        bool isBehind = measured.Tick > told + 1;
+        if (isBehind) measured = _history.Read(shown.Select(r => r.Layout.Series), withPoints: true);
+        _tick = measured.Tick;
+        PipelineNow[] now = [.. shown.Select(r => Now(r, measured.Tick > told ? measured.Series.GetValueOrDefault(r.Layout.Series) : null))];
+        return (new(_layout!.Version, _tick, _time.GetUtcNow(), viewers.Count, now, happened), measured, isNew, isBehind);
     }
 
-    private static PipelineNow Now(DashboardReader.Reading reading, DashboardSeries? series) =>
-        new(reading.Layout.Id, series?.Last, series?.Times(), reading.Now);
+    private static PipelineNow Now(DashboardReader.Reading reading, SeriesNow? series) => new(reading.Layout.Id, series?.Last, series?.Times, reading.Now);
 
     /// <summary>Remembers how things are arranged. True when that is not as it was.</summary>
     private bool Arrange(IReadOnlyList<PipelineLayout> pipelines, int hidden)

@@ -290,6 +290,31 @@ public sealed class StreamTests
     }
 
     [Fact]
+    public void A_reading_is_of_one_moment_even_if_an_interval_ends_meanwhile()
+    {
+        using DashboardHistory history = new(null, TimeSpan.FromSeconds(1), new NoTicks());
+        using Meter meter = new(ResilienceTelemetry.MeterName);
+        Histogram<double> duration = meter.CreateHistogram<double>("resilience.call.duration");
+        foreach (string pipeline in (string[])["first", "second"]) duration.Record(0.1, new("resilience.pipeline", pipeline), new("resilience.verdict", "success"));
+        history.Advance();
+        Thread next = new(history.Advance);
+
+        MeasuredNow read = history.Read(Names(), withPoints: true);
+
+        next.Join();
+        (read.Tick, read.Series["first"].Points!.Count, read.Series["second"].Points!.Count).Should().Be((1, 1, 1));
+        history.Tick.Should().Be(2, "the interval ended after the reading");
+
+        IEnumerable<string> Names()
+        {
+            yield return "first";
+            next.Start();
+            SpinWait.SpinUntil(() => (next.ThreadState & (System.Threading.ThreadState.WaitSleepJoin | System.Threading.ThreadState.Stopped)) != 0); // it waits for the reading, or has torn it
+            yield return "second";
+        }
+    }
+
+    [Fact]
     public async Task A_rejection_carries_the_trace_of_its_call()
     {
         using ActivitySource source = new("resilience.tests.trace");
