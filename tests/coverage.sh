@@ -17,11 +17,12 @@ if [ -z "$reports" ] || [ "$reports" = -r ]; then
         dotnet test "tests/$1" -c Release --nologo --collect:"XPlat Code Coverage;Format=opencover;Include=[Resilience.Core]*" --results-directory "$reports/$1" --filter "$2"
     }
     # What needs servers, publishes binaries, runs programs or is about the documents reaches nothing more of the core, or not from here.
-    collect Resilience.Tests 'FullyQualifiedName~Resilience'
-    collect Resilience.Repository.Tests 'FullyQualifiedName~SimulationTests|FullyQualifiedName~Samples'
-    collect Resilience.Idempotency.Tests 'FullyQualifiedName!~PostgreSql&FullyQualifiedName!~Redis&FullyQualifiedName!~Chaos'
-    collect Resilience.AspNetCore.Tests 'FullyQualifiedName~Resilience'
-    collect Resilience.Extensions.Tests 'FullyQualifiedName~Resilience'
+    collect unit/Resilience.Tests 'FullyQualifiedName~Resilience'
+    collect proofs/Resilience.Proofs.Tests 'FullyQualifiedName~SimulationTests'
+    collect repository/Resilience.Repository.Tests 'FullyQualifiedName~Samples'
+    collect integration/Resilience.Idempotency.Tests 'FullyQualifiedName!~PostgreSql&FullyQualifiedName!~Redis&FullyQualifiedName!~Chaos'
+    collect integration/Resilience.AspNetCore.Tests 'FullyQualifiedName~Resilience'
+    collect unit/Resilience.Extensions.Tests 'FullyQualifiedName~Resilience'
 fi
 
 find "$reports" -name 'coverage.opencover.xml' -exec cat {} + | awk '

@@ -4,7 +4,7 @@
 #   tests/run.sh                 all tests
 #   tests/run.sh --deep          the same with larger bounds (more than an hour)
 #   CI=true tests/run.sh         what is missing fails, but for the names in tests/absent-in-ci.txt
-# The tests of one project: dotnet test tests/Resilience.Tests
+# The tests of one project: dotnet test tests/unit/Resilience.Tests
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
