@@ -1,12 +1,11 @@
+using Resilience.Idempotency;
+
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>Registers one gate for idempotency keys: which store, and how.</summary>
-public interface IIdempotencyBuilder
+/// <summary>Registers one gate for idempotency keys: which store, and how. Its name is the key of its services (<c>IdempotencyGate</c>,
+/// <c>IIdempotencyStore</c>, <c>IdempotencyOptions</c>); those of the gate without a name have no key.</summary>
+public interface IIdempotencyBuilder : IIdempotencyStoreBuilder
 {
     /// <summary>The services that everything is registered in.</summary>
     IServiceCollection Services { get; }
-
-    /// <summary>The name of the gate, and the key of its services (<c>IdempotencyGate</c>, <c>IIdempotencyStore</c>, <c>IdempotencyOptions</c>);
-    /// empty for the gate without a name, whose services have no key.</summary>
-    string Name { get; }
 }

@@ -60,10 +60,7 @@ public static class IdempotencyServiceCollectionExtensions
     public static IIdempotencyBuilder UseStore(this IIdempotencyBuilder builder, Func<IServiceProvider, IIdempotencyStore> create)
     {
         ArgumentNullException.ThrowIfNull(builder);
-        ArgumentNullException.ThrowIfNull(create);
-        IdempotencyRegistration gate = RegistrationOf(builder);
-        gate.CreateStore = create;
-        gate.Stores++;
+        builder.SetStore(create);
         return builder;
     }
 
@@ -189,6 +186,13 @@ public static class IdempotencyServiceCollectionExtensions
         public string Name => Gate.Name;
 
         internal IdempotencyRegistration Gate { get; } = gate;
+
+        public void SetStore(Func<IServiceProvider, IIdempotencyStore> create)
+        {
+            ArgumentNullException.ThrowIfNull(create);
+            Gate.CreateStore = create;
+            Gate.Stores++;
+        }
     }
 
     /// <summary>Stands for the check that the host makes at its start.</summary>

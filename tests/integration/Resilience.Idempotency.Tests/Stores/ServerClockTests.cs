@@ -6,8 +6,8 @@ namespace Resilience.Idempotency.Tests.Stores;
 public sealed partial class ServerClockTests
 {
     [Theory]
-    [InlineData("src/Resilience.Idempotency.PostgreSql")]
-    [InlineData("src/Resilience.Idempotency.Redis")]
+    [InlineData("src/Resilience.PostgreSql")]
+    [InlineData("src/Resilience.Redis")]
     public void Stores_on_a_server_read_no_clock_of_their_own(string project)
     {
         string[] files = Directory.GetFiles(Path.Combine(Root(), project), "*.cs", SearchOption.TopDirectoryOnly);

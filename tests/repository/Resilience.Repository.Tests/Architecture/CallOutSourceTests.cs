@@ -87,7 +87,7 @@ public sealed class CallOutSourceTests
     private static readonly string[] Packages =
     [
         "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
-        "Resilience.Idempotency.Sqlite", "Resilience.Idempotency.PostgreSql", "Resilience.Idempotency.Redis",
+        "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis",
     ];
 
     private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);

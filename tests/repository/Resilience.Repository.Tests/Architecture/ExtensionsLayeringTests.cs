@@ -55,25 +55,4 @@ public sealed class ExtensionsLayeringTests
     [InlineData("Attic/Planted.cs", "class Planted;", "Attic/Planted.cs is on no floor*")]
     public void The_check_finds_a_planted_arrow(string file, string code, string complaint) =>
         WrongArrows([.. Sources(), (file, $"namespace Resilience; {code}")]).Should().ContainSingle().Which.Should().Match(complaint);
-
-    [Fact]
-    public void The_packages_depend_on_what_they_must_and_nothing_heavier()
-    {
-        DependenciesOf("Resilience.Extensions").Should().BeEquivalentTo(
-            "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.Options.ConfigurationExtensions",
-            "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "Microsoft.Extensions.Hosting.Abstractions", "System.Threading.RateLimiting");
-        DependenciesOf("Resilience.HealthChecks").Should().BeEquivalentTo("Microsoft.Extensions.Diagnostics.HealthChecks");
-        DependenciesOf("Resilience.Core").Should().BeEmpty();
-        DependenciesOf("Resilience.Testing").Should().BeEmpty();
-        DependenciesOf("Resilience.AspNetCore").Should().BeEmpty();
-        DependenciesOf("Resilience.Idempotency.Sqlite").Should().BeEquivalentTo("Microsoft.Data.Sqlite");
-        DependenciesOf("Resilience.Idempotency.PostgreSql").Should().BeEquivalentTo("Npgsql");
-        DependenciesOf("Resilience.Idempotency.Redis").Should().BeEquivalentTo("StackExchange.Redis");
-
-        static string[] DependenciesOf(string project) =>
-        [
-            .. System.Xml.Linq.XDocument.Load(Path.Combine(Repository.Root, "src", project, $"{project}.csproj")).Descendants("PackageReference")
-                .Select(r => r.Attribute("Include")!.Value),
-        ];
-    }
 }

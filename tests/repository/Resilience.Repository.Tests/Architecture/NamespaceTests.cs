@@ -20,7 +20,7 @@ public sealed class NamespaceTests
         ["Resilience.Idempotency"] =
         [
             "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore",
-            "Resilience.Idempotency.Sqlite", "Resilience.Idempotency.PostgreSql", "Resilience.Idempotency.Redis",
+            "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis",
         ],
         ["Resilience.Http"] = ["Resilience.Extensions"],
         ["Resilience.Configuration"] = ["Resilience.Extensions"],

@@ -12,11 +12,14 @@ public static class SqliteIdempotencyBuilderExtensions
     /// <param name="configure">Sets the rest.</param>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
-    public static IIdempotencyBuilder UseSqlite(this IIdempotencyBuilder builder, string connectionString, Action<SqliteIdempotencyOptions>? configure = null)
+    public static TBuilder UseSqlite<TBuilder>(this TBuilder builder, string connectionString, Action<SqliteIdempotencyOptions>? configure = null)
+        where TBuilder : IIdempotencyStoreBuilder
     {
+        ArgumentNullException.ThrowIfNull(builder);
         SqliteIdempotencyOptions options = new() { ConnectionString = connectionString };
         configure?.Invoke(options);
         options.ThrowIfInvalid();
-        return builder.UseStore(provider => new SqliteIdempotencyStore(options, (TimeProvider?)provider.GetService(typeof(TimeProvider))));
+        builder.SetStore(provider => new SqliteIdempotencyStore(options, (TimeProvider?)provider.GetService(typeof(TimeProvider))));
+        return builder;
     }
 }

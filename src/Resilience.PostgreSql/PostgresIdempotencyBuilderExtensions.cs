@@ -13,21 +13,24 @@ public static class PostgresIdempotencyBuilderExtensions
     /// <param name="configure">Sets schema, table and bounds.</param>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range.</exception>
-    public static IIdempotencyBuilder UsePostgreSql(this IIdempotencyBuilder builder, Action<PostgresIdempotencyOptions>? configure = null)
+    public static TBuilder UsePostgreSql<TBuilder>(this TBuilder builder, Action<PostgresIdempotencyOptions>? configure = null)
+        where TBuilder : IIdempotencyStoreBuilder
     {
         ArgumentNullException.ThrowIfNull(builder);
         PostgresIdempotencyOptions options = new();
         configure?.Invoke(options);
         options.ThrowIfInvalid();
-        return builder.UseStore(provider => new PostgresIdempotencyStore(provider.GetRequiredService<NpgsqlDataSource>(), options));
+        builder.SetStore(provider => new PostgresIdempotencyStore(Registered(provider), options));
+        return builder;
     }
 
-    /// <inheritdoc cref="UsePostgreSql(IIdempotencyBuilder, Action{PostgresIdempotencyOptions}?)"/>
+    /// <inheritdoc cref="UsePostgreSql{TBuilder}(TBuilder, Action{PostgresIdempotencyOptions}?)"/>
     /// <param name="builder">What <c>AddIdempotency()</c> returned.</param>
     /// <param name="connectionString">For a data source of the store's own.</param>
     /// <param name="configure">Sets schema, table and bounds.</param>
-    public static IIdempotencyBuilder UsePostgreSql(
-        this IIdempotencyBuilder builder, string connectionString, Action<PostgresIdempotencyOptions>? configure = null)
+    public static TBuilder UsePostgreSql<TBuilder>(
+        this TBuilder builder, string connectionString, Action<PostgresIdempotencyOptions>? configure = null)
+        where TBuilder : IIdempotencyStoreBuilder
     {
         ArgumentNullException.ThrowIfNull(builder);
         NpgsqlConnectionStringBuilder checkedString = new(connectionString);
@@ -36,6 +39,11 @@ public static class PostgresIdempotencyBuilderExtensions
         options.ThrowIfInvalid();
 
         // Not in the container: there it would take the place of the application's own data source, or be taken for it.
-        return builder.UseStore(_ => PostgresIdempotencyStore.Owning(NpgsqlDataSource.Create(checkedString), options));
+        builder.SetStore(_ => PostgresIdempotencyStore.Owning(NpgsqlDataSource.Create(checkedString), options));
+        return builder;
     }
+
+    private static NpgsqlDataSource Registered(IServiceProvider provider) => (NpgsqlDataSource?)provider.GetService(typeof(NpgsqlDataSource))
+        ?? throw new InvalidOperationException(
+            "UsePostgreSql() works through the NpgsqlDataSource of the container, and there is none: register one, or give UsePostgreSql a connection string.");
 }
