@@ -34,13 +34,17 @@ internal static class Clients
     }
 }
 
-/// <summary>A network in memory that answers at once, later, or badly every other time.</summary>
+/// <summary>A network in memory that answers at once, later, or badly every other time. What every transport does, it does too: it looks whom to ask, and
+/// hears of a caller who leaves. Otherwise who does so above it would pay for what is free over a real network.</summary>
 internal sealed class Memory(bool suspends, bool fails) : HttpMessageHandler
 {
     private int _count;
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(request.RequestUri);
+        if (request.RequestUri.IdnHost.Length == 0) throw new HttpRequestException("There is no host.");
+        using CancellationTokenRegistration leaving = cancellationToken.UnsafeRegister(static _ => { }, null);
         if (suspends) await Task.Yield();
         if (request.Content is not null) await request.Content.CopyToAsync(Stream.Null, cancellationToken);
         return new HttpResponseMessage(fails && _count++ % 2 == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK) { RequestMessage = request };

@@ -9,6 +9,7 @@ namespace Resilience.Http;
 public sealed class HttpAuthority
 {
     private long _lastUsed;
+    private volatile bool _isForgotten;
 
     internal HttpAuthority(string name, string shownName, ResiliencePipeline<HttpResponseMessage> pipeline)
     {
@@ -43,6 +44,13 @@ public sealed class HttpAuthority
     internal long LastUsed => Volatile.Read(ref _lastUsed);
 
     internal void Touch(long now) => Volatile.Write(ref _lastUsed, now);
+
+    /// <summary>True once it has made room: requests that come now get another.</summary>
+    internal bool IsForgotten
+    {
+        get => _isForgotten;
+        set => _isForgotten = value;
+    }
 
     /// <summary>True when forgetting it would lose nothing but the counts of a healthy dependency.</summary>
     internal bool IsForgettable

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 
 namespace Resilience.Http;
@@ -23,6 +24,7 @@ internal sealed class HttpCall
     private HttpAuthority? _authority; // from the beginning of the call on
     private CancellationToken _callers;
     private WatchedContent? _content; // of the attempt that was made last
+    private Task<HttpResponseMessage>? _sent; // by the attempt that was made last
     private Past? _past; // since the first failure; replaced as a whole, because an attempt that was left alone may still add its end
 
     internal HttpCall(ResilienceHttpHandler handler, HttpRequestMessage request, HttpRequestOverrides? overrides, bool isSynchronous)
@@ -43,20 +45,44 @@ internal sealed class HttpCall
 
     private HttpAttempt[]? History => _past?.Attempts;
 
-    internal async Task<HttpResponseMessage> RunAsync(CancellationToken cancellationToken)
+    internal Task<HttpResponseMessage> RunAsync(CancellationToken cancellationToken)
     {
         _callers = cancellationToken;
-        if (_options.BufferRequestBytes > 0 && _body is { IsReplayable: false })
+        if (_options.BufferRequestBytes > 0 && _body is { IsReplayable: false }) return LoadAndRunAsync();
+        ValueTask<Outcome<HttpResponseMessage>> running;
+        try
         {
-            _body = BodyOf(await ReadAhead.LoadAsync(_request.Content!, _options.BufferRequestBytes, cancellationToken).ConfigureAwait(false));
+            running = StartAsync();
+        }
+        catch (Exception error) // the code of the user that makes the pipeline of a new authority
+        {
+            running = ValueTask.FromException<Outcome<HttpResponseMessage>>(error);
         }
 
-        HttpAuthority authority = _authority = Resilience.Find(_request, _options);
-        CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
-        Outcome<HttpResponseMessage> outcome = await authority.Pipeline
-            .TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, cancellationToken).ConfigureAwait(false);
-        return Finish(outcome, authority);
+        if (!running.IsCompletedSuccessfully) return EndAsync(running);
+        Outcome<HttpResponseMessage> outcome = running.Result;
+        return AnsweredAtOnce(outcome) ?? EndAsync(new(outcome));
     }
+
+    private async Task<HttpResponseMessage> LoadAndRunAsync()
+    {
+        _body = BodyOf(await ReadAhead.LoadAsync(_request.Content!, _options.BufferRequestBytes, _callers).ConfigureAwait(false));
+        return await EndAsync(StartAsync()).ConfigureAwait(false);
+    }
+
+    private ValueTask<Outcome<HttpResponseMessage>> StartAsync()
+    {
+        _authority = Resilience.Find(_request, _options);
+        CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
+        return _authority.Pipeline.TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, _callers);
+    }
+
+    private async Task<HttpResponseMessage> EndAsync(ValueTask<Outcome<HttpResponseMessage>> running) => Finish(await running.ConfigureAwait(false), _authority!);
+
+    /// <summary>The task of the one attempt, which is as good as one of our own: it was answered at once, and with what the call returns.</summary>
+    private Task<HttpResponseMessage>? AnsweredAtOnce(in Outcome<HttpResponseMessage> outcome) =>
+        _past is null && _sent is { IsCompletedSuccessfully: true } sent && outcome.TryGetValue(out HttpResponseMessage? response)
+        && ReferenceEquals(sent.Result, response) ? sent : null;
 
     /// <summary>What is sent once in any case is not kept.</summary>
     private RequestBody BodyOf(HttpContent content) => RequestBody.Of(
@@ -78,7 +104,8 @@ internal sealed class HttpCall
 
     /// <summary>An empty header is no key: no server tells two requests apart by it.</summary>
     private static bool HasKey(HttpRequestMessage request, HttpResilienceOptions options) =>
-        request.Headers.NonValidated.TryGetValues(options.IdempotencyHeader, out System.Net.Http.Headers.HeaderStringValues keys)
+        MessageParts.HeadersOf(request) is { } headers
+        && headers.NonValidated.TryGetValues(options.IdempotencyHeader, out HeaderStringValues keys)
         && !string.IsNullOrWhiteSpace(keys.ToString());
 
     private static bool IsIdempotent(HttpMethod method) =>
@@ -112,7 +139,7 @@ internal sealed class HttpCall
         try
         {
             response = _isLongPoll && _options.LongPolls.Timeout is { } max ? await PollAsync(message, max, token).ConfigureAwait(false)
-                : _isSynchronous ? _handler.SendAttempt(message, token) : await _handler.SendAttemptAsync(message, token).ConfigureAwait(false);
+                : _isSynchronous ? _handler.SendAttempt(message, token) : await (_sent = _handler.SendAttemptAsync(message, token)).ConfigureAwait(false);
             response.RequestMessage ??= message;
             long from = _isLongPoll ? Resilience.Time.GetTimestamp() : _begun;
             await ResponseBody.ReadAsync(response, _request, Resilience, _overrides, context, from).ConfigureAwait(false);
@@ -190,15 +217,8 @@ internal sealed class HttpCall
             Content = content,
         };
 
-        foreach ((string name, System.Net.Http.Headers.HeaderStringValues values) in _request.Headers.NonValidated)
-        {
-            if (values.Count == 1) message.Headers.TryAddWithoutValidation(name, values.ToString());
-            else message.Headers.TryAddWithoutValidation(name, (IEnumerable<string>)values);
-        }
-
-        if (_request.Headers.Protocol is { } protocol) message.Headers.Protocol = protocol; // of WebSockets over HTTP/2; it is not among the others
-        ICollection<KeyValuePair<string, object?>> options = _request.Options;
-        if (options.Count > 0)
+        if (MessageParts.HeadersOf(_request) is { } headers) CopyTo(message.Headers, headers);
+        if (MessageParts.OptionsOf(_request) is ICollection<KeyValuePair<string, object?>> { Count: > 0 } options)
         {
             IDictionary<string, object?> copies = message.Options;
             foreach (KeyValuePair<string, object?> option in options) copies[option.Key] = option.Value;
@@ -211,6 +231,17 @@ internal sealed class HttpCall
         }
 
         return message;
+    }
+
+    private static void CopyTo(HttpRequestHeaders copies, HttpRequestHeaders headers)
+    {
+        foreach ((string name, HeaderStringValues values) in headers.NonValidated)
+        {
+            if (values.Count == 1) copies.TryAddWithoutValidation(name, values.ToString());
+            else copies.TryAddWithoutValidation(name, (IEnumerable<string>)values);
+        }
+
+        if (headers.Protocol is { } protocol) copies.Protocol = protocol; // of WebSockets over HTTP/2; it is not among the others
     }
 
     /// <summary>A long poll has a time of its own. That it is up is no failure of the server, so it ends within the attempt, where that can be told.</summary>

@@ -25,6 +25,7 @@ public sealed class HttpResilience
     private readonly string? _meterText;
     private readonly HashSet<string> _shown = new(StringComparer.Ordinal); // names that telemetry knows; they stay, as series do
     private volatile HttpAuthority _overflow;
+    private volatile FirstAuthority? _first;
     private LastClient? _client;
 
     private HttpResilience(string name, HttpResilienceOptions options, Action<ResiliencePipelineBuilder<HttpResponseMessage>> build)
@@ -145,6 +146,10 @@ public sealed class HttpResilience
     /// <summary>Whether the client's own timeout was lifted, which bounded the reading of bodies too.</summary>
     internal bool BoundsBodies { get; set; }
 
+    /// <summary>Whether anything becomes of a body, unless a request wants otherwise.</summary>
+    internal bool TouchesBodies(HttpResilienceOptions options) =>
+        options.BufferResponses || options.ReadIdleTimeout is not null || options.BodyTimeout is not null || BoundsBodies || HasPlaces;
+
     /// <summary>The largest body that the client would read into memory (<see cref="HttpClient.MaxResponseContentBufferSize"/>), where it is known.</summary>
     internal long ClientBufferBytes => Volatile.Read(ref _client) is not { } last ? long.MaxValue
         : last.Made.TryGetTarget(out HttpClient? client) ? client.MaxResponseContentBufferSize
@@ -201,7 +206,12 @@ public sealed class HttpResilience
         }
     }
 
-    private HttpAuthority Find(AuthorityKey key) => _authorities.TryGetValue(key, out HttpAuthority? known) ? known : Make(key);
+    /// <summary>Most clients ask one authority: the first is compared before anything is hashed.</summary>
+    private HttpAuthority Find(AuthorityKey key)
+    {
+        if (_first is { } first && first.Key == key && !first.Authority.IsForgotten) return first.Authority;
+        return _authorities.TryGetValue(key, out HttpAuthority? known) ? known : Make(key);
+    }
 
     private HttpAuthority Make(AuthorityKey key) => _builds.GetOrBuild(key, FindOrOverflow, Build);
 
@@ -228,7 +238,11 @@ public sealed class HttpResilience
             lock (_changing)
             {
                 if (recipe != _recipe) continue; // updated meanwhile: an update knows only those that are in
-                if (_authorities.Count < recipe.Options.MaxAuthorities || Forget()) return _authorities[key.Value] = made;
+                if (_authorities.Count < recipe.Options.MaxAuthorities || Forget())
+                {
+                    if (_first is null or { Authority.IsForgotten: true }) _first = new(key.Value, made);
+                    return _authorities[key.Value] = made;
+                }
             }
 
             return Shared(); // others have taken the last places
@@ -300,7 +314,12 @@ public sealed class HttpResilience
         [
             .. _authorities.OrderBy(a => a.Value.LastUsed).Where(a => a.Value.IsForgettable).Take(Math.Max(excess, Options.MaxAuthorities / 10)),
         ];
-        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in leastUseful) _authorities.TryRemove(one);
+        foreach (KeyValuePair<AuthorityKey, HttpAuthority> one in leastUseful)
+        {
+            one.Value.IsForgotten = true;
+            _authorities.TryRemove(one);
+        }
+
         if (_authorities.Count >= Options.MaxAuthorities) return false;
         _lookAgainAt = long.MinValue;
         return true;
@@ -342,6 +361,8 @@ public sealed class HttpResilience
         {
         }
     }
+
+    private sealed record FirstAuthority(AuthorityKey Key, HttpAuthority Authority);
 
     private sealed record LastClient(WeakReference<HttpClient> Made, long BufferBytes);
 }

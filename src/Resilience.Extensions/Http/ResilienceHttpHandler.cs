@@ -101,5 +101,5 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
     internal HttpResponseMessage SendAttempt(HttpRequestMessage attempt, CancellationToken cancellationToken) => base.Send(attempt, cancellationToken);
 
     private static HttpRequestOverrides? OverridesOf(HttpRequestMessage request) =>
-        request.Options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides) ? overrides : null;
+        MessageParts.OptionsOf(request) is { } options && options.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? overrides) ? overrides : null;
 }

@@ -64,8 +64,9 @@ internal static class ResponseBody
         ResilienceContext context,
         long start)
     {
-        if (IsUpgraded(request, response)) return;
         HttpResilienceOptions options = resilience.Options;
+        if (overrides is null && !resilience.TouchesBodies(options)) return; // the usual case: not even the headers are looked at
+        if (IsUpgraded(request, response)) return;
         bool isStream = IsEventStream(response);
         if (overrides?.BufferResponse ?? (options.BufferResponses && !isStream))
         {

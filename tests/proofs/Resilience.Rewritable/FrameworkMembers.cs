@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -9,4 +10,8 @@ internal static class FrameworkMembers
     internal static bool IsBuffered(HttpContent content) => throw new NotSupportedException(content.GetType().Name);
 
     internal static ref JsonTypeInfo TypeInfo(JsonContent content) => throw new NotSupportedException(content.GetType().Name);
+
+    internal static ref HttpRequestHeaders? Headers(HttpRequestMessage request) => throw new MissingFieldException(request.GetType().Name);
+
+    internal static ref HttpRequestOptions? Options(HttpRequestMessage request) => throw new MissingFieldException(request.GetType().Name);
 }

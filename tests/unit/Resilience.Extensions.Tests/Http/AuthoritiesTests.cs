@@ -85,6 +85,40 @@ public sealed class AuthoritiesTests
     }
 
     [Fact]
+    public async Task The_first_authority_is_forgotten_like_any_other()
+    {
+        HttpResilience resilience = HttpKit.Standard(_time, o => o.MaxAuthorities = 2);
+        HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.OK));
+        for (int n = 0; n < 4; n++)
+        {
+            HttpAuthority first = resilience.For(Host(0));
+            for (int host = 0; host < 3; host++)
+            {
+                await client.GetAsync(Host(host));
+                _time.Advance(TimeSpan.FromSeconds(2));
+            }
+
+            resilience.Authorities.Should().NotContain(first, "it was used least");
+            await client.GetAsync(Host(0));
+            HttpAuthority next = resilience.For(Host(0));
+            next.Should().NotBeSameAs(first);
+            resilience.Authorities.Should().Contain(next, "what requests pass is what operators see");
+        }
+    }
+
+    [Fact]
+    public void What_a_request_was_never_asked_for_is_not_made()
+    {
+        using HttpRequestMessage request = new(HttpMethod.Get, Host(0));
+        (MessageParts.HeadersOf(request), MessageParts.OptionsOf(request)).Should().Be((null, null), "the framework has not renamed what we look at");
+        request.WithResilience(o => o.Operation = "look");
+        request.Headers.Add("X-Tenant", "a");
+        MessageParts.OptionsOf(request)!.TryGetValue(HttpRequestOverrides.Key, out HttpRequestOverrides? found).Should().BeTrue();
+        found!.Operation.Should().Be("look");
+        MessageParts.HeadersOf(request)!.Should().ContainSingle();
+    }
+
+    [Fact]
     public async Task A_thousand_hosts_take_bounded_memory()
     {
         HttpResilience resilience = HttpKit.Standard(_time, o => o.MaxAuthorities = 50);
