@@ -1,11 +1,10 @@
-using System.Globalization;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Resilience.Extensibility;
 using Resilience.Http;
 
 namespace Resilience;
 
-/// <summary>Looks at the circuits that exist; builds none.</summary>
+/// <summary>Looks at the policies that exist and can trip (circuits, and what else says so of itself); builds none.</summary>
 internal sealed class ResilienceHealthCheck(
     ResiliencePipelineProvider pipelines, HttpResilienceProvider? clients, ResilienceHealthOptions options) : IHealthCheck
 {
@@ -15,14 +14,13 @@ internal sealed class ResilienceHealthCheck(
         List<string> open = [];
         int watched = 0;
         Dictionary<string, object> data = new(StringComparer.Ordinal);
-        foreach ((string name, CircuitBreaker circuit) in Circuits())
+        foreach ((string name, PolicyStatus now) in Watched())
         {
             if (options.Ignores(name)) continue;
             watched++;
-            CircuitSnapshot now = circuit.TakeSnapshot();
-            if (now.State == CircuitState.Closed) continue;
-            if (now.State is CircuitState.Open or CircuitState.Isolated) open.Add(name);
-            data[name] = Describe(now);
+            if (now.Condition == PolicyCondition.Ok) continue;
+            if (now.Condition == PolicyCondition.Tripped) open.Add(name);
+            data[name] = now.Text; // plain text: it survives whatever writes the report
         }
 
         data["circuits"] = watched;
@@ -30,29 +28,21 @@ internal sealed class ResilienceHealthCheck(
         return Task.FromResult(new HealthCheckResult(open.Count == 0 ? HealthStatus.Healthy : context.Registration.FailureStatus, described, null, data));
     }
 
-    private IEnumerable<(string Name, CircuitBreaker Circuit)> Circuits()
+    private IEnumerable<(string Name, PolicyStatus Now)> Watched()
     {
         IEnumerable<PipelineState> states = pipelines.States;
         if (clients is not null)
         {
             states = states.Concat(clients.Made.SelectMany(c => c.Authorities.Append(c.Overflow).SelectMany(
-                a => a.Pipeline.States.Select(s => new PipelineState($"{c.Name}/{a.Name}", s.PolicyName, s.State)))));
+                a => a.Pipeline.States.Select(s => new PipelineState($"{c.Name}/{a.Name}", s)))));
         }
 
         foreach (PipelineState state in states)
         {
+            if (state.Policy.ReadStatus() is not { CanTrip: true } now) continue;
             string name = $"{state.PipelineName}/{state.PolicyName}";
-            if (state.State is CircuitBreaker circuit) yield return (name, circuit);
-            if (state.State is not CircuitBreakerPartitions partitions) continue;
-            foreach ((string key, CircuitBreaker one) in partitions.All().Append(new("*", partitions.Overflow))) yield return ($"{name}/{key}", one);
+            if (now.Parts.Count == 0) yield return (name, now);
+            foreach ((string key, PolicyStatus part) in now.Parts) yield return ($"{name}/{key}", part);
         }
-    }
-
-    /// <summary>Plain text: it survives whatever writes the report.</summary>
-    private static string Describe(CircuitSnapshot now)
-    {
-        string text = string.Create(CultureInfo.InvariantCulture, $"{now.State} for {now.InState.TotalSeconds:0.###} s");
-        if (now.Rejection is { } rejection) text += $"; {rejection.Reason}";
-        return now.RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text} Next probe in {wait.TotalSeconds:0.###} s.") : text;
     }
 }

@@ -33,7 +33,8 @@ internal sealed class DashboardHistory : IDisposable
         }
     }
 
-    /// <summary>What was measured of these series, all of it at one moment: no interval ends between one and the next, nor between the times and the points.</summary>
+    /// <summary>What was measured of these series, all of it at one moment: no interval ends between one and the next, nor between the times and the
+    /// points.</summary>
     /// <param name="names">The names of the series.</param>
     /// <param name="withPoints">Whether the past of the charts is wanted too.</param>
     internal MeasuredNow Read(IEnumerable<string> names, bool withPoints)

@@ -71,23 +71,15 @@ internal sealed record PolicyNow(string Id)
 {
     public CircuitsNow? Circuits { get; init; }
 
-    public BudgetNow? Budget { get; init; }
-
-    public LimitNow? Limit { get; init; }
-
-    public RateNow? Rate { get; init; }
+    /// <summary>What the policy says of itself, whose ever it is; a circuit has a card of its own instead.</summary>
+    public StatusNow? Status { get; init; }
 
     public ChaosNow? Chaos { get; init; }
 
     public string? Store { get; init; }
 
-    public int? Waiting { get; init; }
-
     /// <summary>The id of a gate whose records can be decided about.</summary>
     public string? Gate { get; init; }
-
-    /// <summary>What a policy that we do not know says of itself.</summary>
-    public string? Text { get; init; }
 
     public IReadOnlyList<CountNow>? Counts { get; init; }
 }
@@ -128,14 +120,19 @@ internal sealed record CircuitNow(string Id, string? Key, string State, long Epo
     public int? OpensAtConsecutive { get; init; }
 }
 
-internal sealed record BudgetNow(double Balance, double Resting);
+/// <param name="Condition">ok, warning or tripped.</param>
+/// <param name="Text">A line for people.</param>
+/// <param name="Share">Of a bar, from 0 to 1; null when there is nothing to show as one.</param>
+/// <param name="Readings">The numbers behind the line.</param>
+/// <param name="Parts">Those of a key each that are shown.</param>
+internal sealed record StatusNow(string Condition, string Text, double? Share, IReadOnlyList<ReadingNow> Readings, IReadOnlyList<PartNow> Parts);
 
-internal sealed record LimitNow(int Running, int Limit, int Waiting, int MaxQueued);
+internal sealed record ReadingNow(string Name, double? Value, double? Max, string? Unit);
 
-/// <summary>A switch that injects faults.</summary>
-internal sealed record ChaosNow(string Id, bool IsOn, string Text);
+internal sealed record PartNow(string Key, string Text);
 
-internal sealed record RateNow(long Available, long Queued, long Granted, long Rejected);
+/// <summary>A switch that injects faults, and can be turned off here.</summary>
+internal sealed record ChaosNow(string Id, bool IsOn);
 
 /// <summary>What was counted since the beginning of the measurement.</summary>
 /// <param name="What">The instrument, without the name of the library.</param>

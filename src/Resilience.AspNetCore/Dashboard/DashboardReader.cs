@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Threading.RateLimiting;
 using Resilience.Chaos;
 using Resilience.Extensibility;
 using Resilience.Http;
@@ -79,16 +78,9 @@ internal sealed class DashboardReader(
     /// <summary>As many as are shown; if that is not all, those in trouble first.</summary>
     private IEnumerable<T> Foremost<T>(T[] all, Func<T, IReadOnlyList<PolicyState>> statesOf) => all.Length <= options.MaxShown
         ? all
-        : all.OrderByDescending(one => statesOf(one).Any(s => IsInTrouble(s.State))).Take(options.MaxShown);
+        : all.OrderByDescending(one => statesOf(one).Any(IsInTrouble)).Take(options.MaxShown);
 
-    private static bool IsInTrouble(object state) => state switch
-    {
-        CircuitBreaker one => one.State != CircuitState.Closed,
-        CircuitBreakerPartitions many => many.All().Any(b => b.Value.State != CircuitState.Closed),
-        RetryBudget budget => budget.Balance < 1,
-        ConcurrencyLimit limit => limit.Waiting > 0,
-        _ => false,
-    };
+    private static bool IsInTrouble(PolicyState state) => state.ReadStatus() is { } now && now.Condition != PolicyCondition.Ok;
 
     private Reading Read(Source source, ILookup<(string Pipeline, string Policy), CountNow>? counts)
     {
@@ -108,7 +100,7 @@ internal sealed class DashboardReader(
         List<PolicyLayout> policies = [];
         List<PolicyNow> now = [];
         Walk(description.Policies, 0);
-        foreach (PolicyState left in states) Add(new(left.PolicyName, PolicyRole.Other), 0, left.State); // described under another name
+        foreach (PolicyState left in states) Add(new(left.PolicyName, PolicyRole.Other), 0, left); // described under another name
         WarningLayout[] warnings = [.. description.Warnings.Select(w => new WarningLayout(w.Code, w.Message))];
         return new(new(source.Id, source.Name, source.Kind, source.Detail, policies, warnings) { Series = source.Series }, now);
 
@@ -117,13 +109,13 @@ internal sealed class DashboardReader(
             foreach (PolicyDescription policy in described)
             {
                 int index = states.FindIndex(s => s.PolicyName == policy.Name); // states come in the order of the policies
-                Add(policy, depth, index < 0 ? null : states[index].State);
+                Add(policy, depth, index < 0 ? null : states[index]);
                 if (index >= 0) states.RemoveAt(index);
                 Walk(policy.Inner, depth + 1);
             }
         }
 
-        void Add(PolicyDescription policy, int depth, object? state)
+        void Add(PolicyDescription policy, int depth, PolicyState? state)
         {
             string id = string.Create(CultureInfo.InvariantCulture, $"{source.Id}/{policies.Count}");
             policies.Add(new(id, policy.Name, Spaced(policy.Role), depth, [.. policy.Options.Select(o => new OptionLayout(o.Key, o.Value))]));
@@ -132,37 +124,50 @@ internal sealed class DashboardReader(
         }
     }
 
-    private PolicyNow Now(string id, object? state)
+    /// <summary>What a policy is doing, by what it says of itself; in addition what people can do to it here. What says nothing of itself is not shown: it
+    /// may be confidential.</summary>
+    private PolicyNow Now(string id, PolicyState? state)
     {
         PolicyNow now = new(id);
         try
         {
-            return state switch
+            return state?.State switch
             {
                 CircuitBreaker one => now with { Circuits = new([Circuit(one, null)], 1, false, one.State == CircuitState.Closed ? 0 : 1) },
                 CircuitBreakerPartitions many => now with { Circuits = Circuits(many) },
-                RetryBudget budget => now with { Budget = new(Math.Round(budget.Balance, 1), Math.Round(budget.RestingBalance, 1)) },
-                ConcurrencyLimit limit => now with { Limit = new(limit.Running, limit.Limit, limit.Waiting, limit.MaxQueued) },
-                RateLimiter limiter => now with { Rate = Rate(limiter.GetStatistics()) },
                 IdempotencyGate gate => now with
                 {
+                    Status = Status(state.Value),
                     Store = gate.Store.Traits.Name,
-                    Waiting = gate.Waiting,
                     Gate = options.EnableResolving ? _ids.Of(gate) : null,
                 },
-                ChaosSwitch chaos => now with { Chaos = new(_ids.Of(chaos), chaos.IsOn, chaos.ToString()) },
-                { } ours when ours.GetType().Assembly == typeof(ResiliencePipeline).Assembly => now with { Text = ours.ToString() },
-                _ => now, // a state of the user's may say of itself what is confidential
+                ChaosSwitch chaos => now with { Status = Status(state.Value), Chaos = new(_ids.Of(chaos), chaos.IsOn) },
+                null => now,
+                _ => now with { Status = Status(state.Value) },
             };
         }
-        catch (Exception error) // clocks and limiters may be the user's
+        catch (Exception error) // clocks may be the user's
         {
-            return now with { Text = $"could not be read: {error.GetType().Name}" };
+            return now with { Status = new("warning", $"could not be read: {error.GetType().Name}", null, [], []) };
         }
     }
 
-    private static RateNow? Rate(RateLimiterStatistics? statistics) => statistics is null ? null : new(
-        statistics.CurrentAvailablePermits, statistics.CurrentQueuedCount, statistics.TotalSuccessfulLeases, statistics.TotalFailedLeases);
+    private StatusNow? Status(PolicyState state)
+    {
+        if (state.ReadStatus() is not { } now) return null;
+        double? share = now.Readings.FirstOrDefault(r => r.Max > 0) is { } measured ? Finite(measured.Value / measured.Max!.Value) : null;
+        PartNow[] parts =
+        [
+            .. now.Parts.Where(p => options.ShowPartitionKeys || p.Value.Condition != PolicyCondition.Ok)
+                .OrderByDescending(p => p.Value.Condition).ThenBy(p => p.Key, StringComparer.Ordinal).Take(options.MaxShown)
+                .Select(p => options.ShowPartitionKeys ? new PartNow(p.Key, p.Value.Text) : new PartNow("(hidden)", Words.Of(p.Value.Condition))),
+        ];
+        return new(
+            Words.Of(now.Condition), now.Text, share, [.. now.Readings.Select(r => new ReadingNow(r.Name, Finite(r.Value), Finite(r.Max), r.Unit))], parts);
+    }
+
+    /// <summary>JSON has no word for what is not a number.</summary>
+    private static double? Finite(double? value) => value is { } number && double.IsFinite(number) ? number : null;
 
     private CircuitsNow Circuits(CircuitBreakerPartitions many)
     {

@@ -181,6 +181,13 @@ internal static class Words
         _ => "isolated",
     };
 
+    internal static string Of(PolicyCondition condition) => condition switch
+    {
+        PolicyCondition.Ok => "ok",
+        PolicyCondition.Warning => "warning",
+        _ => "tripped",
+    };
+
     internal static string Of(CircuitAdmission entry) => entry switch
     {
         CircuitAdmission.RejectedOpen => "open",

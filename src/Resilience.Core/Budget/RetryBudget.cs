@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Resilience.Extensibility;
@@ -19,7 +20,7 @@ namespace Resilience;
 /// it, and the first to meet a closed account (the updater or a call) opens the successor with that balance. No token is lost or
 /// doubled, and no thread waits for another.</para>
 /// </remarks>
-public sealed class RetryBudget
+public sealed class RetryBudget : IPolicyStatus
 {
     private readonly Clock _clock;
     private Account? _account; // null: unlimited
@@ -43,9 +44,11 @@ public sealed class RetryBudget
         _account = new(new(options), clock.NowMs, null);
     }
 
-    /// <summary>The account that a policy opens for itself. It is shown once the policy has adopted it, not before.</summary>
-    internal static RetryBudget OfPolicy(RetryBudgetOptions options, PolicyEnvironment environment) =>
-        new(options, environment.Clock, Names.Of(environment));
+    /// <summary>An account that a policy opens for itself, or that of the policy of its name before an update.</summary>
+    internal static CarriedState<RetryBudget, RetryBudgetOptions> Carried(
+        ResiliencePolicy policy, RetryBudgetOptions options, PolicyEnvironment environment) => new(
+            policy, environment, options, static (o, e) => new(o, e.Clock, Names.Of(e)), static (b, o, e) => b.Adopt(o, e), static (b, e) => b.Adopt(null, e),
+            static (b, e) => b.Abandon(e));
 
     /// <summary>The policy of this environment is put in use: its new options hold, and its names.</summary>
     internal void Adopt(RetryBudgetOptions? options, PolicyEnvironment environment)
@@ -109,6 +112,20 @@ public sealed class RetryBudget
     public double RestingBalance => Volatile.Read(ref _account) is { } account
         ? account.Rules.Resting / (double)RetryBudgetRules.Token
         : double.PositiveInfinity;
+
+    /// <inheritdoc/>
+    PolicyStatus IPolicyStatus.GetStatus()
+    {
+        if (IsUnlimited) return new(PolicyCondition.Ok, "no bound");
+        (double balance, double resting) = (Balance, RestingBalance);
+        bool isSpent = balance < 1;
+        string text = string.Create(
+            CultureInfo.InvariantCulture, $"{Math.Floor(balance)} retries left, {Math.Round(resting, 1)} at rest{(isSpent ? ": spent" : "")}");
+        return new(isSpent ? PolicyCondition.Warning : PolicyCondition.Ok, text)
+        {
+            Readings = [new("balance", Math.Round(balance, 1), "retries") { Max = Math.Max(Math.Round(resting, 1), 1) }],
+        };
+    }
 
     /// <summary>A call (not a retry) reached the dependency: deposits the ratio. A few nanoseconds.</summary>
     public void RecordCall()

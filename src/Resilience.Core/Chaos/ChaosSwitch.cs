@@ -8,7 +8,7 @@ namespace Resilience.Chaos;
 /// <see cref="ChaosOptions.Switch"/> to share it between pipelines. Each time it is turned on, calls are numbered from 0 anew, so
 /// that a run with the same seed can be repeated.
 /// </remarks>
-public sealed class ChaosSwitch
+public sealed class ChaosSwitch : IPolicyStatus
 {
     private readonly Clock _clock;
     private readonly Lock _changing = new(); // changes only; calls read _run, and listeners are told outside
@@ -87,6 +87,9 @@ public sealed class ChaosSwitch
 
     /// <summary>Turns it off: calls that begin from now on are left alone.</summary>
     public void TurnOff() => End(null);
+
+    /// <inheritdoc/>
+    PolicyStatus IPolicyStatus.GetStatus() => new(IsOn ? PolicyCondition.Warning : PolicyCondition.Ok, $"chaos {this}");
 
     /// <inheritdoc/>
     public override string ToString() => IsOn ? TimeLeft is { } left ? $"on for {TimeText.Of(left)}" : "on" : "off";

@@ -17,7 +17,7 @@ namespace Resilience;
 /// </para>
 /// <para>A ratio is judged when a failure (or a slow call) is counted: a success never opens a circuit.</para>
 /// </remarks>
-public sealed partial class CircuitBreaker
+public sealed partial class CircuitBreaker : IPolicyStatus
 {
     private PolicyEnvironment _environment; // changes when the pipeline is updated; the name and the clock stay
     private readonly CircuitListeners? _listeners; // of a breaker that was made alone
@@ -61,6 +61,8 @@ public sealed partial class CircuitBreaker
 
     /// <summary>The name, as in rejections and telemetry.</summary>
     public string Name => _environment.PolicyName;
+
+    PolicyStatus IPolicyStatus.GetStatus() => CircuitStatus.Of(TakeSnapshot());
 
     /// <summary>Of a partition: the key that it is for.</summary>
     internal string? Key => _key;

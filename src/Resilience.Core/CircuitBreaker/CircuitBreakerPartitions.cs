@@ -11,7 +11,7 @@ namespace Resilience;
 /// counted (<see cref="Overflowed"/>): it is guarded, together with all others that found none. Keys compare ordinally; who is careful
 /// with untrusted keys maps them to known ones.
 /// </remarks>
-public sealed class CircuitBreakerPartitions
+public sealed class CircuitBreakerPartitions : IPolicyStatus
 {
     private readonly CircuitBreakerOptions _options;
     private readonly CircuitListeners _listeners = new();
@@ -77,6 +77,9 @@ public sealed class CircuitBreakerPartitions
 
     /// <summary>The breakers with their keys, as of now.</summary>
     public IReadOnlyList<KeyValuePair<string, CircuitBreaker>> All() => [.. _breakers];
+
+    /// <inheritdoc/>
+    PolicyStatus IPolicyStatus.GetStatus() => CircuitStatus.Of(All().Append(new("*", Overflow)));
 
     internal void Attach(PolicyEnvironment environment) => _listeners.Attach(environment);
 

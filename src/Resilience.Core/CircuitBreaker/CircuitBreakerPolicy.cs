@@ -8,23 +8,16 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 {
     private readonly CircuitBreaker _breaker;
     private readonly PolicyEnvironment _environment;
-    private readonly bool _isOurs; // made for this pipeline, so that an update may hand it on
-    private CircuitBreakerOptions? _pending; // of an update that has not taken effect
+    private readonly CarriedState<CircuitBreaker, CircuitBreakerOptions>? _carried; // null: the breaker is shared, and an update changes nothing about it
 
     /// <summary>A breaker of the pipeline's own, or the one that the policy of this name had before an update.</summary>
     internal CircuitBreakerPolicy(CircuitBreakerOptions options, PolicyEnvironment environment)
     {
-        _isOurs = true;
         _environment = environment;
-        if (environment.Former is CircuitBreakerPolicy { _isOurs: true } former && former._environment.TimeProvider == environment.TimeProvider)
-        {
-            _breaker = former._breaker;
-            _pending = options;
-        }
-        else
-        {
-            _breaker = new(options, environment);
-        }
+        _carried = new(
+            this, environment, options, static (o, e) => new(o, e), static (b, o, e) => b.Adopt(o, e), static (b, e) => CircuitBreakerTelemetry.Watch(e, b),
+            static (b, e) => b.Abandon(e));
+        _breaker = _carried.State;
     }
 
     internal CircuitBreakerPolicy(CircuitBreaker breaker, PolicyEnvironment environment)
@@ -39,31 +32,20 @@ internal sealed class CircuitBreakerPolicy : ResiliencePolicy
 
     public override object? State => _breaker;
 
-    public override PolicyDescription Describe() => _pending is { } options
+    protected internal override CarriedState? Carried => _carried;
+
+    public override PolicyDescription Describe() => _carried?.Pending is { } options
         ? CircuitDescription.Of(_environment.PolicyName, BreakerSettings.From(options, null, null, 0))
         : _breaker.Describe(_environment.PolicyName);
 
     protected internal override void TakeEffect()
     {
-        if (_pending is { } options)
-        {
-            _breaker.Adopt(options, _environment);
-            _pending = null;
-        }
-        else if (_isOurs)
-        {
-            CircuitBreakerTelemetry.Watch(_environment, _breaker); // not before: a pipeline that is found wrong has no circuit
-        }
-        else
-        {
-            _breaker.Attach(_environment); // not before: an update that is rejected is told nothing
-        }
+        if (_carried is null) _breaker.Attach(_environment); // not before: an update that is rejected is told nothing
     }
 
     protected internal override void Retire()
     {
-        if (_isOurs) _breaker.Abandon(_environment);
-        else _breaker.Detach(_environment);
+        if (_carried is null) _breaker.Detach(_environment);
     }
 
     private sealed class Link<T>(CircuitBreaker breaker, PolicyEnvironment environment, PolicyLink<T> next) : BreakerLink<T>(environment, next)

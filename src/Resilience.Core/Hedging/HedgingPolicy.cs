@@ -10,8 +10,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
     private readonly Func<ResilienceContext, TimeSpan?>? _delayFor;
     private readonly Func<ResilienceContext, int, bool>? _route;
     private readonly Func<AttemptResult, bool>? _shouldHedge;
-    private readonly bool _ownsBudget; // so that an update may hand it on
-    private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
+    private readonly CarriedState<RetryBudget, RetryBudgetOptions>? _carried; // null: the budget is shared, and an update changes nothing about it
 
     internal HedgingPolicy(HedgingOptions options, PolicyEnvironment environment)
     {
@@ -22,20 +21,8 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         _delayFor = options.DelayFor;
         _route = options.Route;
         _shouldHedge = options.ShouldHedge;
-        _ownsBudget = options.Budget is null;
-        if (options.Budget is { } shared)
-        {
-            Budget = shared;
-        }
-        else if (environment.Former is HedgingPolicy { _ownsBudget: true } former && former.Environment.TimeProvider == environment.TimeProvider)
-        {
-            Budget = former.Budget;
-            _pendingBudget = options.BudgetOptions ?? new();
-        }
-        else
-        {
-            Budget = RetryBudget.OfPolicy(options.BudgetOptions ?? new(), environment);
-        }
+        _carried = options.Budget is null ? RetryBudget.Carried(this, options.BudgetOptions ?? new(), environment) : null;
+        Budget = options.Budget ?? _carried!.State;
     }
 
     internal PolicyEnvironment Environment { get; }
@@ -49,6 +36,8 @@ internal sealed class HedgingPolicy : ResiliencePolicy
     /// <summary>The <see cref="Budget"/>, unless it is unlimited or nothing is hedged.</summary>
     public override object? State => Budget.IsUnlimited || Rules.MaxAttempts == 1 ? null : Budget;
 
+    protected internal override CarriedState? Carried => _carried;
+
     internal override bool NeverThrows => true;
 
     internal override bool HonorsMarks => true;
@@ -59,7 +48,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         [
             new(nameof(HedgingOptions.MaxAttempts), Rules.MaxAttempts.ToString(CultureInfo.InvariantCulture)),
             new(nameof(HedgingOptions.Delay), _delay == Timeout.InfiniteTimeSpan ? "after a failure only" : TimeText.Of(_delay)),
-            new(nameof(HedgingOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
+            new(nameof(HedgingOptions.Budget), _carried?.Pending is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
         ];
         if (_delayFor is not null) options.Add(new(nameof(HedgingOptions.DelayFor), "yes"));
         if (_route is not null) options.Add(new(nameof(HedgingOptions.Route), "yes"));
@@ -70,18 +59,6 @@ internal sealed class HedgingPolicy : ResiliencePolicy
             FirstDelay = _delay == Timeout.InfiniteTimeSpan ? null : _delay,
             Options = options,
         };
-    }
-
-    protected internal override void TakeEffect()
-    {
-        if (!_ownsBudget) return;
-        Budget.Adopt(_pendingBudget, Environment);
-        _pendingBudget = null;
-    }
-
-    protected internal override void Retire()
-    {
-        if (_ownsBudget) Budget.Abandon(Environment);
     }
 
     /// <summary>With one attempt there is nothing to do, so there is no link.</summary>

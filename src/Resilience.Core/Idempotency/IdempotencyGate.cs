@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Resilience.Events;
 using Resilience.Extensibility;
 
@@ -13,7 +14,7 @@ namespace Resilience.Idempotency;
 /// <para>Duplicates in the same process share one question to the store, and one outcome. Thread-safe. Make one for each store and share
 /// it between pipelines, endpoints and consumers: their keys are apart by scope. Dispose it to stop renewing.</para>
 /// </remarks>
-public sealed partial class IdempotencyGate : IDisposable
+public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
 {
     private readonly ClaimTable _claims = new();
     private readonly IdempotencyOptions _options;
@@ -91,6 +92,16 @@ public sealed partial class IdempotencyGate : IDisposable
 
     /// <summary>How many duplicates wait in this process now.</summary>
     public int Waiting => _duplicates.Waiting;
+
+    /// <inheritdoc/>
+    PolicyStatus IPolicyStatus.GetStatus()
+    {
+        int waiting = Waiting;
+        string text = waiting == 1
+            ? "1 duplicate waits for the first"
+            : string.Create(CultureInfo.InvariantCulture, $"{waiting} duplicates wait for the first");
+        return new(PolicyCondition.Ok, text) { Readings = [new("waiting", waiting, "duplicates")] };
+    }
 
     /// <summary>How many keys this process asks for or holds now.</summary>
     internal int Flights => _claims.Leading;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Resilience.Extensibility;
 
@@ -10,7 +11,7 @@ namespace Resilience;
 /// first served, each no longer than <see cref="ConcurrencyLimitOptions.MaxWait"/>; the queue is kept under a short lock
 /// that runs no user code and that callers who find a place never touch (decision 0005).
 /// </remarks>
-public sealed class ConcurrencyLimit
+public sealed class ConcurrencyLimit : IPolicyStatus
 {
     private readonly Lock _changing = new(); // one change of the options at a time; runs no user code, and no call touches it
     private PolicyEnvironment _environment; // changes when the pipeline is updated; the clock stays
@@ -80,6 +81,18 @@ public sealed class ConcurrencyLimit
             lock (_changing) ChangeLimit(value);
             AdmitWaiting();
         }
+    }
+
+    /// <inheritdoc/>
+    PolicyStatus IPolicyStatus.GetStatus()
+    {
+        (int running, int limit, int waiting, int maxQueued) = (Running, Limit, Waiting, MaxQueued);
+        string queue = maxQueued > 0 ? string.Create(CultureInfo.InvariantCulture, $" · {waiting} of {maxQueued} waiting") : "";
+        string text = string.Create(CultureInfo.InvariantCulture, $"{running} of {limit} running{queue}{(running >= limit ? ": full" : "")}");
+        return new(waiting > 0 ? PolicyCondition.Warning : PolicyCondition.Ok, text)
+        {
+            Readings = [new("running", running, "calls") { Max = limit }, new("waiting", waiting, "calls") { Max = maxQueued > 0 ? maxQueued : null }],
+        };
     }
 
     /// <summary>Changes the options of a living limit. Places that are taken stay taken, and those who wait go on waiting as long as they

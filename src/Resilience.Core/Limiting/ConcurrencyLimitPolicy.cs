@@ -9,23 +9,16 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 {
     private readonly ConcurrencyLimit _limit;
     private readonly PolicyEnvironment _environment;
-    private readonly bool _isOurs; // made for this pipeline, so that an update may hand it on
-    private ConcurrencyLimitOptions? _pending; // of an update that has not taken effect
+    private readonly CarriedState<ConcurrencyLimit, ConcurrencyLimitOptions>? _carried; // null: the limit is shared, and an update changes nothing about it
 
     /// <summary>A limit of the pipeline's own, or the one that the policy of this name had before an update.</summary>
     internal ConcurrencyLimitPolicy(ConcurrencyLimitOptions options, PolicyEnvironment environment)
     {
-        _isOurs = true;
         _environment = environment;
-        if (environment.Former is ConcurrencyLimitPolicy { _isOurs: true } former && former._environment.TimeProvider == environment.TimeProvider)
-        {
-            _limit = former._limit;
-            _pending = options;
-        }
-        else
-        {
-            _limit = new(options, environment);
-        }
+        _carried = new(
+            this, environment, options, static (o, e) => new(o, e), static (l, o, e) => l.Adopt(o, e), static (l, e) => ConcurrencyLimitTelemetry.Watch(e, l),
+            static (l, e) => l.Abandon(e));
+        _limit = _carried.State;
     }
 
     internal ConcurrencyLimitPolicy(ConcurrencyLimit limit, PolicyEnvironment environment)
@@ -38,32 +31,17 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 
     public override object? State => _limit;
 
+    protected internal override CarriedState? Carried => _carried;
+
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(_limit, _environment, next);
 
     public override PolicyDescription Describe()
     {
-        (int queue, TimeSpan wait) = _pending is { } options ? (options.MaxQueued, options.MaxWait) : _limit.Queue;
-        List<KeyValuePair<string, string>> described = [new("limit", (_pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))];
+        ConcurrencyLimitOptions? pending = _carried?.Pending;
+        (int queue, TimeSpan wait) = pending is null ? _limit.Queue : (pending.MaxQueued, pending.MaxWait);
+        List<KeyValuePair<string, string>> described = [new("limit", (pending?.MaxConcurrent ?? _limit.Limit).ToString(CultureInfo.InvariantCulture))];
         described.Add(new("queue", queue == 0 ? "none" : string.Create(CultureInfo.InvariantCulture, $"{queue}, up to {TimeText.Of(wait)}")));
         return new(_environment.PolicyName, PolicyRole.ConcurrencyLimit) { Options = described, QueueWait = queue == 0 ? null : wait };
-    }
-
-    protected internal override void TakeEffect()
-    {
-        if (_pending is { } options)
-        {
-            _limit.Adopt(options, _environment);
-            _pending = null;
-        }
-        else if (_isOurs)
-        {
-            ConcurrencyLimitTelemetry.Watch(_environment, _limit); // not before: a pipeline that is found wrong has no limit
-        }
-    }
-
-    protected internal override void Retire()
-    {
-        if (_isOurs) _limit.Abandon(_environment);
     }
 
     private sealed class Link<T>(ConcurrencyLimit limit, PolicyEnvironment environment, PolicyLink<T> next) : SuspendingLink<T>

@@ -137,9 +137,13 @@ internal sealed class PipelineParts(
         for (int i = 0; i < _policies.Length; i++)
         {
             if (_policies[i] is NestedPipelinePolicy nested) nested.Inner.Collect(states);
-            else if (_policies[i].StateSafely() is { } state) states.Add(new(names[i], state));
+            else if ((_policies[i].StateSafely() ?? _policies[i] as IPolicyStatus) is { } state) states.Add(StateOf(names[i], state, _policies[i]));
         }
     }
+
+    /// <summary>The state says how it is, or the policy does where the state is of a type that cannot.</summary>
+    private static PolicyState StateOf(string name, object state, ResiliencePolicy policy) =>
+        new(name, state) { Source = state as IPolicyStatus ?? policy as IPolicyStatus };
 
     internal TState? FindState<TState>(string? policyName)
         where TState : class

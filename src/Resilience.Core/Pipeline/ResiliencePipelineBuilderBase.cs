@@ -83,11 +83,7 @@ public abstract class ResiliencePipelineBuilderBase
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }
 
-        IReadOnlyList<PipelineWarning> warnings =
-        [
-            .. PipelineOrder.Check([.. policies.Select(p => p.DescribeSafely())])
-                .Concat(PipelineOrder.CheckShared(policies)).Where(w => !AcceptedWarnings.Contains(w.Code)),
-        ];
+        IReadOnlyList<PipelineWarning> warnings = [.. PipelineOrder.Check(policies).Where(w => !AcceptedWarnings.Contains(w.Code))];
         PipelineWarning[] errors = [.. warnings.Where(w => TreatWarningsAsErrors || (TreatContradictionsAsErrors && w.IsContradiction))];
         if (errors.Length > 0) throw new ResiliencePipelineException(name, errors);
         return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, Describe(), warnings);

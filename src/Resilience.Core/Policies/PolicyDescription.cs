@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Resilience.Extensibility;
@@ -30,6 +31,13 @@ public sealed record PolicyDescription(string Name, PolicyRole Role)
 
     /// <summary>For a nested pipeline: its policies, outermost first.</summary>
     public IReadOnlyList<PolicyDescription> Inner { get; init; } = [];
+
+    /// <summary>Rules of the policy's own about where it stands and what it stands with, in addition to those of its <see cref="Role"/>. Called once for each
+    /// place in which it stands, when a pipeline is built; what it throws is counted and swallowed. Default null.</summary>
+    public Action<OrderCheck>? CheckOrder { get; init; }
+
+    /// <summary><see cref="MaxAttempts"/> as text.</summary>
+    internal string Attempts => MaxAttempts?.ToString(CultureInfo.InvariantCulture) ?? "unlimited";
 
     /// <inheritdoc/>
     public override string ToString()

@@ -65,8 +65,8 @@ public sealed class PolicyEnvironment
 
     /// <summary>While a pipeline is updated: the policy of the same name in the pipeline as it was, whose state the new policy may take
     /// over. Null when the pipeline is built for the first time, or had no policy of this name.</summary>
-    /// <remarks>Only remember it in the constructor; change it in <see cref="ResiliencePolicy.TakeEffect"/>, because the update may
-    /// still be rejected.</remarks>
+    /// <remarks><see cref="CarriedState{TState, TOptions}"/> does all of it. By hand: only remember it in the constructor, and change it in
+    /// <see cref="ResiliencePolicy.TakeEffect"/>, because the update may still be rejected.</remarks>
     public ResiliencePolicy? Former { get; private set; }
 
     /// <summary>Forgets <see cref="Former"/>: the update is over, and each update would otherwise keep all before it alive.</summary>

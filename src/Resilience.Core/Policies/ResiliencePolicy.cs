@@ -16,12 +16,15 @@ public abstract class ResiliencePolicy
     public virtual PolicyDescription Describe() => new(GetType().Name, PolicyRole.Other);
 
     /// <summary>The object by which people see and control this policy (a <see cref="CircuitBreaker"/>, a <see cref="RetryBudget"/>, a
-    /// <see cref="ConcurrencyLimit"/>), or null if it has none.</summary>
+    /// <see cref="ConcurrencyLimit"/>), or null if it has none. Where it (or else the policy) implements <see cref="IPolicyStatus"/>, live pages and
+    /// health checks show how it is.</summary>
     public virtual object? State => null;
 
-    /// <summary>Called once when the policy is put in use: after everything in the pipeline was found in order. A policy that takes over
-    /// the state of <see cref="PolicyEnvironment.Former"/> gives it its new options here, and takes hold of what outlives it (a listener,
-    /// a timer). Must not throw.</summary>
+    /// <summary>The state that an update of the pipeline hands on to the policy of the same name and type; null if there is none (the default).</summary>
+    protected internal virtual CarriedState? Carried => null;
+
+    /// <summary>Called once when the policy is put in use: after everything in the pipeline was found in order, and the <see cref="Carried"/> state has its
+    /// new options. For taking hold of what outlives the policy (a listener, a timer). Must not throw.</summary>
     /// <remarks>A policy that stands in several pipelines is put in use by the first of them. An update that keeps it does not call
     /// this again.</remarks>
     protected internal virtual void TakeEffect()
@@ -38,12 +41,16 @@ public abstract class ResiliencePolicy
 
     internal void Enter()
     {
-        if (Interlocked.Increment(ref _pipelines) == 1) Tell("policy TakeEffect", static policy => policy.TakeEffect());
+        if (Interlocked.Increment(ref _pipelines) != 1) return;
+        Tell("policy Carried", static policy => policy.Carried?.TakeEffect());
+        Tell("policy TakeEffect", static policy => policy.TakeEffect());
     }
 
     internal void Leave()
     {
-        if (Interlocked.Decrement(ref _pipelines) == 0) Tell("policy Retire", static policy => policy.Retire());
+        if (Interlocked.Decrement(ref _pipelines) != 0) return;
+        Tell("policy Carried", static policy => policy.Carried?.Retire());
+        Tell("policy Retire", static policy => policy.Retire());
     }
 
     private void Tell(string what, Action<ResiliencePolicy> tell)

@@ -18,8 +18,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     private readonly bool _backoffIsMinimum;
     private readonly Func<AttemptResult, bool>? _shouldRetry;
     private readonly Action<AttemptResult, TimeSpan>? _onRetry;
-    private readonly bool _ownsBudget; // so that an update may hand it on
-    private RetryBudgetOptions? _pendingBudget; // of an update that has not taken effect
+    private readonly CarriedState<RetryBudget, RetryBudgetOptions>? _carried; // null: the budget is shared, and an update changes nothing about it
 
     /// <summary>Makes the policy; <c>AddRetry</c> does it for you. Make one yourself to share it between pipelines.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -41,23 +40,8 @@ public sealed class RetryPolicy : ResiliencePolicy
         _shouldRetry = options.ShouldRetry;
         _onRetry = options.OnRetry;
         WaitsForRejections = options.WaitForRejections;
-        _ownsBudget = options.Budget is null;
-        if (options.Budget is { } shared)
-        {
-            Budget = shared;
-            return;
-        }
-
-        RetryBudgetOptions budget = options.BudgetOptions ?? new();
-        if (environment.Former is RetryPolicy { _ownsBudget: true } former && former.TimeProvider == environment.TimeProvider)
-        {
-            Budget = former.Budget;
-            _pendingBudget = budget;
-        }
-        else
-        {
-            Budget = RetryBudget.OfPolicy(budget, environment);
-        }
+        _carried = options.Budget is null ? RetryBudget.Carried(this, options.BudgetOptions ?? new(), environment) : null;
+        Budget = options.Budget ?? _carried!.State;
     }
 
     /// <summary>The account that this policy's retries are paid from.</summary>
@@ -65,6 +49,9 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     /// <summary>The <see cref="Budget"/>, unless it is unlimited.</summary>
     public override object? State => Budget.IsUnlimited ? null : Budget;
+
+    /// <inheritdoc/>
+    protected internal override CarriedState? Carried => _carried;
 
     internal bool WaitsForRejections { get; }
 
@@ -92,7 +79,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         [
             new(nameof(RetryOptions.MaxRetries), _maxRetries == RetryOptions.Unlimited ? "unlimited" : Show(_maxRetries)),
             new("Backoff", _backoff.ToString()),
-            new(nameof(RetryOptions.Budget), _pendingBudget is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
+            new(nameof(RetryOptions.Budget), _carried?.Pending is { } pending ? RetryBudget.Describe(pending) : Budget.ToString()),
             new(nameof(RetryOptions.MaxRetryAfter), TimeText.Of(_maxRetryAfter)),
             new(nameof(RetryOptions.RetryAfterJitter), _retryAfterJitter.ToString("0.###", CultureInfo.InvariantCulture)),
         ];
@@ -108,20 +95,6 @@ public sealed class RetryPolicy : ResiliencePolicy
             TotalDelay = max is { } all ? _backoff.Total(all) : null,
             Options = options,
         };
-    }
-
-    /// <inheritdoc/>
-    protected internal override void TakeEffect()
-    {
-        if (!_ownsBudget) return;
-        Budget.Adopt(_pendingBudget, _environment);
-        _pendingBudget = null;
-    }
-
-    /// <inheritdoc/>
-    protected internal override void Retire()
-    {
-        if (_ownsBudget) Budget.Abandon(_environment);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,12 @@ namespace Resilience.Extensibility;
 
 /// <summary>The object by which people see and control a policy, and whose it is.</summary>
 /// <param name="PipelineName">The name under which the pipeline is registered.</param>
-/// <param name="PolicyName">The name of the policy.</param>
-/// <param name="State">A <see cref="CircuitBreaker"/>, <see cref="RetryBudget"/>, <see cref="ConcurrencyLimit"/>, or what a policy of yours shows.</param>
-public readonly record struct PipelineState(string PipelineName, string PolicyName, object State);
+/// <param name="Policy">The policy, by its name and its state.</param>
+public readonly record struct PipelineState(string PipelineName, PolicyState Policy)
+{
+    /// <inheritdoc cref="PolicyState.PolicyName"/>
+    public string PolicyName => Policy.PolicyName;
+
+    /// <inheritdoc cref="PolicyState.State"/>
+    public object State => Policy.State;
+}

@@ -64,7 +64,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         {
             BuiltPipeline[] built;
             lock (_gate) built = [.. _inOrder];
-            return [.. built.SelectMany(b => b.States().Select(s => new PipelineState(b.Registration.ToString(), s.PolicyName, s.State)))];
+            return [.. built.SelectMany(b => b.States().Select(s => new PipelineState(b.Registration.ToString(), s)))];
         }
     }
 

@@ -10,7 +10,7 @@ namespace Resilience;
 /// Rejecting is data, as everywhere. A limiter that throws (because it was disposed of) ends the call as
 /// <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and is not repeated.
 /// </remarks>
-internal sealed class RateLimiterPolicy : ResiliencePolicy
+internal sealed class RateLimiterPolicy : ResiliencePolicy, IPolicyStatus
 {
     private readonly Leases _leases;
     private readonly RateLimiterOptions _options;
@@ -28,6 +28,23 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy
     }
 
     public override object State => _leases.Limiter;
+
+    /// <summary>The state is a limiter of the framework, which cannot say how it is in our words.</summary>
+    PolicyStatus IPolicyStatus.GetStatus()
+    {
+        if (_leases.Statistics is not { } now) return new(PolicyCondition.Ok, "the limiter shows no numbers");
+        string text = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{now.CurrentAvailablePermits} permits left · {now.CurrentQueuedCount} queued · {now.TotalFailedLeases} rejected in all");
+        return new(PolicyCondition.Ok, text)
+        {
+            Readings =
+            [
+                new("available", now.CurrentAvailablePermits, "permits"), new("queued", now.CurrentQueuedCount, "permits"),
+                new("granted", now.TotalSuccessfulLeases, "calls"), new("rejected", now.TotalFailedLeases, "calls"),
+            ],
+        };
+    }
 
     public override PolicyDescription Describe() => new(_environment.PolicyName, PolicyRole.RateLimit)
     {
@@ -139,6 +156,9 @@ internal abstract class Leases
 {
     internal abstract object Limiter { get; }
 
+    /// <summary>What the limiter says of itself; null when it says nothing, or has no numbers without a key.</summary>
+    internal virtual RateLimiterStatistics? Statistics => null;
+
     /// <summary>At once if that is possible, else by the queue.</summary>
     internal ValueTask<RateLimitLease> TakeAsync(ResilienceContext context, RateLimiterOptions options)
     {
@@ -170,6 +190,8 @@ internal abstract class Leases
 internal sealed class PlainLeases(RateLimiter limiter) : Leases
 {
     internal override object Limiter => limiter;
+
+    internal override RateLimiterStatistics? Statistics => limiter.GetStatistics();
 
     protected override RateLimitLease Attempt(ResilienceContext context, int permits) => limiter.AttemptAcquire(permits);
 

@@ -59,26 +59,24 @@ class Row {
     this.circuits = new Map();
     this.live = make('div', { class: 'live' });
     this.counted = make('dl', { class: 'pairs counted' });
+    this.readings = new Readings();
     this.countedTitle = make('p', { class: 'subtitle', hidden: true }, countedSince());
     const options = make('dl', { class: 'pairs' }, ...layout.options.flatMap(option => pair(option.name, option.value)));
     const about = layout.name === layout.role.replace(' ', '-') ? null : make('span', { class: 'role' }, layout.role);
     this.element = make('li', { class: 'policy', 'data-depth': layout.depth, 'data-policy': layout.id },
       make('details', {},
         make('summary', {}, make('span', { class: 'policy-name' }, layout.name), about),
-        make('div', { class: 'inside' }, layout.options.length ? options : make('p', { class: 'empty' }, 'No options.'), this.countedTitle, this.counted)),
+        make('div', { class: 'inside' }, layout.options.length ? options : make('p', { class: 'empty' }, 'No options.'), this.readings.element, this.countedTitle, this.counted)),
       this.live);
   }
 
   update(now) {
     this.state = 'well';
     if (now.circuits) this.showCircuits(now.circuits);
-    if (now.budget) this.showBudget(now.budget);
-    if (now.limit) this.showLimit(now.limit);
-    if (now.rate) this.showFact('rate', `${wholeNumbers.format(now.rate.available)} permits left · ${wholeNumbers.format(now.rate.queued)} queued · ${wholeNumbers.format(now.rate.rejected)} rejected in all`);
+    if (now.chaos) this.showChaos(now.chaos, now.status);
+    else if (now.status) this.showStatus(now.status);
     if (now.store) this.showAnswers(now);
     if (now.gate) this.showRecords(now);
-    if (now.text) this.showFact('text', now.text);
-    if (now.chaos) this.showChaos(now.chaos);
     this.showCounts(now.counts ?? []);
   }
 
@@ -122,23 +120,20 @@ class Row {
     else if (states.includes('half-open')) this.state = 'probing';
   }
 
-  showBudget(now) {
-    const meter = this.part('budget', () => new Meter());
-    const isSpent = now.balance < 1;
-    if (isSpent) this.state = 'strained';
-    meter.show(now.balance / Math.max(now.resting, now.balance, 1), null, isSpent ? 'bad' : 'ok',
-      `${count(Math.floor(now.balance))} retries left, ${count(now.resting)} at rest${isSpent ? ': spent' : ''}`);
+  // What a policy says of itself, whose ever it is: a line, a bar where there is a share, its numbers behind the summary, and its keys.
+  showStatus(now) {
+    if (now.condition !== 'ok') this.state = now.condition === 'tripped' ? 'tripped' : 'strained';
+    const text = now.condition === 'tripped' ? `tripped: ${now.text}` : now.text;
+    if (now.share === undefined) this.showFact('text', text);
+    else this.part('meter', () => new Meter()).show(now.share, null, now.condition === 'ok' ? 'ok' : 'bad', text);
+    this.readings.show(now.readings);
+    const keys = now.parts.map(part => `${part.key || '(empty key)'}: ${part.text}`);
+    if (keys.join('\n') === (this.keys ?? '')) return;
+    this.keys = keys.join('\n');
+    this.part('keys', () => ({ element: make('ul', { class: 'keys' }) })).element.replaceChildren(...keys.map(key => make('li', {}, key)));
   }
 
-  showLimit(now) {
-    const meter = this.part('limit', () => new Meter());
-    const isFull = now.running >= now.limit;
-    if (now.waiting > 0) this.state = 'strained';
-    meter.show(now.running / now.limit, null, isFull ? 'bad' : 'ok',
-      `${count(now.running)} of ${count(now.limit)} running${now.maxQueued > 0 ? ` · ${count(now.waiting)} of ${count(now.maxQueued)} waiting` : ''}${isFull ? ': full' : ''}`);
-  }
-
-  showChaos(now) {
+  showChaos(now, status) {
     this.chaos = now;
     if (now.isOn) this.state = 'strained';
     const part = this.part('chaos', () => {
@@ -147,15 +142,13 @@ class Row {
       const buttons = make('div', { class: 'buttons' }, off);
       return { lamp, buttons, element: make('div', { class: 'circuit-line' }, lamp, buttons) };
     });
-    rebadge(part.lamp, now.isOn ? 'strained' : 'quiet', `chaos ${now.text}`);
+    rebadge(part.lamp, now.isOn ? 'strained' : 'quiet', status.text);
     part.buttons.hidden = !now.isOn || !this.act.isAllowed();
   }
 
   showAnswers(now) {
     const list = this.part('answers', () => new Answers());
     list.show(now);
-    if (now.waiting > 0) this.showFact('waiting', `${plural(now.waiting, 'duplicate waits', 'duplicates wait')} for the first`);
-    else if (this.parts.waiting) say(this.parts.waiting.element, '');
   }
 
   showRecords(now) {
@@ -172,6 +165,28 @@ class Row {
     }
 
     counts.forEach((c, i) => say(this.counted.children[2 * i + 1], wholeNumbers.format(c.count)));
+  }
+}
+
+// The numbers behind the line of a policy, by their names.
+class Readings {
+  constructor() {
+    this.element = make('dl', { class: 'pairs readings' });
+  }
+
+  show(readings) {
+    const names = readings.map(r => r.name).join();
+    if (names !== this.names) {
+      this.names = names;
+      this.element.replaceChildren(...readings.flatMap(r => pair(r.name, '')));
+    }
+
+    readings.forEach((r, i) => say(this.element.children[2 * i + 1], this.text(r)));
+  }
+
+  text(reading) {
+    if (reading.value === undefined) return '–';
+    return `${shortNumbers.format(reading.value)}${reading.max === undefined ? '' : ` of ${shortNumbers.format(reading.max)}`}${reading.unit ? ` ${reading.unit}` : ''}`;
   }
 }
 

@@ -106,8 +106,8 @@ public sealed partial class GuardTests
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddChaos(o => o.Rates = new() { Fault = 1 })), o => o.EnableActions = true);
         ChaosSwitch chaos = desk.Pipeline("orders").Find<ChaosSwitch>()!;
         chaos.TurnOn();
-        System.Text.Json.JsonElement shown = SnapshotTests.Now(await desk.SnapshotAsync())[0].GetProperty("chaos");
-        (shown.GetProperty("isOn").GetBoolean(), shown.GetProperty("text").GetString()).Should().Be((true, "on"));
+        System.Text.Json.JsonElement policy = SnapshotTests.Now(await desk.SnapshotAsync())[0], shown = policy.GetProperty("chaos");
+        (shown.GetProperty("isOn").GetBoolean(), policy.GetProperty("status").GetProperty("text").GetString()).Should().Be((true, "chaos on"));
         string token = await TokenAsync(desk), id = shown.GetProperty("id").GetString()!;
 
         (await ActAsync(desk, "isolate", id, token)).Status.Should().Be(HttpStatusCode.NotFound, "it is no circuit");

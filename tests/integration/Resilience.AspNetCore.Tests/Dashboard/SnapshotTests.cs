@@ -60,10 +60,65 @@ public sealed class SnapshotTests
 
         JsonElement[] policies = Now(await desk.SnapshotAsync());
 
-        policies[0].GetProperty("budget").GetProperty("resting").GetDouble().Should().Be(20);
-        policies[0].GetProperty("budget").GetProperty("balance").GetDouble().Should().Be(20);
-        JsonElement places = policies[1].GetProperty("limit");
-        (places.GetProperty("running").GetInt32(), places.GetProperty("limit").GetInt32(), places.GetProperty("maxQueued").GetInt32()).Should().Be((1, 5, 7));
+        policies[0].GetProperty("status").GetProperty("text").GetString().Should().Be("20 retries left, 20 at rest");
+        policies[0].GetProperty("status").GetProperty("share").GetDouble().Should().Be(1);
+        JsonElement places = policies[1].GetProperty("status");
+        places.GetProperty("text").GetString().Should().Be("1 of 5 running · 0 of 7 waiting");
+        (places.GetProperty("condition").GetString(), places.GetProperty("share").GetDouble()).Should().Be(("ok", 0.2));
+        places.GetProperty("readings").EnumerateArray().Select(r => r.ToString()).Should().Equal(
+            """{"name":"running","value":1,"max":5,"unit":"calls"}""", """{"name":"waiting","value":0,"max":7,"unit":"calls"}""");
+    }
+
+    [Fact]
+    public async Task A_policy_of_another_author_is_shown_by_what_it_says_of_itself_and_only_by_that()
+    {
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p
+            .AddPolicy(new Foreign("policy", new Speaking(() => new(PolicyCondition.Tripped, "paused for 3 s")
+            {
+                Readings = [new("running", double.NaN), new("left", 3, "s") { Max = 4 }],
+                Parts = [new("a", new(PolicyCondition.Ok, "well")), new("b", new(PolicyCondition.Warning, "ill"))],
+            })))
+            .AddPolicy(new Foreign("policy-2", new Speaking(() => throw new IOException())))
+            .AddPolicy(new Foreign("policy-3", "a secret"))));
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        JsonElement[] policies = Now(snapshot);
+        policies[0].GetProperty("status").ToString().Should().Be(
+            """{"condition":"tripped","text":"paused for 3 s","share":0.75,"readings":[{"name":"running"},{"name":"left","value":3,"max":4,"unit":"s"}],"parts":[{"key":"b","text":"ill"},{"key":"a","text":"well"}]}""");
+        policies[1].GetProperty("status").GetProperty("text").GetString().Should().Be("could not be read: IOException");
+        policies[2].TryGetProperty("status", out _).Should().BeFalse();
+        snapshot.ToString().Should().NotContain("a secret");
+    }
+
+    [Fact]
+    public async Task Keys_of_another_author_that_shall_not_be_seen_are_not_there_either()
+    {
+        Speaking tenants = new(() => new(PolicyCondition.Tripped, "1 tenant is out")
+        {
+            Parts = [new("a-secret-tenant", new(PolicyCondition.Tripped, "a-secret-tenant has no quota left")), new("another-secret", new(PolicyCondition.Ok, "well"))],
+        });
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddPolicy(new Foreign("policy", tenants))), o => o.ShowPartitionKeys = false);
+
+        JsonElement snapshot = await desk.SnapshotAsync();
+
+        Now(snapshot)[0].GetProperty("status").GetProperty("parts").ToString().Should().Be("""[{"key":"(hidden)","text":"tripped"}]""");
+        snapshot.ToString().Should().NotContain("secret");
+    }
+
+    private sealed class Speaking(Func<PolicyStatus> say) : IPolicyStatus
+    {
+        public PolicyStatus GetStatus() => say();
+    }
+
+    private sealed class Foreign(string name, object state) : SimplePolicy
+    {
+        public override object? State => state;
+
+        public override PolicyDescription Describe() => new(name, PolicyRole.Other);
+
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
     }
 
     [Fact]

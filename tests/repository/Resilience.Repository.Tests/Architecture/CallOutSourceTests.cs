@@ -38,6 +38,7 @@ public sealed class CallOutSourceTests
         ("Resilience.Extensibility.ResiliencePolicy", "Describe", ["Policies/ResiliencePolicy.cs"]),
         ("Resilience.Extensibility.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
         ("Resilience.Extensibility.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
+        ("Resilience.Extensibility.IPolicyStatus", "GetStatus", ["Policies/PolicyState.cs"]),
         ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
         ("System.IDisposable", "Dispose", ["Telemetry/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Telemetry/Safely.cs"]),

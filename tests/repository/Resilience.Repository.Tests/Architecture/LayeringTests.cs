@@ -24,6 +24,7 @@ public sealed class LayeringTests
         ["Budget"], // what all that is sent again is paid from
         ["Retry", "CircuitBreaker", "Timeout", "Fallback", "Limiting", "Hedging", "Chaos"],
         ["Idempotency"], // its way to a store is a pipeline of ours: repeat, guard, bound in time (decision 0026)
+        ["Standard"], // the list of what comes with the library
     ];
 
     private const string Project = "Resilience.Core/";

@@ -59,6 +59,8 @@ public sealed partial class MessageTextTests
                     ("exception", Arguments(made.ArgumentList).Take(2)),
                 InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: { } name, Expression: IdentifierNameSyntax { Identifier.Text: "check" } } } called
                     when Checks.Contains(name) => ("option", Arguments(called.ArgumentList).TakeLast(1)),
+                InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Warn" or "Contradict" } } found =>
+                    ("finding", Arguments(found.ArgumentList).Skip(1).Take(1)),
                 InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "WriteAsync" } } problem when file.EndsWith("Problems.cs", StringComparison.Ordinal) =>
                     ("problem", Arguments(problem.ArgumentList)),
                 PropertyDeclarationSyntax { Identifier.Text: "Reason", ExpressionBody.Expression: { } reason } => ("rejection", [reason]),

@@ -75,4 +75,34 @@ public sealed class HealthCheckTests
         services.GetRequiredKeyedService<ResiliencePipeline>("orders").Find<CircuitBreaker>()!.Isolate();
         (await LookAsync(services)).Status.Should().Be(HealthStatus.Unhealthy);
     }
+
+    [Fact]
+    public async Task A_policy_of_another_author_degrades_while_it_says_that_it_has_tripped()
+    {
+        PolicyCondition condition = PolicyCondition.Ok;
+        ServiceCollection services = new();
+        services.AddLogging().AddHealthChecks().AddResilience();
+        services.AddResilience().AddPipeline("orders", p => p
+            .AddPolicy(new Foreign(() => new(condition, $"it is {condition}") { CanTrip = true }))
+            .AddPolicy(new Foreign(() => new(PolicyCondition.Warning, "not watched")))
+            .AddPolicy(new Foreign(() => throw new IOException())));
+        await using ServiceProvider container = services.BuildServiceProvider();
+        container.GetRequiredKeyedService<ResiliencePipeline>("orders");
+
+        (await LookAsync(container)).Data.Should().BeEquivalentTo(new Dictionary<string, object> { ["circuits"] = 1 });
+        condition = PolicyCondition.Warning;
+        HealthReportEntry probing = await LookAsync(container);
+        (probing.Status, probing.Data["orders/policy"]).Should().Be((HealthStatus.Healthy, "it is Warning"));
+        condition = PolicyCondition.Tripped;
+        HealthReportEntry tripped = await LookAsync(container);
+        (tripped.Status, tripped.Description).Should().Be((HealthStatus.Degraded, "Open: orders/policy."));
+        tripped.Data["orders/policy"].Should().Be("it is Tripped");
+    }
+
+    private sealed class Foreign(Func<PolicyStatus> say) : SimplePolicy, IPolicyStatus
+    {
+        public PolicyStatus GetStatus() => say();
+
+        protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
+    }
 }

@@ -1,0 +1,32 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Resilience.Chaos;
+using Resilience.Extensibility;
+using Resilience.Idempotency;
+
+namespace Resilience;
+
+/// <summary>The policies that come with the library, a line for each: the one place outside of its folder that knows of one. Above all floors, so that no
+/// floor has to know what stands on it.</summary>
+internal static class StandardPolicies
+{
+    /// <summary>The rules of the order, by the role that they are about: they hold for every policy of that role, ours or not.</summary>
+    internal static IReadOnlyDictionary<PolicyRole, Action<OrderCheck>> OrderRules { get; } = new Dictionary<PolicyRole, Action<OrderCheck>>
+    {
+        [PolicyRole.Timeout] = TimeoutOrder.Check,
+        [PolicyRole.Retry] = RetryOrder.Check,
+        [PolicyRole.CircuitBreaker] = CircuitBreakerOrder.Check,
+        [PolicyRole.Fallback] = FallbackOrder.Check,
+        [PolicyRole.ConcurrencyLimit] = LimitOrder.CheckConcurrency,
+        [PolicyRole.RateLimit] = LimitOrder.CheckRate,
+        [PolicyRole.Hedging] = HedgingOrder.Check,
+        [PolicyRole.Idempotency] = IdempotencyOrder.Check,
+        [PolicyRole.Chaos] = ChaosOrder.Check,
+    };
+
+    /// <summary>Hands the rules down to the floor that runs them. It sets one field of this assembly, so it does not matter when among others
+    /// of the kind it runs.</summary>
+    [ModuleInitializer]
+    [SuppressMessage("Usage", "CA2255:The 'ModuleInitializer' attribute should not be used in libraries", Justification = "It sets one field of our own.")]
+    internal static void HandDown() => PipelineOrder.RulesOfRoles = OrderRules;
+}
