@@ -11,6 +11,7 @@ internal static class Tool
     internal const string MicrosoftResilience = "microsoft.extensions.http.resilience";
     internal const string PgBouncer = "pgbouncer";
     internal const string PostgreSql = "postgresql";
+    internal const string ProcessFiles = "process-files";
     internal const string Promtool = "promtool";
     internal const string Redis = "redis-server";
     internal const string Spin = "spin";
@@ -31,6 +32,7 @@ internal static class Tool
         [MicrosoftResilience] = (() => Directory.Exists(Path.Combine(PackagesFolder, MicrosoftResilience)), "its packages (dotnet restore Resilience.sln)"),
         [PgBouncer] = (() => IsOnPath("pgbouncer") || File.Exists("/usr/sbin/pgbouncer"), "Debian's package 'pgbouncer'"),
         [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),
+        [ProcessFiles] = (() => Directory.Exists("/proc/self/fd"), "Linux, which shows the handles of a process as files"),
         [Promtool] = (() => IsOnPath("promtool"), "Debian's package 'prometheus'"),
         [Redis] = (() => IsOnPath("redis-server"), "Debian's package 'redis-server'"),
         [Spin] = (() => IsOnPath("spin") && IsOnPath("gcc"), "Debian's packages 'spin' and 'gcc'"),

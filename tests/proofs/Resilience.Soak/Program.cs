@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Resilience.Soak;
 
-// Resilience.Soak SECONDS [LEAK]   traffic in rounds; after each, heap, timers, handles and threads are counted; their slopes must be flat.
+// Resilience.Soak SECONDS [LEAK [CALLS]]   traffic in rounds of so many calls (20,000); after each, heap, timers, handles and threads are counted; their slopes must be flat.
 // Ends with the line "N passed, N failed", and with 1 if anything failed. Run a Debug build: then the invariants at the doors are asserted, too.
 double seconds = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 60;
 Leak leak = new(args.Length > 1 ? args[1] : "");
@@ -11,10 +11,10 @@ Trace.Listeners.Add(new Failing());
 using Load load = new();
 List<Sample> samples = [];
 Stopwatch watch = Stopwatch.StartNew();
-const int Calls = 20_000;
+int calls = args.Length > 2 ? int.Parse(args[2], CultureInfo.InvariantCulture) : 20_000;
 for (int round = 0; watch.Elapsed.TotalSeconds < seconds || round < 12; round++)
 {
-    await load.RoundAsync(Calls, round).ConfigureAwait(false);
+    await load.RoundAsync(calls, round).ConfigureAwait(false);
     leak.Grow();
     samples.Add(Sample.Take());
 }
@@ -28,7 +28,7 @@ Sample[] used = [.. samples.Skip(Math.Max(4, samples.Count / 3))];
     ("handles", Slope(s => s.Handles), 0.5),
     ("threads", Slope(s => s.Threads), 0.3),
 ];
-Console.WriteLine(FormattableString.Invariant($"{samples.Count} rounds of {Calls} calls in {watch.Elapsed.TotalSeconds:0} s, {(IsDebug() ? "Debug, invariants asserted" : "Release")}; last: {samples[^1]}"));
+Console.WriteLine(FormattableString.Invariant($"{samples.Count} rounds of {calls} calls in {watch.Elapsed.TotalSeconds:0} s, {(IsDebug() ? "Debug, invariants asserted" : "Release")}; last: {samples[^1]}"));
 int failed = 0;
 foreach ((string what, double slope, double max) in slopes)
 {

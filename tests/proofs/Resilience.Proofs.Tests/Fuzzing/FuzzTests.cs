@@ -4,11 +4,9 @@ namespace Resilience.Tests.Fuzzing;
 /// that is guided by coverage runs them too (tests/fuzz.sh); what it found is kept among the known inputs.</summary>
 public sealed class FuzzTests
 {
-    private static readonly string Program = Path.Combine(Repository.Root, "tests", "proofs", "Resilience.Fuzz", "bin", Configuration, "net10.0", "Resilience.Fuzz.dll");
+    private static readonly string Program = Path.Combine(Repository.Root, "tests", "proofs", "Resilience.Fuzz", "bin", Repository.Configuration, "net10.0", "Resilience.Fuzz.dll");
 
-    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
-
-    private static int Deep => Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? 50 : 1;
+    private static int Deep => Bounds.Of(here: 1, inCi: 1, deep: 50);
 
     [Fact]
     public async Task The_known_inputs_break_no_promise()

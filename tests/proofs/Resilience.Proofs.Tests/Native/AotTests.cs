@@ -1,5 +1,3 @@
-using Resilience.Tests.Support;
-
 namespace Resilience.Tests.Native;
 
 /// <summary>The library survives trimming and ahead-of-time compilation: a program with every policy is published and executed.</summary>

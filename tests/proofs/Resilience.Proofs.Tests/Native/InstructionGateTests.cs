@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using Resilience.Tests.Support;
 
 namespace Resilience.Tests.Native;
 

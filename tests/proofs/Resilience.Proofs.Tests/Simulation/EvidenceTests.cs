@@ -11,8 +11,8 @@ public sealed class EvidenceTests
         string folder = Directory.CreateTempSubdirectory("evidence").FullName;
         try
         {
-            (int exit, string printed) = await Repository.RunAsync(
-                "dotnet", TimeSpan.FromMinutes(5), "run", "--project", "benchmarks/Resilience.Evidence", "-c", "Release", "--", "contention", "budgets", $"--to={folder}");
+            (int exit, string printed) = await Repository.RunProjectAsync(
+                "benchmarks/Resilience.Evidence", TimeSpan.FromMinutes(5), "contention", "budgets", $"--to={folder}");
             exit.Should().Be(0, "{0}", printed);
             double[] crowd = [.. Rows(Path.Combine(folder, "contention.md")).First(r => r[0] == 200)]; // clients, none, exponential, equal, full, decorrelated
             crowd[2].Should().BeLessThan(crowd[1], "backoff does less work than none");

@@ -4,11 +4,9 @@ namespace Resilience.Tests.Simulations;
 public sealed class SwarmTests
 {
     private static readonly string Program = Path.Combine(
-        Repository.Root, "tests", "proofs", "Resilience.Simulation", "bin", Configuration, "net10.0", "Resilience.Simulation.dll");
+        Repository.Root, "tests", "proofs", "Resilience.Simulation", "bin", Repository.Configuration, "net10.0", "Resilience.Simulation.dll");
 
-    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
-
-    private static int Seeds => Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1" ? 5_000 : 200;
+    private static int Seeds => Bounds.Of(here: 40, inCi: 200, deep: 5_000);
 
     [Fact]
     public async Task No_seed_breaks_a_promise()
@@ -33,9 +31,10 @@ public sealed class SwarmTests
     [Fact]
     public async Task The_same_seed_tells_the_same_story_in_another_process()
     {
-        (_, string first) = await RunAsync("swarm", "1000", "20");
-        (_, string second) = await RunAsync("swarm", "1000", "20");
-        (_, string other) = await RunAsync("swarm", "1001", "20");
+        string seeds = $"{Bounds.Of(here: 5, inCi: 20, deep: 20)}";
+        (_, string first) = await RunAsync("swarm", "1000", seeds);
+        (_, string second) = await RunAsync("swarm", "1000", seeds);
+        (_, string other) = await RunAsync("swarm", "1001", seeds);
         Fingerprint(first).Should().Be(Fingerprint(second)).And.NotBe(Fingerprint(other));
 
         static string Fingerprint(string printed) => printed[printed.LastIndexOf("fingerprint", StringComparison.Ordinal)..].Trim();

@@ -5,10 +5,8 @@ namespace Resilience.Tests.Starvation;
 [Collection(ProcessesCollection.Name)]
 public sealed class StarvedPoolTests
 {
-    private static string Configuration => AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
-
     private static Task<(int ExitCode, string Output)> RunAsync(params string[] arguments) => Repository.RunAsync(
-        "dotnet", TimeSpan.FromMinutes(10), [Path.Combine(Repository.Root, "tests", "proofs", "Resilience.Starved", "bin", Configuration, "net10.0", "Resilience.Starved.dll"), .. arguments]);
+        "dotnet", TimeSpan.FromMinutes(10), [Path.Combine(Repository.Root, "tests", "proofs", "Resilience.Starved", "bin", Repository.Configuration, "net10.0", "Resilience.Starved.dll"), .. arguments]);
 
     [Theory]
     [InlineData("")]

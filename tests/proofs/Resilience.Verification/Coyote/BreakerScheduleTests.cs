@@ -35,7 +35,7 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
     {
         Random random = new(threads);
         int schedules = 0;
-        for (int i = 0; i < Bounds.Deep(25, 500); i++)
+        for (int i = 0; i < Bounds.Of(25, 500); i++)
         {
             Situation situation = Enum.GetValues<Situation>()[random.Next(Enum.GetValues<Situation>().Length)];
             Operation[] operations = random.GetItems(Enum.GetValues<Operation>(), threads);

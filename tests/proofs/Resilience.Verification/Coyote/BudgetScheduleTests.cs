@@ -27,7 +27,7 @@ public sealed class BudgetScheduleTests(ITestOutputHelper output)
     [MemberData(nameof(Pairs))]
     public void An_account_is_conserved_whatever_two_threads_do(string first, string second)
     {
-        Exploration found = Explorer.Exhaust(() => Check(first, second), Grain.Volatiles, Bounds.Deep(300, 10_000));
+        Exploration found = Explorer.Exhaust(() => Check(first, second), Grain.Volatiles, Bounds.Of(300, 10_000));
         output.WriteLine($"{first} and {second}: {found.Schedules:N0} schedules{(found.IsComplete ? ", no other exists" : "")}");
         found.Flaw.Should().BeNull();
     }

@@ -123,7 +123,7 @@ public sealed class ClockWaitScheduleTests(ITestOutputHelper output)
     [InlineData(true, true)]
     public void A_wait_ends_once_and_leaves_nothing_behind_whenever_its_timer_fires_and_its_token_is_cancelled(bool fires, bool cancels)
     {
-        Exploration found = Explorer.Exhaust(() => Check(Begin, fires, cancels), Grain.Atomics, Bounds.Deep(3000, 100_000), flows: true);
+        Exploration found = Explorer.Exhaust(() => Check(Begin, fires, cancels), Grain.Atomics, Bounds.Of(3000, 100_000), flows: true);
         output.WriteLine($"{found.Schedules:N0} schedules{(found.IsComplete ? ", no other exists" : "")}");
         found.Flaw.Should().BeNull();
         found.Schedules.Should().BeGreaterThan(3);

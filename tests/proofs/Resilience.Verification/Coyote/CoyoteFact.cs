@@ -18,10 +18,3 @@ internal sealed class CoyoteTheoryAttribute : TheoryAttribute
 {
     public CoyoteTheoryAttribute() => Skip = CoyoteFactAttribute.Reason;
 }
-
-internal static class Bounds
-{
-    internal static bool IsDeep { get; } = Environment.GetEnvironmentVariable("RESILIENCE_DEEP") == "1";
-
-    internal static int Deep(int usual, int deep) => IsDeep ? deep : usual;
-}

@@ -206,16 +206,16 @@ public sealed class DispatcherScheduleTests(ITestOutputHelper output)
     /// bound on orders that differ late.</summary>
     private string? Explore(Func<Timers, ISubject> make)
     {
-        Exploration sampled = Explorer.Sample(() => Scenario(make, takesBack: false), Grain.Atomics, Bounds.Deep(1000, 50_000), flows: true);
+        Exploration sampled = Explorer.Sample(() => Scenario(make, takesBack: false), Grain.Atomics, Bounds.Of(1000, 50_000), flows: true);
         output.WriteLine($"{sampled.Schedules:N0} schedules at random");
         if (sampled.Flaw is { } early) return early;
         foreach (bool takesBack in new[] { false, true })
         {
-            Exploration found = Explorer.Exhaust(() => Scenario(make, takesBack), Grain.Atomics, Bounds.Deep(takesBack ? 1500 : 5000, 100_000), flows: true);
+            Exploration found = Explorer.Exhaust(() => Scenario(make, takesBack), Grain.Atomics, Bounds.Of(takesBack ? 1500 : 5000, 100_000), flows: true);
             output.WriteLine($"{found.Schedules:N0} schedules{(found.IsComplete ? ", no other exists" : "")}");
             if (found.Flaw is { } flaw) return flaw;
         }
 
-        return Explorer.Sample(() => Scenario(make, takesBack: true), Grain.Volatiles, Bounds.Deep(500, 50_000), flows: true).Flaw;
+        return Explorer.Sample(() => Scenario(make, takesBack: true), Grain.Volatiles, Bounds.Of(500, 50_000), flows: true).Flaw;
     }
 }

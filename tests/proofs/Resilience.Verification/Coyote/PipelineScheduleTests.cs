@@ -159,10 +159,10 @@ public sealed class PipelineScheduleTests(ITestOutputHelper output)
 
     private void Exhaust(Action scenario)
     {
-        Exploration found = Explorer.Exhaust(scenario, Grain.Volatiles, Bounds.Deep(400, 20_000));
+        Exploration found = Explorer.Exhaust(scenario, Grain.Volatiles, Bounds.Of(400, 20_000));
         output.WriteLine($"{found.Schedules:N0} schedules{(found.IsComplete ? ", no other exists" : "")}");
         found.Flaw.Should().BeNull();
-        Exploration atomics = Explorer.Exhaust(scenario, Grain.Atomics, Bounds.Deep(1000, 100_000));
+        Exploration atomics = Explorer.Exhaust(scenario, Grain.Atomics, Bounds.Of(1000, 100_000));
         output.WriteLine($"{atomics.Schedules:N0} orders of the atomic steps{(atomics.IsComplete ? ", no other exists" : "")}");
         atomics.Flaw.Should().BeNull();
     }

@@ -181,10 +181,10 @@ public sealed class ReloadScheduleTests(ITestOutputHelper output)
 
     private void Explore(Action scenario)
     {
-        Exploration sampled = Explorer.Sample(scenario, Grain.Atomics, Bounds.Deep(150, 20_000), flows: true);
+        Exploration sampled = Explorer.Sample(scenario, Grain.Atomics, Bounds.Of(150, 20_000), flows: true);
         output.WriteLine($"{sampled.Schedules:N0} schedules at random");
         sampled.Flaw.Should().BeNull();
-        Exploration found = Explorer.Exhaust(scenario, Grain.Atomics, Bounds.Deep(150, 20_000), flows: true);
+        Exploration found = Explorer.Exhaust(scenario, Grain.Atomics, Bounds.Of(150, 20_000), flows: true);
         output.WriteLine($"{found.Schedules:N0} orders of the atomic steps{(found.IsComplete ? ", no other exists" : "")}");
         found.Flaw.Should().BeNull();
     }

@@ -44,12 +44,12 @@ public sealed class SuspensionScheduleTests(ITestOutputHelper output)
     {
         foreach (Grain grain in new[] { Grain.Atomics, Grain.Volatiles })
         {
-            Exploration found = Explorer.Exhaust(() => scenario(make()), grain, Bounds.Deep(1000, 100_000), flows: true);
+            Exploration found = Explorer.Exhaust(() => scenario(make()), grain, Bounds.Of(1000, 100_000), flows: true);
             output.WriteLine($"{grain}: {found.Schedules:N0} schedules{(found.IsComplete ? ", no other exists" : "")}");
             found.Flaw.Should().BeNull();
         }
 
-        Exploration sampled = Explorer.Sample(() => scenario(make()), Grain.Memory, Bounds.Deep(300, 30_000), flows: true);
+        Exploration sampled = Explorer.Sample(() => scenario(make()), Grain.Memory, Bounds.Of(300, 30_000), flows: true);
         sampled.Flaw.Should().BeNull();
     }
 

@@ -7,7 +7,7 @@ namespace Resilience.Verification.Litmus;
 /// <remarks>Outside of an exploration Coyote's scheduling points let everything pass: these are real threads. With -p:Coyote=false they are faster.</remarks>
 public sealed class OrderingTests(ITestOutputHelper output)
 {
-    private static readonly int Rounds = Bounds.Deep(100, 1000);
+    private static readonly int Rounds = Bounds.Of(100, 1000);
 
     [Fact]
     public void Teeth_with_volatile_accesses_two_writers_do_miss_each_other()

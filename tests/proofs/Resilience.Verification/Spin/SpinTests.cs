@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Resilience.Tests.Support;
 using Resilience.Verification.Coyote;
 
 namespace Resilience.Verification.Spin;

@@ -10,9 +10,65 @@ namespace Resilience.Tests.Architecture;
 /// <summary>The package is complete, depends on nothing, and comes out the same when it is made again elsewhere.</summary>
 [Trait("Category", "Package")]
 [Collection(ProcessesCollection.Name)]
-public sealed partial class PackageTests
+public sealed partial class PackageTests(PackageTests.PackedTwice packed) : IClassFixture<PackageTests.PackedTwice>
 {
     private const string Address = "https://example.org/resilience";
+
+    /// <summary>All packages, made twice from copies of the sources that stand in folders of their own (nothing can be left over from another build), and
+    /// once more without the address that a publisher sets.</summary>
+    public sealed class PackedTwice : IAsyncLifetime
+    {
+        private readonly string _root = Directory.CreateTempSubdirectory("resilience-pack").FullName;
+
+        internal string Root => _root;
+
+        internal string First { get; private set; } = "";
+
+        internal string Second { get; private set; } = "";
+
+        internal string WithoutAddress { get; private set; } = "";
+
+        public async Task InitializeAsync()
+        {
+            string here = Path.Combine(_root, "here"), there = Path.Combine(_root, "there", "and-deeper");
+            (First, Second) = (await PackAsync(here, "packed", "-p:RepositoryUrl=" + Address), await PackAsync(there, "packed", "-p:RepositoryUrl=" + Address));
+            WithoutAddress = await PackAsync(here, "without", "--no-build");
+        }
+
+        public Task DisposeAsync()
+        {
+            Directory.Delete(_root, recursive: true);
+            return Task.CompletedTask;
+        }
+
+        private static async Task<string> PackAsync(string folder, string output, string argument)
+        {
+            if (!Directory.Exists(folder)) CopySources(folder);
+            (int exit, string log) = await Repository.RunAsync(
+                "dotnet", TimeSpan.FromMinutes(10), folder, new() { ["SOURCE_DATE_EPOCH"] = "1700000000" },
+                ["pack", "All.slnx", "-c", "Release", "-o", output, "--nologo", "-p:ContinuousIntegrationBuild=true", argument]);
+            exit.Should().Be(0, "{0}", log);
+            return Path.Combine(folder, output);
+        }
+
+        private static void CopySources(string folder)
+        {
+            string[] files =
+            [
+                .. Repository.Files("src", "*"), Path.Combine(Repository.Root, "docs", "icon.png"),
+                .. new[] { "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig" }.Select(f => Path.Combine(Repository.Root, f)),
+            ];
+            foreach (string file in files)
+            {
+                string copy = Path.Combine(folder, Repository.Relative(file));
+                Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+                File.Copy(file, copy);
+            }
+
+            IEnumerable<string> projects = Repository.Files("src", "*.csproj").Select(p => $"<Project Path=\"{Repository.Relative(p)}\" />");
+            File.WriteAllText(Path.Combine(folder, "All.slnx"), $"<Solution>{string.Concat(projects)}</Solution>");
+        }
+    }
 
     [Theory]
     [InlineData("Resilience.Core", new string[0])]
@@ -25,49 +81,55 @@ public sealed partial class PackageTests
     [InlineData("Resilience.Redis", new string[0])]
     public async Task The_package_is_complete_and_reproducible(string name, string[] besides)
     {
-        string root = Directory.CreateTempSubdirectory("resilience-pack").FullName;
-        try
+        string first = PackageIn(packed.First, name), second = PackageIn(packed.Second, name);
+        using (ZipArchive package = ZipFile.OpenRead(first))
         {
-            string first = await PackAsync(name, Path.Combine(root, "here")), second = await PackAsync(name, Path.Combine(root, "there", "and-deeper"));
-            using (ZipArchive package = ZipFile.OpenRead(first))
+            package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("lib/", StringComparison.Ordinal) || !n.Contains('/', StringComparison.Ordinal))
+                .Should().BeEquivalentTo(
+                    ["lib/net10.0/" + name + ".dll", "lib/net10.0/" + name + ".xml", "README.md", "icon.png", name + ".nuspec", "[Content_Types].xml", .. besides]);
+            string manifest = Manifest(package, name);
+            manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
+                .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
+            manifest.Should().NotContain(packed.Root);
+            Addresses(manifest).Should().Equal([Address, Address], "it names the address that the publisher sets");
+            if (name == "Resilience.Core")
+                Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
+            PackageDependencyTests.Complaints(name, manifest).Should().BeEmpty();
+            package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
+                .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
+            manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
+                .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
+            if (besides.Length > 0)
             {
-                package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("lib/", StringComparison.Ordinal) || !n.Contains('/', StringComparison.Ordinal))
-                    .Should().BeEquivalentTo(
-                        ["lib/net10.0/" + name + ".dll", "lib/net10.0/" + name + ".xml", "README.md", "icon.png", name + ".nuspec", "[Content_Types].xml", .. besides]);
-                string manifest = Encoding.UTF8.GetString(Content(package, name + ".nuspec"));
-                manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
-                    .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
-                manifest.Should().NotContain(root);
-                Addresses(manifest).Should().Equal(
-                    name == "Resilience.Core" ? [Address, Address] : Array.Empty<string>(), "it names the address that the publisher sets, or none");
-                if (name == "Resilience.Core")
-                    Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
-                PackageDependencyTests.Complaints(name, manifest).Should().BeEmpty();
-                package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
-                    .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
-                manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
-                    .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
-                if (besides.Length > 0)
-                {
-                    package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);
-                    JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience").ValueKind.Should().Be(JsonValueKind.Object);
-                }
-
-                SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
-                Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(root)).Should().Be(-1, "the binary says nothing of the machine that made it");
+                package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);
+                JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience").ValueKind.Should().Be(JsonValueKind.Object);
             }
 
-            using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
-                symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
-            if (name == "Resilience.Core") await WarnsAConsumerAsync(Path.GetDirectoryName(first)!, Path.Combine(root, "consumer"));
-            Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
-            Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
+            SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
+            Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(packed.Root))
+                .Should().Be(-1, "the binary says nothing of the machine that made it");
         }
-        finally
-        {
-            Directory.Delete(root, recursive: true);
-        }
+
+        using (ZipArchive without = ZipFile.OpenRead(PackageIn(packed.WithoutAddress, name)))
+            Addresses(Manifest(without, name)).Should().BeEmpty("it names no address when the publisher sets none");
+        using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
+            symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
+        if (name == "Resilience.Core") await WarnsAConsumerAsync(packed.First, Path.Combine(packed.Root, "consumer"));
+        Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
+        Hash(Path.ChangeExtension(first, ".snupkg")).Should().Be(Hash(Path.ChangeExtension(second, ".snupkg")));
     }
+
+    [Fact]
+    public void No_other_package_is_made() =>
+        Directory.GetFiles(packed.First, "*.nupkg").Should().HaveCount(8).And.OnlyContain(f => Path.GetFileName(f).StartsWith("Resilience.", StringComparison.Ordinal));
+
+    private static string PackageIn(string folder, string name) =>
+        Directory.GetFiles(folder, "*.nupkg").Single(f => PackageName().Match(Path.GetFileName(f)).Groups[1].Value == name);
+
+    [GeneratedRegex(@"^(.+?)\.\d+\.\d+\.\d+.*\.nupkg$")]
+    private static partial Regex PackageName();
+
+    private static string Manifest(ZipArchive package, string name) => Encoding.UTF8.GetString(Content(package, name + ".nuspec")).TrimStart('\uFEFF');
 
     /// <summary>A project that knows nothing but the package is told of a mistake by its compiler, and builds.</summary>
     private static async Task WarnsAConsumerAsync(string source, string folder)
@@ -120,29 +182,4 @@ public sealed partial class PackageTests
     }
 
     private static string Hash(string file) => Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
-
-    /// <summary>The core is packed as the publisher does it, the others as a build from the sources.</summary>
-    private static string[] AddressOf(string name) => name == "Resilience.Core" ? ["-p:RepositoryUrl=" + Address] : [];
-
-    /// <summary>Packs a copy of the sources that stands in a folder of its own: nothing can be left over from another build.</summary>
-    private static async Task<string> PackAsync(string name, string folder)
-    {
-        string[] files =
-        [
-            .. Repository.Files("src", "*"), Path.Combine(Repository.Root, "docs", "icon.png"),
-            .. new[] { "Directory.Build.props", "Directory.Packages.props", "global.json", ".editorconfig" }.Select(f => Path.Combine(Repository.Root, f)),
-        ];
-        foreach (string file in files)
-        {
-            string copy = Path.Combine(folder, Repository.Relative(file));
-            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
-            File.Copy(file, copy);
-        }
-
-        (int exit, string log) = await Repository.RunAsync(
-            "dotnet", TimeSpan.FromMinutes(5), folder, new() { ["SOURCE_DATE_EPOCH"] = "1700000000" },
-            ["pack", $"src/{name}", "-c", "Release", "-o", "packed", "--nologo", "-p:ContinuousIntegrationBuild=true", .. AddressOf(name)]);
-        exit.Should().Be(0, "{0}", log);
-        return Directory.GetFiles(Path.Combine(folder, "packed"), "*.nupkg").Single();
-    }
 }

@@ -8,7 +8,7 @@ public sealed class SampleTests
     [Fact]
     public async Task The_quick_start_runs_through_an_outage_and_a_recovery_in_time()
     {
-        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/QuickStart", "-c", "Release");
+        (int exit, string printed) = await Repository.RunProjectAsync("samples/QuickStart", TimeSpan.FromSeconds(120));
         exit.Should().Be(0, "{0}", printed);
         printed.Should().Contain("circuit OPENS").And.Contain("circuit HALF OPEN").And.Contain("circuit CLOSES")
             .And.Contain("answered from memory").And.Contain("What the customers saw:");
@@ -23,7 +23,7 @@ public sealed class SampleTests
     [Fact]
     public async Task The_payments_sample_charges_every_order_once_and_without_keys_it_does_not()
     {
-        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(180), "run", "--project", "samples/Payments", "-c", "Release");
+        (int exit, string printed) = await Repository.RunProjectAsync("samples/Payments", TimeSpan.FromSeconds(180));
         exit.Should().Be(0, "{0}", printed);
         string[] ledgers = [.. printed.Split('\n').Where(l => l.Contains("The ledger:", StringComparison.Ordinal))];
         ledgers.Should().HaveCount(2);
@@ -35,7 +35,7 @@ public sealed class SampleTests
     [Fact]
     public async Task The_http_client_sample_charges_once_and_takes_new_settings_during_the_outage()
     {
-        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/HttpClient", "-c", "Release");
+        (int exit, string printed) = await Repository.RunProjectAsync("samples/HttpClient", TimeSpan.FromSeconds(120));
         exit.Should().Be(0, "{0}", printed);
         printed.Should().Contain("receipt 1 for the book; 3 requests, 1 charge").And.Contain("circuit Open; 6 requests reached the service for 5 calls")
             .And.Contain("attempt timeout 00:00:00.5000000, circuit Open").And.Contain("did you mean AttemptTimeout?")
@@ -45,7 +45,7 @@ public sealed class SampleTests
     [Fact]
     public async Task The_simulation_sample_lives_two_days_and_compares_them()
     {
-        (int exit, string printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/Simulation", "-c", "Release");
+        (int exit, string printed) = await Repository.RunProjectAsync("samples/Simulation", TimeSpan.FromSeconds(120));
         exit.Should().Be(0, "{0}", printed);
         printed.Should().Contain("6.0 requests for each call, against 0.0").And.NotContain("(not exact)");
     }
@@ -56,14 +56,12 @@ public sealed class SampleTests
         string folder = Directory.CreateTempSubdirectory("storm").FullName;
         try
         {
-            (int exit, string printed) = await Repository.RunAsync(
-                "dotnet", TimeSpan.FromSeconds(180), "run", "--project", "samples/StormLab", "-c", "Release", "--", "--out", folder);
+            (int exit, string printed) = await Repository.RunProjectAsync("samples/StormLab", TimeSpan.FromSeconds(180), "--out", folder);
             exit.Should().Be(0, "{0}", printed);
             printed.Should().Contain("Naive, the fleet never recovers. Configured, it is well again").And.Contain("goodput, configured").And.Contain("check holds")
                 .And.NotContain("BROKEN");
             Directory.EnumerateFiles(folder).Select(Path.GetFileName).Should().Contain(["report.html", "load.svg", "goodput.svg", "latency.svg", "series-naive.csv"]);
-            (exit, printed) = await Repository.RunAsync(
-                "dotnet", TimeSpan.FromSeconds(120), "run", "--project", "samples/StormLab", "-c", "Release", "--no-build", "--", "--clients", "0", "--jitter", "some");
+            (exit, printed) = await Repository.RunProjectAsync("samples/StormLab", TimeSpan.FromSeconds(120), "--clients", "0", "--jitter", "some");
             exit.Should().Be(2);
             printed.Should().Contain("--clients is '0'").And.Contain("--jitter is 'some'");
         }

@@ -14,17 +14,15 @@ public sealed class SiteTests
         await File.WriteAllTextAsync(planted, "# Planted\n\n[no page](nowhere.md), [no heading](glossary.md#no-such-heading)\n");
         try
         {
-            (int code, string output) = await BuildAsync("--pages-only", planted);
+            (int code, string output) = await BuildAsync("--no-build", planted);
             code.Should().Be(1, output);
-            output.Should().Contain("nowhere.md").And.Contain("no-such-heading").And.Contain("2 broken links");
+            output.Should().Contain("nowhere.md").And.Contain("no-such-heading").And.Contain("2 broken links", "only those that were planted are");
         }
         finally
         {
             File.Delete(planted);
         }
 
-        (int clean, string said) = await BuildAsync("--no-build");
-        clean.Should().Be(0, said);
         string site = Path.Combine(Repository.Root, "artifacts", "site");
         foreach (string page in Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md", SearchOption.AllDirectories))
             File.Exists(Path.Combine(site, Path.ChangeExtension(Path.GetRelativePath(Repository.Root, page), ".html"))).Should().BeTrue(page);

@@ -25,7 +25,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
 
         public async Task InitializeAsync()
         {
-            (Exit, Printed) = await Repository.RunAsync("dotnet", TimeSpan.FromSeconds(180), "run", "--project", Folder, "-c", "Release", "--", "--out", Out);
+            (Exit, Printed) = await Repository.RunProjectAsync(Folder, TimeSpan.FromSeconds(180), "--out", Out);
             Exposed = [.. Directory.EnumerateFiles(Out, "*.metrics.txt").SelectMany(File.ReadLines).Select(Series.Parse).OfType<Series>()];
         }
 

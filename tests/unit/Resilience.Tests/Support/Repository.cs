@@ -15,6 +15,14 @@ internal static class Repository
 
     internal static string Relative(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
 
+    /// <summary>How the tests were built, and what stands beside them.</summary>
+    internal static string Configuration { get; } =
+        AppContext.BaseDirectory.Contains($"{Path.DirectorySeparatorChar}Debug{Path.DirectorySeparatorChar}", StringComparison.Ordinal) ? "Debug" : "Release";
+
+    /// <summary>Runs a project that was built with the tests, which refer to it.</summary>
+    internal static Task<(int ExitCode, string Output)> RunProjectAsync(string project, TimeSpan limit, params string[] arguments) =>
+        RunAsync("dotnet", limit, ["run", "--project", project, "-c", Configuration, "--no-build", "--", .. arguments]);
+
     /// <summary>Runs a program in the root to its end and gives its exit code and all it printed.</summary>
     internal static Task<(int ExitCode, string Output)> RunAsync(string program, TimeSpan limit, params string[] arguments) =>
         RunAsync(program, limit, Root, [], arguments);
