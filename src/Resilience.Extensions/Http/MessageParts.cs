@@ -2,7 +2,8 @@ using System.Net.Http.Headers;
 
 namespace Resilience.Http;
 
-/// <summary>The headers and options of a request, without making those that nobody has asked for: most requests have none, and they would cost 150 bytes.</summary>
+/// <summary>The headers and options of a request, without making those that no code has asked for: most requests have none, and they would cost 150
+/// bytes.</summary>
 internal static class MessageParts
 {
     private static readonly bool AreKnown = Look();
