@@ -77,7 +77,8 @@ internal sealed class HttpCall
         return _authority.Pipeline.TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, _callers);
     }
 
-    private async Task<HttpResponseMessage> EndAsync(ValueTask<Outcome<HttpResponseMessage>> running) => Finish(await running.ConfigureAwait(false), _authority!);
+    private async Task<HttpResponseMessage> EndAsync(ValueTask<Outcome<HttpResponseMessage>> running) =>
+        Finish(await running.ConfigureAwait(false), _authority!);
 
     /// <summary>The task of the one attempt, which is as good as one of our own: it was answered at once, and with what the call returns.</summary>
     private Task<HttpResponseMessage>? AnsweredAtOnce(in Outcome<HttpResponseMessage> outcome) =>

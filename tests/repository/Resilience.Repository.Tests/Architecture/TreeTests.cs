@@ -10,6 +10,8 @@ public sealed partial class TreeTests
 {
     private const int MaxFilesInRoot = 16;
 
+    private const int MaxFilesInFolder = 40;
+
     private const int MaxLinesOfType = 400;
 
     private static IEnumerable<string> Complaints(string file, string text)
@@ -48,6 +50,17 @@ public sealed partial class TreeTests
                 .Where(d => Directory.GetFiles(d, "*.cs").Length > MaxFilesInRoot).Select(d => Path.GetFileName(d)),
         ];
         crowded.Should().BeEmpty();
+    }
+
+    /// <summary>Folders in which a newcomer does not find a file at a glance.</summary>
+    private static IEnumerable<string> Crowded(IEnumerable<string> files) => files
+        .GroupBy(f => f[..f.LastIndexOf('/')]).Where(g => g.Count() > MaxFilesInFolder).Select(g => $"{g.Key} has {g.Count()} files");
+
+    [Fact]
+    public void No_folder_is_crowded()
+    {
+        Crowded(Shipped.SelectMany(s => Repository.Files(s, "*.cs")).Select(Repository.Relative)).Should().BeEmpty();
+        Crowded(Enumerable.Range(0, MaxFilesInFolder + 1).Select(i => $"src/P/F/{i}.cs").Append("src/P/G/0.cs")).Should().Equal("src/P/F has 41 files");
     }
 
     [Fact]
