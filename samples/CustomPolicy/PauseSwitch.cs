@@ -17,7 +17,7 @@ public sealed class PauseSwitch
     {
         ArgumentNullException.ThrowIfNull(options);
         options.ThrowIfInvalid();
-        _environment = PolicyEnvironment.Standalone(options.NameOrKind, timeProvider, randomness, listener);
+        _environment = PolicyEnvironment.Standalone(options.GetName(), timeProvider, randomness, listener);
         _longestPause = options.MaxPause;
         _endSpread = options.EndSpread;
     }

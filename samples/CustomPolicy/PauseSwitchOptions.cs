@@ -5,6 +5,12 @@ namespace Resilience.CustomPolicy;
 /// <summary>How long a pause may be.</summary>
 public sealed class PauseSwitchOptions : PolicyOptions
 {
+    private static readonly PolicySettings<PauseSwitchOptions> Declared = PolicySettings.For<PauseSwitchOptions>()
+        .Span(nameof(MaxPause), static o => o.MaxPause, static (o, v) => o.MaxPause = v, TimeSpan.FromMilliseconds(1), null,
+            "The longest pause, from 1 ms to a day. Default 00:10:00.")
+        .Span(nameof(EndSpread), static o => o.EndSpread, static (o, v) => o.EndSpread = v, TimeSpan.Zero, null,
+            "By chance up to this much is added to a pause, from zero to a day. Default 00:00:05.");
+
     /// <summary>The longest pause, 1 ms to a day; longer ones are cut. Default 10 min: a forgotten switch turns itself back.</summary>
     public TimeSpan MaxPause { get; set; } = TimeSpan.FromMinutes(10);
 
@@ -13,12 +19,5 @@ public sealed class PauseSwitchOptions : PolicyOptions
 
     protected override string Kind => "pause-switch";
 
-    protected override void Check(OptionsCheck check)
-    {
-        ArgumentNullException.ThrowIfNull(check);
-        check.Span(nameof(MaxPause), MaxPause, TimeSpan.FromMilliseconds(1));
-        check.Span(nameof(EndSpread), EndSpread, TimeSpan.Zero);
-    }
-
-    internal string NameOrKind => Name ?? Kind;
+    protected override IReadOnlyList<PolicySetting> Settings => Declared;
 }

@@ -70,26 +70,19 @@ public static class FleetSettings
     /// <summary>The name of a client's pipeline.</summary>
     internal static string ClientName(int number) => string.Create(CultureInfo.InvariantCulture, $"client-{number}");
 
-    /// <summary>What the section of a side says, bound: for those who compute with it. Groups that are present but empty are there.</summary>
-    internal static PipelineSettings Of(IConfiguration settings, string side)
+    /// <summary>What the section of a side says: for those who compute with it.</summary>
+    internal static SideOptions Of(IConfiguration settings, string side)
     {
-        IConfigurationSection section = settings.GetSection(side);
-        PipelineSettings read = new()
+        PipelineSettings read = PipelineSettings.Read(settings.GetSection(side));
+        return new()
         {
-            Retry = Has("Retry") ? new() : null,
-            Hedging = Has("Hedging") ? new() : null,
-            CircuitBreaker = Has("CircuitBreaker") ? new() : null,
+            TotalTimeout = read.Find<TimeoutOptions>("TotalTimeout")?.Timeout,
+            Retry = read.Find<RetryOptions>("Retry"),
+            Hedging = read.Find<HedgingOptions>("Hedging"),
+            CircuitBreaker = read.Find<CircuitBreakerOptions>("CircuitBreaker"),
+            ConcurrencyLimit = read.Find<ConcurrencyLimitOptions>("ConcurrencyLimit"),
+            AttemptTimeout = read.Find<TimeoutOptions>("AttemptTimeout")?.Timeout,
         };
-        section.Bind(read);
-        return read with
-        {
-            Retry = read.Retry?.Enabled is false ? null : read.Retry,
-            Hedging = read.Hedging?.Enabled is false ? null : read.Hedging,
-            CircuitBreaker = read.CircuitBreaker?.Enabled is false ? null : read.CircuitBreaker,
-            ConcurrencyLimit = read.ConcurrencyLimit?.Enabled is false ? null : read.ConcurrencyLimit,
-        };
-
-        bool Has(string group) => section.GetChildren().Any(c => c.Key.Equals(group, StringComparison.OrdinalIgnoreCase));
     }
 
     /// <summary>A side as JSON, to be pasted under <c>Resilience:Pipelines:name</c>.</summary>

@@ -21,7 +21,7 @@ public static class Hints
             + "spare: add capacity, or shed load."
         : null;
 
-    private static string? Unbounded(StormRun run) => run.Settings.Retry?.Budget?.Unlimited is true && run.Peak.Amplification > 1.5
+    private static string? Unbounded(StormRun run) => run.Settings.Retry?.Budget?.IsUnlimited is true && run.Peak.Amplification > 1.5
         ? Text($"Retry:Budget: {run.Peak.Amplification:0.0} requests for each call at the peak, and no budget. Ratio 0.1 would keep it near 1.1.")
         : null;
 
@@ -37,9 +37,7 @@ public static class Hints
 
     private static string? SilentBreaker(StormRun run)
     {
-        if (run.Settings.CircuitBreaker is not { } settings || run.Openings > 0) return null;
-        CircuitBreakerOptions options = new();
-        settings.ApplyTo(options);
+        if (run.Settings.CircuitBreaker is not { } options || run.Openings > 0) return null;
         double inWindow = run.Plan.Load / run.Plan.Clients * options.SamplingDuration.TotalSeconds;
         if (options.SamplingCalls is null && inWindow < options.MinimumCalls)
         {

@@ -1,5 +1,3 @@
-using Resilience.Configuration;
-
 namespace Resilience.StormLab;
 
 /// <summary>Something that must be true of every run, and whether it is.</summary>
@@ -16,13 +14,12 @@ public sealed record StormCheck(string Name, bool Holds, string Detail);
 public sealed record RetryBound(double Ratio, double PerSecond, double Window)
 {
     /// <summary>What the settings promise for a fleet; null when its retries have no bound of this kind, or hedges come on top of them.</summary>
-    public static RetryBound? Of(PipelineSettings settings, int clients)
+    public static RetryBound? Of(SideOptions settings, int clients)
     {
         if (settings.Hedging is not null) return null;
         if (settings.Retry is not { MaxRetries: not 0 } retry) return new(0, 0, 0);
-        if (retry.Budget?.Unlimited is true) return null;
-        RetryBudgetOptions budget = new();
-        retry.Budget?.ApplyTo(budget);
+        if (retry.Budget?.IsUnlimited is true) return null;
+        RetryBudgetOptions budget = retry.BudgetOptions ?? new();
         return new(budget.Ratio, budget.MinRetriesPerSecond * clients, budget.Window.TotalSeconds);
     }
 }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Resilience.Configuration;
 using Resilience.Events;
 using Resilience.Testing;
 
@@ -64,7 +63,7 @@ public sealed class StormRun
     public string Described { get; }
 
     /// <summary>What the pipelines were made from.</summary>
-    public PipelineSettings Settings { get; }
+    public SideOptions Settings { get; }
 
     /// <summary>The run, second by second, while load came in.</summary>
     public IReadOnlyList<StormSecond> Seconds { get; }

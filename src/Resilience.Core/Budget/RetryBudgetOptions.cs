@@ -5,6 +5,13 @@ namespace Resilience;
 /// <summary>How many retries a dependency is worth.</summary>
 public sealed class RetryBudgetOptions : PolicyOptions
 {
+    private static readonly PolicySettings<RetryBudgetOptions> Declared = PolicySettings.For<RetryBudgetOptions>()
+        .Number(nameof(Ratio), null, static (o, v) => o.Ratio = v, 0, 10, "Retries for each call: 0, or from 0.001 to 10. Default 0.2.")
+        .Number(nameof(MinRetriesPerSecond), null, static (o, v) => o.MinRetriesPerSecond = v, 0, 10_000,
+            "Retries a second that are granted whatever the traffic. Default 10.")
+        .Span(nameof(Window), static o => o.Window, static (o, v) => o.Window = v, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60),
+            "How long a call counts, from 1 s to 60 s. Default 00:00:10.");
+
     /// <summary>Retries for each call, rounded to the thousandth. Default 0.2: at most one call in five more, however much fails. 0, or
     /// from 0.001 to 10.</summary>
     public double Ratio { get; set; } = 0.2;
@@ -22,11 +29,14 @@ public sealed class RetryBudgetOptions : PolicyOptions
     protected internal override string Kind => "retry-budget";
 
     /// <inheritdoc/>
+    protected internal override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
+        check.Declared(this);
         check.Require(Ratio == 0 || (Ratio >= 0.001 && Ratio <= 10), nameof(Ratio), Ratio, "0, or from 0.001 to 10");
-        check.Span(nameof(Window), Window, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(60));
         double window = Math.Clamp(Window.TotalSeconds, 1, 60);
         check.Require(
             MinRetriesPerSecond == 0 || (MinRetriesPerSecond * window >= 1 && MinRetriesPerSecond <= 10_000),

@@ -12,6 +12,19 @@ namespace Resilience;
 /// </remarks>
 public sealed class ChaosOptions : PolicyOptions
 {
+    private static readonly PolicySettings<ChaosOptions> Declared = PolicySettings.For<ChaosOptions>()
+        .Flag(nameof(IsOn), static (o, v) => o.IsOn = v, "Whether chaos is on; a change turns its switch. Default false.")
+        .Group(nameof(Rates), static o => new ChaosRatesChoice(o.Rates), ChaosRatesChoice.Settings, ChaosRatesChoice.Text, static (o, c) => o.Rates = c.Rates)
+        .Span(nameof(Latency), static o => o.Latency, static (o, v) => o.Latency = v, TimeSpan.FromMilliseconds(1), null,
+            "How late a call begins, from 1 ms to a day. Default 00:00:01.")
+        .Span(nameof(MaxLatency), null, static (o, v) => o.MaxLatency = v, TimeSpan.Zero, null,
+            "With it, latencies are spread from Latency to this. Default: all are the same.")
+        .Group(nameof(Schedule), static _ => new ChaosSchedule(), ChaosSchedule.Settings,
+            "When there is chaos while it is on: in the windows, counted from the moment at which it was turned on.", static (o, s) => o.Schedule = s)
+        .Whole(nameof(Seed), static (o, v) => o.Seed = v, "The same seed disturbs the same calls. Default: drawn, and told in the log.")
+        .Texts(nameof(AllowedEnvironments), static (o, names) => o.AllowedEnvironments.UnionWith(names),
+            "Environments in which chaos is allowed besides Development and Staging: Production must be named here.");
+
     private readonly Dictionary<Type, Delegate> _results = [];
 
     /// <summary>How often each kind is injected. Default: never.</summary>
@@ -81,6 +94,9 @@ public sealed class ChaosOptions : PolicyOptions
     protected internal override string Kind => "chaos";
 
     /// <inheritdoc/>
+    protected internal override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected internal override PolicyOptions CopyCore()
     {
         ChaosOptions copy = (ChaosOptions)base.CopyCore();
@@ -94,7 +110,7 @@ public sealed class ChaosOptions : PolicyOptions
     {
         ArgumentNullException.ThrowIfNull(check);
         CheckRates(check, Rates, nameof(Rates));
-        check.Span(nameof(Latency), Latency, TimeSpan.FromMilliseconds(1));
+        check.Declared(this);
         if (MaxLatency is { } max) check.Span(nameof(MaxLatency), max, Latency);
         if (Schedule is not { } schedule) return;
         schedule.Check(check, nameof(Schedule));

@@ -8,6 +8,12 @@ public sealed class ChaosSchedule
 {
     internal static readonly TimeSpan Max = TimeSpan.FromDays(365);
 
+    internal static IReadOnlyList<PolicySetting> Settings { get; } = PolicySettings.For<ChaosSchedule>()
+        .Span(nameof(RepeatEvery), null, static (s, v) => s.RepeatEvery = v, TimeSpan.Zero, null,
+            "The schedule begins anew after this span, at least the end of the last window. Default: once.")
+        .Groups<ChaosWindowChoice>(nameof(Windows), ChaosWindowChoice.Settings, static (s, choice) => s.Windows.Add(choice.Window),
+            "The windows, in their order and without overlap; at least one.", "A window.");
+
     /// <summary>The windows, in their order and without overlap. At least one.</summary>
     public IList<ChaosWindow> Windows { get; } = [];
 

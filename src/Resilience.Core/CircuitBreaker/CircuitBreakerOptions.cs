@@ -6,6 +6,50 @@ namespace Resilience;
 /// <summary>When a circuit opens, for how long, and how it finds its way back.</summary>
 public sealed class CircuitBreakerOptions : PolicyOptions
 {
+    private static readonly PolicySettings<CircuitBreakerOptions> Declared = PolicySettings.For<CircuitBreakerOptions>()
+        .Number(nameof(FailureRatio), null, static (o, v) => o.FailureRatio = v == 0 ? null : v, 0, 1,
+            "Opens when at least this share of the calls in the window failed; 0 turns the rule off. Default 0.5.")
+        .Whole(nameof(MinimumCalls), static o => o.MinimumCalls, static (o, v) => o.MinimumCalls = v, 1, int.MaxValue,
+            "The fewest calls in the window by which the ratios are judged. Default 20.")
+        .Span(nameof(SamplingDuration), static o => o.SamplingCalls is null ? o.SamplingDuration : null, static (o, v) => o.SamplingDuration = v,
+            TimeSpan.FromMilliseconds(10), null, "The length of the window in time, from 10 ms to a day. Default 00:00:10.")
+        .Whole(nameof(SamplingCalls), static o => o.SamplingCalls, static (o, v) => o.SamplingCalls = v, 1, 100_000,
+            "The length of the window in calls, instead of time.") // half of it fits a bucket's counter
+        .Whole(nameof(Buckets), static o => o.Buckets, static (o, v) => o.Buckets = v, 2, 60,
+            "How many buckets the window is made of. Default 10.")
+        .Whole(nameof(ConsecutiveFailures), static o => o.ConsecutiveFailures, static (o, v) => o.ConsecutiveFailures = v, 1, 1000,
+            "Opens when this many calls in a row failed. Default: off.", allowed: "from 1 to 1000, or null")
+        .Span(nameof(ConsecutiveFailuresWithin), null, static (o, v) => o.ConsecutiveFailuresWithin = v, TimeSpan.Zero, null,
+            "The time within which the failures in a row must lie, more than zero, at most a day.")
+        .Span(nameof(SlowCallThreshold), static o => o.SlowCallThreshold, static (o, v) => o.SlowCallThreshold = v, TimeSpan.FromMilliseconds(10), null,
+            "A call that takes this long is slow, from 10 ms to a day. Default: off.")
+        .Number(nameof(SlowCallRatio), static o => o.SlowCallRatio, static (o, v) => o.SlowCallRatio = v, 0, 1,
+            "Opens when at least this share of the calls in the window is slow, more than 0. Default 0.5.", allowed: "more than 0, at most 1", isAboveMin: true)
+        .Span(nameof(BreakDuration), static o => o.BreakDuration, static (o, v) => o.BreakDuration = v, TimeSpan.FromMilliseconds(1), null,
+            "How long the circuit stays open the first time, from 1 ms to a day. Default 00:00:05.")
+        .Number(nameof(BreakGrowth), static o => o.BreakGrowth, static (o, v) => o.BreakGrowth = v, 1, 100,
+            "Each relapse multiplies the break by this. Default 2.")
+        .Span(nameof(MaxBreakDuration), static o => o.MaxBreakDuration, static (o, v) => o.MaxBreakDuration = v, TimeSpan.FromMilliseconds(1), null,
+            "The longest break, from BreakDuration to a day. Default 00:01:00.")
+        .Number(nameof(BreakJitter), static o => o.BreakJitter, static (o, v) => o.BreakJitter = v, 0, 1,
+            "The share of the break that chance may take away. Default 0.2.")
+        .Span(nameof(BreakDecay), static o => o.BreakDecay, static (o, v) => o.BreakDecay = v, TimeSpan.FromMilliseconds(1), null,
+            "Each such span of health takes back one step of the growth, from 1 ms to a day. Default 00:01:00.")
+        .Flag(nameof(BreakFollowsRetryAfter), static (o, v) => o.BreakFollowsRetryAfter = v,
+            "The break lasts as long as the failure that opened the circuit has asked for, at most MaxBreakDuration. Default false.")
+        .Whole(nameof(Probes), static o => o.Probes, static (o, v) => o.Probes = v, 1, 1000,
+            "How many probes may be out at once when the circuit is half open. Default 1.")
+        .Whole(nameof(SuccessThreshold), static o => o.SuccessThreshold, static (o, v) => o.SuccessThreshold = v, 1, 1000,
+            "How many probes must succeed before the circuit closes. Default: as many as Probes.", allowed: "from 1 to 1000, or null")
+        .Span(nameof(ProbeLease), static o => o.ProbeLease, static (o, v) => o.ProbeLease = v, TimeSpan.FromMilliseconds(1), null,
+            "How long a probe may be silent before it is given up, from 1 ms to a day. Default 00:00:30.")
+        .Span(nameof(RampDuration), static o => o.RampDuration, static (o, v) => o.RampDuration = v, TimeSpan.Zero, null,
+            "After closing, the time in which the share of admitted calls grows to all, up to a day. Default zero.")
+        .Number(nameof(RampFrom), static o => o.RampFrom, static (o, v) => o.RampFrom = v, 0, 1,
+            "The share of calls admitted at the beginning of the ramp, more than 0. Default 0.1.", allowed: "more than 0, at most 1", isAboveMin: true)
+        .Flag(nameof(DryRun), static (o, v) => o.DryRun = v,
+            "Watch only: the circuit changes its states and tells of it, but rejects no call. Default false.");
+
     /// <summary>Opens when at least this share of the calls in the window failed, given <see cref="MinimumCalls"/>. Over 0 to 1;
     /// null turns the rule off. Default 0.5: half of the calls are lost anyway.</summary>
     public double? FailureRatio { get; set; } = 0.5;
@@ -90,55 +134,25 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     protected internal override string Kind => "circuit-breaker";
 
     /// <inheritdoc/>
+    protected internal override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        CheckRules(check);
-        CheckBreak(check);
-    }
-
-    private void CheckRules(OptionsCheck check)
-    {
+        check.Declared(this);
         check.Require(FailureRatio is null or (> 0 and <= 1), nameof(FailureRatio), FailureRatio, "more than 0, at most 1, or null");
-        check.Number(nameof(MinimumCalls), MinimumCalls, 1);
-        check.Number(nameof(Buckets), Buckets, 2, 60);
         if (SamplingCalls is { } calls)
-        {
-            check.Number(nameof(SamplingCalls), calls, 1, 100_000); // half of it fits a bucket's counter
             check.Require(MinimumCalls <= calls, nameof(MinimumCalls), MinimumCalls, $"at most SamplingCalls ({calls}), or the circuit can never open");
-        }
-        else
-        {
-            check.Span(nameof(SamplingDuration), SamplingDuration, TimeSpan.FromMilliseconds(10));
-        }
-
-        check.Require(ConsecutiveFailures is null or (>= 1 and <= 1000), nameof(ConsecutiveFailures), ConsecutiveFailures, "from 1 to 1000, or null");
         check.Require(
             ConsecutiveFailuresWithin is null || (ConsecutiveFailuresWithin > TimeSpan.Zero && ConsecutiveFailuresWithin <= OptionsCheck.MaxSpan),
             nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "more than zero, at most a day, or null");
         check.Require(
             ConsecutiveFailuresWithin is null || ConsecutiveFailures is not null,
             nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "null unless ConsecutiveFailures is set");
-        if (SlowCallThreshold is { } slow) check.Span(nameof(SlowCallThreshold), slow, TimeSpan.FromMilliseconds(10));
-        check.Require(SlowCallRatio is > 0 and <= 1, nameof(SlowCallRatio), SlowCallRatio, "more than 0, at most 1");
         check.Require(
             FailureRatio is not null || ConsecutiveFailures is not null || SlowCallThreshold is not null,
             nameof(FailureRatio), FailureRatio, "set, unless ConsecutiveFailures or SlowCallThreshold is: a breaker needs a rule");
-    }
-
-    private void CheckBreak(OptionsCheck check)
-    {
-        TimeSpan millisecond = TimeSpan.FromMilliseconds(1);
-        check.Span(nameof(BreakDuration), BreakDuration, millisecond);
-        check.Number(nameof(BreakGrowth), BreakGrowth, 1, 100);
-        check.Span(nameof(MaxBreakDuration), MaxBreakDuration, millisecond);
         check.Require(MaxBreakDuration >= BreakDuration, nameof(MaxBreakDuration), MaxBreakDuration, $"at least BreakDuration ({BreakDuration})");
-        check.Number(nameof(BreakJitter), BreakJitter, 0, 1);
-        check.Span(nameof(BreakDecay), BreakDecay, millisecond);
-        check.Number(nameof(Probes), Probes, 1, 1000);
-        check.Require(SuccessThreshold is null or (>= 1 and <= 1000), nameof(SuccessThreshold), SuccessThreshold, "from 1 to 1000, or null");
-        check.Span(nameof(ProbeLease), ProbeLease, millisecond);
-        check.Span(nameof(RampDuration), RampDuration, TimeSpan.Zero);
-        check.Require(RampFrom is > 0 and <= 1, nameof(RampFrom), RampFrom, "more than 0, at most 1");
     }
 }

@@ -7,6 +7,15 @@ public sealed class HedgingOptions : PolicyOptions
 {
     internal const int MaxAllowedAttempts = 10;
 
+    private static readonly PolicySettings<HedgingOptions> Declared = PolicySettings.For<HedgingOptions>()
+        .Whole(nameof(MaxAttempts), static o => o.MaxAttempts, static (o, v) => o.MaxAttempts = v, 1, MaxAllowedAttempts,
+            "Attempts in all, the first included. Default 2.")
+        .Span(nameof(Delay), static o => o.Delay == System.Threading.Timeout.InfiniteTimeSpan ? null : o.Delay, static (o, v) => o.Delay = v,
+            TimeSpan.Zero, null,
+            "How long an attempt may take before the next one starts, from zero to a day; -00:00:00.001: only after a failure. Default 00:00:01.")
+        .Group(nameof(Budget), static o => new RetryBudgetChoice(o.BudgetOptions), RetryBudgetChoice.Settings, RetryBudgetChoice.Text,
+            static (o, choice) => (o.Budget, o.BudgetOptions) = choice.Over(o.Budget));
+
     /// <summary>Attempts in all, the first included. Default 2: one hedge removes most of a long tail, the next ones little of what is
     /// left. 1 (no hedging) to 10.</summary>
     public int MaxAttempts { get; set; } = 2;
@@ -49,6 +58,9 @@ public sealed class HedgingOptions : PolicyOptions
     protected internal override string Kind => "hedging";
 
     /// <inheritdoc/>
+    protected internal override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected internal override PolicyOptions CopyCore()
     {
         HedgingOptions copy = (HedgingOptions)base.CopyCore();
@@ -60,8 +72,7 @@ public sealed class HedgingOptions : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Number(nameof(MaxAttempts), MaxAttempts, 1, MaxAllowedAttempts);
-        if (Delay != System.Threading.Timeout.InfiniteTimeSpan) check.Span(nameof(Delay), Delay, TimeSpan.Zero);
+        check.Declared(this);
         if (Budget is null) BudgetOptions?.Check(check);
     }
 

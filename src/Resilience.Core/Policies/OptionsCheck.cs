@@ -23,6 +23,14 @@ public sealed class OptionsCheck
         if (!holds) _problems.Add(new(_policy, option, Show(value), allowed));
     }
 
+    /// <summary>The range of each option that is declared as a setting.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public void Declared(PolicyOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        foreach (PolicySetting setting in options.Settings) setting.Check(options, this);
+    }
+
     /// <summary>A span from <paramref name="min"/> to <paramref name="max"/> (default: a day), both included.</summary>
     public void Span(string option, TimeSpan value, TimeSpan min, TimeSpan? max = null)
     {

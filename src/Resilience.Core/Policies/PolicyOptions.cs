@@ -9,8 +9,17 @@ public abstract class PolicyOptions
     /// <summary>What kind of policy this is, in lower case ("retry"); the default name.</summary>
     protected internal abstract string Kind { get; }
 
-    /// <summary>Reports each option that is out of range.</summary>
-    protected internal abstract void Check(OptionsCheck check);
+    /// <summary>What of these options people can set outside of the code, in a section of configuration. Declared once for the type
+    /// (<see cref="PolicySettings.For{TOptions}"/>). Default: nothing.</summary>
+    protected internal virtual IReadOnlyList<PolicySetting> Settings => [];
+
+    /// <summary>Reports each option that is out of range. By default that of the <see cref="Settings"/>; an override that says more begins with
+    /// <see cref="OptionsCheck.Declared"/>.</summary>
+    protected internal virtual void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        check.Declared(this);
+    }
 
     /// <summary>A copy that later changes of this object do not reach: what a pipeline is built of. Override where a property holds something mutable of
     /// its own (a list, other options), and copy that too.</summary>

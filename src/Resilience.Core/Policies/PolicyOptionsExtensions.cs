@@ -12,4 +12,12 @@ public static class PolicyOptionsExtensions
         ArgumentNullException.ThrowIfNull(options);
         return (TOptions)options.CopyCore();
     }
+
+    /// <summary>The name of the policy, or its kind where it has none: what it is called when it is the only one of its kind in a pipeline.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    public static string GetName(this PolicyOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Name ?? options.Kind;
+    }
 }

@@ -11,6 +11,28 @@ public sealed class RetryOptions : PolicyOptions
 
     private static readonly TimeSpan UsualMaxDelay = TimeSpan.FromSeconds(5);
 
+    private static readonly PolicySettings<RetryOptions> Declared = PolicySettings.For<RetryOptions>()
+        .Whole(nameof(MaxRetries), static o => o.MaxRetries, static (o, v) => o.MaxRetries = v, Unlimited, int.MaxValue,
+            "Retries after the first attempt; -1 means no limit. Default 3.", allowed: "0 or more, or RetryOptions.Unlimited (-1)")
+        .Choice(nameof(BackoffKind), static o => o.BackoffKind, static (o, v) => o.BackoffKind = v, "How waits grow. Default Exponential.")
+        .Span(nameof(BaseDelay), static o => o.BaseDelay, static (o, v) => o.BaseDelay = v, TimeSpan.Zero, null,
+            "The ceiling of the first wait, from zero to a day. Default 00:00:00.2.")
+        .Span(nameof(MaxDelay), null, static (o, v) => o.MaxDelay = v, TimeSpan.Zero, null,
+            "No computed wait is longer, from BaseDelay to a day. Default 00:00:05, or BaseDelay if that is longer.")
+        .Number(nameof(Factor), static o => o.Factor, static (o, v) => o.Factor = v, Backoff.MinFactor, Backoff.GreatestFactor,
+            "The growth of exponential waits. Default 2.")
+        .Choice(nameof(Jitter), static o => o.Jitter, static (o, v) => o.Jitter = v, "How waits are spread. Default Full.")
+        .Span(nameof(MaxRetryAfter), static o => o.MaxRetryAfter, static (o, v) => o.MaxRetryAfter = v, TimeSpan.Zero, null,
+            "The longest wait that a server can ask for, from zero to a day; a longer wish ends the call. Default 00:01:00.")
+        .Number(nameof(RetryAfterJitter), static o => o.RetryAfterJitter, static (o, v) => o.RetryAfterJitter = v, 0, 1,
+            "What is added to such a wait at most, as a share of it. Default 0.2.")
+        .Flag(nameof(BackoffIsMinimum), static (o, v) => o.BackoffIsMinimum = v,
+            "Whether the computed wait is the least even if the server asks for less. Default false.")
+        .Flag(nameof(WaitForRejections), static (o, v) => o.WaitForRejections = v,
+            "Whether to wait for a policy that rejected and said for how long. Default false.")
+        .Group(nameof(Budget), static o => new RetryBudgetChoice(o.BudgetOptions), RetryBudgetChoice.Settings, RetryBudgetChoice.Text,
+            static (o, choice) => (o.Budget, o.BudgetOptions) = choice.Over(o.Budget));
+
     private TimeSpan? _maxDelay;
 
     /// <summary>Retries after the first attempt. Default 3: what does not heal in three spread waits seldom heals in five. 0 (never),
@@ -83,6 +105,9 @@ public sealed class RetryOptions : PolicyOptions
     protected internal override string Kind => "retry";
 
     /// <inheritdoc/>
+    protected internal override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected internal override PolicyOptions CopyCore()
     {
         RetryOptions copy = (RetryOptions)base.CopyCore();
@@ -95,15 +120,9 @@ public sealed class RetryOptions : PolicyOptions
     protected internal override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Require(MaxRetries >= Unlimited, nameof(MaxRetries), MaxRetries, "0 or more, or RetryOptions.Unlimited (-1)");
-        check.Defined(nameof(BackoffKind), BackoffKind);
-        check.Span(nameof(BaseDelay), BaseDelay, TimeSpan.Zero);
+        check.Declared(this);
         bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.MaxAllowedDelay;
         if (baseIsLegal || _maxDelay is not null) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
-        check.Number(nameof(Factor), Factor, Backoff.MinFactor, Backoff.GreatestFactor);
-        check.Defined(nameof(Jitter), Jitter);
-        check.Span(nameof(MaxRetryAfter), MaxRetryAfter, TimeSpan.Zero);
-        check.Number(nameof(RetryAfterJitter), RetryAfterJitter, 0, 1);
         if (Budget is null) BudgetOptions?.Check(check);
         for (int i = 0; i < Rules.Count; i++) check.Require(Rules[i] is not null, $"{nameof(Rules)}[{i}]", null, "a rule");
     }

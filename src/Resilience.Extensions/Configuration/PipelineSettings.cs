@@ -1,58 +1,64 @@
+using Microsoft.Extensions.Configuration;
+using Resilience.Extensibility;
+
 namespace Resilience.Configuration;
 
-/// <summary>What configuration may say about a whole pipeline. A group that is present (even empty) is a policy of the pipeline; a group
+/// <summary>What configuration says about a whole pipeline. A group that is present (even empty) is a policy of the pipeline; a group
 /// that is absent is none.</summary>
-/// <inheritdoc cref="RetrySettings" path="/remarks"/>
-public sealed record PipelineSettings
+/// <remarks>The keys are those of <see cref="StandardPolicies.Configurable"/>, of the policies that were registered with <c>AddConfigurablePolicy</c>, and
+/// <c>AcceptedWarnings</c>. Equal by value. Immutable.</remarks>
+public sealed class PipelineSettings : IEquatable<PipelineSettings>
 {
-    /// <summary>The time allowed for the whole call, all attempts and waits together: 1 ms to a day. Null: no limit.</summary>
-    public TimeSpan? TotalTimeout { get; set; }
+    internal PipelineSettings(ConfigurablePolicies policies, SettingsValues values) => (Policies, Values) = (policies, values);
 
-    /// <summary>The retry. Null: none.</summary>
-    public RetrySettings? Retry { get; set; }
+    internal ConfigurablePolicies Policies { get; }
 
-    /// <summary>The hedging. Null: none.</summary>
-    public HedgingSettings? Hedging { get; set; }
-
-    /// <summary>The circuit breaker. Null: none.</summary>
-    public CircuitBreakerSettings? CircuitBreaker { get; set; }
-
-    /// <summary>The concurrency limit. Null: none.</summary>
-    public ConcurrencyLimitSettings? ConcurrencyLimit { get; set; }
-
-    /// <summary>The time allowed for each attempt: 1 ms to a day. Null: no limit.</summary>
-    public TimeSpan? AttemptTimeout { get; set; }
-
-    /// <inheritdoc cref="TimeoutOptions.AbandonAfter"/>
-    public TimeSpan? AbandonAttemptAfter { get; set; }
-
-    /// <summary>Chaos, innermost. Null: none.</summary>
-    public ChaosSettings? Chaos { get; set; }
+    internal SettingsValues Values { get; }
 
     /// <summary>Codes of findings about the order and arithmetic of the policies (such as <c>RES008</c>) that are meant and therefore no
-    /// errors. Null: none.</summary>
-    public IReadOnlyList<string>? AcceptedWarnings { get; set; }
+    /// errors.</summary>
+    public IReadOnlyList<string> AcceptedWarnings => Values.Find(ConfigurablePolicies.Accepted) as IReadOnlyList<string> ?? [];
+
+    /// <summary>What is well-formed in a section, by the policies that come with the library: for tools that look at a section. Pipelines of a container
+    /// read theirs themselves, and take nothing where anything is wrong.</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="section"/> is null.</exception>
+    public static PipelineSettings Read(IConfiguration section)
+    {
+        ArgumentNullException.ThrowIfNull(section);
+        return SettingsReader.ReadPipeline(section, "").Settings;
+    }
+
+    /// <summary>The options of a policy as configured; null when it is not named, or not enabled.</summary>
+    /// <param name="key">Its key, such as "Retry" or "TotalTimeout".</param>
+    /// <exception cref="ArgumentException">No configurable policy has this key, or not these options.</exception>
+    public TOptions? Find<TOptions>(string key)
+        where TOptions : PolicyOptions
+    {
+        ConfigurablePolicy policy = PolicyOf(key);
+        return policy.OptionsType == typeof(TOptions)
+            ? IsNamed(policy) ? (TOptions?)Applied(policy, policy.NewOptions()) : null
+            : throw new ArgumentException($"The policy '{key}' has options of type {policy.OptionsType.Name}.", nameof(key));
+    }
 
     /// <inheritdoc/>
-    public bool Equals(PipelineSettings? other) =>
-        other is not null
-        && (TotalTimeout, AttemptTimeout, AbandonAttemptAfter) == (other.TotalTimeout, other.AttemptTimeout, other.AbandonAttemptAfter)
-        && Retry == other.Retry
-        && Hedging == other.Hedging
-        && CircuitBreaker == other.CircuitBreaker
-        && ConcurrencyLimit == other.ConcurrencyLimit
-        && Chaos == other.Chaos
-        && SettingLists.Same(AcceptedWarnings, other.AcceptedWarnings);
+    public bool Equals(PipelineSettings? other) => other is not null && Values.Equals(other.Values);
 
     /// <inheritdoc/>
-    public override int GetHashCode() =>
-        HashCode.Combine(
-            (TotalTimeout, Retry, Hedging), CircuitBreaker, ConcurrencyLimit, AttemptTimeout, AbandonAttemptAfter, Chaos, AcceptedWarnings?.Count);
-}
+    public override bool Equals(object? obj) => Equals(obj as PipelineSettings);
 
-/// <summary>Equality of lists by what is in them.</summary>
-internal static class SettingLists
-{
-    internal static bool Same(IReadOnlyList<string>? left, IReadOnlyList<string>? right) =>
-        left is null || right is null ? (left ?? right) is null or { Count: 0 } : left.SequenceEqual(right, StringComparer.Ordinal);
+    /// <inheritdoc/>
+    public override int GetHashCode() => Values.GetHashCode();
+
+    internal ConfigurablePolicy PolicyOf(string key) =>
+        Policies.Policies.FirstOrDefault(p => string.Equals(p.Key, key, StringComparison.OrdinalIgnoreCase)) ?? throw new ArgumentException(
+            $"No configurable policy has the key '{key}'; known are {string.Join(", ", Policies.Policies.Select(p => p.Key))}.", nameof(key));
+
+    internal bool IsNamed(ConfigurablePolicy policy) => ConfigurablePolicies.IsNamed(policy, Values);
+
+    /// <summary>The options with what is configured; null when it says that the policy is not enabled.</summary>
+    internal PolicyOptions? Applied(ConfigurablePolicy policy, PolicyOptions options)
+    {
+        options.Name ??= policy.PolicyName;
+        return ConfigurablePolicies.Applied(policy, options, Values);
+    }
 }

@@ -7,143 +7,73 @@ namespace Resilience;
 /// <summary>Adds policies whose numbers come from configuration.</summary>
 public static class SettingsBuilderExtensions
 {
-    /// <summary>The name of the timeout that is made from <see cref="PipelineSettings.TotalTimeout"/>.</summary>
-    internal const string TotalTimeout = "total-timeout";
+    private static readonly ConditionalWeakTable<ResiliencePipelineBuilderBase, Dictionary<string, ConfigurablePolicy>> Origins = [];
 
-    /// <summary>The name of the timeout that is made from <see cref="PipelineSettings.AttemptTimeout"/>.</summary>
-    internal const string AttemptTimeout = "attempt-timeout";
-
-    private static readonly ConditionalWeakTable<ResiliencePipelineBuilderBase, Dictionary<string, string>> Origins = [];
-
-    /// <summary>Adds a retry unless the settings say that it is not enabled.</summary>
+    /// <summary>Adds a policy unless the settings say that it is not enabled.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="settings">What configuration says; null says nothing.</param>
+    /// <param name="settings">What configuration says.</param>
+    /// <param name="key">The key of the policy, such as "Retry". A section that does not name it says nothing: the policy is as the code says.</param>
     /// <param name="configure">What the code says; the settings override it. Runs at once.</param>
-    /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
-    public static TBuilder AddRetry<TBuilder>(this TBuilder builder, RetrySettings? settings, Action<RetryOptions>? configure = null)
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">No configurable policy has this key, or not these options.</exception>
+    public static TBuilder AddConfigured<TBuilder, TOptions>(this TBuilder builder, PipelineSettings settings, string key, Action<TOptions> configure)
         where TBuilder : ResiliencePipelineBuilderBase
+        where TOptions : PolicyOptions
     {
-        ArgumentNullException.ThrowIfNull(builder);
-        if (settings?.Enabled is false) return builder;
-        RetryOptions options = new();
-        configure?.Invoke(options);
-        settings?.ApplyTo(options);
-        Note(builder, options.Name ?? "retry", nameof(PipelineSettings.Retry));
-        return builder.AddRetry(options);
+        ArgumentNullException.ThrowIfNull(settings);
+        ArgumentNullException.ThrowIfNull(configure);
+        ConfigurablePolicy policy = settings.PolicyOf(key);
+        if (policy.NewOptions() is not TOptions options)
+            throw new ArgumentException($"The policy '{key}' has options of type {policy.OptionsType.Name}.", nameof(key));
+        configure(options);
+        return builder.Add(settings, policy, options);
     }
 
-    /// <summary>Adds hedging unless the settings say that it is not enabled.</summary>
-    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
-    public static TBuilder AddHedging<TBuilder>(this TBuilder builder, HedgingSettings? settings, Action<HedgingOptions>? configure = null)
+    /// <inheritdoc cref="AddConfigured{TBuilder, TOptions}(TBuilder, PipelineSettings, string, Action{TOptions})"/>
+    public static TBuilder AddConfigured<TBuilder>(this TBuilder builder, PipelineSettings settings, string key)
         where TBuilder : ResiliencePipelineBuilderBase
     {
-        ArgumentNullException.ThrowIfNull(builder);
-        if (settings?.Enabled is false) return builder;
-        HedgingOptions options = new();
-        configure?.Invoke(options);
-        settings?.ApplyTo(options);
-        Note(builder, options.Name ?? "hedging", nameof(PipelineSettings.Hedging));
-        return builder.AddHedging(options);
-    }
-
-    /// <summary>Adds a circuit breaker unless the settings say that it is not enabled.</summary>
-    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
-    public static TBuilder AddCircuitBreaker<TBuilder>(
-        this TBuilder builder, CircuitBreakerSettings? settings, Action<CircuitBreakerOptions>? configure = null)
-        where TBuilder : ResiliencePipelineBuilderBase
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        if (settings?.Enabled is false) return builder;
-        CircuitBreakerOptions options = new();
-        configure?.Invoke(options);
-        settings?.ApplyTo(options);
-        Note(builder, options.Name ?? "circuit-breaker", nameof(PipelineSettings.CircuitBreaker));
-        return builder.AddCircuitBreaker(options);
-    }
-
-    /// <summary>Adds a concurrency limit unless the settings say that it is not enabled.</summary>
-    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
-    public static TBuilder AddConcurrencyLimit<TBuilder>(
-        this TBuilder builder, ConcurrencyLimitSettings? settings, Action<ConcurrencyLimitOptions>? configure = null)
-        where TBuilder : ResiliencePipelineBuilderBase
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        if (settings?.Enabled is false) return builder;
-        ConcurrencyLimitOptions options = new();
-        configure?.Invoke(options);
-        settings?.ApplyTo(options);
-        Note(builder, options.Name ?? "concurrency-limit", nameof(PipelineSettings.ConcurrencyLimit));
-        return builder.AddConcurrencyLimit(options);
-    }
-
-    /// <summary>Adds chaos unless the settings say that it is not enabled.</summary>
-    /// <inheritdoc cref="AddRetry{TBuilder}(TBuilder, RetrySettings?, Action{RetryOptions}?)"/>
-    public static TBuilder AddChaos<TBuilder>(this TBuilder builder, ChaosSettings? settings, Action<ChaosOptions>? configure = null)
-        where TBuilder : ResiliencePipelineBuilderBase
-    {
-        ArgumentNullException.ThrowIfNull(builder);
-        if (settings?.Enabled is false) return builder;
-        ChaosOptions options = new();
-        configure?.Invoke(options);
-        settings?.ApplyTo(options);
-        Note(builder, options.Name ?? "chaos", nameof(PipelineSettings.Chaos));
-        return builder.AddChaos(options);
+        ArgumentNullException.ThrowIfNull(settings);
+        ConfigurablePolicy policy = settings.PolicyOf(key);
+        return builder.Add(settings, policy, policy.NewOptions());
     }
 
     /// <summary>Adds the policies that the settings name, in the order total timeout, retry, hedging, circuit breaker, concurrency limit,
-    /// attempt timeout, chaos.</summary>
+    /// attempt timeout, chaos, with those among them that were registered with a place.</summary>
     /// <param name="builder">The builder.</param>
-    /// <param name="settings">What configuration says. What is null is not added.</param>
+    /// <param name="settings">What configuration says. What it does not name is not added.</param>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
     public static TBuilder AddPolicies<TBuilder>(this TBuilder builder, PipelineSettings settings)
         where TBuilder : ResiliencePipelineBuilderBase
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(settings);
-        if (settings.TotalTimeout is { } total)
-        {
-            Note(builder, TotalTimeout, nameof(PipelineSettings.TotalTimeout));
-            builder.AddTimeout(new TimeoutOptions { Name = TotalTimeout, Timeout = total });
-        }
+        foreach (ConfigurablePolicy policy in settings.Policies.Policies.Where(settings.IsNamed)) builder.Add(settings, policy, policy.NewOptions());
+        return builder;
+    }
 
-        if (settings.Retry is { } retry) builder.AddRetry(retry);
-        if (settings.Hedging is { } hedging) builder.AddHedging(hedging);
-        if (settings.CircuitBreaker is { } breaker) builder.AddCircuitBreaker(breaker);
-        if (settings.ConcurrencyLimit is { } limit) builder.AddConcurrencyLimit(limit);
-        if (settings.AttemptTimeout is { } attempt)
-        {
-            Note(builder, AttemptTimeout, nameof(PipelineSettings.AttemptTimeout));
-            builder.AddTimeout(new TimeoutOptions { Name = AttemptTimeout, Timeout = attempt, AbandonAfter = settings.AbandonAttemptAfter });
-        }
-
-        return settings.Chaos is { } chaos ? builder.AddChaos(chaos) : builder;
+    private static TBuilder Add<TBuilder>(this TBuilder builder, PipelineSettings settings, ConfigurablePolicy policy, PolicyOptions options)
+        where TBuilder : ResiliencePipelineBuilderBase
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        if (settings.Applied(policy, options) is not { } applied) return builder;
+        Origins.GetOrCreateValue(builder)[applied.GetName()] = policy;
+        policy.AddTo(builder, applied);
+        return builder;
     }
 
     /// <summary>Says where in the section the option stands that is out of range.</summary>
     internal static SettingProblem Locate(ResiliencePipelineBuilderBase builder, OptionProblem problem, string section)
     {
-        string text = $"is {problem.Value}, but must be {problem.Allowed}";
-        if (!Origins.TryGetValue(builder, out Dictionary<string, string>? origins) || !origins.TryGetValue(problem.Policy, out string? key))
+        ConfigurablePolicy? policy = null;
+        if (!Origins.TryGetValue(builder, out Dictionary<string, ConfigurablePolicy>? origins) || !origins.TryGetValue(problem.Policy, out policy))
             return new(section, $"does not fit: {problem}"); // a policy of the code
 
-        string path = $"{section}:{key}";
-        switch (key)
-        {
-            case nameof(PipelineSettings.TotalTimeout):
-                return new(path, text);
-            case nameof(PipelineSettings.AttemptTimeout):
-                return new(problem.Option == nameof(TimeoutOptions.AbandonAfter) ? $"{section}:{nameof(PipelineSettings.AbandonAttemptAfter)}" : path, text);
-            case nameof(PipelineSettings.Chaos):
-                string place = problem.Option.Replace('.', ':').Replace("[", ":", StringComparison.Ordinal).Replace("]", "", StringComparison.Ordinal);
-                bool isKnown = SettingsSchema.Pipeline.Find(key)?.Group?.Find(place.Split(':')[0]) is not null;
-                return new(isKnown ? $"{path}:{place}" : path, text);
-            default:
-                SettingsSchema? group = SettingsSchema.Pipeline.Find(key)?.Group;
-                if (group?.Find(problem.Option) is not null) return new($"{path}:{problem.Option}", text);
-                SettingKey? inner = group?.Keys.FirstOrDefault(k => k.Group?.Find(problem.Option) is not null);
-                return inner is null ? new(path, $"does not fit: {problem}") : new($"{path}:{inner.Name}:{problem.Option}", text);
-        }
+        string? place = policy.IsFlat
+            ? policy.Settings.FirstOrDefault(s => s.Option == problem.Option)?.Name
+            : SettingsSchema.PathIn(policy.Settings, problem.Option) is { } inner ? $"{policy.Key}:{inner}" : null;
+        return place is null
+            ? new($"{section}:{policy.Key}", $"does not fit: {problem}")
+            : new($"{section}:{place}", $"is {problem.Value}, but must be {problem.Allowed}");
     }
-
-    private static void Note(ResiliencePipelineBuilderBase builder, string policy, string key) => Origins.GetOrCreateValue(builder)[policy] = key;
 }

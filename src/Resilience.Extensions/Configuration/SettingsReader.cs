@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
+using Resilience.Extensibility;
 
 namespace Resilience.Configuration;
 
@@ -18,167 +19,123 @@ internal sealed record SettingProblem(string Path, string Text)
 /// <param name="IsEmpty">True when the section does not exist or has nothing in it.</param>
 internal sealed record SettingsReading<TSettings>(TSettings Settings, IReadOnlyList<SettingProblem> Problems, bool IsEmpty);
 
-/// <summary>Reads a section once, checks it against the schema, and binds what is well-formed: binding never meets a value that it could
-/// choke on or a key that it would pass over in silence.</summary>
+/// <summary>Reads a section once, by the settings that are declared: what is well-formed becomes a value of the right type, and of the rest it is said what is
+/// wrong with it. No key is passed over in silence.</summary>
 internal static partial class SettingsReader
 {
-    internal static SettingsReading<PipelineSettings> ReadPipeline(IConfiguration section, string path)
+    internal static SettingsReading<PipelineSettings> ReadPipeline(IConfiguration section, string path) =>
+        ReadPipeline(section, path, ConfigurablePolicies.Standard);
+
+    internal static SettingsReading<PipelineSettings> ReadPipeline(IConfiguration section, string path, ConfigurablePolicies policies)
     {
-        Snapshot found = Take(section, path, SettingsSchema.Pipeline);
-        PipelineSettings settings = new()
-        {
-            Retry = found.Has(nameof(PipelineSettings.Retry)) ? new() : null,
-            Hedging = found.Has(nameof(PipelineSettings.Hedging)) ? new() : null,
-            CircuitBreaker = found.Has(nameof(PipelineSettings.CircuitBreaker)) ? new() : null,
-            ConcurrencyLimit = found.Has(nameof(PipelineSettings.ConcurrencyLimit)) ? new() : null,
-            Chaos = found.Has(nameof(PipelineSettings.Chaos)) ? new() : null,
-        };
-        found.ToConfiguration().Bind(settings);
-        return new(settings, found.Problems, found.IsEmpty);
+        SettingsReading<SettingsValues> read = Read(section, path, policies.Schema);
+        return new(new(policies, read.Settings), read.Problems, read.IsEmpty);
     }
 
-    internal static SettingsReading<HttpSettings> ReadHttp(IConfiguration section, string path)
+    internal static SettingsReading<SettingsValues> ReadHttp(IConfiguration section, string path) => Read(section, path, SettingsSchema.Http);
+
+    private static SettingsReading<SettingsValues> Read(IConfiguration section, string path, SettingsSchema schema)
     {
-        Snapshot found = Take(section, path, SettingsSchema.Http);
-        HttpSettings settings = new()
-        {
-            Retry = found.Has(nameof(HttpSettings.Retry)) ? new() : null,
-            CircuitBreaker = found.Has(nameof(HttpSettings.CircuitBreaker)) ? new() : null,
-            ConcurrencyLimit = found.Has(nameof(HttpSettings.ConcurrencyLimit)) ? new() : null,
-        };
-        found.ToConfiguration().Bind(settings);
-        return new(settings, found.Problems, found.IsEmpty);
+        List<SettingProblem> problems = [];
+        if (section is IConfigurationSection { Value: { Length: > 0 } value }) problems.Add(new(path, $"is '{value}', but must be a group of settings"));
+        return new(TakeGroup(section, path, schema.Keys, problems), problems, !section.GetChildren().Any());
     }
 
-    private static Snapshot Take(IConfiguration section, string path, SettingsSchema schema)
+    private static SettingsValues TakeGroup(IConfiguration section, string path, IReadOnlyList<PolicySetting> keys, List<SettingProblem> problems)
     {
-        Snapshot found = new();
-        if (section is IConfigurationSection { Value: { Length: > 0 } value })
-            found.Problems.Add(new(path, $"is '{value}', but must be a group of settings"));
-        TakeGroup(section, path, "", schema, found);
-        return found;
-    }
-
-    private static void TakeGroup(IConfiguration section, string path, string prefix, SettingsSchema schema, Snapshot found)
-    {
+        SettingsValues values = new();
         foreach (IConfigurationSection child in section.GetChildren())
         {
-            found.IsEmpty = false;
             string childPath = path.Length == 0 ? child.Key : ConfigurationPath.Combine(path, child.Key);
-            if (schema.Find(child.Key) is { } key)
+            if (PolicySetting.Find(keys, child.Key) is { } key)
             {
-                TakeKey(child, childPath, prefix + key.Name, key, found);
+                if (Take(child, childPath, key, problems) is { } value) values.Add(key, value);
                 continue;
             }
 
-            string? meant = Spelling.Closest(child.Key, schema.Keys.Select(k => k.Name));
-            found.Problems.Add(new(childPath, meant is null
-                ? $"is not a known setting; known here are {string.Join(", ", schema.Keys.Select(k => k.Name))}"
+            string? meant = Spelling.Closest(child.Key, keys.Select(k => k.Name));
+            problems.Add(new(childPath, meant is null
+                ? $"is not a known setting; known here are {string.Join(", ", keys.Select(k => k.Name))}"
                 : $"is not a known setting; did you mean {meant}?"));
         }
+
+        return values;
     }
 
-    private static void TakeKey(IConfigurationSection child, string path, string name, SettingKey key, Snapshot found)
+    /// <summary>The value of a key; null when it says nothing, or nothing that can be used.</summary>
+    private static object? Take(IConfigurationSection child, string path, PolicySetting key, List<SettingProblem> problems)
     {
         // Null is what "{}" and "null" in a JSON file look like; empty is how an environment variable takes a value back.
         string? value = child.Value is { Length: > 0 } text ? text : null;
-        if (key.Kind is SettingKind.Names or SettingKind.Items)
+        switch (key.Kind)
         {
-            TakeList(child, path, name, key, value, found);
+            case PolicySettingKind.Group:
+                if (value is not null) problems.Add(new(path, $"is '{value}', but must be a group of settings"));
+                return TakeGroup(child, path, key.Settings, problems);
+            case PolicySettingKind.Groups:
+                if (value is not null) problems.Add(new(path, $"is '{value}', but must be a list of groups"));
+                return Some([.. child.GetChildren().Select(item => TakeItem(item, path, key, problems))]);
+            case PolicySettingKind.Texts:
+                if (value is not null) problems.Add(new(path, $"is '{value}', but must be a list of {key.Noun.Many}"));
+                return Some([.. child.GetChildren().Select(item => TakeText(item, path, key, problems)).OfType<string>()]);
         }
-        else if (key.Group is { } group)
+
+        if (child.GetChildren().Any())
         {
-            if (value is not null) found.Problems.Add(new(path, $"is '{value}', but must be a group of settings"));
-            found.Groups.Add(name);
-            TakeGroup(child, path, name + ConfigurationPath.KeyDelimiter, group, found);
+            problems.Add(new(path, $"is a group or list, but must be {Allowed(key)}"));
+            return null;
         }
-        else if (key.Kind == SettingKind.Codes)
-        {
-            if (value is not null) found.Problems.Add(new(path, $"is '{value}', but must be a list of codes such as RES008"));
-            foreach (IConfigurationSection item in child.GetChildren())
-            {
-                string itemPath = ConfigurationPath.Combine(path, item.Key);
-                bool isCode = item.Value is { } code && Code().IsMatch(code) && !item.GetChildren().Any();
-                if (isCode) found.Values.Add(new(ConfigurationPath.Combine(name, item.Key), item.Value));
-                else found.Problems.Add(new(itemPath, $"is {Show(item)}, but must be a code such as RES008"));
-            }
-        }
-        else if (child.GetChildren().Any())
-        {
-            found.Problems.Add(new(path, $"is a group or list, but must be {Allowed(key)}"));
-        }
-        else if (value is not null)
-        {
-            if (IsWellFormed(value, key)) found.Values.Add(new(name, value));
-            else found.Problems.Add(new(path, $"is '{value}', but must be {Allowed(key)}"));
-        }
+
+        if (value is null) return null;
+        object? parsed = Parse(value, key);
+        if (parsed is null) problems.Add(new(path, $"is '{value}', but must be {Allowed(key)}"));
+        return parsed;
     }
 
-    private static void TakeList(IConfigurationSection list, string path, string name, SettingKey key, string? value, Snapshot found)
+    private static SettingsValues TakeItem(IConfigurationSection item, string path, PolicySetting key, List<SettingProblem> problems)
     {
-        string allowed = key.Kind == SettingKind.Names ? "a list of names" : "a list of groups";
-        if (value is not null) found.Problems.Add(new(path, $"is '{value}', but must be {allowed}"));
-        foreach (IConfigurationSection item in list.GetChildren())
-        {
-            string itemPath = ConfigurationPath.Combine(path, item.Key), itemName = ConfigurationPath.Combine(name, item.Key);
-            if (key.Group is { } group)
-            {
-                if (item.Value is { Length: > 0 } text) found.Problems.Add(new(itemPath, $"is '{text}', but must be a group of settings"));
-                TakeGroup(item, itemPath, itemName + ConfigurationPath.KeyDelimiter, group, found);
-            }
-            else if (item.Value is { Length: > 0 } text)
-            {
-                found.Values.Add(new(itemName, text));
-            }
-            else
-            {
-                found.Problems.Add(new(itemPath, $"is {Show(item)}, but must be a name"));
-            }
-        }
+        string itemPath = ConfigurationPath.Combine(path, item.Key);
+        if (item.Value is { Length: > 0 } text) problems.Add(new(itemPath, $"is '{text}', but must be a group of settings"));
+        return TakeGroup(item, itemPath, key.Settings, problems);
     }
 
-    private static string Show(IConfigurationSection item) => item.Value is { } value ? $"'{value}'" : "a group or nothing";
-
-    private static bool IsWellFormed(string value, SettingKey key) => key.Kind switch
+    private static string? TakeText(IConfigurationSection item, string path, PolicySetting key, List<SettingProblem> problems)
     {
-        SettingKind.Flag => bool.TryParse(value, out _),
-        SettingKind.Whole => long.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out long whole)
-            && (key.Max > int.MaxValue || whole is >= int.MinValue and <= int.MaxValue),
-        SettingKind.Number => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out _),
-        SettingKind.Span => Span().IsMatch(value) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out _),
-        SettingKind.Choice => key.Choices.Contains(value, StringComparer.OrdinalIgnoreCase),
-        _ => true,
+        if (item.Value is { Length: > 0 } text && !item.GetChildren().Any() && Fulfills(text, key.Pattern)) return text;
+        string shown = item.Value is { } value ? $"'{value}'" : "a group or nothing";
+        problems.Add(new(ConfigurationPath.Combine(path, item.Key), $"is {shown}, but must be a {key.Noun.One}"));
+        return null;
+    }
+
+    /// <summary>An empty list says nothing.</summary>
+    private static IReadOnlyList<TItem>? Some<TItem>(IReadOnlyList<TItem> items) => items.Count == 0 ? null : items;
+
+    /// <summary>The whole of the text; a line break at its end is not passed over.</summary>
+    private static bool Fulfills(string text, string? pattern) =>
+        pattern is null || Regex.IsMatch(text, $@"^(?:{pattern})\z", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1));
+
+    private static object? Parse(string value, PolicySetting key) => key.Kind switch
+    {
+        PolicySettingKind.Flag => bool.TryParse(value, out bool flag) ? flag : null,
+        PolicySettingKind.Whole => long.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out long whole)
+            && (key.Max > int.MaxValue || whole is >= int.MinValue and <= int.MaxValue) ? whole : null,
+        PolicySettingKind.Number => double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) ? number : null,
+        PolicySettingKind.Span => Span().IsMatch(value) && TimeSpan.TryParse(value, CultureInfo.InvariantCulture, out TimeSpan span) ? span : null,
+        PolicySettingKind.Choice => key.Choices.FirstOrDefault(c => string.Equals(c, value, StringComparison.OrdinalIgnoreCase)),
+        _ => value,
     };
 
-    private static string Allowed(SettingKey key) => key.Kind switch
+    private static string Allowed(PolicySetting key) => key.Kind switch
     {
-        SettingKind.Flag => "true or false",
-        SettingKind.Whole => "a whole number",
-        SettingKind.Number => "a number with a point, such as 0.5",
-        SettingKind.Span => "a span of time in the form hh:mm:ss, such as 00:00:30 or 00:00:00.250 (a bare number would mean days)",
-        SettingKind.Choice => $"one of {string.Join(", ", key.Choices)}",
+        PolicySettingKind.Flag => "true or false",
+        PolicySettingKind.Whole => "a whole number",
+        PolicySettingKind.Number => "a number with a point, such as 0.5",
+        PolicySettingKind.Span => "a span of time in the form hh:mm:ss, such as 00:00:30 or 00:00:00.250 (a bare number would mean days)",
+        PolicySettingKind.Choice => $"one of {string.Join(", ", key.Choices)}",
         _ => "a text",
     };
 
     /// <summary>Hours, minutes and seconds are all required: TimeSpan.Parse reads "30" as days and "00:30" as minutes.</summary>
     [GeneratedRegex(@"^-?(\d{1,8}\.)?\d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,7})?$", RegexOptions.CultureInvariant)]
     private static partial Regex Span();
-
-    [GeneratedRegex(@"^RES[0-9]{3}\z", RegexOptions.CultureInvariant | RegexOptions.IgnoreCase)]
-    private static partial Regex Code();
-
-    private sealed class Snapshot
-    {
-        internal List<KeyValuePair<string, string?>> Values { get; } = [];
-
-        internal List<SettingProblem> Problems { get; } = [];
-
-        internal HashSet<string> Groups { get; } = [];
-
-        internal bool IsEmpty { get; set; } = true;
-
-        internal bool Has(string group) => Groups.Contains(group);
-
-        internal IConfigurationRoot ToConfiguration() => new ConfigurationBuilder().AddInMemoryCollection(Values).Build();
-    }
 }

@@ -4,7 +4,6 @@ using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience;
-using Resilience.Configuration;
 using Resilience.Http;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -36,7 +35,7 @@ public static class HttpClientBuilderResilienceExtensions
     /// <summary>The standard pipeline with numbers from configuration, followed live: circuits, budgets and limits keep their state
     /// across a change; a change that is wrong is rejected and logged, and the last good numbers stay.</summary>
     /// <param name="builder">The client.</param>
-    /// <param name="section">The section; see <see cref="HttpSettings"/>. Unknown keys are errors.</param>
+    /// <param name="section">The section; see <see cref="StandardResilienceOptions"/>. Unknown keys are errors.</param>
     /// <param name="configure">What the code says; the section overrides it. Runs at each change again.</param>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> or <paramref name="section"/> is null.</exception>
     public static IHttpClientBuilder AddStandardResilience(

@@ -149,10 +149,10 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         if (section is null) return Located(client, "", () => NewStandard(client, registration, null, logger));
 
         string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<HttpSettings> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger, ContainerSetup.Reloads(_services));
+        SettingsReload<SettingsValues> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger, ContainerSetup.Reloads(_services));
         try
         {
-            SettingsReading<HttpSettings> reading = reload.Read();
+            SettingsReading<SettingsValues> reading = reload.Read();
             if (reading.Problems.Count > 0) throw Wrong(client, reading.Problems.Select(p => p.ToString()));
             HttpResilience made = Located(client, path, () => NewStandard(client, registration, reading.Settings, logger));
             reload.Start(reading.Settings, settings => Located(client, path, () =>
@@ -170,10 +170,10 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         }
     }
 
-    private HttpResilience NewStandard(string client, HttpRegistration registration, HttpSettings? settings, ILogger logger) =>
+    private HttpResilience NewStandard(string client, HttpRegistration registration, SettingsValues? settings, ILogger logger) =>
         HttpResilience.Standard(Options(client, registration, settings), client, builder => ContainerSetup.Apply(builder, _services, logger));
 
-    private StandardResilienceOptions Options(string client, HttpRegistration registration, HttpSettings? settings)
+    private StandardResilienceOptions Options(string client, HttpRegistration registration, SettingsValues? settings)
     {
         StandardResilienceOptions options = new();
         registration.Standard?.Invoke(options, _services);
@@ -208,7 +208,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     }
 
     private static OptionsValidationException Wrong(string client, IEnumerable<string> problems) =>
-        new(client, typeof(HttpSettings), problems);
+        new(client, typeof(StandardResilienceOptions), problems);
 
     /// <param name="Resilience">Null for a client without resilience.</param>
     private sealed record HttpClientPipelines(HttpResilience? Resilience);

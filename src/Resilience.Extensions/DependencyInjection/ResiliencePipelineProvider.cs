@@ -16,6 +16,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     private readonly IServiceProvider _services;
     private readonly Dictionary<PipelineKey, List<PipelineRegistration>> _registered;
     private readonly IConfiguration[] _sections;
+    private readonly Lazy<ConfigurablePolicies> _policies;
     private readonly BuildGate<PipelineKey> _builds = new("pipeline");
     private readonly List<BuiltPipeline> _inOrder = [];
     private readonly ConcurrentDictionary<PipelineKey, BuiltPipeline> _built = new();
@@ -28,6 +29,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     {
         _services = services;
         _reloads = new(this);
+        _policies = new(() => ConfigurablePolicies.With(services.GetServices<PlacedPolicy>()));
         _registered = services.GetServices<PipelineRegistration>().GroupBy(r => r.Key).ToDictionary(g => g.Key, g => g.ToList());
         _sections =
         [
@@ -197,7 +199,8 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 
         string path = (section as IConfigurationSection)?.Path ?? "";
         SettingsReload<PipelineSettings> reload = new(
-            registration.Name, section, path, SettingsReader.ReadPipeline, mustExist: true, logger, ContainerSetup.Reloads(_services));
+            registration.Name, section, path, (s, p) => SettingsReader.ReadPipeline(s, p, _policies.Value), mustExist: true,
+            logger, ContainerSetup.Reloads(_services));
         try
         {
             SettingsReading<PipelineSettings> reading = reload.Read();

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Resilience;
 using Resilience.Configuration;
 using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -96,6 +97,21 @@ public static class ResiliencePipelineServiceCollectionExtensions
         ArgumentNullException.ThrowIfNull(configure);
         return builder.Add(
             new PlainRegistration(name, (pipeline, settings, services) => configure(pipeline, settings!, services)) { Path = configSectionPath });
+    }
+
+    /// <summary>Makes a policy known to the sections of all pipelines of the container: its key, its settings with their checks, its place.</summary>
+    /// <param name="builder">The registrations.</param>
+    /// <param name="policy">The policy.</param>
+    /// <param name="place">Where it stands among the others.</param>
+    /// <remarks>A key that is there already, or a place beside one that is not there, is an error when the first section is read. The standard pipelines of
+    /// HttpClients have the policies that they have.</remarks>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    public static IResilienceBuilder AddConfigurablePolicy(this IResilienceBuilder builder, ConfigurablePolicy policy, ConfiguredPlace place)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        ArgumentNullException.ThrowIfNull(policy);
+        builder.Services.AddSingleton(new PlacedPolicy(policy, place));
+        return builder;
     }
 
     /// <summary>Takes a registration back: the word by which one is replaced by another.</summary>

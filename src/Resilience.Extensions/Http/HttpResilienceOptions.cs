@@ -84,6 +84,34 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// <c>Idempotency-Key</c>.</summary>
     public string IdempotencyHeader { get; set; } = IdempotencyKeyOptions.DefaultHeader;
 
+    /// <summary>What can be configured of the handlers.</summary>
+    private protected static PolicySettings<TOptions> DeclareHandlers<TOptions>(PolicySettings<TOptions> keys)
+        where TOptions : HttpResilienceOptions => keys
+        .Whole(nameof(MaxAuthorities), null, static (o, v) => o.MaxAuthorities = v, 1, 100_000,
+            "How many authorities may have circuits, budgets and limits of their own. Default 1000.")
+        .Flag(nameof(ThrottlingCounts), static (o, v) => o.ThrottlingCounts = v,
+            "Whether 429 counts against the circuit. Default false: the server is well and asks for patience.")
+        .Whole(nameof(MaxNamedAuthorities), null, static (o, v) => o.MaxNamedAuthorities = v, 0, 100_000,
+            "How many authorities are told apart in telemetry and logs; the others are called 'other' there. Default 50.")
+        .Group(nameof(LongPolls), static o => o.LongPolls, LongPollOptions.Settings,
+            "Requests that the server is meant to hold open: the timeouts of the pipeline do not hold for them, and their own is no failure.")
+        .Flag(nameof(HoldPlaceForStreams), static (o, v) => o.HoldPlaceForStreams = v,
+            "Whether the place of the concurrency limit is kept until the end of a body that is read as a stream. Default false.")
+        .Flag(nameof(BufferResponses), static (o, v) => o.BufferResponses = v,
+            "Whether bodies are read inside the attempt, so that an answer that breaks off is retried. Default false.")
+        .Whole(nameof(MaxBufferedResponseBytes), null, static (o, v) => o.MaxBufferedResponseBytes = v, 1, int.MaxValue,
+            "The largest body that is buffered. Default 10485760.")
+        .Span(nameof(ReadIdleTimeout), null, static (o, v) => o.ReadIdleTimeout = v, TimeSpan.Zero, null,
+            "How long a body may be silent while it is read, from 1 ms to a day. Default: as long as it likes.")
+        .Span(nameof(BodyTimeout), null, static (o, v) => o.BodyTimeout = v, TimeSpan.Zero, null,
+            "By when, from the beginning of the call, a body must have been read, from 1 ms to a day. Default: see the page on HttpClient.")
+        .Whole(nameof(ReplayBufferBytes), null, static (o, v) => o.ReplayBufferBytes = v, 0, int.MaxValue,
+            "Bytes kept of request bodies that could not be sent again otherwise, while they are sent. Default 65536.")
+        .Whole(nameof(BufferRequestBytes), null, static (o, v) => o.BufferRequestBytes = v, 0, int.MaxValue,
+            "One-shot request bodies up to this size are read into memory so that they can be repeated. Default 0.")
+        .Text(nameof(DeadlineHeader), static (o, v) => o.DeadlineHeader = v,
+            "A request header that carries the milliseconds left for the attempt. Default: none.");
+
     /// <inheritdoc/>
     protected override PolicyOptions CopyCore()
     {

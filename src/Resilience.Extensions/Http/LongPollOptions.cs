@@ -12,6 +12,14 @@ namespace Resilience.Http;
 /// </remarks>
 public sealed class LongPollOptions
 {
+    internal static IReadOnlyList<PolicySetting> Settings { get; } = PolicySettings.For<LongPollOptions>()
+        .Texts(nameof(Paths), static (o, paths) =>
+        {
+            foreach (string path in paths) o.Paths.Add(path);
+        }, "Paths that begin with a slash, each with all that lies below it, such as /chat.")
+        .Span(nameof(Timeout), null, static (o, v) => o.Timeout = v, TimeSpan.Zero, null,
+            "The time that such a request has, from 1 ms to a day. Default: as long as the server likes.");
+
     /// <summary>Paths that are long polls, with all that lies below them: <c>/chat</c> is <c>/chat</c>, <c>/chat/1</c> and <c>/chat?id=1</c>, not
     /// <c>/chatter</c>. Each begins with a slash. Case does not matter. Default: none.</summary>
     public IList<string> Paths { get; } = [];

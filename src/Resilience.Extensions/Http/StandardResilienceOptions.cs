@@ -13,6 +13,8 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     private static readonly TimeSpan Min = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan UsualAttemptTimeout = TimeSpan.FromSeconds(7);
 
+    private static readonly PolicySettings<StandardResilienceOptions> Declared = Declare();
+
     private TimeSpan? _attemptTimeout;
     private bool _attemptTimeoutIsSet;
 
@@ -48,6 +50,9 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     protected override string Kind => "http";
 
     /// <inheritdoc/>
+    protected override IReadOnlyList<PolicySetting> Settings => Declared;
+
+    /// <inheritdoc/>
     protected override PolicyOptions CopyCore()
     {
         StandardResilienceOptions copy = (StandardResilienceOptions)base.CopyCore();
@@ -68,6 +73,23 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
         CheckPart(check, nameof(ConcurrencyLimit), ConcurrencyLimit);
         if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, Min);
         base.Check(check);
+    }
+
+    private static PolicySettings<StandardResilienceOptions> Declare()
+    {
+        PolicySettings<StandardResilienceOptions> keys = PolicySettings.For<StandardResilienceOptions>().Span(
+            nameof(TotalTimeout), null, static (o, v) => o.TotalTimeout = v, Min, null,
+            "The time allowed for the whole call, all attempts and waits together, from 1 ms to a day.");
+        StandardPolicies.Get(nameof(Retry)).Declare(keys, static o => o.Retry, static (o, v) => o.Retry = (RetryOptions?)v);
+        StandardPolicies.Get(nameof(CircuitBreaker)).Declare(keys, static o => o.CircuitBreaker, static (o, v) => o.CircuitBreaker = (CircuitBreakerOptions?)v);
+        StandardPolicies.Get(nameof(ConcurrencyLimit))
+            .Declare(keys, static o => o.ConcurrencyLimit, static (o, v) => o.ConcurrencyLimit = (ConcurrencyLimitOptions?)v);
+        keys.Span(nameof(AttemptTimeout), null, static (o, v) => o.AttemptTimeout = v, Min, null, "The time allowed for each attempt, from 1 ms to a day.")
+            .Texts(
+                nameof(AcceptedWarnings), static (o, codes) => o.AcceptedWarnings.UnionWith(codes),
+                "Codes of findings about order and arithmetic of the policies, such as RES008, that are meant and therefore no errors.",
+                "code such as RES008", "codes such as RES008", "[A-Z]+[0-9]{3}");
+        return DeclareHandlers(keys);
     }
 
     private static TimeSpan? UsualWithin(TimeSpan? total)

@@ -1,6 +1,4 @@
-using System.Collections;
 using System.Globalization;
-using System.Reflection;
 using System.Text;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,8 +22,8 @@ internal static class Settings
     private static void Check(string text, Planted planted)
     {
         List<KeyValuePair<string, string?>> said = Lines(text);
-        CheckRound(Pipeline, said, planted);
-        CheckRound(Http, said, planted);
+        CheckRound(Pipeline, static s => s.Values, said, planted);
+        CheckRound(Http, static s => s, said, planted);
         CheckBuilt(said);
     }
 
@@ -45,12 +43,12 @@ internal static class Settings
 
     private static SettingsReading<PipelineSettings> Pipeline(IConfiguration section) => SettingsReader.ReadPipeline(section, Root);
 
-    private static SettingsReading<HttpSettings> Http(IConfiguration section) => SettingsReader.ReadHttp(section, Root);
+    private static SettingsReading<SettingsValues> Http(IConfiguration section) => SettingsReader.ReadHttp(section, Root);
 
     private static IConfigurationSection Section(IEnumerable<KeyValuePair<string, string?>> said) =>
         new ConfigurationBuilder().AddInMemoryCollection(said).Build().GetSection(Root);
 
-    private static void CheckRound<T>(Func<IConfiguration, SettingsReading<T>> read, List<KeyValuePair<string, string?>> said, Planted planted)
+    private static void CheckRound<T>(Func<IConfiguration, SettingsReading<T>> read, Func<T, SettingsValues> valuesOf, List<KeyValuePair<string, string?>> said, Planted planted)
         where T : class
     {
         IConfigurationSection section = Section(said);
@@ -65,15 +63,15 @@ internal static class Settings
         foreach ((string path, string value) in Leaves(section))
         {
             if (Upwards(path).Any(complained.Contains)) continue;
-            CheckBound(reading.Settings, path, value);
+            CheckBound(valuesOf(reading.Settings), path, value);
         }
 
         List<KeyValuePair<string, string?>> written = [];
-        Write(reading.Settings, Root, written);
+        Write(valuesOf(reading.Settings), Root, written);
         SettingsReading<T> again = Spoiled(read(Section(written)), planted);
         Oracle.Require(again.Problems.Count == 0, $"what was bound is not well-formed: {string.Join("; ", again.Problems)}");
         Oracle.Require(again.Settings.Equals(reading.Settings), "what was bound is not bound again");
-        if (reading.Settings is HttpSettings http)
+        if (reading.Settings is SettingsValues http)
         {
             StandardResilienceOptions options = new();
             http.ApplyTo(options);
@@ -85,12 +83,18 @@ internal static class Settings
     {
         if (planted == Planted.PassesOverUnknownKeys)
             return reading with { Problems = [.. reading.Problems.Where(p => !p.Text.StartsWith("is not a known", StringComparison.Ordinal))] };
-        if (planted == Planted.SwapsDelays && reading.Settings is PipelineSettings { Retry: { } retry })
-            (retry.BaseDelay, retry.MaxDelay) = (retry.MaxDelay, retry.BaseDelay);
+        if (planted == Planted.SwapsDelays && reading.Settings is PipelineSettings delayed)
+            return reading with { Settings = (T)(object)new PipelineSettings(delayed.Policies, Swapped(delayed.Values)) };
         if (planted == Planted.ReadsDays && reading.Settings is PipelineSettings pipeline && reading.Problems.Any(p => p.Text.StartsWith("is '30'", StringComparison.Ordinal)))
         {
-            pipeline.TotalTimeout = TimeSpan.FromDays(30);
-            return reading with { Problems = [.. reading.Problems.Where(p => !p.Text.StartsWith("is '30'", StringComparison.Ordinal))] };
+            SettingsValues values = new();
+            foreach ((PolicySetting setting, object value) in pipeline.Values.All) values.Add(setting, value);
+            values.Add(PolicySetting.Find(pipeline.Policies.Schema.Keys, "TotalTimeout")!, TimeSpan.FromDays(30));
+            return reading with
+            {
+                Settings = (T)(object)new PipelineSettings(pipeline.Policies, values),
+                Problems = [.. reading.Problems.Where(p => !p.Text.StartsWith("is '30'", StringComparison.Ordinal))],
+            };
         }
 
         return reading;
@@ -125,58 +129,74 @@ internal static class Settings
         for (int end = path.LastIndexOf(':'); end > 0; end = path.LastIndexOf(':', end - 1)) yield return path[..end];
     }
 
-    private static void CheckBound(object settings, string path, string value)
+    private static SettingsValues Swapped(SettingsValues values)
+    {
+        SettingsValues swapped = new();
+        foreach ((PolicySetting setting, object value) in values.All)
+        {
+            PolicySetting? other = setting.Name switch
+            {
+                "BaseDelay" => values.All.FirstOrDefault(v => v.Setting.Name == "MaxDelay").Setting,
+                "MaxDelay" => values.All.FirstOrDefault(v => v.Setting.Name == "BaseDelay").Setting,
+                _ => null,
+            };
+            swapped.Add(other ?? setting, value is SettingsValues group ? Swapped(group) : value);
+        }
+
+        return swapped;
+    }
+
+    private static void CheckBound(SettingsValues settings, string path, string value)
     {
         object? at = settings;
         foreach (string name in path[(Root.Length + 1)..].Split(':'))
         {
-            if (at is IEnumerable<string> codes)
+            if (at is IReadOnlyList<string> texts)
             {
-                Oracle.Require(codes.Contains(value) && value.Length == "RES008".Length, $"{path} = {value} is not in the list, or is no code");
+                Oracle.Require(texts.Contains(value) && value.Length > 0, $"{path} = {value} is not in the list");
                 return;
             }
 
-            at = at?.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.Instance | BindingFlags.IgnoreCase)?.GetValue(at);
+            at = at switch
+            {
+                SettingsValues group => group.Find(name),
+                IReadOnlyList<SettingsValues> items => int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int i) && i < items.Count ? items[i] : null,
+                _ => null,
+            };
+            if (at is IReadOnlyList<SettingsValues>) return; // the indexes of a list need not begin at 0
         }
 
         bool isSame = at switch
         {
             bool flag => flag == bool.Parse(value),
-            int whole => whole == int.Parse(value, CultureInfo.InvariantCulture),
             long whole => whole == long.Parse(value, CultureInfo.InvariantCulture),
             double number => number.Equals(double.Parse(value, CultureInfo.InvariantCulture)),
             TimeSpan span => span == TimeSpan.Parse(value, CultureInfo.InvariantCulture) && value.Contains(':', StringComparison.Ordinal),
-            Enum choice => string.Equals(choice.ToString(), value, StringComparison.OrdinalIgnoreCase),
-            string word => word == value,
+            string word => string.Equals(word, value, StringComparison.OrdinalIgnoreCase),
             _ => false,
         };
         Oracle.Require(isSame, $"{path} = {value} was bound as {at ?? "nothing"} without an error");
     }
 
-    private static void Write(object settings, string path, List<KeyValuePair<string, string?>> written)
+    private static void Write(SettingsValues settings, string path, List<KeyValuePair<string, string?>> written)
     {
         written.Add(new(path, null));
-        foreach (PropertyInfo property in settings.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        foreach ((PolicySetting setting, object value) in settings.All)
         {
-            string at = $"{path}:{property.Name}";
-            switch (property.GetValue(settings))
+            string at = $"{path}:{setting.Name}";
+            switch (value)
             {
-                case null:
-                    break;
-                case string text:
-                    written.Add(new(at, text));
-                    break;
-                case IFormattable value:
-                    written.Add(new(at, value.ToString(value is double ? "R" : null, CultureInfo.InvariantCulture)));
-                    break;
-                case bool flag:
-                    written.Add(new(at, flag.ToString()));
-                    break;
-                case IEnumerable list:
-                    written.AddRange(list.Cast<string>().Select((code, i) => new KeyValuePair<string, string?>($"{at}:{i}", code)));
-                    break;
-                case { } group:
+                case SettingsValues group:
                     Write(group, at, written);
+                    break;
+                case IReadOnlyList<SettingsValues> groups:
+                    for (int i = 0; i < groups.Count; i++) Write(groups[i], $"{at}:{i}", written);
+                    break;
+                case IReadOnlyList<string> texts:
+                    written.AddRange(texts.Select((text, i) => new KeyValuePair<string, string?>($"{at}:{i}", text)));
+                    break;
+                default:
+                    written.Add(new(at, value is IFormattable shown ? shown.ToString(value is double ? "R" : null, CultureInfo.InvariantCulture) : value.ToString()));
                     break;
             }
         }

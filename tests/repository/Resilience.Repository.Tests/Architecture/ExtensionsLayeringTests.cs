@@ -50,7 +50,7 @@ public sealed class ExtensionsLayeringTests
 
     [Theory]
     [InlineData("Http/Planted.cs", "class Planted { HttpResilienceProvider? p; }", "Http/Planted.cs (Http) uses HttpResilienceProvider of DependencyInjection")]
-    [InlineData("Http/Planted.cs", "class Planted { HttpSettings? s; }", "Http/Planted.cs (Http) uses HttpSettings of Configuration")]
+    [InlineData("Http/Planted.cs", "class Planted { PipelineSettings? s; }", "Http/Planted.cs (Http) uses PipelineSettings of Configuration")]
     [InlineData("Configuration/Planted.cs", "class Planted { ResiliencePipelineProvider? p; }", "Configuration/Planted.cs (Configuration) uses *")]
     [InlineData("Attic/Planted.cs", "class Planted;", "Attic/Planted.cs is on no floor*")]
     public void The_check_finds_a_planted_arrow(string file, string code, string complaint) =>

@@ -63,6 +63,7 @@ public sealed partial class MessageTextTests
                     ("finding", Arguments(found.ArgumentList).Skip(1).Take(1)),
                 InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "WriteAsync" } } problem when file.EndsWith("Problems.cs", StringComparison.Ordinal) =>
                     ("problem", Arguments(problem.ArgumentList)),
+                ArgumentSyntax { NameColon.Name.Identifier.Text: "allowed" } declared => ("option", [declared.Expression]),
                 PropertyDeclarationSyntax { Identifier.Text: "Reason", ExpressionBody.Expression: { } reason } => ("rejection", [reason]),
                 BaseObjectCreationExpressionSyntax { ArgumentList: { } list } warning when list.Arguments.FirstOrDefault()?.ToString().StartsWith("\"RES0", StringComparison.Ordinal) == true =>
                     ("finding", Arguments(list)),

@@ -83,7 +83,7 @@ public sealed class ChaosConfigurationTests
         configuration["P:Chaos:IsOn"] = "true";
         configuration.Reload();
         (await IsDisturbed(pipeline)).Should().BeFalse();
-        Lines(21).Should().ContainSingle().Which.Should().Contain("P:Chaos is 'production', where chaos is not allowed").And.Contain("AllowedEnvironments");
+        Lines(21).Should().ContainSingle().Which.Should().Contain("P:Chaos does not fit: chaos: EnvironmentName is 'production', where chaos is not allowed").And.Contain("AllowedEnvironments");
         configuration["P:Chaos:AllowedEnvironments:0"] = "Production";
         configuration.Reload();
         (await IsDisturbed(pipeline)).Should().BeTrue();
@@ -94,7 +94,7 @@ public sealed class ChaosConfigurationTests
     {
         await using ServiceProvider container = Container("Production", Configuration(("P:Chaos:Rates:Fault", "1")));
         container.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline>("orders")).Should().Throw<OptionsValidationException>()
-            .Which.Message.Should().Contain("P:Chaos is 'Production'");
+            .Which.Message.Should().Contain("P:Chaos does not fit: chaos: EnvironmentName is 'Production'");
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class ChaosConfigurationTests
     {
         using MetricCollector<long> injections = new(null, "Resilience", "resilience.chaos.injections");
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "counted", EnvironmentName = "Development" }
-            .AddChaos(new ChaosSettings { IsOn = true, Rates = new() { LostReply = 1 } }).Build();
+            .AddChaos(o => (o.IsOn, o.Rates) = (true, new() { LostReply = 1 })).Build();
         (await IsDisturbed(pipeline)).Should().BeTrue();
         injections.GetMeasurementSnapshot().Where(m => (string?)m.Tags["resilience.pipeline"] == "counted")
             .Should().ContainSingle().Which.Tags.Should().Contain("resilience.chaos.kind", "lost_reply").And.Contain("resilience.policy", "chaos");

@@ -1,6 +1,4 @@
-using System.Collections;
 using System.Globalization;
-using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Configuration;
@@ -11,8 +9,6 @@ namespace Resilience.Tests.Configuration;
 public sealed class SchemaTests
 {
     private const string Spans = @"^-?(\d{1,8}\.)?\d{1,2}:\d{1,2}:\d{1,2}(\.\d{1,7})?$";
-
-    private static readonly (SettingsSchema Schema, Type Settings)[] Roots = [(SettingsSchema.Pipeline, typeof(PipelineSettings)), (SettingsSchema.Http, typeof(HttpSettings))];
 
     [Fact]
     public void The_file_is_what_the_schema_says()
@@ -25,31 +21,19 @@ public sealed class SchemaTests
     }
 
     [Fact]
-    public void Every_setting_is_in_the_schema_with_its_kind_and_the_other_way_round()
+    public void Every_setting_says_what_it_is()
     {
-        foreach ((SettingsSchema schema, Type settings) in Roots) Compare(schema, settings);
+        foreach (SettingsSchema schema in new[] { ConfigurablePolicies.Standard.Schema, SettingsSchema.Http }) Check(schema.Keys);
 
-        static void Compare(SettingsSchema schema, Type settings)
+        static void Check(IReadOnlyList<PolicySetting> settings)
         {
-            PropertyInfo[] properties = [.. settings.GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)];
-            schema.Keys.Select(k => k.Name).Should().BeEquivalentTo(properties.Select(p => p.Name), "of {0}", settings.Name);
-            foreach (SettingKey key in schema.Keys)
+            settings.Select(s => s.Name).Should().OnlyHaveUniqueItems();
+            foreach (PolicySetting setting in settings)
             {
-                Type type = properties.Single(p => p.Name == key.Name).PropertyType;
-                type = Nullable.GetUnderlyingType(type) ?? type;
-                SettingKind kind = type == typeof(bool) ? SettingKind.Flag
-                    : type == typeof(int) || type == typeof(long) ? SettingKind.Whole
-                    : type == typeof(double) ? SettingKind.Number
-                    : type == typeof(TimeSpan) ? SettingKind.Span
-                    : type.IsEnum ? SettingKind.Choice
-                    : type == typeof(string) ? SettingKind.Text
-                    : typeof(IEnumerable<string>).IsAssignableFrom(type) ? key.Kind == SettingKind.Names ? SettingKind.Names : SettingKind.Codes
-                    : typeof(IEnumerable).IsAssignableFrom(type) ? SettingKind.Items
-                    : SettingKind.Group;
-                key.Kind.Should().Be(kind, "of {0}.{1}", settings.Name, key.Name);
-                key.Description.Should().EndWith(".");
-                if (key.Kind == SettingKind.Group) Compare(key.Group!, type);
-                if (key.Kind == SettingKind.Items) Compare(key.Group!, type.GetGenericArguments()[0]);
+                setting.Text.Should().EndWith(".");
+                (setting.Settings.Count > 0).Should().Be(setting.Kind is PolicySettingKind.Group or PolicySettingKind.Groups, "of {0}", setting.Name);
+                (setting.Choices.Count > 0).Should().Be(setting.Kind == PolicySettingKind.Choice, "of {0}", setting.Name);
+                Check(setting.Settings);
             }
         }
     }
@@ -57,20 +41,20 @@ public sealed class SchemaTests
     [Fact]
     public void The_numbers_that_the_schema_allows_are_those_that_the_options_accept()
     {
-        foreach ((string path, SettingKey key) in Numbers(SettingsSchema.Http, ""))
+        foreach ((string path, PolicySetting key) in Numbers(SettingsSchema.Http.Keys, ""))
         {
             foreach ((double? bound, double beyond) in new[] { (key.Min, -1.0), (key.Max, +1.0) })
             {
                 if (bound is not { } edge) continue;
-                bool isOpenAtZero = edge == 0 && key.Description.Contains("more than 0", StringComparison.Ordinal);
+                bool isOpenAtZero = edge == 0 && key.Text.Contains("more than 0", StringComparison.Ordinal);
                 if (!isOpenAtZero) Problems(path, edge).Should().NotContain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is in the schema", path, edge);
                 if (edge is < int.MaxValue) Problems(path, edge + beyond).Should().Contain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is not in the schema", path, edge + beyond);
             }
         }
 
-        static IEnumerable<(string, SettingKey)> Numbers(SettingsSchema schema, string prefix) => schema.Keys.SelectMany(k =>
-            k.Group is { } group ? Numbers(group, $"{prefix}{k.Name}:")
-            : k.Kind is SettingKind.Whole or SettingKind.Number ? [($"{prefix}{k.Name}", k)] : []);
+        static IEnumerable<(string, PolicySetting)> Numbers(IReadOnlyList<PolicySetting> keys, string prefix) => keys.SelectMany(k =>
+            k.Kind == PolicySettingKind.Group ? Numbers(k.Settings, $"{prefix}{k.Name}:")
+            : k.Kind is PolicySettingKind.Whole or PolicySettingKind.Number ? [($"{prefix}{k.Name}", k)] : []);
     }
 
     private static IEnumerable<string> Problems(string path, double value)
@@ -84,7 +68,7 @@ public sealed class SchemaTests
         };
         IConfigurationRoot configuration = new ConfigurationBuilder().AddInMemoryCollection(
             [.. around.Append((path, value.ToString("R", CultureInfo.InvariantCulture))).Select(p => new KeyValuePair<string, string?>(p.Item1, p.Item2))]).Build();
-        SettingsReading<HttpSettings> reading = SettingsReader.ReadHttp(configuration, "");
+        SettingsReading<SettingsValues> reading = SettingsReader.ReadHttp(configuration, "");
         if (reading.Problems.Count > 0) return reading.Problems.Select(p => p.ToString());
         StandardResilienceOptions options = new();
         reading.Settings.ApplyTo(options);
@@ -103,7 +87,7 @@ public sealed class SchemaTests
                 ["description"] = "What retries, circuit breakers, limits and timeouts do. Where the sections stand is up to the code; these are the customary places.",
                 ["properties"] = new JsonObject
                 {
-                    ["Pipelines"] = Named("Pipelines by name.", SettingsSchema.Pipeline),
+                    ["Pipelines"] = Named("Pipelines by name.", ConfigurablePolicies.Standard.Schema),
                     ["HttpClients"] = Named("The pipelines of HttpClients by name.", SettingsSchema.Http),
                 },
             },
@@ -114,43 +98,38 @@ public sealed class SchemaTests
     {
         ["type"] = "object",
         ["description"] = description,
-        ["additionalProperties"] = Write(schema),
+        ["additionalProperties"] = Write(schema.Description, schema.Keys),
     };
 
-    private static JsonObject Write(SettingsSchema schema)
+    private static JsonObject Write(string description, IReadOnlyList<PolicySetting> keys)
     {
         JsonObject properties = [];
-        foreach (SettingKey key in schema.Keys) properties[key.Name] = Write(key);
-        return new() { ["type"] = "object", ["description"] = schema.Description, ["properties"] = properties, ["additionalProperties"] = false };
+        foreach (PolicySetting key in keys) properties[key.Name] = Write(key);
+        return new() { ["type"] = "object", ["description"] = description, ["properties"] = properties, ["additionalProperties"] = false };
     }
 
-    private static JsonObject Write(SettingKey key)
+    private static JsonObject Write(PolicySetting key)
     {
-        if (key.Group is { } group)
-        {
-            return key.Kind == SettingKind.Items
-                ? new() { ["type"] = "array", ["description"] = key.Description, ["items"] = Write(group) }
-                : Write(group);
-        }
-
+        if (key.Kind == PolicySettingKind.Group) return Write(key.Text, key.Settings);
         JsonObject written = new()
         {
             ["type"] = key.Kind switch
             {
-                SettingKind.Flag => "boolean",
-                SettingKind.Whole => "integer",
-                SettingKind.Number => "number",
-                SettingKind.Codes or SettingKind.Names => "array",
+                PolicySettingKind.Flag => "boolean",
+                PolicySettingKind.Whole => "integer",
+                PolicySettingKind.Number => "number",
+                PolicySettingKind.Texts or PolicySettingKind.Groups => "array",
                 _ => "string",
             },
-            ["description"] = key.Description,
+            ["description"] = key.Text,
         };
         if (key.Min is { } min) written["minimum"] = Number(min);
         if (key.Max is { } max and < int.MaxValue) written["maximum"] = Number(max);
-        if (key.Kind == SettingKind.Span) written["pattern"] = Spans;
-        if (key.Kind == SettingKind.Choice) written["enum"] = new JsonArray([.. key.Choices.Select(c => (JsonNode)c)]);
-        if (key.Kind == SettingKind.Names) written["items"] = new JsonObject { ["type"] = "string" };
-        if (key.Kind == SettingKind.Codes) written["items"] = new JsonObject { ["type"] = "string", ["pattern"] = "^RES[0-9]{3}$" };
+        if (key.Kind == PolicySettingKind.Span) written["pattern"] = Spans;
+        if (key.Kind == PolicySettingKind.Choice) written["enum"] = new JsonArray([.. key.Choices.Select(c => (JsonNode)c)]);
+        if (key.Kind == PolicySettingKind.Groups) written["items"] = Write(key.ItemText!, key.Settings);
+        if (key.Kind == PolicySettingKind.Texts) written["items"] = new JsonObject { ["type"] = "string" };
+        if (key.Pattern is { } pattern) written["items"]!["pattern"] = $"^{pattern}$";
         return written;
 
         static JsonNode Number(double value) => value == Math.Floor(value) ? (long)value : value;

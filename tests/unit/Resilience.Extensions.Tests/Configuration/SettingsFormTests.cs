@@ -74,29 +74,23 @@ public sealed class SettingsFormTests
         SettingsReading<PipelineSettings> good = SettingsReader.ReadPipeline(
             Section(("Chaos:AllowedEnvironments:0", "Test"), ("Chaos:AllowedEnvironments:1", "Lab"), ("Chaos:Schedule:Windows:0:From", "00:01:00")), "P");
         good.Problems.Should().BeEmpty();
-        good.Settings.Chaos!.AllowedEnvironments.Should().Equal("Test", "Lab");
-        good.Settings.Chaos.Schedule!.Windows!.Single().From.Should().Be(TimeSpan.FromMinutes(1));
+        ChaosOptions chaos = good.Settings.Find<ChaosOptions>("Chaos")!;
+        chaos.AllowedEnvironments.Should().BeEquivalentTo("Development", "Staging", "Test", "Lab");
+        chaos.Schedule!.Windows.Single().From.Should().Be(TimeSpan.FromMinutes(1));
     }
 
     [Fact]
     public void A_group_that_is_there_makes_its_policy_and_no_other()
     {
-        PipelineSettings Pipeline(string group) => SettingsReader.ReadPipeline(Section((group, null)), "P").Settings;
-        HttpSettings Http(string group) => SettingsReader.ReadHttp(Section((group, null)), "P").Settings;
-
-        foreach (string group in (string[])["Retry", "Hedging", "CircuitBreaker", "ConcurrencyLimit", "Chaos"])
+        string[] groups = ["Retry", "Hedging", "CircuitBreaker", "ConcurrencyLimit", "Chaos"], http = ["Retry", "CircuitBreaker", "ConcurrencyLimit"];
+        foreach (string group in groups)
         {
-            PipelineSettings read = Pipeline(group);
-            (read.Retry is not null, read.Hedging is not null, read.CircuitBreaker is not null, read.ConcurrencyLimit is not null, read.Chaos is not null)
-                .Should().Be((group == "Retry", group == "Hedging", group == "CircuitBreaker", group == "ConcurrencyLimit", group == "Chaos"));
+            PipelineSettings read = SettingsReader.ReadPipeline(Section((group, null)), "P").Settings;
+            read.Policies.Policies.Where(read.IsNamed).Select(p => p.Key).Should().Equal(group);
         }
 
-        foreach (string group in (string[])["Retry", "CircuitBreaker", "ConcurrencyLimit"])
-        {
-            HttpSettings read = Http(group);
-            (read.Retry is not null, read.CircuitBreaker is not null, read.ConcurrencyLimit is not null)
-                .Should().Be((group == "Retry", group == "CircuitBreaker", group == "ConcurrencyLimit"));
-        }
+        foreach (string group in http)
+            SettingsReader.ReadHttp(Section((group, null)), "P").Settings.All.Select(v => v.Setting.Name).Should().Equal(group);
     }
 
     [Theory]
@@ -121,13 +115,31 @@ public sealed class SettingsFormTests
     public void What_is_empty_is_known_and_groups_that_are_there_are_policies()
     {
         SettingsReader.ReadHttp(Section(), "P").IsEmpty.Should().BeTrue();
-        SettingsReading<HttpSettings> http = SettingsReader.ReadHttp(Section(("Retry", null), ("CircuitBreaker:Probes", "2"), ("ConcurrencyLimit", "")), "P");
+        SettingsReading<SettingsValues> http = SettingsReader.ReadHttp(Section(("Retry", null), ("CircuitBreaker:Probes", "2"), ("ConcurrencyLimit", "")), "P");
         http.IsEmpty.Should().BeFalse();
-        (http.Settings.Retry, http.Settings.CircuitBreaker!.Probes, http.Settings.ConcurrencyLimit).Should().Be((new RetrySettings(), 2, new ConcurrencyLimitSettings()));
-        SettingsReading<PipelineSettings> none = SettingsReader.ReadPipeline(Section(("TotalTimeout", "00:00:01")), "P");
-        (none.Settings.Retry, none.Settings.CircuitBreaker, none.Settings.ConcurrencyLimit).Should().Be((null, null, null));
-        SettingsReading<PipelineSettings> all = SettingsReader.ReadPipeline(Section(("Retry", null), ("CircuitBreaker", null), ("ConcurrencyLimit", null)), "P");
-        (all.Settings.Retry, all.Settings.CircuitBreaker, all.Settings.ConcurrencyLimit).Should().Be((new RetrySettings(), new CircuitBreakerSettings(), new ConcurrencyLimitSettings()));
+        StandardResilienceOptions options = new() { Retry = null };
+        http.Settings.ApplyTo(options);
+        (options.Retry!.MaxRetries, options.CircuitBreaker!.Probes, options.ConcurrencyLimit!.MaxConcurrent).Should().Be((3, 2, 100));
+        SettingsReader.ReadHttp(Section(("Retry:Enabled", "false"), ("Retry:MaxRetries", "7")), "P").Settings.ApplyTo(options);
+        options.Retry.Should().BeNull("it is not enabled");
+
+        PipelineSettings off = SettingsReader.ReadPipeline(Section(("TotalTimeout", "00:00:01"), ("Retry:Enabled", "false"), ("AbandonAttemptAfter", "00:00:01")), "P").Settings;
+        (off.Find<RetryOptions>("Retry"), off.Find<CircuitBreakerOptions>("CircuitBreaker")).Should().Be((null, null));
+        new ResiliencePipelineBuilder().AddPolicies(off).Build().Describe().Policies.Select(p => p.Name).Should().Equal("total-timeout");
+    }
+
+    [Fact]
+    public void Code_and_section_say_one_thing_together_and_the_section_wins()
+    {
+        PipelineSettings read = SettingsReader.ReadPipeline(Section(("Retry:MaxRetries", "2"), ("CircuitBreaker:Enabled", "false")), "P").Settings;
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder()
+            .AddConfigured(read, "Retry", static (RetryOptions o) => (o.MaxRetries, o.WaitForRejections, o.Name) = (9, true, "mine"))
+            .AddConfigured(read, "CircuitBreaker").AddConfigured(read, "ConcurrencyLimit");
+        PipelineDescription built = builder.Build().Describe();
+        built.Policies.Select(p => p.Name).Should().Equal("mine", "concurrency-limit");
+        built.Policies[0].Options.Should().Contain(KeyValuePair.Create("MaxRetries", "2")).And.Contain(KeyValuePair.Create("WaitForRejections", "true"));
+        builder.Invoking(b => b.AddConfigured(read, "Rety")).Should().Throw<ArgumentException>().WithMessage("*'Rety'*known are TotalTimeout, Retry*");
+        builder.Invoking(b => b.AddConfigured(read, "Retry", static (HedgingOptions _) => { })).Should().Throw<ArgumentException>().WithMessage("*RetryOptions*");
     }
 
     [Theory]

@@ -271,7 +271,7 @@ public class RetryPipelineTests
         };
         options.Rules.Add(null!);
         ((Action)(() => Pipeline(options))).Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option)
-            .Should().Equal("MaxRetries", "BackoffKind", "BaseDelay", "MaxDelay", "Factor", "Jitter", "MaxRetryAfter", "Rules[0]");
+            .Should().Equal("MaxRetries", "BackoffKind", "BaseDelay", "Factor", "Jitter", "MaxRetryAfter", "MaxDelay", "Rules[0]");
         new RetryOptions { BaseDelay = Second, MaxDelay = Second / 2 }.FindProblems().Should().ContainSingle().Which.Option.Should().Be("MaxDelay");
         new RetryOptions { BackoffKind = BackoffKind.Constant, BaseDelay = Second * 9 }.FindProblems().Should().BeEmpty();
         ((Action)(() => RetryRule.On<IOException>(-2))).Should().Throw<ArgumentOutOfRangeException>();
