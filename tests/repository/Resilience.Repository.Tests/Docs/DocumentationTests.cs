@@ -250,7 +250,7 @@ public sealed partial class DocumentationTests
     [GeneratedRegex(@"<!--\s*compile:\s*no:(.*?)-->")]
     private static partial Regex NoCompile();
 
-    [GeneratedRegex(@"^part of (samples/\w+)")]
+    [GeneratedRegex(@"^part of ((?:samples|tests)/[\w./]+)")]
     private static partial Regex PartOfSample();
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
