@@ -105,6 +105,9 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
                 JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience").ValueKind.Should().Be(JsonValueKind.Object);
             }
 
+            string bom = Encoding.UTF8.GetString(Content(package, "_manifest/bom.cdx.json"));
+            BillOfMaterials.Problems(name, bom, manifest).Should().BeEmpty();
+            bom.Should().NotContain(packed.Root).And.NotContain(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
             SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
             Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(packed.Root))
                 .Should().Be(-1, "the binary says nothing of the machine that made it");
