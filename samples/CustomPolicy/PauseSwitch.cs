@@ -1,26 +1,22 @@
+using System.Globalization;
 using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience.CustomPolicy;
 
 /// <summary>Rejects all calls while it is switched on by hand, and knows how many are still under way. Thread-safe.</summary>
-public sealed class PauseSwitch
+public sealed class PauseSwitch : IPolicyStatus
 {
     private readonly PolicyEnvironment _environment;
-    private readonly TimeSpan _longestPause;
-    private readonly TimeSpan _endSpread;
+    private PauseSwitchOptions _options; // replaced as a whole, never changed
     private PausedRejection? _pause; // null: calls pass
     private int _running;
 
     public PauseSwitch(
         PauseSwitchOptions options, TimeProvider? timeProvider = null, Randomness? randomness = null, Action<ResilienceEvent>? listener = null)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        options.ThrowIfInvalid();
-        _environment = PolicyEnvironment.Standalone(options.GetName(), timeProvider, randomness, listener);
-        _longestPause = options.MaxPause;
-        _endSpread = options.EndSpread;
-    }
+        : this(options.Copy(), PolicyEnvironment.Standalone(options.GetName(), timeProvider, randomness, listener)) => _options.ThrowIfInvalid();
+
+    internal PauseSwitch(PauseSwitchOptions options, PolicyEnvironment environment) => (_options, _environment) = (options, environment);
 
     public string Name => _environment.PolicyName;
 
@@ -33,8 +29,9 @@ public sealed class PauseSwitch
     {
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(length, TimeSpan.Zero);
         ArgumentException.ThrowIfNullOrEmpty(why);
-        TimeSpan spread = _endSpread * _environment.Randomness.NextDouble();
-        TimeSpan whole = (length < _longestPause ? length : _longestPause) + spread;
+        PauseSwitchOptions options = Volatile.Read(ref _options);
+        TimeSpan spread = options.EndSpread * _environment.Randomness.NextDouble();
+        TimeSpan whole = (length < options.MaxPause ? length : options.MaxPause) + spread;
 
         // Full fence: the pause is visible before the caller reads Running; pairs with the increment in TryEnter.
         Interlocked.Exchange(ref _pause, new PausedRejection(Name, why, whole, _environment.TimeProvider));
@@ -58,4 +55,17 @@ public sealed class PauseSwitch
     }
 
     public void Exit() => Interlocked.Decrement(ref _running);
+
+    public PolicyStatus GetStatus()
+    {
+        PausedRejection? pause = Volatile.Read(ref _pause) is { IsOver: false } now ? now : null;
+        string text = string.Create(CultureInfo.InvariantCulture, $"{Running} running");
+        return new(pause is null ? PolicyCondition.Ok : PolicyCondition.Tripped, pause is null ? text : $"{text}; {pause.Reason}")
+        {
+            CanTrip = true,
+            Readings = [new("running", Running, "calls")],
+        };
+    }
+
+    internal void Update(PauseSwitchOptions options) => Volatile.Write(ref _options, options); // for pauses to come
 }

@@ -1,41 +1,46 @@
-using System.Runtime.CompilerServices;
+using System.Diagnostics.Metrics;
 using Resilience.Extensibility;
 
 namespace Resilience.CustomPolicy;
 
-internal sealed class PauseSwitchPolicy(PauseSwitch pause, PolicyEnvironment environment) : ResiliencePolicy
+internal sealed class PauseSwitchPolicy : AdmissionPolicy
 {
-    public override PolicyDescription Describe() => new(environment.PolicyName, PolicyRole.Other)
+    private readonly PolicyEnvironment _environment;
+    private readonly CarriedState<PauseSwitch, PauseSwitchOptions>? _carried; // null: the switch is shared, and an update changes nothing about it
+    private readonly PauseSwitch _pause;
+    private readonly Counter<long> _rejections;
+
+    internal PauseSwitchPolicy(PauseSwitch? shared, PauseSwitchOptions options, PolicyEnvironment environment)
     {
-        Options = [new("paused", pause.IsPaused ? "yes" : "no")],
+        _environment = environment;
+        _carried = shared is null ? new(this, environment, options, static (o, e) => new(o, e), static (pause, o, _) => pause.Update(o)) : null;
+        _pause = shared ?? _carried!.State;
+        _rejections = environment.Meter.CreateCounter<long>("pause_switch.rejections", "{call}", "Calls that a pause has rejected.");
+    }
+
+    public override object State => _pause;
+
+    protected override CarriedState? Carried => _carried;
+
+    public override PolicyDescription Describe() => new(_environment.PolicyName, PolicyRole.Other)
+    {
+        Options = [new("paused", _pause.IsPaused ? "yes" : "no")],
+        CheckOrder = CheckOrder,
     };
 
-    protected override PolicyLink<T> Bind<T>(PolicyLink<T> next) => new Link<T>(pause, environment, next);
-
-    private sealed class Link<T>(PauseSwitch pause, PolicyEnvironment environment, PolicyLink<T> next) : PolicyLink<T>
+    protected override Rejection? TryEnter(AdmissionCall call, ref long ticket)
     {
-        public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
-        {
-            if (pause.TryEnter() is { } rejection) return new(Reject(rejection));
-            ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
-            if (!running.IsCompletedSuccessfully) return AwaitAsync(running);
-            Outcome<T> outcome = running.Result;
-            pause.Exit();
-            return new(outcome);
-        }
+        if (_pause.TryEnter() is not { } rejection) return null;
+        _rejections.Add(1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
+        if (_environment.HasListeners) _environment.Publish(new CallPaused(_environment.PipelineName, _environment.PolicyName, rejection));
+        return rejection;
+    }
 
-        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-        private async ValueTask<Outcome<T>> AwaitAsync(ValueTask<Outcome<T>> running)
-        {
-            Outcome<T> outcome = await running.ConfigureAwait(false);
-            pause.Exit();
-            return outcome;
-        }
+    protected override void Exit(AdmissionCall call, Verdict verdict, long ticket) => _pause.Exit();
 
-        private Outcome<T> Reject(PausedRejection rejection)
-        {
-            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, rejection));
-            return Outcome.Rejected<T>(rejection);
-        }
+    private static void CheckOrder(OrderCheck check)
+    {
+        foreach (PolicyDescription hedging in check.OutsideAs(PolicyRole.Hedging))
+            check.Warn("PAUSE001", "the switch stands inside the hedging, so a call that is hedged counts twice as running. Put it outside.", hedging);
     }
 }

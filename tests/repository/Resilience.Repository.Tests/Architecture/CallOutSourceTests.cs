@@ -39,6 +39,8 @@ public sealed class CallOutSourceTests
         ("Resilience.Extensibility.ResiliencePolicy", "State", ["Policies/ResiliencePolicy.cs"]),
         ("Resilience.Extensibility.ResiliencePolicy", "TakeEffect", ["Policies/ResiliencePolicy.cs"]),
         ("Resilience.Extensibility.IPolicyStatus", "GetStatus", ["Policies/PolicyState.cs"]),
+        ("Resilience.Extensibility.AdmissionPolicy", "TryEnter", ["Execution/AdmissionPolicy.cs"]),
+        ("Resilience.Extensibility.AdmissionPolicy", "Exit", ["Execution/AdmissionPolicy.cs"]),
         ("System.Threading.Tasks.Task", "Delay", []), // it goes on behind all that is queued in the pool: ClockWait does not
         ("System.IDisposable", "Dispose", ["Telemetry/Safely.cs"]),
         ("System.IAsyncDisposable", "DisposeAsync", ["Telemetry/Safely.cs"]),
