@@ -19,9 +19,9 @@ public abstract class AdmissionPolicy : ResiliencePolicy
     /// <summary>Whether a call may go on. Does not wait.</summary>
     /// <param name="call">The call.</param>
     /// <param name="ticket">Zero; what you put here, <see cref="Exit"/> gets back: a time, an epoch.</param>
-    /// <returns>Null: it goes on, and <see cref="Exit"/> is called exactly once. Otherwise the rejection that its caller gets. If this throws, the
-    /// call does not go
-    /// on and ends with the exception as <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and is not repeated.</returns>
+    /// <returns>Null: it goes on, and <see cref="Exit"/> is called exactly once. Otherwise the rejection that its caller gets. If this throws, the call
+    /// does not go on and ends with the exception as <see cref="Verdict.Ignored"/>: an error of the program, which says nothing about the dependency and
+    /// is not repeated.</returns>
     protected abstract Rejection? TryEnter(AdmissionCall call, ref long ticket);
 
     /// <summary>A call that went in has ended. Default: nothing.</summary>
