@@ -7,5 +7,8 @@ internal static class CircuitBreakerConfiguration
 {
     internal static ConfigurablePolicy Policy { get; } = new ConfigurablePolicy<CircuitBreakerOptions>(
         "CircuitBreaker", "When calls stop because the dependency fails. An empty group means the default circuit breaker.",
-        static (builder, options) => builder.AddCircuitBreaker(options)) { Noun = "the circuit breaker" };
+        static (builder, options) => builder.AddCircuitBreaker(options))
+    {
+        Noun = "the circuit breaker",
+    };
 }

@@ -7,5 +7,8 @@ internal static class HedgingConfiguration
 {
     internal static ConfigurablePolicy Policy { get; } = new ConfigurablePolicy<HedgingOptions>(
         "Hedging", "When a second attempt runs beside a slow first one. An empty group means the default hedging.",
-        static (builder, options) => builder.AddHedging(options)) { Noun = "the hedging" };
+        static (builder, options) => builder.AddHedging(options))
+    {
+        Noun = "the hedging",
+    };
 }

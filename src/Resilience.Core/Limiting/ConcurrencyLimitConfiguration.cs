@@ -7,5 +7,8 @@ internal static class ConcurrencyLimitConfiguration
 {
     internal static ConfigurablePolicy Policy { get; } = new ConfigurablePolicy<ConcurrencyLimitOptions>(
         "ConcurrencyLimit", "How many calls may run at once. An empty group means the default limit.",
-        static (builder, options) => builder.AddConcurrencyLimit(options)) { Noun = "the limit" };
+        static (builder, options) => builder.AddConcurrencyLimit(options))
+    {
+        Noun = "the limit",
+    };
 }

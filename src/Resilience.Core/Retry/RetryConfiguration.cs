@@ -7,5 +7,8 @@ internal static class RetryConfiguration
 {
     internal static ConfigurablePolicy Policy { get; } = new ConfigurablePolicy<RetryOptions>(
         "Retry", "How failures are repeated. An empty group means the default retry.",
-        static (builder, options) => builder.AddRetry(options)) { Noun = "the retry" };
+        static (builder, options) => builder.AddRetry(options))
+    {
+        Noun = "the retry",
+    };
 }

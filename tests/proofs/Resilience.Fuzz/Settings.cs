@@ -137,8 +137,8 @@ internal static class Settings
         {
             PolicySetting? other = setting.Name switch
             {
-                "BaseDelay" => values.All.FirstOrDefault(v => v.Setting.Name == "MaxDelay").Setting,
-                "MaxDelay" => values.All.FirstOrDefault(v => v.Setting.Name == "BaseDelay").Setting,
+                "BaseDelay" => PolicySetting.Find(StandardPolicies.Get("Retry").Settings, "MaxDelay"),
+                "MaxDelay" => PolicySetting.Find(StandardPolicies.Get("Retry").Settings, "BaseDelay"),
                 _ => null,
             };
             if (other is null && setting.Name is ("BaseDelay" or "MaxDelay")) continue;
