@@ -69,7 +69,7 @@ public sealed class ClientLeavesTests
     [InlineData(false)]
     public async Task When_another_caller_took_over_the_response_that_was_recorded_counts_and_otherwise_ours_is_marked(bool isOtherDone)
     {
-        StoreTime time = new();
+        ManualTime time = new();
         InMemoryIdempotencyStore store = new(timeProvider: time);
         await using Shop shop = await Shop.OpenAsync(
             app => app.MapPost("/do", async (HttpContext context) =>
@@ -106,16 +106,5 @@ public sealed class ClientLeavesTests
 
         reply.Headers.GetValues("Idempotency-Status").Should().Equal("unrecorded");
         again.Text.Should().Contain("in-flight", "the other one is still at it");
-    }
-
-    private sealed class StoreTime : TimeProvider
-    {
-        private long _ticks = 1;
-
-        internal void Advance(TimeSpan span) => Interlocked.Add(ref _ticks, span.Ticks);
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Volatile.Read(ref _ticks);
     }
 }

@@ -60,7 +60,7 @@ public sealed class QuotaTests
     [Fact]
     public async Task A_caller_at_its_bound_of_keys_receives_known_outcomes_and_learns_when_there_is_room_again()
     {
-        Clock time = new();
+        ManualTime time = new();
         await using Shop shop = await Shop.OpenAsync(
             app =>
             {
@@ -73,7 +73,7 @@ public sealed class QuotaTests
         for (int i = 0; i < 5; i++) (await shop.SendAsync("/away", $"away-{i}")).Status.Should().Be(503, "what is given back does not count");
         for (int i = 0; i < 5; i++) (await shop.SendAsync("/throws", $"throws-{i}")).Status.Should().Be(500);
         Shop.Reply first = await shop.SendAsync("/charge", "k1");
-        time.Pass(TimeSpan.FromMinutes(30));
+        time.Advance(TimeSpan.FromMinutes(30));
         (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200);
 
         Shop.Reply rejected = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"), reused = await shop.SendAsync("/charge", "k1", body: "other");
@@ -85,9 +85,9 @@ public sealed class QuotaTests
 
         TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(rejected.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeGreaterThan(TimeSpan.FromHours(3.5), "no key has expired before").And.BeLessThanOrEqualTo(TimeSpan.FromHours(5));
-        time.Pass(retryAfter - TimeSpan.FromHours(1.1));
+        time.Advance(retryAfter - TimeSpan.FromHours(1.1));
         (await shop.SendAsync("/charge", "k3")).Status.Should().Be(429);
-        time.Pass(TimeSpan.FromHours(1.1));
+        time.Advance(TimeSpan.FromHours(1.1));
         (await shop.SendAsync("/charge", "k3")).Status.Should().Be(200, "it was told the truth");
     }
 
@@ -135,14 +135,14 @@ public sealed class QuotaTests
     [Fact]
     public async Task A_store_that_is_full_says_when_it_will_have_room()
     {
-        Clock time = new();
+        ManualTime time = new();
         await using Shop shop = await Shop.OpenAsync(
             app => app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(),
             o => o.Retention = TimeSpan.FromHours(2),
             services: s => s.AddSingleton<TimeProvider>(time),
             gate: g => g.UseInMemory(o => o.MaxRecords = 2));
         await shop.SendAsync("/charge", "k1");
-        time.Pass(TimeSpan.FromHours(1));
+        time.Advance(TimeSpan.FromHours(1));
         await shop.SendAsync("/charge", "k2", user: "bob");
 
         Shop.Reply rejected = await shop.SendAsync("/charge", "k3", user: "carol");
@@ -150,7 +150,7 @@ public sealed class QuotaTests
         (rejected.Status, CodeOf(rejected)).Should().Be((503, "store-unavailable"));
         TimeSpan retryAfter = TimeSpan.FromSeconds(int.Parse(rejected.Headers.RetryAfter!.ToString(), CultureInfo.InvariantCulture));
         retryAfter.Should().BeCloseTo(TimeSpan.FromHours(1), TimeSpan.FromSeconds(2));
-        time.Pass(retryAfter);
+        time.Advance(retryAfter);
         (await shop.SendAsync("/charge", "k3", user: "carol")).Status.Should().Be(200);
     }
 
@@ -188,7 +188,7 @@ public sealed class QuotaTests
         Random random = new(7);
         for (int history = 0; history < 200; history++)
         {
-            Clock time = new();
+            ManualTime time = new();
             CallerQuota quota = new(time);
             TimeSpan retention = TimeSpan.FromSeconds(random.Next(1, 1000)), now = TimeSpan.Zero;
             int max = random.Next(1, 6);
@@ -208,7 +208,7 @@ public sealed class QuotaTests
                     kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8)).Should().BeGreaterThanOrEqualTo(max, "it is rejected for a reason");
                     if (random.Next(2) == 0)
                     {
-                        time.Pass(retryAfter);
+                        time.Advance(retryAfter);
                         now += retryAfter;
                         quota.TryUse(scope, max, retention, out generation, out _).Should().BeTrue("that time was told");
                         kept.Add((scope, now, generation));
@@ -216,7 +216,7 @@ public sealed class QuotaTests
                 }
 
                 TimeSpan pass = retention * (random.NextDouble() / 3);
-                time.Pass(pass);
+                time.Advance(pass);
                 now += pass;
             }
         }
@@ -226,17 +226,5 @@ public sealed class QuotaTests
     {
         using CancellationTokenSource limit = new(Shop.Patience);
         while (!holds()) await Task.Delay(1, limit.Token);
-    }
-
-    /// <summary>Its time passes by hand; timers are the system's.</summary>
-    private sealed class Clock : TimeProvider
-    {
-        private long _ticks;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Interlocked.Read(ref _ticks);
-
-        internal void Pass(TimeSpan span) => Interlocked.Add(ref _ticks, span.Ticks);
     }
 }

@@ -1,4 +1,4 @@
-using Microsoft.Extensions.Time.Testing;
+using Resilience.Tests.Retry;
 
 namespace Resilience.Tests.Verdicts;
 
@@ -8,22 +8,7 @@ public sealed class MarksTableTests
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Wait = TimeSpan.FromSeconds(30);
 
-    private readonly Timers _time = new();
-
-    /// <summary>A clock that says how many timers were ever set on it.</summary>
-    private sealed class Timers : FakeTimeProvider
-    {
-        private int _set;
-
-        internal int Set => Volatile.Read(ref _set);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            Interlocked.Increment(ref _set);
-            return timer;
-        }
-    }
+    private readonly HandClock _time = new();
 
     private static readonly (string Name, Classification Said)[] Kinds =
     [
@@ -160,7 +145,7 @@ public sealed class MarksTableTests
         int timersBefore = int.MaxValue;
         ResiliencePipeline pipeline = builder.AddHedging(o => (o.Delay, o.ShouldHedge) = (delay, _ =>
         {
-            timersBefore = _time.Set;
+            timersBefore = _time.Timers;
             return true;
         }
         )).Build();
@@ -184,7 +169,7 @@ public sealed class MarksTableTests
         (await EndAsync(call, failing)).Verdict.Should().Be(Verdict.Failure);
         return failing.Calls == 2 ? expected : "gave up";
 
-        bool IsWaiting(int before) => expected == "next later" ? before < int.MaxValue : _time.Set > before;
+        bool IsWaiting(int before) => expected == "next later" ? before < int.MaxValue : _time.Timers > before;
     }
 
     private static async Task<string> FallbackDid(ResiliencePipelineBuilder builder, Failing failing)
