@@ -129,7 +129,6 @@ internal static class Settings
         for (int end = path.LastIndexOf(':'); end > 0; end = path.LastIndexOf(':', end - 1)) yield return path[..end];
     }
 
-    /// <summary>Where only one of the two is set it changes places with nothing, and is gone.</summary>
     private static SettingsValues Swapped(SettingsValues values)
     {
         SettingsValues swapped = new();
@@ -141,7 +140,6 @@ internal static class Settings
                 "MaxDelay" => PolicySetting.Find(StandardPolicies.Get("Retry").Settings, "BaseDelay"),
                 _ => null,
             };
-            if (other is null && setting.Name is ("BaseDelay" or "MaxDelay")) continue;
             swapped.Add(other ?? setting, value is SettingsValues group ? Swapped(group) : value);
         }
 
