@@ -45,7 +45,8 @@ public sealed class ConfigurablePolicyTests
     }
 
     private static readonly ConfigurablePolicy Quota = new ConfigurablePolicy<QuotaOptions>(
-        "Quota", "How often a tenant may call.", static (builder, options) => builder.AddPolicy(options, static (o, e) => new QuotaPolicy(o, e))) { Noun = "the quota" };
+        "Quota", "How often a tenant may call.", static (builder, options) => builder.AddPolicy(options, static (o, e) => new QuotaPolicy(o, e)))
+    { Noun = "the quota" };
 
     private static IConfigurationRoot Configuration(params (string Key, string? Value)[] values) =>
         new ConfigurationBuilder().AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>($"P:{v.Key}", v.Value))).Build();
