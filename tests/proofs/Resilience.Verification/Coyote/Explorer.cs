@@ -36,7 +36,8 @@ internal static class Explorer
     /// <param name="scenario">What is run.</param>
     /// <param name="grain">Where threads may change.</param>
     /// <param name="max">The most schedules.</param>
-    /// <param name="flows">The scenario captures execution contexts, of which Coyote says that it cannot record them: it need not, they are no steps.</param>
+    /// <param name="flows">The scenario captures execution contexts, or makes timers of a provider of its own: calls of the framework that Coyote takes for
+    /// steps which it does not see. They are none, and are passed over.</param>
     internal static Exploration Exhaust(Action scenario, Grain grain, int max, bool flows = false) =>
         Run(scenario, (Microsoft.Coyote.Configuration)DepthFirst.Invoke(Configure(grain, max, flows), null)!, max);
 
@@ -54,12 +55,12 @@ internal static class Explorer
         }
     }
 
-    private static Microsoft.Coyote.Configuration Configure(Grain grain, int max, bool flows) => (flows ? Microsoft.Coyote.Configuration.Create().WithNoBugTraceRepro() : Microsoft.Coyote.Configuration.Create())
+    private static Microsoft.Coyote.Configuration Configure(Grain grain, int max, bool flows) => Microsoft.Coyote.Configuration.Create()
         .WithTelemetryEnabled(false)
         .WithTestingIterations((uint)max)
         .WithMaxSchedulingSteps(2000)
         .WithRandomGeneratorSeed(1)
-        .WithPartiallyControlledConcurrencyAllowed(false)
+        .WithPartiallyControlledConcurrencyAllowed(flows) // not WithNoBugTraceRepro, which gives up the schedules and lets real threads run by chance
         .WithDeadlockTimeout(120_000) // real time without a step: a busy machine takes more than the usual five seconds from a thread that is well
         .WithAtomicOperationRaceCheckingEnabled()
         .WithVolatileOperationRaceCheckingEnabled(grain >= Grain.Volatiles)
