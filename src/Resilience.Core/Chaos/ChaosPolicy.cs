@@ -187,10 +187,13 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                 if (decision.Behaviour && policy._behaviour is { } behaviour)
                 {
                     Tell(ChaosKind.Behaviour, number, context);
-                    await behaviour(context.Shown()).ConfigureAwait(false);
+                    ValueTask running = SynchronousWait.Begin(
+                        context.BlocksThread, (behaviour, context), static begun => begun.behaviour(begun.context.Shown()));
+                    if (context.BlocksThread && !running.IsCompleted) running = new(SynchronousWait.ForCodeOfOthers(running.AsTask()));
+                    await running.ConfigureAwait(false);
                 }
 
-                if (decision.Latency) await WaitAsync(decision.LatencyShare, number, context).ConfigureAwait(false);
+                if (decision.Latency) await context.Settle(WaitAsync(decision.LatencyShare, number, context)).ConfigureAwait(false);
                 context.Token.ThrowIfCancellationRequested();
             }
             catch (Exception error)

@@ -21,6 +21,9 @@ internal enum AttemptRemarks : byte
     /// <summary>The call has a span that is sampled.</summary>
     IsTraced = 16,
 
+    /// <summary>The caller's thread waits for the call, and makes it.</summary>
+    IsSynchronous = 32,
+
     /// <summary>What does not end with the attempt.</summary>
-    OfCall = HasBegun | KnowsAround | IsTraced,
+    OfCall = HasBegun | KnowsAround | IsTraced | IsSynchronous,
 }

@@ -66,6 +66,29 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
         where TInvocation : struct, IInvocation<T> =>
         TryRun(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
 
+    /// <summary>Runs the call on this thread, which waits wherever a policy does.</summary>
+    internal Outcome<T> RunHere<TInvocation>(in TInvocation invocation, CancellationToken cancellationToken)
+        where TInvocation : struct, IInvocation<T>
+    {
+        ref ResilienceContext? slot = ref CallPool.At(_spareSlot);
+        return RunHere(Call<TInvocation, T>.Rent(ref slot, invocation), ref slot, cancellationToken);
+    }
+
+    /// <inheritdoc cref="RunHere{TInvocation}(in TInvocation, CancellationToken)"/>
+    internal Outcome<T> RunHere<TInvocation>(in TInvocation invocation, in CallOptions options, CancellationToken cancellationToken)
+        where TInvocation : struct, IInvocation<T> =>
+        RunHere(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
+
+    private Outcome<T> RunHere(Call<T> call, ref ResilienceContext? slot, CancellationToken cancellationToken)
+    {
+        call.BlockThread();
+        ValueTask<Outcome<T>> running = Begin(call, cancellationToken);
+        if (!running.IsCompletedSuccessfully) return SynchronousWait.ForCodeOfOthers(Suspension<T>.Of(call, running).StartTop().AsTask()).Result;
+        Outcome<T> outcome = running.Result;
+        call.Release(ref slot, outcome.RawValue);
+        return outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, cancellationToken) : outcome;
+    }
+
     /// <summary>The options are put in before the call begins: the clock of the deadline is ours.</summary>
     private Call<TInvocation, T> Described<TInvocation>(in TInvocation invocation, in CallOptions options)
         where TInvocation : struct, IInvocation<T>

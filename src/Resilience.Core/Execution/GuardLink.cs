@@ -19,7 +19,9 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         Outcome<T> outcome;
         try
         {
-            running = guarded.ExecuteAsync(fork);
+            running = context.BlocksThread
+                ? context.Settle(SynchronousWait.Begin(context.BlocksThread, (guarded, fork), static begun => begun.guarded.ExecuteAsync(begun.fork)))
+                : guarded.ExecuteAsync(fork);
             if (!running.IsCompleted) return Suspend(running, context, new(fork));
             outcome = running.Result; // an async policy that threw before it waited is answered here, not by way of the thread pool
         }

@@ -99,6 +99,50 @@ internal struct VoidContextInvocation<TState>(Func<ResilienceContext, TState, Va
     public ValueTask<Nothing> Invoke(ResilienceContext context, CancellationToken cancellationToken) => WithoutResult.Of(Running = callback(context, state));
 }
 
+/// <summary>A synchronous delegate without state.</summary>
+internal readonly struct SynchronousInvocation<T>(Func<CancellationToken, T> callback) : IInvocation<T>
+{
+    public bool ReturnsTask => false;
+
+    public ValueTask Running => default;
+
+    public ValueTask<T> Invoke(ResilienceContext context, CancellationToken cancellationToken) => new(callback(cancellationToken));
+}
+
+/// <summary>A synchronous delegate with state.</summary>
+internal readonly struct SynchronousStateInvocation<TState, T>(Func<TState, CancellationToken, T> callback, TState state) : IInvocation<T>
+{
+    public bool ReturnsTask => false;
+
+    public ValueTask Running => default;
+
+    public ValueTask<T> Invoke(ResilienceContext context, CancellationToken cancellationToken) => new(callback(state, cancellationToken));
+}
+
+/// <summary>A synchronous delegate with state and without a result.</summary>
+internal readonly struct SynchronousVoidInvocation<TState>(Action<TState, CancellationToken> callback, TState state) : IInvocation<Nothing>
+{
+    public bool ReturnsTask => false;
+
+    public ValueTask Running => default;
+
+    public ValueTask<Nothing> Invoke(ResilienceContext context, CancellationToken cancellationToken)
+    {
+        callback(state, cancellationToken);
+        return default;
+    }
+}
+
+/// <summary>A synchronous delegate that sees the context.</summary>
+internal readonly struct SynchronousContextInvocation<TState, T>(Func<ResilienceContext, TState, T> callback, TState state) : IInvocation<T>
+{
+    public bool ReturnsTask => false;
+
+    public ValueTask Running => default;
+
+    public ValueTask<T> Invoke(ResilienceContext context, CancellationToken cancellationToken) => new(callback(context, state));
+}
+
 /// <summary>Tasks without a result, as the links see them.</summary>
 internal static class WithoutResult
 {

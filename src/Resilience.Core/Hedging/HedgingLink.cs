@@ -167,7 +167,7 @@ internal sealed class HedgedRace<T>
             if (ended < 0 && !IsDue(out long delayMs))
             {
                 if (_running.Count == 0 && delayMs == Clock.Never) return KeptAndCredited(isOursToCredit);
-                await WaitAsync(delayMs).ConfigureAwait(false);
+                await _call.Settle(WaitAsync(delayMs)).ConfigureAwait(false);
                 if (_running.Count == 0 && _call.Token.IsCancellationRequested) return CancelledWhileWaiting();
                 ended = FindEnded();
             }

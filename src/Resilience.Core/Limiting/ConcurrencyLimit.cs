@@ -162,7 +162,7 @@ public sealed class ConcurrencyLimit : IPolicyStatus
     {
         if (TryEnter()) return default;
         Queueing queueing = Volatile.Read(ref _queueing);
-        return queueing.MaxQueued == 0 ? new(_full) : WaitAsync(queueing.MaxWait, cancellationToken);
+        return queueing.MaxQueued == 0 ? new(_full) : WaitAsync(queueing.MaxWait, blocksThread: false, cancellationToken);
     }
 
     internal ValueTask<LimitRejection?> EnterAsync(ResilienceContext context)
@@ -171,7 +171,7 @@ public sealed class ConcurrencyLimit : IPolicyStatus
         Queueing queueing = Volatile.Read(ref _queueing);
         if (queueing.MaxQueued == 0) return new(_full);
         TimeSpan wait = context.TimeLeft is { } left && left < queueing.MaxWait ? left : queueing.MaxWait;
-        return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.Token);
+        return wait == TimeSpan.Zero ? new(_waited) : WaitAsync(wait, context.BlocksThread, context.Token);
     }
 
     /// <summary>Gives a place back; the first of those who wait gets it.</summary>
@@ -222,10 +222,10 @@ public sealed class ConcurrencyLimit : IPolicyStatus
         }
     }
 
-    private ValueTask<LimitRejection?> WaitAsync(TimeSpan wait, CancellationToken cancellationToken)
+    private ValueTask<LimitRejection?> WaitAsync(TimeSpan wait, bool blocksThread, CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested) return ValueTask.FromCanceled<LimitRejection?>(cancellationToken);
-        Waiter waiter = new(this);
+        Waiter waiter = new(this, blocksThread);
         lock (_gate)
         {
             while (true)
@@ -252,6 +252,7 @@ public sealed class ConcurrencyLimit : IPolicyStatus
         {
             using ITimer? timer = StartTimer(waiter, wait);
             using CancellationTokenRegistration cancelled = cancellationToken.UnsafeRegister(static (w, token) => ((Waiter)w!).Cancel(token), waiter);
+            if (waiter.BlocksThread) _ = SynchronousWait.For(waiter.Task);
             return await waiter.Task.ConfigureAwait(false);
         }
         finally
@@ -317,31 +318,45 @@ public sealed class ConcurrencyLimit : IPolicyStatus
 
     /// <summary>A caller who waits. The thread that takes it out of the queue, under the lock, says how the wait ended. It goes on elsewhere:
     /// not in the release of another call, nor in a timer, nor in a cancellation.</summary>
-    private sealed class Waiter(ConcurrencyLimit limit) : TaskCompletionSource<LimitRejection?>, IThreadPoolWorkItem
+    private sealed class Waiter(ConcurrencyLimit limit, bool blocksThread) : TaskCompletionSource<LimitRejection?>, IThreadPoolWorkItem
     {
         private LimitRejection? _rejection;
         private CancellationToken _cancelled; // not the default: it was
 
         internal LinkedListNode<Waiter>? Node { get; set; }
 
-        /// <summary>The lock is not held.</summary>
-        internal void Admit() => limit._environment.Clock.Hop(this);
+        internal bool BlocksThread => blocksThread;
+
+        /// <summary>The lock is not held. A thread that waits is woken at once: nothing runs on this one for it.</summary>
+        internal void Admit()
+        {
+            if (blocksThread) Execute();
+            else limit._environment.Clock.Hop(this);
+        }
 
         internal void GiveUp()
         {
             if (!limit.TryLeaveQueue(this)) return;
             _rejection = limit._waited;
-            limit._environment.Clock.Post(this);
+            GoOnElsewhere();
         }
 
         internal void Cancel(CancellationToken token)
         {
             if (!limit.TryLeaveQueue(this)) return;
             _cancelled = token;
-            limit._environment.Clock.Post(this);
+            GoOnElsewhere();
         }
 
-        void IThreadPoolWorkItem.Execute()
+        private void GoOnElsewhere()
+        {
+            if (blocksThread) Execute();
+            else limit._environment.Clock.Post(this);
+        }
+
+        void IThreadPoolWorkItem.Execute() => Execute();
+
+        private void Execute()
         {
             if (_cancelled.CanBeCanceled) TrySetCanceled(_cancelled);
             else TrySetResult(_rejection);

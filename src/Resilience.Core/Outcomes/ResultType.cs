@@ -9,6 +9,10 @@ internal static class ResultType<T>
     internal static readonly bool MayBeDisposable =
         (!typeof(T).IsValueType && !typeof(T).IsSealed) || typeof(IDisposable).IsAssignableFrom(typeof(T))
         || typeof(IAsyncDisposable).IsAssignableFrom(typeof(T));
+
+    /// <summary>True for results that are not there yet: a delegate that returns one is asynchronous.</summary>
+    internal static readonly bool IsTask = typeof(Task).IsAssignableFrom(typeof(T)) || typeof(T) == typeof(ValueTask)
+        || (typeof(T).IsGenericType && typeof(T).GetGenericTypeDefinition() == typeof(ValueTask<>));
 }
 
 internal static class ResultTypes

@@ -38,7 +38,7 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
             if (decision.Cause is { } cause) return Stopped(outcome, cause, context);
 
             outcome.Discard(context);
-            await WaitAsync(decision, context).ConfigureAwait(false);
+            await context.Settle(WaitAsync(decision, context)).ConfigureAwait(false);
             if (context.Token.IsCancellationRequested) return Cancelled.WhileWaiting(outcome, policy.Name, context.Token);
 
             previous = decision.Delay;

@@ -36,12 +36,21 @@ public static class ResilienceTelemetry
     internal static readonly SafeCounter<long> CallbackErrors = SafeInstruments.Counter<long>(
         Meter, "resilience.callback.errors", "{error}", "Exceptions thrown by user callbacks and swallowed.");
 
+    private static readonly SafeCounter<long> SynchronousWaits = SafeInstruments.Counter<long>(
+        Meter, "resilience.synchronous.waits", "{wait}", "How often the thread of a synchronous call waited for asynchronous code that is not the library's.");
+
     private static readonly SafeHistogram<double> TimerLateness = SafeInstruments.Histogram<double>(
         Meter, "resilience.timer.lateness", "s", "How much later than due timeouts, waits and renewals were told whom they concern.",
         [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]);
 
     /// <summary>What follows a plus tells builds of one version apart.</summary>
     internal static string? WithoutBuild(string? version) => version?.Split('+')[0];
+
+    /// <summary>A thread waits for code of the user.</summary>
+    internal static void ThreadWaits()
+    {
+        if (SynchronousWaits.Enabled) SynchronousWaits.Add(1, default(TagList));
+    }
 
     /// <summary>Something that was due is told now.</summary>
     internal static void WasLate(long ms, bool isTimeout)

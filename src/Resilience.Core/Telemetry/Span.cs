@@ -9,6 +9,8 @@ internal readonly struct Span : IDisposable
     /// <summary>How the errors of those who listen to spans are counted.</summary>
     internal const string Listener = "activity listener";
 
+    private static readonly object[] SmallNumbers = [.. Enumerable.Range(0, 16).Select(static n => (object)n)];
+
     private readonly Activity? _own;
     private readonly Activity? _around;
 
@@ -53,6 +55,9 @@ internal readonly struct Span : IDisposable
             Safely.Report(Listener, error);
         }
     }
+
+    /// <summary>The same for a small number, without a new object for each.</summary>
+    internal void Tag(string key, int value) => Tag(key, value >= 0 && value < SmallNumbers.Length ? SmallNumbers[value] : value);
 
     internal void Fail()
     {

@@ -174,6 +174,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     {
         public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
         {
+            if (context.BlocksThread) return new(new Outcome<T>(default, NeedsAThread(), Verdict.Ignored, OutcomeMarks.None));
             ResilienceContext own = context.Copy();
             if (policy.Arm(own, out TimeSpan timeout) is not { } source) return new(policy.TimedOutBefore<T>(context, timeout));
             ValueTask<Outcome<T>> running = next.ExecuteAsync(own);
@@ -181,6 +182,10 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
                 ? new(FinishCopy(context, own, source, running.Result))
                 : AwaitAsync(running.AsTask(), context, own, source);
         }
+
+        private InvalidOperationException NeedsAThread() => ProgramError.Make(
+            $"{policy._environment.PolicyName}: {nameof(TimeoutOptions.AbandonAfter)} walks away from a delegate, which the only thread of a synchronous "
+            + "call cannot. Call ExecuteAsync, or leave the option out.");
 
         private Outcome<T> FinishCopy(ResilienceContext context, ResilienceContext own, TimeoutSource source, in Outcome<T> outcome)
         {

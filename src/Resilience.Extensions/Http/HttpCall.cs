@@ -64,6 +64,21 @@ internal sealed class HttpCall
         return AnsweredAtOnce(outcome) ?? EndAsync(new(outcome));
     }
 
+    /// <summary>For the synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/>.</summary>
+    internal HttpResponseMessage Run(CancellationToken cancellationToken)
+    {
+        _callers = cancellationToken;
+        if (_options.BufferRequestBytes > 0 && _body is { IsReplayable: false })
+            _body = BodyOf(ReadAhead.LoadAsync(_request.Content!, _options.BufferRequestBytes, cancellationToken).AsTask().GetAwaiter().GetResult());
+        _authority = Resilience.Find(_request, _options);
+        Outcome<HttpResponseMessage> outcome = _authority.Pipeline.TryExecute(
+            DescribedOptions(),
+            static (context, call) => context.WaitIfSynchronous(call.AttemptAsync(context)).GetAwaiter().GetResult(),
+            this,
+            cancellationToken);
+        return Finish(outcome, _authority);
+    }
+
     private async Task<HttpResponseMessage> LoadAndRunAsync()
     {
         _body = BodyOf(await ReadAhead.LoadAsync(_request.Content!, _options.BufferRequestBytes, _callers).ConfigureAwait(false));
@@ -73,9 +88,11 @@ internal sealed class HttpCall
     private ValueTask<Outcome<HttpResponseMessage>> StartAsync()
     {
         _authority = Resilience.Find(_request, _options);
-        CallOptions options = new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
-        return _authority.Pipeline.TryExecuteAsync(options, static (context, call) => call.AttemptAsync(context), this, _callers);
+        return _authority.Pipeline.TryExecuteAsync(DescribedOptions(), static (context, call) => call.AttemptAsync(context), this, _callers);
     }
+
+    private CallOptions DescribedOptions() =>
+        new(_overrides?.Operation ?? _request.Method.Method) { Properties = HttpRequestOverrides.ToProperties(_overrides, _isLongPoll) };
 
     private async Task<HttpResponseMessage> EndAsync(ValueTask<Outcome<HttpResponseMessage>> running) =>
         Finish(await running.ConfigureAwait(false), _authority!);
@@ -121,7 +138,7 @@ internal sealed class HttpCall
 
         // A hedge runs beside the attempt before it, and both send what is in memory. What is read from a source is not hedged.
         bool isHedged = Resilience.IsHedged, isShareable = _body is null or { IsShareable: true };
-        if (_content is { } former && (!isHedged || former.IsOver || !isShareable)) await WaitForAsync(former, token).ConfigureAwait(false);
+        if (_content is { } former && (!isHedged || former.IsOver || !isShareable)) await WaitForAsync(former, context).ConfigureAwait(false);
         WatchedContent? content = _content = NewContent(token);
         AttemptMessage message = NewMessage(content, context);
         Uri? address = message.RequestUri;
@@ -202,10 +219,10 @@ internal sealed class HttpCall
     };
 
     /// <summary>The former attempt may still be reading the caller's content.</summary>
-    private static async ValueTask WaitForAsync(WatchedContent former, CancellationToken token)
+    private static async ValueTask WaitForAsync(WatchedContent former, ResilienceContext context)
     {
         Task drained = former.CloseAsync();
-        if (!drained.IsCompleted) await drained.WaitAsync(token).ConfigureAwait(false);
+        if (!drained.IsCompleted) await context.WaitIfSynchronous(drained.WaitAsync(context.CancellationToken)).ConfigureAwait(false);
     }
 
     private AttemptMessage NewMessage(WatchedContent? content, ResilienceContext context)

@@ -6,7 +6,8 @@ namespace Resilience.Http;
 /// <para>Each attempt sends a fresh copy of the request; the caller's message and content are neither changed nor disposed of. What is
 /// not safe to repeat is not repeated: unsafe methods without an idempotency key, contents that can be read only once, unless it was seen
 /// that nothing was sent.</para>
-/// <para>The synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/> works; its thread is blocked while it waits between attempts.</para>
+/// <para>The synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/> works; all of it happens on the caller's thread, which is blocked while it waits
+/// between attempts and needs no other to go on.</para>
 /// </remarks>
 /// <example><code>
 /// HttpResilience resilience = HttpResilience.Standard(name: "payments");
@@ -56,7 +57,7 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
         HttpRequestOverrides? overrides = OverridesOf(request);
         return overrides is { DisableResilience: true }
             ? base.Send(request, cancellationToken)
-            : new HttpCall(this, request, overrides, isSynchronous: true).RunAsync(cancellationToken).GetAwaiter().GetResult();
+            : new HttpCall(this, request, overrides, isSynchronous: true).Run(cancellationToken);
     }
 
     /// <summary>What is believed of attempts and contents.</summary>

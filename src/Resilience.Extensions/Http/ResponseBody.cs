@@ -71,7 +71,7 @@ internal static class ResponseBody
         if (overrides?.BufferResponse ?? (options.BufferResponses && !isStream))
         {
             long max = Math.Min(options.MaxBufferedResponseBytes, resilience.ClientBufferBytes);
-            await response.Content.LoadIntoBufferAsync(max, context.CancellationToken).ConfigureAwait(false);
+            await context.WaitIfSynchronous(response.Content.LoadIntoBufferAsync(max, context.CancellationToken)).ConfigureAwait(false);
             return;
         }
 

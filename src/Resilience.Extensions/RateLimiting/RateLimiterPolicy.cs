@@ -115,7 +115,7 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy, IPolicyStatus
                 token = context.CancellationToken;
                 ValueTask<RateLimitLease> taking = policy._leases.TakeAsync(context, policy._options);
                 waited = !taking.IsCompletedSuccessfully;
-                lease = waited ? await policy.WaitAsync(taking).ConfigureAwait(false) : taking.Result;
+                lease = waited ? await context.WaitIfSynchronous(policy.WaitAsync(taking)).ConfigureAwait(false) : taking.Result;
             }
             catch (Exception error) // the caller's cancellation while it waited, or a limiter that is no more
             {

@@ -20,6 +20,9 @@ internal static class Matters
         ["retry-begins"] = o => RetryAsync(o, 1),
         ["retry-begins-many"] = o => RetryAsync(o, 200),
         ["retry-wait-is-cancelled"] = RetryIsCancelledAsync,
+        ["retry-begins-synchronous"] = o => SynchronousRetryAsync(o, 1),
+        ["retry-begins-synchronous-many"] = o => SynchronousRetryAsync(o, 20),
+        ["queue-gives-up-synchronous"] = SynchronousQueueAsync,
         ["queue-gives-up"] = o => QueueAsync(o, TimeSpan.FromMilliseconds(150), 1),
         ["queue-gives-up-many"] = o => QueueAsync(o, TimeSpan.FromMilliseconds(150), 200),
         ["queue-times-out"] = o => QueueAsync(o, TimeSpan.FromSeconds(60), 1),
@@ -211,6 +214,54 @@ internal static class Matters
             order.Expect(150);
             await pipeline.TryExecuteAsync(static _ => ValueTask.FromException<int>(new IOException()), caller.Token).ConfigureAwait(false);
             order.Ours();
+        });
+        await order.BothAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Each waits on a thread of its own, and needs no other to go on.</summary>
+    private static async Task SynchronousRetryAsync(Order order, int calls)
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(o =>
+        {
+            (o.MaxRetries, o.BackoffKind, o.Jitter) = (1, BackoffKind.Constant, BackoffJitter.None);
+            (o.BaseDelay, o.Budget) = (TimeSpan.FromMilliseconds(150), RetryBudget.Unlimited);
+        }).Build();
+        using CountdownEvent failed = new(calls);
+        for (int i = 0; i < calls; i++)
+        {
+            OnThread(() =>
+            {
+                int attempts = 0;
+                _ = pipeline.TryExecute(int (_) =>
+                {
+                    if (++attempts == 2) order.Ours();
+                    else failed.Signal();
+                    throw new IOException();
+                });
+                return Task.CompletedTask;
+            });
+        }
+
+        OnThread(() =>
+        {
+            failed.Wait();
+            order.Expect(150, calls);
+            return Task.CompletedTask;
+        });
+        await order.BothAsync().ConfigureAwait(false);
+    }
+
+    private static async Task SynchronousQueueAsync(Order order)
+    {
+        ConcurrencyLimit limit = new(new() { MaxConcurrent = 1, MaxQueued = 1, MaxWait = TimeSpan.FromMilliseconds(150) });
+        limit.TryEnter();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddConcurrencyLimit(limit).Build();
+        OnThread(() =>
+        {
+            order.Expect(150);
+            _ = pipeline.TryExecute(static _ => 0);
+            order.Ours();
+            return Task.CompletedTask;
         });
         await order.BothAsync().ConfigureAwait(false);
     }

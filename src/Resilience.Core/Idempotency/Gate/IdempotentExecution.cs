@@ -30,19 +30,26 @@ internal sealed class IdempotentExecution<T>
     }
 
     /// <summary>Answers with the outcome of the first call, or makes this the first. Never throws.</summary>
+    /// <param name="id">The key.</param>
+    /// <param name="fingerprint">Of what is asked.</param>
+    /// <param name="state">For the delegate.</param>
+    /// <param name="execute">The operation.</param>
+    /// <param name="caller">Cancelled when the caller leaves.</param>
+    /// <param name="synchronous">The context of a synchronous call, whose thread waits; null where none does.</param>
     internal async ValueTask<Outcome<T>> RunAsync<TState>(
         IdempotencyId id,
         Fingerprint fingerprint,
         TState state,
         Func<TState, IdempotencyClaim, CancellationToken, ValueTask<Outcome<T>>> execute,
-        CancellationToken caller)
+        CancellationToken caller,
+        ResilienceContext? synchronous = null)
     {
         // Before anything is done: a result that cannot be kept is found out too late.
         if (_problem is not null) return Outcome.Failure<T>(new NotSupportedException(_problem), Verdict.Ignored);
         IdempotencyResult entry;
         try
         {
-            entry = await _gate.EnterAsync(id, fingerprint, caller).ConfigureAwait(false);
+            entry = await EnterAsync(id, fingerprint, synchronous, caller).ConfigureAwait(false);
         }
         catch (OperationCanceledException left)
         {
@@ -61,8 +68,18 @@ internal sealed class IdempotentExecution<T>
             outcome = Cancelled.PutBack(await execute(state, claim, stop.Token).ConfigureAwait(false), caller);
         }
 
-        return await FinishAsync(claim, outcome).ConfigureAwait(false);
+        return await (synchronous is null
+            ? FinishAsync(claim, outcome)
+            : synchronous.Settle(SynchronousWait.Begin(blocksThread: true, (this, claim, outcome), static of => of.Item1.FinishAsync(of.claim, of.outcome))))
+            .ConfigureAwait(false);
     }
+
+    /// <summary>The thread of a synchronous call waits for the store here, and goes on itself with the operation.</summary>
+    private ValueTask<IdempotencyResult> EnterAsync(IdempotencyId id, Fingerprint fingerprint, ResilienceContext? synchronous, CancellationToken caller) =>
+        synchronous is null
+            ? _gate.EnterAsync(id, fingerprint, caller)
+            : synchronous.Settle(SynchronousWait.Begin(
+                blocksThread: true, (_gate, id, fingerprint, caller), static of => of._gate.EnterAsync(of.id, of.fingerprint, of.caller)));
 
     private async ValueTask<Outcome<T>> FinishAsync(IdempotencyClaim claim, Outcome<T> outcome)
     {

@@ -71,7 +71,7 @@ internal sealed class IdempotencyPolicy(IdempotencyGate gate, IdempotencyPolicyO
                 return new(Outcome.Failure<T>(error, Verdict.Ignored));
             }
 
-            return execution.RunAsync(id, fingerprint, (next, context), GoOn, context.Token);
+            return context.Settle(execution.RunAsync(id, fingerprint, (next, context), GoOn, context.Token, context.BlocksThread ? context : null));
         }
 
         private ValueTask<Outcome<T>> WithoutKey(ResilienceContext context) =>

@@ -50,6 +50,31 @@ public sealed class PolicyTests : IDisposable
     }
 
     [Fact]
+    public void A_synchronous_call_is_executed_once_on_the_thread_of_its_caller()
+    {
+        using IdempotencyGate gate = _kit.NewGate(store: new Slow(_kit.Store));
+        ResiliencePipeline pipeline = NewPipeline(gate: gate);
+        int here = Environment.CurrentManagedThreadId, executed = 0;
+        Receipt Run() => pipeline.Execute(
+            With(Key), (_, _) => new Receipt($"R{++_executions}", executed = Environment.CurrentManagedThreadId), 0);
+
+        Receipt first = Run(), again = Run();
+
+        (_executions, executed).Should().Be((1, here));
+        again.Should().Be(first);
+    }
+
+    /// <summary>A store that answers on another thread.</summary>
+    private sealed class Slow(IIdempotencyStore inner) : Resilience.Tests.ForwardingStore(inner)
+    {
+        public override async ValueTask<AcquireResult> TryAcquireAsync(AcquireRequest request, CancellationToken cancellationToken = default)
+        {
+            await Task.Yield();
+            return await base.TryAcquireAsync(request, cancellationToken);
+        }
+    }
+
+    [Fact]
     public async Task Attempts_inside_are_one_claim()
     {
         ResiliencePipeline pipeline = NewPipeline(inside: b => b.AddRetry(new RetryOptions { MaxRetries = 2, BaseDelay = TimeSpan.FromMilliseconds(1) }));

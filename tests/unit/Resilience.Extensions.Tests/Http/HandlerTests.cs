@@ -497,6 +497,28 @@ public sealed class HandlerTests
         await Task.CompletedTask;
     }
 
+    /// <summary>On the real clock, because the thread waits.</summary>
+    [Fact]
+    public void A_synchronous_send_makes_all_its_attempts_on_the_thread_of_the_caller()
+    {
+        HashSet<int> threads = [];
+        ScriptedHandler network = new((n, _) =>
+        {
+            threads.Add(Environment.CurrentManagedThreadId);
+            return new TrackedResponse(n < 2 ? HttpStatusCode.BadGateway : HttpStatusCode.OK, "paid");
+        });
+        HttpResilience resilience = HttpResilience.Standard(new()
+        {
+            Retry = new() { BaseDelay = TimeSpan.FromMilliseconds(2), MaxDelay = TimeSpan.FromMilliseconds(2), Jitter = BackoffJitter.None },
+            BufferResponses = true,
+        });
+        using HttpClient client = new(new ResilienceHttpHandler(resilience, network));
+        using HttpResponseMessage response = client.Send(HttpKit.Request(HttpMethod.Get));
+        response.StatusCode.Should().Be(HttpStatusCode.OK);
+        network.Requests.Should().HaveCount(3);
+        threads.Should().Equal(Environment.CurrentManagedThreadId);
+    }
+
     [Fact]
     public async Task The_deadline_header_says_what_is_left_for_each_attempt()
     {
