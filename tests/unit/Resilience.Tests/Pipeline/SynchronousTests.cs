@@ -237,7 +237,8 @@ public sealed class SynchronousTests
             if (onScheduler) new Task(Call).RunSynchronously(new Exclusive());
             else Call();
             found = SynchronizationContext.Current;
-        }) { IsBackground = true };
+        });
+        ui.IsBackground = true;
         ui.Start();
         ui.Join(Patience).Should().BeTrue("nothing waits for the thread that waits");
         result.Should().Be(7);
