@@ -15,8 +15,8 @@ internal static class ShopService
         WebApplicationBuilder builder = Service.CreateBuilder("shop", port, folder);
         builder.Services.AddHttpClient("payments", http => http.BaseAddress = new(payments)).AddStandardResilience(o =>
         {
-            o.AttemptTimeout = TimeSpan.FromSeconds(2);
-            o.TotalTimeout = TimeSpan.FromSeconds(10);
+            o.AttemptTimeout = TimeSpan.FromSeconds(10);
+            o.TotalTimeout = TimeSpan.FromSeconds(45);
             o.Retry!.BaseDelay = TimeSpan.FromMilliseconds(50);
             o.CircuitBreaker!.MinimumCalls = 10;
             o.CircuitBreaker.BreakDuration = TimeSpan.FromSeconds(1);       // the story is short
@@ -24,7 +24,7 @@ internal static class ShopService
             o.ConcurrencyLimit = new ConcurrencyLimitOptions { MaxConcurrent = 20 };
         });
         builder.Services.AddHttpClient("prices", http => http.BaseAddress = new(payments)).AddResilience(pipeline => pipeline
-            .AddTimeout(TimeSpan.FromSeconds(2))
+            .AddTimeout(TimeSpan.FromSeconds(10))
             .AddHedging(o => o.Delay = TimeSpan.FromMilliseconds(100)))
             .AddHttpChaos(o =>
             {

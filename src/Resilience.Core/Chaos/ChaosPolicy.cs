@@ -189,7 +189,8 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                     Tell(ChaosKind.Behaviour, number, context);
                     ValueTask running = SynchronousWait.Begin(
                         context.BlocksThread, (behaviour, context), static begun => begun.behaviour(begun.context.Shown()));
-                    if (context.BlocksThread && !running.IsCompleted) running = new(SynchronousWait.ForCodeOfOthers(running.AsTask()));
+                    if (context.BlocksThread && !running.IsCompleted)
+                        running = new(SynchronousWait.ForCodeOfOthers(running.AsTask(), context.NameOfPipeline));
                     await running.ConfigureAwait(false);
                 }
 

@@ -16,6 +16,6 @@ internal static class SynchronousCalls
 
         /// <summary>The same for what code of the user has begun, which is counted.</summary>
         internal ValueTask<TResult> Settle<TResult>(ValueTask<TResult> running) =>
-            context.BlocksThread && !running.IsCompleted ? new(SynchronousWait.ForCodeOfOthers(running.AsTask())) : running;
+            context.BlocksThread && !running.IsCompleted ? new(SynchronousWait.ForCodeOfOthers(running.AsTask(), context.NameOfPipeline)) : running;
     }
 }

@@ -83,7 +83,8 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     {
         call.BlockThread();
         ValueTask<Outcome<T>> running = Begin(call, cancellationToken);
-        if (!running.IsCompletedSuccessfully) return SynchronousWait.ForCodeOfOthers(Suspension<T>.Of(call, running).StartTop().AsTask()).Result;
+        if (!running.IsCompletedSuccessfully) // not by a link of ours
+            return SynchronousWait.ForCodeOfOthers(Suspension<T>.Of(call, running).StartTop().AsTask(), site.PipelineName).Result;
         Outcome<T> outcome = running.Result;
         call.Release(ref slot, outcome.RawValue);
         return outcome.Verdict == Verdict.Ignored ? Cancelled.PutBack(outcome, cancellationToken) : outcome;

@@ -20,7 +20,7 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         try
         {
             running = context.BlocksThread
-                ? context.Settle(SynchronousWait.Begin(context.BlocksThread, (guarded, fork), static begun => begun.guarded.ExecuteAsync(begun.fork)))
+                ? context.Settle(SynchronousWait.Begin(blocksThread: true, (guarded, fork), Begin))
                 : guarded.ExecuteAsync(fork);
             if (!running.IsCompleted) return Suspend(running, context, new(fork));
             outcome = running.Result; // an async policy that threw before it waited is answered here, not by way of the thread pool
@@ -31,6 +31,11 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         }
 
         return new(Checked(outcome, context, fork));
+    }
+
+    private static ValueTask<Outcome<T>> Begin((PolicyLink<T> Guarded, ResilienceContext Fork) call)
+    {
+        return call.Guarded.ExecuteAsync(call.Fork);
     }
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)

@@ -47,9 +47,9 @@ public static class ResilienceTelemetry
     internal static string? WithoutBuild(string? version) => version?.Split('+')[0];
 
     /// <summary>A thread waits for code of the user.</summary>
-    internal static void ThreadWaits()
+    internal static void ThreadWaits(string pipelineName)
     {
-        if (SynchronousWaits.Enabled) SynchronousWaits.Add(1, default(TagList));
+        if (SynchronousWaits.Enabled) SynchronousWaits.Add(1, new TagList { { PipelineTag, pipelineName } });
     }
 
     /// <summary>Something that was due is told now.</summary>

@@ -24,16 +24,16 @@ internal static class SynchronousWait
 
     /// <summary>The same for a task of code that is not ours, which may need a thread of the pool to end: it is counted, so that operators see why threads
     /// are short.</summary>
-    internal static Task<TResult> ForCodeOfOthers<TResult>(Task<TResult> task)
+    internal static Task<TResult> ForCodeOfOthers<TResult>(Task<TResult> task, string pipelineName)
     {
-        if (!task.IsCompleted) ResilienceTelemetry.ThreadWaits();
+        if (!task.IsCompleted) ResilienceTelemetry.ThreadWaits(pipelineName);
         return For(task);
     }
 
-    /// <inheritdoc cref="ForCodeOfOthers{TResult}(Task{TResult})"/>
-    internal static Task ForCodeOfOthers(Task task)
+    /// <inheritdoc cref="ForCodeOfOthers{TResult}(Task{TResult}, string)"/>
+    internal static Task ForCodeOfOthers(Task task, string pipelineName)
     {
-        if (!task.IsCompleted) ResilienceTelemetry.ThreadWaits();
+        if (!task.IsCompleted) ResilienceTelemetry.ThreadWaits(pipelineName);
         return For(task);
     }
 

@@ -129,6 +129,8 @@ internal sealed class Everything
 
     private async Task FallbacksAsync()
     {
+        New("synchronous").AddFallback(new FallbackOptions<int> { Call = static async _ => { await Task.Yield(); return 7; } }).Build()
+            .Execute(static int (_) => throw new IOException()).Should().Be(7);
         ResiliencePipeline pipeline = New("fallbacks").AddFallback(new FallbackOptions<int> { Value = 7 }).Build();
         (await pipeline.ExecuteAsync<int>(_ => throw new IOException())).Should().Be(7);
     }
