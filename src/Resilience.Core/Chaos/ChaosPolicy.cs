@@ -189,9 +189,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
                     Tell(ChaosKind.Behaviour, number, context);
                     ValueTask running = SynchronousWait.Begin(
                         context.BlocksThread, (behaviour, context), static begun => begun.behaviour(begun.context.Shown()));
-                    if (context.BlocksThread && !running.IsCompleted)
-                        running = new(SynchronousWait.ForCodeOfOthers(running.AsTask(), context.NameOfPipeline));
-                    await running.ConfigureAwait(false);
+                    await context.Settle(running).ConfigureAwait(false);
                 }
 
                 if (decision.Latency) await context.Settle(WaitAsync(decision.LatencyShare, number, context)).ConfigureAwait(false);

@@ -17,5 +17,13 @@ internal static class SynchronousCalls
         /// <summary>The same for what code of the user has begun, which is counted.</summary>
         internal ValueTask<TResult> Settle<TResult>(ValueTask<TResult> running) =>
             context.BlocksThread && !running.IsCompleted ? new(SynchronousWait.ForCodeOfOthers(running.AsTask(), context.NameOfPipeline)) : running;
+
+        /// <summary>The same without a result.</summary>
+        internal ValueTask Settle(ValueTask running) =>
+            context.BlocksThread && !running.IsCompleted ? new(SynchronousWait.ForCodeOfOthers(running.AsTask(), context.NameOfPipeline)) : running;
+
+        /// <summary>Begins asynchronous code that is not ours, and settles it.</summary>
+        internal ValueTask<TResult> BeginSettled<TState, TResult>(TState state, Func<TState, ValueTask<TResult>> code) =>
+            context.Settle(SynchronousWait.Begin(context.BlocksThread, state, code));
     }
 }

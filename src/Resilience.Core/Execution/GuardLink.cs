@@ -20,7 +20,7 @@ internal sealed class GuardLink<T>(PolicyLink<T> guarded, OutcomeClassifier clas
         try
         {
             running = context.BlocksThread
-                ? context.Settle(SynchronousWait.Begin(blocksThread: true, (guarded, fork), Begin))
+                ? context.BeginSettled((guarded, fork), Begin)
                 : guarded.ExecuteAsync(fork);
             if (!running.IsCompleted) return Suspend(running, context, new(fork));
             outcome = running.Result; // an async policy that threw before it waited is answered here, not by way of the thread pool

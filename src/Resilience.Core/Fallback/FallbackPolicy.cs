@@ -81,9 +81,9 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
         {
             try
             {
-                ValueTask<TResult> running = SynchronousWait.Begin(
-                    context.BlocksThread, (_call, Arguments: new FallbackArguments<TResult>(outcome, context)), static begun => begun._call(begun.Arguments));
-                return Substitute(outcome, await context.Settle(running).ConfigureAwait(false), FallbackSource.Call, null, context);
+                ValueTask<TResult> running = context.BeginSettled(
+                    (_call, Arguments: new FallbackArguments<TResult>(outcome, context)), static begun => begun._call(begun.Arguments));
+                return Substitute(outcome, await running.ConfigureAwait(false), FallbackSource.Call, null, context);
             }
             catch (Exception error)
             {

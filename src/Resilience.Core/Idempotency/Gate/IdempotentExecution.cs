@@ -70,7 +70,7 @@ internal sealed class IdempotentExecution<T>
 
         return await (synchronous is null
             ? FinishAsync(claim, outcome)
-            : synchronous.Settle(SynchronousWait.Begin(blocksThread: true, (this, claim, outcome), static of => of.Item1.FinishAsync(of.claim, of.outcome))))
+            : synchronous.BeginSettled((this, claim, outcome), static of => of.Item1.FinishAsync(of.claim, of.outcome)))
             .ConfigureAwait(false);
     }
 
@@ -78,8 +78,8 @@ internal sealed class IdempotentExecution<T>
     private ValueTask<IdempotencyResult> EnterAsync(IdempotencyId id, Fingerprint fingerprint, ResilienceContext? synchronous, CancellationToken caller) =>
         synchronous is null
             ? _gate.EnterAsync(id, fingerprint, caller)
-            : synchronous.Settle(SynchronousWait.Begin(
-                blocksThread: true, (_gate, id, fingerprint, caller), static of => of._gate.EnterAsync(of.id, of.fingerprint, of.caller)));
+            : synchronous.BeginSettled(
+                (_gate, id, fingerprint, caller), static of => of._gate.EnterAsync(of.id, of.fingerprint, of.caller));
 
     private async ValueTask<Outcome<T>> FinishAsync(IdempotencyClaim claim, Outcome<T> outcome)
     {
