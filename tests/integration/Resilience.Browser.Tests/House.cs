@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Resilience.Tests;
 
 namespace Resilience.Browser.Tests;
 
@@ -21,7 +22,7 @@ internal sealed class House : IAsyncDisposable
     private readonly WebApplication _server;
     private volatile bool _isDown;
 
-    private House(WebApplication app, WebApplication server, SkippingTime time)
+    private House(WebApplication app, WebApplication server, RealTime time)
     {
         _app = app;
         _server = server;
@@ -29,7 +30,7 @@ internal sealed class House : IAsyncDisposable
         server.MapGet("/pay", () => Results.StatusCode(_isDown ? 503 : 200));
     }
 
-    internal SkippingTime Time { get; }
+    internal RealTime Time { get; }
 
     internal Uri Page => new(AddressOf(_app), "/resilience");
 
@@ -42,7 +43,7 @@ internal sealed class House : IAsyncDisposable
 
     internal static async Task<House> OpenAsync()
     {
-        SkippingTime time = new();
+        RealTime time = new();
         WebApplication server = NewBuilder().Build();
         WebApplicationBuilder builder = NewBuilder();
         builder.Services.AddSingleton<TimeProvider>(time);
@@ -132,14 +133,4 @@ internal sealed class House : IAsyncDisposable
 
     private static Uri AddressOf(WebApplication app) =>
         new(app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First());
-
-    /// <summary>The real time, of which hours can be left out: an open circuit comes to the end of its break when the test wants it.</summary>
-    internal sealed class SkippingTime : TimeProvider
-    {
-        private long _skipped;
-
-        internal void Skip(TimeSpan span) => Interlocked.Add(ref _skipped, (long)(span.TotalSeconds * TimestampFrequency));
-
-        public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _skipped);
-    }
 }

@@ -9,6 +9,7 @@ namespace Resilience.Fuzz;
 internal static partial class RetryAfter
 {
     private static readonly DateTimeOffset Now = new(2026, 2, 28, 23, 59, 30, TimeSpan.Zero);
+    private static readonly Tests.ManualTime Clock = new() { Timestamp = (Now - Tests.ManualTime.Start).Ticks };
 
     internal static Oracle Make(Planted planted) => new(
         "retry-after", bytes => Check(Encoding.Latin1.GetString(bytes), planted),
@@ -49,7 +50,7 @@ internal static partial class RetryAfter
     {
         using HttpResponseMessage response = new(System.Net.HttpStatusCode.ServiceUnavailable);
         response.Headers.TryAddWithoutValidation("Retry-After", value);
-        TimeSpan? read = HttpClassifier.ReadRetryAfter(response, new StoppedClock());
+        TimeSpan? read = HttpClassifier.ReadRetryAfter(response, Clock);
         if (planted == Planted.NegativeWait && response.Headers.RetryAfter?.Date is { } date) return date - Now;
         return planted == Planted.WrapsSeconds && response.Headers.RetryAfter?.Delta is { } delta
             ? TimeSpan.FromMilliseconds(unchecked((int)delta.TotalSeconds * 1000))
@@ -58,9 +59,4 @@ internal static partial class RetryAfter
 
     [GeneratedRegex(@"\A[0-9]+\z")]
     private static partial Regex Seconds();
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => Now;
-    }
 }

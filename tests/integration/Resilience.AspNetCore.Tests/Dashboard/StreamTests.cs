@@ -31,7 +31,7 @@ public sealed class StreamTests
     [Fact]
     public async Task A_change_of_a_circuit_is_sent_before_the_interval_is_over()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), services: s => s.AddSingleton<TimeProvider>(new NoTicks()));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), services: s => s.AddSingleton<TimeProvider>(new RealTime { HasPeriodicTimers = false }));
         using Watch watch = await desk.WatchAsync();
         await watch.NextAsync();
 
@@ -292,7 +292,7 @@ public sealed class StreamTests
     [Fact]
     public void A_reading_is_of_one_moment_even_if_an_interval_ends_meanwhile()
     {
-        using DashboardHistory history = new(null, TimeSpan.FromSeconds(1), new NoTicks());
+        using DashboardHistory history = new(null, TimeSpan.FromSeconds(1), new RealTime { HasPeriodicTimers = false });
         using Meter meter = new(ResilienceTelemetry.MeterName);
         Histogram<double> duration = meter.CreateHistogram<double>("resilience.call.duration");
         foreach (string pipeline in (string[])["first", "second"]) duration.Record(0.1, new("resilience.pipeline", pipeline), new("resilience.verdict", "success"));
@@ -436,14 +436,6 @@ public sealed class StreamTests
         LatencySketch sketch = new();
         sketch.Record(seconds);
         sketch.Take()!.Quantiles().Should().NotBeNull();
-    }
-
-    /// <summary>Real time, but timers with a period never ring.</summary>
-    private sealed class NoTicks : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => period == Timeout.InfiniteTimeSpan
-            ? base.CreateTimer(callback, state, dueTime, period)
-            : base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Keeps the environment of a policy, which knows whether anything listens.</summary>

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Time.Testing;
+using Resilience.Tests;
 using Resilience.Tests.Seams;
 
 namespace Resilience.Idempotency.Tests.Pipeline;
@@ -35,18 +36,13 @@ public sealed class IdempotencyCallOutTests
         }
     }
 
-    private sealed class Clock(Bomb bomb) : FakeTimeProvider
+    private static string NameOf(TimeUse use) => use switch
     {
-        public override long GetTimestamp() => bomb.Asked("timestamp", base.GetTimestamp());
-
-        public override DateTimeOffset GetUtcNow() => bomb.Asked("time of day", base.GetUtcNow());
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            bomb.Asked("timer", 0);
-            return base.CreateTimer(callback, state, dueTime, period);
-        }
-    }
+        TimeUse.Timestamp => "timestamp",
+        TimeUse.TimeOfDay => "time of day",
+        TimeUse.TimerMade => "timer",
+        _ => "change of a timer",
+    };
 
     private sealed class Chances(Bomb bomb) : Randomness
     {
@@ -81,7 +77,7 @@ public sealed class IdempotencyCallOutTests
     private sealed class World : IDisposable
     {
         private readonly FakeTimeProvider _storesTime = new();
-        private readonly Clock _time;
+        private readonly WatchedTime _time;
         private readonly InMemoryIdempotencyStore _memory;
         private readonly IdempotencyGate _gate;
         private readonly ResiliencePipeline _pipeline;
@@ -90,7 +86,7 @@ public sealed class IdempotencyCallOutTests
 
         public World(Bomb bomb, bool isFlawed)
         {
-            _time = new(bomb);
+            _time = new() { Using = use => bomb.Asked(NameOf(use), 0) };
             _memory = new(timeProvider: _storesTime);
             UnrulyStore store = new(_memory) { Before = _ => Task.FromResult(bomb.Asked("store", 0)) };
             IdempotencyOptions options = new() { MaxWait = TimeSpan.FromSeconds(2), ReplayCacheTime = TimeSpan.Zero };

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Resilience.Idempotency.Tests;
+using Resilience.Tests;
 
 namespace Resilience.StoreTests.Servers;
 
@@ -30,7 +31,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     [MemberData(nameof(Wrong))]
     public async Task A_mistake_stops_the_start_and_an_outage_is_logged_and_both_are_in_the_health_check(string what, bool isMistake, string told)
     {
-        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false, isMistake ? null : new SteppingTime());
+        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false, isMistake ? null : new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
 
         Func<Task> start = () => StartAsync(services);
         if (isMistake) (await start.Should().ThrowAsync<IdempotencyStoreException>()).Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Misconfigured && e.Message.Contains(told));
@@ -69,7 +70,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     {
         int asked = 0;
         ServiceCollection services = Services();
-        services.AddSingleton<TimeProvider>(new SteppingTime());
+        services.AddSingleton<TimeProvider>(new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
         services.AddIdempotency().UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore())
         {
             Before = _ => ++asked < 3 ? UnrulyStore.Broken : Task.CompletedTask,
@@ -79,7 +80,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         asked.Should().BeGreaterThanOrEqualTo(3);
 
         ServiceCollection others = Services();
-        others.AddSingleton<TimeProvider>(new SteppingTime());
+        others.AddSingleton<TimeProvider>(new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
         others.AddIdempotency().UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore()) { Before = _ => UnrulyStore.Broken }).CheckStoreAtStart(mustAnswer: true);
         others.AddIdempotency("orders").UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore()) { Before = _ => UnrulyStore.Broken }).CheckStoreAtStart(mustAnswer: true);
         await using ServiceProvider staysAway = others.BuildServiceProvider();
@@ -162,48 +163,6 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     {
         foreach (string file in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(file);
         return Task.CompletedTask;
-    }
-
-    /// <summary>A clock that waits for nothing: who waits is woken at once, and its time has passed.</summary>
-    private sealed class SteppingTime : TimeProvider
-    {
-        private long _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Interlocked.Read(ref _now);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Step(this, callback, state, dueTime);
-
-        private sealed class Step : ITimer
-        {
-            private readonly SteppingTime _time;
-            private readonly TimerCallback _callback;
-            private readonly object? _state;
-
-            internal Step(SteppingTime time, TimerCallback callback, object? state, TimeSpan due)
-            {
-                (_time, _callback, _state) = (time, callback, state);
-                Change(due, Timeout.InfiniteTimeSpan);
-            }
-
-            public bool Change(TimeSpan dueTime, TimeSpan period)
-            {
-                if (dueTime < TimeSpan.Zero || dueTime > TimeSpan.FromMilliseconds(600)) return true; // bounds, which nothing here reaches
-                ThreadPool.UnsafeQueueUserWorkItem(_ =>
-                {
-                    Interlocked.Add(ref _time._now, dueTime.Ticks);
-                    _callback(_state);
-                }, null);
-                return true;
-            }
-
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => default;
-        }
     }
 
     private sealed class Lines : ILoggerProvider, ILogger

@@ -16,7 +16,7 @@ public sealed class PollyDifferencesTests
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly Settable _time = new();
+    private readonly WatchedTime _time = new();
 
     private PollyPipelineBuilder Polly() => new() { TimeProvider = _time };
 
@@ -169,7 +169,7 @@ public sealed class PollyDifferencesTests
         ResiliencePipeline here = Ours().AddCircuitBreaker(breaker).Build();
         await FailTwiceAsync(there, here);
 
-        _time.Set = TimeSpan.FromHours(1); // the clock is set, no time passes
+        _time.WallClockStep = TimeSpan.FromHours(1); // the clock is set, no time passes
         (await RunAsync(there, Succeed)).Should().BeNull("the break is over for it");
         (await RunAsync(here, Succeed)).Should().BeOfType<CircuitOpenException>();
     }
@@ -178,7 +178,7 @@ public sealed class PollyDifferencesTests
     public async Task Polly_cuts_jitter_off_at_the_maximum_and_ours_stays_spread()
     {
         HashSet<TimeSpan> there = [], here = [];
-        PollyPipeline polly = new PollyPipelineBuilder { TimeProvider = new AtOnce() }.AddRetry(new RetryStrategyOptions
+        PollyPipeline polly = new PollyPipelineBuilder { TimeProvider = new InstantTime() }.AddRetry(new RetryStrategyOptions
         {
             MaxRetryAttempts = 12,
             Delay = Second,
@@ -187,7 +187,7 @@ public sealed class PollyDifferencesTests
             MaxDelay = Second * 2,
             OnRetry = a => { if (a.AttemptNumber > 6) there.Add(a.RetryDelay); return default; },
         }).Build();
-        ResiliencePipeline ours = new ResiliencePipelineBuilder { TimeProvider = new AtOnce() }.AddRetry(o =>
+        ResiliencePipeline ours = new ResiliencePipelineBuilder { TimeProvider = new InstantTime() }.AddRetry(o =>
         {
             (o.MaxRetries, o.BaseDelay, o.MaxDelay, o.Budget) = (12, Second, Second * 2, RetryBudget.Unlimited);
             o.OnRetry = (a, delay) => { if (a.Number > 6) here.Add(delay); };
@@ -461,27 +461,10 @@ public sealed class PollyDifferencesTests
         (there, here).Should().Be((1, 0));
     }
 
-    /// <summary>A clock whose time of day can be set without any time passing.</summary>
-    private sealed class Settable : FakeTimeProvider
-    {
-        internal TimeSpan Set { get; set; }
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + Set;
-
-        public override long GetTimestamp() => base.GetUtcNow().UtcTicks;
-    }
-
     private sealed class Levels : TelemetryListener
     {
         internal Dictionary<string, ResilienceEventSeverity> Seen { get; } = [];
 
         public override void Write<TResult, TArgs>(in TelemetryEventArguments<TResult, TArgs> args) => Seen[args.Event.EventName] = args.Event.Severity;
-    }
-
-    /// <summary>Every timer fires at once.</summary>
-    private sealed class AtOnce : TimeProvider
-    {
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            base.CreateTimer(callback, state, dueTime == Timeout.InfiniteTimeSpan ? dueTime : TimeSpan.Zero, period);
     }
 }

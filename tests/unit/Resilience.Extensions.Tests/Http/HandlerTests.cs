@@ -239,7 +239,8 @@ public sealed class HandlerTests
     {
         foreach (bool isDate in new[] { false, true })
         {
-            WaitingTime time = new(TimeSpan.FromSeconds(12));
+            WatchedTime time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+            Task hasBegun = time.NewTimerAsync(TimeSpan.FromSeconds(12));
             ScriptedHandler network = new((n, _) =>
             {
                 TrackedResponse response = new(n == 0 ? HttpStatusCode.ServiceUnavailable : HttpStatusCode.OK);
@@ -247,7 +248,7 @@ public sealed class HandlerTests
                 return response;
             });
             Task<HttpResponseMessage> running = HttpKit.Client(HttpKit.Standard(time, o => o.Retry!.RetryAfterJitter = 0), network).GetAsync(HttpKit.Address);
-            await time.HasBegun.WaitAsync(TimeSpan.FromSeconds(30));
+            await hasBegun.WaitAsync(TimeSpan.FromSeconds(30));
             time.Advance(TimeSpan.FromMilliseconds(11_999));
             network.Count.Should().Be(1);
             running.IsCompleted.Should().BeFalse();
@@ -538,21 +539,6 @@ public sealed class HandlerTests
         HttpClient client = Client(network, o => o.Retry!.BudgetOptions = new() { Ratio = 0, MinRetriesPerSecond = 0 }).Client;
         (await client.GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.BadGateway);
         network.Count.Should().Be(1);
-    }
-
-    /// <summary>Reports when a wait of this length begins.</summary>
-    private sealed class WaitingTime(TimeSpan wait) : FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
-    {
-        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        internal Task HasBegun => _begun.Task;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            if (dueTime == wait) _begun.TrySetResult();
-            return timer;
-        }
     }
 
     /// <summary>A stream that goes forward only.</summary>

@@ -1,5 +1,4 @@
 using System.Net;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Http;
 
@@ -105,22 +104,24 @@ public sealed class OrdinaryTimesTests
 
     /// <summary>One call on a clock that moves only when the call can do nothing but wait: for its next attempt, or for an answer that never
     /// comes.</summary>
-    private sealed class World(StandardResilienceOptions options, bool hangs, TimeSpan lateness = default) : FakeTimeProvider
+    private sealed class World(StandardResilienceOptions options, bool hangs, TimeSpan lateness = default)
     {
+        private readonly WatchedTime _time = new();
         private readonly List<TimeSpan> _attempts = [];
         private long _waitTicks; // of the retry whose timer comes next
 
         internal async Task<List<TimeSpan>> RunAsync()
         {
+            _time.Made = Made;
             HttpResilience resilience = HttpResilience.Standard(options, "ordinary", builder =>
             {
-                builder.TimeProvider = this;
+                builder.TimeProvider = _time;
                 builder.OnEvent(Heard);
             });
             ScriptedHandler network = new(async (_, _, token) => await AnswerAsync(token));
             using HttpClient client = HttpKit.Client(resilience, network);
             client.Timeout = Timeout.InfiniteTimeSpan;
-            DateTimeOffset begun = GetUtcNow();
+            DateTimeOffset begun = _time.GetUtcNow();
             try
             {
                 using HttpResponseMessage response = await client.GetAsync(HttpKit.Address).WaitAsync(Patience);
@@ -129,18 +130,16 @@ public sealed class OrdinaryTimesTests
             {
             }
 
-            TimeSpan took = GetUtcNow() - begun;
+            TimeSpan took = _time.GetUtcNow() - begun;
             if (options.TotalTimeout is { } total) took.Should().BeLessThanOrEqualTo(total + Rounding, "the call ended after {0}: {1}", took, Show(options));
             return _attempts;
         }
 
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        private void Made(TimeSpan due)
         {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
             TimeSpan wait = new(Volatile.Read(ref _waitTicks));
-            if (wait > TimeSpan.Zero && dueTime >= wait && dueTime <= wait + TimeSpan.FromMilliseconds(2) && Interlocked.Exchange(ref _waitTicks, 0) > 0)
-                ThreadPool.UnsafeQueueUserWorkItem(_ => Advance(dueTime), null);
-            return timer;
+            if (wait > TimeSpan.Zero && due >= wait && due <= wait + TimeSpan.FromMilliseconds(2) && Interlocked.Exchange(ref _waitTicks, 0) > 0)
+                ThreadPool.UnsafeQueueUserWorkItem(_ => _time.Advance(due), null);
         }
 
         private void Heard(ResilienceEvent happened)
@@ -150,18 +149,18 @@ public sealed class OrdinaryTimesTests
 
         private async Task<HttpResponseMessage> AnswerAsync(CancellationToken token)
         {
-            DateTimeOffset begun = GetUtcNow();
+            DateTimeOffset begun = _time.GetUtcNow();
             if (hangs)
             {
                 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 using CancellationTokenRegistration registration = token.Register(ended.SetResult);
                 TimeSpan attempt = options.AttemptTimeout ?? TimeSpan.MaxValue, total = options.TotalTimeout ?? TimeSpan.MaxValue;
-                TimeSpan left = total == TimeSpan.MaxValue ? total : total - (begun - Start);
-                Advance((attempt < left ? attempt : left) + TimeSpan.FromMilliseconds(5) + lateness);
+                TimeSpan left = total == TimeSpan.MaxValue ? total : total - (begun - _time.Start);
+                _time.Advance((attempt < left ? attempt : left) + TimeSpan.FromMilliseconds(5) + lateness);
                 await ended.Task.WaitAsync(Patience, CancellationToken.None);
             }
 
-            _attempts.Add(GetUtcNow() - begun);
+            _attempts.Add(_time.GetUtcNow() - begun);
             token.ThrowIfCancellationRequested();
             return new(HttpStatusCode.ServiceUnavailable);
         }

@@ -83,34 +83,22 @@ public sealed class ExtensionCallOutTests
         }
     }
 
-    /// <summary>Throws at one of its calls, or at all (0).</summary>
-    private sealed class ThrowingTime(int at) : FakeTimeProvider
+    /// <summary>Makes a clock throw at one of the readings that are made of it while this is armed, or at all (0).</summary>
+    private sealed class FailingReadings(int at)
     {
-        private int _calls;
+        private int _readings;
 
         public bool IsArmed { get; set; }
 
         public bool HasThrown { get; private set; }
 
-        private void Pass()
+        public void Pass(TimeUse use)
         {
-            if (!IsArmed) return;
-            int call = Interlocked.Increment(ref _calls);
-            if (at != 0 && call != at) return;
+            if (!IsArmed || use is not (TimeUse.Timestamp or TimeUse.TimeOfDay)) return;
+            int reading = Interlocked.Increment(ref _readings);
+            if (at != 0 && reading != at) return;
             HasThrown = true;
             throw new NotFiniteNumberException("time");
-        }
-
-        public override long GetTimestamp()
-        {
-            Pass();
-            return base.GetTimestamp();
-        }
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            Pass();
-            return base.GetUtcNow();
         }
     }
 
@@ -121,12 +109,13 @@ public sealed class ExtensionCallOutTests
         bool thrown = true;
         for (int at = 1; thrown && at < 100; at++)
         {
-            ThrowingTime time = new(at);
+            FailingReadings readings = new(at);
+            WatchedTime time = new() { Using = readings.Pass };
             using ConcurrencyLimiter limiter = new(new() { PermitLimit = 1, QueueLimit = 1 });
             ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = time }.AddRateLimiter(limiter, o => o.MayQueue = true).Build();
             TaskCompletionSource<int> end = new(TaskCreationOptions.RunContinuationsAsynchronously);
             Task<int> holds = pipeline.ExecuteAsync(_ => new ValueTask<int>(end.Task)).AsTask();
-            time.IsArmed = true;
+            readings.IsArmed = true;
             Task<Outcome<int>> waits = pipeline.TryExecuteAsync(_ => new ValueTask<int>(2)).AsTask();
             Outcome<int> rejected = await pipeline.TryExecuteAsync(_ => new ValueTask<int>(3));
             rejected.Verdict.Should().Be(Verdict.Rejected, "the queue is full, whatever the clock does at call {0}", at);
@@ -134,7 +123,7 @@ public sealed class ExtensionCallOutTests
             await holds;
             (await waits.WaitAsync(TimeSpan.FromSeconds(60))).Value.Should().Be(2);
             limiter.GetStatistics()!.CurrentAvailablePermits.Should().Be(1, "every lease is back");
-            thrown = time.HasThrown;
+            thrown = readings.HasThrown;
         }
 
         thrown.Should().BeFalse("the walk has passed all calls of the clock");
@@ -171,14 +160,15 @@ public sealed class ExtensionCallOutTests
         int at = 1;
         for (; thrown && at < 300; at++)
         {
-            ThrowingTime time = new(at);
+            FailingReadings readings = new(at);
+            WatchedTime time = new() { Using = readings.Pass };
             HttpResilience resilience = HttpKit.Standard(time);
             HttpClient client = HttpKit.Client(resilience, new ScriptedHandler(HttpStatusCode.ServiceUnavailable, HttpStatusCode.OK));
-            time.IsArmed = true;
+            readings.IsArmed = true;
             using HttpResponseMessage response = await client.GetAsync(HttpKit.Address);
             response.StatusCode.Should().Be(HttpStatusCode.OK, "the clock threw at call {0}", at);
             await response.Content.ReadAsStringAsync();
-            thrown = time.HasThrown;
+            thrown = readings.HasThrown;
         }
 
         thrown.Should().BeFalse("the walk has passed all calls of the clock");

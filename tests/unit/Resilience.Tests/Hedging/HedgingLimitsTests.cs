@@ -8,7 +8,7 @@ public sealed class HedgingLimitsTests
 {
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(1), Patience = TimeSpan.FromSeconds(30);
 
-    private readonly TimerCount _time = new();
+    private readonly WatchedTime _time = new();
     private readonly List<ResilienceEvent> _events = [];
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

@@ -3,7 +3,7 @@ namespace Resilience.Tests.Hedging;
 /// <summary>A failure that asks for patience is given some, and not without bound.</summary>
 public sealed class HedgingPatienceTests
 {
-    private readonly TimerCount _time = new();
+    private readonly WatchedTime _time = new();
     private readonly Attempts<int> _attempts = new();
 
     private ResiliencePipeline<int> Pipeline(TimeSpan asked, ConcurrencyLimit limit) => new ResiliencePipelineBuilder<int> { TimeProvider = _time }

@@ -3,49 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Hedging;
 
-/// <summary>A clock that is moved by hand, tells of each timer that is armed, and knows how many are left.</summary>
-internal sealed class TimerCount : FakeTimeProvider
-{
-    private readonly SemaphoreSlim _armed = new(0);
-    private int _living;
-
-    public int Living => Volatile.Read(ref _living);
-
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-    {
-        ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-        Interlocked.Increment(ref _living);
-        _armed.Release();
-        return new Counted(timer, this);
-    }
-
-    /// <summary>Waits for the next timer to be armed, then lets the time pass.</summary>
-    public async Task PassAsync(TimeSpan span)
-    {
-        (await _armed.WaitAsync(TimeSpan.FromSeconds(30))).Should().BeTrue("a timer is armed");
-        Advance(span);
-    }
-
-    private sealed class Counted(ITimer timer, TimerCount owner) : ITimer
-    {
-        private int _isDisposed;
-
-        public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _isDisposed, 1) == 0) Interlocked.Decrement(ref owner._living);
-            timer.Dispose();
-        }
-
-        public ValueTask DisposeAsync()
-        {
-            Dispose();
-            return ValueTask.CompletedTask;
-        }
-    }
-}
-
 /// <summary>Attempts that end when, and as, the test says.</summary>
 internal sealed class Attempts<T>
 {

@@ -5,7 +5,7 @@ public sealed class HedgingTests
 {
     private static readonly TimeSpan Delay = TimeSpan.FromSeconds(1), Patience = TimeSpan.FromSeconds(30);
 
-    private readonly TimerCount _time = new();
+    private readonly WatchedTime _time = new();
     private readonly List<ResilienceEvent> _events = [];
 
     private ResiliencePipelineBuilder Builder(Action<HedgingOptions>? configure = null) =>

@@ -37,7 +37,7 @@ internal enum LimitFlaw
 
 internal sealed class OurLimit : ILimit
 {
-    private readonly Timers _timers = new();
+    private readonly HeldTimers _timers = new();
     private readonly ConcurrencyLimit _limit;
 
     internal OurLimit(int limit, int queue) =>
@@ -57,50 +57,7 @@ internal sealed class OurLimit : ILimit
 
     public void Leave() => _limit.Release();
 
-    public void EndAllWaits() => _timers.RingAll();
-
-    /// <summary>Timers that ring when told, in the order in which they were made.</summary>
-    private sealed class Timers : TimeProvider
-    {
-        private readonly List<One> _alive = [];
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            One timer = new(this, () => callback(state));
-            lock (_alive) _alive.Add(timer);
-            return timer;
-        }
-
-        public void RingAll()
-        {
-            One[] due;
-            lock (_alive)
-            {
-                due = [.. _alive];
-                _alive.Clear();
-            }
-
-            foreach (One timer in due) timer.Ring();
-        }
-
-        private sealed class One(Timers owner, Action ring) : ITimer
-        {
-            public void Ring() => ring();
-
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose()
-            {
-                lock (owner._alive) owner._alive.Remove(this);
-            }
-
-            public ValueTask DisposeAsync()
-            {
-                Dispose();
-                return default;
-            }
-        }
-    }
+    public void EndAllWaits() => _timers.FireAll();
 }
 
 /// <summary>The slow twin: a lock, a number and a list. With a planted flaw it must be found wrong.</summary>

@@ -94,7 +94,7 @@ public sealed class SynchronousTests
     {
         Random random = new(seed);
         List<string> trace = [];
-        ResiliencePipelineBuilder builder = new() { Name = "drawn", TimeProvider = new AtOnce(), Randomness = Randomness.Seeded(seed) };
+        ResiliencePipelineBuilder builder = new() { Name = "drawn", TimeProvider = new InstantTime { StandsStill = true }, Randomness = Randomness.Seeded(seed) };
         builder.OnEvent(e => trace.Add(e.GetMessage().ToString()!));
         for (int i = random.Next(1, 5); i > 0; i--) AddPolicy(builder, random.Next(8));
         ResiliencePipeline pipeline = builder.Build();
@@ -147,7 +147,7 @@ public sealed class SynchronousTests
     [Fact]
     public void The_thread_that_called_makes_all_attempts_whatever_they_wait_for()
     {
-        AtOnce time = new();
+        InstantTime time = new() { StandsStill = true };
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = time }
             .AddFallback(new FallbackOptions<int> { Call = static async _ => { await Task.Yield(); return 7; } })
             .AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Budget) = (3, TimeSpan.FromSeconds(1), RetryBudget.Unlimited))
@@ -267,33 +267,6 @@ public sealed class SynchronousTests
         Allocation.Allocated.BytesPerRun(() => pipeline.TryExecute(number)).Should().Be(0);
         Allocation.Allocated.BytesPerRun(() => pipeline.Execute(nothing)).Should().Be(0);
         Allocation.Allocated.BytesPerRun(() => ResiliencePipeline.Empty.Execute(number)).Should().Be(0);
-    }
-
-    /// <summary>Time stands still, and whatever is waited for is over at once, on another thread.</summary>
-    private sealed class AtOnce : TimeProvider
-    {
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => 0;
-
-        public override DateTimeOffset GetUtcNow() => DateTimeOffset.UnixEpoch;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            if (dueTime != Timeout.InfiniteTimeSpan) ThreadPool.UnsafeQueueUserWorkItem(static run => run.callback(run.state), (callback, state), preferLocal: false);
-            return new Set();
-        }
-
-        private sealed class Set : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => default;
-        }
     }
 
     private sealed class Passes : SimplePolicy

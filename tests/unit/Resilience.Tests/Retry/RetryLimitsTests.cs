@@ -4,7 +4,7 @@ namespace Resilience.Tests.Retry;
 public class RetryLimitsTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    private readonly HandClock _time = new();
+    private readonly WatchedTime _time = new();
     private readonly List<ResilienceEvent> _events = [];
 
     private ResiliencePipelineBuilder Builder(Action<RetryOptions> change)
@@ -128,32 +128,14 @@ public class RetryLimitsTests
     [Fact]
     public async Task Asked_wait_is_resumed_when_the_timer_fires_early()
     {
-        EarlyClock time = new();
+        bool fired = false;
+        WatchedTime time = new() { FiresAt = due => Interlocked.Exchange(ref fired, true) ? due : due - TimeSpan.FromMilliseconds(3) };
         Script script = new(failures: 1);
         RetryOptions options = new() { RetryAfter = _ => Second, RetryAfterJitter = 0 };
         ValueTask<Outcome<int>> call = new ResiliencePipelineBuilder { TimeProvider = time }.AddRetry(options).Build().TryExecuteAsync(script.RunAsync);
-        (Outcome<int> outcome, TimeSpan[] waits) = await time.Hand.DriveAsync(call);
+        (Outcome<int> outcome, TimeSpan[] waits) = await time.DriveAsync(call);
         outcome.Value.Should().Be(1);
         waits.Should().Equal(Second - TimeSpan.FromMilliseconds(3), TimeSpan.FromMilliseconds(3));
-    }
-
-    /// <summary>Its first timer fires 3 ms early.</summary>
-    private sealed class EarlyClock : TimeProvider
-    {
-        private bool _fired;
-
-        public HandClock Hand { get; } = new();
-
-        public override long TimestampFrequency => Hand.TimestampFrequency;
-
-        public override long GetTimestamp() => Hand.GetTimestamp();
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            TimeSpan early = _fired ? TimeSpan.Zero : TimeSpan.FromMilliseconds(3);
-            _fired = true;
-            return Hand.CreateTimer(callback, state, dueTime - early, period);
-        }
     }
 
     // ---- deadline

@@ -4,7 +4,7 @@ namespace Resilience.Tests.Retry;
 public class RetryPipelineTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
-    private readonly HandClock _time = new();
+    private readonly WatchedTime _time = new();
     private readonly List<ResilienceEvent> _events = [];
 
     private static RetryOptions Plain(Action<RetryOptions>? change = null)

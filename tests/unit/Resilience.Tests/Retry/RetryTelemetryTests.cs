@@ -13,7 +13,7 @@ public class RetryTelemetryCollection;
 public class RetryTelemetryTests
 {
     private readonly List<(string Instrument, double Value, Dictionary<string, object?> Tags)> _heard = [];
-    private readonly HandClock _time = new();
+    private readonly WatchedTime _time = new();
 
     private MeterListener Listen(string pipeline)
     {

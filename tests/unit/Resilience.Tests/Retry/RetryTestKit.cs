@@ -3,42 +3,6 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Retry;
 
-/// <summary>A clock that is moved by hand and tells of each timer that is armed.</summary>
-internal sealed class HandClock : FakeTimeProvider
-{
-    private readonly Channel<TimeSpan> _armed = Channel.CreateUnbounded<TimeSpan>();
-    private int _timers;
-
-    /// <summary>Timers armed so far.</summary>
-    public int Timers => Volatile.Read(ref _timers);
-
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-    {
-        ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-        Interlocked.Increment(ref _timers);
-        _armed.Writer.TryWrite(dueTime);
-        return timer;
-    }
-
-    /// <summary>Waits until a timer is armed and answers with its time.</summary>
-    public async Task<TimeSpan> NextTimerAsync() => await _armed.Reader.ReadAsync();
-
-    /// <summary>Lets time pass for the call, timer by timer, until it ends; answers with the waits too.</summary>
-    public async Task<(Outcome<T> Outcome, TimeSpan[] Waits)> DriveAsync<T>(ValueTask<Outcome<T>> call)
-    {
-        Task<Outcome<T>> outcome = call.AsTask();
-        List<TimeSpan> waits = [];
-        while (true)
-        {
-            Task<bool> armed = _armed.Reader.WaitToReadAsync().AsTask();
-            await Task.WhenAny(outcome, armed);
-            if (!_armed.Reader.TryRead(out TimeSpan wait)) return (await outcome, [.. waits]);
-            waits.Add(wait);
-            Advance(wait);
-        }
-    }
-}
-
 /// <summary>A delegate that fails so many times and then answers with the number of its attempt.</summary>
 internal sealed class Script(int failures = 0)
 {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Microsoft.Extensions.Time.Testing;
 
 namespace Resilience.Tests.Seams;
 
@@ -67,48 +66,6 @@ public sealed class CallOutTests
     }
 
     private static void Pass(CallOut here) => Current.Value?.Pass(here);
-
-    private sealed class Time : FakeTimeProvider
-    {
-        public override long GetTimestamp()
-        {
-            Pass(CallOut.Timestamp);
-            return base.GetTimestamp();
-        }
-
-        public override DateTimeOffset GetUtcNow()
-        {
-            Pass(CallOut.TimeOfDay);
-            return base.GetUtcNow();
-        }
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            Pass(CallOut.TimerMade);
-            return new Timer(base.CreateTimer(callback, state, dueTime, period));
-        }
-
-        private sealed class Timer(ITimer timer) : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period)
-            {
-                Pass(CallOut.TimerChanged);
-                return timer.Change(dueTime, period);
-            }
-
-            public void Dispose()
-            {
-                timer.Dispose();
-                Pass(CallOut.TimerChanged);
-            }
-
-            public ValueTask DisposeAsync()
-            {
-                Dispose();
-                return default;
-            }
-        }
-    }
 
     private sealed class Chances : Randomness
     {
@@ -269,7 +226,16 @@ public sealed class CallOutTests
                 .Build();
         }
 
-        public Time Time { get; } = new();
+        public WatchedTime Time { get; } = new()
+        {
+            Using = use => Pass(use switch
+            {
+                TimeUse.Timestamp => CallOut.Timestamp,
+                TimeUse.TimeOfDay => CallOut.TimeOfDay,
+                TimeUse.TimerMade => CallOut.TimerMade,
+                _ => CallOut.TimerChanged,
+            }),
+        };
 
         public Gate Gate { get; } = new();
 

@@ -6,16 +6,7 @@ namespace Resilience.Tests.Threading;
 /// <summary>Time of a user's provider: exact whatever its frequency, and never worse than a provider that throws or goes back allows.</summary>
 public sealed class ClockTests
 {
-    /// <summary>A provider whose timestamp is set by hand, and that throws when told to.</summary>
-    private sealed class HandTime(long frequency) : TimeProvider
-    {
-        internal long Now;
-        internal bool Throws;
-
-        public override long TimestampFrequency => frequency;
-
-        public override long GetTimestamp() => Throws ? throw new InvalidOperationException("planted") : Volatile.Read(ref Now);
-    }
+    private static readonly InvalidOperationException Planted = new("planted");
 
     private static BigInteger Exactly(long timestamp, long frequency)
     {
@@ -53,39 +44,39 @@ public sealed class ClockTests
     [Fact]
     public void A_break_of_10_seconds_lasts_10_seconds_at_1500_hertz()
     {
-        HandTime time = new(1500);
+        ManualTime time = new(1500);
         CircuitBreaker breaker = new(
             new() { FailureRatio = null, ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromSeconds(10), BreakJitter = 0 }, time);
         breaker.TryEnter(out CircuitPermit permit);
         breaker.Exit(permit, Verdict.Failure);
-        time.Now = 15_000 - 2;
+        time.Timestamp = 15_000 - 2;
         breaker.State.Should().Be(CircuitState.Open);
         breaker.TryEnter(out _).Should().NotBe(CircuitAdmission.AdmittedAsProbe, "9.9987 s have passed");
-        time.Now = 15_000;
+        time.Timestamp = 15_000;
         breaker.TryEnter(out _).Should().Be(CircuitAdmission.AdmittedAsProbe);
     }
 
     [Fact]
     public void A_provider_that_throws_makes_time_stand_still_and_is_counted()
     {
-        HandTime time = new(1000);
+        ManualTime time = new(1000);
         Clock clock = Clock.For(time);
-        time.Throws = true;
+        time.Error = Planted;
         clock.NowMs.Should().Be(0, "nothing is known yet");
-        time.Throws = false;
-        time.Now = 5000;
+        time.Error = null;
+        time.Timestamp = 5000;
         clock.NowMs.Should().Be(5000);
-        time.Throws = true;
+        time.Error = Planted;
         clock.NowMs.Should().Be(5000);
-        time.Throws = false;
-        time.Now = 6000;
+        time.Error = null;
+        time.Timestamp = 6000;
         clock.NowMs.Should().Be(6000);
     }
 
     [Fact]
     public async Task A_provider_that_throws_breaks_no_call()
     {
-        HandTime time = new(1000) { Throws = true };
+        ManualTime time = new(1000) { Error = Planted };
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = time }.AddCircuitBreaker().AddConcurrencyLimit(5).Build();
         for (int i = 0; i < 10; i++) (await pipeline.TryExecuteAsync(static _ => new ValueTask<int>(1))).IsSuccess.Should().BeTrue();
     }
@@ -93,28 +84,28 @@ public sealed class ClockTests
     [Fact]
     public void A_provider_that_goes_back_makes_time_go_on_from_where_it_was()
     {
-        HandTime time = new(1000) { Now = 100_000 };
+        ManualTime time = new(1000) { Timestamp = 100_000 };
         Clock clock = Clock.For(time);
         clock.NowMs.Should().Be(100_000);
-        time.Now = 40_000;
+        time.Timestamp = 40_000;
         clock.NowMs.Should().Be(100_000);
-        time.Now = 41_000;
+        time.Timestamp = 41_000;
         clock.NowMs.Should().Be(101_000, "it goes on, and does not wait until the provider has come back to where it was");
-        time.Now = 1_000;
+        time.Timestamp = 1_000;
         clock.NowMs.Should().Be(101_000);
-        time.Now = 3_000;
+        time.Timestamp = 3_000;
         clock.NowMs.Should().Be(103_000);
     }
 
     [Fact]
     public void Whatever_a_provider_does_time_never_goes_back() => Gen.Long[0, 1000].Array[1, 100].Sample(readings =>
     {
-        HandTime time = new(1000);
+        ManualTime time = new(1000);
         Clock clock = Clock.For(time);
         long last = long.MinValue;
         foreach (long reading in readings)
         {
-            time.Now = reading;
+            time.Timestamp = reading;
             long now = clock.NowMs;
             if (now < last) return false;
             last = now;
@@ -126,18 +117,18 @@ public sealed class ClockTests
     [Fact]
     public void Concurrent_reads_are_not_mistaken_for_a_jump_back()
     {
-        HandTime time = new(1000);
+        ManualTime time = new(1000);
         Clock clock = Clock.For(time);
         Together.Run(2, 20_000, _ => { }, (_, _) =>
         {
-            Interlocked.Increment(ref time.Now);
-            long before = Volatile.Read(ref time.Now);
+            Interlocked.Increment(ref time.Timestamp);
+            long before = Volatile.Read(ref time.Timestamp);
             clock.NowMs.Should().BeGreaterThanOrEqualTo(before);
         }, _ => { });
-        clock.NowMs.Should().Be(time.Now, "no lead has built up: time did not go back");
+        clock.NowMs.Should().Be(time.Timestamp, "no lead has built up: time did not go back");
     }
 
     [Fact]
     public void A_frequency_of_nothing_is_rejected() =>
-        FluentActions.Invoking(() => Clock.For(new HandTime(0))).Should().Throw<ArgumentException>().WithMessage("*TimeProvider*0 times a second*");
+        FluentActions.Invoking(() => Clock.For(new ManualTime(0))).Should().Throw<ArgumentException>().WithMessage("*TimeProvider*0 times a second*");
 }

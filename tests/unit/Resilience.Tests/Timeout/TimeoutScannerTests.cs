@@ -116,7 +116,7 @@ public sealed class TimeoutScannerTests
 
     private sealed class Ours : IStopping
     {
-        private readonly OneTimer _time = new();
+        private readonly HeldTimers _time = new();
         private readonly TimeoutScanner _scanner;
         private readonly TimeoutSource _source;
 
@@ -135,28 +135,6 @@ public sealed class TimeoutScannerTests
         public void Arm() => _source.Arm(Clock.Never - 1);
 
         public void StopIfIdle() => _scanner.Look();
-    }
-
-    /// <summary>Time stands still; it remembers whether its one timer is set.</summary>
-    private sealed class OneTimer : TimeProvider, ITimer
-    {
-        private int _isSet;
-
-        public bool IsSet => Volatile.Read(ref _isSet) != 0;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => this;
-
-        public bool Change(TimeSpan dueTime, TimeSpan period)
-        {
-            Volatile.Write(ref _isSet, dueTime == Timeout.InfiniteTimeSpan ? 0 : 1);
-            return true;
-        }
-
-        public void Dispose()
-        {
-        }
-
-        public ValueTask DisposeAsync() => default;
     }
 
     private enum Flaw

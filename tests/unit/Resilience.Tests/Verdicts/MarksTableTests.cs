@@ -8,7 +8,7 @@ public sealed class MarksTableTests
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan Wait = TimeSpan.FromSeconds(30);
 
-    private readonly HandClock _time = new();
+    private readonly WatchedTime _time = new();
 
     private static readonly (string Name, Classification Said)[] Kinds =
     [

@@ -16,7 +16,7 @@ public sealed class MicrosoftFaultTests
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly SignallingTime _time = new();
+    private readonly WatchedTime _time = new(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
 
     private HttpClient Client(Action<StandardResilienceOptions>? configure = null, Action<ResilienceEvent>? hear = null) => HttpKit.Client(
         HttpKit.Standard(_time, configure, hear), new SocketsHttpHandler { UseProxy = false, PooledConnectionLifetime = TimeSpan.Zero });
@@ -64,7 +64,7 @@ public sealed class MicrosoftFaultTests
         for (int i = 1; i <= 3; i++)
         {
             await server.WaitForAsync(i);
-            Task waits = _time.NextTimerAsync();
+            Task waits = _time.NewTimerAsync();
             _time.Advance(TimeSpan.FromSeconds(7));
             await waits.WaitAsync(Patience); // before the next attempt, as long as backoff may be at the most
             _time.Advance(TimeSpan.FromMilliseconds(200 << (i - 1)));
@@ -194,7 +194,7 @@ public sealed class MicrosoftFaultTests
             c.Response.Headers.Date = _time.GetUtcNow().ToString("R"); // the server and we have one clock
             return n == 0 ? BusyAsync(c, value) : c.Response.WriteAsync("ready");
         });
-        Task waits = _time.TimerOfAsync(TimeSpan.FromSeconds(12));
+        Task waits = _time.NewTimerAsync(TimeSpan.FromSeconds(12));
         Task<string> running = Client(o => o.Retry!.RetryAfterJitter = 0).GetStringAsync(server.Address);
         await waits.WaitAsync(Patience);
         _time.Advance(TimeSpan.FromMilliseconds(11_999));
@@ -219,7 +219,7 @@ public sealed class MicrosoftFaultTests
     public async Task One_turn_of_a_fake_clock_ends_the_wait_between_attempts()
     {
         await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 200));
-        Task waits = _time.TimerOfAsync(TimeSpan.FromSeconds(3));
+        Task waits = _time.NewTimerAsync(TimeSpan.FromSeconds(3));
         Task<HttpResponseMessage> running = Client(o =>
         {
             o.Retry!.BackoffKind = BackoffKind.Constant;
@@ -346,38 +346,6 @@ public sealed class MicrosoftFaultTests
         {
             get => throw new NotSupportedException();
             set => throw new NotSupportedException();
-        }
-    }
-
-    /// <summary>Reports when a wait begins.</summary>
-    private sealed class SignallingTime() : FakeTimeProvider(new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero))
-    {
-        private readonly Lock _gate = new();
-        private readonly List<(TimeSpan? Due, TaskCompletionSource Signal)> _waiting = [];
-
-        internal Task NextTimerAsync() => Add(null);
-
-        internal Task TimerOfAsync(TimeSpan due) => Add(due);
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            lock (_gate)
-            {
-                foreach ((TimeSpan? due, TaskCompletionSource signal) in _waiting)
-                {
-                    if (due is null || due == dueTime) signal.TrySetResult();
-                }
-            }
-
-            return timer;
-        }
-
-        private Task Add(TimeSpan? due)
-        {
-            TaskCompletionSource signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
-            lock (_gate) _waiting.Add((due, signal));
-            return signal.Task;
         }
     }
 }

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience.Tests;
 
 /// <summary>Time that goes from one timer to the next on the thread of the test, together with all that policies go on with: the same calls give the
