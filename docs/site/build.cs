@@ -1,7 +1,7 @@
 // Builds the documentation as a site, with the reference of the API, into artifacts/site:
 //
 //   dotnet run docs/site/build.cs                    builds the projects first
-//   dotnet run docs/site/build.cs -- --no-build      takes them as they are
+//   dotnet run docs/site/build.cs -- --no-build      takes them as they are (--debug: those of a debug build)
 //   dotnet run docs/site/build.cs -- --pages-only    without the reference of the API
 //   dotnet run docs/site/build.cs -- page.md …       with more pages (a test plants a broken one)
 //
@@ -15,14 +15,16 @@ string root = Environment.CurrentDirectory;
 while (!File.Exists(Path.Combine(root, "Resilience.sln")))
     root = Path.GetDirectoryName(root) ?? throw new InvalidOperationException("Run it in a folder of the repository.");
 string source = Path.Combine(root, "artifacts", "site-source");
+string assemblies = Path.Combine(root, "artifacts", "site-assemblies");
 string site = Path.Combine(root, "artifacts", "site");
-foreach (string made in new[] { source, site })
+foreach (string made in new[] { source, assemblies, site })
 {
     if (Directory.Exists(made)) Directory.Delete(made, recursive: true); // no page of a former run hides that one is missing
 }
 
 bool pagesOnly = args.Contains("--pages-only");
 if (!args.Contains("--no-build") && !pagesOnly) Run("dotnet", "build", "Resilience.sln", "-c", "Release", "--nologo", "-v", "quiet");
+if (!pagesOnly) GatherAssemblies(args.Contains("--debug") ? "Debug" : "Release");
 string repository = Output("dotnet", "msbuild", "src/Resilience.Core/Resilience.Core.csproj", "-getProperty:RepositoryUrl").Trim().TrimEnd('/');
 
 string docs = Path.Combine(root, "docs");
@@ -45,6 +47,18 @@ string[] wrong = [.. log.Split('\n').Where(line => line.Contains("warning Invali
 foreach (string line in wrong) Console.Error.WriteLine(line);
 Console.WriteLine($"{Directory.GetFiles(site, "*.html", SearchOption.AllDirectories).Length} pages in artifacts/site, {wrong.Length} broken links");
 return wrong.Length == 0 ? 0 : 1;
+
+// Each package's assembly with its documentation, in one place where they find each other.
+void GatherAssemblies(string configuration)
+{
+    Directory.CreateDirectory(assemblies);
+    foreach (string project in Directory.GetDirectories(Path.Combine(root, "src")))
+    {
+        string output = Path.Combine(project, "bin", configuration, "net10.0");
+        if (!Directory.Exists(output)) continue; // analyzers, which are no reference of an application
+        foreach (string file in Directory.GetFiles(output)) File.Copy(file, Path.Combine(assemblies, Path.GetFileName(file)), overwrite: true);
+    }
+}
 
 void Stage(string file)
 {

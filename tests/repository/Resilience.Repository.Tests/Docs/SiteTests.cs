@@ -14,7 +14,7 @@ public sealed class SiteTests
         await File.WriteAllTextAsync(planted, "# Planted\n\n[no page](nowhere.md), [no heading](glossary.md#no-such-heading)\n");
         try
         {
-            (int code, string output) = await BuildAsync("--no-build", planted);
+            (int code, string output) = await BuildAsync(["--no-build", planted, .. Repository.Configuration == "Debug" ? ["--debug"] : (string[])[]]);
             code.Should().Be(1, output);
             output.Should().Contain("nowhere.md").And.Contain("no-such-heading").And.Contain("2 broken links", "only those that were planted are");
         }

@@ -20,6 +20,12 @@ public sealed class HttpAllocationTests
         _ours = new(new ResilienceHttpHandler(resilience, new Network()));
     }
 
+#if DEBUG // the compiler makes objects of the state machines of async methods
+    private const int StateMachines = 472;
+#else
+    private const int StateMachines = 0;
+#endif
+
     public static TheoryData<string, Func<HttpRequestMessage>, int> Requests => new()
     {
         { "GET", () => new(HttpMethod.Get, Address), 120 },
@@ -37,7 +43,7 @@ public sealed class HttpAllocationTests
         double bare = Allocated.BytesPerRun(() => Send(_bare, make())), ours = Allocated.BytesPerRun(() => Send(_ours, make()));
         double pipeline = Allocated.BytesPerRun(() => _pipeline.TryExecuteAsync(
             new CallOptions("GET"), static (_, answer) => new ValueTask<HttpResponseMessage>(answer), ok, default).AsTask().GetAwaiter().GetResult());
-        (ours - bare - pipeline).Should().BeLessThanOrEqualTo(max, what);
+        (ours - bare - pipeline).Should().BeLessThanOrEqualTo(max + StateMachines, what);
     }
 
     private static void Send(HttpMessageInvoker client, HttpRequestMessage request) => client.SendAsync(request, default).GetAwaiter().GetResult();
