@@ -64,9 +64,9 @@ public sealed class BreakerScheduleTests(ITestOutputHelper output)
         Assert.Fail($"{flaw} was not found in {schedules} schedules: the check has no teeth");
     }
 
-    /// <summary>In a deep run every schedule up to so many, otherwise three at random.</summary>
+    /// <summary>In a deep run every schedule up to so many, otherwise a few at random.</summary>
     private static Exploration ExhaustOrSample(Scenario scenario, Grain grain, int max) =>
-        Bounds.IsDeep ? Explorer.Exhaust(scenario.Body(), grain, max) : Explorer.Sample(scenario.Body(), grain, 3);
+        Bounds.IsDeep ? Explorer.Exhaust(scenario.Body(), grain, max) : Explorer.Sample(scenario.Body(), grain, Bounds.Of(here: 1, inCi: 3, deep: 3));
 
     private void Explore(string situation, string what, Func<Situation, IEnumerable<Scenario>> scenariosOf, Func<Scenario, Exploration> explore)
     {

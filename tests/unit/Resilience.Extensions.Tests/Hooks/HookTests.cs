@@ -146,7 +146,7 @@ public sealed class HookTests
         {
             IdempotencyPolicyOptions options = new() { KeyFor = _ => new IdempotencyKey("shop", "1"), Serializer = new Statuses() };
             if (on) options.Outcomes = rules(options.Outcomes, t);
-            b.AddRetry(AtOnce).AddIdempotency(new IdempotencyGate(new InMemoryIdempotencyStore()), options);
+            b.AddRetry(AtOnce).AddIdempotency(new IdempotencyGate(new InMemoryIdempotencyStore(), new() { MaxWait = TimeSpan.FromMilliseconds(1) }), options);
         },
         null);
 

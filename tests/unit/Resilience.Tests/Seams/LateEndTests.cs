@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Time.Testing;
+
 namespace Resilience.Tests.Seams;
 
 /// <summary>What a call has left behind ends after it: a policy of the user's did not wait, a timeout gave up. Each link that it comes up through then
@@ -48,7 +50,7 @@ public sealed class LateEndTests
     public async Task What_ends_after_its_call_gives_back_what_it_had(Around around, string inside, string end)
     {
         using CallbackErrors errors = new();
-        ManualTime time = new();
+        FakeTimeProvider time = new();
         ConcurrencyLimit outer = new(new() { MaxConcurrent = 1 }), inner = new(new() { MaxConcurrent = 1 });
         ResiliencePipelineBuilder builder = new() { TimeProvider = time };
         if (around == Around.PolicyThatLeaves) builder.AddPolicy(new Leaving());
@@ -61,7 +63,7 @@ public sealed class LateEndTests
             case "hedging": builder.AddHedging(o => o.MaxAttempts = 1); break;
             case "breaker" or "breaker that asks": builder.AddCircuitBreaker(breaker); break;
             case "fallback": builder.AddFallback(new FallbackOptions<int> { Value = 9, ShouldHandle = static _ => false }); break;
-            case "timeout": builder.AddTimeout(TimeSpan.FromHours(1)); break;
+            case "timeout": builder.AddTimeout(TimeSpan.FromDays(1)); break;
             case "limit": builder.AddConcurrencyLimit(1, 1); break;
             case "user's policy": builder.AddPolicy(new Passing()); break;
         }
@@ -74,8 +76,13 @@ public sealed class LateEndTests
             return delegates.Task;
         }).AsTask();
         await began.Task.WaitAsync(Patience);
-        time.Advance(TimeSpan.FromSeconds(1));
-        time.Advance(TimeSpan.FromSeconds(1));
+        using CancellationTokenSource patience = new(Patience);
+        while (!call.IsCompleted && !patience.IsCancellationRequested)
+        {
+            time.Advance(TimeSpan.FromSeconds(1)); // the limit, then the time after which the delegate is given up
+            await Task.Yield();
+        }
+
         (await call.WaitAsync(Patience)).IsSuccess.Should().BeFalse();
         (outer.Running, inner.Running).Should().Be((1, 1), "the delegate is still running");
 

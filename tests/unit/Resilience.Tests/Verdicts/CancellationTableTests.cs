@@ -83,7 +83,7 @@ public sealed class CancellationTableTests
         ("breaker", (b, _) => b.AddCircuitBreaker(o => o.MinimumCalls = 1000)),
         ("own policy", (b, _) => b.AddPolicy(new OwnToken())),
         ("nested pipeline", (b, t) => b.AddPipeline(Inner(t, i => i.AddTimeout(TimeSpan.FromMinutes(4))))),
-        ("idempotency", (b, _) => b.AddIdempotency(new IdempotencyGate(new InMemoryIdempotencyStore(new())))),
+        ("idempotency", (b, _) => b.AddIdempotency(new IdempotencyGate(new InMemoryIdempotencyStore(new()), new() { MaxWait = TimeSpan.FromMilliseconds(1) }))),
     ];
 
     public static TheoryData<int, int> Chains()
