@@ -20,7 +20,7 @@ if [ -z "$reports" ] || [ "$reports" = -r ]; then
     collect unit/Resilience.Tests 'FullyQualifiedName~Resilience'
     collect proofs/Resilience.Proofs.Tests 'FullyQualifiedName~SimulationTests'
     collect repository/Resilience.Repository.Tests 'FullyQualifiedName~Samples'
-    collect integration/Resilience.Idempotency.Tests 'FullyQualifiedName!~PostgreSql&FullyQualifiedName!~Redis&FullyQualifiedName!~Chaos'
+    collect unit/Resilience.Idempotency.Tests 'FullyQualifiedName~Resilience'
     collect integration/Resilience.AspNetCore.Tests 'FullyQualifiedName~Resilience'
     collect unit/Resilience.Extensions.Tests 'FullyQualifiedName~Resilience'
 fi

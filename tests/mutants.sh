@@ -15,7 +15,7 @@ root=$PWD code=0
 for group in "$@"; do
     case "$group" in
         core) project=unit/Resilience.Tests ;;
-        idempotency) project=integration/Resilience.Idempotency.Tests ;;
+        idempotency) project=unit/Resilience.Idempotency.Tests ;;
         client) project=unit/Resilience.Extensions.Tests ;;
         endpoint) project=integration/Resilience.AspNetCore.Tests ;;
         *) echo "there is no group '$group'"; exit 2 ;;

@@ -1,9 +1,4 @@
-using Npgsql;
-using Resilience.Idempotency.Tests.Stores;
-using Resilience.StoreTests.Servers;
-using StackExchange.Redis;
-
-namespace Resilience.StoreTests;
+namespace Resilience.Idempotency.Tests.Stores;
 
 /// <summary>What lies in a store and was not written by this version: on every store the same, nothing is begun again.</summary>
 public abstract class HostileRecordTests
@@ -41,43 +36,4 @@ public abstract class HostileRecordTests
             }
         }
     }
-}
-
-public sealed class InMemoryHostileRecordTests : HostileRecordTests
-{
-    protected override IIdempotencyStore Store { get; } = new InMemoryIdempotencyStore();
-}
-
-public sealed class SqliteHostileRecordTests : HostileRecordTests, IAsyncLifetime
-{
-    private readonly SqliteSubject _subject = new();
-    private IIdempotencyStore? _store;
-
-    protected override IIdempotencyStore Store => _store!;
-
-    public async Task InitializeAsync() => _store = await _subject.OpenAsync();
-
-    public async Task DisposeAsync() => await _subject.DisposeAsync();
-}
-
-public sealed class PostgresHostileRecordTests(PostgresServer server) : HostileRecordTests, IClassFixture<PostgresServer>, IAsyncLifetime
-{
-    private readonly NpgsqlDataSource _source = server.Connect();
-
-    protected override IIdempotencyStore Store => new PostgresIdempotencyStore(_source);
-
-    public Task InitializeAsync() => new PostgresIdempotencyStore(_source).EnsureCreatedAsync();
-
-    public async Task DisposeAsync() => await _source.DisposeAsync();
-}
-
-public sealed class RedisHostileRecordTests(RedisServer server) : HostileRecordTests, IClassFixture<RedisServer>, IAsyncLifetime
-{
-    private ConnectionMultiplexer? _connection;
-
-    protected override IIdempotencyStore Store => new RedisIdempotencyStore(_connection!);
-
-    public async Task InitializeAsync() => _connection = await server.ConnectAsync();
-
-    public async Task DisposeAsync() => await _connection!.DisposeAsync();
 }
