@@ -63,7 +63,7 @@ internal sealed class WatchedTime : FakeTimeProvider
         return timer;
     }
 
-    /// <summary>Waits for the next timer that nobody waited for, and returns its time.</summary>
+    /// <summary>Waits for the next timer that was not waited for yet, and returns its time.</summary>
     public async Task<TimeSpan> NextTimerAsync() => await _made.Reader.ReadAsync().AsTask().WaitAsync(Patience);
 
     /// <summary>Ends when a timer is made from now on: any, or one of that time.</summary>

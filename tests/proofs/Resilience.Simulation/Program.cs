@@ -1,11 +1,13 @@
 using System.Globalization;
 using Resilience.Simulations;
 
-// swarm FROM COUNT [PLANTED]   runs that many seeds, each twice, prints what fails, exits with 1 if anything did
-// trace SEED [PLANTED]         prints the story of one seed
+// swarm FROM COUNT [PLANTED [UNTIL]]   runs that many seeds, each twice, prints what fails, exits with 1 if anything did; no more after a failure that
+//                                      says UNTIL
+// trace SEED [PLANTED]                 prints the story of one seed
 string command = args.Length > 0 ? args[0] : "swarm";
 int from = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 1;
-Planted planted = args.Length > (command == "trace" ? 2 : 3) ? Enum.Parse<Planted>(args[^1]) : Planted.None;
+int plantedAt = command == "trace" ? 2 : 3;
+Planted planted = args.Length > plantedAt ? Enum.Parse<Planted>(args[plantedAt]) : Planted.None;
 if (command == "trace")
 {
     (SimulationReport report, IReadOnlyList<string> violations) = await new World(from, planted, keepTrace: true).RunAsync().ConfigureAwait(false);
@@ -29,6 +31,7 @@ for (int seed = from; seed < from + count; seed++)
     if (violations.Count == 0) continue;
     failing++;
     if (failing <= 10) Console.WriteLine($"seed {seed}: {string.Join("; ", violations)}");
+    if (args.Length > 4 && violations.Any(v => v.Contains(args[4], StringComparison.Ordinal))) return 1;
 }
 
 Console.WriteLine($"{count} seeds, {failing} failing, {calls} calls, {attempts} attempts, {changes} circuit changes, fingerprint {all:x16}");

@@ -4,7 +4,7 @@ namespace Resilience.Tests.Simulations;
 [Requires(Tool.ProcessFiles)]
 public sealed class SoakTests(SoakTests.DebugBuild build) : IClassFixture<SoakTests.DebugBuild>
 {
-    private static int Seconds => Bounds.Of(here: 10, inCi: 60, deep: 3600);
+    private static int Seconds => Bounds.Of(here: 5, inCi: 60, deep: 3600);
 
     /// <summary>The program as a Debug build, whatever the tests are; made once for all of them.</summary>
     public sealed class DebugBuild : IAsyncLifetime
