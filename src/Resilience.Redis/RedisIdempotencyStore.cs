@@ -54,7 +54,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         RedisValue[] values =
             [request.Fingerprint.ToArray(), request.Nonce.ToByteArray(), Micros(request.Lease), Micros(retention), request.MaxAttempts];
         RedisResult result = await RunAsync(RedisScripts.Acquire, key, values, cancellationToken).ConfigureAwait(false);
-        AcquireResult answer = RedisReply.Acquire(result) ?? throw RedisErrors.Corrupt(key);
+        AcquireResult answer = RedisReply.Acquire(result) ?? throw RedisFaults.Corrupt(key);
         if (answer.Status == AcquireStatus.Acquired) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
         return answer;
     }
@@ -99,7 +99,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         };
         RedisValue[] values = [Text(request.Fence), state, request.Nonce.ToByteArray(), request.Payload.ToArray(), Micros(request.Retention)];
         RedisResult result = await RunAsync(RedisScripts.Resolve, key, values, cancellationToken).ConfigureAwait(false);
-        ResolveResult answer = RedisReply.Resolve(result) ?? throw RedisErrors.Corrupt(key);
+        ResolveResult answer = RedisReply.Resolve(result) ?? throw RedisFaults.Corrupt(key);
         if (answer.Status == ResolveStatus.Resolved) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
         return answer;
     }
@@ -109,7 +109,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
     {
         RedisKey key = KeyOf(id);
         RedisResult result = await RunAsync(RedisScripts.Peek, key, [], cancellationToken).ConfigureAwait(false);
-        return RedisReply.Peek(result) ?? throw RedisErrors.Corrupt(key);
+        return RedisReply.Peek(result) ?? throw RedisFaults.Corrupt(key);
     }
 
     /// <summary>Does nothing: keys carry a time to live, and Redis removes them by itself about a minute after they have expired.</summary>
@@ -141,7 +141,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
             {
                 warnings.Add($"{server.EndPoint} does not say how it is set up: {e.Message}");
             }
-            catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+            catch (Exception e) when (RedisFaults.Translate(e) is { } ours)
             {
                 throw ours;
             }
@@ -159,7 +159,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         {
             await Database.ExecuteAsync("SCRIPT", "LOAD", RedisScripts.Peek).WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (RedisErrors.Translate(e) is { Fault: IdempotencyStoreFault.Misconfigured })
+        catch (Exception e) when (RedisFaults.Translate(e) is { Fault: IdempotencyStoreFault.Misconfigured })
         {
             warnings.Add($"Redis takes no scripts to keep, so the text of each is sent with every operation: {e.Message}");
         }
@@ -186,7 +186,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         RedisKey key = KeyOf(id);
         RedisResult result = await RunAsync(script, key, values, cancellationToken).ConfigureAwait(false);
         int answer = (int)result;
-        if (answer < 0) throw RedisErrors.Corrupt(key);
+        if (answer < 0) throw RedisFaults.Corrupt(key);
         if (answer > 0) await WaitAsync(key, cancellationToken).ConfigureAwait(false);
         return answer > 0;
     }
@@ -201,9 +201,9 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         }
         catch (RedisConnectionException away)
         {
-            throw RedisErrors.Away(away, _connection.GetEndPoints());
+            throw RedisFaults.Away(away, _connection.GetEndPoints());
         }
-        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        catch (Exception e) when (RedisFaults.Translate(e) is { } ours)
         {
             throw ours;
         }
@@ -218,9 +218,9 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         }
         catch (RedisConnectionException away)
         {
-            return RedisErrors.Away(away, _connection.GetEndPoints());
+            return RedisFaults.Away(away, _connection.GetEndPoints());
         }
-        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        catch (Exception e) when (RedisFaults.Translate(e) is { } ours)
         {
             return ours;
         }
@@ -242,7 +242,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
                 .WaitAsync(cancellationToken).ConfigureAwait(false);
             replicas = (long)result;
         }
-        catch (Exception e) when (RedisErrors.Translate(e) is { } ours)
+        catch (Exception e) when (RedisFaults.Translate(e) is { } ours)
         {
             throw ours;
         }

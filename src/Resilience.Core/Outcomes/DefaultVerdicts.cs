@@ -34,14 +34,24 @@ internal static class DefaultVerdicts
     {
         { InnerException: null } => false,
         AggregateException or TargetInvocationException or TypeInitializationException => true,
-        _ => IsNamed(exception, "Microsoft.EntityFrameworkCore.DbUpdateException"),
+        // A strategy of EF Core, or of a provider for it.
+        InvalidOperationException => Safely.SourceOf(exception).Contains("EntityFrameworkCore", StringComparison.Ordinal),
+        _ => IsNamed(exception, DatabaseVerdicts.Update) || IsNamed(exception, DatabaseVerdicts.OutOfRetries),
     };
+
+    private static bool IsOfEntityFramework(Exception exception) =>
+        Safely.SourceOf(exception).StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal);
 
     private static Classification? Opened(Exception wrapper, OutcomeClassifier rules, int depth, ref ExceptionWalk walk)
     {
-        if (wrapper is not AggregateException several) return Judge(wrapper.InnerException!, rules, depth, ref walk);
-        if (several.InnerExceptions.Count == 1 || !IsReportOfRetries(several)) return OfAll(several, rules, depth, ref walk);
-        return Judge(several.InnerExceptions[^1], rules, depth, ref walk) is { } last ? last with { MayRepeat = false } : null;
+        if (wrapper is AggregateException several)
+        {
+            if (several.InnerExceptions.Count == 1 || !IsReportOfRetries(several)) return OfAll(several, rules, depth, ref walk);
+            return Judge(several.InnerExceptions[^1], rules, depth, ref walk) is { } last ? last with { MayRepeat = false } : null;
+        }
+
+        Classification? wrapped = Judge(wrapper.InnerException!, rules, depth, ref walk);
+        return wrapped is { } repeated && IsNamed(wrapper, DatabaseVerdicts.OutOfRetries) ? repeated with { MayRepeat = false } : wrapped;
     }
 
     /// <summary>All of one verdict: that. It counts if one does, is repeated if all may be, and was not applied if none was. Of several verdicts:
@@ -82,11 +92,11 @@ internal static class DefaultVerdicts
         SocketException socket => OfSocket(socket.SocketErrorCode),
         IOException io => OfFile(io),
         AuthenticationException or UnauthorizedAccessException => Verdict.Ignored,
-        DbException => Verdict.Failure, // IsTransient says so too, or says nothing: most providers never set it
+        DbException database => DatabaseVerdicts.Of(database),
         ArgumentException or NotSupportedException or NotImplementedException or NullReferenceException or InvalidCastException
             or IndexOutOfRangeException or ObjectDisposedException or FormatException or KeyNotFoundException => Verdict.Ignored,
-        InvalidOperationException when Safely.SourceOf(exception).StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal) => Verdict.Ignored,
-        InvalidOperationException when ProgramError.Is(exception) => Verdict.Ignored,
+        InvalidOperationException when IsOfEntityFramework(exception) || ProgramError.Is(exception) => Verdict.Ignored,
+        _ when IsNamed(exception, DatabaseVerdicts.Conflict) => Verdict.Ignored, // read again first
         _ => IsRejectionOfPolly(exception) ? Verdict.Rejected : Verdict.Failure,
     };
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Resilience.Events;
 using Resilience.Extensibility;
 
@@ -64,7 +65,7 @@ public sealed class OutcomeClassifier
     {
         if (!FitsException(classification.Verdict))
             throw new ArgumentOutOfRangeException(nameof(classification), classification.Verdict, "An exception is a Failure, Ignored or Rejected.");
-        return OnException(exception => exception is TException ? classification : null);
+        return OnException<TException>(exception => exception is TException ? classification : null);
     }
 
     /// <summary>Exceptions of this type (or derived) are judged by the rule; null leaves them to the next rule.</summary>
@@ -74,7 +75,7 @@ public sealed class OutcomeClassifier
         where TException : Exception
     {
         ArgumentNullException.ThrowIfNull(rule);
-        return OnException(exception => exception is TException typed && rule(typed) is { } verdict ? verdict : default(Classification?));
+        return OnException<TException>(exception => exception is TException typed && rule(typed) is { } verdict ? verdict : default(Classification?));
     }
 
     /// <summary>Exceptions of this type (or derived) are classified by the rule; null leaves them to the next rule.</summary>
@@ -83,7 +84,7 @@ public sealed class OutcomeClassifier
         where TException : Exception
     {
         ArgumentNullException.ThrowIfNull(rule);
-        return OnException(exception => exception is TException typed ? rule(typed) : null);
+        return OnException<TException>(exception => exception is TException typed ? rule(typed) : null);
     }
 
     /// <summary>Results of this type are judged by the rule; null leaves them to the next rule. A rule for a derived type is asked before one for
@@ -150,9 +151,10 @@ public sealed class OutcomeClassifier
     }
 
     /// <summary>The layers and the number of their rules: "default", or "2 rules for exceptions and 1 for results, then HTTP: 1 rule for exceptions
-    /// and 1 for results, then default".</summary>
+    /// and 1 for results, overridden by 1, then default". What overrides a table are rules of the user for its types of exceptions or results, or for types
+    /// above or below them.</summary>
     public override string ToString() =>
-        string.Join(", then ", Layers.Where(l => l.Exceptions.Length + l.Results.Length > 0).Select(l => l.ToString()).Append("default"));
+        string.Join(", then ", Layers.Where(l => l.Exceptions.Length + l.Results.Length > 0).Select(TextOf).Append("default"));
 
     /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the caller's token cancelled?</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
@@ -243,9 +245,16 @@ public sealed class OutcomeClassifier
     /// <summary>The same rules; impossible answers are told to the listeners of this pipeline.</summary>
     internal OutcomeClassifier TellingOf(RuleErrors errors) => new(_own, _tables, errors);
 
+    private string TextOf(RuleLayer layer)
+    {
+        int overriding = ReferenceEquals(layer, _own) ? 0 : _own.CountOverriding(layer);
+        return overriding == 0 ? layer.ToString() : string.Create(CultureInfo.InvariantCulture, $"{layer}, overridden by {overriding}");
+    }
+
     private IEnumerable<RuleLayer> Layers => _tables.Prepend(_own);
 
-    private OutcomeClassifier OnException(Func<Exception, Classification?> rule) => new(_own with { Exceptions = _own.Exceptions.Add(rule) }, _tables);
+    private OutcomeClassifier OnException<TException>(Func<Exception, Classification?> rule) =>
+        new(_own with { Exceptions = _own.Exceptions.Add(new(typeof(TException), rule)) }, _tables);
 
     private Classification? AskTables(Exception exception)
     {
@@ -259,9 +268,9 @@ public sealed class OutcomeClassifier
 
     private Classification? AskLayer(RuleLayer layer, Exception exception)
     {
-        foreach (Func<Exception, Classification?> rule in layer.Exceptions)
+        foreach (ExceptionRule rule in layer.Exceptions)
         {
-            if (Ask(rule, exception) is not { } answer) continue;
+            if (Ask(rule.Judge, exception) is not { } answer) continue;
             if (FitsException(answer.Verdict)) return answer;
             Reject(answer.Verdict, isResult: false);
         }

@@ -6,7 +6,7 @@ namespace Resilience;
 /// <summary>Rules of one origin: the user's, or those of one table. Immutable.</summary>
 internal sealed record RuleLayer(
     string Name,
-    ImmutableArray<Func<Exception, Classification?>> Exceptions,
+    ImmutableArray<ExceptionRule> Exceptions,
     ImmutableArray<ResultRule> Results,
     ImmutableArray<ResultRule> Names,
     ImmutableArray<ResultRule> RetryAfters,
@@ -21,8 +21,18 @@ internal sealed record RuleLayer(
         CultureInfo.InvariantCulture,
         $"{(Name.Length == 0 ? "" : Name + ": ")}{Count(Exceptions.Length)} for exceptions and {Results.Length} for results");
 
+    /// <summary>How many rules of this layer can speak of what a table speaks of.</summary>
+    internal int CountOverriding(RuleLayer table) =>
+        Exceptions.Count(own => table.Exceptions.Any(theirs => Meet(own.Type, theirs.Type)))
+        + Results.Count(own => table.Results.Any(theirs => Meet(own.Result, theirs.Result)));
+
+    private static bool Meet(Type one, Type other) => one.IsAssignableFrom(other) || other.IsAssignableFrom(one);
+
     private static string Count(int rules) => rules == 1 ? "1 rule" : rules.ToString(CultureInfo.InvariantCulture) + " rules";
 }
+
+/// <summary>A rule for exceptions of a type.</summary>
+internal readonly record struct ExceptionRule(Type Type, Func<Exception, Classification?> Judge);
 
 /// <summary>A delegate of the user for results of a type, and how it is bound to calls of another.</summary>
 /// <remarks>
@@ -33,7 +43,7 @@ internal abstract class ResultRule
 {
     private const int Derived = 0, Exact = 1, Base = 2;
 
-    protected abstract Type Result { get; }
+    internal abstract Type Result { get; }
 
     /// <summary>The place of this rule among those for calls of type <typeparamref name="T"/>; null when it says nothing of them.</summary>
     internal int? RankFor<T>() =>
@@ -60,7 +70,7 @@ internal abstract class ResultRule
 /// <summary>A rule that judges.</summary>
 internal sealed class VerdictRule<TRule>(Func<TRule, Classification?> rule) : ResultRule
 {
-    protected override Type Result => typeof(TRule);
+    internal override Type Result => typeof(TRule);
 
     internal override Func<T, Classification?> BindVerdict<T>() =>
         rule as Func<T, Classification?> ?? (result => result is TRule typed ? rule(typed) : default);
@@ -69,7 +79,7 @@ internal sealed class VerdictRule<TRule>(Func<TRule, Classification?> rule) : Re
 /// <summary>A rule that names.</summary>
 internal sealed class NameRule<TRule>(Func<TRule, string?> rule) : ResultRule
 {
-    protected override Type Result => typeof(TRule);
+    internal override Type Result => typeof(TRule);
 
     internal override Func<T, string?> BindName<T>() => rule as Func<T, string?> ?? (result => result is TRule typed ? rule(typed) : null);
 }
@@ -77,7 +87,7 @@ internal sealed class NameRule<TRule>(Func<TRule, string?> rule) : ResultRule
 /// <summary>A rule that reads when to come back.</summary>
 internal sealed class RetryAfterRule<TRule>(Func<TRule, TimeProvider, TimeSpan?> rule) : ResultRule
 {
-    protected override Type Result => typeof(TRule);
+    internal override Type Result => typeof(TRule);
 
     internal override Func<T, TimeProvider, (bool Speaks, TimeSpan? Wait)> BindRetryAfter<T>() =>
         (result, time) => result is TRule typed ? (true, rule(typed, time)) : default;

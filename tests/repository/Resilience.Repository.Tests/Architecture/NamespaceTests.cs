@@ -17,6 +17,7 @@ public sealed class NamespaceTests
         ["Resilience.Extensibility"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Events"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Chaos"] = ["Resilience.Core"],
+        ["Resilience.Transports"] = ["Resilience.Core"],
         ["Resilience.Idempotency"] =
         [
             "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore",

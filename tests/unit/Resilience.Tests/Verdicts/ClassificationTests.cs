@@ -196,7 +196,7 @@ public sealed class ClassificationTests
             rules.Classify(new IOException("mine"), false).Should().Be(Verdict.Rejected);
             rules.Classify(new IOException("other"), false).Should().Be(Verdict.Ignored);
             rules.Classify(new TimeoutException(), false).Should().Be(Verdict.Failure);
-            rules.ToString().Should().Be("1 rule for exceptions and 0 for results, then theirs: 1 rule for exceptions and 1 for results, then default");
+            rules.ToString().Should().Be("1 rule for exceptions and 0 for results, then theirs: 1 rule for exceptions and 1 for results, overridden by 1, then default");
             rules.OnResult<int>(n => n == 1 ? Verdict.Failure : null).BindResult<int>()!(1).Verdict.Should().Be(Verdict.Failure);
             rules.OnResult<int>(n => n == 1 ? Verdict.Failure : null).BindResult<int>()!(2).Verdict.Should().Be(Verdict.Ignored);
         }

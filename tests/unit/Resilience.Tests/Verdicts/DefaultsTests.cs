@@ -8,9 +8,11 @@ namespace Resilience.Tests.Verdicts;
 /// <summary>What exceptions mean where no rule speaks: the table of the page, row by row, judged by a pipeline that really retries and counts.</summary>
 public sealed class DefaultsTests
 {
-    private sealed class Database(bool isTransient) : DbException("x")
+    private sealed class Database(bool isTransient, string? state = null) : DbException("x")
     {
         public override bool IsTransient => isTransient;
+
+        public override string? SqlState => state;
     }
 
     private static HttpRequestException Http(HttpStatusCode status) => new("x", null, status);
@@ -32,6 +34,10 @@ public sealed class DefaultsTests
             }.Select(e => new SocketException((int)e)),
             new IOException(), new EndOfStreamException(), new IOException("x", new SocketException((int)SocketError.ConnectionReset)), new Database(true), new Database(false),
         ]),
+        ("`DbException` with one: a constraint", [new Database(false, "23505"), new Database(false, "42601"), new Database(false, "28P01"), new Database(false, "P0001")]),
+        ("with one of contention", [new Database(false, "40001"), new Database(false, "40P01"), new Database(true, "55P03")]),
+        ("with one of the server's health", [new Database(false, "08006"), new Database(true, "53300"), new Database(false, "58030"), new Database(false, "57P01")]),
+        ("with 57014 or class XX", [new Database(false, "57014"), new Database(false, "XX000")]),
         ("a socket error of our own",
         [
             new SocketException((int)SocketError.AccessDenied), new SocketException((int)SocketError.AddressAlreadyInUse),

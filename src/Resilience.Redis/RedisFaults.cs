@@ -5,7 +5,7 @@ using StackExchange.Redis;
 namespace Resilience.Idempotency;
 
 /// <summary>What the errors of Redis mean to a store.</summary>
-internal static class RedisErrors
+internal static class RedisFaults
 {
     /// <summary>Null when it is not the store's: a mistake of the caller, or his cancellation.</summary>
     internal static IdempotencyStoreException? Translate(Exception error) => error switch
