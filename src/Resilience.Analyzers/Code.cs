@@ -8,6 +8,8 @@ namespace Resilience.Analyzers;
 /// <summary>Questions about a place in the code that several rules ask.</summary>
 internal static class Code
 {
+    private const int MaxDepth = 8; // of locals that are made of locals
+
     /// <summary>The function whose body holds the node; the compilation unit for top-level statements; null in an initializer.</summary>
     internal static SyntaxNode? FunctionOf(SyntaxNode node)
     {
@@ -56,6 +58,30 @@ internal static class Code
         return node;
     }
 
+    /// <summary>Whether the value is what a property or an indexer gives each time that it is read.</summary>
+    internal static bool IsValueOfGetter(SyntaxNode value) => value.Parent switch
+    {
+        ArrowExpressionClauseSyntax { Parent: PropertyDeclarationSyntax or IndexerDeclarationSyntax } => true,
+        ArrowExpressionClauseSyntax { Parent: AccessorDeclarationSyntax { Keyword.RawKind: (int)SyntaxKind.GetKeyword } } => true,
+        ReturnStatementSyntax given => FunctionOf(given) is AccessorDeclarationSyntax { Keyword.RawKind: (int)SyntaxKind.GetKeyword },
+        _ => false,
+    };
+
+    /// <summary>The instance field or property that a value is put into when an object is made, in its initializer or in a constructor.</summary>
+    internal static ISymbol? InstanceMemberSetTo(SyntaxNode value, SemanticModel model, CancellationToken cancellation)
+    {
+        ISymbol? member = value.Parent switch
+        {
+            EqualsValueClauseSyntax { Parent: VariableDeclaratorSyntax { Parent.Parent: FieldDeclarationSyntax } field } =>
+                model.GetDeclaredSymbol(field, cancellation),
+            EqualsValueClauseSyntax { Parent: PropertyDeclarationSyntax property } => model.GetDeclaredSymbol(property, cancellation),
+            AssignmentExpressionSyntax { RawKind: (int)SyntaxKind.SimpleAssignmentExpression } set
+                when set.Right == value && FunctionOf(set) is ConstructorDeclarationSyntax => model.GetSymbolInfo(set.Left, cancellation).Symbol,
+            _ => null,
+        };
+        return member is IFieldSymbol or IPropertySymbol && !member.IsStatic ? member : null;
+    }
+
     /// <summary>The name of the member that is read from the expression: <c>Name</c> in <c>expression.Name</c>.</summary>
     internal static SimpleNameSyntax? MemberReadFrom(SyntaxNode expression) =>
         Outermost(expression) is var whole && whole.Parent is MemberAccessExpressionSyntax access && access.Expression == whole ? access.Name : null;
@@ -74,6 +100,43 @@ internal static class Code
             value = value is IConversionOperation conversion ? conversion.Operand : ((IParenthesizedOperation)value).Operand;
         return value;
     }
+
+    /// <summary>The value, or what the local that holds it was made with, if it is never anything else.</summary>
+    internal static IOperation? Resolve(IOperation? value, CancellationToken cancellation)
+    {
+        for (int depth = 0; depth < MaxDepth && value is not null; depth++)
+        {
+            value = Bare(value);
+            if (value is not ILocalReferenceOperation { Local: var local, SemanticModel: { } model }) return value;
+            SyntaxNode? declared = local.DeclaringSyntaxReferences.FirstOrDefault()?.GetSyntax(cancellation);
+            if (declared is not VariableDeclaratorSyntax { Initializer.Value: { } made } declarator
+                || FunctionOf(declarator) is not { } function
+                || UsesOf(local, function, model, cancellation).Any(IsWritten)) return null;
+            value = model.GetOperation(made, cancellation);
+        }
+
+        return null;
+    }
+
+    /// <summary>Does it derive from a class of this full name, or is it that class?</summary>
+    internal static bool Derives(ITypeSymbol? type, string fullName)
+    {
+        for (ITypeSymbol? at = type; at is not null; at = at.BaseType)
+        {
+            if (at.OriginalDefinition.ToDisplayString() == fullName) return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>The name of what is called, without what stands before it.</summary>
+    internal static Location NameOf(IInvocationOperation call) => (call.Syntax as InvocationExpressionSyntax)?.Expression switch
+    {
+        MemberAccessExpressionSyntax access => access.Name.GetLocation(),
+        MemberBindingExpressionSyntax bound => bound.Name.GetLocation(),
+        { } name => name.GetLocation(),
+        null => call.Syntax.GetLocation(),
+    };
 
     /// <summary>The lambda that an argument is, if it is one.</summary>
     internal static IAnonymousFunctionOperation? LambdaOf(IArgumentOperation argument) =>

@@ -93,14 +93,16 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
     {
         if (execution.Arguments.Select(Code.LambdaOf).FirstOrDefault(l => l is not null) is not { } lambda) return;
         IInvocationOperation[] operations = [.. Code.OwnOperations(lambda).OfType<IInvocationOperation>().Where(i => MethodOf(i, known) is not null)];
-        if (operations.Length == 0 || RetryingPipeline(execution, context.CancellationToken) is not { } pipeline) return;
+        if (operations.Length == 0 || Making.Of(execution, context.CancellationToken) is not { Repeats: true } pipeline || IsThoughtOf(pipeline.Text)) return;
 
         SyntaxNode? type = execution.Syntax.Ancestors().FirstOrDefault(a => a is TypeDeclarationSyntax or CompilationUnitSyntax);
         string around = type?.ToString() ?? "";
-        if (Thoughts.Any(t => around.IndexOf(t, StringComparison.Ordinal) >= 0)) return;
+        if (IsThoughtOf(around)) return;
         foreach (IInvocationOperation operation in operations)
-            context.ReportDiagnostic(Diagnostic.Create(Rules.RetriedWithoutKey, operation.Syntax.GetLocation(), MethodOf(operation, known), pipeline));
+            context.ReportDiagnostic(Diagnostic.Create(Rules.RetriedWithoutKey, operation.Syntax.GetLocation(), MethodOf(operation, known), pipeline.Name));
     }
+
+    private static bool IsThoughtOf(string code) => Thoughts.Any(t => code.IndexOf(t, StringComparison.Ordinal) >= 0);
 
     /// <summary>What is sent, if it is sent through an HttpClient and repeating it may do harm.</summary>
     private static string? MethodOf(IInvocationOperation call, Known known)
@@ -117,27 +119,5 @@ public sealed class HttpAnalyzer : DiagnosticAnalyzer
                     : null,
             _ => null,
         };
-    }
-
-    /// <summary>The name of the field, property or local that holds the pipeline, if what it was made with can be seen and has a retry.</summary>
-    private static string? RetryingPipeline(IInvocationOperation execution, CancellationToken cancellation)
-    {
-        ISymbol? holder = execution.Instance switch
-        {
-            IFieldReferenceOperation { Field: { IsReadOnly: true } field } => field,
-            IPropertyReferenceOperation { Property: { IsReadOnly: true } property } => property,
-            ILocalReferenceOperation local => local.Local,
-            _ => null,
-        };
-        ExpressionSyntax? initializer = holder?.DeclaringSyntaxReferences.FirstOrDefault()?.GetSyntax(cancellation) switch
-        {
-            VariableDeclaratorSyntax variable => variable.Initializer?.Value,
-            PropertyDeclarationSyntax property => property.Initializer?.Value,
-            _ => null,
-        };
-        if (initializer is null) return null;
-        string made = initializer.ToString();
-        bool retries = initializer.DescendantNodes().OfType<SimpleNameSyntax>().Any(n => n.Identifier.ValueText == "AddRetry");
-        return retries && !Thoughts.Any(t => made.IndexOf(t, StringComparison.Ordinal) >= 0) ? holder!.Name : null;
     }
 }

@@ -32,8 +32,11 @@ internal sealed class Known
         HttpClient = compilation.GetTypeByMetadataName("System.Net.Http.HttpClient");
         TimeSpan = compilation.GetTypeByMetadataName("System.TimeSpan");
         Exception = compilation.GetTypeByMetadataName("System.Exception");
+        Compilation = compilation;
         IsTestProject = compilation.ReferencedAssemblyNames.Any(a => TestFrameworks.Contains(a.Name, StringComparer.OrdinalIgnoreCase));
     }
+
+    internal Compilation Compilation { get; }
 
     internal INamedTypeSymbol? Context { get; }
 
@@ -58,7 +61,19 @@ internal sealed class Known
     internal bool IsGate(ITypeSymbol? type) => _gates.Any(g => Is(type, g));
 
     internal bool IsExecution(IInvocationOperation call) =>
+        call.TargetMethod.Name is "ExecuteAsync" or "TryExecuteAsync" or "Execute" or "TryExecute" && IsPipeline(call.TargetMethod.ContainingType);
+
+    internal bool IsAsynchronousExecution(IInvocationOperation call) =>
         call.TargetMethod.Name is "ExecuteAsync" or "TryExecuteAsync" && IsPipeline(call.TargetMethod.ContainingType);
+
+    /// <summary>What a call gives, without task and outcome around it; null when it gives nothing.</summary>
+    internal ITypeSymbol? ResultOf(IInvocationOperation execution)
+    {
+        IMethodSymbol method = execution.TargetMethod;
+        if (Is(method.ContainingType, _pipelineOf)) return method.ContainingType.TypeArguments[0];
+        int place = method.OriginalDefinition.TypeParameters.Select(static p => p.Name).ToList().IndexOf("T");
+        return place < 0 ? null : method.TypeArguments[place];
+    }
 
     internal bool IsBuild(IInvocationOperation call) =>
         call.TargetMethod.Name == "Build" && (Is(call.TargetMethod.ContainingType, _builder) || Is(call.TargetMethod.ContainingType, _builderOf));

@@ -28,33 +28,31 @@ public sealed class ResultAnalyzer : DiagnosticAnalyzer
     private static void Check(OperationAnalysisContext context, Known known)
     {
         IInvocationOperation call = (IInvocationOperation)context.Operation;
-        if (!known.IsExecution(call)) return;
-
-        SyntaxNode task = Code.Outermost(call.Syntax);
-        while (Code.MemberReadFrom(task) is { } member)
-        {
-            string name = member.Identifier.ValueText;
-            if (name is "Result" or "Wait" or "GetResult")
-            {
-                context.ReportDiagnostic(Diagnostic.Create(Rules.Blocked, member.GetLocation(), name));
-                return;
-            }
-
-            // AsTask(), Preserve(), ConfigureAwait(false) and GetAwaiter() still stand for the same call.
-            bool isSameCall = name is "AsTask" or "Preserve" or "ConfigureAwait" or "GetAwaiter";
-            if (!isSameCall || member.Parent?.Parent is not InvocationExpressionSyntax again) return;
-            task = Code.Outermost(again);
-        }
-
-        bool isDropped = task.Parent is ExpressionStatementSyntax
-            || (task.Parent is ArrowExpressionClauseSyntax { Parent: { } owner } && ReturnsNothing(owner, call, context));
-        if (isDropped)
-            context.ReportDiagnostic(Diagnostic.Create(Rules.NotAwaited, call.Syntax.GetLocation()));
-        else if (call.TargetMethod.Name == "TryExecuteAsync" && task.Parent is AwaitExpressionSyntax { Parent: ExpressionStatementSyntax })
-            context.ReportDiagnostic(Diagnostic.Create(Rules.OutcomeIgnored, call.Syntax.GetLocation()));
+        if (known.IsAsynchronousExecution(call)) CheckTask(context, call);
+        else if (known.IsExecution(call) && call.TargetMethod.Name == "TryExecute" && call.Syntax.Parent is ExpressionStatementSyntax)
+            context.ReportDiagnostic(Diagnostic.Create(Rules.OutcomeIgnored, call.Syntax.GetLocation(), call.TargetMethod.Name));
     }
 
-    /// <summary>A void method with a body of one expression drops its value as a statement does.</summary>
-    private static bool ReturnsNothing(SyntaxNode member, IInvocationOperation call, OperationAnalysisContext context) =>
-        call.SemanticModel?.GetDeclaredSymbol(member, context.CancellationToken) is IMethodSymbol { ReturnsVoid: true };
+    private static void CheckTask(OperationAnalysisContext context, IInvocationOperation call)
+    {
+        if (call.SemanticModel is not { } model) return;
+        (TaskFlow.Fate fate, SyntaxNode? at) = new TaskFlow(model, context.CancellationToken).Of(call.Syntax);
+        Location place = call.Syntax.GetLocation();
+        switch (fate)
+        {
+            case TaskFlow.Fate.Blocked:
+                string member = at is SimpleNameSyntax name ? name.Identifier.ValueText : at!.ToString();
+                context.ReportDiagnostic(Diagnostic.Create(Rules.Blocked, at!.GetLocation(), member));
+                break;
+            case TaskFlow.Fate.Dropped:
+                context.ReportDiagnostic(Diagnostic.Create(Rules.NotAwaited, place));
+                break;
+            case TaskFlow.Fate.Discarded: // said so on purpose, perhaps
+                context.ReportDiagnostic(Diagnostic.Create(Rules.NotAwaited, place, DiagnosticSeverity.Info, additionalLocations: null, properties: null));
+                break;
+            case TaskFlow.Fate.Awaited when call.TargetMethod.Name == "TryExecuteAsync" && at?.Parent is ExpressionStatementSyntax:
+                context.ReportDiagnostic(Diagnostic.Create(Rules.OutcomeIgnored, place, call.TargetMethod.Name));
+                break;
+        }
+    }
 }

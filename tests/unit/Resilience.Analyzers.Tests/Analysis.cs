@@ -33,9 +33,10 @@ internal static class Analysis
 
     private static readonly ConcurrentDictionary<string, MetadataReference> Libraries = new(StringComparer.Ordinal);
 
-    internal static ImmutableArray<DiagnosticAnalyzer> All { get; } = [new LifetimeAnalyzer(), new DelegateAnalyzer(), new HttpAnalyzer(), new ResultAnalyzer(), new SdkAnalyzer()];
+    internal static ImmutableArray<DiagnosticAnalyzer> All { get; } = [new LifetimeAnalyzer(), new DelegateAnalyzer(), new HttpAnalyzer(), new ResultAnalyzer(), new SdkAnalyzer(),
+        new TransportAnalyzer(), new TransactionAnalyzer()];
 
-    internal static IReadOnlyList<string> Ids { get; } = [.. All.SelectMany(a => a.SupportedDiagnostics).Select(d => d.Id).Order(StringComparer.Ordinal)];
+    internal static IReadOnlyList<string> Ids { get; } = [.. All.SelectMany(a => a.SupportedDiagnostics).Select(d => d.Id).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>A class in which the members of a snippet find what they need.</summary>
     internal static string InClass(string members) => $$"""

@@ -30,7 +30,7 @@ public sealed class HttpTests
     [InlineData("services.AddHttpClient(\"a\", c => c.Timeout = TimeSpan.FromSeconds(10)); services.AddHttpClient(\"b\").AddStandardResilience();")]
     public Task A_client_that_waits_long_enough_or_cannot_be_judged_is_not(string statement) => Analysis.CheckAsync("RES104", Registered(statement));
 
-    private const string Retrying = "static readonly ResiliencePipeline Again = new ResiliencePipelineBuilder().AddRetry().Build(); static readonly HttpContent Body = new StringContent(\"\"); ";
+    private const string Retrying = "static readonly ResiliencePipeline Again = new ResiliencePipelineBuilder().Classify(r => r.Http()).AddRetry().Build(); static readonly HttpContent Body = new StringContent(\"\"); ";
 
     [Theory]
     [InlineData("async Task PayAsync() => await Again.ExecuteAsync(ct => [|Http.PostAsync(\"x\", Body, ct)|]);")]
@@ -47,7 +47,7 @@ public sealed class HttpTests
     [InlineData("async Task PayAsync() => await Again.ExecuteAsync(ct => Http.SendAsync(new HttpRequestMessage(HttpMethod.Get, \"x\"), ct));")]
     [InlineData("async Task PayAsync() { Body.Headers.Add(\"Idempotency-Key\", Guid.NewGuid().ToString()); await Again.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct)); }")]
     [InlineData("async Task PayAsync(ResiliencePipeline unknown) => await unknown.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
-    [InlineData("static readonly ResiliencePipeline Careful = new ResiliencePipelineBuilder().AddRetry(o => o.ShouldRetry = a => a.Exception is IOException).Build(); async Task PayAsync() => await Careful.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
+    [InlineData("static readonly ResiliencePipeline Careful = new ResiliencePipelineBuilder().Classify(r => r.Http()).AddRetry(o => o.ShouldRetry = a => a.Exception is IOException).Build(); async Task PayAsync() => await Careful.ExecuteAsync(ct => Http.PostAsync(\"x\", Body, ct));")]
     [InlineData("async Task PayAsync() => await Http.PostAsync(\"x\", Body);")]
     public Task An_operation_that_may_be_repeated_or_is_not_is_not(string members) => Analysis.CheckAsync("RES105", Analysis.InClass(Retrying + members));
 }

@@ -90,7 +90,7 @@ public sealed partial class TreeTests
 
     private static async Task<IReadOnlyList<string>> IdsOfAsync((string Place, string Code) block)
     {
-        Compilation compilation = Analysis.CompileWith(SdkTests.Sdks, TreeOf(block));
+        Compilation compilation = Analysis.CompileWith(SdkTests.Sdks + TransportTests.Source, TreeOf(block));
         Analysis.HasErrors(compilation, out string error).Should().BeFalse("{0}: {1}", block.Place, error);
         return [.. (await Analysis.RunAsync(compilation)).Select(d => d.Id)];
     }

@@ -96,9 +96,9 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
                 Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
             PackageDependencyTests.Complaints(name, manifest).Should().BeEmpty();
             package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
-                .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll"] : Array.Empty<string>());
+                .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll", "analyzers/dotnet/cs/Resilience.CodeFixes.dll"] : Array.Empty<string>());
             manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
-                .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
+                .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal) || e.Contains("CodeFixes\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
             if (besides.Length > 0)
             {
                 package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);

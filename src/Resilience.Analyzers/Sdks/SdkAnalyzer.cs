@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
 using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Operations;
 
@@ -74,7 +73,7 @@ public sealed class SdkAnalyzer : DiagnosticAnalyzer
                 || SdkOptions.Of(created, context.CancellationToken) is not { } options
                 || options[sdk.Transport] is not { } transport
                 || !sdk.Retries.All(r => options[r] is not { } set || Sdk.LeavesOn(set) == true)
-                || Resolve(transport, context.CancellationToken) is not IObjectCreationOperation carrier
+                || Code.Resolve(transport, context.CancellationToken) is not IObjectCreationOperation carrier
                 || !sdk.IsCarrier(carrier.Type)) return;
             if (IsMadeWithKeys(carrier, context.CancellationToken)) Tell(context.ReportDiagnostic, carrier.Syntax.GetLocation(), sdk, Does.MakesKeys);
             else if (ClientIn(carrier, context.CancellationToken) is { } client) _handedOver.Add((carrier.Syntax.GetLocation(), sdk, client));
@@ -126,7 +125,7 @@ public sealed class SdkAnalyzer : DiagnosticAnalyzer
         {
             IOperation? at = call;
             while (at is IInvocationOperation { TargetMethod.IsExtensionMethod: true, Arguments.Length: > 0 } one && one.TargetMethod.Name != "AddHttpClient")
-                at = Resolve(one.Arguments[0].Value, cancellation);
+                at = Code.Resolve(one.Arguments[0].Value, cancellation);
             if (at is not IInvocationOperation { TargetMethod.Name: "AddHttpClient" } added) yield break;
             if (added.Arguments.FirstOrDefault(static a => a.Parameter?.Name == "name") is { } name)
             {
@@ -138,23 +137,6 @@ public sealed class SdkAnalyzer : DiagnosticAnalyzer
             }
 
             foreach (ITypeSymbol type in added.TargetMethod.TypeArguments) yield return NameOf(type);
-        }
-
-        /// <summary>The value, or what the local that holds it was made with, if it is never anything else.</summary>
-        private static IOperation? Resolve(IOperation? value, CancellationToken cancellation)
-        {
-            for (int depth = 0; depth < MaxDepth && value is not null; depth++)
-            {
-                value = Code.Bare(value);
-                if (value is not ILocalReferenceOperation { Local: var local, SemanticModel: { } model }) return value;
-                SyntaxNode? declared = local.DeclaringSyntaxReferences.FirstOrDefault()?.GetSyntax(cancellation);
-                if (declared is not VariableDeclaratorSyntax { Initializer.Value: { } made } declarator
-                    || Code.FunctionOf(declarator) is not { } function
-                    || Code.UsesOf(local, function, model, cancellation).Any(Code.IsWritten)) return null;
-                value = model.GetOperation(made, cancellation);
-            }
-
-            return null;
         }
 
         /// <summary>The name of the client that a factory is asked for.</summary>
@@ -170,7 +152,7 @@ public sealed class SdkAnalyzer : DiagnosticAnalyzer
         private string? ClientIn(IObjectCreationOperation carrier, CancellationToken cancellation)
         {
             if (carrier.Type is { } type && Code.IsInSource(type)) return NameOf(type);
-            return carrier.Arguments.Length == 0 ? null : Resolve(carrier.Arguments[0].Value, cancellation) switch
+            return carrier.Arguments.Length == 0 ? null : Code.Resolve(carrier.Arguments[0].Value, cancellation) switch
             {
                 IInvocationOperation call => ClientOf(call),
                 IParameterReferenceOperation { Parameter: { ContainingSymbol: IMethodSymbol { MethodKind: MethodKind.Constructor } constructor } given }
@@ -187,7 +169,7 @@ public sealed class SdkAnalyzer : DiagnosticAnalyzer
             bool IsOrHolds(IOperation part) => part switch
             {
                 IObjectCreationOperation made when Known.Is(made.Type, _keyHandler) => true,
-                ILocalReferenceOperation local => Resolve(local, cancellation) is { } held && IsMadeWithKeys(held, cancellation, depth + 1),
+                ILocalReferenceOperation local => Code.Resolve(local, cancellation) is { } held && IsMadeWithKeys(held, cancellation, depth + 1),
                 _ => false,
             };
         }
