@@ -8,6 +8,7 @@ internal static class Tool
     internal const string Docfx = "docfx";
     internal const string Garnet = "garnet-server";
     internal const string Linker = "linker";
+    internal const string MariaDb = "mariadb-server";
     internal const string MicrosoftResilience = "microsoft.extensions.http.resilience";
     internal const string PgBouncer = "pgbouncer";
     internal const string PostgreSql = "postgresql";
@@ -29,6 +30,7 @@ internal static class Tool
         [Docfx] = (() => Directory.Exists(Path.Combine(PackagesFolder, Docfx)), "the .NET tools of the repository (dotnet tool restore)"),
         [Garnet] = (() => GarnetServer is not null, "the .NET tool 'garnet-server' (dotnet tool install --global garnet-server)"),
         [Linker] = (HasLinker, "Debian's packages 'gcc' and 'zlib1g-dev'"),
+        [MariaDb] = (() => (IsOnPath("mariadbd") || File.Exists("/usr/sbin/mariadbd")) && IsOnPath("mariadb-install-db"), "Debian's package 'mariadb-server'"),
         [MicrosoftResilience] = (() => Directory.Exists(Path.Combine(PackagesFolder, MicrosoftResilience)), "its packages (dotnet restore Resilience.sln)"),
         [PgBouncer] = (() => IsOnPath("pgbouncer") || File.Exists("/usr/sbin/pgbouncer"), "Debian's package 'pgbouncer'"),
         [PostgreSql] = (() => HasPostgres(), "Debian's package 'postgresql'"),

@@ -79,7 +79,7 @@ public sealed class CallOutSourceTests
         ("System.Exception", "Message",
         [
             "Guards/SafeCalls.cs", "Http/IdleReadContent.cs", // there one of ours
-            "SqliteRecords.cs", "PostgresErrors.cs", "RedisFaults.cs", "RedisIdempotencyStore.cs",
+            "SqliteRecords.cs", "PostgresErrors.cs", "RedisFaults.cs", "RedisIdempotencyStore.cs", "RedisClassifierExtensions.cs",
         ]),
         ("System.Exception", "Source", []),
         ("System.Exception", "Data", []),
@@ -90,7 +90,7 @@ public sealed class CallOutSourceTests
     private static readonly string[] Packages =
     [
         "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
-        "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis",
+        "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer",
     ];
 
     private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);

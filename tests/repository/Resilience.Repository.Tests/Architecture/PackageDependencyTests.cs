@@ -25,6 +25,7 @@ public sealed class PackageDependencyTests
         ["Resilience.Sqlite"] = [Core, "Microsoft.Data.Sqlite"],
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],
+        ["Resilience.SqlServer"] = [Core, "Microsoft.Data.SqlClient"],
     };
 
     /// <summary>What comes with a store: the driver's own, the core, and at most the abstractions of the container and of logging.</summary>
