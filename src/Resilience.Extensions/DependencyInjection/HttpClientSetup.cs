@@ -31,6 +31,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     internal void AddResilience(HttpMessageHandlerBuilder chain)
     {
         if (provider.Find(NameOf(chain)) is not { } resilience) return;
+        if (_logger is not null) resilience.RetriesAbove.Tell ??= library => ResilienceLog.RetriesAreStacked(_logger, NameOf(chain), library);
         if (!chain.AdditionalHandlers.Any(h => h is ResilienceHttpHandler known && known.Resilience == resilience))
             chain.AdditionalHandlers.Add(new ResilienceHttpHandler(resilience));
     }

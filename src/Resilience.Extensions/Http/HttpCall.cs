@@ -19,6 +19,7 @@ internal sealed class HttpCall
     private readonly string? _repeatObjection; // why a failed attempt that was sent must not be repeated; null when it may
     private readonly bool _isSafeByKey; // repeated only because it carries a key
     private readonly bool _isLongPoll; // the server is meant to hold it
+    private readonly bool _isRepeatedAbove; // by a library above, which is the objection
     private readonly long _begun;
     private RequestBody? _body; // of the content, if there is one
     private HttpAuthority? _authority; // from the beginning of the call on
@@ -37,6 +38,8 @@ internal sealed class HttpCall
         _isSynchronous = isSynchronous;
         _repeatObjection = ObjectionTo(request, overrides, _options);
         _isLongPoll = overrides?.IsLongPoll ?? _options.LongPolls.IsOne(request);
+        if (_options.StackedRetries != StackedRetries.Allow && Resilience.RetriesAbove.Find(request, _options.IdempotencyHeader) is { } above
+            && _options.StackedRetries == StackedRetries.Yield) (_isRepeatedAbove, _repeatObjection) = (true, above);
         _isSafeByKey = _repeatObjection is null && overrides?.IsRepeatable is null && !IsIdempotent(request.Method);
         if (request.Content is { } content) _body = BodyOf(content);
     }
@@ -201,7 +204,7 @@ internal sealed class HttpCall
 
     private string? ObjectionAfter(int number, HttpRequestMessage message, bool wasSent, bool bodyHasBegun)
     {
-        if (_repeatObjection is not null && (wasSent || _overrides is { IsRepeatable: false })) return _repeatObjection; // the caller's "never" is never
+        if (_repeatObjection is not null && (wasSent || _isRepeatedAbove || _overrides is { IsRepeatable: false })) return _repeatObjection; // "never" is never
         if (_isSafeByKey && message.Options.TryGetValue(SafeRedirectHandler.HasLostKey, out bool hasLostKey) && hasLostKey)
             return "it was redirected to another origin, which did not get the key";
         if (_isSafeByKey && !HasKey(message, _options)) return "a handler below took its key off";
@@ -315,6 +318,7 @@ internal sealed class HttpCall
 
     private HttpResponseMessage Finish(in Outcome<HttpResponseMessage> outcome, HttpAuthority authority)
     {
+        if (!_isRepeatedAbove && outcome.Verdict == Verdict.Failure) Resilience.RetriesAbove.Failed(_request, _options.IdempotencyHeader);
         if (outcome.TryGetValue(out HttpResponseMessage? response))
         {
             // The one attempt of a call that was answered with, say, 404 tells nothing that the answer does not.

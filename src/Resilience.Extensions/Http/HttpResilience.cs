@@ -134,6 +134,9 @@ public sealed class HttpResilience
 
     internal TimeProvider Time { get; }
 
+    /// <summary>What is known of retries above this client.</summary>
+    internal RetriesAbove RetriesAbove { get; } = new();
+
     /// <summary>How long the pipeline lets a call take; null when it does not limit that.</summary>
     internal TimeSpan? TotalTimeout { get; private set; }
 

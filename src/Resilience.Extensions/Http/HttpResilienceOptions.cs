@@ -84,6 +84,11 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// <c>Idempotency-Key</c>.</summary>
     public string IdempotencyHeader { get; set; } = IdempotencyKeyOptions.DefaultHeader;
 
+    /// <summary>What is done with requests that a library above this client, such as an SDK, repeats itself. It shows by their headers: the AWS SDK's from the
+    /// first request on, those of Kiota, Azure and Stripe from the first repetition on. Default <see cref="StackedRetries.Yield"/>: one attempt for each,
+    /// and one warning in the log.</summary>
+    public StackedRetries StackedRetries { get; set; }
+
     /// <summary>What can be configured of the handlers.</summary>
     private protected static PolicySettings<TOptions> DeclareHandlers<TOptions>(PolicySettings<TOptions> keys)
         where TOptions : HttpResilienceOptions => keys
@@ -109,6 +114,8 @@ public abstract class HttpResilienceOptions : PolicyOptions
             "Bytes kept of request bodies that could not be sent again otherwise, while they are sent. Default 65536.")
         .Whole(nameof(BufferRequestBytes), null, static (o, v) => o.BufferRequestBytes = v, 0, int.MaxValue,
             "One-shot request bodies up to this size are read into memory so that they can be repeated. Default 0.")
+        .Choice(nameof(StackedRetries), static o => o.StackedRetries, static (o, v) => o.StackedRetries = v,
+            "What is done with requests that an SDK above this client repeats itself. Default Yield: one attempt for each.")
         .Text(nameof(DeadlineHeader), static (o, v) => o.DeadlineHeader = v,
             "A request header that carries the milliseconds left for the attempt. Default: none.");
 
@@ -131,6 +138,7 @@ public abstract class HttpResilienceOptions : PolicyOptions
             MaxBufferedResponseBytes is >= 1 and <= int.MaxValue, nameof(MaxBufferedResponseBytes), MaxBufferedResponseBytes, "from 1 to 2147483647");
         if (ReadIdleTimeout is { } idle) check.Span(nameof(ReadIdleTimeout), idle, TimeSpan.FromMilliseconds(1));
         if (BodyTimeout is { } body) check.Span(nameof(BodyTimeout), body, TimeSpan.FromMilliseconds(1));
+        check.Require(Enum.IsDefined(StackedRetries), nameof(StackedRetries), StackedRetries, "Yield, Report or Allow");
         check.Number(nameof(ReplayBufferBytes), ReplayBufferBytes, 0);
         check.Number(nameof(BufferRequestBytes), BufferRequestBytes, 0);
         check.Require(DeadlineHeader is null || HeaderText.IsName(DeadlineHeader), nameof(DeadlineHeader), DeadlineHeader, "the name of a header, or null");

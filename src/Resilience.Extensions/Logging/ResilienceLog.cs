@@ -34,6 +34,11 @@ internal static partial class ResilienceLog
         + "execute it twice; disable that retry, or let it set one key for each call", EventName = "KeysOfOneCallDiffer")]
     internal static partial void KeysOfOneCallDiffer(ILogger logger, string client);
 
+    [LoggerMessage(
+        36, LogLevel.Warning, "{Client}: {Library} repeats requests above this client, so two retries stand above each other; turn one of them off, or set "
+        + "StackedRetries. With Yield, the default, this client makes one attempt for each such request", EventName = "RetriesAreStacked")]
+    internal static partial void RetriesAreStacked(ILogger logger, string client, string library);
+
     [LoggerMessage(33, LogLevel.Warning, "{Gate}: {Finding}", EventName = "IdempotencyStoreFinding")]
     internal static partial void StoreFinding(ILogger logger, string gate, string finding);
 

@@ -91,6 +91,7 @@ public sealed class CallOutSourceTests
     [
         "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
         "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer",
+        "Resilience.Azure", "Resilience.ClientModel",
     ];
 
     private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);

@@ -13,7 +13,11 @@ public sealed class NamespaceTests
     /// <summary>The namespaces of ours, and the assemblies that have types in them.</summary>
     private static readonly Dictionary<string, string[]> Namespaces = new()
     {
-        ["Resilience"] = ["Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks", "Resilience.SqlServer", "Resilience.Sqlite", "Resilience.Redis"],
+        ["Resilience"] =
+        [
+            "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
+            "Resilience.SqlServer", "Resilience.Sqlite", "Resilience.Redis", "Resilience.Azure", "Resilience.ClientModel",
+        ],
         ["Resilience.Extensibility"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Events"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Chaos"] = ["Resilience.Core"],

@@ -26,6 +26,8 @@ public sealed class PackageDependencyTests
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],
         ["Resilience.SqlServer"] = [Core, "Microsoft.Data.SqlClient"],
+        ["Resilience.Azure"] = [Extensions, "Azure.Core"],
+        ["Resilience.ClientModel"] = [Extensions, "System.ClientModel"],
     };
 
     /// <summary>What comes with a store: the driver's own, the core, and at most the abstractions of the container and of logging.</summary>

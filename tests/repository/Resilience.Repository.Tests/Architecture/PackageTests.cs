@@ -80,6 +80,8 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     [InlineData("Resilience.PostgreSql", new string[0])]
     [InlineData("Resilience.Redis", new string[0])]
     [InlineData("Resilience.SqlServer", new string[0])]
+    [InlineData("Resilience.Azure", new string[0])]
+    [InlineData("Resilience.ClientModel", new string[0])]
     public async Task The_package_is_complete_and_reproducible(string name, string[] besides)
     {
         string first = PackageIn(packed.First, name), second = PackageIn(packed.Second, name);

@@ -23,7 +23,11 @@ public sealed class PolicyMentionsTests
     /// <summary>Where else, and why.</summary>
     private static readonly Dictionary<string, string[]> Reviewed = new()
     {
-        ["Retry"] = [Http("StandardResilienceOptions"), Stores], // the fixed pipelines of an HttpClient and of a store are made of our policies
+        ["Retry"] =
+        [
+            Http("StandardResilienceOptions"), Stores, // the fixed pipelines of an HttpClient and of a store are made of our policies
+            "src/Resilience.Azure/AzureClientOptionsExtensions.cs", "src/Resilience.ClientModel/ClientPipelineOptionsExtensions.cs", // the RetryPolicy of an SDK
+        ],
         ["CircuitBreaker"] =
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // its card and its buttons

@@ -14,6 +14,7 @@ public sealed class TypeNamesTests
         typeof(ResiliencePipeline).Assembly, typeof(HttpResilience).Assembly, typeof(ResilienceHealthOptions).Assembly,
         typeof(Testing.IdempotencyStoreContract).Assembly, typeof(IdempotencyEndpointOptions).Assembly, typeof(SqliteIdempotencyStore).Assembly,
         typeof(PostgresIdempotencyStore).Assembly, typeof(RedisIdempotencyStore).Assembly, typeof(SqlServerClassifierExtensions).Assembly,
+        typeof(AzureClientOptionsExtensions).Assembly, typeof(ClientPipelineOptionsExtensions).Assembly,
     ];
 
     private const string Theirs = "Microsoft.Extensions.DependencyInjection.ResilienceServiceCollectionExtensions";
