@@ -420,15 +420,15 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
     [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: -NOPERM The user executing the script can't run this command", IdempotencyStoreFault.Misconfigured)]
     [InlineData("ERR Error running script (call to f_12): @user_script:3: @user_script: 3: Unknown Redis command called from Lua script ", IdempotencyStoreFault.Misconfigured)]
     public void Errors_mean_what_they_mean(string message, IdempotencyStoreFault fault) =>
-        RedisErrors.Translate(new RedisServerException(RedisErrorKind.Unknown, CommandFlags.None, message))!.Fault.Should().Be(fault);
+        RedisFaults.Translate(new RedisServerException(RedisErrorKind.Unknown, CommandFlags.None, message))!.Fault.Should().Be(fault);
 
     [Fact]
     public void Other_errors_are_told_apart_from_cancellation_and_mistakes()
     {
-        RedisErrors.Translate(new RedisTimeoutException(CommandFlags.None, "m", CommandStatus.Sent))!.Fault.Should().Be(IdempotencyStoreFault.Unavailable);
-        RedisErrors.Translate(new RedisConnectionException(ConnectionFailureType.SocketClosed, CommandFlags.None, "m", null, CommandStatus.Unknown))!.Fault.Should().Be(IdempotencyStoreFault.Unavailable);
-        RedisErrors.Translate(new RedisConnectionException(ConnectionFailureType.AuthenticationFailure, CommandFlags.None, "m", null, CommandStatus.Unknown))!.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
-        RedisErrors.Translate(new OperationCanceledException()).Should().BeNull();
-        RedisErrors.Translate(new ArgumentException("m")).Should().BeNull();
+        RedisFaults.Translate(new RedisTimeoutException(CommandFlags.None, "m", CommandStatus.Sent))!.Fault.Should().Be(IdempotencyStoreFault.Unavailable);
+        RedisFaults.Translate(new RedisConnectionException(ConnectionFailureType.SocketClosed, CommandFlags.None, "m", null, CommandStatus.Unknown))!.Fault.Should().Be(IdempotencyStoreFault.Unavailable);
+        RedisFaults.Translate(new RedisConnectionException(ConnectionFailureType.AuthenticationFailure, CommandFlags.None, "m", null, CommandStatus.Unknown))!.Fault.Should().Be(IdempotencyStoreFault.Misconfigured);
+        RedisFaults.Translate(new OperationCanceledException()).Should().BeNull();
+        RedisFaults.Translate(new ArgumentException("m")).Should().BeNull();
     }
 }
