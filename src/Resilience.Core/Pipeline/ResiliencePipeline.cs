@@ -36,6 +36,12 @@ public sealed partial class ResiliencePipeline : IUpdatable<ResiliencePipelineBu
     public TState? Find<TState>(string? policyName = null)
         where TState : class => Parts.FindState<TState>(policyName);
 
+    /// <summary>What the rules of this pipeline say of an exception.</summary>
+    /// <param name="exception">The exception.</param>
+    /// <param name="callCancelled">Whether the caller's token was cancelled: then it is <see cref="Verdict.Ignored"/>, whatever it is.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
+    public Classification Judge(Exception exception, bool callCancelled = false) => Parts.Classifier.Judge(exception, callCancelled);
+
     /// <summary>Changes the policies of this living pipeline to those of the builder. State passes from each policy to the new one of the
     /// same name and kind: circuits stay open, budgets spent, places taken.</summary>
     /// <remarks>
@@ -129,6 +135,9 @@ public sealed partial class ResiliencePipeline<T> : IUpdatable<ResiliencePipelin
     /// <inheritdoc cref="ResiliencePipeline.Find{TState}(string?)"/>
     public TState? Find<TState>(string? policyName = null)
         where TState : class => Parts.FindState<TState>(policyName);
+
+    /// <inheritdoc cref="ResiliencePipeline.Judge(Exception, bool)"/>
+    public Classification Judge(Exception exception, bool callCancelled = false) => Parts.Classifier.Judge(exception, callCancelled);
 
     /// <inheritdoc cref="ResiliencePipeline.Update(ResiliencePipelineBuilder)"/>
     public void Update(ResiliencePipelineBuilder<T> builder) => UpdateGate.Apply(this, builder);

@@ -81,6 +81,27 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
     /// <inheritdoc cref="GetPipeline(string)"/>
     public ResiliencePipeline<T> GetPipeline<T>(string name) => (ResiliencePipeline<T>)Get(name, typeof(T));
 
+    /// <summary>A pipeline like the one of this name, with a state of its own, for a part of what is called: a server, a tenant, a queue. It is made when
+    /// it is first asked for and kept; it follows the configuration that the name stands in, and is shown and checked under both names.</summary>
+    /// <param name="name">The name that was registered, or that no registration has.</param>
+    /// <param name="partition">The part. Of few distinct values: each has policies and metrics of its own.</param>
+    /// <param name="complete">Is run after what was registered, each time that the policies are made. Its second argument says whether there was
+    /// anything: if not, it adds the policies. Default null: a name that is not registered is an error.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> or <paramref name="partition"/> is null.</exception>
+    /// <inheritdoc cref="GetPipeline(string)" path="/exception"/>
+    public ResiliencePipeline GetPipeline(string name, string partition, Action<ResiliencePipelineBuilder, bool>? complete = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(partition);
+        _reloads.ThrowIfDisposed();
+        PipelineKey key = new($"{name} {partition}", null);
+        if (_built.TryGetValue(key, out BuiltPipeline? known)) return (ResiliencePipeline)known.Pipeline;
+        PlainRegistration? pattern = (PlainRegistration?)RegistrationOf(name, null);
+        if (pattern is null && complete is null) return GetPipeline(name); // which says what is wrong
+        PlainRegistration registration = PlainRegistration.ForPartition(key.Name, pattern, complete);
+        return (ResiliencePipeline)_builds.GetOrBuild(key, k => _built.GetValueOrDefault(k), _ => Build(registration)).Pipeline;
+    }
+
     /// <summary>As <see cref="GetPipeline(string)"/>, with false for a name that is not registered, and when the container has been disposed of: a
     /// host that stops is no error of who asks.</summary>
     public bool TryGetPipeline(string name, [NotNullWhen(true)] out ResiliencePipeline? pipeline)

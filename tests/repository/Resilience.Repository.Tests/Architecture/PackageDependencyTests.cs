@@ -22,6 +22,7 @@ public sealed class PackageDependencyTests
         ],
         ["Resilience.HealthChecks"] = [Extensions, "Microsoft.Extensions.Diagnostics.HealthChecks"],
         ["Resilience.AspNetCore"] = [Extensions],
+        ["Resilience.EntityFrameworkCore"] = [Extensions, "Microsoft.EntityFrameworkCore.Relational"],
         ["Resilience.Sqlite"] = [Core, "Microsoft.Data.Sqlite"],
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],

@@ -17,6 +17,7 @@ public sealed class PublicApiTests
     [InlineData(typeof(PostgresIdempotencyStore))]
     [InlineData(typeof(RedisIdempotencyStore))]
     [InlineData(typeof(SqlServerClassifierExtensions))]
+    [InlineData(typeof(Resilience.EntityFrameworkCore.DatabaseResilience))]
     public void The_public_surface_is_the_one_recorded_beside_the_code(Type one)
     {
         string file = Path.Combine(Repository.Root, "src", one.Assembly.GetName().Name!, "PublicApi.txt");

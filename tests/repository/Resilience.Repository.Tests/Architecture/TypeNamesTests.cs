@@ -15,6 +15,7 @@ public sealed class TypeNamesTests
         typeof(Testing.IdempotencyStoreContract).Assembly, typeof(IdempotencyEndpointOptions).Assembly, typeof(SqliteIdempotencyStore).Assembly,
         typeof(PostgresIdempotencyStore).Assembly, typeof(RedisIdempotencyStore).Assembly, typeof(SqlServerClassifierExtensions).Assembly,
         typeof(AzureClientOptionsExtensions).Assembly, typeof(ClientPipelineOptionsExtensions).Assembly,
+        typeof(Resilience.EntityFrameworkCore.DatabaseResilience).Assembly,
     ];
 
     private const string Theirs = "Microsoft.Extensions.DependencyInjection.ResilienceServiceCollectionExtensions";

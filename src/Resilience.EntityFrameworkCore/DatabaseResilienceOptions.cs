@@ -1,0 +1,10 @@
+namespace Resilience.EntityFrameworkCore;
+
+/// <summary>What contexts do beside the policies of their pipeline.</summary>
+public sealed class DatabaseResilienceOptions
+{
+    /// <summary>Whether an operation is repeated although it may have been applied, as the strategies of EF Core do. Default false: the caller gets the
+    /// exception, which tells it (<see cref="DatabaseResilience.OutcomeKey"/>). True writes twice whenever an answer to COMMIT is lost, unless every
+    /// operation is safe to repeat.</summary>
+    public bool RepeatUnknownCommits { get; set; }
+}

@@ -1,0 +1,59 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Storage;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Resilience.EntityFrameworkCore;
+
+/// <summary>Stands in the options of a context that has resilience, and sees to it that nothing else repeats.</summary>
+internal sealed class ResilienceOptionsExtension : IDbContextOptionsExtension
+{
+    private readonly DatabaseResilience _resilience;
+
+    internal ResilienceOptionsExtension(DatabaseResilience resilience)
+    {
+        _resilience = resilience;
+        Factory = dependencies => new ResilienceExecutionStrategy(dependencies, resilience);
+        Info = new OfExtension(this);
+    }
+
+    internal Func<ExecutionStrategyDependencies, IExecutionStrategy> Factory { get; }
+
+    public DbContextOptionsExtensionInfo Info { get; }
+
+    public void ApplyServices(IServiceCollection services)
+    {
+        // The strategy and the tracker come by the options.
+    }
+
+    public void Validate(IDbContextOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Extensions.OfType<RelationalOptionsExtension>().FirstOrDefault()?.ExecutionStrategyFactory != Factory)
+            throw new InvalidOperationException(ResilienceDbContextOptionsBuilderExtensions.IsTwice);
+    }
+
+    /// <summary>EF Core validates options once for all that look alike. A strategy that was configured after ours is found where ours does not run.</summary>
+    internal static void Validate(DbContext context)
+    {
+        IDbContextOptions options = context.GetService<IDbContextOptions>();
+        options.FindExtension<ResilienceOptionsExtension>()?.Validate(options);
+    }
+
+    private sealed class OfExtension(ResilienceOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)
+    {
+        public override bool IsDatabaseProvider => false;
+
+        public override string LogFragment => $"resilience={extension._resilience.Name} ";
+
+        public override int GetServiceProviderHashCode() => 0;
+
+        public override bool ShouldUseSameServiceProvider(DbContextOptionsExtensionInfo other) => other is OfExtension;
+
+        public override void PopulateDebugInfo(IDictionary<string, string> debugInfo)
+        {
+            ArgumentNullException.ThrowIfNull(debugInfo);
+            debugInfo["Resilience"] = extension._resilience.Name;
+        }
+    }
+}
