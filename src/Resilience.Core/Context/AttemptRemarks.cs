@@ -24,6 +24,29 @@ internal enum AttemptRemarks : byte
     /// <summary>The caller's thread waits for the call, and makes it.</summary>
     IsSynchronous = 32,
 
+    /// <summary>That the caller's deadline has passed speaks against the dependency.</summary>
+    DeadlineCounts = 64,
+
+    /// <summary>Neither this call nor one around it may repeat it.</summary>
+    IsFinal = 128,
+
     /// <summary>What does not end with the attempt.</summary>
-    OfCall = HasBegun | KnowsAround | IsTraced | IsSynchronous,
+    OfCall = HasBegun | KnowsAround | IsTraced | IsSynchronous | DeadlineCounts,
+
+    /// <summary>What becomes a mark of the outcome.</summary>
+    OfOutcome = NotApplied | IsFinal,
+}
+
+/// <summary>Remarks that become marks of the outcome.</summary>
+internal static class AttemptReport
+{
+    /// <summary>Those of an attempt that has ended; they are asked for once.</summary>
+    internal static OutcomeMarks Take(ref AttemptRemarks remarks)
+    {
+        AttemptRemarks seen = remarks & AttemptRemarks.OfOutcome;
+        if (seen == 0) return OutcomeMarks.None;
+        remarks &= ~seen;
+        return ((seen & AttemptRemarks.NotApplied) != 0 ? OutcomeMarks.NotApplied : OutcomeMarks.None)
+            | ((seen & AttemptRemarks.IsFinal) != 0 ? OutcomeMarks.DoNotRetry : OutcomeMarks.None);
+    }
 }

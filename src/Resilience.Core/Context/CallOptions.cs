@@ -1,7 +1,8 @@
 namespace Resilience;
 
 /// <summary>What a caller can say about one call. <c>default</c> says nothing.</summary>
-/// <remarks>Calls made with options show their <see cref="ResilienceContext"/> to the delegate and therefore allocate it.</remarks>
+/// <remarks>Calls made with options show their <see cref="ResilienceContext"/> to the delegate and therefore allocate it, unless
+/// <see cref="ReleasesContext"/>.</remarks>
 public readonly record struct CallOptions
 {
     private readonly TimeSpan? _deadline;
@@ -16,7 +17,7 @@ public readonly record struct CallOptions
     /// <summary>The time the whole call may take, all attempts and waits together.</summary>
     /// <remarks>
     /// No wait outlasts it, and the outermost timeout policy ends the call when it has passed (as <see cref="Verdict.Ignored"/>: a
-    /// caller in a hurry says nothing about the dependency). Without a timeout policy nothing is cancelled.
+    /// caller in a hurry says nothing about the dependency, unless <see cref="DeadlineCounts"/>). Without a timeout policy nothing is cancelled.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">Negative.</exception>
     public TimeSpan? Deadline
@@ -29,6 +30,16 @@ public readonly record struct CallOptions
             _deadline = value;
         }
     }
+
+    /// <summary>Whether it speaks against the dependency that the <see cref="Deadline"/> passes while an attempt is under way: for protocols in which a
+    /// deadline is how callers limit each call (gRPC). It is a <see cref="Verdict.Failure"/> then, of an attempt that had at least half of
+    /// that time. Default false: <see cref="Verdict.Ignored"/>. A deadline that has passed before anything is begun is ignored in any case.</summary>
+    public bool DeadlineCounts { get; init; }
+
+    /// <summary>Whether the delegate, and all that it calls, does not touch the context any more when it has ended, so that the object serves other calls:
+    /// for code that wraps each call of a protocol. Default false: the context is the call's own, and throws when it is touched later. Said where
+    /// it does not hold, the context of another call is touched.</summary>
+    public bool ReleasesContext { get; init; }
 
     /// <summary>What travels with the call; copied when the call begins.</summary>
     public CallProperties? Properties { get; init; }

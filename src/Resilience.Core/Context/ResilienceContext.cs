@@ -130,6 +130,7 @@ public abstract partial class ResilienceContext
     {
         if (State.HasEnded) ThrowEnded<int>();
         State.Objection = null;
+        State.Remarks &= ~AttemptRemarks.IsFinal;
     }
 
     /// <summary>Says that this attempt did nothing, because it was seen: nothing was sent, or the receiver said so. If it ends with an exception that
@@ -182,12 +183,7 @@ public abstract partial class ResilienceContext
             || (InnermostTimeout is { } source && source.Token == State.CancellationToken && source.HangsOn(State.Callers)));
 
     /// <summary>What the delegate saw of the attempt that has ended with an exception; asked once.</summary>
-    internal OutcomeMarks TakeReport()
-    {
-        if ((State.Remarks & AttemptRemarks.NotApplied) == 0) return OutcomeMarks.None;
-        State.Remarks &= ~AttemptRemarks.NotApplied;
-        return OutcomeMarks.NotApplied;
-    }
+    internal OutcomeMarks TakeReport() => AttemptReport.Take(ref State.Remarks);
 
     /// <summary>Remarks on an attempt that a copy of this context received are remarks on the call's.</summary>
     internal void TakeRemarks(ResilienceContext copy)
@@ -259,6 +255,7 @@ public abstract partial class ResilienceContext
     {
         State.Operation = options.Operation;
         if (options.Deadline is { } deadline) State.DeadlineMs = Clock.After(site.Clock.NowMs, deadline);
+        if (options.DeadlineCounts) State.Remarks |= AttemptRemarks.DeadlineCounts;
         if (options.Properties is { } properties) State.Properties = new(properties.Values);
     }
 

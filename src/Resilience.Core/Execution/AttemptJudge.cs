@@ -26,14 +26,15 @@ internal static class AttemptJudge
 
     /// <summary>The caller's cancellation is not a failure, and neither is that by a policy which lets an attempt go. Where a limit of ours cut the
     /// attempt, that is a failure here already, so that breakers between here and the limit hear of it: if the attempt had at least half
-    /// of the time that cut it. The caller's own deadline says nothing about the dependency.</summary>
+    /// of the time that cut it. The caller's own deadline says nothing about the dependency, unless the caller
+    /// says that it does.</summary>
     private static Outcome<T> OfCancelled<T>(Exception error, ResilienceContext context, OutcomeMarks marks, CancellationToken token)
     {
         if (context.HasCallerLeft || context.InnermostTimeout?.FindCut() is not { } cut)
             return Cancelled.PutBack(new Outcome<T>(default, error, Verdict.Ignored, marks & OutcomeMarks.DoNotRetry), token);
 
         TimedOutException timedOut = new(cut.LimitName, cut.LimitLength, error) { CutBy = cut };
-        bool isFailure = !cut.IsCallersDeadline && context.HadHalfOf(cut.DueAtMs, Clock.ToMs(cut.LimitLength));
+        bool isFailure = (!cut.IsCallersDeadline || context.DeadlineCounts()) && context.HadHalfOf(cut.DueAtMs, Clock.ToMs(cut.LimitLength));
         return new(default, timedOut, isFailure ? Verdict.Failure : Verdict.Ignored, isFailure ? marks : marks & OutcomeMarks.DoNotRetry);
     }
 

@@ -94,7 +94,9 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     private Call<TInvocation, T> Described<TInvocation>(in TInvocation invocation, in CallOptions options)
         where TInvocation : struct, IInvocation<T>
     {
-        Call<TInvocation, T> call = Call<TInvocation, T>.MakeShown(invocation);
+        Call<TInvocation, T> call = options.ReleasesContext
+            ? Call<TInvocation, T>.Rent(ref CallPool.At(_spareSlot), invocation)
+            : Call<TInvocation, T>.MakeShown(invocation);
         call.Describe(options, site);
         return call;
     }

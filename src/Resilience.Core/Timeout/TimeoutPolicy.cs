@@ -56,7 +56,10 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     /// <summary>How long a call may take, and whether the caller said so.</summary>
     private readonly record struct Limit(TimeSpan Length, bool IsCallersDeadline)
     {
-        internal Verdict Verdict => IsCallersDeadline ? Verdict.Ignored : Verdict.Failure;
+        /// <summary>The caller says that his deadline speaks against the dependency.</summary>
+        internal bool DeadlineCounts { get; init; }
+
+        internal Verdict Verdict => IsCallersDeadline && !DeadlineCounts ? Verdict.Ignored : Verdict.Failure;
     }
 
     /// <summary>Null when the deadline of the call has passed already, so that nothing need be started.</summary>
@@ -116,6 +119,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     private Outcome<T> FinishBadly<T>(
         ResilienceContext context, Limit limit, TimeoutSource source, in Outcome<T> outcome, bool fired, CancellationToken outer)
     {
+        limit = limit with { DeadlineCounts = context.DeadlineCounts() };
         if (outcome.Error is TimedOutException { CutBy: { } cutBy } cut && ReferenceEquals(cutBy, source))
         {
             Tell(context, limit, isAbandoned: false);

@@ -16,6 +16,7 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
 
     private readonly ILogger? _logger = SafeLogger.Of(loggers, ResilienceLog.Category);
     private readonly ConcurrentDictionary<string, KeysOfOneCall> _watches = new(StringComparer.Ordinal); // of a client, whose handlers change
+    private readonly ConcurrentDictionary<string, bool> _toldOfGrpc = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _warned = new(StringComparer.Ordinal);
 
     /// <summary>Comes after everything that was configured for the client, so it sees the timeout and the primary handler that will be used.</summary>
@@ -30,8 +31,11 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
     /// <summary>The handler around the attempts. Defaults and the client's own registration both lead here; the second finds it done.</summary>
     internal void AddResilience(HttpMessageHandlerBuilder chain)
     {
-        if (provider.Find(NameOf(chain)) is not { } resilience) return;
-        if (_logger is not null) resilience.RetriesAbove.Tell ??= library => ResilienceLog.RetriesAreStacked(_logger, NameOf(chain), library);
+        string client = NameOf(chain);
+        if (provider.Find(client) is not { } resilience) return;
+        if (provider.MistakeAboutGrpc(client) is { } mistake) throw new InvalidOperationException(mistake);
+        if (_logger is not null && _toldOfGrpc.TryAdd(client, true)) resilience.WhenGrpcPasses = () => ResilienceLog.GrpcPassesThrough(_logger, client);
+        if (_logger is not null) resilience.RetriesAbove.Tell ??= library => ResilienceLog.RetriesAreStacked(_logger, client, library);
         if (!chain.AdditionalHandlers.Any(h => h is ResilienceHttpHandler known && known.Resilience == resilience))
             chain.AdditionalHandlers.Add(new ResilienceHttpHandler(resilience));
     }

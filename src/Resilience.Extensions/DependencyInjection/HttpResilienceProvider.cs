@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience.Configuration;
@@ -81,6 +82,19 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         return options;
     }
 
+    /// <summary>What is wrong with a pipeline of HTTP that was registered for a client of gRPC; null: nothing, or it came by the defaults, and lets
+    /// gRPC pass.</summary>
+    internal string? MistakeAboutGrpc(string client)
+    {
+        if (!_registered.Any(r => r.Client == client && !r.IsRemoval) || !IsOfGrpc(client)) return null;
+        return $"The HttpClient '{client}' is a gRPC client, whose statuses are in trailers that a pipeline of HTTP does not see: every UNAVAILABLE would be a "
+            + "success to it. Say AddGrpcResilience() (package Resilience.Grpc) in place of AddStandardResilience() or AddResilience().";
+    }
+
+    /// <summary>What <c>AddGrpcClient</c> puts into the options of the handlers is known by its assembly, which this package does not refer to.</summary>
+    private bool IsOfGrpc(string client) => _services.GetService<IOptionsMonitor<HttpClientFactoryOptions>>()?.Get(client).HttpMessageHandlerBuilderActions
+        .Any(static action => action.Target?.GetType().Assembly.GetName().Name == "Grpc.Net.ClientFactory") == true;
+
     IEnumerable<string> IStartCheck.FindProblems()
     {
         // The defaults are checked by the client that has no name.
@@ -91,6 +105,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             {
                 Find(client);
                 KeyOptionsOf(client);
+                if (MistakeAboutGrpc(client) is { } mistake) problems.Add(mistake);
             }
             catch (OptionsValidationException wrong)
             {

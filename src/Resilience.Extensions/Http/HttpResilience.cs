@@ -137,6 +137,16 @@ public sealed class HttpResilience
     /// <summary>What is known of retries above this client.</summary>
     internal RetriesAbove RetriesAbove { get; } = new();
 
+    /// <summary>Is told once that requests of gRPC go through.</summary>
+    internal Action? WhenGrpcPasses { get; set; }
+
+    internal void TellOfGrpc()
+    {
+        if (WhenGrpcPasses is not { } tell) return;
+        WhenGrpcPasses = null;
+        tell();
+    }
+
     /// <summary>How long the pipeline lets a call take; null when it does not limit that.</summary>
     internal TimeSpan? TotalTimeout { get; private set; }
 

@@ -77,7 +77,7 @@ public sealed class IdempotencyKeyHandler : DelegatingHandler
             return null;
         }
 
-        if (!_options.Methods.Contains(request.Method)) return null;
+        if (!_options.Methods.Contains(request.Method) || GrpcRequests.IsOne(request)) return null; // below the retry of gRPC each attempt would get another
         if (_options.Hosts.Count > 0 && !(request.RequestUri is { IsAbsoluteUri: true } uri && _options.Hosts.Contains(uri.Host))) return null;
         if (request.Options.TryGetValue(Given, out GivenKey? given) && given.IsOf(request, _options.HeaderName))
         {

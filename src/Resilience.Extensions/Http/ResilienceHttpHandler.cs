@@ -6,6 +6,7 @@ namespace Resilience.Http;
 /// <para>Each attempt sends a fresh copy of the request; the caller's message and content are neither changed nor disposed of. What is
 /// not safe to repeat is not repeated: unsafe methods without an idempotency key, contents that can be read only once, unless it was seen
 /// that nothing was sent.</para>
+/// <para>Requests of gRPC go through as they are, uncounted: their status is in the trailers. They have an interceptor, in the package Resilience.Grpc.</para>
 /// <para>The synchronous <see cref="HttpClient.Send(HttpRequestMessage)"/> works; all of it happens on the caller's thread, which is blocked while it waits
 /// between attempts and needs no other to go on.</para>
 /// </remarks>
@@ -45,7 +46,7 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
     {
         ArgumentNullException.ThrowIfNull(request);
         HttpRequestOverrides? overrides = OverridesOf(request);
-        return overrides is { DisableResilience: true }
+        return overrides is { DisableResilience: true } || IsOfGrpc(request)
             ? base.SendAsync(request, cancellationToken)
             : new HttpCall(this, request, overrides, isSynchronous: false).RunAsync(cancellationToken);
     }
@@ -55,9 +56,17 @@ public sealed class ResilienceHttpHandler : DelegatingHandler
     {
         ArgumentNullException.ThrowIfNull(request);
         HttpRequestOverrides? overrides = OverridesOf(request);
-        return overrides is { DisableResilience: true }
+        return overrides is { DisableResilience: true } || IsOfGrpc(request)
             ? base.Send(request, cancellationToken)
             : new HttpCall(this, request, overrides, isSynchronous: true).Run(cancellationToken);
+    }
+
+    /// <summary>It goes through, uncounted.</summary>
+    private bool IsOfGrpc(HttpRequestMessage request)
+    {
+        if (!GrpcRequests.IsOne(request)) return false;
+        Resilience.TellOfGrpc();
+        return true;
     }
 
     /// <summary>What is believed of attempts and contents.</summary>

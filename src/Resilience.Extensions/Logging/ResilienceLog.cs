@@ -39,6 +39,11 @@ internal static partial class ResilienceLog
         + "StackedRetries. With Yield, the default, this client makes one attempt for each such request", EventName = "RetriesAreStacked")]
     internal static partial void RetriesAreStacked(ILogger logger, string client, string library);
 
+    [LoggerMessage(
+        32, LogLevel.Information, "{Client}: requests of gRPC go through this pipeline unseen, because their status is in the trailers; AddGrpcResilience of "
+        + "the package Resilience.Grpc is for them", EventName = "GrpcPassesThrough")]
+    internal static partial void GrpcPassesThrough(ILogger logger, string client);
+
     [LoggerMessage(33, LogLevel.Warning, "{Gate}: {Finding}", EventName = "IdempotencyStoreFinding")]
     internal static partial void StoreFinding(ILogger logger, string gate, string finding);
 

@@ -23,6 +23,7 @@ public sealed class PackageDependencyTests
         ["Resilience.HealthChecks"] = [Extensions, "Microsoft.Extensions.Diagnostics.HealthChecks"],
         ["Resilience.AspNetCore"] = [Extensions],
         ["Resilience.EntityFrameworkCore"] = [Extensions, "Microsoft.EntityFrameworkCore.Relational"],
+        ["Resilience.Grpc"] = [Extensions, "Google.Protobuf", "Grpc.Core.Api", "Grpc.Net.ClientFactory"],
         ["Resilience.Sqlite"] = [Core, "Microsoft.Data.Sqlite"],
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],

@@ -27,15 +27,19 @@ public sealed class PolicyMentionsTests
         [
             Http("StandardResilienceOptions"), Stores, // the fixed pipelines of an HttpClient and of a store are made of our policies
             "src/Resilience.Azure/AzureClientOptionsExtensions.cs", "src/Resilience.ClientModel/ClientPipelineOptionsExtensions.cs", // the RetryPolicy of an SDK
+            Grpc("Verdicts/PushbackWaits"),
+            Grpc("GrpcResilienceOptions"),
+            Grpc("DependencyInjection/GrpcClientSetup"), // it reads the retry policy of a service config
         ],
         ["CircuitBreaker"] =
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // its card and its buttons
             "src/Resilience.Extensions/DependencyInjection/IdempotencyRegistrations.cs", Http("HttpAuthority"), Http("HttpResilience"), Http("StandardResilienceOptions"),
+            Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget"), Grpc("Calls/ServerStream"), // a break of a stream after its first message is reported
         ],
-        ["Timeout"] = [Http("StandardResilienceOptions"), Stores],
-        ["Limiting"] = [Http("HttpAuthority"), Http("StandardResilienceOptions")],
-        ["Hedging"] = [],
+        ["Timeout"] = [Http("StandardResilienceOptions"), Stores, Grpc("GrpcResilienceOptions")],
+        ["Limiting"] = [Http("HttpAuthority"), Http("StandardResilienceOptions"), Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget")],
+        ["Hedging"] = [Grpc("GrpcResilienceOptions"), Grpc("DependencyInjection/GrpcClientSetup")], // there the hedging policy of a service config
         ["Fallback"] = ["src/Resilience.AspNetCore/Idempotency/IdempotencyStartup.cs"], // the FallbackPolicy of ASP.NET Core's authorization, no policy of ours
         ["Chaos"] =
         [
@@ -46,6 +50,8 @@ public sealed class PolicyMentionsTests
     };
 
     private const string Stores = "src/Resilience.Core/Idempotency/StoreAccess/StoreCalls.cs";
+
+    private static string Grpc(string type) => $"src/Resilience.Grpc/{type}.cs";
 
     private static string Http(string type) => $"src/Resilience.Extensions/Http/{type}.cs";
 

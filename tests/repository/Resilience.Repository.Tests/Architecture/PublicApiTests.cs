@@ -13,6 +13,7 @@ public sealed class PublicApiTests
     [InlineData(typeof(ResilienceHealthOptions))]
     [InlineData(typeof(Testing.IdempotencyStoreContract))]
     [InlineData(typeof(IdempotencyEndpointOptions))]
+    [InlineData(typeof(Grpc.GrpcResilience))]
     [InlineData(typeof(SqliteIdempotencyStore))]
     [InlineData(typeof(PostgresIdempotencyStore))]
     [InlineData(typeof(RedisIdempotencyStore))]

@@ -98,6 +98,16 @@ public sealed partial class DocumentationTests
         global using System.Threading; global using System.Threading.Tasks;
         """;
 
+    /// <summary>What a .proto generates, for the blocks about gRPC.</summary>
+    private const string Generated = """
+        static class Orders
+        {
+            public static Google.Protobuf.Reflection.ServiceDescriptor Descriptor => null!;
+
+            public sealed class OrdersClient(Grpc.Core.CallInvoker invoker) : Grpc.Core.ClientBase(invoker);
+        }
+        """;
+
     private const string NotNeeded = "CS8019"; // a using line
 
     /// <summary>Where the using lines at the top of a method's body end: they are put above it. 0 if it has none, or is a file.</summary>
@@ -110,7 +120,7 @@ public sealed partial class DocumentationTests
         SyntaxTree snippet = CSharpSyntaxTree.ParseText(SourceOf(block));
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Snippet",
-            [CSharpSyntaxTree.ParseText(UsingsAround(block)), snippet],
+            [CSharpSyntaxTree.ParseText(UsingsAround(block)), snippet, CSharpSyntaxTree.ParseText(block.Code.Contains("Orders.OrdersClient", StringComparison.Ordinal) ? Generated : "")],
             References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         return [.. compilation.GetDiagnostics()

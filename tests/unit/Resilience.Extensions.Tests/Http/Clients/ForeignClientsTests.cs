@@ -5,6 +5,8 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using Refit;
 using Resilience.Tests.Http.Wire;
@@ -113,22 +115,75 @@ public sealed class ForeignClientsTests
     }
 
     [Fact]
-    public async Task A_grpc_call_that_found_no_connection_is_tried_again()
+    public async Task A_grpc_call_passes_through_the_defaults_uncounted_and_the_log_says_so_once()
     {
         ShopService shop = new();
         await using WebApplication app = await StartAsync(shop);
-        int rejected = 0;
-        await using ServiceProvider services = Client(
-            app, new FakeTimeProvider(), b => b.ConfigurePrimaryHttpMessageHandler(() => new Rejecting(() => rejected++ < 2) { InnerHandler = new SocketsHttpHandler() }));
-        (await services.GetRequiredService<Shop.ShopClient>().BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
-        rejected.Should().Be(3);
+        FakeLogCollector logs = new();
+        int failed = 0;
+        await using ServiceProvider services = Client(app, new FakeTimeProvider(), b =>
+        {
+            b.Services.AddLogging(l => l.AddProvider(new FakeLoggerProvider(logs)));
+            b.ConfigurePrimaryHttpMessageHandler(() => new Rejecting(() => failed++ < 1) { InnerHandler = new SocketsHttpHandler() });
+        });
+        Shop.ShopClient client = services.GetRequiredService<Shop.ShopClient>();
+        await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "book" }).ResponseAsync).Should().ThrowAsync<RpcException>();
+        failed.Should().Be(1, "what to repeat is not for HTTP to say");
+        for (int i = 0; i < 3; i++) await client.BuyAsync(new BuyRequest { Item = "book" });
+        services.GetRequiredService<HttpResilienceProvider>().GetResilience("ShopClient").Authorities.Should().BeEmpty("nothing was counted");
+        shop.Headers.Should().OnlyContain(h => h.GetValue("idempotency-key") == null, "each attempt would have another");
+        logs.GetSnapshot().Where(l => l.Id.Name == "GrpcPassesThrough").Should().ContainSingle().Which.Message.Should().Contain("ShopClient").And.Contain("AddGrpcResilience");
+    }
+
+    /// <summary>What is not gRPC passes the pipeline, also where it looks like it.</summary>
+    [Theory]
+    [InlineData("application/grpc", 2, true)]
+    [InlineData("application/grpc+proto", 2, true)]
+    [InlineData("application/grpc-web", 2, true)]
+    [InlineData("application/json", 2, false)]
+    [InlineData("application/grpc", 1, false)]
+    public void A_request_of_grpc_is_known_by_its_content(string type, int version, bool isOne)
+    {
+        using HttpRequestMessage request = new(HttpMethod.Post, "http://shop/") { Version = new(version, version == 1 ? 1 : 0), Content = new ByteArrayContent([]) };
+        request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+        GrpcRequests.IsOne(request).Should().Be(isOne);
+        request.Method = HttpMethod.Put;
+        GrpcRequests.IsOne(request).Should().BeFalse();
+    }
+
+    [Theory]
+    [InlineData("standard", true)]
+    [InlineData("custom", true)]
+    [InlineData("removed", false)]
+    [InlineData("defaults", false)]
+    public void A_pipeline_of_http_on_a_grpc_client_is_an_error_at_start_that_names_the_right_word(string how, bool isError)
+    {
+        ServiceCollection services = new();
+        if (how == "defaults") services.ConfigureHttpClientDefaults(d => d.AddStandardResilience());
+        IHttpClientBuilder builder = services.AddGrpcClient<Shop.ShopClient>(o => o.Address = new("http://127.0.0.1:1"));
+        if (how is "standard" or "removed") builder.AddStandardResilience();
+        if (how == "custom") builder.AddResilience(p => p.AddRetry());
+        if (how == "removed") builder.RemoveResilience();
+        using ServiceProvider provider = services.AddLogging().BuildServiceProvider();
+        if (!isError)
+        {
+            Start();
+            provider.GetRequiredService<Shop.ShopClient>();
+            return;
+        }
+
+        FluentActions.Invoking(Start).Should().Throw<OptionsValidationException>().WithMessage("*ShopClient*AddGrpcResilience()*Resilience.Grpc*");
+        provider.Invoking(p => p.GetRequiredService<Shop.ShopClient>()).Should().Throw<InvalidOperationException>().WithMessage("*AddGrpcResilience()*");
+
+        void Start() => provider.GetRequiredService<IStartupValidator>().Validate();
     }
 
     private static ServiceProvider Client(WebApplication app, TimeProvider time, Action<IHttpClientBuilder> more)
     {
         ServiceCollection services = new();
         services.AddSingleton(time).AddLogging();
-        IHttpClientBuilder builder = services.AddGrpcClient<Shop.ShopClient>(o => o.Address = new(app.Urls.First())).AddStandardResilience(Fast);
+        services.ConfigureHttpClientDefaults(defaults => defaults.AddStandardResilience(Fast).AddIdempotencyKey()); // as a template of service defaults does
+        IHttpClientBuilder builder = services.AddGrpcClient<Shop.ShopClient>(o => o.Address = new(app.Urls.First()));
         more(builder);
         return services.BuildServiceProvider();
     }
@@ -152,12 +207,15 @@ public sealed class ForeignClientsTests
 
         internal int Calls => Volatile.Read(ref _calls);
 
+        internal System.Collections.Concurrent.ConcurrentQueue<Metadata> Headers { get; } = [];
+
         internal TaskCompletionSource Stalled { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         internal System.Threading.Channels.Channel<int> Next { get; } = System.Threading.Channels.Channel.CreateUnbounded<int>();
 
         public override async Task<BuyReply> Buy(BuyRequest request, ServerCallContext context)
         {
+            Headers.Enqueue(context.RequestHeaders);
             int number = Interlocked.Increment(ref _calls);
             if (request.Item == "broken") throw new RpcException(new(StatusCode.Unavailable, "broken"));
             if (request.Item is "stall" or "slow")

@@ -1,0 +1,78 @@
+using System.Globalization;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using GrpcCallOptions = Grpc.Core.CallOptions;
+
+namespace Resilience.Grpc;
+
+/// <summary>A call on its way through the pipeline, of whatever kind: what its attempts are given, and what is said of their failures.</summary>
+internal readonly struct CallFrame<TRequest, TResponse>
+    where TRequest : class
+    where TResponse : class
+{
+    internal const string PreviousAttempts = "grpc-previous-rpc-attempts";
+
+    private readonly ClientInterceptorContext<TRequest, TResponse> _given;
+    private readonly MethodFacts _facts;
+    private readonly bool _isSafe; // to repeat
+
+    internal CallFrame(GrpcResilience resilience, in ClientInterceptorContext<TRequest, TResponse> given)
+    {
+        _given = given;
+        _facts = resilience.FactsOf(given.Method);
+        _isSafe = _facts.IsIdempotent || HasKey(given.Options.Headers, resilience.Options.IdempotencyHeader);
+    }
+
+    internal GrpcResilience Resilience => _facts.Resilience;
+
+    internal GrpcTarget Target => Resilience.TargetOf(_facts, _given.Host);
+
+    internal string Operation => _facts.Operation;
+
+    internal CancellationToken CallersToken => _given.Options.CancellationToken;
+
+    internal GrpcCallOptions Options => _given.Options;
+
+    /// <summary>What the pipeline is told of the call.</summary>
+    internal CallOptions Described =>
+        new(Operation) { Deadline = CallDeadline.LeftUntil(_given.Options.Deadline), DeadlineCounts = true, ReleasesContext = true };
+
+    /// <summary>Said before: an attempt that runs beside another, or is abandoned, may never come to say it after.</summary>
+    internal void BeginAttempt(ResilienceContext context)
+    {
+        if (!_isSafe) context.ForbidRetry(_facts.Objection, unlessNotApplied: true);
+    }
+
+    /// <summary>What an attempt is given in place of what the caller gave: the token and the time that are left for it, and which attempt it is.</summary>
+    internal ClientInterceptorContext<TRequest, TResponse> Of(ResilienceContext context)
+    {
+        GrpcCallOptions options = _given.Options.WithCancellationToken(context.CancellationToken);
+        if (context.RemainingTime is { } left) options = options.WithDeadline(CallDeadline.In(left));
+        if (context.Attempt > 0) options = options.WithHeaders(Numbered(options.Headers, context.Attempt));
+        return new(_given.Method, _given.Host, options);
+    }
+
+    /// <summary>As above for a stream, whose time is the caller's alone: what limits its beginning does not limit what comes after.</summary>
+    internal ClientInterceptorContext<TRequest, TResponse> Of(ResilienceContext context, CancellationToken cancellationToken)
+    {
+        GrpcCallOptions options = _given.Options.WithCancellationToken(cancellationToken);
+        if (context.Attempt > 0) options = options.WithHeaders(Numbered(options.Headers, context.Attempt));
+        return new(_given.Method, _given.Host, options);
+    }
+
+    /// <summary>The caller's metadata, which stays as it is, and how many attempts came before.</summary>
+    private static Metadata Numbered(Metadata? headers, int attempts)
+    {
+        Metadata numbered = [];
+        foreach (Metadata.Entry entry in headers ?? [])
+        {
+            if (entry.Key != PreviousAttempts) numbered.Add(entry);
+        }
+
+        numbered.Add(PreviousAttempts, attempts.ToString(CultureInfo.InvariantCulture));
+        return numbered;
+    }
+
+    private static bool HasKey(Metadata? headers, string name) =>
+        headers is { Count: > 0 } && headers.Get(name) is { IsBinary: false } key && !string.IsNullOrWhiteSpace(key.Value);
+}

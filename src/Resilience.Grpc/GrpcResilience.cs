@@ -1,0 +1,176 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Grpc.Core;
+using Resilience.Extensibility;
+
+namespace Resilience.Grpc;
+
+/// <summary>Everything that the calls of one gRPC client share: options, and a pipeline for each target. Thread-safe.</summary>
+/// <remarks>Make one for each channel and give it to a <see cref="ResilienceInterceptor"/>; in a container <c>AddGrpcResilience</c> does that.</remarks>
+public sealed class GrpcResilience
+{
+    private readonly ConcurrentDictionary<string, GrpcTarget> _targets = new(StringComparer.Ordinal);
+    private readonly BuildGate<string> _builds = new("gRPC target");
+    private readonly ConditionalWeakTable<IMethod, MethodFacts> _methods = [];
+    private readonly Action<ResiliencePipelineBuilder>? _configure;
+    private readonly object _updating = new(); // one update at a time; calls never wait for it
+    private readonly string _target;
+    private GrpcResilienceOptions _options;
+    private volatile bool _channelThrowsCancellation;
+
+    private GrpcResilience(string name, GrpcResilienceOptions options, Action<ResiliencePipelineBuilder>? configure, string target)
+    {
+        options.ThrowIfInvalid();
+        Name = name;
+        _options = options;
+        _configure = configure;
+        _target = target;
+        _targets[target] = Own = Made(target); // and it checks the order
+    }
+
+    /// <summary>The standard pipeline, with or without changes.</summary>
+    /// <param name="name">The name of the client, for telemetry and messages.</param>
+    /// <param name="options">Null: the defaults. Copied.</param>
+    /// <param name="configure">Sees each builder before the policies are added: time, randomness, listeners, classifier, policies around ours. Runs once for
+    /// each target, and again for its streams.</param>
+    /// <param name="target">Whom the channel calls (<c>orders:443</c>), for the names of pipelines. An interceptor is not told it. Default: empty.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> or <paramref name="target"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
+    public static GrpcResilience Standard(
+        string name = "", GrpcResilienceOptions? options = null, Action<ResiliencePipelineBuilder>? configure = null, string target = "")
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(target);
+        return new(name, (options ?? new()).Copy(), configure, target);
+    }
+
+    /// <summary>The name of the client.</summary>
+    public string Name { get; }
+
+    /// <summary>The target of the channel.</summary>
+    public GrpcTarget Own { get; }
+
+    /// <summary>The targets and partitions that are known now, in no order. <see cref="Overflow"/> is among them once it is in use.</summary>
+    public IReadOnlyList<GrpcTarget> Targets => [.. _targets.Values];
+
+    /// <summary>What targets share that found no place; see <see cref="GrpcResilienceOptions.MaxTargets"/>.</summary>
+    public GrpcTarget Overflow => Find("*");
+
+    /// <summary>The policies of unary calls, their options and the findings about their order.</summary>
+    public PipelineDescription Describe() => Own.Pipeline.Describe() with { Name = Name };
+
+    /// <summary>Changes the options of all targets; circuits, budgets and limits keep their state. Calls that are under way end by the old policies.</summary>
+    /// <remarks>Everything is checked and built first; if anything is wrong nothing has changed.</remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
+    public void Update(GrpcResilienceOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options = options.Copy();
+        options.ThrowIfInvalid();
+        lock (_updating)
+        {
+            GrpcTarget[] targets = [.. _targets.Values];
+            ResiliencePipeline.UpdateAll(targets.Select(t => KeyValuePair.Create(t.Pipeline, NewBuilder(t.Name, options))));
+            Volatile.Write(ref _options, options); // release: a target that is made from now on has them
+            foreach (GrpcTarget target in _targets.Values)
+            {
+                if (!targets.Contains(target)) target.Pipeline.Update(NewBuilder(target.Name, options)); // it was made of the old ones meanwhile
+                target.Forget();
+            }
+
+            _methods.Clear();
+        }
+    }
+
+    /// <summary>Whether calls that were cancelled end with an <see cref="OperationCanceledException"/>, as those of the channel do.</summary>
+    internal bool ThrowsCancellation => _channelThrowsCancellation || Options.ThrowOperationCanceledOnCancellation;
+
+    /// <summary>What the channel of this client does, whose options are known when it is made.</summary>
+    internal void Follow(bool throwsCancellation) => _channelThrowsCancellation = throwsCancellation;
+
+    internal GrpcResilienceOptions Options => Volatile.Read(ref _options); // acquire: pairs with the write in Update
+
+    /// <summary>What is known of a method, found out once.</summary>
+    internal MethodFacts FactsOf(IMethod method) => _methods.TryGetValue(method, out MethodFacts? known) ? known : Learn(method);
+
+    /// <summary>Whose circuit, budget and limit a call shares.</summary>
+    internal GrpcTarget TargetOf(MethodFacts facts, string? host) =>
+        facts.Target ?? (string.IsNullOrEmpty(host) ? Own : Find(host)); // a host of its own is another target of the same channel
+
+    /// <summary>What was made of a name is not of a call: a throw is the user's, and an answer is kept.</summary>
+    private MethodFacts Learn(IMethod method)
+    {
+        GrpcResilienceOptions options = Options;
+        GrpcTarget? target = options.PartitionBy is { } partition ? Find(Partition(partition, method)) : null;
+        return _methods.GetValue(method, _ => new(this, method.FullName, options.IsIdempotent(method), target));
+    }
+
+    private static string Partition(Func<IMethod, string?> partition, IMethod method)
+    {
+        try
+        {
+            return partition(method) ?? "";
+        }
+        catch (Exception error)
+        {
+            SafeCalls.Report("grpc PartitionBy", error);
+            return "";
+        }
+    }
+
+    private GrpcTarget Find(string name)
+    {
+        if (_targets.TryGetValue(name, out GrpcTarget? known)) return known;
+        if (name != "*" && _targets.Count >= Options.MaxTargets) return Find("*");
+        return _builds.GetOrBuild(name, n => _targets.GetValueOrDefault(n), n => _targets[n] = Made(n));
+    }
+
+    private GrpcTarget Made(string target)
+    {
+        ResiliencePipelineBuilder builder = NewBuilder(target, Options);
+        return new(target, builder.Build(), builder, MakeForStreams);
+    }
+
+    private ResiliencePipeline MakeForStreams(GrpcTarget target, bool mayBegin)
+    {
+        GrpcResilienceOptions options = Options;
+        ResiliencePipelineBuilder builder = NewBuilder(target.Name);
+        options.AddTo(builder, target.Pipeline, mayBegin);
+        return Judging(builder, options).Build();
+    }
+
+    private ResiliencePipelineBuilder NewBuilder(string target, GrpcResilienceOptions options)
+    {
+        ResiliencePipelineBuilder builder = NewBuilder(target);
+        options.AddTo(builder);
+        return Judging(builder, options);
+    }
+
+    private ResiliencePipelineBuilder NewBuilder(string target)
+    {
+        ResiliencePipelineBuilder builder = new() { Name = Name.Length == 0 ? target : target.Length == 0 ? Name : $"{Name}/{target}" };
+        _configure?.Invoke(builder);
+        return builder;
+    }
+
+    private static ResiliencePipelineBuilder Judging(ResiliencePipelineBuilder builder, GrpcResilienceOptions options)
+    {
+        builder.Classify(static rules => rules.GrpcOfInterceptor()); // also where a classifier was set that knows nothing of it
+        if (options.Classify is { } rules) builder.Classify(rules);
+        return builder;
+    }
+}
+
+/// <summary>What is known of a method.</summary>
+/// <param name="Resilience">Of the client that calls it.</param>
+/// <param name="Operation">What telemetry calls it: <c>/shop.Orders/Get</c>.</param>
+/// <param name="IsIdempotent">Whether it is declared to be.</param>
+/// <param name="Target">Its partition; null where partitions are not made by method.</param>
+internal sealed record MethodFacts(GrpcResilience Resilience, string Operation, bool IsIdempotent, GrpcTarget? Target)
+{
+    /// <summary>Why a call of it is not repeated after it was sent.</summary>
+    internal string Objection { get; } = $"{Operation} is not declared idempotent, and carries no key";
+}

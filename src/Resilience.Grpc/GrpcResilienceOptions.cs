@@ -1,0 +1,210 @@
+using Google.Protobuf.Reflection;
+using Grpc.Core;
+using Resilience.Extensibility;
+
+namespace Resilience.Grpc;
+
+/// <summary>What the interceptor of a gRPC client does. For unary calls: total timeout &gt; retry &gt; hedging &gt; circuit breaker &gt; concurrency limit &gt;
+/// attempt timeout. Streams have the retry until their first message, the circuit breaker and the limit, and no timeouts but those that are set for
+/// them.</summary>
+/// <remarks>Which statuses are repeated and counted is a table, <see cref="GrpcClassifier"/>. A status that may have come after the operation was carried out
+/// is repeated only for methods that are declared idempotent (<see cref="Idempotent(ServiceDescriptor)"/>), and for calls that carry a key.</remarks>
+public sealed class GrpcResilienceOptions : PolicyOptions
+{
+    private const string TotalTimeoutName = "total-timeout", AttemptTimeoutName = "attempt-timeout", FirstMessageTimeoutName = "first-message-timeout";
+
+    private static readonly TimeSpan Min = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan UsualAttemptTimeout = TimeSpan.FromSeconds(7);
+
+    private TimeSpan? _attemptTimeout;
+    private bool _attemptTimeoutIsSet;
+    private HashSet<string> _idempotent = new(StringComparer.Ordinal);
+    private readonly List<string> _wrongPaths = [];
+
+    /// <summary>The time for a unary call, all attempts and waits together: 1 ms to a day. Default 30 s. Null: no limit but the caller's deadline.</summary>
+    public TimeSpan? TotalTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>The time for each attempt of a unary call: 1 ms to a day. Default 7 s, or half of <see cref="TotalTimeout"/> where that is less. Null: no
+    /// limit. The server is told the least of this, of what is left of the total and of the caller's deadline (<c>grpc-timeout</c>).</summary>
+    public TimeSpan? AttemptTimeout
+    {
+        get => _attemptTimeoutIsSet ? _attemptTimeout : UsualWithin(TotalTimeout);
+        set => (_attemptTimeout, _attemptTimeoutIsSet) = (value, true);
+    }
+
+    /// <summary>How failures are repeated. Default: three times, waiting up to 200, 400 and 800 ms, paid from a budget of 20 % of the calls and 10 a second; a
+    /// wait that the server asks for is kept exactly (<see cref="RetryOptions.RetryAfterJitter"/> is 0). Null, or no retries: the retrying is left to the
+    /// service config of the channel.</summary>
+    public RetryOptions? Retry { get; set; } = new() { RetryAfterJitter = 0 };
+
+    /// <summary>When a second attempt runs beside a slow first one: for unary calls of methods that are declared idempotent. Default null: never.</summary>
+    public HedgingOptions? Hedging { get; set; }
+
+    /// <summary>When calls stop because the server fails. Default: when half of at least 20 attempts in 10 s failed. Null: never.</summary>
+    public CircuitBreakerOptions? CircuitBreaker { get; set; } = new();
+
+    /// <summary>How many attempts may be under way at once; client and duplex streams have a place as long as they last. Default null: no limit.</summary>
+    public ConcurrencyLimitOptions? ConcurrencyLimit { get; set; }
+
+    /// <summary>How long an attempt of a server stream may take to its first message, 1 ms to a day; then it is repeated. Default null: as long as it
+    /// likes, because a subscription may have nothing to say for hours.</summary>
+    public TimeSpan? FirstMessageTimeout { get; set; }
+
+    /// <summary>How long a server stream may be silent between two messages, 1 ms to a day; then it fails with <c>DEADLINE_EXCEEDED</c>. Default null: as
+    /// long as it likes.</summary>
+    public TimeSpan? StreamIdleTimeout { get; set; }
+
+    /// <summary>Whether <c>UNAVAILABLE</c> is repeated for methods that are not declared idempotent. Default false: it is also what a client hears
+    /// when the connection breaks after the server has got the request. Set it where the server is known to say it of what it has not begun.</summary>
+    public bool RepeatUnavailable { get; set; }
+
+    /// <summary>The metadata whose presence says that repeating a call does no harm, whatever its method. Default <c>idempotency-key</c>.</summary>
+    public string IdempotencyHeader { get; set; } = "idempotency-key";
+
+    /// <summary>What shares a circuit, a budget and a limit: methods for which this gives the same text. Default null: all of the client's target. A throw or
+    /// null means the empty text. Asked once for each method.</summary>
+    public Func<IMethod, string?>? PartitionBy { get; set; }
+
+    /// <summary>How many targets or partitions may have circuits, budgets and limits of their own, 1 to 100,000. Default 1,000. Further ones share
+    /// <see cref="GrpcResilience.Overflow"/>.</summary>
+    public int MaxTargets { get; set; } = 1000;
+
+    /// <summary>Rules of yours on what results and errors mean, asked before the table of gRPC. Default null: none. Runs once for each target.</summary>
+    /// <example><code>o.Classify = rules => rules.On&lt;RpcException>(e => e.StatusCode == StatusCode.Aborted ? Verdict.Failure : null);</code></example>
+    public Func<OutcomeClassifier, OutcomeClassifier>? Classify { get; set; }
+
+    /// <summary>Whether a call that was cancelled, or whose deadline has passed, while it waited here ends with an <see cref="OperationCanceledException"/>, as
+    /// channels do with <c>GrpcChannelOptions.ThrowOperationCanceledOnCancellation</c>. Default false: with an <see cref="RpcException"/>. In a container the
+    /// setting of the channel is taken.</summary>
+    public bool ThrowOperationCanceledOnCancellation { get; set; }
+
+    /// <summary>Codes of findings that you mean, such as <c>RES008</c>, or <c>RES020</c> for a service config that retries below us.</summary>
+    public ISet<string> AcceptedWarnings { get; private set; } = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The methods of a service whose <c>idempotency_level</c> in the .proto is <c>IDEMPOTENT</c> or <c>NO_SIDE_EFFECTS</c> may be repeated.</summary>
+    /// <param name="service">The descriptor that the generated class has: <c>Orders.Descriptor</c>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="service"/> is null.</exception>
+    public GrpcResilienceOptions Idempotent(ServiceDescriptor service)
+    {
+        ArgumentNullException.ThrowIfNull(service);
+        foreach (MethodDescriptor method in service.Methods)
+        {
+            if (method.GetOptions() is { HasIdempotencyLevel: true, IdempotencyLevel: not MethodOptions.Types.IdempotencyLevel.IdempotencyUnknown })
+                _idempotent.Add($"/{service.FullName}/{method.Name}");
+        }
+
+        return this;
+    }
+
+    /// <summary>A method may be repeated.</summary>
+    /// <param name="path">Service and method, as they are called: <c>/shop.Orders/Get</c>. <c>/shop.Orders/*</c>: all methods of the service.</param>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty.</exception>
+    public GrpcResilienceOptions Idempotent(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string full = path[0] == '/' ? path : "/" + path;
+        int slash = full.LastIndexOf('/');
+        if (slash > 1 && slash < full.Length - 1 && full.IndexOf('/', 1) == slash) _idempotent.Add(full);
+        else _wrongPaths.Add(path);
+        return this;
+    }
+
+    /// <summary>The methods that may be repeated, as <c>/service/method</c>.</summary>
+    public IReadOnlyCollection<string> IdempotentMethods => _idempotent;
+
+    /// <inheritdoc/>
+    protected override string Kind => "grpc";
+
+    /// <inheritdoc/>
+    protected override PolicyOptions CopyCore()
+    {
+        GrpcResilienceOptions copy = (GrpcResilienceOptions)base.CopyCore();
+        copy.Retry = Retry?.Copy();
+        copy.Hedging = Hedging?.Copy();
+        copy.CircuitBreaker = CircuitBreaker?.Copy();
+        copy.ConcurrencyLimit = ConcurrencyLimit?.Copy();
+        copy.AcceptedWarnings = new HashSet<string>(AcceptedWarnings, StringComparer.OrdinalIgnoreCase);
+        copy._idempotent = new(_idempotent, StringComparer.Ordinal);
+        return copy;
+    }
+
+    /// <inheritdoc/>
+    protected override void Check(OptionsCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        CheckSpan(check, nameof(TotalTimeout), TotalTimeout);
+        CheckPart(check, nameof(Retry), Retry);
+        CheckPart(check, nameof(Hedging), Hedging);
+        CheckPart(check, nameof(CircuitBreaker), CircuitBreaker);
+        CheckPart(check, nameof(ConcurrencyLimit), ConcurrencyLimit);
+        CheckSpan(check, nameof(AttemptTimeout), AttemptTimeout);
+        CheckSpan(check, nameof(FirstMessageTimeout), FirstMessageTimeout);
+        CheckSpan(check, nameof(StreamIdleTimeout), StreamIdleTimeout);
+        check.Number(nameof(MaxTargets), MaxTargets, 1, 100_000);
+        check.Require(IsKey(IdempotencyHeader), nameof(IdempotencyHeader), IdempotencyHeader, "a key of metadata: lower case letters, digits, -, _ and .");
+        foreach (string path in _wrongPaths) check.Require(false, nameof(Idempotent), path, "a service and a method, as /shop.Orders/Get");
+    }
+
+    /// <summary>Whether a method may be repeated.</summary>
+    internal bool IsIdempotent(IMethod method) =>
+        _idempotent.Count > 0 && (_idempotent.Contains($"/{method.ServiceName}/{method.Name}") || _idempotent.Contains($"/{method.ServiceName}/*"));
+
+    /// <summary>How many attempts this client makes of a call at most; 1: it repeats nothing itself.</summary>
+    internal long MostAttempts =>
+        (Retry is null ? 1L : Retry.MaxRetries == RetryOptions.Unlimited ? int.MaxValue : 1L + Retry.MaxRetries) * (Hedging?.MaxAttempts ?? 1);
+
+    /// <summary>The policies of unary calls.</summary>
+    internal void AddTo(ResiliencePipelineBuilder builder)
+    {
+        Prepare(builder);
+        if (TotalTimeout is { } total) builder.AddTimeout(new TimeoutOptions { Name = TotalTimeoutName, Timeout = total });
+        if (Retry is not null) builder.AddRetry(PushbackWaits.Within(Retry, builder.Randomness));
+        if (Hedging is not null) builder.AddHedging(Hedging);
+        if (CircuitBreaker is not null) builder.AddCircuitBreaker(CircuitBreaker);
+        if (ConcurrencyLimit is not null) builder.AddConcurrencyLimit(ConcurrencyLimit);
+        if (AttemptTimeout is { } attempt) builder.AddTimeout(new TimeoutOptions { Name = AttemptTimeoutName, Timeout = attempt });
+    }
+
+    /// <summary>The policies of streams, around the circuit, the budget and the limit of the unary calls of the same target.</summary>
+    internal void AddTo(ResiliencePipelineBuilder builder, ResiliencePipeline unary, bool mayBegin)
+    {
+        Prepare(builder);
+        if (mayBegin && Retry is not null)
+        {
+            RetryOptions shared = PushbackWaits.Within(Retry, builder.Randomness);
+            shared.Budget = unary.Find<RetryBudget>() ?? shared.Budget;
+            builder.AddRetry(shared);
+        }
+
+        if (unary.Find<CircuitBreaker>() is { } breaker) builder.AddCircuitBreaker(breaker);
+        if (unary.Find<ConcurrencyLimit>() is { } limit) builder.AddConcurrencyLimit(limit);
+        if (mayBegin && FirstMessageTimeout is { } first) builder.AddTimeout(new TimeoutOptions { Name = FirstMessageTimeoutName, Timeout = first });
+    }
+
+    private void Prepare(ResiliencePipelineBuilder builder)
+    {
+        builder.TreatContradictionsAsErrors = true;
+        builder.AcceptedWarnings.UnionWith(AcceptedWarnings);
+    }
+
+    private static TimeSpan? UsualWithin(TimeSpan? total)
+    {
+        if (total is not { } all || all >= 2 * UsualAttemptTimeout) return UsualAttemptTimeout;
+        return all >= 2 * Min ? all / 2 : null; // what is too short to be divided is one attempt
+    }
+
+    private static bool IsKey(string? text) =>
+        !string.IsNullOrEmpty(text) && text.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.')
+        && !text.EndsWith(Metadata.BinaryHeaderSuffix, StringComparison.Ordinal);
+
+    private static void CheckSpan(OptionsCheck check, string option, TimeSpan? span)
+    {
+        if (span is { } given) check.Span(option, given, Min);
+    }
+
+    private static void CheckPart(OptionsCheck check, string part, PolicyOptions? options)
+    {
+        foreach (OptionProblem problem in options?.FindProblems() ?? [])
+            check.Require(false, $"{part}.{problem.Option}", problem.Value, problem.Allowed);
+    }
+}

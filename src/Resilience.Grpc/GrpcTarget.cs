@@ -1,0 +1,61 @@
+namespace Resilience.Grpc;
+
+/// <summary>What the calls of one client to one target share: a pipeline with a circuit, a budget and a limit of its own. Thread-safe.</summary>
+public sealed class GrpcTarget
+{
+    private readonly Func<GrpcTarget, bool, ResiliencePipeline> _makeForStreams;
+    private ResiliencePipeline? _beginning, _whole;
+
+    internal GrpcTarget(
+        string name, ResiliencePipeline pipeline, ResiliencePipelineBuilder builder, Func<GrpcTarget, bool, ResiliencePipeline> makeForStreams)
+    {
+        Classifier = builder.Classifier;
+        TimeProvider = SafeCalls.Time(builder.TimeProvider);
+        Name = name;
+        Pipeline = pipeline;
+        _makeForStreams = makeForStreams;
+    }
+
+    /// <summary>The host and port of the channel, or the text of <see cref="GrpcResilienceOptions.PartitionBy"/>; empty where the interceptor was not told
+    /// the target; <c>*</c> for <see cref="GrpcResilience.Overflow"/>.</summary>
+    public string Name { get; }
+
+    /// <summary>The pipeline of unary calls. Those of streams share its circuit, budget and limit.</summary>
+    public ResiliencePipeline Pipeline { get; }
+
+    /// <summary>The circuit breaker, or null if there is none.</summary>
+    public CircuitBreaker? CircuitBreaker => Pipeline.Find<CircuitBreaker>();
+
+    /// <summary>The retry budget, or null if there is none.</summary>
+    public RetryBudget? RetryBudget => Pipeline.Find<RetryBudget>();
+
+    /// <summary>The concurrency limit, or null if there is none.</summary>
+    public ConcurrencyLimit? ConcurrencyLimit => Pipeline.Find<ConcurrencyLimit>();
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    /// <summary>What the outcomes of its calls mean.</summary>
+    internal OutcomeClassifier Classifier { get; }
+
+    internal TimeProvider TimeProvider { get; }
+
+    /// <summary>The pipeline that a server stream passes to its first message.</summary>
+    internal ResiliencePipeline Beginning => Made(ref _beginning, mayBegin: true);
+
+    /// <summary>The pipeline that a client stream or a duplex stream passes as a whole.</summary>
+    internal ResiliencePipeline Whole => Made(ref _whole, mayBegin: false);
+
+    /// <summary>The pipelines of streams were made of options that no longer hold; they are made anew.</summary>
+    internal void Forget()
+    {
+        Volatile.Write(ref _beginning, null); // release: who makes it anew finds the options that hold now
+        Volatile.Write(ref _whole, null);
+    }
+
+    /// <summary>Of two threads that make it at once one is heard; what the two have made shares its state and differs in nothing.</summary>
+    private ResiliencePipeline Made(ref ResiliencePipeline? place, bool mayBegin) =>
+        Volatile.Read(ref place) // acquire: pairs with the exchange
+        ?? Interlocked.CompareExchange(ref place, _makeForStreams(this, mayBegin), null) // full fence: publishes it whole
+        ?? Volatile.Read(ref place) ?? _makeForStreams(this, mayBegin); // forgotten meanwhile
+}
