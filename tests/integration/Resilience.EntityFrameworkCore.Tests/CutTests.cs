@@ -2,13 +2,14 @@ using System.Data.Common;
 using Microsoft.EntityFrameworkCore.Diagnostics;
 using Resilience.EntityFrameworkCore.Tests.Support;
 using Resilience.Tests.Support;
+using Xunit.Abstractions;
 
 namespace Resilience.EntityFrameworkCore.Tests;
 
 /// <summary>Connections that are cut before, during and after COMMIT, at every byte: what reported success is there once, what is not was told.</summary>
 [Collection(PostgresCollection.Name)]
 [Requires(Tool.PostgreSql)]
-public sealed class CutTests(PostgresDatabase database)
+public sealed class CutTests(PostgresDatabase database, ITestOutputHelper output)
 {
     private const string Commit = "COMMIT\0", Statement = "INSERT INTO orders";
 
@@ -17,6 +18,9 @@ public sealed class CutTests(PostgresDatabase database)
 
     /// <summary>A statement and its answer have fewer, so that the last cuts do not happen.</summary>
     private const int BytesAroundStatement = 400;
+
+    /// <summary>The message passes, and the server is still at work when the connection is cut.</summary>
+    private const int AtOnce = -1;
 
     /// <summary>How a row is written, with what is cut.</summary>
     public enum Way
@@ -27,8 +31,14 @@ public sealed class CutTests(PostgresDatabase database)
         /// <summary>Two statements in a transaction of SaveChanges.</summary>
         SaveTwo,
 
+        /// <summary>The same, cut at the first of the statements.</summary>
+        SaveTwoBefore,
+
         /// <summary>A transaction of ours.</summary>
         InTransaction,
+
+        /// <summary>The same, cut at its statement.</summary>
+        InTransactionBefore,
 
         /// <summary>The same with a question whether it was committed, and a unique key.</summary>
         Verified,
@@ -48,21 +58,23 @@ public sealed class CutTests(PostgresDatabase database)
         /// <summary>What is wrong with as many rows as there are now; null: nothing.</summary>
         internal string? ProblemWith(int rows)
         {
-            int perCall = Way == Way.SaveTwo ? 2 : 1;
+            int perCall = Way is Way.SaveTwo or Way.SaveTwoBefore ? 2 : 1;
             if (rows > perCall) return $"doubled: {this}";
             if (rows != 0 && rows != perCall) return $"torn: {this}";
             if (Error is null && rows == 0) return $"lost: {this}";
             return Error is not null && !IsUnknown && rows > 0 ? $"told as not applied: {this}" : null;
         }
 
-        public override string ToString() => $"{Way} cut at byte {At}, {Error?.GetType().Name ?? "success"}{(IsUnknown ? ", told as unknown" : "")}";
+        public override string ToString() =>
+            $"{Way} cut {(At == AtOnce ? "at once" : $"at byte {At}")}, {Error?.GetType().Name ?? "success"}{(IsUnknown ? ", told as unknown" : "")}";
     }
 
     private async Task<Call> WriteAsync(Way way, int at, bool isAsync, DatabaseResilience resilience, params IInterceptor[] interceptors)
     {
         Guid operation = Guid.NewGuid();
         await using Shop shop = database.OpenByProxy(resilience, interceptors);
-        CuttingProxy.Cut cut = database.Proxy.Arm(way is Way.SaveOne or Way.RawSql or Way.RawQuery ? Statement : Commit, at);
+        string message = IsStatement(way) ? Statement : Commit;
+        CuttingProxy.Cut cut = at == AtOnce ? database.Proxy.ArmAtOnce(message) : database.Proxy.Arm(message, at);
         try
         {
             await Write(way, operation, isAsync, shop);
@@ -79,15 +91,15 @@ public sealed class CutTests(PostgresDatabase database)
         string sql = $"INSERT INTO orders (operation) VALUES ('{operation}')", query = $"{sql} RETURNING id, operation, code";
         switch (way)
         {
-            case Way.SaveOne or Way.SaveTwo:
+            case Way.SaveOne or Way.SaveTwo or Way.SaveTwoBefore:
                 shop.Add(new Order { Operation = operation });
-                if (way == Way.SaveTwo) shop.Add(new Order { Operation = operation });
+                if (way != Way.SaveOne) shop.Add(new Order { Operation = operation });
                 _ = isAsync ? await shop.SaveChangesAsync() : shop.SaveChanges();
                 break;
-            case Way.InTransaction when isAsync:
+            case Way.InTransaction or Way.InTransactionBefore when isAsync:
                 await shop.InTransactionAsync((db, token) => db.Add(new Order { Operation = operation }).Context.SaveChangesAsync(token));
                 break;
-            case Way.InTransaction:
+            case Way.InTransaction or Way.InTransactionBefore:
                 shop.InTransaction(db => db.Add(new Order { Operation = operation }).Context.SaveChanges());
                 break;
             case Way.Verified when isAsync:
@@ -111,6 +123,10 @@ public sealed class CutTests(PostgresDatabase database)
         }
     }
 
+    /// <summary>Whether the statement is cut, and not COMMIT.</summary>
+    private static bool IsStatement(Way way) =>
+        way is Way.SaveOne or Way.RawSql or Way.RawQuery or Way.SaveTwoBefore or Way.InTransactionBefore;
+
     private async Task<(List<Call> Calls, List<string> Problems)> CutAllAsync(
         Way way, DatabaseResilience resilience, int rounds, params IInterceptor[] interceptors)
     {
@@ -118,8 +134,8 @@ public sealed class CutTests(PostgresDatabase database)
         for (int i = 0; i < rounds; i++)
         {
             // Every byte of a COMMIT and of its answer; a statement is longer, and the bytes are spread over it.
-            int length = way is Way.SaveOne or Way.RawSql or Way.RawQuery ? BytesAroundStatement : BytesAroundCommit;
-            int at = rounds >= length ? i % (length + 1) : (int)((long)i * (length + 1) / rounds);
+            int length = IsStatement(way) ? BytesAroundStatement : BytesAroundCommit;
+            int at = i % 8 == 7 ? AtOnce : rounds >= length ? i % (length + 1) : (int)((long)i * (length + 1) / rounds);
             calls.Add(await WriteAsync(way, at, isAsync: i % 2 == 0, resilience, interceptors));
         }
 
@@ -130,7 +146,9 @@ public sealed class CutTests(PostgresDatabase database)
     [Theory]
     [InlineData(Way.SaveOne)]
     [InlineData(Way.SaveTwo)]
+    [InlineData(Way.SaveTwoBefore)]
     [InlineData(Way.InTransaction)]
+    [InlineData(Way.InTransactionBefore)]
     [InlineData(Way.Verified)]
     [InlineData(Way.RawSql)]
     [InlineData(Way.RawQuery)]
@@ -138,10 +156,14 @@ public sealed class CutTests(PostgresDatabase database)
     {
         int rounds = Bounds.Of(usual: 32, deep: 1000);
         (List<Call> calls, List<string> problems) = await CutAllAsync(way, Pipelines.Retrying(), rounds);
+        output.WriteLine(
+            $"{calls.Count(c => c.WasCut)} cut: {calls.Count(c => c.WasCut && c.Error is null)} succeeded, {calls.Count(c => c.IsUnknown)} told as unknown");
         problems.Should().BeEmpty();
         calls.Count(c => c.WasCut).Should().BeGreaterThan(rounds / 4, "most of the bytes are there to be cut");
-        if (way == Way.Verified) calls.Where(c => c.Error is not null).Select(c => $"{c}").Should().BeEmpty("who can find out need not be told");
-        else calls.Count(c => c.IsUnknown).Should().BePositive("an answer that did not come is told");
+        if (way is Way.Verified or Way.SaveTwoBefore or Way.InTransactionBefore)
+            calls.Where(c => c.Error is not null).Select(c => $"{c}").Should().BeEmpty("before COMMIT all is repeated, and after it what can be found out");
+        else
+            calls.Count(c => c.IsUnknown).Should().BePositive("an answer that did not come is told");
     }
 
     [Theory]

@@ -1,3 +1,5 @@
+using System.Data.Common;
+using System.Transactions;
 using Microsoft.EntityFrameworkCore.Storage;
 using Resilience.EntityFrameworkCore.Tests.Support;
 
@@ -209,6 +211,38 @@ public sealed class StrategyTests : IDisposable
         DatabaseError error = (await act.Should().ThrowAsync<DatabaseError>()).Which;
         (calls, _shops.CountOrders()).Should().Be((1, 1));
         error.Data[DatabaseResilience.OutcomeKey].Should().Be(DatabaseResilience.PartlyApplied);
+    }
+
+    [Theory]
+    [MemberData(nameof(BothWays))]
+    public async Task A_transaction_whose_COMMIT_is_not_seen_counts_as_committed(bool isAsync)
+    {
+        using Shop shop = _shops.Open(Pipelines.Retrying());
+        int calls = 0;
+        Func<Task> act = () => RunAsync<int>(shop, isAsync, () =>
+        {
+            calls++;
+            using Shop own = _shops.Open(Pipelines.Retrying());
+            using DbTransaction ofDriver = own.Database.GetDbConnection().BeginTransaction();
+            own.Database.UseTransaction(ofDriver);
+            own.Add(new Order());
+            own.SaveChanges();
+            ofDriver.Commit(); // of the driver: EF Core does not hear of it
+            throw DatabaseError.Lost();
+        });
+        await act.Should().ThrowAsync<DatabaseError>();
+        (calls, _shops.CountOrders()).Should().Be((1, 1));
+    }
+
+    [Theory]
+    [MemberData(nameof(BothWays))]
+    public async Task Code_under_an_ambient_transaction_is_an_error(bool isAsync)
+    {
+        using Shop shop = _shops.Open(Pipelines.Retrying());
+        shop.Add(new Order());
+        using TransactionScope scope = new(TransactionScopeAsyncFlowOption.Enabled);
+        Func<Task> act = async () => _ = isAsync ? await shop.SaveChangesAsync() : shop.SaveChanges();
+        await act.Should().ThrowAsync<InvalidOperationException>().WithMessage("*user-initiated transactions*");
     }
 
     [Theory]

@@ -32,6 +32,9 @@ internal sealed class CuttingProxy : IAsyncDisposable
     /// <summary>The next message that contains the text passes, and its answer is lost.</summary>
     internal Cut ArmAnswer(string text) => Arm(new Cut(Encoding.ASCII.GetBytes(text), 0, isOfAnswer: true));
 
+    /// <summary>The next message that contains the text passes, and the connection is cut while the server works on it.</summary>
+    internal Cut ArmAtOnce(string text) => Arm(new Cut(Encoding.ASCII.GetBytes(text), 0, isOfAnswer: true) { IsAtOnce = true });
+
     private Cut Arm(Cut cut)
     {
         Volatile.Write(ref _armed, cut);
@@ -83,11 +86,18 @@ internal sealed class CuttingProxy : IAsyncDisposable
         internal byte[] Text => text;
 
         /// <summary>Whether it has happened.</summary>
-        internal bool IsDone { get; private set; }
+        internal bool IsDone { get; set; }
+
+        /// <summary>Whether the message was answered: what comes next on the connection is none of its business.</summary>
+        internal bool IsAnswered { get; private set; }
+
+        /// <summary>Whether it does not wait for the answer.</summary>
+        internal bool IsAtOnce { get; init; }
 
         /// <summary>How many of these bytes pass; fewer than there are mean the end.</summary>
         internal int Pass(int count, bool isAnswer)
         {
+            IsAnswered |= isAnswer;
             if (isOfAnswer && !isAnswer) return count;
             int pass = Math.Min(_left, count);
             _left -= pass;
@@ -136,10 +146,13 @@ internal sealed class CuttingProxy : IAsyncDisposable
             {
                 int count = await from.ReceiveAsync(buffer, proxy._stop.Token);
                 if (count == 0) return;
-                if (!isReply && _cut is null) _cut = proxy.Take(buffer.AsSpan(0, count));
+                if (!isReply && _cut is null or { IsAnswered: true }) _cut = proxy.Take(buffer.AsSpan(0, count));
                 int pass = _cut is { } cut ? cut.Pass(count, isReply) : count;
                 if (pass > 0) await to.SendAsync(buffer.AsMemory(0, pass), proxy._stop.Token);
                 if (pass < count) return;
+                if (isReply || _cut is not { IsAtOnce: true } atOnce) continue;
+                atOnce.IsDone = true;
+                return;
             }
         }
     }
