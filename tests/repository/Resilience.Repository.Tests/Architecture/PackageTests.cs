@@ -128,8 +128,34 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     }
 
     [Fact]
-    public void No_other_package_is_made() =>
-        Directory.GetFiles(packed.First, "*.nupkg").Should().HaveCount(8).And.OnlyContain(f => Path.GetFileName(f).StartsWith("Resilience.", StringComparison.Ordinal));
+    public void The_package_of_the_move_carries_an_analyzer_and_repairs_and_no_library()
+    {
+        string first = PackageIn(packed.First, "Resilience.Migration"), second = PackageIn(packed.Second, "Resilience.Migration");
+        using (ZipArchive package = ZipFile.OpenRead(first))
+        {
+            package.Entries.Select(e => e.FullName).Where(n => n.EndsWith(".dll", StringComparison.Ordinal)).Should().BeEquivalentTo(
+                ["analyzers/dotnet/cs/Resilience.Migration.dll", "analyzers/dotnet/cs/Resilience.Migration.Analyzers.dll"]);
+            string manifest = Manifest(package, "Resilience.Migration");
+            manifest.Should().Contain("<developmentDependency>true</developmentDependency>").And.NotContain("<dependency ").And.NotContain(packed.Root)
+                .And.Contain("<license type=\"expression\">MIT</license>").And.Contain("<readme>README.md</readme>");
+            Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Migration.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
+        }
+
+        Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");
+    }
+
+    [Fact]
+    public void No_other_package_is_made()
+    {
+        string[] checkedHere =
+        [
+            "Resilience.Migration",
+            .. typeof(PackageTests).GetMethod(nameof(The_package_is_complete_and_reproducible))!.GetCustomAttributesData()
+                .Where(a => a.AttributeType == typeof(InlineDataAttribute))
+                .Select(a => (string)((IReadOnlyCollection<System.Reflection.CustomAttributeTypedArgument>)a.ConstructorArguments[0].Value!).First().Value!),
+        ];
+        Directory.GetFiles(packed.First, "*.nupkg").Select(f => PackageName().Match(Path.GetFileName(f)).Groups[1].Value).Should().BeEquivalentTo(checkedHere);
+    }
 
     private static string PackageIn(string folder, string name) =>
         Directory.GetFiles(folder, "*.nupkg").Single(f => PackageName().Match(Path.GetFileName(f)).Groups[1].Value == name);

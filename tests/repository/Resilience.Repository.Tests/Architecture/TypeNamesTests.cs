@@ -65,6 +65,6 @@ public sealed class TypeNamesTests
 
     [Fact]
     public void Every_package_is_looked_at() =>
-        Ours.Select(a => a.GetName().Name).Concat(["Resilience.Analyzers", "Resilience.CodeFixes"])
+        Ours.Select(a => a.GetName().Name).Concat(["Resilience.Analyzers", "Resilience.CodeFixes", "Resilience.Migration", "Resilience.Migration.Analyzers"])
             .Should().BeEquivalentTo(Directory.GetDirectories(Path.Combine(Repository.Root, "src"), "Resilience.*").Select(d => Path.GetFileName(d)));
 }

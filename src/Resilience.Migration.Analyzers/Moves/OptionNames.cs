@@ -1,0 +1,54 @@
+using Microsoft.CodeAnalysis;
+
+namespace Resilience.Migration;
+
+/// <summary>What the members of their options are called here, where a value of the one is a value of the other.</summary>
+internal static class OptionNames
+{
+    private static readonly Dictionary<string, string> Same = new(StringComparer.Ordinal)
+    {
+        ["RetryStrategyOptions.MaxRetryAttempts"] = "MaxRetries",
+        ["RetryStrategyOptions.Delay"] = "BaseDelay",
+        ["RetryStrategyOptions.MaxDelay"] = "MaxDelay",
+        ["RetryStrategyOptions.BackoffType"] = "BackoffKind",
+        ["CircuitBreakerStrategyOptions.FailureRatio"] = "FailureRatio",
+        ["CircuitBreakerStrategyOptions.MinimumThroughput"] = "MinimumCalls",
+        ["CircuitBreakerStrategyOptions.SamplingDuration"] = "SamplingDuration",
+        ["CircuitBreakerStrategyOptions.BreakDuration"] = "BreakDuration",
+        ["TimeoutStrategyOptions.Timeout"] = "Timeout",
+        ["ResilienceStrategyOptions.Name"] = "Name",
+        ["ResiliencePipelineBuilderBase.Name"] = "Name",
+        ["ResiliencePipelineBuilderBase.TimeProvider"] = "TimeProvider",
+    };
+
+    private static readonly Dictionary<string, string> Reasons = new(StringComparer.Ordinal)
+    {
+        ["ManualControl"] = "a circuit is controlled by a CircuitBreaker of yours in a field: Isolate() and Close(), added by AddCircuitBreaker(breaker)",
+        ["StateProvider"] = "the state is read from a CircuitBreaker of yours in a field: State, added by AddCircuitBreaker(breaker)",
+        ["BreakDurationGenerator"] = "the break grows by BreakGrowth up to MaxBreakDuration, and is computed by no delegate",
+        ["Randomizer"] = "randomness is set once, as Randomness of the builder",
+        ["OnTimeout"] = "a timeout is told as the event CallTimedOut, by builder.OnEvent",
+        ["OnFallback"] = "a fallback is told as the event FallbackUsed, by builder.OnEvent",
+        ["OnHedging"] = "a hedge is told as the event HedgeStarted, by builder.OnEvent",
+        ["OnRetry"] = "decide what to do with this callback: ours is synchronous and cannot fail the call",
+        ["DelayGenerator"] = "RetryAfter is asked for the wait, and is synchronous",
+        ["ShouldHandle"] = "say in Classify of the builder what a failure is, and in ShouldRetry, ShouldCount or ShouldHandle where one policy handles less",
+        ["ActionGenerator"] = "our hedging runs the same delegate again, and Route selects the address",
+        ["TelemetryListener"] = "telemetry is listened to by builder.OnEvent",
+        ["InstanceName"] = "there is no name of an instance; put it into Name",
+    };
+
+    internal static string? Of(ISymbol symbol)
+    {
+        for (INamedTypeSymbol? type = symbol.ContainingType; type is not null; type = type.BaseType)
+        {
+            if (Same.TryGetValue(type.Name + "." + symbol.Name, out string? name)) return name;
+        }
+
+        return null;
+    }
+
+    internal static string WhyNot(ISymbol symbol) =>
+        Reasons.TryGetValue(symbol.Name, out string? reason) ? reason
+            : $"{symbol.ContainingType?.Name}.{symbol.Name} has no counterpart that takes its place as it is";
+}

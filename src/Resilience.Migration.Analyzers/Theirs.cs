@@ -1,0 +1,94 @@
+using Microsoft.CodeAnalysis;
+
+namespace Resilience.Migration;
+
+/// <summary>What belongs to Polly and to the packages of Microsoft that are built on it, and what it is called here.</summary>
+internal static class Theirs
+{
+    private const int MaxDepth = 8; // of types in types
+
+    private static readonly string[] Assemblies =
+        ["Microsoft.Extensions.Http.Resilience", "Microsoft.Extensions.Resilience", "Microsoft.Extensions.Http.Polly"];
+
+    /// <summary>The type there, without its namespace and its parameters, and the one here. Those of the old API have no difference between what
+    /// is run synchronously and what is not.</summary>
+    private static readonly Dictionary<string, string> Types = new(StringComparer.Ordinal)
+    {
+        ["ResiliencePipeline"] = "ResiliencePipeline",
+        ["ResiliencePipelineBuilder"] = "ResiliencePipelineBuilder",
+        ["RetryStrategyOptions"] = "RetryOptions",
+        ["HttpRetryStrategyOptions"] = "RetryOptions",
+        ["CircuitBreakerStrategyOptions"] = "CircuitBreakerOptions",
+        ["HttpCircuitBreakerStrategyOptions"] = "CircuitBreakerOptions",
+        ["TimeoutStrategyOptions"] = "TimeoutOptions",
+        ["HttpTimeoutStrategyOptions"] = "TimeoutOptions",
+        ["FallbackStrategyOptions"] = "FallbackOptions",
+        ["DelayBackoffType"] = "BackoffKind",
+        ["BrokenCircuitException"] = "CircuitOpenException",
+        ["IsolatedCircuitException"] = "CircuitOpenException",
+        ["TimeoutRejectedException"] = "TimedOutException",
+        ["RateLimiterRejectedException"] = "LimitReachedException",
+        ["BulkheadRejectedException"] = "LimitReachedException",
+        ["ExecutionRejectedException"] = "ResilienceException",
+        ["ResiliencePipelineProvider"] = "ResiliencePipelineProvider",
+        ["IAsyncPolicy"] = "ResiliencePipeline",
+        ["ISyncPolicy"] = "ResiliencePipeline",
+        ["IsPolicy"] = "ResiliencePipeline",
+        ["AsyncPolicy"] = "ResiliencePipeline",
+        ["Policy"] = "ResiliencePipeline",
+        ["AsyncRetryPolicy"] = "ResiliencePipeline",
+        ["RetryPolicy"] = "ResiliencePipeline",
+        ["AsyncCircuitBreakerPolicy"] = "ResiliencePipeline",
+        ["CircuitBreakerPolicy"] = "ResiliencePipeline",
+        ["AsyncTimeoutPolicy"] = "ResiliencePipeline",
+        ["TimeoutPolicy"] = "ResiliencePipeline",
+        ["AsyncFallbackPolicy"] = "ResiliencePipeline",
+        ["FallbackPolicy"] = "ResiliencePipeline",
+        ["AsyncBulkheadPolicy"] = "ResiliencePipeline",
+        ["BulkheadPolicy"] = "ResiliencePipeline",
+        ["AsyncNoOpPolicy"] = "ResiliencePipeline",
+        ["NoOpPolicy"] = "ResiliencePipeline",
+    };
+
+    /// <summary>Types whose parameters fall away: ours are for any result.</summary>
+    private static readonly string[] WithoutParameters = ["RetryOptions", "CircuitBreakerOptions", "TimeoutOptions", "CircuitOpenException",
+        "ResiliencePipelineProvider"];
+
+    internal static bool Own(ISymbol? symbol) =>
+        (symbol is INamespaceSymbol ? null : symbol?.OriginalDefinition.ContainingAssembly?.Name) is { } name && OwnAssembly(name);
+
+    internal static bool OwnAssembly(string name) =>
+        name == "Polly" || name.StartsWith("Polly.", StringComparison.Ordinal) || Assemblies.Contains(name);
+
+    /// <summary>A type of theirs, or one that is made of one: a list, a delegate, a task. A type parameter may be constrained by itself.</summary>
+    internal static bool IsIn(ITypeSymbol? type) => IsIn(type, MaxDepth);
+
+    private static bool IsIn(ITypeSymbol? type, int depth) => depth > 0 && type switch
+    {
+        null or IErrorTypeSymbol => false,
+        IArrayTypeSymbol array => IsIn(array.ElementType, depth - 1),
+        INamedTypeSymbol named => Own(named) || named.TypeArguments.Any(t => IsIn(t, depth - 1)),
+        ITypeParameterSymbol parameter => parameter.ConstraintTypes.Any(Own),
+        _ => false,
+    };
+
+    /// <summary>The name here, and whether the parameters stay; null: there is none.</summary>
+    internal static (string Name, bool KeepsParameters)? NameOf(ITypeSymbol type) =>
+        Types.TryGetValue(type.Name, out string? name) ? (name, !WithoutParameters.Contains(name)) : null;
+
+    /// <summary>The rule that a symbol of theirs belongs to.</summary>
+    internal static DiagnosticDescriptor RuleOf(ISymbol symbol)
+    {
+        string assembly = symbol.ContainingAssembly?.Name ?? "", space = symbol.ContainingNamespace?.ToDisplayString() ?? "";
+        INamedTypeSymbol? type = symbol as INamedTypeSymbol ?? symbol.ContainingType;
+        if (assembly is "Microsoft.Extensions.Http.Resilience" or "Microsoft.Extensions.Http.Polly") return MigrationRules.Clients;
+        if (assembly == "Polly") return MigrationRules.Policies;
+        if (assembly is "Polly.Extensions" or "Microsoft.Extensions.Resilience") return MigrationRules.Registrations;
+        string name = type?.Name ?? "";
+        if (name.EndsWith("Exception", StringComparison.Ordinal) || space == "Polly.Registry" || name.StartsWith("ResilienceContext", StringComparison.Ordinal))
+            return MigrationRules.Calls;
+        if (symbol is IMethodSymbol && symbol.Name.StartsWith("Execute", StringComparison.Ordinal)) return MigrationRules.Calls;
+        return name.StartsWith("Predicate", StringComparison.Ordinal) || name.EndsWith("Arguments", StringComparison.Ordinal)
+            ? MigrationRules.Predicates : MigrationRules.Pipelines;
+    }
+}
