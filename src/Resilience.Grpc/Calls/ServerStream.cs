@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 
@@ -5,6 +6,7 @@ namespace Resilience.Grpc;
 
 /// <summary>A server stream: repeated until its first message, or until the caller has been given its headers; what breaks later reaches the reader, and is
 /// told to the circuit as one more failed call.</summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A source without a timer holds nothing.")]
 internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TResponse>
     where TRequest : class
     where TResponse : class
@@ -15,7 +17,8 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
     private readonly CallFrame<TRequest, TResponse> _frame;
     private readonly TRequest _request;
     private readonly Interceptor.AsyncServerStreamingCallContinuation<TRequest, TResponse> _continuation;
-    private readonly CancellationTokenSource _whole; // of the call as long as it lasts, not of the pipeline, which has ended with the first message
+    private readonly CancellationTokenSource _whole = new(); // of the call as long as it lasts, not of the pipeline, which has ended with the first message
+    private readonly CancellationTokenRegistration _callers; // what cancels it from outside; taken back at the end, because that token may live on
     private readonly TaskCompletionSource<Metadata> _headers = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task<bool> _first;
     private AsyncServerStreamingCall<TResponse>? _last;
@@ -32,7 +35,7 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
         _frame = new(resilience, context);
         _request = request;
         _continuation = continuation;
-        _whole = CancellationTokenSource.CreateLinkedTokenSource(_frame.CallersToken);
+        _callers = _frame.CallersToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), _whole);
         _first = RunAsync();
         _ = _first.ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted); // who disposes of it does not look at it
         _ = _headers.Task.ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
@@ -64,9 +67,11 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
         if (outcome.TryGetValue(out bool hasOne))
         {
             _ = GiveHeadersAsync(_last!, Task.CompletedTask);
+            if (!hasOne) _callers.Unregister();
             return hasOne;
         }
 
+        _callers.Unregister();
         Exception error = AttemptFailure.Outside(outcome.Exception!, _frame.Operation, _frame.Resilience.ThrowsCancellation);
         _headers.TrySetException(error);
         return Outcome.Failure<bool>(error).GetValueOrThrow();
@@ -126,25 +131,32 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
         AsyncServerStreamingCall<TResponse> call = _last!;
         try
         {
-            Task<bool> next = call.ResponseStream.MoveNext(CancellationToken.None);
-            if (_frame.Resilience.Options.StreamIdleTimeout is not { } idle) return await next.ConfigureAwait(false);
-            try
-            {
-                return await next.WaitAsync(idle, _frame.Target.TimeProvider).ConfigureAwait(false);
-            }
-            catch (TimeoutException) when (!next.IsCompleted)
-            {
-                _ = next.ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
-                await _whole.CancelAsync().ConfigureAwait(false);
-                TimedOutException silent = new("stream-idle-timeout", idle);
-                Report(silent);
-                throw AttemptFailure.Outside(silent, _frame.Operation, _frame.Resilience.ThrowsCancellation);
-            }
+            bool hasOne = await WithinIdleAsync(call.ResponseStream.MoveNext(CancellationToken.None)).ConfigureAwait(false);
+            if (!hasOne) _callers.Unregister();
+            return hasOne;
         }
-        catch (RpcException error) when (error is not GrpcResilienceException && !_whole.IsCancellationRequested)
+        catch (Exception error)
         {
-            Report(error);
+            _callers.Unregister();
+            if (error is RpcException and not GrpcResilienceException && !_whole.IsCancellationRequested) Report(error);
             throw;
+        }
+    }
+
+    private async Task<bool> WithinIdleAsync(Task<bool> next)
+    {
+        if (_frame.Resilience.Options.StreamIdleTimeout is not { } idle) return await next.ConfigureAwait(false);
+        try
+        {
+            return await next.WaitAsync(idle, _frame.Target.TimeProvider).ConfigureAwait(false);
+        }
+        catch (TimeoutException) when (!next.IsCompleted)
+        {
+            _ = next.ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
+            await _whole.CancelAsync().ConfigureAwait(false);
+            TimedOutException silent = new("stream-idle-timeout", idle);
+            Report(silent);
+            throw AttemptFailure.Outside(silent, _frame.Operation, _frame.Resilience.ThrowsCancellation);
         }
     }
 
@@ -160,6 +172,7 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
     private void Dispose()
     {
         _isDisposed = true;
+        _callers.Unregister();
         _whole.Cancel();
         Interlocked.MemoryBarrier(); // full fence: an attempt that begins now sees it, or is seen here
         Volatile.Read(ref _last)?.Dispose();

@@ -1,9 +1,11 @@
+using System.Diagnostics.CodeAnalysis;
 using Grpc.Core;
 
 namespace Resilience.Grpc;
 
 /// <summary>A call whose requests are a stream: sent once, and as a whole one call to the circuit breaker and the limit.</summary>
 /// <remarks>It is begun inside the pipeline. Where a policy makes it wait, or rejects it, what is written and read waits for that, or gets it.</remarks>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A source without a timer holds nothing.")]
 internal abstract class WholeStream<TRequest, TResponse, TCall> : IClientStreamWriter<TRequest>
     where TRequest : class
     where TResponse : class
@@ -12,14 +14,13 @@ internal abstract class WholeStream<TRequest, TResponse, TCall> : IClientStreamW
     private readonly CallFrame<TRequest, TResponse> _frame;
     private readonly TaskCompletionSource<TCall> _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<bool> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly CancellationTokenSource _whole;
+    private readonly CancellationTokenSource _whole = new();
     private WriteOptions? _writeOptions;
     private RpcException? _failure;
 
     private protected WholeStream(in CallFrame<TRequest, TResponse> frame)
     {
         _frame = frame;
-        _whole = CancellationTokenSource.CreateLinkedTokenSource(frame.CallersToken);
         _ = _begun.Task.ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted); // the caller may not look
     }
 
@@ -40,6 +41,8 @@ internal abstract class WholeStream<TRequest, TResponse, TCall> : IClientStreamW
     /// <summary>Runs the call through the pipeline.</summary>
     private protected async Task RunAsync()
     {
+        // Taken back when the call has ended, because the caller's token may live on.
+        using CancellationTokenRegistration callers = _frame.CallersToken.UnsafeRegister(static s => ((CancellationTokenSource)s!).Cancel(), _whole);
         Outcome<bool> outcome = await _frame.Target.Whole.TryExecuteAsync(
             _frame.Described, static (context, call) => call.PassAsync(context), this, _whole.Token).ConfigureAwait(false);
         if (!outcome.IsSuccess && !_begun.Task.IsCompleted)

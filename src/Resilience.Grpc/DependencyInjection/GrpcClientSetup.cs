@@ -55,8 +55,8 @@ internal sealed class GrpcClientSetup(GrpcResilienceProvider provider)
         long ours = options.MostAttempts;
         throw GrpcResilienceProvider.Wrong(client,
         [
-            $"{StackedRetries}: the service config of the channel repeats calls to {NamesOf(repeating)} below this pipeline: up to {below} × {ours} attempts for "
-            + "one call. Take its policy out, set Retry to null here to leave the retrying to it, or accept the finding.",
+            $"{StackedRetries}: the service config of the channel repeats calls to {NamesOf(repeating)} below this pipeline: up to {below} × {ours} "
+            + "attempts for one call. Take its policy out, set Retry to null here to leave the retrying to it, or accept the finding.",
         ]);
     }
 

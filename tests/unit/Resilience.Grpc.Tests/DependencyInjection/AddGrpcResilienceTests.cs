@@ -171,7 +171,10 @@ public sealed class AddGrpcResilienceTests
         using CancellationTokenSource stop = new();
         (ServiceProvider services, _) = Client(server, b => b.AddGrpcResilience(o => o.Idempotent(Orders.Descriptor).Retry = new()
         {
-            BaseDelay = TimeSpan.FromSeconds(20), MaxDelay = TimeSpan.FromSeconds(20), Jitter = BackoffJitter.None, OnRetry = (_, _) => stop.CancelAfter(1),
+            BaseDelay = TimeSpan.FromSeconds(20),
+            MaxDelay = TimeSpan.FromSeconds(20),
+            Jitter = BackoffJitter.None,
+            OnRetry = (_, _) => stop.CancelAfter(1),
         }).ConfigureChannel(o => o.ThrowOperationCanceledOnCancellation = true));
         await using ServiceProvider held = services;
         OrderPlan plan = server.PlanFailure(StatusCode.Unavailable);

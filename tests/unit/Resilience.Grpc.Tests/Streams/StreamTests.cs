@@ -284,6 +284,46 @@ public sealed class StreamTests
         await Assert.ThrowsAsync<GrpcResilienceException>(() => client.GetAsync(new Order()).ResponseAsync.WaitAsync(Bound));
     }
 
+    /// <summary>The token of a host lives as long as the process: a stream that has ended must not hang on it.</summary>
+    [Fact]
+    public async Task Streams_that_have_ended_leave_nothing_at_the_callers_token()
+    {
+        await using OrdersServer server = await OrdersServer.StartAsync();
+        using GrpcChannel channel = server.NewChannel();
+        OrderPlan good = server.PlanStream((_, _, _, _) => Task.CompletedTask), bad = server.PlanStream((_, _, _, _) => throw Failure(StatusCode.Internal));
+        (Orders.OrdersClient client, GrpcResilience resilience) = Client(channel);
+        using CancellationTokenSource host = new();
+        List<WeakReference> calls = await EndAllAsync();
+        await Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return calls.TrueForAll(c => !c.IsAlive);
+        });
+        GC.KeepAlive(host);
+
+        async Task<List<WeakReference>> EndAllAsync()
+        {
+            List<WeakReference> ended = [];
+            foreach (OrderPlan plan in new[] { good, bad })
+            {
+                AsyncServerStreamingCall<Receipt> watch = client.Watch(plan.Order, cancellationToken: host.Token);
+                await Record.ExceptionAsync(() => ReadAsync(watch.ResponseStream));
+                ended.Add(new(watch.ResponseStream));
+                AsyncClientStreamingCall<Order, Receipt> upload = client.Upload(new Metadata { { "id", plan.Id } }, cancellationToken: host.Token);
+                await Record.ExceptionAsync(() => upload.RequestStream.CompleteAsync());
+                await Record.ExceptionAsync(() => upload.ResponseAsync.WaitAsync(Bound));
+                ended.Add(new(upload.RequestStream));
+                AsyncDuplexStreamingCall<Order, Receipt> chat = client.Chat(new Metadata { { "id", plan.Id } }, cancellationToken: host.Token);
+                await Record.ExceptionAsync(() => chat.RequestStream.CompleteAsync());
+                await Record.ExceptionAsync(() => ReadAsync(chat.ResponseStream));
+                ended.Add(new(chat.RequestStream));
+            }
+
+            return ended;
+        }
+    }
+
     /// <summary>A slow first attempt of a method that is declared idempotent gets a second one beside it; another method does not.</summary>
     [Theory]
     [InlineData(true)]

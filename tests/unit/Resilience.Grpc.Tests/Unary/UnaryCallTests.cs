@@ -52,8 +52,10 @@ public sealed class UnaryCallTests
     {
         await using OrdersServer server = await OrdersServer.StartAsync();
         using GrpcChannel channel = server.NewChannel();
+        TaskCompletionSource looked = new(TaskCreationOptions.RunContinuationsAsynchronously);
         OrderPlan plan = server.Plan(async (n, context) =>
         {
+            if (n == 2) await looked.Task;
             await context.WriteResponseHeadersAsync(new() { { "attempt", $"{n}" } });
             context.ResponseTrailers.Add("last", $"{n}");
             return n < 2 ? throw Failure() : n;
@@ -61,6 +63,7 @@ public sealed class UnaryCallTests
         using AsyncUnaryCall<Receipt> call = Client(channel).GetAsync(plan.Order, new Metadata { { "own", "kept" } });
         call.Invoking(c => c.GetStatus()).Should().Throw<InvalidOperationException>();
         call.Invoking(c => c.GetTrailers()).Should().Throw<InvalidOperationException>();
+        looked.SetResult();
         Metadata headers = await call.ResponseHeadersAsync.WaitAsync(Bound);
         headers.GetValue("attempt").Should().Be("2");
         (await call).Number.Should().Be(2);
@@ -247,7 +250,10 @@ public sealed class UnaryCallTests
         TaskCompletionSource waits = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Orders.OrdersClient client = Client(channel, Options(o => o.Retry = new()
         {
-            BaseDelay = TimeSpan.FromHours(1), MaxDelay = TimeSpan.FromHours(1), Jitter = BackoffJitter.None, OnRetry = (_, _) => waits.TrySetResult(),
+            BaseDelay = TimeSpan.FromHours(1),
+            MaxDelay = TimeSpan.FromHours(1),
+            Jitter = BackoffJitter.None,
+            OnRetry = (_, _) => waits.TrySetResult(),
         }).With(o => o.TotalTimeout = TimeSpan.FromHours(2)));
         AsyncUnaryCall<Receipt> call = client.GetAsync(plan.Order);
         await waits.Task.WaitAsync(Bound);
@@ -340,7 +346,10 @@ public sealed class UnaryCallTests
         ConcurrentQueue<double> waits = [];
         Orders.OrdersClient client = Client(channel, Options(o => o.Retry = new()
         {
-            MaxRetries = 5, BaseDelay = TimeSpan.FromMilliseconds(10), Jitter = BackoffJitter.None, OnRetry = (_, wait) => waits.Enqueue(wait.TotalMilliseconds),
+            MaxRetries = 5,
+            BaseDelay = TimeSpan.FromMilliseconds(10),
+            Jitter = BackoffJitter.None,
+            OnRetry = (_, wait) => waits.Enqueue(wait.TotalMilliseconds),
         }));
         await Assert.ThrowsAsync<RpcException>(() => client.GetAsync(plan.Order).ResponseAsync.WaitAsync(Bound));
         waits.Should().Equal(10, 20, 7, 10, 20);
@@ -450,7 +459,11 @@ public sealed class UnaryCallTests
     public void Everything_that_is_wrong_with_the_options_is_said_at_once() =>
         FluentActions.Invoking(() => GrpcResilience.Standard("orders", new()
         {
-            TotalTimeout = TimeSpan.FromDays(2), Retry = new() { MaxRetries = -7 }, StreamIdleTimeout = TimeSpan.Zero, IdempotencyHeader = "Not Lower", MaxTargets = 0,
+            TotalTimeout = TimeSpan.FromDays(2),
+            Retry = new() { MaxRetries = -7 },
+            StreamIdleTimeout = TimeSpan.Zero,
+            IdempotencyHeader = "Not Lower",
+            MaxTargets = 0,
         })).Should().Throw<ResilienceOptionsException>().Which.Problems.Should().HaveCount(5);
 
     private static OrderPlan Hanging(OrdersServer server)
