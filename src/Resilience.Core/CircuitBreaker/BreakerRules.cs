@@ -45,6 +45,10 @@ internal static class BreakerRules
     internal static int NextLevel(int level, long healthyMs, BreakerSettings settings) =>
         (int)Math.Clamp(level + 1L - (healthyMs / settings.BreakDecayMs), 0, settings.MaxLevel);
 
+    /// <summary>How many breaks have followed each other with this one: as the level, but without a cap.</summary>
+    internal static int NextBreaks(int breaks, long healthyMs, BreakerSettings settings) =>
+        (int)Math.Clamp(breaks + 1L - (healthyMs / settings.BreakDecayMs), 1, int.MaxValue);
+
     /// <summary>How long the break lasts. Jitter only shortens, so the cap holds.</summary>
     internal static long BreakMs(int level, BreakerSettings settings, double random)
     {

@@ -29,6 +29,14 @@ internal sealed class BreakerSettings
     internal required Func<AttemptResult, bool>? ShouldCount { get; init; }
     internal required bool FollowsRetryAfter { get; init; }
     internal required Action<CircuitChanged>? OnChange { get; init; }
+    internal required Func<CircuitChanged, ValueTask>? OnChangeAsync { get; init; }
+    internal required Func<BreakContext, TimeSpan?>? BreakDurationFor { get; init; }
+
+    /// <summary>Whether what a failure says of when to come back is of use.</summary>
+    internal bool HearsRetryAfter => FollowsRetryAfter || BreakDurationFor is not null;
+
+    /// <summary>Whether a delegate of the user's wants to know what the last failure was.</summary>
+    internal bool WantsLastFailure => OnChange is not null || OnChangeAsync is not null || BreakDurationFor is not null;
 
     /// <summary>Grows by one with each update.</summary>
     internal required int Version { get; init; }
@@ -109,6 +117,8 @@ internal sealed class BreakerSettings
             Shape = shape,
             FollowsRetryAfter = options.BreakFollowsRetryAfter,
             OnChange = options.OnChange,
+            OnChangeAsync = options.OnChangeAsync,
+            BreakDurationFor = options.BreakDurationFor,
             Version = former is null ? 0 : former.Version + 1,
             Failures = failures,
             PastFailures = pastFailures,

@@ -55,10 +55,13 @@ public sealed partial class CircuitBreaker
         long healthy = epoch.State == CircuitState.Closed ? now - epoch.SinceMs : 0;
         int level = BreakerRules.NextLevel(epoch.Level, healthy, settings);
         long breakMs = BreakerRules.BreakMs(level, settings, SafeRandomness.Draw(_environment.Randomness, 0)); // if it throws, the break is not shortened
-        long until = now + BreakerRules.Followed(breakMs, epoch.AskedUntil(settings, cause.Rule) - now, settings);
+        long askedMs = epoch.AskedUntil(settings, cause.Rule) - now;
+        if (settings.FollowsRetryAfter) breakMs = BreakerRules.Followed(breakMs, askedMs, settings);
+        int breaks = BreakerRules.NextBreaks(epoch.Breaks, healthy, settings);
+        if (settings.BreakDurationFor is { } ask) breakMs = BreakContext.Ask(ask, new(cause, breaks, epoch.LastFailure, askedMs, breakMs));
 
         // If another thread changed the epoch first, its reason stands and ours belongs to the past.
-        return TryChange(epoch, Next(epoch, CircuitState.Open, now, until, level, cause));
+        return TryChange(epoch, Next(epoch, CircuitState.Open, now, now + breakMs, level, cause, breaks: breaks));
     }
 
     internal void CloseAfterProbing(CircuitEpoch epoch, BreakerSettings settings)
@@ -68,7 +71,7 @@ public sealed partial class CircuitBreaker
         TryChange(epoch, Next(epoch, CircuitState.Closed, now, rampEnds, epoch.Level, epoch.Cause));
     }
 
-    internal CircuitEpoch Next(CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default)
+    internal CircuitEpoch Next(CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default, int? breaks = null)
     {
         bool mayReject = state != CircuitState.Closed || until > 0;
         long rejectedUntil = state switch
@@ -81,7 +84,7 @@ public sealed partial class CircuitBreaker
         CircuitRejection? rejection = mayReject
             ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), rejectedUntil)
             : null;
-        return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes);
+        return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes, breaks ?? (level < 0 ? 0 : epoch.Breaks));
     }
 
     /// <summary>The one compare-and-swap that changes the circuit. The thread that wins it delivers the event.</summary>
@@ -107,6 +110,9 @@ public sealed partial class CircuitBreaker
     /// <summary>How many calls its window holds, if nothing else would be lost by forgetting it; otherwise null.</summary>
     /// <param name="clockMs">A reading of its clock: one for all that are asked.</param>
     internal int? CallsIfForgettable(long clockMs) => CurrentEpoch.CallsIfHealthy(Settings, Math.Max(0, clockMs - _originMs));
+
+    /// <summary>Whether a listener, or a delegate of the user's, wants to know what the last failure was.</summary>
+    internal bool WantsLastFailure => Settings.WantsLastFailure || (_listeners?.HasAny ?? _environment.HasAnyListener);
 
     /// <summary>The user's word on which failures count; null: all.</summary>
     internal Func<AttemptResult, bool>? ShouldCount => Settings.ShouldCount;

@@ -127,7 +127,7 @@ public sealed partial class CircuitBreaker : IPolicyStatus
         Exit(permit, verdict, retryAfter is { } asked && asked > TimeSpan.Zero ? Clock.ToMs(asked) : 0);
 
     /// <summary>Whether it is of use to say when a failure has asked to be called again.</summary>
-    internal bool FollowsRetryAfter => Volatile.Read(ref _settings).FollowsRetryAfter;
+    internal bool HearsRetryAfter => Volatile.Read(ref _settings).HearsRetryAfter;
 
     internal CircuitExit Exit(CircuitPermit permit, Verdict verdict, long askedMs)
     {
@@ -272,7 +272,7 @@ public sealed partial class CircuitBreaker : IPolicyStatus
     private CircuitExit Count(CircuitEpoch epoch, long startedMs, bool failed, long askedMs)
     {
         BreakerSettings settings = Volatile.Read(ref _settings);
-        if (failed && settings.FollowsRetryAfter) epoch.Ask(settings, NowMs, askedMs);
+        if (failed && settings.HearsRetryAfter) epoch.Ask(settings, NowMs, askedMs);
         if (settings.ConsecutiveFailures > 0 && !CountsInRun(epoch, settings, failed)) return CircuitExit.Stale;
         if (settings.Failures is { } window) window.Record(settings.Slot(epoch, settings.Shape.Calls > 0 ? 0 : NowMs), failed);
 

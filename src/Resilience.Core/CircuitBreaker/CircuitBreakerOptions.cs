@@ -95,6 +95,12 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// (<c>Retry-After</c>), the break is no shorter than that, but at most <see cref="MaxBreakDuration"/>. Default false: the time is ours.</summary>
     public bool BreakFollowsRetryAfter { get; set; }
 
+    /// <summary>Says how long the break lasts, when a circuit opens: null for the span that was computed. From 1 ms to a day; what lies beyond is
+    /// cut, an exception is counted and means the computed span. Default null. <see cref="MaxBreakDuration"/> does not bind it.</summary>
+    /// <remarks>Runs on the thread of the call that opens the circuit. Where several calls open it at once each of them asks, and one answer
+    /// counts.</remarks>
+    public Func<BreakContext, TimeSpan?>? BreakDurationFor { get; set; }
+
     /// <summary>Each such span of health takes back one step of the growth, 1 ms to a day. Default 1 min.</summary>
     public TimeSpan BreakDecay { get; set; } = TimeSpan.FromMinutes(1);
 
@@ -129,6 +135,11 @@ public sealed class CircuitBreakerOptions : PolicyOptions
     /// a policy in a pipeline, <see cref="ResiliencePipelineBuilderExtensions.OnEvent{TBuilder}(TBuilder, Action{ResilienceEvent})"/> hears
     /// the same.</summary>
     public Action<CircuitChanged>? OnChange { get; set; }
+
+    /// <summary>The same for work that has to be awaited: called beside the calls, on the thread pool, in the order of the changes, and one at a
+    /// time: the next begins when the task of the one before has ended. No call waits for it. What it throws is counted and swallowed. Default
+    /// null.</summary>
+    public Func<CircuitChanged, ValueTask>? OnChangeAsync { get; set; }
 
     /// <inheritdoc/>
     protected internal override string Kind => "circuit-breaker";

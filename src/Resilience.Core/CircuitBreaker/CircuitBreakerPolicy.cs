@@ -134,10 +134,20 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         if (verdict == Verdict.Failure)
         {
             if (!Counts(breaker, outcome, context)) verdict = Verdict.Ignored; // it says nothing of the dependency
-            else if (breaker.FollowsRetryAfter) asked = AskedMs(outcome);
+            else asked = Note(breaker, permit, outcome);
         }
 
         if (breaker.Exit(permit, verdict, asked) == CircuitExit.Stale) CircuitBreakerTelemetry.Stale(environment);
+    }
+
+    /// <summary>What a failure leaves behind before it is counted, because it may open the circuit: what it was, and when it has asked to be called
+    /// again.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private long Note(CircuitBreaker breaker, in CircuitPermit permit, in Outcome<T> outcome)
+    {
+        // Release: before the count of the failure, which is a full fence. Of failures at the same instant any may be the last.
+        if (breaker.WantsLastFailure && permit.CircuitEpoch is { } epoch) Volatile.Write(ref epoch.LastFailure, outcome.Error ?? _reader.ReasonOf(outcome));
+        return breaker.HearsRetryAfter ? AskedMs(outcome) : 0;
     }
 
     /// <summary>When the dependency has asked to be called again, in milliseconds from now; 0 when it did not say. Code of the user, so it is

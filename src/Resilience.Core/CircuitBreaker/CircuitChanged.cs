@@ -38,4 +38,15 @@ public sealed record CircuitChanged(
 
     /// <summary>For a breaker of <see cref="CircuitBreakerPartitions"/>: its key.</summary>
     public string? Key { get; init; }
+
+    /// <summary>For a change to open by calls: what the last failure before it has thrown; null where it was a result, or a call was slow.</summary>
+    public Exception? LastException { get; init; }
+
+    /// <summary>For a change to open by calls: the name of the result that was the last failure before it ("503"); null where it was an
+    /// exception.</summary>
+    public string? LastResult { get; init; }
+
+    /// <summary>For a rejection the exception is made by this call.</summary>
+    internal static Exception? ExceptionOf(object? failure) =>
+        failure as Exception ?? (failure is Rejection rejection ? SafeRejection.ToException(rejection) : null);
 }

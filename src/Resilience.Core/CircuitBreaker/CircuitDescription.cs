@@ -16,6 +16,7 @@ internal static class CircuitDescription
         if (s.SlowCallMs > 0) Add("slow calls", $"{s.SlowCallRatio} of at least {s.MinimumCalls} calls in {window} over {Show(s.SlowCallMs)}");
         Add("break", $"{Show(s.BreakMs)} × {s.BreakGrowth} up to {Show(s.MaxBreakMs)}, less up to {s.BreakJitter:P0} by chance");
         if (s.FollowsRetryAfter) Add("break follows Retry-After", $"yes");
+        PolicyDescription.AddIfOwn(options, "break for", s.BreakDurationFor);
         Add("forgiven after", $"{Show(s.BreakDecayMs)}");
         Add("probes", $"{s.Probes}, {s.SuccessThreshold} must succeed, lease {Show(s.ProbeLeaseMs)}");
         if (s.RampMs > 0) Add("ramp", $"from {s.RampFrom:P0} in {Show(s.RampMs)}");

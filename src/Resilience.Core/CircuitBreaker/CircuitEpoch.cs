@@ -30,6 +30,9 @@ internal sealed class CircuitEpoch
     /// <summary>How often the circuit has relapsed up to here: the exponent of the break's growth. -1: it has never been open.</summary>
     internal readonly int Level;
 
+    /// <summary>How many breaks have followed each other up to here, each span of health having taken one back.</summary>
+    internal readonly int Breaks;
+
     /// <summary>Added to every slot number of the windows, so that what was counted in earlier epochs lies outside of them.</summary>
     internal readonly uint SlotBase;
 
@@ -53,12 +56,15 @@ internal sealed class CircuitEpoch
     /// <summary>When the failure that was counted last has asked to be called again, on the breaker's clock; 0: it did not say.</summary>
     private long _askedMs;
 
+    /// <summary>What the failure that was counted last has thrown, or the name of its result; null where no listener wants to know.</summary>
+    internal object? LastFailure;
+
     /// <summary>The epoch that followed. Written by the thread that made the change, read and cleared by the one that delivers events in order.</summary>
     internal CircuitEpoch? Successor;
 
     internal CircuitEpoch(
         CircuitState state, long epoch, long sinceMs, long untilMs, int level, uint slotBase,
-        TripCause cause, CircuitRejection? rejection, ProbeWord probes = default)
+        TripCause cause, CircuitRejection? rejection, ProbeWord probes = default, int breaks = 0)
     {
         Debug.Assert(epoch > 0, "Epochs count from one: zero is the epoch of a default permit.");
         Debug.Assert(state != CircuitState.Open || untilMs > sinceMs, "An open circuit has a time at which it may be probed.");
@@ -71,17 +77,18 @@ internal sealed class CircuitEpoch
         Cause = cause;
         Rejection = rejection;
         Probes = probes.Bits;
+        Breaks = breaks;
     }
 
     /// <summary>A failure is about to be counted: what it has asked for stands here before it can open the circuit, on whichever thread.</summary>
     internal void Ask(BreakerSettings settings, long nowMs, long askedMs)
     {
         // Release: before the count of the failure, which is a full fence. Of failures at the same instant any may be the last.
-        if (settings.FollowsRetryAfter) Volatile.Write(ref _askedMs, askedMs > 0 ? nowMs + Math.Min(askedMs, settings.MaxBreakMs) : 0);
+        if (settings.HearsRetryAfter) Volatile.Write(ref _askedMs, askedMs > 0 ? nowMs + Math.Min(askedMs, Clock.Never / 2) : 0);
     }
 
     /// <summary>Until when the dependency has asked not to be called; 0 when it has not, or does not count.</summary>
-    internal long AskedUntil(BreakerSettings settings, TripRule rule) => settings.FollowsRetryAfter
+    internal long AskedUntil(BreakerSettings settings, TripRule rule) => settings.HearsRetryAfter
         && rule is TripRule.FailureRatio or TripRule.ConsecutiveFailures or TripRule.ProbeFailed ? Volatile.Read(ref _askedMs) : 0;
 
     /// <summary>Where calls that begin now are counted. Made by the first call, and made anew by the first that meets another threshold.</summary>

@@ -8,6 +8,8 @@ internal sealed class CircuitListeners
 {
     private WeakReference<PolicyEnvironment>[] _environments = [];
 
+    internal bool HasAny => Volatile.Read(ref _environments).Length > 0;
+
     internal void Attach(PolicyEnvironment environment)
     {
         if (environment.HasAnyListener) Change(environment, add: true);

@@ -9,6 +9,7 @@ internal struct CircuitNews(CircuitEpoch first)
 {
     private CircuitEpoch _told = first; // the last epoch whose beginning the listeners have heard of; changed by the deliverer only
     private int _delivering; // 1 while a thread delivers
+    private ChangesInOrder? _later; // for the listener that is awaited; used by the deliverer only
 
     /// <summary>Tells of each change once and in order, one thread at a time, outside of every loop that changes something.</summary>
     /// <remarks>
@@ -39,24 +40,30 @@ internal struct CircuitNews(CircuitEpoch first)
     }
 
     /// <summary>Tells metrics, spans and listeners of one change.</summary>
-    private static void Tell(CircuitBreaker breaker, CircuitEpoch from, CircuitEpoch to)
+    private void Tell(CircuitBreaker breaker, CircuitEpoch from, CircuitEpoch to)
     {
         PolicyEnvironment environment = breaker.Environment;
         CircuitBreakerTelemetry.Changed(environment, from, to);
-        Action<CircuitChanged>? listener = breaker.Settings.OnChange;
-        if (listener is null && !environment.HasAnyListener) return;
+        BreakerSettings settings = breaker.Settings;
+        if (settings.OnChange is null && settings.OnChangeAsync is null && !environment.HasAnyListener) return;
 
         TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
-        CircuitChanged change = new(environment.PipelineName, breaker.Name, from.State, to.State, to.Epoch, to.Cause, breakDuration) { Key = breaker.Key };
+        CircuitChanged change = new(environment.PipelineName, breaker.Name, from.State, to.State, to.Epoch, to.Cause, breakDuration)
+        {
+            Key = breaker.Key,
+            LastException = to.State == CircuitState.Open ? CircuitChanged.ExceptionOf(from.LastFailure) : null,
+            LastResult = to.State == CircuitState.Open ? from.LastFailure as string : null,
+        };
         try
         {
-            listener?.Invoke(change);
+            settings.OnChange?.Invoke(change);
         }
         catch (Exception error)
         {
             Safely.Report("circuit listener", error);
         }
 
+        if (settings.OnChangeAsync is { } listener) (_later ??= new(environment.Clock)).Add(change, listener);
         environment.Publish(change);
     }
 }

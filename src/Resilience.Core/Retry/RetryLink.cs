@@ -5,7 +5,7 @@ using Resilience.Extensibility;
 namespace Resilience;
 
 /// <summary>The passage of one call through a retry.</summary>
-internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
+internal class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
 {
     private readonly RetryBudget _budget = policy.Budget;
     private readonly AttemptReader<T> _reader = new(policy.Classifier, policy.TimeProvider);
@@ -37,11 +37,17 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
             RetryDecision decision = policy.Decide(_reader.Read(outcome, number, context), outcome.DoNotRetry, previous);
             if (decision.Cause is { } cause) return Stopped(outcome, cause, context);
 
+            previous = decision.Delay;
+            if (policy.IsAwaited && !context.Token.IsCancellationRequested)
+            {
+                decision = await policy.TellAsync(_reader.Read(outcome, number, context), decision).ConfigureAwait(false);
+                if (decision.Cause is { } late) return Stopped(outcome, late, context);
+            }
+
             outcome.Discard(context);
             await context.Settle(WaitAsync(decision, context)).ConfigureAwait(false);
             if (context.Token.IsCancellationRequested) return Cancelled.WhileWaiting(outcome, policy.Name, context.Token);
 
-            previous = decision.Delay;
             context.ForgetAttempt();
             context.MarkBegun();
             context.TakeNumber();
@@ -72,6 +78,16 @@ internal sealed class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Sus
         decision.Delay <= TimeSpan.Zero || context.Token.IsCancellationRequested
             ? Task.CompletedTask
             : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.Clock, context.Token);
+}
+
+/// <summary>The same where there are listeners, who are told how long an attempt took: the first one begins here.</summary>
+internal sealed class HeardRetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : RetryLink<T>(policy, next)
+{
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    {
+        context.MarkBegun();
+        return base.ExecuteAsync(context);
+    }
 }
 
 /// <summary>The wait between two attempts. Never throws; ends early only when the call is cancelled.</summary>

@@ -18,6 +18,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     private readonly bool _backoffIsMinimum;
     private readonly Func<AttemptResult, bool>? _shouldRetry;
     private readonly Action<AttemptResult, TimeSpan>? _onRetry;
+    private readonly Func<AttemptResult, TimeSpan, CancellationToken, ValueTask>? _onRetryAsync;
     private readonly CarriedState<RetryBudget, RetryBudgetOptions>? _carried; // null: the budget is shared, and an update changes nothing about it
 
     /// <summary>Makes the policy; <c>AddRetry</c> does it for you. Make one yourself to share it between pipelines.</summary>
@@ -39,6 +40,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         _backoffIsMinimum = options.BackoffIsMinimum;
         _shouldRetry = options.ShouldRetry;
         _onRetry = options.OnRetry;
+        _onRetryAsync = options.OnRetryAsync;
         WaitsForRejections = options.WaitForRejections;
         _carried = options.Budget is null ? RetryBudget.Carried(this, options.BudgetOptions ?? new(), environment) : null;
         Budget = options.Budget ?? _carried!.State;
@@ -101,7 +103,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next)
     {
         ArgumentNullException.ThrowIfNull(next);
-        return new RetryLink<T>(this, next);
+        return _environment.HasListeners ? new HeardRetryLink<T>(this, next) : new RetryLink<T>(this, next);
     }
 
     /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
@@ -119,7 +121,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         if (asked > _maxRetryAfter) return Stop(attempt, RetryStopReason.RetryAfter, delay: asked.Value);
         (TimeSpan delay, bool askedFor) = DelayAfter(attempt, asked, rule?.Backoff ?? _backoff, previous);
         ResilienceContext context = attempt.Call;
-        if (context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, delay) >= context.DeadlineMs)
+        if (IsOver(context, delay))
             return Stop(attempt, RetryStopReason.Deadline, delay: delay);
 
         // The caller does not wait for the answer any more: do not spend a token on it. The caller of this method sees the token too.
@@ -236,6 +238,8 @@ public sealed class RetryPolicy : ResiliencePolicy
             _environment.Publish(new RetryScheduled(attempt.Call.NameOfPipeline, Name, attempt.Number, delay, reason, askedFor)
             {
                 Operation = attempt.Call.NameOfOperation,
+                Exception = attempt.Exception,
+                AttemptDuration = attempt.Call.SinceBegun,
             });
         }
 
@@ -249,6 +253,39 @@ public sealed class RetryPolicy : ResiliencePolicy
             Safely.Report("retry OnRetry", error);
         }
     }
+
+    /// <summary>Whether something has to be awaited before the wait.</summary>
+    internal bool IsAwaited => _onRetryAsync is not null;
+
+    /// <summary>Awaits what the user wants done before the next attempt: the same decision with the rest of the wait, or that the deadline is over.</summary>
+    internal async Task<RetryDecision> TellAsync(AttemptResult attempt, RetryDecision decision)
+    {
+        ResilienceContext context = attempt.Call;
+        long start = Clock.Timestamp;
+        try
+        {
+            using CancellationTokenSource? deadline = context.TimeLeft is { } left && left < OptionsCheck.MaxSpan ? new(left, TimeProvider) : null;
+            using CancellationTokenSource? both = deadline is null ? null : CancellationTokenSource.CreateLinkedTokenSource(context.Token, deadline.Token);
+            ValueTask running = SynchronousWait.Begin(
+                context.BlocksThread,
+                (Tell: _onRetryAsync!, Attempt: attempt, decision.Delay, Token: both?.Token ?? context.Token),
+                static begun => begun.Tell(begun.Attempt, begun.Delay, begun.Token));
+            await context.Settle(running).ConfigureAwait(false);
+        }
+        catch (Exception error)
+        {
+            if (!IsOver(context, TimeSpan.Zero) && !context.Token.IsCancellationRequested) Safely.Report("retry OnRetryAsync", error);
+        }
+
+        TimeSpan rest = decision.Delay - Clock.ElapsedSince(start);
+        if (rest < TimeSpan.Zero) rest = TimeSpan.Zero;
+        return !context.Token.IsCancellationRequested && IsOver(context, rest)
+            ? Stop(attempt, RetryStopReason.Deadline, delay: rest)
+            : decision with { Delay = rest };
+    }
+
+    private static bool IsOver(ResilienceContext context, TimeSpan wait) =>
+        context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, wait) >= context.DeadlineMs;
 
     private string ReasonOf(in AttemptResult attempt) => Classifier.ErrorTypeOf(attempt.Error) ?? attempt.ResultName ?? "result";
 
