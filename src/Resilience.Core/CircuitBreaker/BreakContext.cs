@@ -40,8 +40,19 @@ public readonly struct BreakContext
     /// are in it.</summary>
     public TimeSpan Computed => TimeSpan.FromMilliseconds(_computedMs);
 
+    /// <summary>How long a circuit that opens now stays open, in milliseconds, and how many breaks that makes in a row.</summary>
+    internal static (long Ms, int InRow) Decide(
+        CircuitEpoch epoch, BreakerSettings settings, TripCause cause, int level, long healthyMs, long nowMs, double draw)
+    {
+        long askedMs = epoch.AskedUntil(settings, cause.Rule) - nowMs, breakMs = BreakerRules.BreakMs(level, settings, draw);
+        if (settings.FollowsRetryAfter) breakMs = BreakerRules.Followed(breakMs, askedMs, settings);
+        int breaks = BreakerRules.NextBreaks(epoch.Breaks, healthyMs, settings);
+        if (settings.BreakDurationFor is { } ask) breakMs = Ask(ask, new(cause, breaks, Volatile.Read(ref epoch.LastFailure), askedMs, breakMs));
+        return (breakMs, breaks);
+    }
+
     /// <summary>In milliseconds: what the delegate says, or else the computed span.</summary>
-    internal static long Ask(Func<BreakContext, TimeSpan?> ask, BreakContext context)
+    private static long Ask(Func<BreakContext, TimeSpan?> ask, BreakContext context)
     {
         TimeSpan? said = Safely.Ask("circuit breaker BreakDurationFor", ask, context, null);
         return said is not { } span ? context._computedMs

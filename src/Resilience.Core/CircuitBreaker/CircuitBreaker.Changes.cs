@@ -54,11 +54,7 @@ public sealed partial class CircuitBreaker
         long now = NowMs;
         long healthy = epoch.State == CircuitState.Closed ? now - epoch.SinceMs : 0;
         int level = BreakerRules.NextLevel(epoch.Level, healthy, settings);
-        long breakMs = BreakerRules.BreakMs(level, settings, SafeRandomness.Draw(_environment.Randomness, 0)); // if it throws, the break is not shortened
-        long askedMs = epoch.AskedUntil(settings, cause.Rule) - now;
-        if (settings.FollowsRetryAfter) breakMs = BreakerRules.Followed(breakMs, askedMs, settings);
-        int breaks = BreakerRules.NextBreaks(epoch.Breaks, healthy, settings);
-        if (settings.BreakDurationFor is { } ask) breakMs = BreakContext.Ask(ask, new(cause, breaks, epoch.LastFailure, askedMs, breakMs));
+        (long breakMs, int breaks) = BreakContext.Decide(epoch, settings, cause, level, healthy, now, SafeRandomness.Draw(_environment.Randomness, 0));
 
         // If another thread changed the epoch first, its reason stands and ours belongs to the past.
         return TryChange(epoch, Next(epoch, CircuitState.Open, now, now + breakMs, level, cause, breaks: breaks));
@@ -71,7 +67,8 @@ public sealed partial class CircuitBreaker
         TryChange(epoch, Next(epoch, CircuitState.Closed, now, rampEnds, epoch.Level, epoch.Cause));
     }
 
-    internal CircuitEpoch Next(CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default, int? breaks = null)
+    internal CircuitEpoch Next(
+        CircuitEpoch epoch, CircuitState state, long now, long until, int level, TripCause cause, ProbeWord probes = default, int? breaks = null)
     {
         bool mayReject = state != CircuitState.Closed || until > 0;
         long rejectedUntil = state switch
@@ -81,10 +78,9 @@ public sealed partial class CircuitBreaker
             CircuitState.Closed => _originMs + until, // when the ramp is over
             _ => Clock.Never,
         };
-        CircuitRejection? rejection = mayReject
-            ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), rejectedUntil)
-            : null;
-        return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes, breaks ?? (level < 0 ? 0 : epoch.Breaks));
+        CircuitRejection? rejection = mayReject ? new(_environment, _key, state, cause, Volatile.Read(ref _settings), rejectedUntil) : null;
+        return new(state, epoch.Epoch + 1, now, until, level, epoch.SlotBase + BreakerSettings.SlotStride, cause, rejection, probes,
+            breaks ?? (level < 0 ? 0 : epoch.Breaks));
     }
 
     /// <summary>The one compare-and-swap that changes the circuit. The thread that wins it delivers the event.</summary>

@@ -126,9 +126,6 @@ public sealed partial class CircuitBreaker : IPolicyStatus
     public CircuitExit Exit(CircuitPermit permit, Verdict verdict, TimeSpan? retryAfter) =>
         Exit(permit, verdict, retryAfter is { } asked && asked > TimeSpan.Zero ? Clock.ToMs(asked) : 0);
 
-    /// <summary>Whether it is of use to say when a failure has asked to be called again.</summary>
-    internal bool HearsRetryAfter => Volatile.Read(ref _settings).HearsRetryAfter;
-
     internal CircuitExit Exit(CircuitPermit permit, Verdict verdict, long askedMs)
     {
         CircuitEpoch? epoch = permit.CircuitEpoch;

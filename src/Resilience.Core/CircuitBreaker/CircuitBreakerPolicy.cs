@@ -147,7 +147,7 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
     {
         // Release: before the count of the failure, which is a full fence. Of failures at the same instant any may be the last.
         if (breaker.WantsLastFailure && permit.CircuitEpoch is { } epoch) Volatile.Write(ref epoch.LastFailure, outcome.Error ?? _reader.ReasonOf(outcome));
-        return breaker.HearsRetryAfter ? AskedMs(outcome) : 0;
+        return breaker.Settings.HearsRetryAfter ? AskedMs(outcome) : 0;
     }
 
     /// <summary>When the dependency has asked to be called again, in milliseconds from now; 0 when it did not say. Code of the user, so it is

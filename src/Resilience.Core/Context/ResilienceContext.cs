@@ -166,11 +166,6 @@ public abstract partial class ResilienceContext
         State.Remarks |= AttemptRemarks.HasBegun;
     }
 
-    /// <summary>The age of the attempt under way; null when its beginning was not written down.</summary>
-    internal TimeSpan? SinceBegun => (State.Remarks & AttemptRemarks.HasBegun) == 0
-        ? null
-        : TimeSpan.FromMilliseconds(Math.Max(0, State.Site.Clock.NowMs - State.BeganMs));
-
     /// <summary>Whether the attempt had at least half of the time of a limit of this length that was due then.</summary>
     internal bool HadHalfOf(long dueAtMs, long lengthMs)
     {

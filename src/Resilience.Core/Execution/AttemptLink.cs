@@ -5,15 +5,19 @@ namespace Resilience;
 
 /// <summary>The bottom of every chain: run the delegate once, catch once, classify once.</summary>
 /// <remarks>Where a policy of the pipeline repeats calls, it carries marks: it listens to the calls that the delegate makes.</remarks>
-internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments, bool carriesMarks = false) : PolicyLink<T>
+internal abstract class AttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments, bool carriesMarks) : PolicyLink<T>
 {
-    private readonly Func<T, Classification>? _resultRule = classifier.BindResult<T>();
+    private readonly Func<T, Classification>? _resultRule = classifier.BindFirst<T>();
     private readonly Func<T, string?>? _nameOf = classifier.BindName<T>();
     private readonly KeyValuePair<string, object?>[] _tagsOfSuccess = CallInstruments.TagsOfSuccess(pipelineName);
 
-    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
+    /// <summary>The bottom of a chain: one that judges results later only where there are rules for that.</summary>
+    internal static AttemptLink<T> Make(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments, bool carriesMarks = false) =>
+        classifier.LaterFor<T>() is { Length: > 0 } later
+            ? new JudgedLaterLink<T>(pipelineName, classifier, instruments, carriesMarks, later)
+            : new PlainAttemptLink<T>(pipelineName, classifier, instruments, carriesMarks);
 
-    private ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
+    private protected ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
     {
         Call<T> call = Unsafe.As<Call<T>>(context);
         try
@@ -71,11 +75,11 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     }
 
     /// <summary>The same as a span below the call's. An async method, so that the span is current for the delegate alone.</summary>
-    private async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
+    private protected async ValueTask<Outcome<T>> TraceAsync(ResilienceContext context)
     {
         int number = context.AttemptNumber;
         using Span span = Span.Start(ResilienceTelemetry.AttemptSpanName);
-        Outcome<T> outcome = await RunAsync(context).ConfigureAwait(false);
+        Outcome<T> outcome = await RunJudgedAsync(context).ConfigureAwait(false);
         if (!span.IsRecorded) return outcome;
         span.Tag(ResilienceTelemetry.PipelineTag, pipelineName);
         span.Tag(ResilienceTelemetry.AttemptTag, number);
@@ -85,6 +89,9 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         span.Fail();
         return outcome;
     }
+
+    /// <summary>The attempt to its verdict.</summary>
+    private protected abstract ValueTask<Outcome<T>> RunJudgedAsync(ResilienceContext context);
 
     private Outcome<T> EndedWith(T result, ResilienceContext context)
     {
@@ -96,6 +103,11 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
     private Outcome<T> Judged(T result, ResilienceContext context)
     {
         Classification judged = _resultRule!(result);
+        return judged.Verdict == Verdict.None ? new(result, null, Verdict.Success, OutcomeMarks.Unjudged) : Counted(result, judged, context);
+    }
+
+    private protected Outcome<T> Counted(T result, Classification judged, ResilienceContext context)
+    {
         if (instruments.Attempts.Enabled)
         {
             if (judged.Verdict == Verdict.Success) instruments.Attempts.Add(1, _tagsOfSuccess);
@@ -114,4 +126,13 @@ internal sealed class AttemptLink<T>(string pipelineName, OutcomeClassifier clas
         if (instruments.Attempts.Enabled) instruments.CountAttempt(pipelineName, outcome.Verdict, classifier.ErrorTypeOf(outcome.Error));
         return outcome;
     }
+}
+
+/// <summary>The bottom of most chains.</summary>
+internal sealed class PlainAttemptLink<T>(string pipelineName, OutcomeClassifier classifier, CallInstruments instruments, bool carriesMarks)
+    : AttemptLink<T>(pipelineName, classifier, instruments, carriesMarks)
+{
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => context.IsTraced ? TraceAsync(context) : RunAsync(context);
+
+    private protected override ValueTask<Outcome<T>> RunJudgedAsync(ResilienceContext context) => RunAsync(context);
 }

@@ -154,7 +154,7 @@ public sealed class OutcomeClassifier
     /// and 1 for results, overridden by 1, then default". What overrides a table are rules of the user for its types of exceptions or results, or for types
     /// above or below them.</summary>
     public override string ToString() =>
-        string.Join(", then ", Layers.Where(l => l.Exceptions.Length + l.Results.Length > 0).Select(TextOf).Append("default"));
+        string.Join(", then ", Layers.Where(l => l.Exceptions.Length + l.Results.Length + l.Later.Length > 0).Select(TextOf).Append("default"));
 
     /// <summary>Judges one exception. <paramref name="callCancelled"/>: was the caller's token cancelled?</summary>
     /// <exception cref="ArgumentNullException"><paramref name="exception"/> is null.</exception>
@@ -190,21 +190,42 @@ public sealed class OutcomeClassifier
         return ResilienceTelemetry.ErrorTypeOf(error);
     }
 
-    /// <summary>The rules for one result type folded into one, or null when results of this type always succeed.</summary>
-    internal Func<T, Classification>? BindResult<T>()
+    /// <summary>The same rules and one that is asked where the user's others for results are silent, and awaited.</summary>
+    internal OutcomeClassifier With(ResultRule later) => new(_own with { Later = _own.Later.Add(later) }, _tables);
+
+    /// <summary>The rules for one result type that are awaited, in the order in which they are asked.</summary>
+    internal ResultRule[] LaterFor<T>() => ResultRule.For<T>(Layers.Select(static l => l.Later));
+
+    /// <summary>Whether a result can be what a rule has answered; if not, that is counted and told.</summary>
+    internal bool Accepts(Classification answer)
     {
-        Func<T, Classification?>[] rules = [.. ResultRule.For<T>(Layers.Select(static l => l.Results)).Select(static r => r.BindVerdict<T>())];
+        if (FitsResult(answer.Verdict)) return true;
+        Reject(answer.Verdict, isResult: true);
+        return false;
+    }
+
+    /// <summary>The rules for one result type folded into one, or null when results of this type always succeed. Without those that are awaited.</summary>
+    internal Func<T, Classification>? BindResult<T>() => Fold<T>(Layers, Verdict.Success);
+
+    /// <summary>The same for the bottom of a chain. Where there are rules that are awaited these are the user's own alone, and they claim nothing
+    /// (<see cref="Verdict.None"/>) of a result of which none of them speaks: then those are asked, and then the tables.</summary>
+    internal Func<T, Classification>? BindFirst<T>() => LaterFor<T>().Length == 0 ? BindResult<T>() : Fold<T>([_own], default) ?? (static _ => default);
+
+    /// <summary>The rules of tables for one result type folded into one, or null when there are none.</summary>
+    internal Func<T, Classification>? BindTables<T>() => Fold<T>(_tables, Verdict.Success);
+
+    private Func<T, Classification>? Fold<T>(IEnumerable<RuleLayer> layers, Classification ofSilence)
+    {
+        Func<T, Classification?>[] rules = [.. ResultRule.For<T>(layers.Select(static l => l.Results)).Select(static r => r.BindVerdict<T>())];
         if (rules.Length == 0) return null;
         return result =>
         {
             foreach (Func<T, Classification?> rule in rules)
             {
-                if (Ask(rule, result) is not { } answer) continue;
-                if (FitsResult(answer.Verdict)) return answer;
-                Reject(answer.Verdict, isResult: true);
+                if (Ask(rule, result) is { } answer && Accepts(answer)) return answer;
             }
 
-            return Verdict.Success;
+            return ofSilence;
         };
     }
 

@@ -25,4 +25,7 @@ internal enum OutcomeMarks : byte
 
     /// <summary>The result belongs to other calls as well, so it is never disposed of. Counts for every verdict.</summary>
     IsShared = 32,
+
+    /// <summary>No rule has spoken of the result yet: one that is awaited may. Stays within the bottom of the chain.</summary>
+    Unjudged = 64,
 }

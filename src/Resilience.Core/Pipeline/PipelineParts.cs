@@ -30,7 +30,7 @@ internal sealed class PipelineParts(
 
     internal PipelineDescription Describe() => new(name, [.. _policies.Select(p => p.DescribeSafely())], warnings) { Settings = settings };
 
-    public Chain<T> MakeChain<T>() => new(Bind(new AttemptLink<T>(name, classifier, instruments, CarriesMarks)), _site, classifier);
+    public Chain<T> MakeChain<T>() => new(Bind(AttemptLink<T>.Make(name, classifier, instruments, CarriesMarks)), _site, classifier);
 
     /// <summary>A policy may repeat what the delegate does, so it matters whether a call inside has given up.</summary>
     private bool CarriesMarks => _policies.Any(static policy => policy.HonorsMarks);

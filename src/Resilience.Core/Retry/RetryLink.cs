@@ -5,12 +5,15 @@ using Resilience.Extensibility;
 namespace Resilience;
 
 /// <summary>The passage of one call through a retry.</summary>
-internal class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
+internal abstract class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : SuspendingLink<T>
 {
     private readonly RetryBudget _budget = policy.Budget;
     private readonly AttemptReader<T> _reader = new(policy.Classifier, policy.TimeProvider);
 
-    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
+    internal static RetryLink<T> Make(RetryPolicy policy, PolicyLink<T> next, bool isHeard) =>
+        isHeard ? new HeardRetryLink<T>(policy, next) : new PlainRetryLink<T>(policy, next);
+
+    private protected ValueTask<Outcome<T>> RunAsync(ResilienceContext context)
     {
         ValueTask<Outcome<T>> running = next.ExecuteAsync(context);
         if (!running.IsCompletedSuccessfully) return Suspend(running, context);
@@ -80,13 +83,19 @@ internal class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : Suspending
             : RetryWait.ForAsync(decision.Delay, decision.AskedFor, policy.Clock, context.Token);
 }
 
+/// <summary>What most calls pass.</summary>
+internal sealed class PlainRetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : RetryLink<T>(policy, next)
+{
+    public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context) => RunAsync(context);
+}
+
 /// <summary>The same where there are listeners, who are told how long an attempt took: the first one begins here.</summary>
 internal sealed class HeardRetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : RetryLink<T>(policy, next)
 {
     public override ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
     {
         context.MarkBegun();
-        return base.ExecuteAsync(context);
+        return RunAsync(context);
     }
 }
 

@@ -103,7 +103,7 @@ public sealed class RetryPolicy : ResiliencePolicy
     protected internal override PolicyLink<T> Bind<T>(PolicyLink<T> next)
     {
         ArgumentNullException.ThrowIfNull(next);
-        return _environment.HasListeners ? new HeardRetryLink<T>(this, next) : new RetryLink<T>(this, next);
+        return RetryLink<T>.Make(this, next, _environment.HasListeners);
     }
 
     /// <summary>Whether this failure is repeated, and after what wait. A granted retry is paid for when this returns.</summary>
@@ -239,7 +239,7 @@ public sealed class RetryPolicy : ResiliencePolicy
             {
                 Operation = attempt.Call.NameOfOperation,
                 Exception = attempt.Exception,
-                AttemptDuration = attempt.Call.SinceBegun,
+                AttemptDuration = AgeOf(attempt.Call),
             });
         }
 
@@ -283,6 +283,11 @@ public sealed class RetryPolicy : ResiliencePolicy
             ? Stop(attempt, RetryStopReason.Deadline, delay: rest)
             : decision with { Delay = rest };
     }
+
+    /// <summary>The age of the attempt; null when its beginning was not written down.</summary>
+    private static TimeSpan? AgeOf(ResilienceContext context) => (context.State.Remarks & AttemptRemarks.HasBegun) == 0
+        ? null
+        : TimeSpan.FromMilliseconds(Math.Max(0, context.Clock.NowMs - context.State.BeganMs));
 
     private static bool IsOver(ResilienceContext context, TimeSpan wait) =>
         context.DeadlineMs != Clock.Never && Clock.After(context.Clock.NowMs, wait) >= context.DeadlineMs;

@@ -13,8 +13,8 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
     /// <summary>What the attempt threw; null when it ended with a result. It may be another one for each listener.</summary>
     public Exception? Exception { get; init; }
 
-    /// <summary>How long the attempt took, by the coarse clock; null when its beginning is not known. Where a policy below made several attempts, or had the call
-    /// wait in a queue: the last of them, from when it left the queue.</summary>
+    /// <summary>How long the attempt took, by the coarse clock; null when its beginning is not known. Where a policy below made several attempts,
+    /// or had the call wait in a queue: the last of them, from when it left the queue.</summary>
     public TimeSpan? AttemptDuration { get; init; }
 
     private int AttemptNumber => Attempt + 1; // people count from one

@@ -26,6 +26,7 @@ internal sealed class HttpCall
     private CancellationToken _callers;
     private WatchedContent? _content; // of the attempt that was made last
     private Task<HttpResponseMessage>? _sent; // by the attempt that was made last
+    private int _hasRefreshed; // 1: new credentials were asked for
     private Past? _past; // since the first failure; replaced as a whole, because an attempt that was left alone may still add its end
 
     internal HttpCall(ResilienceHttpHandler handler, HttpRequestMessage request, HttpRequestOverrides? overrides, bool isSynchronous)
@@ -111,7 +112,8 @@ internal sealed class HttpCall
         isCallers: ReferenceEquals(content, _request.Content),
         _handler.Rules,
         isPromised: _overrides is { ReplayContent: true },
-        max: _repeatObjection is null && _overrides?.MaxRetries != 0 ? _overrides?.ReplayBufferBytes ?? _options.ReplayBufferBytes : 0);
+        max: (_repeatObjection is null && _overrides?.MaxRetries != 0) || Resilience.Credentials is not null
+            ? _overrides?.ReplayBufferBytes ?? _options.ReplayBufferBytes : 0);
 
     /// <summary>What is safe to repeat by RFC 9110, or because a key says so, or because the caller does.</summary>
     private static string? ObjectionTo(HttpRequestMessage request, HttpRequestOverrides? overrides, HttpResilienceOptions options)
@@ -133,8 +135,37 @@ internal sealed class HttpCall
         method == HttpMethod.Get || method == HttpMethod.Put || method == HttpMethod.Delete || method == HttpMethod.Head
         || method == HttpMethod.Options || method == HttpMethod.Trace || method == HttpMethod.Query;
 
+    private ValueTask<HttpResponseMessage> AttemptAsync(ResilienceContext context) =>
+        Resilience.Credentials is { } credentials ? SendWithAsync(credentials, context) : SendAsync(context);
+
+    /// <summary>The attempt, and within it the same once more where new credentials may make a 401 good. That answer says that nothing was done.</summary>
+    private async ValueTask<HttpResponseMessage> SendWithAsync(CredentialRefresh credentials, ResilienceContext context)
+    {
+        int generation = credentials.Generation;
+        HttpResponseMessage response = await SendAsync(context).ConfigureAwait(false);
+        if (response.StatusCode != HttpStatusCode.Unauthorized || _body is { IsReplayable: false }) return response;
+
+        // Once for a call. A hedge runs beside the attempt that asked, and waits for the same answer.
+        if (Interlocked.Exchange(ref _hasRefreshed, 1) == 1 && !Resilience.IsHedged) return response;
+        CancellationToken token = context.CancellationToken;
+        Task<bool> asking = credentials.RunAsync(response.RequestMessage ?? _request, generation, token);
+        try
+        {
+            if (!await context.WaitIfSynchronous(new ValueTask<bool>(asking)).ConfigureAwait(false)) return response;
+        }
+        catch (OperationCanceledException) when (token.IsCancellationRequested)
+        {
+            response.Dispose();
+            throw;
+        }
+
+        response.Dispose();
+        context.AllowRetry(); // what stood against it is about what has been answered
+        return await SendAsync(context).ConfigureAwait(false);
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<HttpResponseMessage> AttemptAsync(ResilienceContext context)
+    private async ValueTask<HttpResponseMessage> SendAsync(ResilienceContext context)
     {
         int number = context.Attempt;
         CancellationToken token = context.CancellationToken;

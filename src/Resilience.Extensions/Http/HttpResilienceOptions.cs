@@ -80,6 +80,17 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// time. Default null: none is sent.</summary>
     public string? DeadlineHeader { get; set; }
 
+    /// <summary>Gets new credentials when a server answers 401. True: it has them, and the request is sent once more <b>within the same attempt</b>, so it
+    /// costs no retry and no budget, and moves no circuit. Default null: a 401 is an answer like others.</summary>
+    /// <remarks>
+    /// <para>It is given the request that was answered, to be read, and a token. New credentials go where the handler behind this one finds them that puts
+    /// them on each request. Also a request that must not be made twice is sent again, because a 401 says that nothing was done, unless its content can be
+    /// sent only once.</para>
+    /// <para>Asked once for each call, and once at a time for the client: calls that are answered 401 meanwhile wait for the same answer, and those that
+    /// were sent with the former credentials take it. What it throws is counted and means false. Its token is cancelled when no call waits for it.</para>
+    /// </remarks>
+    public Func<HttpRequestMessage, CancellationToken, ValueTask<bool>>? RefreshCredentials { get; set; }
+
     /// <summary>The header whose presence says that repeating a request does no harm, whatever its method. Default
     /// <c>Idempotency-Key</c>.</summary>
     public string IdempotencyHeader { get; set; } = IdempotencyKeyOptions.DefaultHeader;

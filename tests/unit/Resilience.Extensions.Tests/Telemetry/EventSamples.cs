@@ -10,11 +10,12 @@ internal static class EventSamples
 
     internal static async Task<IReadOnlyList<ResilienceEvent>> AllAsync() =>
     [
-        new RetryScheduled("orders", "retry", 0, TimeSpan.FromMilliseconds(212.5), "System.TimeoutException", AskedFor: false),
+        new RetryScheduled("orders", "retry", 0, TimeSpan.FromMilliseconds(212.5), "System.TimeoutException", AskedFor: false) { Exception = new TimeoutException(), AttemptDuration = Seconds },
+        new RetryScheduled("orders", "retry", 1, TimeSpan.FromSeconds(2), "503", AskedFor: true),
         .. await RetriesAsync(),
         new RetryStopped("orders", "retry", 2, RetryStopReason.Budget, "System.TimeoutException"),
-        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, "eu"),
-        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, null),
+        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, "eu") with { LastException = new IOException("cut off") },
+        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, null) with { LastResult = "503" },
         Changed(CircuitState.Open, CircuitState.HalfOpen, SixInARow, null, "eu"),
         Changed(CircuitState.HalfOpen, CircuitState.Closed, SixInARow, null, null),
         Changed(CircuitState.Open, CircuitState.Closed, ByHand, null, null),

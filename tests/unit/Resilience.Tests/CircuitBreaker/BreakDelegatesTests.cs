@@ -13,7 +13,12 @@ public sealed class BreakDelegatesTests
     {
         CircuitBreakerOptions options = new()
         {
-            ConsecutiveFailures = 2, FailureRatio = null, BreakDuration = TimeSpan.FromSeconds(4), BreakJitter = 0, BreakGrowth = 1, OnChange = _changes.Add,
+            ConsecutiveFailures = 2,
+            FailureRatio = null,
+            BreakDuration = TimeSpan.FromSeconds(4),
+            BreakJitter = 0,
+            BreakGrowth = 1,
+            OnChange = _changes.Add,
         };
         if (say is not null)
         {

@@ -253,6 +253,8 @@ public sealed class BreakerUpdateTests
         [nameof(CircuitBreakerOptions.RampFrom)] = 0.9,
         [nameof(CircuitBreakerOptions.DryRun)] = true,
         [nameof(CircuitBreakerOptions.OnChange)] = null, // a delegate that does nothing
+        [nameof(CircuitBreakerOptions.OnChangeAsync)] = (Func<CircuitChanged, ValueTask>)(static _ => default),
+        [nameof(CircuitBreakerOptions.BreakDurationFor)] = (Func<BreakContext, TimeSpan?>)(static _ => TimeSpan.FromMilliseconds(700)),
         [nameof(CircuitBreakerOptions.ShouldCount)] = (Func<AttemptResult, bool>)(static _ => false),
         [nameof(PolicyOptions.Name)] = "other",
     };
@@ -284,6 +286,14 @@ public sealed class BreakerUpdateTests
             CircuitBreaker breaker = new(All(), _time);
             breaker.Update(AllBut(option));
             breaker.ShouldCount.Should().BeSameAs(Others[option]);
+            return;
+        }
+
+        if (option == nameof(CircuitBreakerOptions.OnChangeAsync)) // called beside the calls
+        {
+            CircuitBreaker breaker = new(All(), _time);
+            breaker.Update(AllBut(option));
+            breaker.Settings.OnChangeAsync.Should().BeSameAs(Others[option]);
             return;
         }
 

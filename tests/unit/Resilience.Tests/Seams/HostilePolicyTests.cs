@@ -267,7 +267,7 @@ public sealed class HostilePolicyTests
         Retry(options);
         RetryPolicy retry = new(options, PolicyEnvironment.Standalone("retry"));
         Chain<int> unguarded = new(
-            hostile.Bind(retry.Bind(new AttemptLink<int>("", OutcomeClassifier.Default, instruments))),
+            hostile.Bind(retry.Bind(AttemptLink<int>.Make("", OutcomeClassifier.Default, instruments))),
             new("", Clock.System, instruments),
             OutcomeClassifier.Default);
         (await RunsOfTheSecondAsync(hostile, callback => unguarded.TryRun(new Invocation<int>(callback), default))).Should().BeGreaterThan(1);

@@ -1,0 +1,137 @@
+using System.Net;
+using System.Text;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Resilience.Tests.Http;
+
+/// <summary>Rules that read the beginning of a body, which the caller reads all the same.</summary>
+public sealed class PeekTests
+{
+    private readonly FakeTimeProvider _time = new();
+
+    /// <summary>A body that comes in pieces and cannot be rewound.</summary>
+    private sealed class Pieces(byte[] bytes, int size) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
+
+        public override int Read(Span<byte> buffer) => base.Read(buffer[..Math.Min(size, buffer.Length)]);
+
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
+
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken) =>
+            destination.WriteAsync(this.ToArrayRest(), cancellationToken).AsTask();
+
+        private byte[] ToArrayRest()
+        {
+            byte[] rest = new byte[Length - Position];
+            int count = 0;
+            while (base.Read(rest.AsSpan(count)) is > 0 and var read) count += read;
+            return rest;
+        }
+    }
+
+    private static HttpContent Content(string kind, byte[] bytes) => kind switch
+    {
+        "memory" => new ByteArrayContent(bytes),
+        "seekable" => new StreamContent(new MemoryStream(bytes)),
+        "pieces" => new StreamContent(new Pieces(bytes, 3)),
+        _ => new StreamContent(new Pieces(bytes, 1_000_000)),
+    };
+
+    public static TheoryData<string, int> Kinds
+    {
+        get
+        {
+            TheoryData<string, int> all = [];
+            foreach (string kind in new[] { "memory", "seekable", "pieces", "whole" })
+            {
+                foreach (int max in new[] { 1, 5, 26, 27, 4096 }) all.Add(kind, max);
+            }
+
+            return all;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public async Task What_was_read_is_put_back_however_the_caller_reads(string kind, int max)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes("abcdefghijklmnopqrstuvwxyz");
+        foreach (string reading in new[] { "string", "stream", "copy", "synchronous stream", "buffer" })
+        {
+            using HttpResponseMessage response = new(HttpStatusCode.OK) { Content = Content(kind, bytes) };
+            response.Content.Headers.Add("X-Kept", "yes");
+            (await response.PeekAsync(2)).Should().Be("ab"[..2]);
+            (await response.PeekAsync(max)).Should().Be(Encoding.UTF8.GetString(bytes)[..Math.Min(max, bytes.Length)]);
+            (await response.PeekAsync(1)).Should().Be("a");
+            (await ReadAsync(response.Content, reading)).Should().Equal(bytes, "of {0}, read as {1}", kind, reading);
+            response.Content.Headers.GetValues("X-Kept").Should().Equal("yes");
+        }
+    }
+
+    private static async Task<byte[]> ReadAsync(HttpContent content, string reading)
+    {
+        MemoryStream read = new();
+        switch (reading)
+        {
+            case "string":
+                return Encoding.UTF8.GetBytes(await content.ReadAsStringAsync());
+            case "copy":
+                await content.CopyToAsync(read);
+                return read.ToArray();
+            case "buffer":
+                await content.LoadIntoBufferAsync();
+                return await content.ReadAsByteArrayAsync();
+            case "synchronous stream":
+                content.ReadAsStream().CopyTo(read);
+                return read.ToArray();
+            default:
+                await (await content.ReadAsStreamAsync()).CopyToAsync(read);
+                return read.ToArray();
+        }
+    }
+
+    [Theory]
+    [InlineData("utf-8", "größer", 3, "gr")] // half of a character
+    [InlineData("utf-8", "größer", 4, "grö")]
+    [InlineData("\"utf-8\"", "ab", 9, "ab")]
+    [InlineData("iso-8859-1", "größer", 3, "grö")]
+    [InlineData("no-such-charset", "ab", 9, "ab")]
+    [InlineData(null, "ab", 9, "ab")]
+    public async Task It_is_read_by_its_charset(string? charset, string text, int max, string begin)
+    {
+        Encoding encoding = charset == "iso-8859-1" ? Encoding.Latin1 : Encoding.UTF8;
+        using HttpResponseMessage response = new() { Content = new StreamContent(new Pieces(encoding.GetBytes(text), 1)) };
+        if (charset is not null) response.Content.Headers.TryAddWithoutValidation("Content-Type", $"text/plain; charset={charset}");
+        (await response.PeekAsync(max)).Should().Be(begin);
+    }
+
+    [Fact]
+    public async Task There_may_be_no_body()
+    {
+        using HttpResponseMessage response = new(HttpStatusCode.NoContent);
+        (await response.PeekAsync(10)).Should().BeEmpty();
+        await FluentActions.Awaiting(() => response.PeekAsync(0).AsTask()).Should().ThrowAsync<ArgumentOutOfRangeException>();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_200_whose_body_says_busy_is_repeated_and_the_caller_reads_the_other_one_whole(bool isSynchronous)
+    {
+        using ScriptedHandler network = new((n, _) => new HttpResponseMessage(HttpStatusCode.OK)
+        {
+            Content = new StreamContent(new Pieces(Encoding.UTF8.GetBytes(n == 0 ? "{\"error\":\"busy\"}" : "{\"answer\":42}"), 4)),
+        });
+        HttpResilience resilience = HttpKit.Standard(_time, o => o.Classify = rules => rules.OnResultAsync<HttpResponseMessage>(async (response, context) =>
+            response.StatusCode == HttpStatusCode.OK && (await response.PeekAsync(4096, context.CancellationToken)).Contains("\"error\":\"busy\"", StringComparison.Ordinal)
+                ? Classification.Throttled()
+                : null));
+        using HttpClient client = HttpKit.Client(resilience, network);
+        using HttpRequestMessage request = new(HttpMethod.Get, HttpKit.Address);
+        using HttpResponseMessage response = isSynchronous ? client.Send(request) : await client.SendAsync(request);
+        (await response.Content.ReadAsStringAsync()).Should().Be("{\"answer\":42}");
+        network.Count.Should().Be(2);
+        resilience.For(HttpKit.Address).Pipeline.Find<CircuitBreaker>()!.TakeSnapshot().Failures.Should().Be(0);
+    }
+}
