@@ -34,6 +34,7 @@ public sealed partial class ReviewedTextTests
         ResilienceLog.ClientTimeoutTooShort(lines, "shop", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30));
         ResilienceLog.RedirectsNotGuarded(lines, "shop");
         ResilienceLog.KeysOfOneCallDiffer(lines, "shop");
+        ResilienceLog.GrpcPassesThrough(lines, "shop");
         ResilienceLog.RetriesAreStacked(lines, "shop", "the AWS SDK");
         ResilienceLog.StoreFinding(lines, "orders", "Redis evicts keys (maxmemory-policy allkeys-lru). Set it to noeviction.");
         ResilienceLog.StoreUnavailableAtStart(lines, new IOException(), "orders");
