@@ -1,6 +1,4 @@
-using Resilience.Extensibility;
-
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A circuit that is about to open, as <see cref="CircuitBreakerOptions.BreakDurationFor"/> sees it.</summary>
 public readonly struct BreakContext

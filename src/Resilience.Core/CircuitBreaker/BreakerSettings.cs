@@ -1,4 +1,5 @@
 using Resilience.Events;
+using Resilience.Extensibility;
 
 namespace Resilience;
 
