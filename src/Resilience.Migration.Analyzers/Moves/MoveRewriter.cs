@@ -105,7 +105,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
         if (!Theirs.Own(type)) return null;
         if (Theirs.NameOf(type) is not { } ours)
         {
-            _scope.Current!.Stay(Theirs.RuleOf(type), $"{type.Name} has no counterpart that takes its place as it is");
+            _scope.Current!.Stay(Theirs.RuleOf(type), OptionNames.WhyNot(type));
             return null;
         }
 

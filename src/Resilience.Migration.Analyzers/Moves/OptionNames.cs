@@ -35,6 +35,19 @@ internal static class OptionNames
         ["ShouldHandle"] = "say in Classify of the builder what a failure is, and in ShouldRetry, ShouldCount or ShouldHandle where one policy handles less",
         ["ActionGenerator"] = "our hedging runs the same delegate again, and Route selects the address",
         ["TelemetryListener"] = "telemetry is listened to by builder.OnEvent",
+        ["Wrap"] = "policies that are wrapped share one classifier here: build one pipeline that adds them, outermost first",
+        ["WrapAsync"] = "policies that are wrapped share one classifier here: build one pipeline that adds them, outermost first",
+        ["AddHedging"] = "write AddHedging anew: MaxAttempts counts the first attempt too, and the same delegate is run again",
+        ["AddStandardHedgingHandler"] = "instead of AddStandardHedgingHandler write AddHedging in AddResilience, with Route for the addresses",
+        ["ResiliencePipelineRegistry"] = "keep the pipeline in a field or in a container, by name: no ResiliencePipelineRegistry stands alone",
+        ["PolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
+        ["IPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
+        ["IReadOnlyPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
+        ["ResilienceContext"] = "a context is not made and returned here: hand CallOptions with the name and the properties",
+        ["ResilienceContextPool"] = "a context is not made and returned here: hand CallOptions with the name and the properties",
+        ["Context"] = "what the context carried goes into CallOptions, its key into Operation",
+        ["ResiliencePropertyKey"] = "a property is a ResilienceProperty in a static field, set by CallProperties.With",
+        ["ConfigureTelemetry"] = "telemetry is on by itself, under the names of ResilienceTelemetry: listen to more by builder.OnEvent",
         ["InstanceName"] = "there is no name of an instance; put it into Name",
     };
 
@@ -48,7 +61,6 @@ internal static class OptionNames
         return null;
     }
 
-    internal static string WhyNot(ISymbol symbol) =>
-        Reasons.TryGetValue(symbol.Name, out string? reason) ? reason
-            : $"{symbol.ContainingType?.Name}.{symbol.Name} has no counterpart that takes its place as it is";
+    internal static string WhyNot(ISymbol symbol) => Reasons.TryGetValue(symbol.Name, out string? reason) ? reason
+        : (symbol.ContainingType is { } type ? type.Name + "." : "") + symbol.Name + " has no counterpart that takes its place as it is";
 }

@@ -17,7 +17,7 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
             "CircuitBreakerStrategyOptions" or "HttpCircuitBreakerStrategyOptions" => Options(node, "CircuitBreakerOptions", type, Breaker),
             "TimeoutStrategyOptions" or "HttpTimeoutStrategyOptions" => Options(node, "TimeoutOptions", type, Timeout),
             "FallbackStrategyOptions" => Options(node, "FallbackOptions" + Parameters(type, node), type, Fallback),
-            _ => Leave(Theirs.RuleOf(type), $"{type.Name} has no counterpart that takes its place as it is"),
+            _ => Leave(Theirs.RuleOf(type), OptionNames.WhyNot(type)),
         };
         return (made ?? node).WithTriviaFrom(node);
     }
