@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace Resilience.Events;
 
 /// <summary>A circuit has changed its state.</summary>
@@ -49,4 +52,14 @@ public sealed record CircuitChanged(
     /// <summary>For a rejection the exception is made by this call.</summary>
     internal static Exception? ExceptionOf(object? failure) =>
         failure as Exception ?? (failure is Rejection rejection ? SafeRejection.ToException(rejection) : null);
+
+    /// <summary>For <see cref="object.ToString"/>: the exception with its type and message alone.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        base.PrintMembers(builder);
+        builder.Append(CultureInfo.InvariantCulture, $", {nameof(From)} = {From}, {nameof(To)} = {To}, {nameof(Epoch)} = {Epoch}, {nameof(Cause)} = {Cause}")
+            .Append(CultureInfo.InvariantCulture, $", {nameof(BreakDuration)} = {BreakDuration}, {nameof(Key)} = {Key}")
+            .Append(CultureInfo.InvariantCulture, $", {nameof(LastException)} = {Safely.TextOf(LastException)}, {nameof(LastResult)} = {LastResult}");
+        return true;
+    }
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+
 namespace Resilience.Events;
 
 /// <summary>An attempt failed and will be repeated after a wait.</summary>
@@ -27,4 +30,14 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
 
     /// <inheritdoc/>
     public override EventMessage GetMessage() => $"attempt {AttemptNumber} failed ({Reason}); next attempt in {Delay}";
+
+    /// <summary>For <see cref="object.ToString"/>: the exception with its type and message alone.</summary>
+    protected override bool PrintMembers(StringBuilder builder)
+    {
+        base.PrintMembers(builder);
+        builder.Append(CultureInfo.InvariantCulture, $", {nameof(Attempt)} = {Attempt}, {nameof(Delay)} = {Delay}, {nameof(Reason)} = {Reason}")
+            .Append(CultureInfo.InvariantCulture, $", {nameof(AskedFor)} = {AskedFor}, {nameof(Exception)} = {Safely.TextOf(Exception)}")
+            .Append(CultureInfo.InvariantCulture, $", {nameof(AttemptDuration)} = {AttemptDuration}");
+        return true;
+    }
 }

@@ -11,7 +11,9 @@ public sealed class DescriptionTests
     private static readonly Dictionary<string, string> Excused = new()
     {
         ["RetryOptions.OnRetry"] = "it listens and changes nothing",
+        ["RetryOptions.OnRetryAsync"] = "it prepares the next attempt and changes nothing of the policy",
         ["CircuitBreakerOptions.OnChange"] = "it listens and changes nothing",
+        ["CircuitBreakerOptions.OnChangeAsync"] = "it listens and changes nothing",
         ["RetryBudgetOptions.Name"] = "a budget of a policy bears the policy's name",
     };
 

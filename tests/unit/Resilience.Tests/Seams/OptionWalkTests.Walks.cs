@@ -63,6 +63,11 @@ public sealed partial class OptionWalkTests
             [nameof(RetryOptions.WaitForRejections)] = o => o.WaitForRejections = true,
             [nameof(RetryOptions.Rules)] = o => o.Rules.Add(RetryRule.On<InvalidDataException>(1)),
             [nameof(RetryOptions.OnRetry)] = o => o.OnRetry = (_, delay) => Log($"told of {delay}"),
+            [nameof(RetryOptions.OnRetryAsync)] = o => o.OnRetryAsync = (_, delay, _) =>
+            {
+                Log($"awaited before {delay}");
+                return default;
+            },
             [nameof(PolicyOptions.Name)] = o => o.Name = "other",
         };
 
