@@ -40,7 +40,7 @@ internal static partial class ResilienceLog
     internal static partial void RetriesAreStacked(ILogger logger, string client, string library);
 
     [LoggerMessage(
-        32, LogLevel.Information, "{Client}: requests of gRPC go through this pipeline unseen, because their status is in the trailers; AddGrpcResilience of "
+        37, LogLevel.Information, "{Client}: requests of gRPC go through this pipeline unseen, because their status is in the trailers; AddGrpcResilience of "
         + "the package Resilience.Grpc is for them", EventName = "GrpcPassesThrough")]
     internal static partial void GrpcPassesThrough(ILogger logger, string client);
 

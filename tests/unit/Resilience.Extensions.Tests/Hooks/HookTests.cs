@@ -45,7 +45,9 @@ public sealed class HookTests
         Retry("ShouldRetry", (o, _) => o.ShouldRetry = _ => false),
         Retry("RetryAfter", (o, _) => o.RetryAfter = _ => TimeSpan.FromDays(1)),
         Retry("OnRetry", (o, t) => o.OnRetry = (_, _) => t.Heard++),
+        Retry("OnRetryAsync", (o, t) => o.OnRetryAsync = (_, _, _) => new(Task.FromResult(t.Heard++))),
         Breaker("ShouldCount", (o, _) => o.ShouldCount = _ => false),
+        Breaker("BreakDurationFor", (o, t) => (o.BreakDurationFor, o.FailureRatio, o.MinimumCalls) = (_ => Count(t, default(TimeSpan?)), 0.01, 1)),
         Breaker("OnChange", (o, t) => (o.OnChange, o.FailureRatio, o.MinimumCalls) = (_ => t.Heard++, 0.01, 1)),
         Hedging("ShouldHedge", (o, _) => o.ShouldHedge = _ => false),
         Hedging("DelayFor", (o, _) => o.DelayFor = _ => TimeSpan.Zero, r => r.On<IOException>(Classification.Throttled())), // waits for the delay
@@ -309,6 +311,9 @@ public sealed class HookTests
     public void No_public_hook_is_without_an_entry() =>
         Missing([.. typeof(ResiliencePipeline).Assembly.GetExportedTypes(), .. typeof(HttpResilience).Assembly.GetExportedTypes()]).Should().BeEmpty();
 
+    /// <summary>Called beside the calls, or after a 401 alone: they have tests of their own (BreakDelegatesTests, CredentialTests).</summary>
+    private static readonly string[] Elsewhere = ["CircuitBreakerOptions.OnChangeAsync", "HttpResilienceOptions.RefreshCredentials"];
+
     private static string[] Missing(Type[] types)
     {
         Type[] ofOptions = [.. types.Where(t => t.IsAssignableTo(typeof(PolicyOptions)) || t.Name.Split('`')[0].EndsWith("Options", StringComparison.Ordinal))];
@@ -320,7 +325,7 @@ public sealed class HookTests
             .Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
         IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier) || t == typeof(IdempotencyOutcomes)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
             .Where(m => m.ReturnType == t).Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
-        return [.. options.Concat(methods).Concat(rules).Distinct().Except(Hooks.Select(h => h.Member))];
+        return [.. options.Concat(methods).Concat(rules).Distinct().Except(Hooks.Select(h => h.Member)).Except(Elsewhere)];
     }
 
     private static TBuilder Built<TBuilder>(TBuilder builder, Hook hook, bool isOn, Trace trace)
