@@ -90,7 +90,10 @@ public sealed class CallerTermsTests
         List<ResilienceContext> seen = [];
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(new RetryOptions
         {
-            MaxRetries = 1, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero, OnRetry = (attempt, _) => seen.Add(attempt.Context),
+            MaxRetries = 1,
+            BaseDelay = TimeSpan.Zero,
+            MaxDelay = TimeSpan.Zero,
+            OnRetry = (attempt, _) => seen.Add(attempt.Context),
         }).Build();
         CallOptions options = new("seen") { ReleasesContext = true };
         for (int i = 0; i < 3; i++) await pipeline.TryExecuteAsync<int, int>(options, (_, _) => throw new IOException("planned"), 0);
