@@ -67,7 +67,7 @@ JsonObject Dependency(string reference, IEnumerable<string> on) => new()
     ["dependsOn"] = new JsonArray([.. on.Select(name => (JsonNode)Reference(full[name]))]),
 };
 
-static JsonObject Component(string name, string version, string? license)
+static JsonObject Component(string name, string version, string? license, bool isExpression = true)
 {
     JsonObject component = new()
     {
@@ -77,7 +77,8 @@ static JsonObject Component(string name, string version, string? license)
         ["version"] = version,
         ["purl"] = Reference(name, version),
     };
-    if (license is not null) component["licenses"] = new JsonArray(new JsonObject { ["expression"] = license });
+    if (license is not null)
+        component["licenses"] = new JsonArray(isExpression ? new JsonObject { ["expression"] = license } : new JsonObject { ["license"] = new JsonObject { ["name"] = license } });
     return component;
 }
 
@@ -85,18 +86,21 @@ JsonObject Restored(string library)
 {
     string[] parts = library.Split('/');
     JsonNode kept = assets["libraries"]![library]!;
-    JsonObject component = Component(parts[0], parts[1], kept["type"]!.GetValue<string>() == "project" ? args[3] : LicenseOf(kept));
+    (string? license, bool isExpression) = kept["type"]!.GetValue<string>() == "project" ? (args[3], true) : LicenseOf(kept);
+    JsonObject component = Component(parts[0], parts[1], license, isExpression);
     if (kept["sha512"]?.GetValue<string>() is { } hash)
         component["hashes"] = new JsonArray(new JsonObject { ["alg"] = "SHA-512", ["content"] = Convert.ToHexStringLower(Convert.FromBase64String(hash)) });
     return component;
 }
 
-// As the package's manifest tells it, if it does so as an expression.
-string? LicenseOf(JsonNode library)
+// As the package's manifest tells it: an expression, or a file in the package.
+(string? License, bool IsExpression) LicenseOf(JsonNode library)
 {
     string manifest = library["files"]!.AsArray().Select(f => f!.GetValue<string>()).Single(f => f.EndsWith(".nuspec", StringComparison.Ordinal));
     string? file = assets["packageFolders"]!.AsObject()
         .Select(folder => Path.Combine(folder.Key, library["path"]!.GetValue<string>(), manifest)).FirstOrDefault(File.Exists);
-    return file is null ? null : XDocument.Load(file).Descendants()
-        .FirstOrDefault(e => e.Name.LocalName == "license" && e.Attribute("type")?.Value == "expression")?.Value;
+    XElement? license = file is null ? null : XDocument.Load(file).Descendants().FirstOrDefault(e => e.Name.LocalName == "license");
+    return license is null ? (null, true)
+        : license.Attribute("type")?.Value == "expression" ? (license.Value, true)
+        : ($"the text in its package: {license.Value}", false);
 }

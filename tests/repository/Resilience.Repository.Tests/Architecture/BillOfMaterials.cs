@@ -33,7 +33,8 @@ internal static partial class BillOfMaterials
         {
             if (!reached.Contains(reference)) yield return $"{reference} is needed by nothing";
             if (component["purl"]?.ToString() != reference) yield return $"{reference} has another address";
-            if (component["licenses"]?.AsArray().FirstOrDefault()?["expression"] is null) yield return $"{reference} has no licence";
+            JsonNode? license = component["licenses"]?.AsArray().FirstOrDefault();
+            if (license?["expression"] is null && license?["license"]?["name"] is null) yield return $"{reference} has no licence";
             bool isOurs = reference.StartsWith("pkg:nuget/Resilience.", StringComparison.Ordinal);
             if (!isOurs && !Hash().IsMatch(component["hashes"]?.AsArray().FirstOrDefault()?["content"]?.ToString() ?? "")) yield return $"{reference} has no hash";
         }
