@@ -41,6 +41,16 @@ public readonly record struct CallOptions
     /// it does not hold, the context of another call is touched.</summary>
     public bool ReleasesContext { get; init; }
 
+    /// <summary>Whether the delegate of each attempt runs where the caller was when it called: on its <see cref="SynchronizationContext"/> (WPF,
+    /// WinForms, Blazor) or <see cref="TaskScheduler"/> (a grain of Orleans). Default false: the first attempt does, unless it waited in a queue, and the
+    /// later ones run on the thread pool.</summary>
+    /// <remarks>
+    /// Callbacks of policies, such as <see cref="RetryOptions.OnRetry"/>, run on the thread pool in any case. An attempt waits until the context runs it,
+    /// and its timeout goes on meanwhile. A caller that blocks its context until the call has ended waits for itself. For asynchronous calls only: a
+    /// synchronous one never leaves its thread.
+    /// </remarks>
+    public bool ContinueOnCapturedContext { get; init; }
+
     /// <summary>What travels with the call; copied when the call begins.</summary>
     public CallProperties? Properties { get; init; }
 }

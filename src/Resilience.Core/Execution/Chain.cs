@@ -53,8 +53,9 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
 
     /// <summary>As above, for a delegate that sees the context of a call with options.</summary>
     internal ValueTask<T> Run<TInvocation>(in TInvocation invocation, in CallOptions options, CancellationToken cancellationToken)
-        where TInvocation : struct, IInvocation<T> =>
-        Run(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
+        where TInvocation : struct, IInvocation<T> => options.ContinueOnCapturedContext && CallersContext.Capture() is { } where
+            ? Run(Described(new CapturedInvocation<TInvocation, T>(invocation, where), options), ref CallPool.At(_spareSlot), cancellationToken)
+            : Run(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
 
     /// <inheritdoc cref="Run{TInvocation}(in TInvocation, in CallOptions, CancellationToken)"/>
     internal ValueTask RunWithoutResult<TInvocation>(in TInvocation invocation, in CallOptions options, CancellationToken cancellationToken)
@@ -63,8 +64,9 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
 
     /// <inheritdoc cref="Run{TInvocation}(in TInvocation, in CallOptions, CancellationToken)"/>
     internal ValueTask<Outcome<T>> TryRun<TInvocation>(in TInvocation invocation, in CallOptions options, CancellationToken cancellationToken)
-        where TInvocation : struct, IInvocation<T> =>
-        TryRun(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
+        where TInvocation : struct, IInvocation<T> => options.ContinueOnCapturedContext && CallersContext.Capture() is { } where
+            ? TryRun(Described(new CapturedInvocation<TInvocation, T>(invocation, where), options), ref CallPool.At(_spareSlot), cancellationToken)
+            : TryRun(Described(invocation, options), ref CallPool.At(_spareSlot), cancellationToken);
 
     /// <summary>Runs the call on this thread, which waits wherever a policy does.</summary>
     internal Outcome<T> RunHere<TInvocation>(in TInvocation invocation, CancellationToken cancellationToken)

@@ -93,7 +93,9 @@ public sealed partial class ResiliencePipeline
         CallOptions options, Func<ResilienceContext, TState, ValueTask> callback, TState state, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(callback);
-        return ChainFor<Nothing>().RunWithoutResult(new VoidContextInvocation<TState>(callback, state), options, cancellationToken);
+        return options.ContinueOnCapturedContext
+            ? new(ExecuteAsync(options, CapturedWithoutResult.RunAsync, (callback, state), cancellationToken).AsTask())
+            : ChainFor<Nothing>().RunWithoutResult(new VoidContextInvocation<TState>(callback, state), options, cancellationToken);
     }
 
     /// <summary>Runs the delegate through the pipeline and answers with its outcome; never throws for a failure, a rejection or a cancellation.</summary>
