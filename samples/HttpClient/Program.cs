@@ -16,7 +16,7 @@ string original = await File.ReadAllTextAsync(file);
 HostApplicationBuilder builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = folder, DisableDefaults = true });
 builder.Configuration.AddJsonFile("appsettings.json", optional: false, reloadOnChange: true);
 builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
-builder.Logging.AddJsonConsole(o => o.IncludeScopes = true);
+builder.Logging.AddSimpleConsole(o => o.SingleLine = true);
 
 builder.Services.AddHttpClient<PaymentsClient>("payments", http => http.BaseAddress = server.Address)
     .AddIdempotencyKey()                                                // a POST gets a name, so that it may be repeated
@@ -67,7 +67,8 @@ async Task TryAsync()
     }
     catch (HttpResilienceException rejected)
     {
-        Say($"   rejected by {rejected.Rejection?.PolicyName}, come back in {rejected.RetryAfter?.TotalSeconds:0.0} s; before that: {string.Join(", ", rejected.Attempts)}");
+        string attempts = rejected.Attempts.Count == 0 ? "nothing was sent" : $"{rejected.Attempts.Count} attempts: {string.Join(", ", rejected.Attempts)}";
+        Say($"   rejected by the {rejected.Rejection?.PolicyName}, try again in {rejected.RetryAfter?.TotalSeconds:0.0} s; {attempts}");
     }
     catch (HttpRequestException failed)
     {

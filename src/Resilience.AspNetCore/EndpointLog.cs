@@ -12,16 +12,16 @@ internal static partial class EndpointLog
 
     [LoggerMessage(
         2, LogLevel.Warning, "{Endpoint}: callers who are not signed in are rejected (401), because their keys would be shared; "
-        + "say RequireAuthorization(), set ScopeFor, or AllowSharedScope = true", EventName = "IdempotencyAnonymousCallersRejected")]
+        + "call RequireAuthorization(), set ScopeFor, or AllowSharedScope = true", EventName = "IdempotencyAnonymousCallersRejected")]
     internal static partial void AnonymousCallersRejected(ILogger logger, string endpoint);
 
     [LoggerMessage(
         3, LogLevel.Warning, "{Endpoint}: the outcome of an earlier request with the same key is unknown; its record is {Id}. "
-        + "Find out, and say it with IdempotencyGate.ResolveAsync", EventName = "IdempotencyOutcomeUnknown")]
+        + "Find out what happened, and record it with IdempotencyGate.ResolveAsync", EventName = "IdempotencyOutcomeUnknown")]
     internal static partial void OutcomeUnknown(ILogger logger, string endpoint, string id);
 
     [LoggerMessage(
-        4, LogLevel.Error, "{Endpoint}: to find out how an earlier request ended (record {Id}) has failed; its outcome stays unknown",
+        4, LogLevel.Error, "{Endpoint}: the reconciliation of an earlier request (record {Id}) failed; its outcome stays unknown",
         EventName = "IdempotencyReconcilingFailed")]
     internal static partial void ReconcilingFailed(ILogger logger, string endpoint, string id, Exception error);
 
@@ -41,6 +41,11 @@ internal static partial class EndpointLog
     [LoggerMessage(
         14, LogLevel.Error, "{User} asked about record {Id} of {Gate} on the live page, and the store did not answer", EventName = "DashboardRecordFailed")]
     internal static partial void PageRecordFailed(ILogger logger, string user, string id, string gate, Exception error);
+
+    [LoggerMessage(
+        15, LogLevel.Warning, "The live page at {Path} answers 404 to all requests: outside of Development it needs RequireAuthorization(), "
+        + "or AllowAnonymousOutsideDevelopment", EventName = "DashboardLocked")]
+    internal static partial void PageLocked(ILogger logger, string path);
 
     [LoggerMessage(12, LogLevel.Warning, "{User} did '{Action}' to {Target} on the live page", EventName = "DashboardActed")]
     internal static partial void PageActed(ILogger logger, string user, string action, string target);

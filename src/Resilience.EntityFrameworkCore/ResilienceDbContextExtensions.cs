@@ -138,7 +138,7 @@ public static class ResilienceDbContextExtensions
     {
         ArgumentNullException.ThrowIfNull(context);
         return context.Database.CreateExecutionStrategy() as ResilienceExecutionStrategy
-            ?? throw new InvalidOperationException($"{context.GetType().Name} has no resilience: say UseResilience where its options are made.");
+            ?? throw new InvalidOperationException($"{context.GetType().Name} has no resilience: call UseResilience where its options are made.");
     }
 
     /// <summary>Whether the code runs in a transaction of the operation around it already.</summary>

@@ -38,7 +38,7 @@ public static class ResilienceDbContextOptionsBuilderExtensions
         ArgumentNullException.ThrowIfNull(services);
         ArgumentException.ThrowIfNullOrEmpty(pipelineName);
         ResiliencePipelineProvider provider = services.GetService<ResiliencePipelineProvider>()
-            ?? throw new InvalidOperationException("UseResilience with a container needs its pipelines: say services.AddResilience().");
+            ?? throw new InvalidOperationException("UseResilience with a container needs its pipelines: call services.AddResilience().");
         DatabaseResilienceOptions made = new();
         configure?.Invoke(made);
         DatabaseResilience resilience = OfContainers.GetOrCreateValue(provider).GetOrAdd(

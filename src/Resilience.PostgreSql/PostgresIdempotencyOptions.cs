@@ -5,7 +5,7 @@ namespace Resilience.Idempotency;
 /// <summary>Where the records are in the database. Read once, when the store is created.</summary>
 public sealed class PostgresIdempotencyOptions : PolicyOptions
 {
-    internal const int LargestPayload = 64 << 20;
+    internal const int MaxPayload = 64 << 20;
 
     // PostgreSQL cuts names after 63 bytes; the name of the index is longer than that of the table.
     private const int MaxNameLength = 48;
@@ -30,7 +30,7 @@ public sealed class PostgresIdempotencyOptions : PolicyOptions
         string allowed = $"1 to {MaxNameLength} letters, digits and underscores, not starting with a digit";
         check.Require(IsName(Schema), nameof(Schema), Schema, allowed);
         check.Require(IsName(Table), nameof(Table), Table, allowed);
-        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
+        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, MaxPayload);
     }
 
     private static bool IsName(string? name) =>

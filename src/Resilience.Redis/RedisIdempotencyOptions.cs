@@ -5,7 +5,7 @@ namespace Resilience.Idempotency;
 /// <summary>Where the records are in Redis, and whether replicas are waited for. Read once, when the store is created.</summary>
 public sealed class RedisIdempotencyOptions : PolicyOptions
 {
-    internal const int LargestPayload = 64 << 20;
+    internal const int MaxPayload = 64 << 20;
     private const int MaxPrefixLength = 200;
 
     /// <summary>What keys begin with; the id follows in braces. At most 200 characters without braces, which would choose the slot in a cluster.
@@ -40,7 +40,7 @@ public sealed class RedisIdempotencyOptions : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         check.Require(IsPrefix(KeyPrefix), nameof(KeyPrefix), KeyPrefix, $"at most {MaxPrefixLength} characters, none of them a brace");
         check.Number(nameof(Database), Database, -1);
-        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, LargestPayload);
+        check.Number(nameof(MaxPayloadBytes), MaxPayloadBytes, 1, MaxPayload);
         check.Number(nameof(WaitReplicas), WaitReplicas, 0, 100);
         check.Span(nameof(WaitReplicasTimeout), WaitReplicasTimeout, TimeSpan.FromMilliseconds(1), TimeSpan.FromSeconds(30));
     }

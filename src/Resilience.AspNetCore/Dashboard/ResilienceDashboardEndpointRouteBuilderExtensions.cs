@@ -27,14 +27,16 @@ namespace Resilience
         private readonly DashboardPage _page;
         private readonly IDisposable _transitions;
         private readonly CancellationToken _stopping;
+        private readonly ILogger _logger;
+        private bool _isLocked;
 
         internal DashboardEndpoints(IServiceProvider services, ResilienceDashboardOptions options)
         {
             ResilienceEvents events = services.GetService<ResilienceEvents>()
-                ?? throw new InvalidOperationException("There are no pipelines to show: say builder.Services.AddResilience().");
+                ?? throw new InvalidOperationException("There are no pipelines to show: call builder.Services.AddResilience().");
             TimeProvider time = SafeCalls.Time(services.GetService<TimeProvider>() ?? TimeProvider.System);
             IHostEnvironment? environment = services.GetService<IHostEnvironment>();
-            ILogger logger = SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Dashboard") ?? NullLogger.Instance;
+            ILogger logger = _logger = SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Dashboard") ?? NullLogger.Instance;
             DashboardHead head = new(
                 options.Title ?? environment?.ApplicationName ?? "Resilience", environment?.EnvironmentName ?? "", time.GetUtcNow(), options.Interval);
             DashboardReader reader = new(
@@ -60,6 +62,15 @@ namespace Resilience
         {
             _transitions.Dispose();
             _feed.Dispose();
+        }
+
+        /// <summary>No request may see it.</summary>
+        internal void Lock(string pattern)
+        {
+            if (_isLocked) return; // each endpoint of the page comes here
+            _isLocked = true;
+            EndpointLog.PageLocked(_logger, pattern);
+            Dispose();
         }
 
         internal Task PageAsync(HttpContext context)
@@ -179,7 +190,7 @@ namespace Microsoft.AspNetCore.Builder
             IEndpointConventionBuilder all = group;
             all.Add(static endpoint => endpoint.Metadata.Add(new ExcludeFromDescriptionAttribute()));
             if (isDevelopment) all.Finally(endpoint => CheckHostUnlessAuthorized(endpoint, options));
-            else if (!options.AllowAnonymousOutsideDevelopment) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page));
+            else if (!options.AllowAnonymousOutsideDevelopment) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page, pattern));
             return all;
         }
 
@@ -197,10 +208,10 @@ namespace Microsoft.AspNetCore.Builder
         }
 
         /// <summary>Asked when the endpoint is completely configured, also after mapping.</summary>
-        private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page)
+        private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page, string pattern)
         {
             if (IsGuarded(endpoint)) return;
-            page.Dispose();
+            page.Lock(pattern);
             endpoint.RequestDelegate = static context =>
             {
                 context.Response.StatusCode = StatusCodes.Status404NotFound;

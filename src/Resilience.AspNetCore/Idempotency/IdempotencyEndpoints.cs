@@ -16,7 +16,7 @@ internal static class IdempotencyEndpoints
         return options;
     }
 
-    internal const string NotRegistered = "no idempotency is registered: say builder.Services.AddIdempotency()";
+    internal const string NotRegistered = "no idempotency is registered: call builder.Services.AddIdempotency()";
 
     /// <summary>The protection of one endpoint.</summary>
     /// <exception cref="InvalidOperationException">No idempotency is registered, or no gate of the name that the endpoint asks for.</exception>
@@ -31,7 +31,7 @@ internal static class IdempotencyEndpoints
 
     private static PayloadCipher CipherOf(IServiceProvider services) => new(
         services.GetService<IDataProtectionProvider>()
-        ?? throw new InvalidOperationException("Responses are to be encrypted, and there is no data protection: say builder.Services.AddDataProtection()."));
+        ?? throw new InvalidOperationException("Responses are to be encrypted, and there is no data protection: call builder.Services.AddDataProtection()."));
 
     /// <summary>Protects a request, or answers that the service made a mistake.</summary>
     internal static Task InvokeAsync(HttpContext context, Func<IdempotencyEndpointFilter> find, Func<HttpContext, Task> next)

@@ -40,7 +40,7 @@ public readonly record struct ChaosRates
         double outcomes = Fault + Result + LostReply;
         if (outcomes > 1 + Slack && Math.Max(Fault, Math.Max(Result, LostReply)) <= 1)
             check.Require(
-                false, option, $"Fault + Result + LostReply = {outcomes:0.###}", "such that the three are at most 1 together: a call has one outcome");
+                false, option, $"Fault + Result + LostReply = {outcomes:0.###}", "at most 1 in sum: a call has one outcome");
     }
 
     /// <inheritdoc/>

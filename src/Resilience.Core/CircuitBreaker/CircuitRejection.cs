@@ -55,7 +55,7 @@ public sealed class CircuitRejection : Rejection
                 CircuitState.Closed => Text(
                     $"{circuit} closed at {since} and admits a growing share of the calls, from {_settings.RampFrom * 100:0.##} %, ")
                     + $"since it had opened because {Explain(Cause)}, and this call was not in it; it will admit all {until}.",
-                _ => $"{circuit} is isolated by hand since {since}; it stays open until it is closed by hand.",
+                _ => $"{circuit} has been isolated by hand since {since}; it stays open until it is closed by hand.",
             };
         }
     }

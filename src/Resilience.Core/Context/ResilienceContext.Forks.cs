@@ -44,7 +44,7 @@ public abstract partial class ResilienceContext
         ArgumentNullException.ThrowIfNull(fork);
         if (State.HasEnded || fork.State.HasEnded) ThrowEnded<int>();
         if (fork == this || State.Counter is null || fork.State.Counter != State.Counter)
-            throw new ArgumentException("This is not a fork of the call.", nameof(fork));
+            throw new ArgumentException("The context was not made by Fork of this call.", nameof(fork));
         this.Take(fork);
         fork.EndFork();
     }

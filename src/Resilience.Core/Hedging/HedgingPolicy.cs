@@ -73,7 +73,7 @@ internal sealed class HedgingPolicy : ResiliencePolicy
         {
             if (_delayFor(context.Shown()) is not { } own) return Clock.ToMs(_delay);
             if (HedgingOptions.IsDelay(own)) return Clock.ToMs(own);
-            Safely.Report("hedging DelayFor", new InvalidOperationException("The answer is out of range."));
+            Safely.Report("hedging DelayFor", new InvalidOperationException("DelayFor returned a time that is out of range."));
         }
         catch (Exception error)
         {

@@ -328,7 +328,8 @@ public sealed class OutcomeClassifier
 
     private void Reject(Verdict verdict, bool isResult)
     {
-        Safely.Report("classifier", new InvalidOperationException($"A rule answered {verdict}, which {(isResult ? "a result" : "an exception")} cannot be."));
+        string kind = isResult ? "a result" : "an exception";
+        Safely.Report("classifier", new InvalidOperationException($"A rule returned the verdict {verdict}, which is not possible for {kind}."));
         _errors?.Tell(verdict, isResult);
     }
 

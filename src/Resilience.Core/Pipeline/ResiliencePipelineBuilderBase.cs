@@ -89,18 +89,25 @@ public abstract class ResiliencePipelineBuilderBase
         return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, Describe(), warnings);
     }
 
-    /// <summary>The settings of the pipeline as people read them. Its name and its policies stand beside them.</summary>
-    private KeyValuePair<string, string>[] Describe() =>
-    [
-        new("classifier", Classifier.ToString()),
-        new("time", TimeProvider == TimeProvider.System ? "the system's" : TimeProvider.GetType().Name),
-        new("randomness", Randomness == Randomness.Shared ? "shared" : Randomness.GetType().Name),
-        new("meter", MeterFactory is null ? "of the process" : MeterFactory.GetType().Name),
-        new("warnings", TreatWarningsAsErrors ? "errors" : TreatContradictionsAsErrors ? "contradictions are errors" : "kept"),
-        new("accepted", AcceptedWarnings.Count == 0 ? "none" : string.Join(" ", AcceptedWarnings.Order(StringComparer.OrdinalIgnoreCase))),
-        new("environment", EnvironmentName ?? "not said"),
-        new("listeners", _listeners.Count.ToString(CultureInfo.InvariantCulture)),
-    ];
+    /// <summary>The settings of the pipeline as people read them, where they are not the defaults. Its name and its policies stand beside them.</summary>
+    private KeyValuePair<string, string>[] Describe()
+    {
+        List<KeyValuePair<string, string>> settings = [];
+        Add("classifier", ReferenceEquals(Classifier, OutcomeClassifier.Default) ? null : Classifier.ToString());
+        Add("time provider", TimeProvider == TimeProvider.System ? null : TimeProvider.GetType().Name);
+        Add("randomness", Randomness == Randomness.Shared ? null : Randomness.GetType().Name);
+        Add("meter factory", MeterFactory?.GetType().Name);
+        Add("errors", TreatWarningsAsErrors ? "all warnings" : TreatContradictionsAsErrors ? "contradictions" : null);
+        Add("accepted warnings", AcceptedWarnings.Count == 0 ? null : string.Join(" ", AcceptedWarnings.Order(StringComparer.OrdinalIgnoreCase)));
+        Add("environment", EnvironmentName);
+        Add("listeners", _listeners.Count == 0 ? null : _listeners.Count.ToString(CultureInfo.InvariantCulture));
+        return [.. settings];
+
+        void Add(string name, string? value)
+        {
+            if (value is not null) settings.Add(new(name, value));
+        }
+    }
 
     /// <summary>A policy without a name is called after its kind; the second of a kind gets a number.</summary>
     private static string[] NamePolicies(PolicyOptions[] options)

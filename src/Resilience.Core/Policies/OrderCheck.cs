@@ -69,6 +69,6 @@ public sealed class OrderCheck
             if (ReferenceEquals(Chain[place], policy)) return place;
         }
 
-        throw new ArgumentException("The policy does not stand in the chain.", nameof(policy));
+        throw new ArgumentException("The policy is not part of this pipeline.", nameof(policy));
     }
 }

@@ -43,7 +43,7 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
         {
             if (_timeoutFor!(context.Shown()) is not { } own) return _timeout;
             if (own >= TimeoutOptions.Shortest && own <= OptionsCheck.MaxSpan) return own;
-            Safely.Report("timeout for call", new InvalidOperationException("The answer is out of range."));
+            Safely.Report("timeout for call", new InvalidOperationException("TimeoutFor returned a time that is out of range."));
             return _timeout;
         }
         catch (Exception error)

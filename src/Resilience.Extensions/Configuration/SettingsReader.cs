@@ -53,14 +53,16 @@ internal static partial class SettingsReader
                 continue;
             }
 
-            string? meant = Spelling.Closest(child.Key, keys.Select(k => k.Name));
-            problems.Add(new(childPath, meant is null
-                ? $"is not a known setting; known here are {string.Join(", ", keys.Select(k => k.Name))}"
-                : $"is not a known setting; did you mean {meant}?"));
+            problems.Add(new(childPath, OfUnknown(child.Key, [.. keys.Select(k => k.Name)])));
         }
 
         return values;
     }
+
+    private static string OfUnknown(string written, string[] known) => KeysOfOthers.Meant(written, known)
+        ?? (Spelling.Closest(written, known) is { } meant
+            ? $"is not a known setting; did you mean {meant}?"
+            : $"is not a known setting; known here are {string.Join(", ", known)}");
 
     /// <summary>The value of a key; null when it says nothing, or nothing that can be used.</summary>
     private static object? Take(IConfigurationSection child, string path, PolicySetting key, List<SettingProblem> problems)

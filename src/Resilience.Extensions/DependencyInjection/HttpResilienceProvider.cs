@@ -168,7 +168,12 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         try
         {
             SettingsReading<SettingsValues> reading = reload.Read();
-            if (reading.Problems.Count > 0) throw Wrong(client, reading.Problems.Select(p => p.ToString()));
+            if (reading.Problems.Count > 0)
+            {
+                IEnumerable<string> outOfRange = reading.IsEmpty ? [] : Options(client, registration, reading.Settings).FindProblems().Select(p => Text(path, p));
+                throw Wrong(client, reading.Problems.Select(p => p.ToString()).Concat(outOfRange));
+            }
+
             HttpResilience made = Located(client, path, () => NewStandard(client, registration, reading.Settings, logger));
             reload.Start(reading.Settings, settings => Located(client, path, () =>
             {
@@ -214,13 +219,16 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         {
             throw Wrong(client, wrong.Problems.Select(p => path.Length == 0
                 ? $"The HttpClient '{client}': {p}"
-                : $"{path}:{SettingsSchema.Http.PathOf(p.Option)} is {p.Value}, but must be {p.Allowed}"));
+                : Text(path, p)));
         }
         catch (ResiliencePipelineException wrong)
         {
             throw Wrong(client, wrong.Warnings.Select(w => path.Length == 0 ? $"The HttpClient '{client}': {w}" : $"{path}: {w}"));
         }
     }
+
+    private static string Text(string path, OptionProblem problem) =>
+        $"{path}:{SettingsSchema.Http.PathOf(problem.Option)} is {problem.Value}, but must be {problem.Allowed}";
 
     private static OptionsValidationException Wrong(string client, IEnumerable<string> problems) =>
         new(client, typeof(StandardResilienceOptions), problems);

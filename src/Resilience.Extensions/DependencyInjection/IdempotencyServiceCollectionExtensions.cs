@@ -177,7 +177,7 @@ public static class IdempotencyServiceCollectionExtensions
     private static IdempotencyRegistration RegistrationOf(IIdempotencyBuilder builder) => builder is Builder ours
         ? ours.Gate
         : RegistrationsOf(builder.Services).All.FirstOrDefault(r => r.Name == builder.Name)
-            ?? throw new InvalidOperationException($"There is no idempotency gate '{builder.Name}': say AddIdempotency.");
+            ?? throw new InvalidOperationException($"There is no idempotency gate '{builder.Name}': call AddIdempotency.");
 
     private sealed class Builder(IServiceCollection services, IdempotencyRegistration gate) : IIdempotencyBuilder
     {

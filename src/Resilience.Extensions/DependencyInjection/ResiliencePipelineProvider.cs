@@ -123,6 +123,8 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
 
     IEnumerable<string> IStartCheck.FindProblems()
     {
+        foreach (IConfigurationSection section in _sections.OfType<IConfigurationSection>().Where(s => !s.GetChildren().Any()))
+            yield return $"{section.Path} has no pipelines: the section is missing or empty";
         IEnumerable<PipelineKey> all =
             _registered.Keys.Concat(_sections.SelectMany(s => s.GetChildren()).Select(c => new PipelineKey(c.Key, null))).Distinct();
         foreach ((string name, Type? result) in all)
@@ -203,7 +205,7 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         }
 
         return all.Count <= 1 ? all.FirstOrDefault() : throw new InvalidOperationException(
-            $"The pipeline '{all[0]}' is registered more than once. Say RemovePipeline(\"{name}\") before the registration that is to replace the other.");
+            $"The pipeline '{all[0]}' is registered more than once. Call RemovePipeline(\"{name}\") before the registration that is to replace the other.");
     }
 
     internal static PipelineRegistration FromSection(IConfigurationSection section) =>
@@ -225,8 +227,10 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         try
         {
             SettingsReading<PipelineSettings> reading = reload.Read();
-            if (reading.Problems.Count > 0) throw Wrong(registration, reading.Problems.Select(p => p.ToString()));
+            if (reading.IsEmpty) throw Wrong(registration, reading.Problems.Select(p => p.ToString()));
             ResiliencePipelineBuilderBase first = NewBuilder(registration, reading.Settings, logger);
+            if (reading.Problems.Count > 0)
+                throw Wrong(registration, reading.Problems.Select(p => p.ToString()).Concat(OutOfRange(registration, first, path)));
             BuiltPipeline built = Warned(Located(registration, first, path, () => registration.Build(first)), logger);
             reload.Start(reading.Settings, settings =>
             {
@@ -262,6 +266,24 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         foreach (string code in settings?.AcceptedWarnings ?? []) builder.AcceptedWarnings.Add(code);
         registration.Configure(builder, settings, _services);
         return builder;
+    }
+
+    /// <summary>What else is wrong with settings of which some could not be read: in one message with those.</summary>
+    private static string[] OutOfRange(PipelineRegistration registration, ResiliencePipelineBuilderBase builder, string path)
+    {
+        try
+        {
+            registration.Build(builder);
+            return [];
+        }
+        catch (ResilienceOptionsException wrong)
+        {
+            return [.. wrong.Problems.Select(p => SettingsBuilderExtensions.Locate(builder, p, path).ToString())];
+        }
+        catch (Exception) // what does not fit together may do so with the settings that could not be read
+        {
+            return [];
+        }
     }
 
     /// <summary>Says where in the configuration the problems stand.</summary>

@@ -89,7 +89,7 @@ public abstract class HttpExchange
         if (resilience.Options.PartitionBy is not null)
         {
             throw new ArgumentException(
-                "PartitionBy sees requests of HttpClient, and those of an SDK are none: leave it out, the circuits are by authority.", nameof(resilience));
+                "PartitionBy works on the requests of an HttpClient, and an SDK has none: leave it unset. The circuits of an SDK are kept by authority.", nameof(resilience));
         }
 
         if (resilience.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Hedging or PolicyRole.Fallback) is { } unsuited)
@@ -165,7 +165,7 @@ public abstract class HttpExchange
         if (outcome.TryGetValue(out HttpResponseMessage? answer))
         {
             if (!ReferenceEquals(answer, _view))
-                throw new NotSupportedException("A policy answered in place of the SDK's transport, which has no such answer.");
+                throw new NotSupportedException("A policy returned a response that did not come from the SDK's transport, and the SDK cannot take it.");
             return;
         }
 

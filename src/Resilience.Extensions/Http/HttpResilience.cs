@@ -90,9 +90,11 @@ public sealed class HttpResilience
         return described with
         {
             Name = Name,
-            Settings = [.. described.Settings.Select(s => s.Key == "meter" ? new(s.Key, _meterText ?? "of the process") : s)],
+            Settings = [.. described.Settings.Where(s => s.Key != "meter factory"), .. Meter()], // authorities that are only described measure nothing
         };
     }
+
+    private IEnumerable<KeyValuePair<string, string>> Meter() => _meterText is null ? [] : [new("meter factory", _meterText)];
 
     /// <summary>The authority of this address, known from now on.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="uri"/> is null.</exception>

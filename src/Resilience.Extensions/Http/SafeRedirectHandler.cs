@@ -12,7 +12,7 @@ public sealed class SafeRedirectHandler : DelegatingHandler
     private static readonly string[] AlwaysDropped = ["Authorization", "Cookie", "Proxy-Authorization"];
 
     private readonly string _keyHeader;
-    private readonly int _mostRedirects;
+    private readonly int _maxRedirects;
 
     /// <summary>A handler whose inner handler is set later.</summary>
     /// <param name="keyHeader">The header of the idempotency key.</param>
@@ -24,7 +24,7 @@ public sealed class SafeRedirectHandler : DelegatingHandler
         ArgumentException.ThrowIfNullOrEmpty(keyHeader);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxRedirects, 1);
         _keyHeader = keyHeader;
-        _mostRedirects = maxRedirects;
+        _maxRedirects = maxRedirects;
     }
 
     /// <inheritdoc cref="SafeRedirectHandler(string, int)"/>
@@ -40,7 +40,7 @@ public sealed class SafeRedirectHandler : DelegatingHandler
     {
         ArgumentNullException.ThrowIfNull(request);
         HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-        for (int count = 0; count < _mostRedirects && Next(request, response) is { } next; count++)
+        for (int count = 0; count < _maxRedirects && Next(request, response) is { } next; count++)
         {
             Turn(request, response, next);
             response.Dispose();
@@ -55,7 +55,7 @@ public sealed class SafeRedirectHandler : DelegatingHandler
     {
         ArgumentNullException.ThrowIfNull(request);
         HttpResponseMessage response = base.Send(request, cancellationToken);
-        for (int count = 0; count < _mostRedirects && Next(request, response) is { } next; count++)
+        for (int count = 0; count < _maxRedirects && Next(request, response) is { } next; count++)
         {
             Turn(request, response, next);
             response.Dispose();

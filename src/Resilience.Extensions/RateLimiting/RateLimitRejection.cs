@@ -29,7 +29,7 @@ public sealed class RateLimitRejection : Rejection
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
         $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had fewer than {_permits} {Unit} available{Words}; ")
-        + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "when it will have some is not known.");
+        + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "the limiter does not say when one will be free.");
 
     private string Unit => _permits == 1 ? "permit" : "permits";
 

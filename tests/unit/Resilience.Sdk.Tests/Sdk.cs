@@ -38,7 +38,11 @@ internal static class Sdk
     {
         AmazonS3Client s3 = new(new BasicAWSCredentials("a", "b"), new AmazonS3Config
         {
-            ServiceURL = address.ToString(), ForcePathStyle = true, HttpClientFactory = new Over(client), MaxErrorRetry = maxRetries, AuthenticationRegion = "eu-west-1",
+            ServiceURL = address.ToString(),
+            ForcePathStyle = true,
+            HttpClientFactory = new Over(client),
+            MaxErrorRetry = maxRetries,
+            AuthenticationRegion = "eu-west-1",
         });
         return async () => (await s3.GetObjectMetadataAsync("bucket", "key")).Should().NotBeNull();
     }

@@ -174,12 +174,15 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
         return IdempotencyFinish.Kept;
     }
 
+    private static InvalidOperationException NoTransaction() =>
+        new("This claim has no transaction whose result is awaited: CompleteInAsync was not called, or the result was reported already.");
+
     /// <summary>Says that the transaction of <see cref="CompleteInAsync"/> was committed: those who wait in this process receive the outcome.</summary>
     /// <exception cref="InvalidOperationException">The claim was not completed in a transaction, or its end was told before.</exception>
     public void Committed()
     {
         if (Interlocked.CompareExchange(ref _ended, Ended, InTransaction) != InTransaction)
-            throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
+            throw NoTransaction();
         _gate.EndInTransaction(this, Rare.EndInTransaction);
     }
 
@@ -191,7 +194,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The claim was not completed in a transaction, or its end was told before.</exception>
     public async ValueTask<CommitResolution> ResolveCommitAsync(TimeSpan wait, CancellationToken cancellationToken = default)
     {
-        if (!IsInTransaction) throw new InvalidOperationException("This claim was not completed in a transaction, or it was told before what became of that.");
+        if (!IsInTransaction) throw NoTransaction();
         CommitResolution resolution = await _gate.Transactional.ResolveAsync(Id, Nonce, wait, cancellationToken).ConfigureAwait(false);
         if (resolution == CommitResolution.Committed) Committed();
         return resolution;

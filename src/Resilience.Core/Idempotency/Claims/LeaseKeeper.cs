@@ -18,7 +18,7 @@ internal sealed class LeaseKeeper : IDisposable
     private readonly Randomness _randomness;
     private readonly long _leaseMs;
     private readonly long _marginMs;
-    private readonly long _longestMs;
+    private readonly long _maxMs;
     private readonly TimeSpan _tick;
     private readonly Func<IdempotencyClaim, ValueTask<bool>> _renew;
     private readonly Action<IdempotencyClaim> _lost;
@@ -44,7 +44,7 @@ internal sealed class LeaseKeeper : IDisposable
         _renew = renew;
         _lost = lost;
         _leaseMs = Clock.ToMs(options.Lease);
-        _longestMs = Clock.ToMs(options.MaxExecution);
+        _maxMs = Clock.ToMs(options.MaxExecution);
         _tick = TimeSpan.FromMilliseconds(Math.Max(1, _leaseMs / TicksPerLease));
 
         // We must stop before the store lets another caller begin: clocks drift, and ours may be a tick behind.
@@ -147,7 +147,7 @@ internal sealed class LeaseKeeper : IDisposable
         public void At(IdempotencyClaim claim)
         {
             ref LeaseNotes lease = ref claim.Lease;
-            bool mayRenew = Now - lease.Begun < keeper._longestMs;
+            bool mayRenew = Now - lease.Begun < keeper._maxMs;
             bool isOver = Now >= lease.Granted + keeper._leaseMs - keeper._marginMs;
             if (isOver && (lease.IsInDoubt || lease.IsRenewing || !mayRenew))
             {

@@ -25,8 +25,8 @@ internal sealed class ReplayCache
     private readonly ConcurrentDictionary<IdempotencyId, Entry> _entries = new(new SeededIds());
     private readonly ConcurrentQueue<Entry> _inOrder = new();
     private readonly long _timeMs;
-    private readonly int _mostEntries;
-    private readonly long _mostBytes;
+    private readonly int _maxEntries;
+    private readonly long _maxBytes;
     private long _bytes;
     private long _forgotMs = long.MinValue; // when something was forgotten last
     private int _count; // in the queue, those that were replaced or forgotten included
@@ -34,8 +34,8 @@ internal sealed class ReplayCache
     internal ReplayCache(IdempotencyOptions options)
     {
         _timeMs = (long)options.ReplayCacheTime.TotalMilliseconds;
-        _mostEntries = options.ReplayCacheEntries;
-        _mostBytes = options.ReplayCacheBytes;
+        _maxEntries = options.ReplayCacheEntries;
+        _maxBytes = options.ReplayCacheBytes;
     }
 
     /// <summary>How many keys can be answered, those whose time is over included.</summary>
@@ -64,7 +64,7 @@ internal sealed class ReplayCache
     {
         if (outcome.Status != IdempotencyStatus.Replayed) return;
         long ms = Math.Min(_timeMs, (long)Math.Min(keptFor.TotalMilliseconds, MaxTime.TotalMilliseconds + MarginMs) - MarginMs);
-        if (ms <= 0 || outcome.Content.Length > _mostBytes / LargestPart) return;
+        if (ms <= 0 || outcome.Content.Length > _maxBytes / LargestPart) return;
         Entry entry = new(id, fingerprint, outcome, askedMs, askedMs + ms);
         _entries[id] = entry;
         _inOrder.Enqueue(entry);
@@ -84,7 +84,7 @@ internal sealed class ReplayCache
     /// <summary>Removes what is in excess, and what is over at the head of the queue.</summary>
     internal void Sweep(long nowMs)
     {
-        while (_inOrder.TryPeek(out Entry? head) && (head.UntilMs <= nowMs || Volatile.Read(ref _count) > _mostEntries || Bytes > _mostBytes))
+        while (_inOrder.TryPeek(out Entry? head) && (head.UntilMs <= nowMs || Volatile.Read(ref _count) > _maxEntries || Bytes > _maxBytes))
         {
             if (!_inOrder.TryDequeue(out Entry? oldest)) return;
             Interlocked.Decrement(ref _count);

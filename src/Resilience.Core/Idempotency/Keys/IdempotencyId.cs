@@ -86,7 +86,7 @@ internal readonly record struct Bytes32(ulong A, ulong B, ulong C, ulong D)
 
     internal void CopyTo(Span<byte> destination)
     {
-        if (destination.Length < 32) throw new ArgumentException("32 bytes are needed.", nameof(destination));
+        if (destination.Length < 32) throw new ArgumentException("The destination is too short: an id has 32 bytes.", nameof(destination));
         BinaryPrimitives.WriteUInt64BigEndian(destination, A);
         BinaryPrimitives.WriteUInt64BigEndian(destination[8..], B);
         BinaryPrimitives.WriteUInt64BigEndian(destination[16..], C);

@@ -17,7 +17,7 @@ internal sealed class StoreCalls : IDisposable
     /// of the store, which the deadline of a caller is not.</summary>
     private static readonly TimeSpan Slack = TimeSpan.FromMilliseconds(250);
 
-    private static readonly TimeSpan ShortestLease = TimeSpan.FromMicroseconds(1);
+    private static readonly TimeSpan MinLease = TimeSpan.FromMicroseconds(1);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50), MaxPause = TimeSpan.FromSeconds(10);
 
@@ -228,7 +228,7 @@ internal sealed class StoreCalls : IDisposable
     /// counted. Its lease ends now instead, and the next takes over at once.</summary>
     private ValueTask<bool> GiveBackAsync(ResiliencePipeline pipeline, IdempotencyId id, long fence, int attempt) => attempt > 1
         ? RunAsync(
-            pipeline, _options.FinishTimeout, "renew", (id, fence), static (store, s, token) => store.RenewAsync(s.id, s.fence, ShortestLease, token))
+            pipeline, _options.FinishTimeout, "renew", (id, fence), static (store, s, token) => store.RenewAsync(s.id, s.fence, MinLease, token))
         : RunAsync(pipeline, _options.FinishTimeout, "release", (id, fence), static (store, s, token) => store.ReleaseAsync(s.id, s.fence, token));
 
     private ValueTask<TResult> RunAsync<TState, TResult>(
@@ -349,7 +349,7 @@ internal sealed class StoreCalls : IDisposable
 
         Interlocked.Decrement(ref _inBackground);
         IdempotencyTelemetry.StoreFailed(
-            _environment, operation, new InvalidOperationException("Too much waits for the store already; this record is left to lapse."));
+            _environment, operation, new InvalidOperationException("Too many operations wait for the store; this one is dropped, and the record ends when its lease expires."));
     }
 
     private async Task RepeatAsync(string operation, Func<Task> step)

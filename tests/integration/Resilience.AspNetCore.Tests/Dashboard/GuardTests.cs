@@ -5,6 +5,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Resilience.AspNetCore.Tests;
 
@@ -19,7 +20,10 @@ public sealed partial class GuardTests
     [InlineData("development2")]
     public async Task Outside_of_Development_a_careless_page_shows_nothing(string environment)
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), environment: environment);
+        ReviewedLines log = new();
+        await using Desk desk = await Desk.OpenAsync(
+            b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), environment: environment, services: s => s.AddSingleton<ILoggerFactory>(log));
+        log.Of("DashboardLocked").Should().ContainSingle("and says why, once").Which.Should().Contain("/resilience answers 404");
         foreach (string path in Paths) (await desk.StatusAsync(path, "ann")).Should().Be(HttpStatusCode.NotFound, path);
         (await ActAsync(desk, "isolate", "1", new string('0', 32))).Status.Should().Be(HttpStatusCode.NotFound);
     }
@@ -27,7 +31,10 @@ public sealed partial class GuardTests
     [Fact]
     public async Task With_authorization_it_is_shown_to_those_who_have_it()
     {
-        await using Desk desk = await Desk.OpenAsync(environment: "Production", endpoints: e => e.RequireAuthorization("lookers"));
+        ReviewedLines log = new();
+        await using Desk desk = await Desk.OpenAsync(
+            environment: "Production", endpoints: e => e.RequireAuthorization("lookers"), services: s => s.AddSingleton<ILoggerFactory>(log));
+        log.Of("DashboardLocked").Should().BeEmpty();
         foreach (string path in Paths)
         {
             (await desk.StatusAsync(path)).Should().Be(HttpStatusCode.Unauthorized, path);

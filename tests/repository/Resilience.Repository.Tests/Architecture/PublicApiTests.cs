@@ -19,6 +19,8 @@ public sealed class PublicApiTests
     [InlineData(typeof(RedisIdempotencyStore))]
     [InlineData(typeof(SqlServerClassifierExtensions))]
     [InlineData(typeof(Resilience.EntityFrameworkCore.DatabaseResilience))]
+    [InlineData(typeof(AzureClientOptionsExtensions))]
+    [InlineData(typeof(ClientPipelineOptionsExtensions))]
     public void The_public_surface_is_the_one_recorded_beside_the_code(Type one)
     {
         string file = Path.Combine(Repository.Root, "src", one.Assembly.GetName().Name!, "PublicApi.txt");

@@ -22,10 +22,10 @@ public sealed class ReadmeEndpointTests
         """;
 
     /// <summary>The block with the endpoint: the lines that configure the services, and those of the application.</summary>
-    private static (string Services, string App) Block()
+    private static (string Services, string App) Block(string page = "README.md", string with = "RequireIdempotencyKey")
     {
-        string[] blocks = File.ReadAllText(Path.Combine(Repository.Root, "README.md")).Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0]).ToArray();
-        string block = blocks.Single(b => b.Contains("RequireIdempotencyKey", StringComparison.Ordinal));
+        string[] blocks = File.ReadAllText(Path.Combine(Repository.Root, page)).Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0]).ToArray();
+        string block = blocks.Single(b => b.Contains(with, StringComparison.Ordinal));
         StatementSyntax[] statements = [.. CSharpSyntaxTree.ParseText(block).GetCompilationUnitRoot().Members.OfType<GlobalStatementSyntax>().Select(g => g.Statement)];
         statements.Should().OnlyContain(s => s.ToString().StartsWith("services.") || s.ToString().StartsWith("app."));
         return (string.Concat(statements.Where(s => s.ToString().StartsWith("services.", StringComparison.Ordinal))),
@@ -46,6 +46,50 @@ public sealed class ReadmeEndpointTests
         using MemoryStream assembly = new();
         compilation.Emit(assembly).Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Should().BeEmpty();
         return Assembly.Load(assembly.ToArray()).GetType("Copied")!;
+    }
+
+    /// <summary>The client of the README: the reply of the first request is lost, and the second carries the same key.</summary>
+    [Fact]
+    public async Task The_client_of_the_readme_sends_a_post_again_under_one_key()
+    {
+        ServiceCollection services = new();
+        Compiled(Block(with: "AddHttpClient")).GetMethod("Add")!.Invoke(null, [services]);
+        LostReply network = new();
+        services.AddHttpClient("payments").ConfigurePrimaryHttpMessageHandler(() => network);
+        await using ServiceProvider container = services.BuildServiceProvider();
+        using HttpResponseMessage answer = await container.GetRequiredService<IHttpClientFactory>().CreateClient("payments").PostAsync("/charges", new StringContent("5"));
+        answer.StatusCode.Should().Be(HttpStatusCode.Created);
+        network.Keys.Should().HaveCount(2);
+        network.Keys.Distinct().Should().ContainSingle();
+    }
+
+    private sealed class LostReply : HttpMessageHandler
+    {
+        internal List<string> Keys { get; } = [];
+
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            Keys.Add(request.Headers.GetValues("Idempotency-Key").Single());
+            return Keys.Count == 1 ? throw new HttpRequestException(HttpRequestError.ResponseEnded) : Task.FromResult(new HttpResponseMessage(HttpStatusCode.Created));
+        }
+    }
+
+    /// <summary>The page of the package: its live page and its endpoint.</summary>
+    [Fact]
+    public async Task The_application_of_the_page_of_the_package_runs()
+    {
+        Type copied = Compiled(Block("src/Resilience.AspNetCore/README.md", "MapResilienceDashboard"));
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development" });
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        copied.GetMethod("Add")!.Invoke(null, [builder.Services]);
+        await using WebApplication shop = builder.Build();
+        copied.GetMethod("Map")!.Invoke(null, [shop]);
+        await shop.StartAsync();
+        using HttpClient client = new() { BaseAddress = new(shop.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+        (await client.GetStringAsync("/resilience")).Should().Contain("<html");
+        (await AskAsync(client, "/charges", "k1")).Should().Be((HttpStatusCode.OK, "charged", false));
+        (await AskAsync(client, "/charges", "k1")).Should().Be((HttpStatusCode.OK, "charged", true));
     }
 
     [Fact]

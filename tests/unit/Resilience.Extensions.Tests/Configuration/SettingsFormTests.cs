@@ -57,6 +57,27 @@ public sealed class SettingsFormTests
         Problems(("AcceptedWarnings:0", "")).Should().Equal("P:AcceptedWarnings:0 is '', but must be a code such as RES008");
     }
 
+    /// <summary>By spelling, MaxRetryAttempts is nearer to MaxRetryAfter.</summary>
+    [Theory]
+    [InlineData("Retry:MaxRetryAttempts", "MaxRetries")]
+    [InlineData("Retry:Delay", "BaseDelay")]
+    [InlineData("Retry:BackoffType", "BackoffKind")]
+    [InlineData("Retry:UseJitter", "Jitter, which is Full, Equal or None")]
+    [InlineData("CircuitBreaker:MinimumThroughput", "MinimumCalls")]
+    [InlineData("TotalRequestTimeout", "TotalTimeout, a time and no group")]
+    [InlineData("RateLimiter", "ConcurrencyLimit")]
+    [InlineData("ConcurrencyLimit:PermitLimit", "MaxConcurrent")]
+    [InlineData("ConcurrencyLimit:QueueLimit", "MaxQueued")]
+    [InlineData("Hedging:MaxHedgedAttempts", "MaxAttempts, which counts the first attempt too")]
+    public void A_key_of_Polly_or_Microsoft_is_answered_with_ours(string key, string meant) =>
+        SettingsReader.ReadPipeline(Section((key, "1")), "P").Problems.Select(p => p.ToString()).Should().Equal(
+            $"P:{key} is what Polly and Microsoft.Extensions.Http.Resilience call it; here it is {meant}");
+
+    [Fact]
+    public void What_has_no_key_here_is_to_be_left_out() =>
+        SettingsReader.ReadPipeline(Section(("Retry:ShouldRetryAfterHeader", "true")), "P").Problems.Select(p => p.ToString()).Should().Equal(
+            "P:Retry:ShouldRetryAfterHeader is not a known setting; leave it out, Retry-After is always honored (up to MaxRetryAfter)");
+
     [Fact]
     public void Lists_of_names_and_of_groups_are_told_apart()
     {

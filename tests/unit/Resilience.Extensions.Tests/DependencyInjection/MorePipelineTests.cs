@@ -92,6 +92,36 @@ public sealed class MorePipelineTests
     }
 
     [Fact]
+    public async Task A_section_of_pipelines_that_is_missing_or_empty_stops_the_start()
+    {
+        await using ServiceProvider container = Container(b => b.AddPipelines("Pipes").AddPipelines("Others"), Configuration(("Others", "")));
+        FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>().Which.Failures.Should().Equal(
+            "Pipes has no pipelines: the section is missing or empty", "Others has no pipelines: the section is missing or empty");
+    }
+
+    [Fact]
+    public async Task Unknown_keys_and_numbers_out_of_range_are_reported_together()
+    {
+        await using ServiceProvider container = Container(b => b.AddPipelines("Pipes"), Configuration(
+            ("Pipes:orders:Retry:MaxRetrys", "1"), ("Pipes:orders:Retry:MaxRetries", "-5"), ("Pipes:orders:CircuitBreaker:FailureRatio", "7")));
+        string[] failures = [.. FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>().Which.Failures];
+        failures.Should().HaveCount(3);
+        failures.Should().Contain("Pipes:orders:Retry:MaxRetrys is not a known setting; did you mean MaxRetries?")
+            .And.Contain(f => f.StartsWith("Pipes:orders:Retry:MaxRetries is -5, but must be")).And.Contain(f => f.StartsWith("Pipes:orders:CircuitBreaker:FailureRatio is 7, but must be"));
+    }
+
+    [Fact]
+    public async Task A_client_reports_unknown_keys_and_numbers_out_of_range_together()
+    {
+        ServiceCollection services = new();
+        services.AddSingleton<IConfiguration>(Configuration(("Http:Retry:MaxRetrys", "1"), ("Http:CircuitBreaker:FailureRatio", "7"), ("Http:TotalTimeout", "-00:00:01")));
+        services.AddHttpClient("shop").AddStandardResilience("Http");
+        await using ServiceProvider container = services.BuildServiceProvider();
+        FluentActions.Invoking(() => container.GetRequiredKeyedService<HttpResilience>("shop")).Should().Throw<OptionsValidationException>()
+            .Which.Failures.Should().HaveCount(3);
+    }
+
+    [Fact]
     public async Task A_section_with_a_slip_in_one_child_stops_the_start_and_names_it()
     {
         await using ServiceProvider container = Container(
