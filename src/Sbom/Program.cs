@@ -78,7 +78,11 @@ static JsonObject Component(string name, string version, string? license, bool i
         ["purl"] = Reference(name, version),
     };
     if (license is not null)
-        component["licenses"] = new JsonArray(isExpression ? new JsonObject { ["expression"] = license } : new JsonObject { ["license"] = new JsonObject { ["name"] = license } });
+    {
+        component["licenses"] = new JsonArray(
+            isExpression ? new JsonObject { ["expression"] = license } : new JsonObject { ["license"] = new JsonObject { ["name"] = license } });
+    }
+
     return component;
 }
 

@@ -23,7 +23,8 @@ public static class HttpChaosBuilderExtensions
     {
         ArgumentNullException.ThrowIfNull(builder);
         ArgumentNullException.ThrowIfNull(configure);
-        string client = builder.Name ?? throw new ArgumentException("Chaos is set for each client by its name: call AddHttpChaos on each client, not on the defaults of all.", nameof(builder));
+        string client = builder.Name ?? throw new ArgumentException(
+            "Chaos is set for each client by its name: call AddHttpChaos on each client, not on the defaults of all.", nameof(builder));
         if (builder.Services.Any(s => s.IsKeyedService && s.ServiceType == typeof(HttpChaosClient) && client.Equals(s.ServiceKey)))
             throw new InvalidOperationException($"The HttpClient '{client}' has chaos already.");
         builder.Services.AddResilience();

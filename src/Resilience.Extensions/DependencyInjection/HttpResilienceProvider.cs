@@ -170,7 +170,9 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
             SettingsReading<SettingsValues> reading = reload.Read();
             if (reading.Problems.Count > 0)
             {
-                IEnumerable<string> outOfRange = reading.IsEmpty ? [] : Options(client, registration, reading.Settings).FindProblems().Select(p => Text(path, p));
+                IEnumerable<string> outOfRange = reading.IsEmpty
+                    ? []
+                    : Options(client, registration, reading.Settings).FindProblems().Select(p => Text(path, p));
                 throw Wrong(client, reading.Problems.Select(p => p.ToString()).Concat(outOfRange));
             }
 

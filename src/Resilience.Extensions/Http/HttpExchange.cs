@@ -89,7 +89,8 @@ public abstract class HttpExchange
         if (resilience.Options.PartitionBy is not null)
         {
             throw new ArgumentException(
-                "PartitionBy works on the requests of an HttpClient, and an SDK has none: leave it unset. The circuits of an SDK are kept by authority.", nameof(resilience));
+                "PartitionBy works on the requests of an HttpClient, and an SDK has none: leave it unset. The circuits of an SDK are kept by authority.",
+                nameof(resilience));
         }
 
         if (resilience.Describe().Policies.FirstOrDefault(p => p.Role is PolicyRole.Hedging or PolicyRole.Fallback) is { } unsuited)

@@ -349,7 +349,9 @@ internal sealed class StoreCalls : IDisposable
 
         Interlocked.Decrement(ref _inBackground);
         IdempotencyTelemetry.StoreFailed(
-            _environment, operation, new InvalidOperationException("Too many operations wait for the store; this one is dropped, and the record ends when its lease expires."));
+            _environment,
+            operation,
+            new InvalidOperationException("Too many operations wait for the store; this one is dropped, and the record ends when its lease expires."));
     }
 
     private async Task RepeatAsync(string operation, Func<Task> step)

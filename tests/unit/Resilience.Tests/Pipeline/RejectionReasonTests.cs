@@ -42,11 +42,11 @@ public sealed class RejectionReasonTests
         },
         {
             "isolated", [
-                "orders/breaker: ", "the circuit is isolated by hand ", "since 12:00:03Z; ", "it stays open until it is closed by hand."]
+                "orders/breaker: ", "the circuit has been isolated by hand ", "since 12:00:03Z; ", "it stays open until it is closed by hand."]
         },
         {
             "of a key", [
-                "breaker: ", "the circuit of 'tenant 7' is isolated by hand ", "since 12:00:03Z; ", "until it is closed by hand."]
+                "breaker: ", "the circuit of 'tenant 7' has been isolated by hand ", "since 12:00:03Z; ", "until it is closed by hand."]
         },
         {
             "full", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and no call may wait (queue limit 0); ", "when a running call ends."]
