@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Http.Headers;
 
 namespace Resilience.Http;
@@ -7,7 +6,8 @@ namespace Resilience.Http;
 /// <remarks>
 /// The AWS SDK says with its first request how many attempts it makes. Kiota says it with the second. An SDK of Azure and Stripe's send a number of
 /// the call: one that comes again after a failure is a retry. What was seen once holds for all later requests of that library. A request that carries
-/// the idempotency key of one that has failed is a retry if it comes from the same span: without a span the caller's own, later, try looks the same.
+/// the idempotency key of one that has failed is a retry if it goes to the same address from the same span: without a span the caller's own, later,
+/// try looks the same.
 /// </remarks>
 internal sealed class RetriesAbove
 {
@@ -32,7 +32,7 @@ internal sealed class RetriesAbove
     /// <param name="keyHeader">Where idempotency keys are.</param>
     internal string? Find(HttpRequestMessage request, string keyHeader)
     {
-        if (MessageParts.HeadersOf(request)?.NonValidated is not { Count: > 0 } headers || Look(headers, keyHeader) is not { } above) return null;
+        if (MessageParts.HeadersOf(request)?.NonValidated is not { Count: > 0 } headers || Look(request, headers, keyHeader) is not { } above) return null;
         if (Interlocked.Exchange(ref _hasTold, 1) == 0) Tell?.Invoke(above.Name);
         return above.Objection;
     }
@@ -40,11 +40,11 @@ internal sealed class RetriesAbove
     /// <summary>This request has failed so that it may be repeated: another one with its number would be a retry.</summary>
     internal void Failed(HttpRequestMessage request, string keyHeader)
     {
-        if (MessageParts.HeadersOf(request)?.NonValidated is { Count: > 0 } headers && NumberOf(headers, ByNumber(headers), keyHeader) is { } number)
+        if (MessageParts.HeadersOf(request)?.NonValidated is { Count: > 0 } headers && NumberOf(request, headers, ByNumber(headers), keyHeader) is { } number)
             Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Max], number);
     }
 
-    private Library? Look(HttpHeadersNonValidated all, string keyHeader)
+    private Library? Look(HttpRequestMessage request, HttpHeadersNonValidated all, string keyHeader)
     {
         if (all.TryGetValues("amz-sdk-request", out HeaderStringValues aws)) return MaxOf(aws.ToString()) > 1 ? Aws : null;
         if (all.Contains("Retry-Attempt")) return Learn(Kiota.Matches(all) ? Kiota : Any);
@@ -52,17 +52,21 @@ internal sealed class RetriesAbove
         if (Kiota.Matches(all)) return IsKnown(Kiota) ? Kiota : null;
         Library? library = ByNumber(all);
         if (library is not null && IsKnown(library)) return library;
-        return Volatile.Read(ref _next) != 0 && NumberOf(all, library, keyHeader) is { } number && HasFailed(number) ? Learn(library ?? Any) : null;
+        if (Volatile.Read(ref _next) == 0) return null; // nothing has failed yet
+        return NumberOf(request, all, library, keyHeader) is { } number && HasFailed(number) ? Learn(library ?? Any) : null;
     }
 
     /// <summary>The library whose requests of one call have the same number.</summary>
     private static Library? ByNumber(HttpHeadersNonValidated all) => Azure.Matches(all) ? Azure : Stripe.Matches(all) ? Stripe : null;
 
-    private static string? NumberOf(HttpHeadersNonValidated all, Library? library, string keyHeader)
+    private static string? NumberOf(HttpRequestMessage request, HttpHeadersNonValidated all, Library? library, string keyHeader)
     {
         if (library is { IsNumber: true }) return all.TryGetValues(library.Header, out HeaderStringValues id) ? id.ToString() : null;
         if (!all.TryGetValues(keyHeader, out HeaderStringValues key)) return null;
-        return library is not null ? key.ToString() : Activity.Current?.Id is { } span ? $"{span}\n{key}" : null;
+        if (library is not null) return key.ToString();
+
+        // One key may stand for several requests of one operation: to two services, say.
+        return KeysOfOneCall.CallOf(request) is { } call ? $"{call}\n{key}" : null;
     }
 
     private bool HasFailed(string number)

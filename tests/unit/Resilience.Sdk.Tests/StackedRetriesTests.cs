@@ -123,9 +123,20 @@ public sealed class StackedRetriesTests
         service.Count.Should().Be(4 + requests);
     }
 
-    private static async Task PayAsync(HttpClient client)
+    [Fact]
+    public async Task A_key_that_comes_again_elsewhere_is_another_request_of_one_operation()
     {
-        using HttpRequestMessage request = new(HttpMethod.Post, "/pay") { Content = new StringContent("5") };
+        await using Service service = await Service.OpenAsync();
+        using HttpClient client = Sdk.Client(service.Address);
+        using Activity span = new Activity("call").Start();
+        await PayAsync(client);
+        await PayAsync(client, "/mail");
+        service.Count.Should().Be(4 + 4);
+    }
+
+    private static async Task PayAsync(HttpClient client, string path = "/pay")
+    {
+        using HttpRequestMessage request = new(HttpMethod.Post, path) { Content = new StringContent("5") };
         request.Headers.Add("Idempotency-Key", "k-1");
         (await client.SendAsync(request)).Dispose();
     }
