@@ -40,7 +40,7 @@ public sealed class ShareFix() : Fix("Make it once, in a static field", "RES101"
         if (declaration is null or FieldDeclarationSyntax { Declaration.Variables.Count: > 1 }) return null;
         if (member.IsVirtual || member.IsOverride || member.IsAbstract) return null;
         bool isReadFromObject = declaration.FirstAncestorOrSelf<TypeDeclarationSyntax>()?.DescendantNodes().OfType<MemberAccessExpressionSyntax>()
-            .Any(m => m.Name.Identifier.ValueText == member.Name && m.Parent is not MemberAccessExpressionSyntax { Name: var name }) ?? true;
+            .Any(m => m.Name.Identifier.ValueText == member.Name && m.Parent is not MemberAccessExpressionSyntax) ?? true;
         bool isHidden = member.DeclaredAccessibility == Accessibility.Private;
         return isReadFromObject || !isHidden ? null : editor => editor.ReplaceNode(declaration, static (d, generator) =>
             generator.WithModifiers(d, generator.GetModifiers(d).WithIsStatic(true)));
