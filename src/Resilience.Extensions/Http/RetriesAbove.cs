@@ -11,16 +11,13 @@ namespace Resilience.Http;
 /// </remarks>
 internal sealed class RetriesAbove
 {
-    private const int Max = 64;
-
     private static readonly Library Aws = new("the AWS SDK", "amz-sdk-request");
     private static readonly Library Kiota = new("Kiota", "User-Agent", "kiota-dotnet");
     private static readonly Library Azure = new("an SDK of Azure", "x-ms-client-request-id") { IsNumber = true };
     private static readonly Library Stripe = new("Stripe's SDK", "X-Stripe-Client-User-Agent");
     private static readonly Library Any = new("what calls this client", "");
 
-    private readonly string?[] _failures = new string?[Max];
-    private int _next;
+    private readonly RecentFailures<string> _failures = new(); // numbers of requests
     private int _known; // the libraries that were seen to repeat, a bit each
     private int _hasTold;
 
@@ -41,7 +38,7 @@ internal sealed class RetriesAbove
     internal void Failed(HttpRequestMessage request, string keyHeader)
     {
         if (MessageParts.HeadersOf(request)?.NonValidated is { Count: > 0 } headers && NumberOf(request, headers, ByNumber(headers), keyHeader) is { } number)
-            Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Max], number);
+            _failures.Add(number);
     }
 
     private Library? Look(HttpRequestMessage request, HttpHeadersNonValidated all, string keyHeader)
@@ -52,8 +49,8 @@ internal sealed class RetriesAbove
         if (Kiota.Matches(all)) return IsKnown(Kiota) ? Kiota : null;
         Library? library = ByNumber(all);
         if (library is not null && IsKnown(library)) return library;
-        if (Volatile.Read(ref _next) == 0) return null; // nothing has failed yet
-        return NumberOf(request, all, library, keyHeader) is { } number && HasFailed(number) ? Learn(library ?? Any) : null;
+        if (_failures.IsEmpty || NumberOf(request, all, library, keyHeader) is not { } number) return null;
+        return _failures.Any(static (failed, now) => failed == now, number) ? Learn(library ?? Any) : null;
     }
 
     /// <summary>The library whose requests of one call have the same number.</summary>
@@ -67,16 +64,6 @@ internal sealed class RetriesAbove
 
         // One key may stand for several requests of one operation: to two services, say.
         return KeysOfOneCall.CallOf(request) is { } call ? $"{call}\n{key}" : null;
-    }
-
-    private bool HasFailed(string number)
-    {
-        foreach (ref string? failure in _failures.AsSpan())
-        {
-            if (Volatile.Read(ref failure) == number) return true;
-        }
-
-        return false;
     }
 
     private bool IsKnown(Library library) => (Volatile.Read(ref _known) & library.Bit) != 0;

@@ -7,10 +7,7 @@ namespace Resilience.Http;
 /// <remarks>A span may send two like requests on purpose; so it is a hint in the log and nothing is decided by it.</remarks>
 internal sealed class KeysOfOneCall(Action tell)
 {
-    private const int Max = 64;
-
-    private readonly Failure?[] _failures = new Failure?[Max];
-    private int _next;
+    private readonly RecentFailures<Failure> _failures = new();
     private int _hasTold;
 
     /// <summary>What a request is compared by; null outside of any span.</summary>
@@ -20,18 +17,12 @@ internal sealed class KeysOfOneCall(Action tell)
     /// <summary>A request of this call is sent under this key.</summary>
     internal void Sends(string call, string key)
     {
-        if (Volatile.Read(ref _hasTold) != 0) return;
-        foreach (ref Failure? slot in _failures.AsSpan())
-        {
-            if (Volatile.Read(ref slot) is not { } failure || failure.Call != call || failure.Key == key) continue;
-            if (Interlocked.Exchange(ref _hasTold, 1) == 0) tell();
-            return;
-        }
+        if (Volatile.Read(ref _hasTold) != 0 || !_failures.Any(static (f, now) => f.Call == now.call && f.Key != now.key, (call, key))) return;
+        if (Interlocked.Exchange(ref _hasTold, 1) == 0) tell();
     }
 
     /// <summary>It has failed so that it may be repeated.</summary>
-    internal void Failed(string call, string key) =>
-        Volatile.Write(ref _failures[(uint)Interlocked.Increment(ref _next) % Max], new(call, key));
+    internal void Failed(string call, string key) => _failures.Add(new(call, key));
 
     private sealed record Failure(string Call, string Key);
 }
