@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using Resilience.Tests.Docs.Running;
 
 namespace Resilience.Tests.Docs;
 
@@ -18,16 +19,16 @@ public sealed partial class PackagePagesTests
 
     private static IEnumerable<string> Complaints(string file, string text, string package)
     {
-        string[] lines = text.Split('\n');
+        string[] lines = Comment().Replace(text, "").Split('\n');
         int command = Array.FindIndex(lines, l => l.StartsWith("    ", StringComparison.Ordinal) || l.StartsWith("```", StringComparison.Ordinal));
         if (command is < 0 or > 6 || lines[command] != $"    dotnet add package {package}")
             yield return $"{file} does not begin with 'dotnet add package {package}'";
-        DocumentationTests.Block? first = DocumentationTests.BlocksOf(file, lines).FirstOrDefault();
+        Block? first = Block.Of(file, lines).FirstOrDefault();
         if (first is null || first.Line > 12) yield return $"{file} shows no code at its top";
         else if (!first.Code.StartsWith("using ", StringComparison.Ordinal)) yield return $"{file}:{first.Line} has no using line";
         else
         {
-            foreach (string error in DocumentationTests.ErrorsOf(first)) yield return error;
+            foreach (string error in new CompiledBlocks([first]).Errors) yield return error;
         }
     }
 
@@ -53,6 +54,9 @@ public sealed partial class PackagePagesTests
         if (complaint.Length == 0) Complaints("P.md", text, "P").Should().BeEmpty();
         else Complaints("P.md", text, "P").Should().ContainSingle().Which.Should().Match(complaint);
     }
+
+    [GeneratedRegex("<!--.*?-->\n", RegexOptions.Singleline)]
+    private static partial Regex Comment();
 
     /// <summary>What the registry finds a package by.</summary>
     private static List<string> TagFaults(IEnumerable<(string Package, string? Tags)> packages)
