@@ -1,6 +1,7 @@
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Resilience.Extensibility;
+using Resilience.Idempotency;
 
 namespace Resilience.Grpc;
 
@@ -19,7 +20,8 @@ public sealed class GrpcResilienceOptions : PolicyOptions
     private TimeSpan? _attemptTimeout;
     private bool _attemptTimeoutIsSet;
     private HashSet<string> _idempotent = new(StringComparer.Ordinal);
-    private readonly List<string> _wrongPaths = [];
+    private HashSet<string> _keyed = new(StringComparer.Ordinal);
+    private readonly List<(string Option, string Path)> _wrongPaths = [];
 
     /// <summary>The time for a unary call, all attempts and waits together: 1 ms to a day. Default 30 s. Null: no limit but the caller's deadline.</summary>
     public TimeSpan? TotalTimeout { get; set; } = TimeSpan.FromSeconds(30);
@@ -61,6 +63,17 @@ public sealed class GrpcResilienceOptions : PolicyOptions
     /// <summary>The metadata whose presence says that repeating a call does no harm, whatever its method. Default <c>idempotency-key</c>.</summary>
     public string IdempotencyHeader { get; set; } = "idempotency-key";
 
+    /// <summary>Makes the key of a call of a method that is idempotent by key (<see cref="IdempotentByKey"/>): 1 to 255 visible ASCII characters without
+    /// quotes, backslashes, commas and semicolons; null: this call gets none. Called once for each call, not for each attempt. What it throws reaches the
+    /// caller. Default null: a random UUID.</summary>
+    public Func<IMethod, string?>? GenerateKey { get; set; }
+
+    /// <summary>The key under which our own caller asked for what we are doing, with its scope, if there is one (in a method of gRPC:
+    /// <c>context.GetIdempotencyKey()</c>): the call's key is then derived from it and the method, so that our caller's retry repeats our calls under the same
+    /// keys. Default null: not derived.</summary>
+    /// <remarks>If one inbound call makes two calls of one method, give them keys of their own in the metadata.</remarks>
+    public Func<IMethod, IdempotencyKey?>? FromInbound { get; set; }
+
     /// <summary>What shares a circuit, a budget and a limit: methods for which this gives the same text. Default null: all of the client's target. A throw or
     /// null means the empty text. Asked once for each method.</summary>
     public Func<IMethod, string?>? PartitionBy { get; set; }
@@ -99,18 +112,30 @@ public sealed class GrpcResilienceOptions : PolicyOptions
     /// <summary>A method may be repeated.</summary>
     /// <param name="path">Service and method, as they are called: <c>/shop.Orders/Get</c>. <c>/shop.Orders/*</c>: all methods of the service.</param>
     /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty.</exception>
-    public GrpcResilienceOptions Idempotent(string path)
+    public GrpcResilienceOptions Idempotent(string path) => Add(_idempotent, path, nameof(Idempotent));
+
+    /// <summary>A unary method whose server executes it once for each key (<c>Resilience.Grpc.AspNetCore</c>): each call gets a key, the same for all its
+    /// attempts, unless its metadata has one, and may be repeated.</summary>
+    /// <param name="path">Service and method, as they are called: <c>/shop.Orders/Place</c>. <c>/shop.Orders/*</c>: all unary methods of the service that are
+    /// not declared idempotent.</param>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is null or empty.</exception>
+    public GrpcResilienceOptions IdempotentByKey(string path) => Add(_keyed, path, nameof(IdempotentByKey));
+
+    private GrpcResilienceOptions Add(HashSet<string> paths, string path, string option)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         string full = path[0] == '/' ? path : "/" + path;
         int slash = full.LastIndexOf('/');
-        if (slash > 1 && slash < full.Length - 1 && full.IndexOf('/', 1) == slash) _idempotent.Add(full);
-        else _wrongPaths.Add(path);
+        if (slash > 1 && slash < full.Length - 1 && full.IndexOf('/', 1) == slash) paths.Add(full);
+        else _wrongPaths.Add((option, path));
         return this;
     }
 
     /// <summary>The methods that may be repeated, as <c>/service/method</c>.</summary>
     public IReadOnlyCollection<string> IdempotentMethods => _idempotent;
+
+    /// <summary>The methods whose calls get keys, as <c>/service/method</c>.</summary>
+    public IReadOnlyCollection<string> KeyedMethods => _keyed;
 
     /// <inheritdoc/>
     protected override string Kind => "grpc";
@@ -125,6 +150,7 @@ public sealed class GrpcResilienceOptions : PolicyOptions
         copy.ConcurrencyLimit = ConcurrencyLimit?.Copy();
         copy.AcceptedWarnings = new HashSet<string>(AcceptedWarnings, StringComparer.OrdinalIgnoreCase);
         copy._idempotent = new(_idempotent, StringComparer.Ordinal);
+        copy._keyed = new(_keyed, StringComparer.Ordinal);
         return copy;
     }
 
@@ -142,12 +168,17 @@ public sealed class GrpcResilienceOptions : PolicyOptions
         CheckSpan(check, nameof(StreamIdleTimeout), StreamIdleTimeout);
         check.Number(nameof(MaxTargets), MaxTargets, 1, 100_000);
         check.Require(IsKey(IdempotencyHeader), nameof(IdempotencyHeader), IdempotencyHeader, "a key of metadata: lower case letters, digits, -, _ and .");
-        foreach (string path in _wrongPaths) check.Require(false, nameof(Idempotent), path, "a service and a method, as /shop.Orders/Get");
+        foreach ((string option, string path) in _wrongPaths) check.Require(false, option, path, "a service and a method, as /shop.Orders/Get");
     }
 
     /// <summary>Whether a method may be repeated.</summary>
     internal bool IsIdempotent(IMethod method) =>
         _idempotent.Count > 0 && (_idempotent.Contains($"/{method.ServiceName}/{method.Name}") || _idempotent.Contains($"/{method.ServiceName}/*"));
+
+    /// <summary>Whether calls of a method get keys.</summary>
+    internal bool TakesKey(IMethod method) =>
+        _keyed.Count > 0 && method.Type == MethodType.Unary
+        && (_keyed.Contains($"/{method.ServiceName}/{method.Name}") || (_keyed.Contains($"/{method.ServiceName}/*") && !IsIdempotent(method)));
 
     /// <summary>How many attempts this client makes of a call at most; 1: it repeats nothing itself.</summary>
     internal long MostAttempts =>

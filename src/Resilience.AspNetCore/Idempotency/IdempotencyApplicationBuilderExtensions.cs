@@ -10,7 +10,7 @@ public static class IdempotencyApplicationBuilderExtensions
     /// <summary>All requests for which <paramref name="appliesTo"/> holds are executed once for each idempotency key. Put it behind
     /// authentication, authorization and rate limiting. Endpoints that have options of their own keep them.</summary>
     /// <param name="app">The application.</param>
-    /// <param name="appliesTo">Default: requests to endpoints with <see cref="IIdempotencyKeyMetadata"/>.</param>
+    /// <param name="appliesTo">Default: requests to endpoints with <see cref="IIdempotencyKeyMetadata"/>, but methods of gRPC.</param>
     /// <exception cref="ArgumentNullException"><paramref name="app"/> is null.</exception>
     /// <exception cref="InvalidOperationException">No idempotency is registered.</exception>
     /// <remarks>A replay stands in front of everything that comes after it. With authentication, authorization or the check against forgery
@@ -18,7 +18,8 @@ public static class IdempotencyApplicationBuilderExtensions
     public static IApplicationBuilder UseIdempotency(this IApplicationBuilder app, Func<HttpContext, bool>? appliesTo = null)
     {
         ArgumentNullException.ThrowIfNull(app);
-        Func<HttpContext, bool> applies = appliesTo ?? (context => context.GetEndpoint()?.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not null);
+        Func<HttpContext, bool> applies = appliesTo ?? (context =>
+            context.GetEndpoint() is { } endpoint && endpoint.Metadata.GetMetadata<IIdempotencyKeyMetadata>() is not null && !GrpcMethods.IsOne(endpoint));
         IServiceProvider services = app.ApplicationServices;
         IdempotencyMiddlewares all = services.GetService<IdempotencyMiddlewares>()
             ?? throw new InvalidOperationException(IdempotencyEndpoints.NotRegistered);

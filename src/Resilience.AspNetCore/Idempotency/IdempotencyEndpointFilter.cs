@@ -25,7 +25,7 @@ internal sealed partial class IdempotencyEndpointFilter(
     internal async Task InvokeAsync(HttpContext context, Func<HttpContext, Task> next)
     {
         // A request that is protected already needs no second protection.
-        if (IdempotencyTarget.IsSafe(context.Request.Method) || context.Features.Get<IdempotencyFeature>() is not null)
+        if (IdempotencyTarget.IsSafe(context.Request.Method) || context.Features.Get<IIdempotencyFeature>() is not null)
         {
             await next(context).ConfigureAwait(false);
             return;
@@ -194,6 +194,7 @@ internal sealed partial class IdempotencyEndpointFilter(
         EndpointRun run = new(context, claim, key, captured, watch, KeptHeaders.Before(context.Response), this);
         context.Features.Set<IHttpResponseBodyFeature>(captured);
         context.Features.Set(run.Feature);
+        context.Features.Set<IIdempotencyFeature>(run.Feature);
         context.RequestAborted = stop.Token;
         if (!claim.IsProtected) context.Response.Headers[IdempotencyProblems.StatusHeader] = "bypassed";
         try

@@ -185,7 +185,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
         check.Span(nameof(ClientErrorRetention), ClientErrorRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.MaxRetention);
-        foreach (OptionProblem problem in Terms.ApplyTo(Roomy(Terms)).FindProblems()) check.Require(false, problem.Option, problem.Value, problem.Allowed);
+        TermsCheck.Check(check, Terms);
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
         check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
         check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
@@ -212,17 +212,6 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         WhenInFlight = WhenInFlight,
         MaxWait = MaxWait,
     };
-
-    /// <summary>Options of a gate with which these terms are only wrong if they are so by themselves; with the gate's own they are checked at
-    /// the start.</summary>
-    private static IdempotencyOptions Roomy(IdempotencyTerms terms)
-    {
-        TimeSpan min = TimeSpan.FromMilliseconds(50), lease = TimeSpan.FromSeconds(30);
-        if (terms.Retention < lease) lease = terms.Retention.Value;
-        if (terms.MaxExecution < lease) lease = terms.MaxExecution.Value;
-        if (lease < min) lease = min;
-        return new() { Lease = lease, Retention = IdempotencyStoreArguments.MaxRetention, MaxExecution = TimeSpan.FromDays(1) };
-    }
 
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)
     {

@@ -1,12 +1,13 @@
 namespace Resilience.Idempotency;
 
 /// <summary>Marks a request that is under protection, and carries its claim.</summary>
-internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpointFilter endpoint)
+internal sealed class IdempotencyFeature(IdempotencyClaim claim, IdempotencyKey key, IdempotencyEndpointFilter endpoint) : IIdempotencyFeature
 {
-    /// <summary>The key with its scope, as it was asked for.</summary>
-    internal IdempotencyKey Key { get; } = key;
+    /// <inheritdoc/>
+    public IdempotencyKey Key { get; } = key;
 
-    internal IdempotencyClaim Claim { get; } = claim;
+    /// <inheritdoc/>
+    public IdempotencyClaim Claim { get; } = claim;
 
     /// <summary>Knows how responses are kept here.</summary>
     internal IdempotencyEndpointFilter Endpoint { get; } = endpoint;

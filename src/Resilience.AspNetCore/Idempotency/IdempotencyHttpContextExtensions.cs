@@ -11,7 +11,7 @@ public static class IdempotencyHttpContextExtensions
     public static IdempotencyClaim? GetIdempotencyClaim(this HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return context.Features.Get<IdempotencyFeature>()?.Claim;
+        return context.Features.Get<IIdempotencyFeature>()?.Claim;
     }
 
     /// <summary>Records in a transaction of the endpoint's own that the request was carried out, with its response: rows and response are committed
@@ -50,6 +50,6 @@ public static class IdempotencyHttpContextExtensions
     public static IdempotencyKey? GetIdempotencyKey(this HttpContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        return context.Features.Get<IdempotencyFeature>()?.Key;
+        return context.Features.Get<IIdempotencyFeature>()?.Key;
     }
 }

@@ -58,6 +58,8 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
         if (methods.Count > 0 && methods.All(IdempotencyTarget.IsSafe)) return [];
         string name = NameOf(endpoint);
+        if (GrpcMethods.IsOne(endpoint))
+            return GrpcMethods.AreProtected(services) ? [] : [new(name, "RequireIdempotencyKey", "on a method of gRPC", GrpcMethods.NotProtected)];
         try
         {
             IdempotencyEndpointOptions options = IdempotencyEndpoints.OptionsOf(metadata, common);

@@ -18,9 +18,9 @@ internal readonly struct CallFrame<TRequest, TResponse>
 
     internal CallFrame(GrpcResilience resilience, in ClientInterceptorContext<TRequest, TResponse> given)
     {
-        _given = given;
         _facts = resilience.FactsOf(given.Method);
-        _isSafe = _facts.IsIdempotent || HasKey(given.Options.Headers, resilience.Options.IdempotencyHeader);
+        _given = _facts.TakesKey ? CallKey.Given(resilience.Options, given) : given;
+        _isSafe = _facts.IsIdempotent || HasKey(_given.Options.Headers, resilience.Options.IdempotencyHeader);
     }
 
     internal GrpcResilience Resilience => _facts.Resilience;

@@ -18,4 +18,7 @@ public enum IdempotencyPayloadKind : byte
 
     /// <summary>An HTTP response.</summary>
     HttpResponse = 4,
+
+    /// <summary>An answer of gRPC: status, trailers and message.</summary>
+    GrpcAnswer = 5,
 }

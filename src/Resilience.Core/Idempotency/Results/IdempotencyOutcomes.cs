@@ -99,7 +99,8 @@ public sealed class IdempotencyOutcomes
     {
         // Something was under way and was cut off, whatever it was that cut it off.
         OperationCanceledException or TimeoutException => false,
-        ICarriesRejection or ResilienceException or ValidationException => true,
+        ResilienceException or ValidationException => true,
+        ICarriesRejection carrier when SafeRejection.Of(carrier) is not null => true, // one without a rejection carries a timeout
         SocketException socket => socket.SocketErrorCode is
             SocketError.ConnectionRefused or SocketError.HostNotFound or SocketError.TryAgain or SocketError.NoData or SocketError.NoRecovery,
         HttpRequestException { HttpRequestError: not HttpRequestError.Unknown } http => http.HttpRequestError is

@@ -89,7 +89,7 @@ public sealed class CallOutSourceTests
 
     private static readonly string[] Packages =
     [
-        "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks", "Resilience.Grpc",
+        "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks", "Resilience.Grpc", "Resilience.Grpc.AspNetCore",
         "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer",
         "Resilience.Azure", "Resilience.ClientModel", "Resilience.EntityFrameworkCore",
     ];

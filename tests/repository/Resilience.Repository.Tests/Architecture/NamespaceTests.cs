@@ -29,7 +29,7 @@ public sealed class NamespaceTests
             "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis",
         ],
         ["Resilience.Http"] = ["Resilience.Extensions"],
-        ["Resilience.Grpc"] = ["Resilience.Grpc"],
+        ["Resilience.Grpc"] = ["Resilience.Grpc", "Resilience.Grpc.AspNetCore"],
         ["Resilience.Configuration"] = ["Resilience.Extensions"],
         ["Resilience.EntityFrameworkCore"] = ["Resilience.EntityFrameworkCore"],
         ["Resilience.Testing"] = ["Resilience.Testing"],

@@ -24,6 +24,7 @@ public sealed class PackageDependencyTests
         ["Resilience.AspNetCore"] = [Extensions],
         ["Resilience.EntityFrameworkCore"] = [Extensions, "Microsoft.EntityFrameworkCore.Relational"],
         ["Resilience.Grpc"] = [Extensions, "Google.Protobuf", "Grpc.Core.Api", "Grpc.Net.ClientFactory"],
+        ["Resilience.Grpc.AspNetCore"] = ["Resilience.AspNetCore", "Grpc.AspNetCore.Server"],
         ["Resilience.Sqlite"] = [Core, "Microsoft.Data.Sqlite"],
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],

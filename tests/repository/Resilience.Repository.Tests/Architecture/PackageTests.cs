@@ -77,6 +77,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     [InlineData("Resilience.Testing", new string[0])]
     [InlineData("Resilience.AspNetCore", new string[0])]
     [InlineData("Resilience.Grpc", new string[0])]
+    [InlineData("Resilience.Grpc.AspNetCore", new string[0])]
     [InlineData("Resilience.Sqlite", new string[0])]
     [InlineData("Resilience.PostgreSql", new string[0])]
     [InlineData("Resilience.Redis", new string[0])]

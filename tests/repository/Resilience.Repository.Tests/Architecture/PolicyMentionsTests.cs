@@ -40,7 +40,10 @@ public sealed class PolicyMentionsTests
         ["Timeout"] = [Http("StandardResilienceOptions"), Stores, Grpc("GrpcResilienceOptions")],
         ["Limiting"] = [Http("HttpAuthority"), Http("StandardResilienceOptions"), Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget")],
         ["Hedging"] = [Grpc("GrpcResilienceOptions"), Grpc("DependencyInjection/GrpcClientSetup")], // there the hedging policy of a service config
-        ["Fallback"] = ["src/Resilience.AspNetCore/Idempotency/IdempotencyStartup.cs"], // the FallbackPolicy of ASP.NET Core's authorization, no policy of ours
+        ["Fallback"] =
+        [
+            "src/Resilience.AspNetCore/Idempotency/IdempotencyStartup.cs", "src/Resilience.Grpc.AspNetCore/DependencyInjection/GrpcIdempotencyStartup.cs",
+        ], // the FallbackPolicy of ASP.NET Core's authorization, no policy of ours
         ["Chaos"] =
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // the button that turns it off

@@ -16,7 +16,7 @@ public sealed class TypeNamesTests
         typeof(PostgresIdempotencyStore).Assembly, typeof(RedisIdempotencyStore).Assembly, typeof(SqlServerClassifierExtensions).Assembly,
         typeof(AzureClientOptionsExtensions).Assembly, typeof(ClientPipelineOptionsExtensions).Assembly,
         typeof(Resilience.EntityFrameworkCore.DatabaseResilience).Assembly,
-        typeof(Grpc.GrpcResilience).Assembly,
+        typeof(Grpc.GrpcResilience).Assembly, typeof(Grpc.IdempotencyInterceptor).Assembly,
     ];
 
     private const string Theirs = "Microsoft.Extensions.DependencyInjection.ResilienceServiceCollectionExtensions";

@@ -41,7 +41,7 @@ public sealed partial class WordsTests
 
     /// <summary>What others call so: the network's word, and those of servers and libraries.</summary>
     [GeneratedRegex(
-        @"connections?[ _]?refused|refused?s?[ _]?(?:the )?connections?|ConnectionRefused|refused_stream|permission[ _]denied|access ?denied|AccessDenied|denied to|""DENY""|DenyNamespacePrefixes|LineEndings",
+        @"connections?[ _]?refused|refused?s?[ _]?(?:the )?connections?|ConnectionRefused|refused_stream|permission[ _]?denied|access ?denied|AccessDenied|denied to|""DENY""|DenyNamespacePrefixes|LineEndings",
         RegexOptions.IgnoreCase)]
     private static partial Regex Foreign();
 

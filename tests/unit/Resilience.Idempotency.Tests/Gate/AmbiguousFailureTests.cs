@@ -22,6 +22,9 @@ public sealed class AmbiguousFailureTests
         new TaskCanceledException("late", Rejected),
         new InvalidOperationException("wrapped", new AggregateException(Rejected, new IOException("cut"))),
         new InvalidOperationException("wrapped", new AggregateException()),
+        new Carrying(null, new TimedOutException("attempt-timeout", TimeSpan.FromSeconds(1))), // what a client of ours throws when its time is over: it carries no rejection
+        new InvalidOperationException("wrapped", new Carrying(null, new TimedOutException("attempt-timeout", TimeSpan.FromSeconds(1)))),
+        new Carrying(null, null),
         new ArgumentException("found out late"));
 
     public static TheoryData<Exception> SurelyDidNot => new(
@@ -35,6 +38,7 @@ public sealed class AmbiguousFailureTests
         new InvalidOperationException("wrapped", new Broken("failed to connect", Rejected)),
         new InvalidOperationException("wrapped", new AggregateException(Rejected, new SocketException((int)SocketError.HostNotFound))),
         new ValidationException("no amount"),
+        new Carrying(Rejection().Rejection, null),
         new InvalidOperationException("wrapped", Rejection()));
 
     [Theory]
@@ -156,6 +160,14 @@ public sealed class AmbiguousFailureTests
         (await kit.Gate.Awaiting(g => g.GetOrAddAsync<int>(key, (_, _) => throw thrown).AsTask()).Should().ThrowAsync<Exception>()).Which.Should().BeSameAs(thrown);
         IdempotencyState state = (await kit.Memory.PeekAsync(key.ToId())).State;
         return (state, await kit.Gate.EnterAsync(key.ToId(), default));
+    }
+
+    /// <summary>An exception of a client, in the type that its callers know.</summary>
+    private sealed class Carrying(Rejection? rejection, Exception? inner) : Exception("carries", inner), ICarriesRejection
+    {
+        public Rejection? Rejection => rejection;
+
+        public TimeSpan? RetryAfter => null;
     }
 
     private sealed class Broken(string message, Exception? inner = null) : DbException(message, inner);
