@@ -13,6 +13,8 @@ public sealed record PauseChanged(string PipelineName, string PolicyName, bool I
         if (!IsPaused) return $"calls are no longer paused";
         return $"calls are paused for {Length}";
     }
+
+    public override string GetNewState() => IsPaused ? "paused" : "running";
 }
 
 /// <summary>A call was rejected because of a pause.</summary>
@@ -24,4 +26,12 @@ public sealed record CallPaused(string PipelineName, string PolicyName, PausedRe
         string reason = ReasonWithoutNames(Rejection);
         return $"call rejected: {reason}";
     }
+
+    public static EventMetric Metric { get; } = new("pause_switch.rejections", "{call}", "Calls that a pause has rejected.");
+
+    public override EventMetric GetMetric() => Metric;
+
+    public override Rejection GetRejection() => Rejection;
+
+    public override EventGroup? GetGroup() => new("paused", IsRejection: true);
 }

@@ -35,13 +35,13 @@ public sealed class PauseSwitch : IPolicyStatus
 
         // Full fence: the pause is visible before the caller reads Running; pairs with the increment in TryEnter.
         Interlocked.Exchange(ref _pause, new PausedRejection(Name, why, whole, _environment.TimeProvider));
-        _environment.Publish(new PauseChanged(_environment.PipelineName, Name, IsPaused: true, whole));
+        _environment.Report(new PauseChanged(_environment.PipelineName, Name, IsPaused: true, whole));
     }
 
     public void Resume()
     {
         if (Interlocked.Exchange(ref _pause, null) is null) return;
-        _environment.Publish(new PauseChanged(_environment.PipelineName, Name, IsPaused: false, TimeSpan.Zero));
+        _environment.Report(new PauseChanged(_environment.PipelineName, Name, IsPaused: false, TimeSpan.Zero));
     }
 
     /// <summary>Null: go on, and call <see cref="Exit"/> exactly once. Otherwise: why not.</summary>

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using Resilience.Extensibility;
 
 namespace Resilience.CustomPolicy;
@@ -8,14 +7,13 @@ internal sealed class PauseSwitchPolicy : AdmissionPolicy
     private readonly PolicyEnvironment _environment;
     private readonly CarriedState<PauseSwitch, PauseSwitchOptions>? _carried; // null: the switch is shared, and an update changes nothing about it
     private readonly PauseSwitch _pause;
-    private readonly Counter<long> _rejections;
+    private CallPaused? _lastPaused;
 
     internal PauseSwitchPolicy(PauseSwitch? shared, PauseSwitchOptions options, PolicyEnvironment environment)
     {
         _environment = environment;
         _carried = shared is null ? new(this, environment, options, static (o, e) => new(o, e), static (pause, o, _) => pause.Update(o)) : null;
         _pause = shared ?? _carried!.State;
-        _rejections = environment.Meter.CreateCounter<long>("pause_switch.rejections", "{call}", "Calls that a pause has rejected.");
     }
 
     public override object State => _pause;
@@ -31,9 +29,16 @@ internal sealed class PauseSwitchPolicy : AdmissionPolicy
     protected override Rejection? TryEnter(AdmissionCall call, ref long ticket)
     {
         if (_pause.TryEnter() is not { } rejection) return null;
-        _rejections.Add(1, new("resilience.pipeline", _environment.PipelineName), new KeyValuePair<string, object?>("resilience.policy", _environment.PolicyName));
-        if (_environment.HasListeners) _environment.Publish(new CallPaused(_environment.PipelineName, _environment.PolicyName, rejection));
+        if (_environment.IsObserved(CallPaused.Metric)) Report(rejection);
         return rejection;
+    }
+
+    private void Report(PausedRejection rejection)
+    {
+        CallPaused? paused = _lastPaused;
+        if (paused?.Rejection != rejection) // one event for each pause; a race costs an object
+            _lastPaused = paused = new(_environment.PipelineName, _environment.PolicyName, rejection);
+        _environment.Report(paused);
     }
 
     protected override void Exit(AdmissionCall call, Verdict verdict, long ticket) => _pause.Exit();

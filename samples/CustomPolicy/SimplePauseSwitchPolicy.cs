@@ -10,7 +10,7 @@ internal sealed class SimplePauseSwitchPolicy(PauseSwitch pause, PolicyEnvironme
     {
         if (pause.TryEnter() is { } rejection)
         {
-            if (environment.HasListeners) environment.Publish(new CallPaused(environment.PipelineName, environment.PolicyName, rejection));
+            if (environment.IsObserved(CallPaused.Metric)) environment.Report(new CallPaused(environment.PipelineName, environment.PolicyName, rejection));
             return Outcome.Rejected<T>(rejection);
         }
 

@@ -8,7 +8,7 @@ namespace Resilience.Idempotency;
 public sealed partial class PostgresIdempotencyStore
 {
     /// <inheritdoc/>
-    /// <remarks>While a transaction is at the record, the answer is <see cref="ResolveStatus.InProgress"/>: it may commit an outcome.</remarks>
+    /// <remarks>While a transaction is at the record, the answer is <see cref="ResolveStatus.InFlight"/>: it may commit an outcome.</remarks>
     public async ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.Check(request, Traits.MaxPayloadBytes);
@@ -29,7 +29,7 @@ public sealed partial class PostgresIdempotencyStore
         {
             IdempotencyCompletion.None => PostgresRow.Released,
             IdempotencyCompletion.Completed => PostgresRow.Completed,
-            _ => PostgresRow.Indeterminate,
+            _ => PostgresRow.OutcomeUnknown,
         };
         long kept = request.Completion == IdempotencyCompletion.None ? IdempotencyRules.Tombstone : Micros(request.Retention);
         Add(

@@ -243,7 +243,7 @@ public sealed partial class PostgresIdempotencyStore : ITransactionalIdempotency
         IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, Traits.MaxPayloadBytes);
         byte[] key = id.ToArray();
         if (transaction is null && cancellationToken.CanBeCanceled) payload = payload.ToArray(); // it may be read after we have left
-        short state = completion == IdempotencyCompletion.Completed ? PostgresRow.Completed : PostgresRow.Indeterminate;
+        short state = completion == IdempotencyCompletion.Completed ? PostgresRow.Completed : PostgresRow.OutcomeUnknown;
         return await _batches.AskAsync(
                 transaction,
                 batch =>

@@ -6,10 +6,10 @@ namespace Resilience.Idempotency;
 internal static class PostgresRow
 {
     internal const short Granted = 0; // never in the table: a claim's own answer, in the columns of a look
-    internal const short InProgress = 1;
+    internal const short InFlight = 1;
     internal const short Completed = 2;
     internal const short Released = 3;
-    internal const short Indeterminate = 4;
+    internal const short OutcomeUnknown = 4;
 
     /// <summary>What became of a claim; null when the row is no record. Not final: as the row is now, the claim would be granted, or renewed.</summary>
     internal static (AcquireResult Result, bool IsFinal)? Explain(NpgsqlDataReader row, in AcquireRequest request)
@@ -20,7 +20,7 @@ internal static class PostgresRow
         if (state == Granted) return (AcquireResult.Acquired(fence, 1), row.GetBoolean(3));
         if (state == Released || !row.GetBoolean(4)) return (AcquireResult.InFlight(fence, TimeSpan.Zero), false);
         if (!row.GetBoolean(3)) return (AcquireResult.Mismatch, true);
-        if (state != InProgress)
+        if (state != InFlight)
             return row.IsDBNull(7) ? null : (AcquireResult.Completed(CompletionOf(state), row.GetFieldValue<byte[]>(7), Left(row, 9)), true);
         if (IsTrue(row, 8)) return (AcquireResult.InFlight(fence, TimeSpan.Zero), false); // our own: the reply was lost
         TimeSpan left = Left(row, 5);
@@ -36,9 +36,9 @@ internal static class PostgresRow
         long fence = row.GetInt64(1);
         if (state == Released || !row.GetBoolean(2)) return default(PeekResult);
         if (state == Completed) return new(IdempotencyState.Completed, fence, TimeSpan.Zero);
-        if (state == Indeterminate) return new(IdempotencyState.Indeterminate, fence, TimeSpan.Zero);
+        if (state == OutcomeUnknown) return new(IdempotencyState.OutcomeUnknown, fence, TimeSpan.Zero);
         TimeSpan left = Left(row, 3);
-        return left > TimeSpan.Zero ? new(IdempotencyState.InProgress, fence, left) : new(IdempotencyState.Lapsed, fence, TimeSpan.Zero);
+        return left > TimeSpan.Zero ? new(IdempotencyState.InFlight, fence, left) : new(IdempotencyState.Lapsed, fence, TimeSpan.Zero);
     }
 
     /// <summary>Why a decision changed nothing; null when the row is no record. Not final: as the row is now, it would be changed, unless another caller's
@@ -52,16 +52,16 @@ internal static class PostgresRow
         if (isLive && IsTrue(row, 5)) return (new(ResolveStatus.Resolved, fence), true); // this very decision: the reply was lost
         if (state == Released || !isLive) return (new(ResolveStatus.Absent, 0), true);
         if (state == Completed) return (new(ResolveStatus.Completed, fence), true);
-        if (state == InProgress && Left(row, 3) > TimeSpan.Zero) return (new(ResolveStatus.InProgress, fence), true);
+        if (state == InFlight && Left(row, 3) > TimeSpan.Zero) return (new(ResolveStatus.InFlight, fence), true);
         if (request.Fence != 0 && request.Fence != fence) return (new(ResolveStatus.Changed, fence), true);
-        return (new(ResolveStatus.InProgress, fence), false);
+        return (new(ResolveStatus.InFlight, fence), false);
     }
 
     /// <summary>False also for NULL: where a constraint was dropped, anything can be missing.</summary>
     private static bool IsTrue(NpgsqlDataReader row, int column) => !row.IsDBNull(column) && row.GetBoolean(column);
 
     private static IdempotencyCompletion CompletionOf(short state) =>
-        state == Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate;
+        state == Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.OutcomeUnknown;
 
     private static TimeSpan Left(NpgsqlDataReader row, int column) =>
         TimeSpan.FromTicks(Math.Min(row.GetInt64(column), TimeSpan.MaxValue.Ticks / TimeSpan.TicksPerMicrosecond) * TimeSpan.TicksPerMicrosecond);

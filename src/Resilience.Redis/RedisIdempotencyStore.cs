@@ -16,7 +16,7 @@ namespace Resilience.Idempotency;
 public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, ICheckableIdempotencyStore, IAsyncDisposable
 {
     private readonly IConnectionMultiplexer _connection;
-    private const string Completed = "2", Released = "3", Indeterminate = "4";
+    private const string Completed = "2", Released = "3", OutcomeUnknown = "4";
 
     private readonly RedisIdempotencyOptions _options;
     private bool _ownsConnection;
@@ -76,7 +76,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         CancellationToken cancellationToken = default)
     {
         IdempotencyStoreArguments.CheckCompletion(completion, payload, retention, Traits.MaxPayloadBytes);
-        string state = completion == IdempotencyCompletion.Completed ? Completed : Indeterminate;
+        string state = completion == IdempotencyCompletion.Completed ? Completed : OutcomeUnknown;
 
         // A copy: what could not be sent in time is sent later, when the caller uses his buffer for something else.
         return ChangeAsync(RedisScripts.Complete, id, [Text(fence), state, payload.ToArray(), Micros(retention)], cancellationToken);
@@ -95,7 +95,7 @@ public sealed class RedisIdempotencyStore : IResolvableIdempotencyStore, IChecka
         {
             IdempotencyCompletion.None => Released,
             IdempotencyCompletion.Completed => Completed,
-            _ => Indeterminate,
+            _ => OutcomeUnknown,
         };
         RedisValue[] values = [Text(request.Fence), state, request.Nonce.ToByteArray(), request.Payload.ToArray(), Micros(request.Retention)];
         RedisResult result = await RunAsync(RedisScripts.Resolve, key, values, cancellationToken).ConfigureAwait(false);

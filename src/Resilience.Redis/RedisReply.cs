@@ -16,7 +16,7 @@ internal static class RedisReply
             'A' => AcquireResult.Acquired(Number(answer, First), (int)Number(answer, Second)),
             'P' => AcquireResult.InFlight(Number(answer, First), Span(answer, Second)),
             'C' => AcquireResult.Completed(IdempotencyCompletion.Completed, answer[Second..], Span(answer, First)),
-            'U' => AcquireResult.Completed(IdempotencyCompletion.Indeterminate, answer[Second..], Span(answer, First)),
+            'U' => AcquireResult.Completed(IdempotencyCompletion.OutcomeUnknown, answer[Second..], Span(answer, First)),
             'M' => AcquireResult.Mismatch,
             'X' => AcquireResult.Abandoned,
             _ => null,
@@ -29,10 +29,10 @@ internal static class RedisReply
         return Letter(answer) switch
         {
             '\0' => default(PeekResult),
-            'P' => new(IdempotencyState.InProgress, Number(answer, First), Span(answer, Second)),
+            'P' => new(IdempotencyState.InFlight, Number(answer, First), Span(answer, Second)),
             'L' => new(IdempotencyState.Lapsed, Number(answer, First), TimeSpan.Zero),
             'C' => new(IdempotencyState.Completed, Number(answer, First), TimeSpan.Zero),
-            'U' => new(IdempotencyState.Indeterminate, Number(answer, First), TimeSpan.Zero),
+            'U' => new(IdempotencyState.OutcomeUnknown, Number(answer, First), TimeSpan.Zero),
             _ => null,
         };
     }
@@ -44,7 +44,7 @@ internal static class RedisReply
         {
             'R' => ResolveStatus.Resolved,
             'N' => ResolveStatus.Absent,
-            'P' => ResolveStatus.InProgress,
+            'P' => ResolveStatus.InFlight,
             'C' => ResolveStatus.Completed,
             'F' => ResolveStatus.Changed,
             _ => ResolveStatus.None,

@@ -146,7 +146,7 @@ public sealed partial class SqliteIdempotencyStore : ITransactionalIdempotencySt
         IdempotencyStoreArguments.Check(request, _options.MaxPayloadBytes);
         byte[] copy = request.Payload.ToArray();
         return IsInTransaction(request.Id)
-            ? new(new ResolveResult(ResolveStatus.InProgress, 0)) : RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
+            ? new(new ResolveResult(ResolveStatus.InFlight, 0)) : RunAsync(db => _records.Resolve(db, request, copy), cancellationToken);
     }
 
     /// <inheritdoc/>

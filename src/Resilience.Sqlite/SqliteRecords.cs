@@ -93,7 +93,7 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
     internal bool WasCommitted(SqliteSession session, IdempotencyId id, Guid nonce)
     {
         IdempotencyRecord record = Read(session, _selectWithoutPayload, id, out _);
-        return record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.Indeterminate && record.Nonce == nonce;
+        return record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.OutcomeUnknown && record.Nonce == nonce;
     }
 
     internal bool Renew(SqliteSession session, IdempotencyId id, long fence, TimeSpan lease)
@@ -150,7 +150,7 @@ internal sealed class SqliteRecords(SqliteIdempotencyOptions options, TimeProvid
                 ExpiresAt = (long)reader[6],
             };
             if (reader[7] is not DBNull) payload = (byte[])reader[7];
-            if (record.State is >= IdempotencyRecordState.InProgress and <= IdempotencyRecordState.Indeterminate && record.Fence > 0) return record;
+            if (record.State is >= IdempotencyRecordState.InFlight and <= IdempotencyRecordState.OutcomeUnknown && record.Fence > 0) return record;
         }
         catch (Exception wrong) when (wrong is InvalidCastException or ArgumentException or OverflowException)
         {

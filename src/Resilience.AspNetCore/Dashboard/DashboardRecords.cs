@@ -15,7 +15,7 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
     {
         ["record-not-done"] = (IdempotencyResolution.NotDone, "not done: the next request executes it"),
         ["record-done"] = (IdempotencyResolution.Done, "done: duplicates are told so, without a result"),
-        ["record-unknown"] = (IdempotencyResolution.StillUnknown, "still unknown: it is not begun again"),
+        ["record-unknown"] = (IdempotencyResolution.OutcomeUnknown, "still unknown: it is not begun again"),
     };
 
     internal static bool Knows(string? action) => action == Look || (action is not null && Decisions.ContainsKey(action));
@@ -46,13 +46,13 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
         PeekResult seen = await gate.PeekAsync(id).ConfigureAwait(false);
         string said = seen.State switch
         {
-            IdempotencyState.Indeterminate => "The outcome is unknown.",
+            IdempotencyState.OutcomeUnknown => "The outcome is unknown.",
             IdempotencyState.Lapsed => "It was begun, and its lease has ended without an outcome.",
-            IdempotencyState.InProgress => "It is being carried out. Look again when its lease has ended.",
+            IdempotencyState.InFlight => "It is being carried out. Look again when its lease has ended.",
             IdempotencyState.Completed => "It has an outcome, which is never changed.",
             _ => "There is no such record, or it has expired.",
         };
-        bool isInDoubt = seen.State is IdempotencyState.Indeterminate or IdempotencyState.Lapsed;
+        bool isInDoubt = seen.State is IdempotencyState.OutcomeUnknown or IdempotencyState.Lapsed;
         return (StatusCodes.Status200OK, new(said) { Fence = isInDoubt ? seen.Fence : null });
     }
 
@@ -70,7 +70,7 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
     private static string WhyNot(ResolveStatus status) => status switch
     {
         ResolveStatus.Completed => "It has an outcome by now, which is never changed.",
-        ResolveStatus.InProgress => "It is being carried out. Look again when its lease has ended.",
+        ResolveStatus.InFlight => "It is being carried out. Look again when its lease has ended.",
         ResolveStatus.Changed => "It has changed since you looked. Look again.",
         _ => "There is no such record any more.",
     };

@@ -45,7 +45,7 @@ internal sealed class DashboardSession : IDisposable
         _history = history;
         _tick = history.Tick;
         _events = events.Subscribe(recent.Gather);
-        recent.Changed += Hurry;
+        recent.StateChanged += Hurry;
         history.Advanced += Hurry;
         _ = Task.Run(RunAsync);
     }
@@ -55,7 +55,7 @@ internal sealed class DashboardSession : IDisposable
 
     public void Dispose()
     {
-        _recent.Changed -= Hurry;
+        _recent.StateChanged -= Hurry;
         _history.Advanced -= Hurry;
         _events.Dispose();
         _recent.Forget();

@@ -45,7 +45,7 @@ namespace Resilience
                 services.GetService<IdempotencyGates>(),
                 options);
             DashboardRecent recent = new(options.MaxRecent, options.ShowPartitionKeys, time);
-            _transitions = events.SubscribeToTransitions(recent.Transition);
+            _transitions = events.SubscribeToStateChanges(recent.Changed);
             _feed = new(reader, recent, events, services.GetService<IMeterFactory>(), head, options, time, logger);
             _actions = new(reader, options, logger);
             _page = new(head.Title, _actions.Token, options.EnableActions, options.TraceUrl);

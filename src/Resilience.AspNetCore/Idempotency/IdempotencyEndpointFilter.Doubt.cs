@@ -17,7 +17,7 @@ internal sealed partial class IdempotencyEndpointFilter
         {
             // The fence first: what is found is found about this record, and not about one that is in doubt anew when it is told.
             PeekResult seen = await gate.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State is IdempotencyState.Indeterminate or IdempotencyState.Lapsed)
+            if (seen.State is IdempotencyState.OutcomeUnknown or IdempotencyState.Lapsed)
             {
                 if (await reconcile(context, key).ConfigureAwait(false) is not { } finding) return unknown;
                 byte[]? record = finding.Response is { } response ? await _records.EncodeAsync(context, id, response).ConfigureAwait(false) : null;

@@ -229,7 +229,7 @@ internal sealed partial class IdempotencyEndpointFilter(
         IdempotencyDisposition disposition = run.WasNotBegun && !claim.IsPastPointOfNoReturn
             ? IdempotencyDisposition.Release
             : options.Outcomes.DispositionOf(error, claim.IsPastPointOfNoReturn);
-        if (hasToldSo || disposition is IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsUnknown)
+        if (hasToldSo || disposition is IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsOutcomeUnknown)
             await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
         else if (disposition == IdempotencyDisposition.Release) await run.GiveBackAsync().ConfigureAwait(false);
         else claim.Hold();
@@ -249,10 +249,10 @@ internal sealed partial class IdempotencyEndpointFilter(
                     ? claim.CompleteAsync(kind, record, shorter)
                     : claim.CompleteAsync(kind, record)).ConfigureAwait(false);
                 break;
-            case IdempotencyDisposition.KeepAsUnknown when run.Watch.HasAborted:
+            case IdempotencyDisposition.KeepAsOutcomeUnknown when run.Watch.HasAborted:
                 finish = await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
                 break;
-            case IdempotencyDisposition.KeepAsUnknown:
+            case IdempotencyDisposition.KeepAsOutcomeUnknown:
                 (IdempotencyPayloadKind unknownKind, byte[] unknownRecord) = _records.Encode(run);
                 finish = await claim.CompleteAsUnknownAsync(unknownKind, unknownRecord).ConfigureAwait(false);
                 break;
@@ -286,7 +286,7 @@ internal sealed partial class IdempotencyEndpointFilter(
     private IdempotencyDisposition DispositionOf(EndpointRun run)
     {
         bool isPast = run.Claim.IsPastPointOfNoReturn, isChosen = options.Statuses.ContainsKey(run.Status);
-        if (run.Watch.HasAborted) return isPast || run.Context.Response.HasStarted ? IdempotencyDisposition.KeepAsUnknown : IdempotencyDisposition.Hold;
+        if (run.Watch.HasAborted) return isPast || run.Context.Response.HasStarted ? IdempotencyDisposition.KeepAsOutcomeUnknown : IdempotencyDisposition.Hold;
         bool isForgery = run.Status == StatusCodes.Status400BadRequest && run.Context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
         bool wasRejected = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
         return wasRejected && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);

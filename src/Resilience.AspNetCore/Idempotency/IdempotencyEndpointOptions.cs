@@ -216,7 +216,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)
     {
         if (Statuses.TryGetValue(status, out IdempotencyDisposition chosen)) return chosen;
-        if (status >= 500 && isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
+        if (status >= 500 && isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsOutcomeUnknown;
         if (status >= 500) return status is 501 or 503 or 505 ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
         bool mayPass = status is 401 or 403 or 407 or 408 or 412 or 421 or 425 or 429;
         return mayPass && !isPastPointOfNoReturn ? IdempotencyDisposition.Release : IdempotencyDisposition.Keep;

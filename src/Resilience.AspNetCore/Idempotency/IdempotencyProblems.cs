@@ -116,7 +116,7 @@ internal static class IdempotencyProblems
 
     internal static Task AnswerAsync(HttpContext context, IdempotencyEndpointOptions options, in IdempotencyResult entry) => entry.Status switch
     {
-        IdempotencyStatus.Busy => WriteAsync(
+        IdempotencyStatus.InFlight => WriteAsync(
             context, options, StatusCodes.Status409Conflict, "in-flight", "The same request is being carried out", "Repeat it later with the same key.",
             isRetryable: true, retryAfter: entry.RetryAfter),
         IdempotencyStatus.KeyReused => WriteAsync(

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Resilience.Chaos;
 
 namespace Resilience.Events;
@@ -12,6 +13,9 @@ namespace Resilience.Events;
 public sealed record ChaosInjected(string PipelineName, string PolicyName, ChaosKind Kind, long Number, TimeSpan? Latency, int Attempt)
     : ResilienceEvent(PipelineName, PolicyName)
 {
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.chaos.injections", "{injection}", "What chaos policies did to calls, by kind.");
+
     private int AttemptNumber => Attempt + 1; // people count from one
 
     /// <inheritdoc/>
@@ -23,7 +27,31 @@ public sealed record ChaosInjected(string PipelineName, string PolicyName, Chaos
     /// <inheritdoc/>
     public override EventMessage GetMessage()
     {
-        if (Latency is null) return $"chaos injected {Kind} into call {Number}, attempt {AttemptNumber}";
-        return $"chaos injected {Kind} of {Latency} into call {Number}, attempt {AttemptNumber}";
+        if (Latency is null) return $"{Kind} injected into call {Number}, attempt {AttemptNumber}";
+        return $"{Kind} of {Latency} injected into call {Number}, attempt {AttemptNumber}";
     }
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.chaos";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add("resilience.chaos.kind", KindTag);
+
+    private string KindTag => Kind switch
+    {
+        ChaosKind.Behaviour => "behaviour",
+        ChaosKind.Latency => "latency",
+        ChaosKind.Fault => "fault",
+        ChaosKind.Result => "result",
+        _ => "lost_reply",
+    };
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new($"chaos {Kind}");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: {KindTag.Replace('_', ' ')} injected on purpose.";
 }

@@ -97,10 +97,19 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
 
     public void Switched(ChaosRun? run)
     {
-        if (!_environment.HasListeners) return;
+        if (!_environment.HasAnyListener) return;
         TimeSpan? left = run is null || run.EndsMs == Clock.Never ? null : TimeSpan.FromMilliseconds(Math.Max(0, run.EndsMs - _switch.NowMs));
-        _environment.Publish(new ChaosSwitched(
+        _environment.Report(new ChaosSwitched(
             _environment.PipelineName, _environment.PolicyName, run is not null, RatesOf(run), _seed, left, _host));
+    }
+
+    private void Report(ChaosKind kind, long number, TimeSpan? latency, ResilienceContext context)
+    {
+        if (!_environment.IsObserved(ChaosInjected.Metric)) return;
+        _environment.Report(new ChaosInjected(_environment.PipelineName, _environment.PolicyName, kind, number, latency, context.AttemptNumber)
+        {
+            Operation = context.NameOfOperation,
+        });
     }
 
     private ChaosRates RatesOf(ChaosRun? run) => run?.Rates ?? _rates;
@@ -209,7 +218,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         private Task WaitAsync(double share, long number, ResilienceContext context)
         {
             TimeSpan latency = ChaosRules.LatencyOf(policy._latency, policy._maxLatency, share);
-            ChaosTelemetry.Injected(policy._environment, ChaosKind.Latency, number, latency, context);
+            policy.Report(ChaosKind.Latency, number, latency, context);
             return ClockWait.ForAsync(context.Clock, latency, context.Token);
         }
 
@@ -262,7 +271,7 @@ internal sealed class ChaosPolicy : ResiliencePolicy, IChaosListener
         }
 
         private void Tell(ChaosKind kind, long number, ResilienceContext context) =>
-            ChaosTelemetry.Injected(policy._environment, kind, number, null, context);
+            policy.Report(kind, number, null, context);
 
         private void CountAttempt(in Outcome<T> outcome)
         {

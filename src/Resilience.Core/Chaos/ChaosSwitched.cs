@@ -27,4 +27,10 @@ public sealed record ChaosSwitched(
         if (For is null) return $"chaos is on in {EnvironmentName}: {Rates}, seed {Seed}";
         return $"chaos is on in {EnvironmentName} for {For}: {Rates}, seed {Seed}";
     }
+
+    /// <inheritdoc/>
+    public override string GetNewState() => IsOn ? "on" : "off";
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: turned {GetNewState()}.";
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -103,13 +104,14 @@ internal sealed class PartitionedBreakerPolicy : ResiliencePolicy
 internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink<T> next) : SuspendingLink<T>
 {
     private readonly AttemptReader<T> _reader = new(environment.Classifier, environment.TimeProvider);
+    private CircuitRejected? _lastRejected;
 
     private protected ValueTask<Outcome<T>> Through(CircuitBreaker breaker, ResilienceContext context)
     {
         CircuitAdmission entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRejection? rejection);
         if (entry >= CircuitAdmission.AdmittedInDryRun)
         {
-            CircuitBreakerTelemetry.Rejected(environment, entry, rejection, context);
+            if (environment.IsObserved(CircuitRejected.Metric)) Report(entry, rejection, context);
             if (entry != CircuitAdmission.AdmittedInDryRun) return new(new Outcome<T>(default, rejection!, Verdict.Rejected, OutcomeMarks.None));
         }
 
@@ -118,6 +120,20 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         Outcome<T> outcome = running.Result;
         Exit(breaker, permit, outcome, context);
         return new(outcome);
+    }
+
+    /// <summary>One event for each break and operation, so that reporting allocates as little as rejecting does.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Report(CircuitAdmission entry, CircuitRejection? rejection, ResilienceContext context)
+    {
+        CircuitRejected? last = _lastRejected; // a race costs an object
+        if (last is null || last.Entry != entry || last.Rejection != rejection || last.Operation != context.NameOfOperation)
+        {
+            last = new(environment.PipelineName, environment.PolicyName, entry, rejection) { Operation = context.NameOfOperation };
+            _lastRejected = last;
+        }
+
+        environment.Report(last);
     }
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -8,12 +7,10 @@ namespace Resilience;
 /// <summary>The breaker's instruments.</summary>
 internal sealed class CircuitBreakerTelemetry : IObserved
 {
-    private const string FromTag = "resilience.circuit_breaker.from", ToTag = "resilience.circuit_breaker.to", StateTag = "resilience.circuit_breaker.state";
+    private const string StateTag = "resilience.circuit_breaker.state";
 
     private static readonly CircuitState[] States = Enum.GetValues<CircuitState>();
 
-    private readonly SafeCounter<long> _transitions;
-    private readonly SafeCounter<long> _rejections;
     private readonly SafeCounter<long> _staleResults;
     private readonly SafeCounter<long> _slowCalls;
     private readonly WatchList<CircuitBreaker> _breakers = new();
@@ -21,10 +18,6 @@ internal sealed class CircuitBreakerTelemetry : IObserved
 
     private CircuitBreakerTelemetry(Meter meter)
     {
-        _transitions = SafeInstruments.Counter<long>(
-            meter, "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
-        _rejections = SafeInstruments.Counter<long>(
-            meter, "resilience.circuit_breaker.rejections", "{call}", "Calls rejected, by reason; in dry run, calls that would have been rejected.");
         _staleResults = SafeInstruments.Counter<long>(
             meter, "resilience.circuit_breaker.stale_results", "{call}", "Results that came back in a later epoch and were not counted.");
         _slowCalls = SafeInstruments.Counter<long>(
@@ -35,52 +28,6 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         meter, "resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
-
-    internal static void Changed(PolicyEnvironment environment, CircuitEpoch from, CircuitEpoch to)
-    {
-        CircuitBreakerTelemetry own = Of(environment);
-        if (own._transitions.Enabled)
-        {
-            own._transitions.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { FromTag, NameOf(from.State) },
-                { ToTag, NameOf(to.State) },
-            });
-        }
-
-        if (SpanEvents.Find() is not { } span) return;
-        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
-        tags.Add(FromTag, NameOf(from.State));
-        tags.Add(ToTag, NameOf(to.State));
-        if (to.State == CircuitState.Open) tags.Add(ResilienceTelemetry.ExplanationTag, to.Cause.ToString());
-        SpanEvents.Add(span, "resilience.circuit_breaker.transition", tags);
-    }
-
-    internal static void Rejected(PolicyEnvironment environment, CircuitAdmission entry, CircuitRejection? rejection, ResilienceContext context)
-    {
-        CircuitBreakerTelemetry own = Of(environment);
-        if (own._rejections.Enabled)
-        {
-            own._rejections.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { ResilienceTelemetry.ReasonTag, NameOf(entry) },
-            });
-        }
-
-        if (environment.HasListeners)
-        {
-            environment.Publish(new CircuitRejected(environment.PipelineName, environment.PolicyName, entry, rejection)
-            {
-                Operation = context.NameOfOperation,
-            });
-        }
-
-        SafeRejection.TellSpan(environment.PolicyName, NameOf(entry), rejection);
-    }
 
     internal static void Stale(PolicyEnvironment environment) => Count(Of(environment)._staleResults, environment);
 
@@ -129,23 +76,6 @@ internal sealed class CircuitBreakerTelemetry : IObserved
 
     private static TagList Tags(string pipeline, string policy, CircuitState state) => new()
     {
-        { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, policy }, { StateTag, NameOf(state) },
-    };
-
-    private static string NameOf(CircuitState state) => state switch
-    {
-        CircuitState.Closed => "closed",
-        CircuitState.Open => "open",
-        CircuitState.HalfOpen => "half_open",
-        _ => "isolated",
-    };
-
-    private static string NameOf(CircuitAdmission entry) => entry switch
-    {
-        CircuitAdmission.AdmittedInDryRun => "dry_run",
-        CircuitAdmission.RejectedOpen => "open",
-        CircuitAdmission.RejectedProbesTaken => "probes_taken",
-        CircuitAdmission.RejectedRamping => "ramping",
-        _ => "isolated",
+        { ResilienceTelemetry.PipelineTag, pipeline }, { ResilienceTelemetry.PolicyTag, policy }, { StateTag, CircuitNames.OfTag(state) },
     };
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
@@ -38,6 +39,46 @@ public sealed record CircuitChanged(
         _ when Cause.Rule == TripRule.ByHand => $"{Circuit} closed by hand",
         _ => $"{Circuit} closed; it had opened because {Cause}",
     };
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new(
+        "resilience.circuit_breaker.transitions", "{transition}", "Changes of state, by the states left and entered.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.circuit_breaker.transition";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags)
+    {
+        tags.Add("resilience.circuit_breaker.from", CircuitNames.OfTag(From));
+        tags.Add("resilience.circuit_breaker.to", CircuitNames.OfTag(To));
+    }
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags)
+    {
+        if (To == CircuitState.Open) tags.Add(ResilienceTelemetry.ExplanationTag, Cause.ToString());
+    }
+
+    /// <inheritdoc/>
+    public override string GetNewState() => CircuitNames.Of(To);
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys)
+    {
+        string key = Key is { } known && withKeys ? $" ({known})" : "";
+        return To switch
+        {
+            CircuitState.Open => string.Create(
+                CultureInfo.InvariantCulture, $"Open{key}: {Cause}. Calls are rejected for {BreakDuration?.TotalSeconds ?? 0:0.#} s."),
+            CircuitState.HalfOpen => $"Half open{key}: a probe is on its way. It had opened because {Cause}.",
+            CircuitState.Isolated => $"Isolated{key}: held open by hand.",
+            _ => From == CircuitState.HalfOpen ? $"Closed{key}: the probes succeeded." : $"Closed{key}: by hand.",
+        };
+    }
 
     /// <summary>For a breaker of <see cref="CircuitBreakerPartitions"/>: its key.</summary>
     public string? Key { get; init; }

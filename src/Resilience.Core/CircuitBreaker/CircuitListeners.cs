@@ -38,7 +38,7 @@ internal sealed class CircuitListeners
         foreach (WeakReference<PolicyEnvironment> weak in Volatile.Read(ref _environments))
         {
             if (weak.TryGetTarget(out PolicyEnvironment? environment))
-                environment.Publish(change with { PipelineName = environment.PipelineName, PolicyName = environment.PolicyName });
+                environment.Forward(change with { PipelineName = environment.PipelineName, PolicyName = environment.PolicyName });
         }
     }
 }

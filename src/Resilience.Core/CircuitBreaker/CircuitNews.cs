@@ -43,9 +43,9 @@ internal struct CircuitNews(CircuitEpoch first)
     private void Tell(CircuitBreaker breaker, CircuitEpoch from, CircuitEpoch to)
     {
         PolicyEnvironment environment = breaker.Environment;
-        CircuitBreakerTelemetry.Changed(environment, from, to);
         BreakerSettings settings = breaker.Settings;
-        if (settings.OnChange is null && settings.OnChangeAsync is null && !environment.HasAnyListener) return;
+        bool isObserved = environment.HasAnyListener || environment.IsObserved(CircuitChanged.Metric);
+        if (settings.OnChange is null && settings.OnChangeAsync is null && !isObserved) return;
 
         TimeSpan? breakDuration = to.State == CircuitState.Open ? TimeSpan.FromMilliseconds(to.UntilMs - to.SinceMs) : null;
         CircuitChanged change = new(environment.PipelineName, breaker.Name, from.State, to.State, to.Epoch, to.Cause, breakDuration)
@@ -64,6 +64,6 @@ internal struct CircuitNews(CircuitEpoch first)
         }
 
         if (settings.OnChangeAsync is { } listener) (_later ??= new(environment.Clock)).Add(change, listener);
-        environment.Publish(change);
+        environment.Report(change);
     }
 }

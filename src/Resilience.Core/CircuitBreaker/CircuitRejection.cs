@@ -24,6 +24,9 @@ public sealed class CircuitRejection : Rejection
         _untilClockMs = untilClockMs;
     }
 
+    /// <summary>Whether the circuit is one of <see cref="CircuitBreakerPartitions"/>, so that <see cref="Reason"/> names a key.</summary>
+    internal bool NamesKey => _key is not null;
+
     /// <summary>The state that rejected.</summary>
     public CircuitState State { get; }
 

@@ -20,7 +20,13 @@ public sealed record FallbackFailed(string PipelineName, string PolicyName, Verd
     public override Exception? GetException() => Error;
 
     /// <inheritdoc/>
-    public override EventMessage GetMessage() => $"fallback failed; the outcome that was {Kept} stays";
+    public override EventMessage GetMessage() => $"fallback failed; the outcome ({Kept}) stays";
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new("fallback failed");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: the substitute failed ({Error.GetType().Name}).";
 
     /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
     protected override bool PrintMembers(StringBuilder builder)

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Diagnostics.Metrics;
 using Resilience.Events;
 using Resilience.Extensibility;
 
@@ -87,7 +85,7 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
             }
             catch (Exception error)
             {
-                FallbackTelemetry.Failed(environment, outcome.Verdict, error, context);
+                Failed(outcome.Verdict, error, context);
             }
         }
 
@@ -97,67 +95,21 @@ internal sealed class FallbackPolicy<TResult>(FallbackOptions<TResult> options, 
     private Outcome<TResult> Substitute(
         Outcome<TResult> replaced, TResult value, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
-        FallbackTelemetry.Used(environment, replaced.Verdict, source, age, context);
+        Used(replaced.Verdict, source, age, context);
         if (!ReferenceEquals(replaced.RawValue, value)) replaced.Discard(context);
         return new(value, null, Verdict.Success, source == FallbackSource.Call ? OutcomeMarks.None : OutcomeMarks.IsShared);
     }
-}
 
-/// <summary>The fallback's instruments.</summary>
-internal sealed class FallbackTelemetry
-{
-    private const string SourceTag = "resilience.fallback.source";
-
-    private readonly SafeCounter<long> _fallbacks;
-
-    private FallbackTelemetry(Meter meter) => _fallbacks = SafeInstruments.Counter<long>(
-            meter, "resilience.fallbacks", "{call}", "Outcomes that a fallback replaced, by source of the substitute.");
-
-    internal static void Failed(PolicyEnvironment environment, Verdict kept, Exception error, ResilienceContext context)
+    private void Failed(Verdict kept, Exception error, ResilienceContext context)
     {
         Safely.Report("fallback call", error);
-        if (environment.HasListeners)
-        {
-            environment.Publish(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error)
-            {
-                Operation = context.NameOfOperation,
-            });
-        }
+        if (!environment.IsObserved()) return;
+        environment.Report(new FallbackFailed(environment.PipelineName, environment.PolicyName, kept, error) { Operation = context.NameOfOperation });
     }
 
-    internal static void Used(PolicyEnvironment environment, Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
+    private void Used(Verdict replaced, FallbackSource source, TimeSpan? age, ResilienceContext context)
     {
-        SafeCounter<long> fallbacks = environment.Instruments(static m => new FallbackTelemetry(m))._fallbacks;
-        if (fallbacks.Enabled)
-        {
-            fallbacks.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { ResilienceTelemetry.VerdictTag, VerdictNames.Of(replaced) },
-                { SourceTag, NameOf(source) },
-            });
-        }
-
-        if (environment.HasListeners)
-        {
-            environment.Publish(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age)
-            {
-                Operation = context.NameOfOperation,
-            });
-        }
-
-        if (SpanEvents.Find() is not { } span) return;
-        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
-        tags.Add(ResilienceTelemetry.VerdictTag, VerdictNames.Of(replaced));
-        tags.Add(SourceTag, NameOf(source));
-        SpanEvents.Add(span, "resilience.fallback", tags);
+        if (!environment.IsObserved(FallbackUsed.Metric)) return;
+        environment.Report(new FallbackUsed(environment.PipelineName, environment.PolicyName, replaced, source, age) { Operation = context.NameOfOperation });
     }
-
-    private static string NameOf(FallbackSource source) => source switch
-    {
-        FallbackSource.LastGood => "last_good",
-        FallbackSource.Call => "call",
-        _ => "value",
-    };
 }

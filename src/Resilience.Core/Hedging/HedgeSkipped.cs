@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience.Events;
 
 /// <summary>A hedge was not started, and this call gets no more of them.</summary>
@@ -17,9 +19,42 @@ public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Ru
     /// <inheritdoc/>
     public override EventMessage GetMessage()
     {
-        if (Detail is { Length: > 0 }) return $"no hedge started beside {Running} in flight ({Cause}): {Detail}";
-        return $"no hedge started beside {Running} in flight ({Cause})";
+        if (Detail is { Length: > 0 }) return ((EventMessage)$"no hedge started beside {Running} in flight {Because}: {Detail}").With(nameof(Cause), Cause);
+        EventMessage message = $"no hedge started beside {Running} in flight {Because}";
+        return message.With(nameof(Cause), Cause);
     }
+
+    private string Because => Cause switch
+    {
+        HedgeSkipReason.NotAllowed => "because an attempt forbade to be repeated",
+        HedgeSkipReason.Marked => "because a policy below has given up",
+        HedgeSkipReason.Deadline => "because the deadline is over",
+        _ => "because the retry budget is spent",
+    };
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.hedge.skipped", "{attempt}", "Hedged attempts that were due and not started, by reason.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.hedge.skipped";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add(ResilienceTelemetry.ReasonTag, Cause switch
+    {
+        HedgeSkipReason.NotAllowed => "not_allowed",
+        HedgeSkipReason.Marked => "marked",
+        HedgeSkipReason.Deadline => "deadline",
+        _ => "budget",
+    });
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new($"no hedge {Cause}");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: no second attempt beside the first {Because}.";
 
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }

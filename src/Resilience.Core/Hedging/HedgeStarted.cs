@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience.Events;
 
 /// <summary>Another attempt starts beside those under way, or after one that failed.</summary>
@@ -19,4 +21,22 @@ public sealed record HedgeStarted(string PipelineName, string PolicyName, int At
 
     /// <inheritdoc/>
     public override EventMessage GetMessage() => $"hedged attempt {AttemptNumber} started beside {Running} in flight ({Reason})";
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.hedges", "{attempt}", "Hedged attempts started, by what they were started for.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.hedge";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add(ResilienceTelemetry.ReasonTag, Reason);
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add(ResilienceTelemetry.AttemptTag, Attempt);
+
+    /// <summary>Not shown: it is what hedging is for.</summary>
+    public override EventGroup? GetGroup() => null;
 }

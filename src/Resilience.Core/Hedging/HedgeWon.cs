@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience.Events;
 
 /// <summary>A hedge answered before the attempts that began earlier.</summary>
@@ -15,4 +17,19 @@ public sealed record HedgeWon(string PipelineName, string PolicyName, int Attemp
 
     /// <inheritdoc/>
     public override EventMessage GetMessage() => $"hedged attempt {AttemptNumber} won; {Cancelled} cancelled";
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.hedge.wins", "{call}", "Calls in which a hedged attempt answered first.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.hedge.won";
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add(ResilienceTelemetry.AttemptTag, Attempt);
+
+    /// <summary>Not shown: it is what hedging is for.</summary>
+    public override EventGroup? GetGroup() => null;
 }

@@ -254,8 +254,7 @@ internal sealed class HedgedRace<T>
         if (move == HedgingMove.EndWithThis)
         {
             Finish(attempt.Context);
-            if (outcome.IsSuccess && attempt.Context != _first)
-                _policy.Telemetry.Won(_policy.Environment, _call, attempt.Context.AttemptNumber, _running.Count);
+            if (outcome.IsSuccess && attempt.Context != _first) Won(attempt.Context.AttemptNumber);
         }
         else
         {
@@ -305,10 +304,34 @@ internal sealed class HedgedRace<T>
             return Skip(elsewhereOnly && !isElsewhere ? null : HedgeSkipReason.Budget, null);
         }
 
-        _policy.Telemetry.Started(_policy.Environment, _call, attempt.Context.TakeNumber(), _state.Running, _reason);
+        Started(attempt.Context.TakeNumber());
         Admit(_link.Start(attempt));
         return HedgingMove.Wait;
     }
+
+    private void Started(int attempt)
+    {
+        if (!Environment.IsObserved(HedgeStarted.Metric)) return;
+        Environment.Report(new HedgeStarted(_call.NameOfPipeline, Environment.PolicyName, attempt, _state.Running, _reason) { Operation = _call.NameOfOperation });
+    }
+
+    private void Skipped(HedgeSkipReason cause, string? detail)
+    {
+        if (!Environment.IsObserved(HedgeSkipped.Metric)) return;
+        Environment.Report(new HedgeSkipped(_call.NameOfPipeline, Environment.PolicyName, _state.Running, cause)
+        {
+            Detail = detail,
+            Operation = _call.NameOfOperation,
+        });
+    }
+
+    private void Won(int attempt)
+    {
+        if (!Environment.IsObserved(HedgeWon.Metric)) return;
+        Environment.Report(new HedgeWon(_call.NameOfPipeline, Environment.PolicyName, attempt, _running.Count) { Operation = _call.NameOfOperation });
+    }
+
+    private PolicyEnvironment Environment => _policy.Environment;
 
     private bool MayNot(out HedgeSkipReason? cause, out string? detail)
     {
@@ -326,7 +349,7 @@ internal sealed class HedgedRace<T>
         if (cause is { } reason)
         {
             _cause = reason;
-            _policy.Telemetry.Skipped(_policy.Environment, _call, _state.Running, reason, detail);
+            Skipped(reason, detail);
         }
 
         (_state, HedgingMove move) = HedgingRules.OnSkipped(_state);

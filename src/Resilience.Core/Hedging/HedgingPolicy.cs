@@ -15,7 +15,6 @@ internal sealed class HedgingPolicy : ResiliencePolicy
     internal HedgingPolicy(HedgingOptions options, PolicyEnvironment environment)
     {
         Environment = environment;
-        Telemetry = HedgingTelemetry.For(environment.Meter);
         Rules = new(options.MaxAttempts);
         _delay = options.Delay;
         _delayFor = options.DelayFor;
@@ -26,8 +25,6 @@ internal sealed class HedgingPolicy : ResiliencePolicy
     }
 
     internal PolicyEnvironment Environment { get; }
-
-    internal HedgingTelemetry Telemetry { get; }
 
     internal HedgingRules Rules { get; }
 

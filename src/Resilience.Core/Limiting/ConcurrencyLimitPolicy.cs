@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -118,7 +119,8 @@ internal sealed class ConcurrencyLimitPolicy : ResiliencePolicy
 
         private Outcome<T> Reject(LimitRejection rejection, ResilienceContext context)
         {
-            ConcurrencyLimitTelemetry.Rejected(environment, rejection, context);
+            if (environment.IsObserved(LimitReached.Metric))
+                environment.Report(new LimitReached(environment.PipelineName, environment.PolicyName, rejection) { Operation = context.NameOfOperation });
             return new(default, rejection, Verdict.Rejected, OutcomeMarks.None);
         }
     }

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
-using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -11,7 +10,6 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
     private readonly SafeUpDownCounter<long> _running;
     private readonly SafeUpDownCounter<long> _waiting;
     private readonly SafeHistogram<double> _wait;
-    private readonly SafeCounter<long> _rejections;
     private readonly WatchList<ConcurrencyLimit> _limits = new();
 
     private ConcurrencyLimitTelemetry(Meter meter)
@@ -21,7 +19,6 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
         _wait = SafeInstruments.Histogram(
             meter, "resilience.concurrency_limit.wait.duration", "s", "How long calls waited for a place.",
             [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]);
-        _rejections = SafeInstruments.Counter<long>(meter, "resilience.concurrency_limit.rejections", "{call}", "Calls rejected, by reason.");
     }
 
     public void Observe(Meter meter) =>
@@ -53,27 +50,6 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
         if (wait.Enabled) wait.Record(time.TotalSeconds, TagsOf(environment));
     }
 
-    internal static void Rejected(PolicyEnvironment environment, LimitRejection rejection, ResilienceContext context)
-    {
-        SafeCounter<long> rejections = Of(environment)._rejections;
-        if (rejections.Enabled)
-        {
-            TagList tags = TagsOf(environment);
-            tags.Add(ResilienceTelemetry.ReasonTag, NameOf(rejection.Why));
-            rejections.Add(1, tags);
-        }
-
-        if (environment.HasListeners)
-        {
-            environment.Publish(new LimitReached(environment.PipelineName, environment.PolicyName, rejection)
-            {
-                Operation = context.NameOfOperation,
-            });
-        }
-
-        SafeRejection.TellSpan(environment.PolicyName, NameOf(rejection.Why), rejection);
-    }
-
     /// <summary>Shows how many it lets in, as long as it is alive.</summary>
     internal static void Watch(PolicyEnvironment environment, ConcurrencyLimit limit) => Of(environment)._limits.Add(limit);
 
@@ -91,8 +67,6 @@ internal sealed class ConcurrencyLimitTelemetry : IObserved
         return [.. limits.Select(l => new Measurement<int>(
             l.Value, new(ResilienceTelemetry.PipelineTag, l.Key.Pipeline), new(ResilienceTelemetry.PolicyTag, l.Key.Policy)))];
     }
-
-    private static string NameOf(LimitReason why) => why == LimitReason.QueueFull ? "queue_full" : "waited_too_long";
 
     private static TagList TagsOf(PolicyEnvironment environment) => new()
     {

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -28,14 +27,4 @@ internal static class SafeRejection
     /// <summary>The exception of a rejection, which may be a user's.</summary>
     internal static ResilienceException ToException(Rejection rejection) =>
         Safely.Ask("rejection", static r => r.ToException(), rejection, null) ?? new ResilienceException($"{rejection.PolicyName} rejected the call.");
-
-    /// <summary>Writes on the current span that a policy said no: which, why in one word and in one sentence.</summary>
-    internal static void TellSpan(string policy, string reason, Rejection? rejection)
-    {
-        if (SpanEvents.Find() is not { } span) return;
-        ActivityTagsCollection tags = SpanEvents.Tags(policy);
-        tags.Add(ResilienceTelemetry.ReasonTag, reason);
-        if (rejection is not null) tags.Add(ResilienceTelemetry.ExplanationTag, ReasonOf(rejection));
-        SpanEvents.Add(span, SpanEvents.Rejected, tags);
-    }
 }

@@ -70,7 +70,7 @@ public abstract class ResiliencePipelineBuilderBase
         if (listeners.Length > 0)
         {
             PolicyEnvironment door = new(name, "classifier", clock, randomness, classifier, listeners, meter);
-            classifier = classifier.TellingOf(new((answer, isResult) => door.Publish(new RuleVerdictIgnored(name, answer, isResult))));
+            classifier = classifier.TellingOf(new((answer, isResult) => door.Report(new RuleVerdictIgnored(name, answer, isResult))));
         }
 
         string[] names = NamePolicies(options);

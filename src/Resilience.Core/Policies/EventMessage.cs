@@ -39,7 +39,8 @@ public sealed class EventMessage
     }
 
     /// <summary>Adds a value. Called by the compiler.</summary>
-    /// <param name="value">The value. Spans of time are written with their unit, numbers in the invariant culture.</param>
+    /// <param name="value">The value. Spans of time are written with their unit, numbers in the invariant culture, members of enums as words
+    /// ("queue full"); a structured log gets the value itself.</param>
     /// <param name="name">The expression, of which the last name counts.</param>
     public void AppendFormatted<TValue>(TValue value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
@@ -49,6 +50,7 @@ public sealed class EventMessage
         _text.Append(value switch
         {
             TimeSpan span => TimeText.Of(span),
+            Enum named => WordsOf(named.ToString()),
             IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
             null => "none",
             Exception error => Safely.TextOf(error),
@@ -76,6 +78,19 @@ public sealed class EventMessage
         int start = end;
         while (start > 0 && IsOfName(text[start - 1])) start--;
         return start == end ? "Value" : char.ToUpperInvariant(text[start]) + text[(start + 1)..end].ToString();
+    }
+
+    /// <summary>"QueueFull" as "queue full".</summary>
+    private static string WordsOf(string name)
+    {
+        StringBuilder words = new(name.Length + 4);
+        for (int i = 0; i < name.Length; i++)
+        {
+            if (i > 0 && char.IsUpper(name[i]) && char.IsLower(name[i - 1])) words.Append(' ');
+            words.Append(char.ToLowerInvariant(name[i]));
+        }
+
+        return words.ToString();
     }
 
     private static bool IsOfName(char character) => char.IsLetterOrDigit(character) || character == '_';

@@ -8,6 +8,7 @@ public sealed class PolicyEnvironment
 {
     private readonly EventListener[] _listeners;
     private volatile object? _instruments;
+    private (EventMetric Metric, SafeCounter<long> Counter)[] _counters = [];
 
     internal PolicyEnvironment(
         string pipelineName,
@@ -72,8 +73,16 @@ public sealed class PolicyEnvironment
     /// <summary>Forgets <see cref="Former"/>: the update is over, and each update would otherwise keep all before it alive.</summary>
     internal void ForgetFormer() => Former = null;
 
-    /// <summary>True when there is a listener for what happens to single calls: make event objects only then.</summary>
-    public bool HasListeners
+    /// <summary>True when something would become of an event: make event objects only then.</summary>
+    /// <param name="metric">What counts the event (<see cref="ResilienceEvent.GetMetric"/>); null if nothing does.</param>
+    public bool IsObserved(EventMetric? metric = null) =>
+        (metric is not null && CounterOf(metric).Enabled) || HasListeners || SpanEvents.Find() is not null;
+
+    /// <summary>True when an event would be read, and not only counted: sentences are made only then.</summary>
+    internal bool IsRead => HasListeners || SpanEvents.Find() is not null;
+
+    /// <summary>True when there is a listener for what happens to single calls.</summary>
+    internal bool HasListeners
     {
         get
         {
@@ -104,12 +113,48 @@ public sealed class PolicyEnvironment
         return made;
     }
 
-    /// <summary>Tells the listeners, in the order in which they were added. What a listener throws is counted and swallowed.</summary>
-    /// <remarks>Call it after the change of state it tells of, never inside a lock or a retry loop.</remarks>
+    /// <summary>The counter of this environment's meter, looked up once.</summary>
+    internal SafeCounter<long> CounterOf(EventMetric metric)
+    {
+        foreach ((EventMetric known, SafeCounter<long> counter) in Volatile.Read(ref _counters)) // acquire: an array is never changed after it was published
+        {
+            if (ReferenceEquals(known, metric)) return counter;
+        }
+
+        SafeCounter<long> made = metric.On(Meter);
+        Volatile.Write(ref _counters, [.. _counters, (metric, made)]); // release; one of two threads may lose its entry, and looks it up again
+        return made;
+    }
+
+    /// <summary>Reports what happened: counts it, writes it on the current span and tells the listeners, in the order in which they were added.
+    /// What a listener throws is counted and swallowed.</summary>
+    /// <remarks>Call it after the change of state that it is about, never inside a lock or a retry loop, and ask <see cref="IsObserved"/> first where
+    /// calls pass often.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="happened"/> is null.</exception>
-    public void Publish(ResilienceEvent happened)
+    public void Report(ResilienceEvent happened)
     {
         ArgumentNullException.ThrowIfNull(happened);
+        Record(happened);
+        Forward(happened);
+    }
+
+    /// <summary>Counts it and writes it on the current span. Its overrides may be a user's.</summary>
+    private void Record(ResilienceEvent happened)
+    {
+        try
+        {
+            if (happened.GetMetric() is { } metric && CounterOf(metric) is { Enabled: true } counter) counter.Add(1, happened.MetricTags());
+            if (happened.GetSpanEventName() is { } name && SpanEvents.Find() is { } span) SpanEvents.Add(span, name, happened.SpanTags());
+        }
+        catch (Exception error)
+        {
+            Safely.Report("event", error);
+        }
+    }
+
+    /// <summary>Tells the listeners alone: it was counted under another environment.</summary>
+    internal void Forward(ResilienceEvent happened)
+    {
         foreach (EventListener listener in _listeners)
         {
             try

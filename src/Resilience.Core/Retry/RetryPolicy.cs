@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Resilience.Events;
 
@@ -207,22 +206,18 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private RetryDecision Stop(in AttemptResult attempt, RetryStopReason cause, string? detail = null, int max = 0, TimeSpan delay = default)
     {
-        _telemetry.CountStopped(attempt.Call.NameOfPipeline, Name, cause);
-        Activity? span = SpanEvents.Find();
-        if (span is not null || _environment.HasListeners)
-            Report(attempt, cause, detail, RetryExplanation.Why(attempt, cause, detail, this, max, delay), span);
+        if (_environment.IsObserved(RetryStopped.Metric)) Report(attempt, cause, detail, max, delay);
         return new(default, false, cause);
     }
 
-    private void Report(in AttemptResult attempt, RetryStopReason cause, string? detail, string why, Activity? span)
+    private void Report(in AttemptResult attempt, RetryStopReason cause, string? detail, int max, TimeSpan delay)
     {
-        string outcome = ReasonOf(attempt), explanation = RetryExplanation.Of(attempt, outcome, this, why);
-        if (span is not null) RetryTelemetry.ReportStopped(span, Name, cause, explanation);
-        if (!_environment.HasListeners) return;
-        _environment.Publish(new RetryStopped(attempt.Call.NameOfPipeline, Name, attempt.Number, cause, outcome)
+        string outcome = ReasonOf(attempt);
+        string? why = _environment.IsRead ? RetryExplanation.Why(attempt, cause, detail, this, max, delay) : null;
+        _environment.Report(new RetryStopped(attempt.Call.NameOfPipeline, Name, attempt.Number, cause, outcome)
         {
             Detail = detail,
-            Explanation = explanation,
+            Explanation = why is null ? "" : RetryExplanation.Of(attempt, outcome, this, why),
             Because = why,
             Operation = attempt.Call.NameOfOperation,
         });
@@ -230,15 +225,13 @@ public sealed class RetryPolicy : ResiliencePolicy
 
     private void Announce(in AttemptResult attempt, TimeSpan delay, bool askedFor)
     {
-        string reason = ReasonOf(attempt);
-        _telemetry.CountRetry(attempt.Call.NameOfPipeline, Name, reason, delay);
-        if (SpanEvents.Find() is { } span) RetryTelemetry.TellRetry(span, Name, reason, delay);
-        if (_environment.HasListeners)
+        _telemetry.Waits(attempt.Call.NameOfPipeline, Name, delay);
+        if (_environment.IsObserved(RetryScheduled.Metric))
         {
-            _environment.Publish(new RetryScheduled(attempt.Call.NameOfPipeline, Name, attempt.Number, delay, reason, askedFor)
+            _environment.Report(new RetryScheduled(attempt.Call.NameOfPipeline, Name, attempt.Number, delay, ReasonOf(attempt), askedFor)
             {
                 Operation = attempt.Call.NameOfOperation,
-                Exception = attempt.Exception,
+                Exception = _environment.HasListeners ? attempt.Exception : null, // of a rejection it is made
                 AttemptDuration = AgeOf(attempt.Call),
             });
         }

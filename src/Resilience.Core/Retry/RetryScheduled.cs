@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 
@@ -30,6 +31,24 @@ public sealed record RetryScheduled(string PipelineName, string PolicyName, int 
 
     /// <inheritdoc/>
     public override EventMessage GetMessage() => $"attempt {AttemptNumber} failed ({Reason}); next attempt in {Delay}";
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.retries", "{retry}", "Retries scheduled, by what the attempt before ended with.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.retry";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add(ResilienceTelemetry.ReasonTag, Reason);
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add("resilience.retry.delay", Delay.TotalSeconds);
+
+    /// <summary>Not shown: it is what retries are for.</summary>
+    public override EventGroup? GetGroup() => null;
 
     /// <summary>For <see cref="object.ToString"/>: the exception with its type and message alone.</summary>
     protected override bool PrintMembers(StringBuilder builder)

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience.Events;
 
 /// <summary>An attempt failed and will not be repeated.</summary>
@@ -23,9 +25,51 @@ public sealed record RetryStopped(string PipelineName, string PolicyName, int At
     /// <inheritdoc/>
     public override EventMessage GetMessage()
     {
-        if (Because is { Length: > 0 }) return $"attempt {AttemptNumber} failed ({Reason}) and is not retried ({Cause}): {Because}";
+        if (Because is { Length: > 0 })
+            return ((EventMessage)$"attempt {AttemptNumber} failed ({Reason}) and is not retried: {Because}").With(nameof(Cause), Cause);
         return $"attempt {AttemptNumber} failed ({Reason}) and is not retried ({Cause})";
     }
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.retry.stopped", "{retry}", "Failures that were not retried, by reason.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.retry.stopped";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add(ResilienceTelemetry.ReasonTag, Cause switch
+    {
+        RetryStopReason.Attempts => "attempts",
+        RetryStopReason.NotAllowed => "not_allowed",
+        RetryStopReason.Marked => "marked",
+        RetryStopReason.Deadline => "deadline",
+        RetryStopReason.RetryAfter => "retry_after",
+        RetryStopReason.Permanent => "permanent",
+        _ => "budget",
+    });
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add(ResilienceTelemetry.ExplanationTag, Explanation);
+
+    /// <summary>Shown where the pipeline held back a retry that could have been made.</summary>
+    public override EventGroup? GetGroup() => Cause switch
+    {
+        RetryStopReason.Budget => new("no budget"),
+        RetryStopReason.Deadline => new("no time"),
+        RetryStopReason.RetryAfter => new("asked to wait too long"),
+        _ => null,
+    };
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => Cause switch
+    {
+        RetryStopReason.Budget => $"{PolicyName}: not repeated, the retry budget is spent ({Reason}).",
+        RetryStopReason.RetryAfter => $"{PolicyName}: not repeated, a longer wait was asked for than is allowed ({Reason}).",
+        _ => $"{PolicyName}: not repeated, a retry would not fit into the time that is left ({Reason}).",
+    };
 
     /// <summary>The reason given to <see cref="ResilienceContext.ForbidRetry"/>, where that decided; otherwise null.</summary>
     public string? Detail { get; init; }

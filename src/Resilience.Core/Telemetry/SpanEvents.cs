@@ -25,5 +25,11 @@ internal static class SpanEvents
         }
     }
 
-    internal static ActivityTagsCollection Tags(string policy) => new() { { ResilienceTelemetry.PolicyTag, policy } };
+    /// <summary>The same with the values of an event.</summary>
+    internal static void Add(Activity span, string name, in TagList values)
+    {
+        ActivityTagsCollection tags = [];
+        foreach ((string key, object? value) in values) tags[key] = value;
+        Add(span, name, tags);
+    }
 }

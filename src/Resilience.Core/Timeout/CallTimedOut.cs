@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Globalization;
+
 namespace Resilience.Events;
 
 /// <summary>A timeout policy ended a call.</summary>
@@ -20,4 +23,31 @@ public sealed record CallTimedOut(string PipelineName, string PolicyName, TimeSp
         if (IsAbandoned) return $"timed out after {Timeout} in attempt {AttemptNumber}, which did not honor its token and was abandoned";
         return $"timed out after {Timeout} in attempt {AttemptNumber}";
     }
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.timeouts", "{timeout}", "Calls or attempts that a timeout policy ended, by reason.");
+
+    /// <summary>True when it was not the policy's own limit that ended the call, but the deadline of its caller.</summary>
+    public bool IsDeadline { get; init; }
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.timeout";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) =>
+        tags.Add(ResilienceTelemetry.ReasonTag, IsAbandoned ? "abandoned" : IsDeadline ? "deadline" : "timeout");
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add("resilience.timeout.limit", Timeout.TotalSeconds);
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new("timeout");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{PolicyName}: ended after {Timeout.TotalSeconds:0.###} s{(IsAbandoned ? ", and the call was left running" : "")}.");
 }

@@ -8,7 +8,6 @@ namespace Resilience;
 internal sealed class TimeoutPolicy : ResiliencePolicy
 {
     private readonly PolicyEnvironment _environment;
-    private readonly TimeoutTelemetry _telemetry;
     private readonly TimeSpan _timeout;
     private readonly long _timeoutMs;
     private readonly Func<ResilienceContext, TimeSpan?>? _timeoutFor;
@@ -17,7 +16,6 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
     internal TimeoutPolicy(TimeoutOptions options, PolicyEnvironment environment)
     {
         _environment = environment;
-        _telemetry = TimeoutTelemetry.For(environment.Meter);
         _timeout = options.Timeout;
         _timeoutMs = Clock.ToMs(options.Timeout);
         _timeoutFor = options.TimeoutFor;
@@ -145,15 +143,12 @@ internal sealed class TimeoutPolicy : ResiliencePolicy
 
     private void Tell(ResilienceContext context, Limit limit, bool isAbandoned)
     {
-        string reason = isAbandoned ? "abandoned" : limit.IsCallersDeadline ? "deadline" : "timeout";
-        _telemetry.Ended(_environment, reason, limit.Length);
-        if (_environment.HasListeners)
+        if (!_environment.IsObserved(CallTimedOut.Metric)) return;
+        _environment.Report(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, limit.Length, context.AttemptNumber, isAbandoned)
         {
-            _environment.Publish(new CallTimedOut(_environment.PipelineName, _environment.PolicyName, limit.Length, context.AttemptNumber, isAbandoned)
-            {
-                Operation = context.NameOfOperation,
-            });
-        }
+            IsDeadline = limit.IsCallersDeadline,
+            Operation = context.NameOfOperation,
+        });
     }
 
     private sealed class Link<T>(TimeoutPolicy policy, PolicyLink<T> next) : SuspendingLink<T>

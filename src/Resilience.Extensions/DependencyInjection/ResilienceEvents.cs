@@ -18,9 +18,10 @@ public sealed class ResilienceEvents
         return Add(new(this, listener, ObservesCalls: true));
     }
 
-    /// <summary>Hears changes of circuits only. They are rare, and made with or without a listener: this costs calls nothing.</summary>
+    /// <summary>Hears changes of state only (<see cref="ResilienceEvent.GetNewState"/>): of circuits, of chaos, of policies of your own. They are rare,
+    /// and made with or without a listener: this costs calls nothing.</summary>
     /// <inheritdoc cref="Subscribe"/>
-    public IDisposable SubscribeToTransitions(Action<CircuitChanged> listener)
+    public IDisposable SubscribeToStateChanges(Action<ResilienceEvent> listener)
     {
         ArgumentNullException.ThrowIfNull(listener);
         return Add(new(this, happened => Forward(happened, listener), ObservesCalls: false));
@@ -55,9 +56,9 @@ public sealed class ResilienceEvents
         }
     }
 
-    private static void Forward(ResilienceEvent happened, Action<CircuitChanged> listener)
+    private static void Forward(ResilienceEvent happened, Action<ResilienceEvent> listener)
     {
-        if (happened is CircuitChanged change) listener(change);
+        if (happened.GetNewState() is not null) listener(happened);
     }
 
     private Subscription Add(Subscription one)

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Resilience.Events;
 
 /// <summary>A rate limiter rejected a call.</summary>
@@ -16,4 +18,22 @@ public sealed record RateLimitReached(string PipelineName, string PolicyName, Ra
         EventMessage message = $"call rejected: {reason}";
         return message.With(nameof(Rejection.RetryAfter), Rejection.RetryAfter);
     }
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.rate_limit.rejections", "{call}", "Calls rejected by a rate limiter.");
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override Rejection GetRejection() => Rejection;
+
+    /// <summary>A limiter says that it has no permits, and no more that is bounded.</summary>
+    public override void AddTags(ref TagList tags) => tags.Add("resilience.reason", "no_permits");
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new("rejected rate", IsRejection: true);
+
+    /// <summary>Without the limiter's own words, which may say more than they should.</summary>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: the rate limit is reached.";
 }

@@ -65,11 +65,8 @@ internal sealed class RateLimiterPolicy : ResiliencePolicy, IPolicyStatus
     private RateLimitRejection Reject(RateLimitLease lease, ResilienceContext context)
     {
         RateLimitRejection rejection = Read(lease);
-        _telemetry.Rejected(rejection);
-        if (_environment.HasListeners)
-        {
-            _environment.Publish(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, rejection) { Operation = context.Operation });
-        }
+        if (_environment.IsObserved(RateLimitReached.Metric))
+            _environment.Report(new RateLimitReached(_environment.PipelineName, _environment.PolicyName, rejection) { Operation = context.Operation });
 
         return rejection;
     }

@@ -112,7 +112,7 @@ internal static class ClaimLaws
         {
             long fence = await c.AcquireAsync(c.ShortLease).ConfigureAwait(false);
             PeekResult held = await c.PeekAsync().ConfigureAwait(false);
-            Case.Demand(held.State == IdempotencyState.InProgress && held.Fence == fence, $"A held id shows {held}.");
+            Case.Demand(held.State == IdempotencyState.InFlight && held.Fence == fence, $"A held id shows {held}.");
             Case.Demand(held.RetryAfter > TimeSpan.Zero && held.RetryAfter <= c.ShortLease, $"A held id shows {held}.");
             await c.LapseAsync().ConfigureAwait(false);
             PeekResult lapsed = await c.PeekAsync().ConfigureAwait(false);

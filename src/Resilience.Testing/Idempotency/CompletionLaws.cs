@@ -45,15 +45,15 @@ internal static class CompletionLaws
         {
             long fence = await c.AcquireAsync().ConfigureAwait(false);
             await c.CompleteAsync(fence, Mine).ConfigureAwait(false);
-            Case.Demand(!await c.CompleteAsync(fence, Theirs, IdempotencyCompletion.Indeterminate).ConfigureAwait(false), "What was done became unknown.");
+            Case.Demand(!await c.CompleteAsync(fence, Theirs, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false), "What was done became unknown.");
             await c.ExpectPayloadAsync(Mine).ConfigureAwait(false);
         }),
         Law("An unknown outcome is kept as such", async c =>
         {
-            await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
-            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            await c.CompleteAsync(await c.AcquireAsync().ConfigureAwait(false), Mine, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false);
+            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false);
             PeekResult seen = await c.PeekAsync().ConfigureAwait(false);
-            Case.Demand(seen.State == IdempotencyState.Indeterminate, $"A look shows {seen.State}.");
+            Case.Demand(seen.State == IdempotencyState.OutcomeUnknown, $"A look shows {seen.State}.");
         }),
         Law("A result is never released", async c =>
         {

@@ -7,7 +7,7 @@ namespace Resilience.Testing;
 internal static class ResolutionLaws
 {
     private static readonly IdempotencyCompletion[] Decisions =
-        [IdempotencyCompletion.None, IdempotencyCompletion.Completed, IdempotencyCompletion.Indeterminate];
+        [IdempotencyCompletion.None, IdempotencyCompletion.Completed, IdempotencyCompletion.OutcomeUnknown];
 
     /// <summary>How a record comes to be in doubt.</summary>
     private static readonly Func<Case, Task<long>>[] Doubts = [BecomeUnknownAsync, LapseAsync];
@@ -30,14 +30,14 @@ internal static class ResolutionLaws
         })),
         Law("What was decided to stay unknown is begun no more", c => EachDoubtAsync(c, async (one, store, _) =>
         {
-            await DecideAsync(one, store, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
-            await one.ExpectPayloadAsync(Theirs, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            await DecideAsync(one, store, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false);
+            await one.ExpectPayloadAsync(Theirs, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false);
         })),
         Law("After a decision, the late owner completes, renews and releases nothing", c => EachDecisionAsync(c, async (one, store, late, decision) =>
         {
             ResolveResult decided = await DecideAsync(one, store, decision).ConfigureAwait(false);
             Case.Demand(decided.Fence > late, $"The fence went from {late} to {decided.Fence}.");
-            foreach (IdempotencyCompletion completion in new[] { IdempotencyCompletion.Completed, IdempotencyCompletion.Indeterminate })
+            foreach (IdempotencyCompletion completion in new[] { IdempotencyCompletion.Completed, IdempotencyCompletion.OutcomeUnknown })
                 Case.Demand(
                     !await one.CompleteAsync(late, Mine, completion).ConfigureAwait(false), $"{completion} was taken from it, after the decision {decision}.");
             Case.Demand(!await one.RenewAsync(late).ConfigureAwait(false), $"It was renewed, after the decision {decision}.");
@@ -64,7 +64,7 @@ internal static class ResolutionLaws
         {
             if (c.Store is not IResolvableIdempotencyStore store) return;
             long fence = await c.AcquireAsync().ConfigureAwait(false);
-            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.InProgress, fence).ConfigureAwait(false);
+            foreach (IdempotencyCompletion decision in Decisions) await ExpectAsync(c, store, decision, ResolveStatus.InFlight, fence).ConfigureAwait(false);
             Case.Demand(await c.CompleteAsync(fence, Mine).ConfigureAwait(false), "The claim was lost.");
         }),
         Law("There is nothing to decide about an id that is not held", async c =>
@@ -122,14 +122,14 @@ internal static class ResolutionLaws
                 await Case.DemandThrowsAsync<ArgumentException>(() => store.ResolveRecordAsync(bad).AsTask(), $"{bad} was taken.").ConfigureAwait(false);
             }
 
-            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false);
+            await c.ExpectPayloadAsync(Mine, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false);
         }),
     ];
 
     private static async Task<long> BecomeUnknownAsync(Case c)
     {
         long fence = await c.AcquireAsync().ConfigureAwait(false);
-        Case.Demand(await c.CompleteAsync(fence, Mine, IdempotencyCompletion.Indeterminate).ConfigureAwait(false), "The claim was lost.");
+        Case.Demand(await c.CompleteAsync(fence, Mine, IdempotencyCompletion.OutcomeUnknown).ConfigureAwait(false), "The claim was lost.");
         return fence;
     }
 

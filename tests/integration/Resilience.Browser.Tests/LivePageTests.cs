@@ -105,7 +105,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         await form.Locator("[data-action=record-not-done]").ClickAsync();
         await Expect(view.Page.Locator("#ask")).ToContainTextAsync("The next request with its key executes it.");
         await view.Page.Locator("#ask-no").ClickAsync();
-        (await house.Gate.PeekAsync(id)).State.Should().Be(IdempotencyState.Indeterminate, "it was thought over");
+        (await house.Gate.PeekAsync(id)).State.Should().Be(IdempotencyState.OutcomeUnknown, "it was thought over");
         await form.Locator("[data-action=record-not-done]").ClickAsync();
         await ConfirmAsync(view.Page);
 

@@ -57,7 +57,7 @@ public abstract class StoreLaws
         (second.Status, second.Fence).Should().Be((AcquireStatus.InFlight, first.Fence));
         second.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Long);
         PeekResult seen = await Other.PeekAsync(id);
-        (seen.State, seen.Fence).Should().Be((IdempotencyState.InProgress, first.Fence));
+        (seen.State, seen.Fence).Should().Be((IdempotencyState.InFlight, first.Fence));
         seen.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Long);
     }
 
@@ -68,7 +68,7 @@ public abstract class StoreLaws
         AcquireResult claim = await One.TryAcquireAsync(Ask(id)), next = await One.TryAcquireAsync(Ask(neighbour));
         (await One.CompleteAsync(neighbour, claim.Fence == next.Fence ? next.Fence + 1 : claim.Fence, IdempotencyCompletion.Completed, default, Long)).Should().BeFalse();
         (await One.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, Bytes(3), Long)).Should().BeTrue();
-        (await One.PeekAsync(neighbour)).State.Should().Be(IdempotencyState.InProgress);
+        (await One.PeekAsync(neighbour)).State.Should().Be(IdempotencyState.InFlight);
         (await One.ReleaseAsync(neighbour, next.Fence)).Should().BeTrue();
         (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.Completed);
     }
@@ -147,7 +147,7 @@ public abstract class StoreLaws
         AcquireResult first = await One.TryAcquireAsync(Ask(id, Short, nonce: nonce, attempts: 1));
         await UntilAsync(One, id, IdempotencyState.Lapsed);
         (await Other.TryAcquireAsync(Ask(id, nonce: nonce, attempts: 1))).Should().Be(first);
-        (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress);
+        (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InFlight);
     }
 
     [Fact]
@@ -192,7 +192,7 @@ public abstract class StoreLaws
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
         byte[] payload = new byte[One.Traits.MaxPayloadBytes + 1];
         await FluentActions.Awaiting(async () => await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, payload, Long)).Should().ThrowAsync<ArgumentException>();
-        (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress);
+        (await One.PeekAsync(id)).State.Should().Be(IdempotencyState.InFlight);
     }
 
     [Fact]
@@ -203,7 +203,7 @@ public abstract class StoreLaws
         (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
         await UntilAsync(One, id, IdempotencyState.Lapsed);
         (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
-        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, default, Long)).Should().BeTrue("it was not replaced");
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.OutcomeUnknown, default, Long)).Should().BeTrue("it was not replaced");
         (await One.TryAcquireAsync(Ask(id, print: OtherPrint))).Should().Be(AcquireResult.Mismatch);
     }
 
@@ -212,11 +212,11 @@ public abstract class StoreLaws
     {
         IdempotencyId id = NewId();
         long fence = (await One.TryAcquireAsync(Ask(id))).Fence;
-        (await One.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, Bytes(5), Long)).Should().BeTrue();
+        (await One.CompleteAsync(id, fence, IdempotencyCompletion.OutcomeUnknown, Bytes(5), Long)).Should().BeTrue();
         AcquireResult answer = await Other.TryAcquireAsync(Ask(id));
-        (answer.Status, answer.Completion).Should().Be((AcquireStatus.Completed, IdempotencyCompletion.Indeterminate));
+        (answer.Status, answer.Completion).Should().Be((AcquireStatus.Completed, IdempotencyCompletion.OutcomeUnknown));
         answer.Payload.ToArray().Should().Equal(Bytes(5));
-        (await One.PeekAsync(id)).Should().Be(new PeekResult(IdempotencyState.Indeterminate, fence, TimeSpan.Zero));
+        (await One.PeekAsync(id)).Should().Be(new PeekResult(IdempotencyState.OutcomeUnknown, fence, TimeSpan.Zero));
     }
 
     [Fact]
@@ -227,7 +227,7 @@ public abstract class StoreLaws
         (await One.CompleteAsync(id, fence + 1, IdempotencyCompletion.Completed, Bytes(9), Long)).Should().BeFalse("that is no claim's fence");
         (await One.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(3), Long)).Should().BeTrue();
         (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Completed, Bytes(7), Short)).Should().BeTrue();
-        (await Other.CompleteAsync(id, fence, IdempotencyCompletion.Indeterminate, Bytes(7), Long)).Should().BeFalse("it ended otherwise");
+        (await Other.CompleteAsync(id, fence, IdempotencyCompletion.OutcomeUnknown, Bytes(7), Long)).Should().BeFalse("it ended otherwise");
         (await One.RenewAsync(id, fence, Long)).Should().BeFalse();
         (await One.ReleaseAsync(id, fence)).Should().BeFalse("a result is never removed");
         (await Other.TryAcquireAsync(Ask(id))).Payload.ToArray().Should().Equal(Bytes(3));
@@ -310,8 +310,8 @@ public abstract class StoreLaws
         await One.TryAcquireAsync(Ask(marker, Short, retention: Short));
         await UntilAsync(One, marker, IdempotencyState.Absent);
         await One.PurgeAsync(int.MaxValue);
-        (await One.PeekAsync(renewed)).State.Should().Be(IdempotencyState.InProgress);
-        (await One.PeekAsync(held)).State.Should().Be(IdempotencyState.InProgress);
+        (await One.PeekAsync(renewed)).State.Should().Be(IdempotencyState.InFlight);
+        (await One.PeekAsync(held)).State.Should().Be(IdempotencyState.InFlight);
         (await One.CompleteAsync(renewed, fence, IdempotencyCompletion.Completed, default, Long)).Should().BeTrue();
     }
 

@@ -19,7 +19,7 @@ public sealed class IdempotencyRulesTests
     };
 
     private static IdempotencyRecord Held(long leaseUntil, long fence = 5) =>
-        new() { State = IdempotencyRecordState.InProgress, Fence = fence, Attempt = 1, Nonce = Guid.NewGuid(), LeaseUntil = leaseUntil, ExpiresAt = long.MaxValue };
+        new() { State = IdempotencyRecordState.InFlight, Fence = fence, Attempt = 1, Nonce = Guid.NewGuid(), LeaseUntil = leaseUntil, ExpiresAt = long.MaxValue };
 
     [Fact]
     public void A_lease_ends_at_its_last_microsecond_and_not_after_it()
@@ -28,7 +28,7 @@ public sealed class IdempotencyRulesTests
         IdempotencyRules.Acquire(Held(Now + 1), request, Now, out _).Should().Be(AcquireStatus.InFlight);
         IdempotencyRules.Acquire(Held(Now), request, Now, out IdempotencyRecord taken).Should().Be(AcquireStatus.Acquired);
         taken.Attempt.Should().Be(2);
-        IdempotencyRules.Peek(Held(Now + 1), Now).State.Should().Be(IdempotencyState.InProgress);
+        IdempotencyRules.Peek(Held(Now + 1), Now).State.Should().Be(IdempotencyState.InFlight);
         IdempotencyRules.Peek(Held(Now), Now).State.Should().Be(IdempotencyState.Lapsed);
     }
 
@@ -80,7 +80,7 @@ public sealed class IdempotencyRulesTests
         claimed.Claim!.Hold();
         IdempotencyResult.KeyReused.MayExecute.Should().BeFalse();
         IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, default, default).Status.Should().Be(IdempotencyStatus.Replayed);
-        IdempotencyResult.KeptNow(IdempotencyCompletion.Indeterminate, default, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
+        IdempotencyResult.KeptNow(IdempotencyCompletion.OutcomeUnknown, default, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
     }
 
     [Theory]

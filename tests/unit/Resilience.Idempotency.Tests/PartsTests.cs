@@ -96,12 +96,12 @@ public sealed class PartsTests
         (IdempotencyDisposition, IdempotencyDisposition) kept = (IdempotencyDisposition.Keep, IdempotencyDisposition.Keep);
         Judged(Outcome.Success(1)).Should().Be(kept);
         Judged(Outcome.Result(1, Verdict.Ignored)).Should().Be(kept);
-        Judged(Outcome.Result(1, Verdict.Failure)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new FormatException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new TimeoutException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsUnknown));
-        Judged(Outcome.Rejected<int>(new IdempotencyRejection("", "p", IdempotencyRejectionReason.Busy, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsUnknown));
+        Judged(Outcome.Result(1, Verdict.Failure)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new FormatException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new TimeoutException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Rejected<int>(new IdempotencyRejection("", "p", IdempotencyRejectionReason.InFlight, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsOutcomeUnknown));
     }
 
     [Fact]
@@ -139,14 +139,14 @@ public sealed class PartsTests
     [Fact]
     public void An_outcome_that_is_none_is_rejected_by_the_law() =>
         FluentActions.Invoking(() => IdempotencyRules.Complete(default, 1, (IdempotencyCompletion)99, TimeSpan.FromHours(1), 0, out _, out _))
-            .Should().Throw<ArgumentOutOfRangeException>().WithMessage("*Completed or Indeterminate*");
+            .Should().Throw<ArgumentOutOfRangeException>().WithMessage("*Completed or OutcomeUnknown*");
 
     [Fact]
     public void An_unknown_outcome_without_a_payload_says_that_it_was_abandoned()
     {
-        IdempotencyResult.Kept(IdempotencyCompletion.Indeterminate, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
+        IdempotencyResult.Kept(IdempotencyCompletion.OutcomeUnknown, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
         IdempotencyResult.Kept(IdempotencyCompletion.Completed, default).Status.Should().Be(IdempotencyStatus.Unreadable, "what was completed has a payload");
-        IdempotencyResult unknown = IdempotencyResult.Kept(IdempotencyCompletion.Indeterminate, IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
+        IdempotencyResult unknown = IdempotencyResult.Kept(IdempotencyCompletion.OutcomeUnknown, IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
         (unknown.Status, unknown.Kind, unknown.Content.Length).Should().Be((IdempotencyStatus.OutcomeUnknown, IdempotencyPayloadKind.Error, 1));
     }
 }

@@ -58,7 +58,7 @@ internal static class ClaimCompletion
         }
     }
 
-    private static string NameOf(IdempotencyCompletion completion) => completion == IdempotencyCompletion.Completed ? "completed" : "unknown";
+    private static string NameOf(IdempotencyCompletion completion) => completion == IdempotencyCompletion.Completed ? "completed" : "outcome_unknown";
 
     private static async ValueTask<IdempotencyFinish> CompleteSlowlyAsync(
         this IdempotencyGate gate, IdempotencyClaim claim,

@@ -97,7 +97,7 @@ internal static class ClaimRequests
             try
             {
                 PeekResult seen = await gate.Calls.PeekAsync(id).ConfigureAwait(false);
-                if (seen.State != IdempotencyState.InProgress || seen.Fence != other.Fence) return;
+                if (seen.State != IdempotencyState.InFlight || seen.Fence != other.Fence) return;
                 leaseEnd = gate.Clock.NowMs + Math.Max(1, (long)seen.RetryAfter.TotalMilliseconds);
             }
             catch (IdempotencyStoreException failed) when (failed.IsTransient)
@@ -142,7 +142,7 @@ internal static class ClaimRequests
     private static IdempotencyResult EntryOf(this IdempotencyGate gate, in AcquireResult answer) => answer.Status switch
     {
         AcquireStatus.Completed => IdempotencyResult.Kept(answer.Completion, answer.Payload),
-        AcquireStatus.InFlight => IdempotencyResult.Busy(gate.Duplicates.HintFor(answer.RetryAfter)),
+        AcquireStatus.InFlight => IdempotencyResult.InFlight(gate.Duplicates.HintFor(answer.RetryAfter)),
         AcquireStatus.Mismatch => IdempotencyResult.KeyReused,
         _ => IdempotencyResult.Abandoned,
     };
@@ -177,7 +177,7 @@ internal static class ClaimRequests
         try
         {
             entry = await gate.OutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
-            if (entry.Status == IdempotencyStatus.Busy) entry = IdempotencyResult.Stopping;
+            if (entry.Status == IdempotencyStatus.InFlight) entry = IdempotencyResult.Stopping;
         }
         finally
         {
@@ -192,14 +192,14 @@ internal static class ClaimRequests
         try
         {
             PeekResult seen = await gate.Calls.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.Indeterminate))
-                return IdempotencyResult.Busy(gate.Duplicates.HintFor(seen.RetryAfter));
+            if (seen.State is not (IdempotencyState.Completed or IdempotencyState.OutcomeUnknown))
+                return IdempotencyResult.InFlight(gate.Duplicates.HintFor(seen.RetryAfter));
             AcquireResult answer = await gate.Calls.AcquireAsync(gate.RequestFor(id, fingerprint, gate.NextNumber())).ConfigureAwait(false);
             if (answer.Status != AcquireStatus.Acquired) return gate.EntryOf(answer);
 
             // It expired in this very moment; we came to look, not to do.
             await gate.Calls.ReleaseAsync(id, answer.Fence, answer.Attempt).ConfigureAwait(false);
-            return IdempotencyResult.Busy(gate.Duplicates.MinRetryAfter);
+            return IdempotencyResult.InFlight(gate.Duplicates.MinRetryAfter);
         }
         catch (IdempotencyStoreException failed)
         {

@@ -142,7 +142,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> CompleteAsUnknownAsync(IdempotencyPayloadKind kind = default, ReadOnlyMemory<byte> content = default)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyCompletion.Indeterminate, kind, content, null);
+        return _gate.CompleteAsync(this, IdempotencyCompletion.OutcomeUnknown, kind, content, null);
     }
 
     /// <summary>Records in a transaction of yours that the operation is done: its rows and the record are committed together, or neither is. Make it

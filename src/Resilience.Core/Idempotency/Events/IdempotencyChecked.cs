@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Resilience.Idempotency;
 
@@ -29,9 +30,58 @@ public sealed record IdempotencyChecked(string PipelineName, string PolicyName, 
     /// <inheritdoc/>
     public override EventMessage GetMessage()
     {
-        if (Attempt > 1) return $"record {Id} is {Status}, attempt {Attempt} after one that lapsed";
-        return $"record {Id} is {Status}";
+        if (Attempt > 1) return ((EventMessage)$"record {Id}: {Answer}, attempt {Attempt} after one that lapsed").With(nameof(Status), Status);
+        EventMessage message = $"record {Id}: {Answer}";
+        return message.With(nameof(Status), Status);
     }
+
+    /// <summary>Counts them.</summary>
+    public static EventMetric Metric { get; } = new("resilience.idempotency.requests", "{call}", "Calls that asked to begin an operation, by answer.");
+
+    private string Answer => Status switch
+    {
+        IdempotencyStatus.Claimed => "claimed",
+        IdempotencyStatus.Replayed => "answered with the first outcome",
+        IdempotencyStatus.InFlight => "the same operation is in flight",
+        IdempotencyStatus.KeyReused => "the key was used for a different operation",
+        IdempotencyStatus.OutcomeUnknown => "the outcome of the first execution is unknown",
+        IdempotencyStatus.Unreadable => "the stored outcome cannot be read",
+        IdempotencyStatus.Unprotected => "executed without protection, because the store failed",
+        IdempotencyStatus.Stopping => "not begun, because the host is stopping",
+        _ => "the store failed",
+    };
+
+    private protected override bool HasPipelineTag => false;
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.idempotency";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add("resilience.idempotency.status", Status switch
+    {
+        IdempotencyStatus.Claimed => "claimed",
+        IdempotencyStatus.Replayed => "replayed",
+        IdempotencyStatus.InFlight => "in_flight",
+        IdempotencyStatus.KeyReused => "key_reused",
+        IdempotencyStatus.OutcomeUnknown => "outcome_unknown",
+        IdempotencyStatus.Unreadable => "unreadable",
+        IdempotencyStatus.Unprotected => "unprotected",
+        IdempotencyStatus.Stopping => "stopping",
+        _ => "store_unavailable",
+    });
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add("resilience.idempotency.id", Id);
+
+    /// <summary>Not shown where the gate did what it is for.</summary>
+    public override EventGroup? GetGroup() =>
+        Status is IdempotencyStatus.Claimed or IdempotencyStatus.Replayed ? null : new($"idempotency {Status}");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: {Answer}.";
 
     /// <summary>Unavailable, unprotected or unreadable: what the store said; otherwise null.</summary>
     public Exception? Error { get; init; }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using Resilience.Idempotency;
 
@@ -22,7 +23,34 @@ public sealed record IdempotencyOutcomeNotKept(string PipelineName, string Polic
     public override Exception? GetException() => Error;
 
     /// <inheritdoc/>
-    public override EventMessage GetMessage() => $"the outcome of record {Id} was not recorded ({Finish})";
+    public override EventMessage GetMessage() => ((EventMessage)$"the outcome of record {Id} was not recorded, {Because}").With(nameof(Finish), Finish);
+
+    internal const string CompletionTag = "resilience.idempotency.completion";
+
+    /// <summary>Counts the ends of claims, these and those that went well.</summary>
+    public static EventMetric Metric { get; } = new("resilience.idempotency.completions", "{claim}", "Claims that ended, by how.");
+
+    private string Because => Finish == IdempotencyFinish.Lost ? "because the claim was lost" : "because the store failed";
+
+    private protected override bool HasPipelineTag => false;
+
+    /// <inheritdoc/>
+    public override EventMetric GetMetric() => Metric;
+
+    /// <inheritdoc/>
+    public override string GetSpanEventName() => "resilience.idempotency.not_kept";
+
+    /// <inheritdoc/>
+    public override void AddTags(ref TagList tags) => tags.Add(CompletionTag, Finish == IdempotencyFinish.Lost ? "stale" : "store_failed");
+
+    /// <inheritdoc/>
+    public override void AddSpanTags(ref TagList tags) => tags.Add("resilience.idempotency.id", Id);
+
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new("outcome not recorded");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: an outcome was not recorded, {Because}.";
 
     /// <summary>For <see cref="object.ToString"/>: the error with its type and message alone.</summary>
     protected override bool PrintMembers(StringBuilder builder)

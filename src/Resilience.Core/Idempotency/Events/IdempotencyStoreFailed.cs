@@ -23,6 +23,12 @@ public sealed record IdempotencyStoreFailed(string PipelineName, string PolicyNa
     /// <inheritdoc/>
     public override EventMessage GetMessage() => $"the store could not {Task}";
 
+    /// <inheritdoc/>
+    public override EventGroup? GetGroup() => new("store failed");
+
+    /// <inheritdoc/>
+    public override string GetSummary(bool withKeys) => $"{PolicyName}: the store could not be asked to {Task}.";
+
     /// <summary>What kind of fault it was. <see cref="IdempotencyStoreFault.Misconfigured"/> does not pass by itself.</summary>
     public IdempotencyStoreFault? Fault => (Error as IdempotencyStoreException)?.Fault;
 }

@@ -207,7 +207,7 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
             }
 
             IdempotencyResult? entry = await _duplicates.WaitForAsync(followers, waitUntil, cancellationToken).ConfigureAwait(false);
-            if (entry is not { } known) return IdempotencyResult.Busy(_duplicates.MinRetryAfter);
+            if (entry is not { } known) return IdempotencyResult.InFlight(_duplicates.MinRetryAfter);
             if (known.Status != IdempotencyStatus.None) return known;
 
             // The first gave up: one of those who waited takes its place, the others follow that one.

@@ -29,7 +29,7 @@ public static class IdempotencyRules
         if (!record.IsAbsent(now))
         {
             if (record.Fingerprint != request.Fingerprint) return AcquireStatus.Mismatch;
-            if (record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.Indeterminate) return AcquireStatus.Completed;
+            if (record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.OutcomeUnknown) return AcquireStatus.Completed;
             if (record.Nonce == request.Nonce)
             {
                 // The reply to this very claim was lost: the claim stands, and its lease begins anew.
@@ -44,7 +44,7 @@ public static class IdempotencyRules
 
         next = new()
         {
-            State = IdempotencyRecordState.InProgress,
+            State = IdempotencyRecordState.InFlight,
             Fence = NextFence(record.Fence, now),
             Attempt = attempt,
             Nonce = request.Nonce,
@@ -92,7 +92,7 @@ public static class IdempotencyRules
         if (record.State == state && record.Nonce == request.Nonce && now < record.ExpiresAt) return ResolveStatus.Resolved;
         if (record.IsAbsent(now)) return ResolveStatus.Absent;
         if (record.State == IdempotencyRecordState.Completed) return ResolveStatus.Completed;
-        if (record.State == IdempotencyRecordState.InProgress && record.LeaseUntil > now) return ResolveStatus.InProgress;
+        if (record.State == IdempotencyRecordState.InFlight && record.LeaseUntil > now) return ResolveStatus.InFlight;
         if (request.Fence != 0 && request.Fence != record.Fence) return ResolveStatus.Changed;
         changed = true;
         next = record with
@@ -119,8 +119,8 @@ public static class IdempotencyRules
         return record.State switch
         {
             IdempotencyRecordState.Completed => new(IdempotencyState.Completed, record.Fence, TimeSpan.Zero),
-            IdempotencyRecordState.Indeterminate => new(IdempotencyState.Indeterminate, record.Fence, TimeSpan.Zero),
-            _ when record.LeaseUntil > now => new(IdempotencyState.InProgress, record.Fence, Left(record.LeaseUntil, now)),
+            IdempotencyRecordState.OutcomeUnknown => new(IdempotencyState.OutcomeUnknown, record.Fence, TimeSpan.Zero),
+            _ when record.LeaseUntil > now => new(IdempotencyState.InFlight, record.Fence, Left(record.LeaseUntil, now)),
             _ => new(IdempotencyState.Lapsed, record.Fence, TimeSpan.Zero),
         };
     }
@@ -138,7 +138,7 @@ public static class IdempotencyRules
             AcquireStatus.Acquired => AcquireResult.Acquired(next.Fence, next.Attempt),
             AcquireStatus.InFlight => AcquireResult.InFlight(record.Fence, Left(record.LeaseUntil, now)),
             AcquireStatus.Completed => AcquireResult.Completed(
-                record.State == IdempotencyRecordState.Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate, payload,
+                record.State == IdempotencyRecordState.Completed ? IdempotencyCompletion.Completed : IdempotencyCompletion.OutcomeUnknown, payload,
                 Left(record.ExpiresAt, now)),
             AcquireStatus.Mismatch => AcquireResult.Mismatch,
             _ => AcquireResult.Abandoned,
@@ -147,8 +147,8 @@ public static class IdempotencyRules
     private static IdempotencyRecordState StateOf(IdempotencyCompletion completion) => completion switch
     {
         IdempotencyCompletion.Completed => IdempotencyRecordState.Completed,
-        IdempotencyCompletion.Indeterminate => IdempotencyRecordState.Indeterminate,
-        _ => throw new ArgumentOutOfRangeException(nameof(completion), completion, "An outcome is Completed or Indeterminate."),
+        IdempotencyCompletion.OutcomeUnknown => IdempotencyRecordState.OutcomeUnknown,
+        _ => throw new ArgumentOutOfRangeException(nameof(completion), completion, "An outcome is Completed or OutcomeUnknown."),
     };
 
     /// <summary>The time in microseconds, or one more than before: it rises for each id as long as its record is remembered, and also
@@ -158,7 +158,7 @@ public static class IdempotencyRules
     private static TimeSpan Left(long until, long now) => TimeSpan.FromTicks(Math.Max(0, until - now) * TimeSpan.TicksPerMicrosecond);
 
     /// <summary>An owner that is late but was not replaced still holds the record: the lease is not asked.</summary>
-    private static bool IsHeld(in IdempotencyRecord record, long fence) => record.State == IdempotencyRecordState.InProgress && record.Fence == fence;
+    private static bool IsHeld(in IdempotencyRecord record, long fence) => record.State == IdempotencyRecordState.InFlight && record.Fence == fence;
 
     private static long Later(long now, TimeSpan span) => now + (span.Ticks / TimeSpan.TicksPerMicrosecond);
 

@@ -8,27 +8,16 @@ namespace Resilience.Idempotency;
 /// <summary>The gate's instruments. Keys and fingerprints are never in them.</summary>
 internal sealed class IdempotencyTelemetry
 {
-    private const string StatusTag = "resilience.idempotency.status", CompletionTag = "resilience.idempotency.completion";
-
     private static readonly double[] Seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-    private readonly SafeCounter<long> _answers;
     private readonly SafeCounter<long> _takeovers;
-    private readonly SafeCounter<long> _completions;
-    private readonly SafeCounter<long> _lost;
     private readonly SafeUpDownCounter<long> _waiting;
-    private readonly SafeCounter<long> _rejections;
     private readonly SafeHistogram<double> _storeDuration;
 
     private IdempotencyTelemetry(Meter meter)
     {
-        _answers = SafeInstruments.Counter<long>(meter, "resilience.idempotency.requests", "{call}", "Calls that asked to begin an operation, by answer.");
         _takeovers = SafeInstruments.Counter<long>(
             meter, "resilience.idempotency.takeovers", "{claim}", "Claims that took the place of a lapsed one: each may be a second execution.");
-        _completions = SafeInstruments.Counter<long>(meter, "resilience.idempotency.completions", "{claim}", "Claims that ended, by how.");
-        _lost = SafeInstruments.Counter<long>(meter, "resilience.idempotency.claims.lost", "{claim}", "Claims that were lost while their call was running.");
-        _rejections = SafeInstruments.Counter<long>(
-            meter, "resilience.idempotency.rejections", "{call}", "Calls that were neither executed nor answered with an outcome, by reason.");
         _waiting = SafeInstruments.UpDownCounter<long>(meter, "resilience.idempotency.waiting", "{call}", "Duplicates that wait for the first.");
         _storeDuration = SafeInstruments.Histogram(
             meter, "resilience.idempotency.store.duration", "s", "Time that a store took to answer, by operation.",
@@ -55,61 +44,38 @@ internal sealed class IdempotencyTelemetry
 
     internal static void Answered(PolicyEnvironment environment, IdempotencyId id, in IdempotencyResult entry)
     {
-        IdempotencyTelemetry own = Of(environment);
         int attempt = entry.Claim?.Attempt ?? 0;
-        if (own._answers.Enabled) own._answers.Add(1, Tags(environment, StatusTag, NameOf(entry.Status)));
-        if (attempt > 1 && own._takeovers.Enabled) own._takeovers.Add(1, Tags(environment));
-        if (environment.HasListeners)
-            environment.Publish(new IdempotencyChecked("", environment.PolicyName, id.ToString(), entry.Status, attempt) { Error = entry.Error });
-        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency", environment, id, StatusTag, NameOf(entry.Status));
+        if (attempt > 1 && Of(environment)._takeovers is { Enabled: true } takeovers) takeovers.Add(1, Tags(environment));
+        if (!environment.IsObserved(IdempotencyChecked.Metric)) return;
+        environment.Report(new IdempotencyChecked("", environment.PolicyName, ShownId(environment, id), entry.Status, attempt) { Error = entry.Error });
     }
 
-    private static void Tell(Activity span, string name, PolicyEnvironment environment, IdempotencyId id, string tag, string value)
-    {
-        ActivityTagsCollection tags = SpanEvents.Tags(environment.PolicyName);
-        tags.Add(tag, value);
-        tags.Add("resilience.idempotency.id", id.ToString());
-        SpanEvents.Add(span, name, tags);
-    }
+    /// <summary>A counter needs none.</summary>
+    private static string ShownId(PolicyEnvironment environment, IdempotencyId id) => environment.IsRead ? id.ToString() : "";
 
     internal static void Rejected(PolicyEnvironment environment, IdempotencyRejection rejection)
     {
-        SafeCounter<long> rejections = Of(environment)._rejections;
-        string reason = NameOf(rejection.Why);
-        if (rejections.Enabled)
-        {
-            rejections.Add(1, new TagList
-            {
-                { ResilienceTelemetry.PipelineTag, environment.PipelineName },
-                { ResilienceTelemetry.PolicyTag, environment.PolicyName },
-                { ResilienceTelemetry.ReasonTag, reason },
-            });
-        }
-
-        if (environment.HasListeners) environment.Publish(new IdempotencyRejected(environment.PipelineName, environment.PolicyName, rejection));
-        SafeRejection.TellSpan(environment.PolicyName, reason, rejection);
+        if (environment.IsObserved(IdempotencyRejected.Metric))
+            environment.Report(new IdempotencyRejected(environment.PipelineName, environment.PolicyName, rejection));
     }
 
     /// <summary>No caller waits for it, so it is told to listeners.</summary>
     internal static void StoreFailed(PolicyEnvironment environment, string task, Exception error)
     {
         Safely.Report($"idempotency {task}", error);
-        if (environment.HasListeners) environment.Publish(new IdempotencyStoreFailed("", environment.PolicyName, task, error));
+        if (environment.IsObserved()) environment.Report(new IdempotencyStoreFailed("", environment.PolicyName, task, error));
     }
 
     internal static void Ended(PolicyEnvironment environment, string how)
     {
-        SafeCounter<long> completions = Of(environment)._completions;
-        if (completions.Enabled) completions.Add(1, Tags(environment, CompletionTag, how));
+        if (environment.CounterOf(IdempotencyOutcomeNotKept.Metric) is not { Enabled: true } completions) return;
+        completions.Add(1, new TagList { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { IdempotencyOutcomeNotKept.CompletionTag, how } });
     }
 
     internal static void NotKept(PolicyEnvironment environment, IdempotencyClaim claim, IdempotencyFinish finish, Exception? error)
     {
-        string how = finish == IdempotencyFinish.Lost ? "stale" : "store_failed";
-        Ended(environment, how);
-        if (SpanEvents.Find() is { } span) Tell(span, "resilience.idempotency.not_kept", environment, claim.Id, CompletionTag, how);
-        if (environment.HasListeners)
-            environment.Publish(new IdempotencyOutcomeNotKept("", environment.PolicyName, claim.Id.ToString(), finish, error));
+        if (environment.IsObserved(IdempotencyOutcomeNotKept.Metric))
+            environment.Report(new IdempotencyOutcomeNotKept("", environment.PolicyName, ShownId(environment, claim.Id), finish, error));
     }
 
     /// <summary>The keeper found it out, on a thread that belongs to no call: the story is told as part of the call's.</summary>
@@ -117,16 +83,13 @@ internal sealed class IdempotencyTelemetry
     {
         Activity? keepers = Activity.Current;
         if (claim.Span is { IsStopped: false } span) Span.MakeCurrent(span);
-        ReportLost(environment, claim);
-        Span.MakeCurrent(keepers);
-    }
+        if (environment.IsObserved(IdempotencyClaimLost.Metric))
+        {
+            environment.Report(
+                new IdempotencyClaimLost("", environment.PolicyName, ShownId(environment, claim.Id), claim.Fence) { Error = claim.RenewalError });
+        }
 
-    private static void ReportLost(PolicyEnvironment environment, IdempotencyClaim claim)
-    {
-        SafeCounter<long> lost = Of(environment)._lost;
-        if (lost.Enabled) lost.Add(1, Tags(environment));
-        if (environment.HasListeners)
-            environment.Publish(new IdempotencyClaimLost("", environment.PolicyName, claim.Id.ToString(), claim.Fence) { Error = claim.RenewalError });
+        Span.MakeCurrent(keepers);
     }
 
     /// <summary>True when it was recorded: what was not counted on the way in is not counted on the way out.</summary>
@@ -143,40 +106,11 @@ internal sealed class IdempotencyTelemetry
 
     private static TagList Tags(PolicyEnvironment environment) => new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName } };
 
-    private static TagList Tags(PolicyEnvironment environment, string name, string value) =>
-        new() { { ResilienceTelemetry.PolicyTag, environment.PolicyName }, { name, value } };
-
     internal static string NameOf(IdempotencyStoreFault fault) => fault switch
     {
         IdempotencyStoreFault.Full => "full",
         IdempotencyStoreFault.Corrupt => "corrupt",
         IdempotencyStoreFault.Misconfigured => "misconfigured",
-        _ => "unavailable",
-    };
-
-    private static string NameOf(IdempotencyRejectionReason why) => why switch
-    {
-        IdempotencyRejectionReason.KeyMissing => "key_missing",
-        IdempotencyRejectionReason.KeyReused => "key_reused",
-        IdempotencyRejectionReason.Busy => "busy",
-        IdempotencyRejectionReason.OutcomeUnknown => "outcome_unknown",
-        IdempotencyRejectionReason.ResultNotKept => "result_not_kept",
-        IdempotencyRejectionReason.Unreadable => "unreadable",
-        IdempotencyRejectionReason.ClaimLost => "claim_lost",
-        IdempotencyRejectionReason.Stopping => "stopping",
-        _ => "store_unavailable",
-    };
-
-    private static string NameOf(IdempotencyStatus answer) => answer switch
-    {
-        IdempotencyStatus.Claimed => "new",
-        IdempotencyStatus.Replayed => "replayed",
-        IdempotencyStatus.Busy => "busy",
-        IdempotencyStatus.KeyReused => "reused",
-        IdempotencyStatus.OutcomeUnknown => "unknown",
-        IdempotencyStatus.Unreadable => "unreadable",
-        IdempotencyStatus.Unprotected => "unprotected",
-        IdempotencyStatus.Stopping => "stopping",
         _ => "unavailable",
     };
 }

@@ -96,7 +96,7 @@ internal sealed class IdempotentExecution<T>
             case IdempotencyDisposition.Hold when _options.CountsFailures && outcome.Error is not (TimeoutException or OperationCanceledException):
                 finish = await claim.LapseAsync().ConfigureAwait(false);
                 break;
-            case IdempotencyDisposition.KeepAsUnknown:
+            case IdempotencyDisposition.KeepAsOutcomeUnknown:
                 finish = await claim.CompleteAsUnknownAsync(IdempotencyPayloadKind.Error, ErrorOf(outcome)).ConfigureAwait(false);
                 break;
             default:
@@ -170,7 +170,7 @@ internal sealed class IdempotentExecution<T>
         (IdempotencyStatus.Replayed, IdempotencyPayloadKind.Error) => RecordedError(entry.Content),
         (IdempotencyStatus.Replayed, IdempotencyPayloadKind.DoneWithoutResult) => Reject(IdempotencyRejectionReason.ResultNotKept, id, entry),
         (IdempotencyStatus.Replayed or IdempotencyStatus.Unreadable, _) => Reject(IdempotencyRejectionReason.Unreadable, id, entry),
-        (IdempotencyStatus.Busy, _) => Reject(IdempotencyRejectionReason.Busy, id, entry),
+        (IdempotencyStatus.InFlight, _) => Reject(IdempotencyRejectionReason.InFlight, id, entry),
         (IdempotencyStatus.KeyReused, _) => Reject(IdempotencyRejectionReason.KeyReused, id, entry),
         (IdempotencyStatus.OutcomeUnknown, _) => Reject(IdempotencyRejectionReason.OutcomeUnknown, id, entry),
         (IdempotencyStatus.Stopping, _) => Reject(IdempotencyRejectionReason.Stopping, id, entry),

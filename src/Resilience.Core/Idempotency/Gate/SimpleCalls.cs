@@ -33,17 +33,17 @@ internal static class SimpleCalls
             {
                 case IdempotencyRejectionReason.ResultNotKept:
                     return MessageResult.SeenBefore;
-                case IdempotencyRejectionReason.Busy or IdempotencyRejectionReason.ClaimLost or IdempotencyRejectionReason.Stopping:
-                    return MessageResult.InProgress;
+                case IdempotencyRejectionReason.InFlight or IdempotencyRejectionReason.ClaimLost or IdempotencyRejectionReason.Stopping:
+                    return MessageResult.InFlight;
                 case IdempotencyRejectionReason.OutcomeUnknown when rejection.AreAttemptsUsedUp:
                     return MessageResult.Poison;
                 case IdempotencyRejectionReason.OutcomeUnknown or IdempotencyRejectionReason.Unreadable or IdempotencyRejectionReason.KeyReused:
-                    return MessageResult.Unknown;
+                    return MessageResult.OutcomeUnknown;
             }
         }
 
         outcome.GetValueOrThrow();
-        return MessageResult.Unknown; // not reached: an outcome without a result throws
+        return MessageResult.OutcomeUnknown; // not reached: an outcome without a result throws
     }
 
     private static async ValueTask<Outcome<T>> CaughtAsync<T>(

@@ -211,7 +211,7 @@ internal sealed class InMemoryShard
     {
         ref InMemorySlot slot = ref _slots[number];
         int magnitude = Math.Min(BitOperations.Log2((ulong)(kept.Ticks / TimeSpan.TicksPerMillisecond) | 1), Magnitudes - 1);
-        bool isCompleted = slot.Record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.Indeterminate;
+        bool isCompleted = slot.Record.State is IdempotencyRecordState.Completed or IdempotencyRecordState.OutcomeUnknown;
         slot.List = (byte)(isCompleted ? Completed + magnitude : magnitude);
         if (isCompleted) _completed |= 1UL << magnitude;
         else _open |= 1UL << magnitude;

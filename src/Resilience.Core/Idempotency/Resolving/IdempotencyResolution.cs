@@ -18,7 +18,7 @@ public sealed record IdempotencyResolution
         new(IdempotencyCompletion.Completed) { Kind = IdempotencyPayloadKind.DoneWithoutResult };
 
     /// <summary>It stays unknown, and it is not begun again, also where attempts are left.</summary>
-    public static IdempotencyResolution StillUnknown { get; } = new(IdempotencyCompletion.Indeterminate);
+    public static IdempotencyResolution OutcomeUnknown { get; } = new(IdempotencyCompletion.OutcomeUnknown);
 
     /// <summary>What duplicates are told; <see cref="IdempotencyCompletion.None"/>: nothing, they begin it.</summary>
     public IdempotencyCompletion Completion { get; }

@@ -23,5 +23,5 @@ public readonly record struct Reconciliation<T>
     public static Reconciliation<T> NotDone => new(false, default);
 
     /// <summary>Unknown: kept as unknown, and not executed again. The content of <c>default</c>.</summary>
-    public static Reconciliation<T> Unknown => default;
+    public static Reconciliation<T> OutcomeUnknown => default;
 }

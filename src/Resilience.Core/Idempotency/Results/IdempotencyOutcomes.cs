@@ -69,7 +69,7 @@ public sealed class IdempotencyOutcomes
     {
         ArgumentNullException.ThrowIfNull(error);
         if (AskException(error) is { } ruled) return ruled;
-        if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
+        if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsOutcomeUnknown;
         return SaysNothingWasBegun(error) ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
     }
 
@@ -83,7 +83,7 @@ public sealed class IdempotencyOutcomes
     private static IdempotencyDisposition ByDefault<T>(in Outcome<T> outcome, bool isPastPointOfNoReturn, bool wasRepeated)
     {
         if (outcome.IsSuccess || (outcome.HasResult && outcome.Verdict == Verdict.Ignored)) return IdempotencyDisposition.Keep;
-        if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsUnknown;
+        if (isPastPointOfNoReturn) return IdempotencyDisposition.KeepAsOutcomeUnknown;
         bool wasNotBegun = outcome.Verdict == Verdict.Rejected || (outcome.Error is Exception error && SaysNothingWasBegun(error));
         return wasNotBegun && !wasRepeated ? IdempotencyDisposition.Release : IdempotencyDisposition.Hold;
     }

@@ -42,7 +42,7 @@ public sealed class IdempotencyRejection : Rejection
     {
         IdempotencyRejectionReason.KeyMissing => "the call has no idempotency key",
         IdempotencyRejectionReason.KeyReused => $"the key of record {Id} was used for a different call",
-        IdempotencyRejectionReason.Busy => $"the same call (record {Id}) is under way",
+        IdempotencyRejectionReason.InFlight => $"the same call (record {Id}) is under way",
         IdempotencyRejectionReason.OutcomeUnknown => $"the call (record {Id}) was begun before and its outcome is unknown",
         IdempotencyRejectionReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
         IdempotencyRejectionReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",

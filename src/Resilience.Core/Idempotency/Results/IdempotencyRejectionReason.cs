@@ -10,7 +10,7 @@ public enum IdempotencyRejectionReason
     KeyReused = 1,
 
     /// <summary>The same call is under way.</summary>
-    Busy = 2,
+    InFlight = 2,
 
     /// <summary>It was begun, perhaps done, and its outcome is unknown.</summary>
     OutcomeUnknown = 3,

@@ -17,7 +17,7 @@ public readonly record struct IdempotencyResult
     /// <summary>Replayed, or outcome unknown with a stored error: the content that was kept.</summary>
     public ReadOnlyMemory<byte> Content { get; private init; }
 
-    /// <summary>Busy, unavailable or stopping: when it may be worth asking again.</summary>
+    /// <summary>In flight, unavailable or stopping: when it may be worth asking again.</summary>
     public TimeSpan RetryAfter { get; private init; }
 
     /// <summary>Unavailable, unprotected or unreadable: what the store said.</summary>
@@ -32,7 +32,7 @@ public readonly record struct IdempotencyResult
     internal static IdempotencyResult Of(IdempotencyClaim claim) =>
         new(claim.IsProtected ? IdempotencyStatus.Claimed : IdempotencyStatus.Unprotected) { Claim = claim, Error = claim.WhyUnprotected };
 
-    internal static IdempotencyResult Busy(TimeSpan retryAfter) => new(IdempotencyStatus.Busy) { RetryAfter = retryAfter };
+    internal static IdempotencyResult InFlight(TimeSpan retryAfter) => new(IdempotencyStatus.InFlight) { RetryAfter = retryAfter };
 
     internal static IdempotencyResult KeyReused { get; } = new(IdempotencyStatus.KeyReused);
 
@@ -56,7 +56,7 @@ public readonly record struct IdempotencyResult
     /// <summary>Unpacks what a store returned for a completed operation.</summary>
     internal static IdempotencyResult Kept(IdempotencyCompletion completion, ReadOnlyMemory<byte> payload)
     {
-        if (completion == IdempotencyCompletion.Indeterminate && payload.IsEmpty) return new(IdempotencyStatus.OutcomeUnknown);
+        if (completion == IdempotencyCompletion.OutcomeUnknown && payload.IsEmpty) return new(IdempotencyStatus.OutcomeUnknown);
         return IdempotencyPayload.Decode(payload, out IdempotencyPayloadKind kind, out ReadOnlyMemory<byte> content) == IdempotencyPayloadCheck.Whole
             ? new(completion == IdempotencyCompletion.Completed ? IdempotencyStatus.Replayed : IdempotencyStatus.OutcomeUnknown)
             {

@@ -13,7 +13,7 @@ public enum IdempotencyStatus
     Replayed = 2,
 
     /// <summary>Another caller is executing it.</summary>
-    Busy = 3,
+    InFlight = 3,
 
     /// <summary>The key was used to ask for something else.</summary>
     KeyReused = 4,

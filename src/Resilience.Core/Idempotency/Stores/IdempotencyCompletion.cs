@@ -10,5 +10,5 @@ public enum IdempotencyCompletion
     Completed = 1,
 
     /// <summary>It may have been done and there is no result: duplicates are told so, and it is not begun again.</summary>
-    Indeterminate = 2,
+    OutcomeUnknown = 2,
 }

@@ -13,5 +13,5 @@ public enum IdempotencyDisposition
     Hold = 2,
 
     /// <summary>It is recorded as unknown: duplicates are told so, and it is not begun again.</summary>
-    KeepAsUnknown = 3,
+    KeepAsOutcomeUnknown = 3,
 }

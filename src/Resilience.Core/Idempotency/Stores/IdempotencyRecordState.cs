@@ -8,7 +8,7 @@ public enum IdempotencyRecordState
     Absent = 0,
 
     /// <summary>Claimed.</summary>
-    InProgress = 1,
+    InFlight = 1,
 
     /// <summary>Done.</summary>
     Completed = 2,
@@ -17,5 +17,5 @@ public enum IdempotencyRecordState
     Released = 3,
 
     /// <summary>It may have been done.</summary>
-    Indeterminate = 4,
+    OutcomeUnknown = 4,
 }

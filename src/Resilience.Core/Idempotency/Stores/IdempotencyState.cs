@@ -7,7 +7,7 @@ public enum IdempotencyState
     Absent = 0,
 
     /// <summary>Claimed, and the lease runs.</summary>
-    InProgress = 1,
+    InFlight = 1,
 
     /// <summary>Claimed, and the lease has ended: others may take over.</summary>
     Lapsed = 2,
@@ -16,5 +16,5 @@ public enum IdempotencyState
     Completed = 3,
 
     /// <summary>It may have been done.</summary>
-    Indeterminate = 4,
+    OutcomeUnknown = 4,
 }

@@ -27,8 +27,8 @@ public static class IdempotencyStoreArguments
     /// retention is not from a microsecond to ten years.</exception>
     public static void CheckCompletion(IdempotencyCompletion completion, ReadOnlyMemory<byte> payload, TimeSpan retention, int maxPayloadBytes)
     {
-        if (completion is not (IdempotencyCompletion.Completed or IdempotencyCompletion.Indeterminate))
-            throw new ArgumentOutOfRangeException(nameof(completion), completion, "An outcome is Completed or Indeterminate.");
+        if (completion is not (IdempotencyCompletion.Completed or IdempotencyCompletion.OutcomeUnknown))
+            throw new ArgumentOutOfRangeException(nameof(completion), completion, "An outcome is Completed or OutcomeUnknown.");
         if (payload.Length > maxPayloadBytes)
             throw new ArgumentException($"The payload has {payload.Length} bytes, but this store keeps at most {maxPayloadBytes}.", nameof(payload));
         CheckSpan(retention, nameof(retention), MaxRetention);

@@ -10,7 +10,7 @@ public readonly record struct ResolveRequest
     public required Guid Nonce { get; init; }
 
     /// <summary><see cref="IdempotencyCompletion.None"/>: nothing was done, the record is given back. Completed: it was done, duplicates receive the
-    /// payload. Indeterminate: it stays unknown, and it is not begun again.</summary>
+    /// payload. OutcomeUnknown: it stays unknown, and it is not begun again.</summary>
     public required IdempotencyCompletion Completion { get; init; }
 
     /// <summary>The fence of the record that was looked at; with another one nothing is changed. 0: whatever is there.</summary>

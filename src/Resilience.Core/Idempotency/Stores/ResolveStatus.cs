@@ -13,7 +13,7 @@ public enum ResolveStatus
     Absent = 2,
 
     /// <summary>A live claim, or an open transaction, has the record. Look again when its lease has ended.</summary>
-    InProgress = 3,
+    InFlight = 3,
 
     /// <summary>There is a result, which is never changed.</summary>
     Completed = 4,

@@ -101,7 +101,7 @@ public sealed partial class RecordsTests
         });
 
         status.Should().Be(expected);
-        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.Indeterminate && p.Fence == seen);
+        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.OutcomeUnknown && p.Fence == seen);
     }
 
     [Fact]

@@ -174,18 +174,18 @@ public sealed class StreamTests
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))), o => o.KeepHistory = false);
         desk.Pipeline("orders");
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
-        (counter.Enabled, ears.Environment!.HasListeners).Should().Be((false, false), "there is no viewer");
+        (counter.Enabled, ears.Environment!.IsObserved()).Should().Be((false, false), "there is no viewer");
         await desk.SnapshotAsync();
-        (counter.Enabled, ears.Environment.HasListeners).Should().Be((false, false), "a single reading listens to nothing");
+        (counter.Enabled, ears.Environment.IsObserved()).Should().Be((false, false), "a single reading listens to nothing");
 
         using (Watch watch = await desk.WatchAsync())
         {
             await watch.NextAsync();
-            (counter.Enabled, ears.Environment.HasListeners).Should().Be((true, true), "there is a viewer");
+            (counter.Enabled, ears.Environment.IsObserved()).Should().Be((true, true), "there is a viewer");
         }
 
         using CancellationTokenSource patience = new(Desk.Patience);
-        while (counter.Enabled || ears.Environment.HasListeners)
+        while (counter.Enabled || ears.Environment.IsObserved())
         {
             patience.Token.ThrowIfCancellationRequested();
             await desk.SnapshotAsync(); // a turn of the server, which finds out that the viewer has left

@@ -94,7 +94,7 @@ public sealed class PostgresStandbyTests
         Task<bool> completing = store.CompleteAsync(AtWork, fence, IdempotencyCompletion.Completed, new byte[] { 1 }, TimeSpan.FromDays(1), cut.Token).AsTask();
         await UntilAsync(primary, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')");
         completing.IsCompleted.Should().BeFalse();
-        (await store.PeekAsync(AtWork)).State.Should().Be(IdempotencyState.InProgress);
+        (await store.PeekAsync(AtWork)).State.Should().Be(IdempotencyState.InFlight);
         await cut.CancelAsync();
         await FluentActions.Awaiting(() => completing.WaitAsync(Bound)).Should().ThrowAsync<OperationCanceledException>("it is not acknowledged");
         long start = TimeProvider.System.GetTimestamp();
@@ -109,9 +109,9 @@ public sealed class PostgresStandbyTests
     /// then it was begun before: it is never taken for a new one.</summary>
     private static async Task CheckAtWorkAsync(PostgresIdempotencyStore survivor, long fence)
     {
-        (await survivor.PeekAsync(AtWork)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InProgress && p.Fence == fence);
+        (await survivor.PeekAsync(AtWork)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InFlight && p.Fence == fence);
         using IdempotencyGate once = new(survivor, NewOptions(patient: true, maxAttempts: 1)), again = new(survivor, NewOptions(patient: true));
-        (await once.EnterAsync(AtWork, default)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await once.EnterAsync(AtWork, default)).Status.Should().Be(IdempotencyStatus.InFlight);
         (await survivor.RenewAsync(AtWork, fence, TimeSpan.FromMicroseconds(1))).Should().BeTrue("the lease ends");
         (await once.EnterAsync(AtWork, default)).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
         IdempotencyResult taken = await again.EnterAsync(AtWork, default);

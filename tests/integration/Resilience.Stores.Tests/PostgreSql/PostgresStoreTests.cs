@@ -173,7 +173,7 @@ public sealed class PostgresStoreTests(PostgresServer server) : IClassFixture<Po
         proxy.Struck.IsCompleted.Should().BeTrue();
         proxy.Fault = Fault.None;
         PeekResult done = await witness.PeekAsync(id);
-        done.State.Should().Be(IdempotencyState.InProgress);
+        done.State.Should().Be(IdempotencyState.InFlight);
         AcquireResult again = await store.TryAcquireAsync(Ask(id, nonce));
         again.Should().Be(AcquireResult.Acquired(done.Fence, 1));
 

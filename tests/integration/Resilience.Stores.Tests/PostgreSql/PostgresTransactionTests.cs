@@ -70,7 +70,7 @@ public sealed class PostgresTransactionTests(PostgresServer server) : IClassFixt
         await transaction.CommitAsync();
         ResolveResult after = await Store.ResolveRecordAsync(decision);
 
-        during.Should().Be(new ResolveResult(ResolveStatus.InProgress, fence));
+        during.Should().Be(new ResolveResult(ResolveStatus.InFlight, fence));
         after.Should().Be(new ResolveResult(ResolveStatus.Completed, fence));
     }
 

@@ -34,7 +34,7 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
         AcquireResult answer = await store.TryAcquireAsync(Ask(held));
         (answer.Status, answer.Fence).Should().Be((AcquireStatus.InFlight, fence));
         (await store.TryAcquireAsync(Ask(held, Fingerprint.Of("other")))).Status.Should().Be(AcquireStatus.Mismatch);
-        (await store.PeekAsync(held)).State.Should().Be(IdempotencyState.InProgress);
+        (await store.PeekAsync(held)).State.Should().Be(IdempotencyState.InFlight);
         (await store.RenewAsync(held, fence, Long)).Should().BeTrue();
         (await store.CompleteAsync(held, fence, IdempotencyCompletion.Completed, Receipt, Long)).Should().BeTrue("a claim of the former version can be completed by ours");
         (await store.TryAcquireAsync(Ask(held))).Payload.ToArray().Should().Equal(Receipt);
@@ -48,7 +48,7 @@ public sealed class RedisFormatTests(RedisServer server) : IClassFixture<RedisSe
 
         IdempotencyId unknown = NewId();
         await former.CompleteAsync(unknown, await former.AcquireAsync(unknown), "4");
-        (await store.TryAcquireAsync(Ask(unknown))).Completion.Should().Be(IdempotencyCompletion.Indeterminate);
+        (await store.TryAcquireAsync(Ask(unknown))).Completion.Should().Be(IdempotencyCompletion.OutcomeUnknown);
         (await store.ResolveRecordAsync(new() { Id = unknown, Nonce = Guid.NewGuid(), Completion = IdempotencyCompletion.None })).Status.Should().Be(ResolveStatus.Resolved);
         (await store.TryAcquireAsync(Ask(unknown))).Status.Should().Be(AcquireStatus.Acquired);
 

@@ -151,7 +151,7 @@ public sealed class RedisStoreTests(RedisServer server) : IClassFixture<RedisSer
         await proxy.Struck;
         proxy.Fault = Fault.None;
         PeekResult done = await witness.PeekAsync(id);
-        done.State.Should().Be(IdempotencyState.InProgress);
+        done.State.Should().Be(IdempotencyState.InFlight);
         AcquireResult again = await ReconnectedAsync(() => store.TryAcquireAsync(Ask(id, nonce)));
         again.Should().Be(AcquireResult.Acquired(done.Fence, 1));
 

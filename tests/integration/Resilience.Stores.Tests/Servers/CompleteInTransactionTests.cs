@@ -27,7 +27,7 @@ public sealed class CompleteInTransactionTests(PostgresServer postgres) : IClass
         Task<IdempotencyResult> waiting = gate.EnterAsync(id, default).AsTask();
 
         (await claim.CompleteInAsync(transaction, IdempotencyPayloadKind.Value, Receipt)).Should().Be(IdempotencyFinish.Kept);
-        (await elsewhere.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "a duplicate that meets the open transaction is answered");
+        (await elsewhere.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight, "a duplicate that meets the open transaction is answered");
         await transaction.CommitAsync();
         claim.Committed();
 

@@ -55,7 +55,7 @@ internal static class LostStep
             "acquire" => $"Acquired {now} 1 ",
             "take over" => $"Acquired {now} 2 ",
             "replay" => "Completed 0 0 07",
-            "peek" => "InProgress",
+            "peek" => "InFlight",
             _ => "True",
         });
         if (step == "complete") (await witness.TryAcquireAsync(request)).Payload.ToArray().Should().Equal(7);

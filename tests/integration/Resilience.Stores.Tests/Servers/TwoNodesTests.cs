@@ -53,7 +53,7 @@ public sealed class TwoNodesTests(PostgresServer postgres, RedisServer redis) : 
 
         IdempotencyResult rejected = await second.EnterAsync(id, default);
 
-        rejected.Status.Should().Be(IdempotencyStatus.Busy);
+        rejected.Status.Should().Be(IdempotencyStatus.InFlight);
         rejected.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5)).And.BeLessThan(reject.Lease / 2);
         (await second.ReadOutcomeAsync(id, default)).RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(5));
     }

@@ -4,20 +4,20 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Tests.Architecture;
 
-/// <summary>A policy is known by name in its own folder. What names its options, its policy or its state elsewhere stands in a short list that is reviewed
+/// <summary>A policy is known by name in its own folder. What names its options, its policy, its state or its events elsewhere stands in a short list that is reviewed
 /// (decision 0048).</summary>
 public sealed class PolicyMentionsTests
 {
     private static readonly Dictionary<string, string[]> Types = new()
     {
-        ["Retry"] = ["RetryOptions", "RetryPolicy"],
-        ["CircuitBreaker"] = ["CircuitBreakerOptions", "CircuitBreakerPolicy", "CircuitBreaker", "CircuitBreakerPartitions"],
-        ["Timeout"] = ["TimeoutOptions", "TimeoutPolicy"],
-        ["Limiting"] = ["ConcurrencyLimitOptions", "ConcurrencyLimitPolicy", "ConcurrencyLimit"],
-        ["Hedging"] = ["HedgingOptions", "HedgingPolicy"],
-        ["Fallback"] = ["FallbackOptions", "FallbackPolicy"],
-        ["Chaos"] = ["ChaosOptions", "ChaosPolicy", "ChaosSwitch"],
-        ["RateLimiting"] = ["RateLimiterOptions", "RateLimiterPolicy"],
+        ["Retry"] = ["RetryOptions", "RetryPolicy", "RetryScheduled", "RetryStopped"],
+        ["CircuitBreaker"] = ["CircuitBreakerOptions", "CircuitBreakerPolicy", "CircuitBreaker", "CircuitBreakerPartitions", "CircuitChanged", "CircuitRejected"],
+        ["Timeout"] = ["TimeoutOptions", "TimeoutPolicy", "CallTimedOut"],
+        ["Limiting"] = ["ConcurrencyLimitOptions", "ConcurrencyLimitPolicy", "ConcurrencyLimit", "LimitReached"],
+        ["Hedging"] = ["HedgingOptions", "HedgingPolicy", "HedgeStarted", "HedgeSkipped", "HedgeWon"],
+        ["Fallback"] = ["FallbackOptions", "FallbackPolicy", "FallbackUsed", "FallbackFailed"],
+        ["Chaos"] = ["ChaosOptions", "ChaosPolicy", "ChaosSwitch", "ChaosInjected", "ChaosSwitched"],
+        ["RateLimiting"] = ["RateLimiterOptions", "RateLimiterPolicy", "RateLimitReached"],
     };
 
     /// <summary>Where else, and why.</summary>
@@ -35,6 +35,7 @@ public sealed class PolicyMentionsTests
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // its card and its buttons
             "src/Resilience.Extensions/DependencyInjection/IdempotencyRegistrations.cs", Http("HttpAuthority"), Http("HttpResilience"), Http("StandardResilienceOptions"),
+            Simulated("Simulation"), Simulated("SimulationInterval"), Simulated("SimulationReport"), // the report lists the changes of circuits
             Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget"), Grpc("Calls/ServerStream"), // a break of a stream after its first message is reported
         ],
         ["Timeout"] = [Http("StandardResilienceOptions"), Stores, Grpc("GrpcResilienceOptions")],
@@ -53,6 +54,8 @@ public sealed class PolicyMentionsTests
     };
 
     private const string Stores = "src/Resilience.Core/Idempotency/StoreAccess/StoreCalls.cs";
+
+    private static string Simulated(string type) => $"src/Resilience.Testing/Simulation/{type}.cs";
 
     private static string Grpc(string type) => $"src/Resilience.Grpc/{type}.cs";
 
@@ -85,6 +88,7 @@ public sealed class PolicyMentionsTests
     [Theory]
     [InlineData("src/Resilience.Core/Pipeline/A.cs", "class A { object M() => new RetryOptions(); }", true)]
     [InlineData("src/Resilience.AspNetCore/A.cs", "class A { bool M(object o) => o is RetryPolicy; }", true)]
+    [InlineData("src/Resilience.AspNetCore/A.cs", "class A { string M(object o) => o switch { RetryStopped e => \"\", _ => \"\" }; }", true)]
     [InlineData("src/Resilience.Core/Pipeline/A.cs", "using Resilience; class A : System.Collections.Generic.List<RetryOptions> { }", true)]
     [InlineData("src/Resilience.Core/Retry/A.cs", "class A { object M() => new RetryOptions(); }", false)]
     [InlineData("src/Resilience.Core/Pipeline/A.cs", "class A { string M() => \"RetryOptions\"; /* RetryPolicy */ }", false)]

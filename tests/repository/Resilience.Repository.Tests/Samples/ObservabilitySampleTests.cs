@@ -109,7 +109,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
     public void The_story_shows_one_trace_over_retries_hedges_and_replays_in_both_services()
     {
         told.Exit.Should().Be(0, "{0}", told.Printed);
-        told.Printed.Should().Contain("status=new").And.Contain("status=replayed").And.Contain("reply lost").And.Contain("resilience.rejected");
+        told.Printed.Should().Contain("status=claimed").And.Contain("status=replayed").And.Contain("reply lost").And.Contain("resilience.rejected");
         told.Printed.Should().MatchRegex("log  Warning: payments/.*attempt 1 failed");
     }
 

@@ -58,7 +58,7 @@ public sealed class ChaosConfigurationTests
         (await IsDisturbed(pipeline)).Should().BeFalse();
         Lines(13).Should().Equal(
             "Warning: orders/chaos: chaos is on in Development: fault 1, seed 7", "Warning: orders/chaos: chaos is off in Development");
-        Lines(14).Should().Equal("Warning: orders/chaos: chaos injected Fault into call 0, attempt 1");
+        Lines(14).Should().Equal("Warning: orders/chaos: fault injected into call 0, attempt 1");
     }
 
     [Fact]

@@ -30,13 +30,13 @@ public sealed class ResilienceEventsTests
     }
 
     [Fact]
-    public async Task A_subscriber_to_transitions_only_causes_no_events_of_calls()
+    public async Task A_subscriber_to_changes_of_state_only_causes_no_events_of_calls()
     {
-        List<CircuitChanged> heard = [];
-        using IDisposable subscription = Events.SubscribeToTransitions(heard.Add);
+        List<ResilienceEvent> heard = [];
+        using IDisposable subscription = Events.SubscribeToStateChanges(heard.Add);
         Events.ObservesCalls.Should().BeFalse();
         await FailAsync(3);
-        heard.Should().ContainSingle().Which.To.Should().Be(CircuitState.Open);
+        heard.Should().ContainSingle().Which.Should().BeOfType<CircuitChanged>().Which.To.Should().Be(CircuitState.Open);
         using (Events.Subscribe(_ => { })) Events.ObservesCalls.Should().BeTrue();
         Events.ObservesCalls.Should().BeFalse();
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
@@ -9,6 +10,9 @@ namespace Resilience.Tests.Telemetry;
 public sealed partial class ReviewedTextTests
 {
     private const string File = "docs/log-lines.txt";
+
+    /// <summary>What else an event is told as.</summary>
+    private const string Reports = "docs/event-reports.txt";
 
     private sealed class Lines : ILogger
     {
@@ -42,9 +46,28 @@ public sealed partial class ReviewedTextTests
     }
 
     [Fact]
-    public async Task Every_line_of_the_log_is_reviewed()
+    public async Task Every_line_of_the_log_is_reviewed() => Review(File, await WrittenAsync());
+
+    [Fact]
+    public async Task Every_counter_span_event_and_entry_of_the_live_page_is_reviewed() => Review(Reports, (await EventSamples.AllAsync()).Select(Report));
+
+    /// <summary>The counter and its tags, the event on the span and its values, the entry on the live page.</summary>
+    private static string Report(ResilienceEvent happened)
     {
-        string path = Path.Combine(Repository.Root, File), written = string.Join("\n", (await WrittenAsync()).Select(l => l.TrimEnd())) + "\n";
+        string counter = happened.GetMetric() is { } metric ? $"{metric.Name} {Tags(happened.MetricTags())}" : "not counted";
+        string span = happened.GetSpanEventName() is { } name ? $"{name} {Tags(happened.SpanTags())}" : "not on the span";
+        string page = happened.GetNewState() is { } state ? $"[{state}] {happened.GetSummary(withKeys: false)}"
+            : happened.GetGroup() is { } group ? $"[{group.Name}{(group.IsRejection ? ", rejection" : "")}] {happened.GetSummary(withKeys: false)}"
+            : "not on the live page";
+        return $"{happened.GetType().Name}\n    {counter}\n    {span}\n    {page}";
+    }
+
+    private static string Tags(IEnumerable<KeyValuePair<string, object?>> tags) =>
+        string.Join(" ", tags.Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Key["resilience.".Length..]}={t.Value}")));
+
+    private static void Review(string file, IEnumerable<string> lines)
+    {
+        string path = Path.Combine(Repository.Root, file), written = string.Join("\n", lines.Select(l => l.TrimEnd())) + "\n";
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") System.IO.File.WriteAllText(path, written);
         System.IO.File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
             written, "a line has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");

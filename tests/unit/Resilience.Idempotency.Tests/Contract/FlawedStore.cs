@@ -139,7 +139,7 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         bool isMine = row.Nonce == request.Nonce || (flaw == Flaw.NonceTakesAClaimBack && row.FormerNonce == request.Nonce);
         if (isDone && !(flaw == Flaw.NonceReopensACompletedClaim && row.LastNonce == request.Nonce))
         {
-            IdempotencyCompletion completion = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyCompletion.Completed : IdempotencyCompletion.Indeterminate;
+            IdempotencyCompletion completion = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyCompletion.Completed : IdempotencyCompletion.OutcomeUnknown;
             return AcquireResult.Completed(completion, row.Payload, flaw == Flaw.SaysThatResultsAreKeptForLonger ? TimeSpan.FromDays(1) : row.ExpiresAt - Now);
         }
 
@@ -270,8 +270,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         }
 
         if (row!.State == 'C' && flaw != Flaw.ResolvesResults) return new(ResolveStatus.Completed, row.Fence);
-        if (row.State == 'P' && row.LeaseUntil > Now && flaw != Flaw.ResolvesLiveClaims) return new(ResolveStatus.InProgress, row.Fence);
-        if (row.State == 'P' && flaw == Flaw.ResolvesOnlyRecordedDoubts) return new(ResolveStatus.InProgress, row.Fence);
+        if (row.State == 'P' && row.LeaseUntil > Now && flaw != Flaw.ResolvesLiveClaims) return new(ResolveStatus.InFlight, row.Fence);
+        if (row.State == 'P' && flaw == Flaw.ResolvesOnlyRecordedDoubts) return new(ResolveStatus.InFlight, row.Fence);
         if (request.Fence != 0 && request.Fence != row.Fence && flaw != Flaw.ResolutionIgnoresItsFence) return new(ResolveStatus.Changed, row.Fence);
         return writes && flaw != Flaw.ResolvesNothing ? Write(request, row) : new(ResolveStatus.Resolved, row.Fence + 1);
     }
@@ -311,10 +311,10 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
                 Grant(new() { Id = id, Nonce = Guid.NewGuid(), Lease = TimeSpan.FromHours(1), Retention = TimeSpan.FromHours(1), MaxAttempts = 1 }, null);
             if (!IsVisible(row)) return default;
             if (row!.State == 'C') return new(new PeekResult(IdempotencyState.Completed, row.Fence, default));
-            if (row.State == 'U') return new(new PeekResult(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.Indeterminate, row.Fence, default));
+            if (row.State == 'U') return new(new PeekResult(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.OutcomeUnknown, row.Fence, default));
             bool isLive = row.LeaseUntil > Now;
             return isLive || flaw == Flaw.PeekShowsLapsedAsInProgress
-                ? new(new PeekResult(IdempotencyState.InProgress, row.Fence, isLive ? row.LeaseUntil - Now : TimeSpan.FromSeconds(1)))
+                ? new(new PeekResult(IdempotencyState.InFlight, row.Fence, isLive ? row.LeaseUntil - Now : TimeSpan.FromSeconds(1)))
                 : new ValueTask<PeekResult>(new PeekResult(IdempotencyState.Lapsed, row.Fence, default));
         }
     }

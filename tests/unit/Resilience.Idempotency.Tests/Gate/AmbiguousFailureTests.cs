@@ -46,10 +46,10 @@ public sealed class AmbiguousFailureTests
     public async Task What_may_have_happened_is_held(Exception thrown)
     {
         (IdempotencyState state, IdempotencyResult next) = await FailAsync(thrown);
-        state.Should().Be(IdempotencyState.InProgress);
-        next.Status.Should().Be(IdempotencyStatus.Busy);
+        state.Should().Be(IdempotencyState.InFlight);
+        next.Status.Should().Be(IdempotencyStatus.InFlight);
         IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: false).Should().Be(IdempotencyDisposition.Hold);
-        IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: true).Should().Be(IdempotencyDisposition.KeepAsUnknown);
+        IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: true).Should().Be(IdempotencyDisposition.KeepAsOutcomeUnknown);
     }
 
     [Theory]
@@ -60,7 +60,7 @@ public sealed class AmbiguousFailureTests
         state.Should().Be(IdempotencyState.Absent);
         next.Claim!.Attempt.Should().Be(1);
         IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: false).Should().Be(IdempotencyDisposition.Release);
-        IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: true).Should().Be(IdempotencyDisposition.KeepAsUnknown);
+        IdempotencyOutcomes.Default.DispositionOf(thrown, isPastPointOfNoReturn: true).Should().Be(IdempotencyDisposition.KeepAsOutcomeUnknown);
     }
 
     [Fact]
@@ -77,7 +77,7 @@ public sealed class AmbiguousFailureTests
         await pipeline.TryExecuteAsync<int>(_ => throw (++attempts == 1 ? new IOException("cut after it was sent") : Rejected));
 
         attempts.Should().BeGreaterThan(1);
-        (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress, "the first attempt may have done it");
+        (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.InFlight, "the first attempt may have done it");
     }
 
     [Fact]
@@ -91,7 +91,7 @@ public sealed class AmbiguousFailureTests
 
         await pipeline.TryExecuteAsync<int>(_ => new ValueTask<int>(500));
 
-        (await kit.Memory.PeekAsync(IdempotencyKey.Shared("order").ToId())).State.Should().Be(IdempotencyState.InProgress);
+        (await kit.Memory.PeekAsync(IdempotencyKey.Shared("order").ToId())).State.Should().Be(IdempotencyState.InFlight);
     }
 
     [Theory]

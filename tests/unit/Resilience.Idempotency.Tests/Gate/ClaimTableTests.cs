@@ -131,7 +131,7 @@ public sealed class ClaimTableTests
             for (int step = 0; step < 4; step++) time.Advance(Kit.Lease / 8); // an eighth at a time, half a lease a round
             open.Count(claim => claim.IsLost).Should().Be(0);
             foreach (IdempotencyClaim claim in open)
-                (await store.PeekAsync(claim.Id)).State.Should().Be(IdempotencyState.InProgress, "its lease has been renewed");
+                (await store.PeekAsync(claim.Id)).State.Should().Be(IdempotencyState.InFlight, "its lease has been renewed");
         }
     }
 

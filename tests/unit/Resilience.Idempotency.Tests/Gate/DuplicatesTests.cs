@@ -108,8 +108,8 @@ public sealed class DuplicatesTests
         IdempotencyClaim elsewhere = (await kit.NewGate().EnterAsync(id, default)).Claim!;
         Task<IdempotencyResult> leader = kit.Gate.EnterAsync(id, default).AsTask(), follower = kit.Gate.EnterAsync(id, default).AsTask();
 
-        (await kit.PassUntilAsync(leader, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.Busy);
-        (await kit.PassUntilAsync(follower, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.Busy);
+        (await kit.PassUntilAsync(leader, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.InFlight);
+        (await kit.PassUntilAsync(follower, TimeSpan.FromMilliseconds(500))).Status.Should().Be(IdempotencyStatus.InFlight);
         elsewhere.Hold();
     }
 
@@ -163,9 +163,9 @@ public sealed class DuplicatesTests
         IdempotencyId one = Kit.NewId(), two = Kit.NewId();
         IdempotencyClaim first = (await kit.Gate.EnterAsync(one, default)).Claim!, second = (await kit.Gate.EnterAsync(two, default)).Claim!;
         Task<IdempotencyResult>[] waiting = [.. Enumerable.Range(0, 3).Select(_ => kit.Gate.EnterAsync(one, default).AsTask())];
-        (await kit.Gate.EnterAsync(one, default)).Status.Should().Be(IdempotencyStatus.Busy, "the fourth of one key");
+        (await kit.Gate.EnterAsync(one, default)).Status.Should().Be(IdempotencyStatus.InFlight, "the fourth of one key");
         waiting = [.. waiting, kit.Gate.EnterAsync(two, default).AsTask(), kit.Gate.EnterAsync(two, default).AsTask()];
-        (await kit.Gate.EnterAsync(two, default)).Status.Should().Be(IdempotencyStatus.Busy, "the sixth in all");
+        (await kit.Gate.EnterAsync(two, default)).Status.Should().Be(IdempotencyStatus.InFlight, "the sixth in all");
         kit.Gate.Waiting.Should().Be(5);
 
         await first.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);

@@ -33,9 +33,9 @@ public sealed class GateTests
 
         IdempotencyResult here = await EnterAsync(kit.Gate, id), elsewhere = await EnterAsync(kit.NewGate(), id);
 
-        here.Status.Should().Be(IdempotencyStatus.Busy);
+        here.Status.Should().Be(IdempotencyStatus.InFlight);
         here.RetryAfter.Should().BePositive();
-        elsewhere.Status.Should().Be(IdempotencyStatus.Busy);
+        elsewhere.Status.Should().Be(IdempotencyStatus.InFlight);
         elsewhere.RetryAfter.Should().BePositive().And.BeLessThanOrEqualTo(Kit.Lease);
         first.Claim!.Hold();
     }
@@ -75,7 +75,7 @@ public sealed class GateTests
         IdempotencyId id = Kit.NewId();
         IdempotencyResult first = await EnterAsync(kit.Gate, id);
         first.Claim!.Hold();
-        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.InFlight);
 
         kit.Time.Advance(Kit.Lease);
         IdempotencyResult next = await EnterAsync(kit.Gate, id);
@@ -93,7 +93,7 @@ public sealed class GateTests
             claim.IsProtected.Should().BeTrue();
         }
 
-        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.InFlight);
         kit.Time.Advance(Kit.Lease);
         (await EnterAsync(kit.Gate, id)).Status.Should().Be(IdempotencyStatus.Claimed);
     }

@@ -66,7 +66,7 @@ public sealed class HousekeepingTests
     {
         (Kit kit, UnrulyStore store) = New();
         IdempotencyId id = Kit.NewId();
-        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy, "no outcome is known");
+        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight, "no outcome is known");
         IdempotencyClaim claim = (await kit.Gate.EnterAsync(id, default)).Claim!;
         (await kit.Gate.ReadOutcomeAsync(id, default)).RetryAfter.Should().Be(TimeSpan.FromSeconds(1), "the owner is alive, as far as is known");
         await claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt);
@@ -79,7 +79,7 @@ public sealed class HousekeepingTests
             if (operation == "peek") kit.Time.Advance(TimeSpan.FromDays(30));
             return Task.CompletedTask;
         };
-        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await kit.Gate.ReadOutcomeAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight);
         (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.Absent);
     }
 

@@ -15,7 +15,7 @@ public sealed class LeaseTests
         for (int i = 0; i < 10; i++)
         {
             await kit.PassAsync(Kit.Lease);
-            (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
+            (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight);
         }
 
         claim.LeaseLost.IsCancellationRequested.Should().BeFalse();
@@ -81,7 +81,7 @@ public sealed class LeaseTests
         await kit.PassAsync(Kit.Lease * 0.14, 20);
         await Kit.UntilAsync(() => lost.IsCancellationRequested);
 
-        (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.InProgress, "we stop before others may begin");
+        (await kit.Memory.PeekAsync(id)).State.Should().Be(IdempotencyState.InFlight, "we stop before others may begin");
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class LeaseTests
         IdempotencyGate rival = kit.NewGate();
 
         await kit.PassAsync(TimeSpan.FromMinutes(1.9), 100);
-        (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await rival.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight);
         await kit.PassAsync(TimeSpan.FromMinutes(1), 100);
 
         hanging.IsLost.Should().BeTrue();

@@ -58,12 +58,12 @@ public sealed class ResolveTests
         (IdempotencyId unknown, _) = await BeInDoubtAsync(kit);
 
         await kit.Gate.ResolveAsync(done, IdempotencyResolution.Done);
-        await kit.Gate.ResolveAsync(unknown, IdempotencyResolution.StillUnknown);
+        await kit.Gate.ResolveAsync(unknown, IdempotencyResolution.OutcomeUnknown);
 
         (await kit.Gate.EnterAsync(done, default)).Should()
             .Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
         (await kit.Gate.EnterAsync(unknown, default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && !e.AreAttemptsUsedUp);
-        (await kit.Gate.PeekAsync(unknown)).State.Should().Be(IdempotencyState.Indeterminate);
+        (await kit.Gate.PeekAsync(unknown)).State.Should().Be(IdempotencyState.OutcomeUnknown);
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class ResolveTests
         using Kit kit = NewKit();
         (IdempotencyId id, _) = await BeInDoubtAsync(kit);
         PeekResult seen = await kit.Gate.PeekAsync(id);
-        await kit.Gate.ResolveAsync(id, IdempotencyResolution.StillUnknown with { OnlyIfFence = seen.Fence });
+        await kit.Gate.ResolveAsync(id, IdempotencyResolution.OutcomeUnknown with { OnlyIfFence = seen.Fence });
 
         ResolveResult stale = await kit.Gate.ResolveAsync(id, IdempotencyResolution.NotDone with { OnlyIfFence = seen.Fence });
 

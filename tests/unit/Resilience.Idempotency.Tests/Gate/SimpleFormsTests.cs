@@ -78,7 +78,7 @@ public sealed class SimpleFormsTests : IDisposable
         async ValueTask Process(IdempotencyClaim claim, CancellationToken stop)
         {
             if (++tries == 1) throw new FormatException("planned");
-            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop)).Should().Be(MessageResult.InProgress);
+            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop)).Should().Be(MessageResult.InFlight);
         }
 
         await FluentActions.Awaiting(() => _kit.Gate.ProcessOnceAsync(Message("1"), Process).AsTask()).Should().ThrowAsync<FormatException>();
@@ -95,7 +95,7 @@ public sealed class SimpleFormsTests : IDisposable
             throw new FormatException("after the effect");
         }).AsTask()).Should().ThrowAsync<FormatException>();
 
-        (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"))).Should().Be(MessageResult.Unknown);
+        (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"))).Should().Be(MessageResult.OutcomeUnknown);
     }
 
     [Fact]

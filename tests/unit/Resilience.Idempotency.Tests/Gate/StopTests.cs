@@ -42,7 +42,7 @@ public sealed class StopTests
         IdempotencyId id = Kit.NewId();
         (await kit.Gate.EnterAsync(id, default)).Claim!.Hold();
         using IdempotencyGate other = kit.NewGate();
-        (await other.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await other.EnterAsync(id, default)).Status.Should().Be(IdempotencyStatus.InFlight);
     }
 
     [Fact]
@@ -57,7 +57,7 @@ public sealed class StopTests
         kit.Gate.BeginStopping();
 
         (await kit.Gate.EnterAsync(done, default)).Status.Should().Be(IdempotencyStatus.Replayed);
-        (await kit.Gate.EnterAsync(running, default)).Status.Should().Be(IdempotencyStatus.Busy, "it is under way here");
+        (await kit.Gate.EnterAsync(running, default)).Status.Should().Be(IdempotencyStatus.InFlight, "it is under way here");
         (await kit.Gate.EnterAsync(fresh, default)).Status.Should().Be(IdempotencyStatus.Stopping);
         (await kit.Gate.EnterAsync(elsewhere, default)).Status.Should().Be(IdempotencyStatus.Stopping);
         (await kit.Gate.For(new() { MaxAttempts = 1 }).EnterAsync(fresh, default)).Status.Should().Be(IdempotencyStatus.Stopping, "also under other terms");
@@ -73,7 +73,7 @@ public sealed class StopTests
         using Kit kit = new();
         kit.Gate.BeginStopping();
 
-        (await kit.Gate.ProcessOnceAsync(new("c", "m"), (_, _) => throw new InvalidOperationException("begun"))).Should().Be(MessageResult.InProgress);
+        (await kit.Gate.ProcessOnceAsync(new("c", "m"), (_, _) => throw new InvalidOperationException("begun"))).Should().Be(MessageResult.InFlight);
         (await kit.Gate.Awaiting(g => g.GetOrAddAsync<string>(new("c", "v"), (_, _) => throw new InvalidOperationException("begun")).AsTask())
             .Should().ThrowAsync<IdempotencyRejectedException>()).Which.Should().Match<IdempotencyRejectedException>(
                 e => e.Why == IdempotencyRejectionReason.Stopping && e.Message.Contains("this process is stopping"));
@@ -115,7 +115,7 @@ public sealed class StopTests
         (hears.IsLost, hearsNot.IsLost).Should().Be((false, false), "no other process has taken them");
         using IdempotencyGate other = kit.NewGate();
         (await other.EnterAsync(obedient, default)).Status.Should().Be(IdempotencyStatus.Claimed);
-        (await other.EnterAsync(deaf, default)).Status.Should().Be(IdempotencyStatus.Busy);
+        (await other.EnterAsync(deaf, default)).Status.Should().Be(IdempotencyStatus.InFlight);
         (await hearsNot.CompleteAsync(IdempotencyPayloadKind.Value, default)).Should().Be(IdempotencyFinish.Kept, "late is not too late");
     }
 

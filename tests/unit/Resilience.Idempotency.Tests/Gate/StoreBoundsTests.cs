@@ -217,7 +217,7 @@ public sealed class StoreBoundsTests
         store!.Before = store.After = null;
         kit.Time.Advance(2 * Kit.Lease);
         IdempotencyResult again = default;
-        await PassUntilAsync(kit, async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Status != IdempotencyStatus.Busy);
+        await PassUntilAsync(kit, async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Status != IdempotencyStatus.InFlight);
         (again.MayExecute || again.Status is IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown).Should().BeTrue($"the answer was {again.Status}");
 
         void Fail(string at)

@@ -75,7 +75,7 @@ public sealed class TelemetryTests : IDisposable
         await EnterAsync(Kit.NewId(), Asked);
         await EnterAsync(Kit.NewId(), Asked, _kit.NewGate(o => (o.Name, o.WhenStoreFails) = (_name, WhenStoreFails.RunUnprotected)));
 
-        Of("requests").Should().Equal("new", "replayed", "reused", "new", "busy", "new", "unknown", "unreadable", "unavailable", "unprotected");
+        Of("requests").Should().Equal("claimed", "replayed", "key_reused", "claimed", "in_flight", "claimed", "outcome_unknown", "unreadable", "store_unavailable", "unprotected");
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class TelemetryTests : IDisposable
         _store.Before = operation => operation == "release" ? UnrulyStore.Broken : Task.CompletedTask;
         (await _kit.PassUntilAsync(failing.ReleaseAsync().AsTask(), TimeSpan.FromMilliseconds(200))).Should().Be(IdempotencyFinish.StoreFailed);
 
-        Of("completions").Should().Equal("completed", "unknown", "released", "held", "stale", "store_failed");
+        Of("completions").Should().Equal("completed", "outcome_unknown", "released", "held", "stale", "store_failed");
         Of("takeovers").Should().ContainSingle();
         _kit.Events.OfType<IdempotencyOutcomeNotKept>().Should().ContainSingle(e => e.Finish == IdempotencyFinish.StoreFailed);
     }
@@ -167,6 +167,6 @@ public sealed class TelemetryTests : IDisposable
         await _kit.Gate.EnterAsync(id, default);
 
         activity.Events.Should().ContainSingle().Which.Tags.Should().Contain(
-            [new("resilience.idempotency.status", "new"), new("resilience.idempotency.id", id.ToString())]);
+            [new("resilience.idempotency.status", "claimed"), new("resilience.idempotency.id", id.ToString())]);
     }
 }

@@ -169,7 +169,7 @@ public sealed class IdempotencyCallOutTests
             foreach (string key in _keys.Distinct())
             {
                 IdempotencyResult entry = await other.EnterAsync(new IdempotencyKey("shop", key).ToId(), Fingerprint.Of("x"));
-                if (entry.Status == IdempotencyStatus.Busy) return $"{key} is under way for ever";
+                if (entry.Status == IdempotencyStatus.InFlight) return $"{key} is under way for ever";
             }
 
             return null;

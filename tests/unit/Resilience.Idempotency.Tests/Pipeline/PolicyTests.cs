@@ -93,7 +93,7 @@ public sealed class PolicyTests : IDisposable
 
     [Theory]
     [InlineData("key missing", IdempotencyRejectionReason.KeyMissing)]
-    [InlineData("busy", IdempotencyRejectionReason.Busy)]
+    [InlineData("busy", IdempotencyRejectionReason.InFlight)]
     [InlineData("reused", IdempotencyRejectionReason.KeyReused)]
     [InlineData("unknown", IdempotencyRejectionReason.OutcomeUnknown)]
     [InlineData("unreadable", IdempotencyRejectionReason.Unreadable)]
@@ -183,15 +183,15 @@ public sealed class PolicyTests : IDisposable
     public static TheoryData<string, bool, IdempotencyState> Outcomes => new()
     {
         { "value", false, IdempotencyState.Completed },
-        { "error", false, IdempotencyState.InProgress },
-        { "argument", false, IdempotencyState.InProgress },
-        { "timeout", false, IdempotencyState.InProgress },
-        { "cancelled", false, IdempotencyState.InProgress },
+        { "error", false, IdempotencyState.InFlight },
+        { "argument", false, IdempotencyState.InFlight },
+        { "timeout", false, IdempotencyState.InFlight },
+        { "cancelled", false, IdempotencyState.InFlight },
         { "rejected", false, IdempotencyState.Absent },
         { "value", true, IdempotencyState.Completed },
-        { "error", true, IdempotencyState.Indeterminate },
-        { "timeout", true, IdempotencyState.Indeterminate },
-        { "cancelled", true, IdempotencyState.Indeterminate },
+        { "error", true, IdempotencyState.OutcomeUnknown },
+        { "timeout", true, IdempotencyState.OutcomeUnknown },
+        { "cancelled", true, IdempotencyState.OutcomeUnknown },
     };
 
     [Theory]
@@ -294,7 +294,7 @@ public sealed class PolicyTests : IDisposable
             return new Receipt("R", 1);
         }, stop: leaving.Token);
         left.Verdict.Should().Be(Verdict.Ignored);
-        (await _kit.Memory.PeekAsync(Key.ToId())).State.Should().Be(IdempotencyState.InProgress);
+        (await _kit.Memory.PeekAsync(Key.ToId())).State.Should().Be(IdempotencyState.InFlight);
 
         IdempotencyKey other = new("shop", "order-2");
         using CancellationTokenSource again = new();
@@ -321,7 +321,7 @@ public sealed class PolicyTests : IDisposable
             {
                 true => Reconciliation<Receipt>.Done(new("FOUND", 1)),
                 false => Reconciliation<Receipt>.NotDone,
-                _ => Reconciliation<Receipt>.Unknown,
+                _ => Reconciliation<Receipt>.OutcomeUnknown,
             });
         }));
         (await _kit.NewGate().EnterAsync(Key.ToId(), Fingerprint.Of("x"))).Claim!.Hold(); // crashed
@@ -343,7 +343,7 @@ public sealed class PolicyTests : IDisposable
 
         (await RunAsync(pipeline, Charge)).Exception.Should().BeOfType<HttpRequestException>();
         _executions.Should().Be(0);
-        (await _kit.Memory.PeekAsync(Key.ToId())).State.Should().Be(IdempotencyState.InProgress, "the key is held");
+        (await _kit.Memory.PeekAsync(Key.ToId())).State.Should().Be(IdempotencyState.InFlight, "the key is held");
     }
 
     [Fact]

@@ -90,8 +90,8 @@ public sealed class RareOutcomesTests
         store!.Before = _ => slow.Task;
         Task<IdempotencyResult> first = second.EnterAsync(Key.ToId(), default).AsTask(), duplicate = second.EnterAsync(Key.ToId(), default).AsTask();
         IdempotencyResult told = await kit.PassUntilAsync(duplicate, TimeSpan.FromMilliseconds(100));
-        told.Status.Should().BeOneOf(IdempotencyStatus.Busy, IdempotencyStatus.StoreUnavailable);
-        if (told.Status == IdempotencyStatus.Busy) told.RetryAfter.Should().Be(TimeSpan.FromMilliseconds(500), "a third of a short lease");
+        told.Status.Should().BeOneOf(IdempotencyStatus.InFlight, IdempotencyStatus.StoreUnavailable);
+        if (told.Status == IdempotencyStatus.InFlight) told.RetryAfter.Should().Be(TimeSpan.FromMilliseconds(500), "a third of a short lease");
         (await kit.PassUntilAsync(first, TimeSpan.FromMilliseconds(100))).Status.Should().Be(IdempotencyStatus.StoreUnavailable);
     }
 

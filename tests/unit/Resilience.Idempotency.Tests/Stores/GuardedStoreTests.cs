@@ -22,7 +22,7 @@ public sealed class GuardedStoreTests
         store.Traits.Should().BeSameAs(memory.Traits);
         AcquireResult claim = await store.TryAcquireAsync(Request);
         (await store.RenewAsync(_id, claim.Fence, Hour)).Should().BeTrue();
-        (await store.PeekAsync(_id)).State.Should().Be(IdempotencyState.InProgress);
+        (await store.PeekAsync(_id)).State.Should().Be(IdempotencyState.InFlight);
         (await store.ReleaseAsync(_id, claim.Fence)).Should().BeTrue();
         AcquireResult second = await store.TryAcquireAsync(Request);
         (await store.CompleteAsync(_id, second.Fence, IdempotencyCompletion.Completed, "done"u8.ToArray(), Hour)).Should().BeTrue();
@@ -72,7 +72,7 @@ public sealed class GuardedStoreTests
         await store.Awaiting(s => s.CompleteAsync(_id, claim.Fence, IdempotencyCompletion.Completed, default, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.ReleaseAsync(_id, claim.Fence, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.PeekAsync(_id, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
-        (await store.PeekAsync(_id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
+        (await store.PeekAsync(_id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InFlight && p.Fence == claim.Fence);
         _time.Advance(2 * Hour);
         (await store.PurgeAsync(10, left)).Should().Be(0);
         (await store.PurgeAsync(10)).Should().Be(1);

@@ -55,7 +55,7 @@ public sealed class InMemoryStoreTests
 
         store.Count.Should().BeLessThanOrEqualTo(10);
         store.Evicted.Should().Be(20);
-        for (int i = 0; i < 5; i++) (await store.PeekAsync(Id(i))).State.Should().Be(IdempotencyState.InProgress);
+        for (int i = 0; i < 5; i++) (await store.PeekAsync(Id(i))).State.Should().Be(IdempotencyState.InFlight);
         for (int i = 25; i < 30; i++) (await store.PeekAsync(Id(i))).State.Should().Be(IdempotencyState.Completed);
     }
 

@@ -48,7 +48,7 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         List<string> answers = [];
         foreach ((_, Func<Task<string>> ask) in steps) answers.Add(await ask());
 
-        answers.Should().Equal("Acquired", "True", "True", "True", "InProgress", "0");
+        answers.Should().Equal("Acquired", "True", "True", "True", "InFlight", "0");
     }
 
     [Fact]

@@ -86,7 +86,7 @@ public sealed class SqliteStoreTests : IAsyncLifetime
         Func<Task> completing = () => full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, new byte[1 << 20], Hour).AsTask();
 
         (await completing.Should().ThrowAsync<IdempotencyStoreException>()).Which.Fault.Should().Be(IdempotencyStoreFault.Full);
-        (await store.PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InProgress && p.Fence == claim.Fence);
+        (await store.PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InFlight && p.Fence == claim.Fence);
         (await full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, "small"u8.ToArray(), Hour)).Should().BeTrue("a new connection has room again");
     }
 

@@ -108,7 +108,7 @@ public sealed class CustomPolicyTests
     {
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context)
         {
-            if (environment.HasListeners) environment.Publish(new GatePassed(environment.PipelineName, environment.PolicyName));
+            if (environment.IsObserved()) environment.Report(new GatePassed(environment.PipelineName, environment.PolicyName));
             return next.ExecuteAsync(context);
         }
     }

@@ -59,7 +59,7 @@ public sealed class RejectionReasonTests
         },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
-        { "Busy", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
+        { "InFlight", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
         { "OutcomeUnknown", ["orders/idempotency: ", "(record 1a2b) was begun before and its outcome is unknown, ", "as of 12:00:03Z; ", "until its record has expired."] },
         { "ResultNotKept", ["orders/idempotency: ", "(record 1a2b) was done before, but its result was not kept, ", "as of 12:00:03Z; ", "nothing more to do."] },
         { "Unreadable", ["orders/idempotency: ", "the outcome of the call (record 1a2b) cannot be read, ", "as of 12:00:03Z; ", "until its record has expired."] },
