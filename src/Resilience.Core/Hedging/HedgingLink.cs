@@ -312,7 +312,10 @@ internal sealed class HedgedRace<T>
     private void Started(int attempt)
     {
         if (!Environment.IsObserved(HedgeStarted.Metric)) return;
-        Environment.Report(new HedgeStarted(_call.NameOfPipeline, Environment.PolicyName, attempt, _state.Running, _reason) { Operation = _call.NameOfOperation });
+        Environment.Report(new HedgeStarted(_call.NameOfPipeline, Environment.PolicyName, attempt, _state.Running, _reason)
+        {
+            Operation = _call.NameOfOperation,
+        });
     }
 
     private void Skipped(HedgeSkipReason cause, string? detail)
