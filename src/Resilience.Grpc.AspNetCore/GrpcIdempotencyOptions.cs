@@ -212,7 +212,7 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
         {
             MeaningOfStatus.Answered => IdempotencyDisposition.Keep,
             MeaningOfStatus.Declined => isPastPointOfNoReturn ? IdempotencyDisposition.Keep : IdempotencyDisposition.Release,
-            _ when isPastPointOfNoReturn => IdempotencyDisposition.KeepAsUnknown,
+            _ when isPastPointOfNoReturn => IdempotencyDisposition.KeepAsOutcomeUnknown,
             MeaningOfStatus.NotBegun => IdempotencyDisposition.Release,
             _ => IdempotencyDisposition.Hold,
         };

@@ -68,7 +68,7 @@ internal static class GrpcProblems
 
     internal static RpcException Of(HttpContext http, in IdempotencyResult entry) => entry.Status switch
     {
-        IdempotencyStatus.Busy => Problem(
+        IdempotencyStatus.InFlight => Problem(
             StatusCode.Aborted, "in-flight", "The same call is being carried out", "Repeat it later with the same key.", entry.RetryAfter),
         IdempotencyStatus.KeyReused => Problem(
             StatusCode.FailedPrecondition, "key-reused", "The key was used for another call",

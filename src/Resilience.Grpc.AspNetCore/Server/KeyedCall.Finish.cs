@@ -43,10 +43,10 @@ internal sealed partial class KeyedCall<TRequest, TResponse>
                 return await (RetentionOf(answer, isPast) is { } shorter
                     ? claim.CompleteAsync(kind, record, shorter)
                     : claim.CompleteAsync(kind, record)).ConfigureAwait(false);
-            case IdempotencyDisposition.KeepAsUnknown when answer is not null:
+            case IdempotencyDisposition.KeepAsOutcomeUnknown when answer is not null:
                 (IdempotencyPayloadKind unknownKind, byte[] unknownRecord) = _records.Encode(http, claim.Id, answer);
                 return await claim.CompleteAsUnknownAsync(unknownKind, unknownRecord).ConfigureAwait(false);
-            case IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsUnknown: // an exception that is no answer cannot be replayed
+            case IdempotencyDisposition.Keep or IdempotencyDisposition.KeepAsOutcomeUnknown: // an exception that is no answer cannot be replayed
                 return await claim.CompleteAsUnknownAsync().ConfigureAwait(false);
             case IdempotencyDisposition.Release:
                 return await GiveBackAsync(claim).ConfigureAwait(false);
@@ -118,7 +118,7 @@ internal sealed partial class KeyedCall<TRequest, TResponse>
         {
             // The fence first: what is found is found about this record, and not about one that is in doubt anew when it is told.
             PeekResult seen = await _gate.PeekAsync(id).ConfigureAwait(false);
-            if (seen.State is IdempotencyState.Indeterminate or IdempotencyState.Lapsed)
+            if (seen.State is IdempotencyState.OutcomeUnknown or IdempotencyState.Lapsed)
             {
                 if (await reconcile(context, key).ConfigureAwait(false) is not { } finding) return unknown;
                 await _gate.ResolveAsync(id, _records.ResolutionOf(http, id, finding) with { OnlyIfFence = seen.Fence }).ConfigureAwait(false);

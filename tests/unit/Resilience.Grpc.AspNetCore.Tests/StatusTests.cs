@@ -51,7 +51,7 @@ public sealed class StatusTests
     [InlineData(IdempotencyDisposition.Keep, "kept")]
     [InlineData(IdempotencyDisposition.Release, "released")]
     [InlineData(IdempotencyDisposition.Hold, "held")]
-    [InlineData(IdempotencyDisposition.KeepAsUnknown, "kept")]
+    [InlineData(IdempotencyDisposition.KeepAsOutcomeUnknown, "kept")]
     public async Task A_status_that_is_named_in_the_options_is_treated_as_they_say(IdempotencyDisposition chosen, string what)
     {
         Book book = new();
