@@ -4,18 +4,24 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Rehearsal;
 
-/// <summary>Empty types and namespaces in place of packages and projects that are not here. Members of theirs stay unknown; errors that were there before
-/// do not count.</summary>
+/// <summary>Types and namespaces in place of packages and projects that are not here, with the members that are used, each of type <c>dynamic</c>. What is
+/// known of nothing stays unknown; errors that were there before do not count.</summary>
 internal static class Stubs
 {
-    private const int MaxRounds = 4;
+    private const int MaxRounds = 6;
 
     internal static CSharpCompilation Complete(CSharpCompilation compilation)
     {
         HashSet<string> types = [], namespaces = [];
+        Dictionary<string, HashSet<string>> members = [];
+        HashSet<string> aliases =
+        [
+            .. compilation.SyntaxTrees.SelectMany(t => t.GetCompilationUnitRoot().DescendantNodes().OfType<UsingDirectiveSyntax>())
+                .Select(u => u.Alias?.Name.Identifier.ValueText).OfType<string>(),
+        ];
         for (int round = 0; round < MaxRounds; round++)
         {
-            int before = types.Count + namespaces.Count;
+            int before = types.Count + namespaces.Count + members.Values.Sum(static m => m.Count);
             foreach (UsingDirectiveSyntax import in compilation.SyntaxTrees
                 .SelectMany(t => t.GetCompilationUnitRoot().DescendantNodes().OfType<UsingDirectiveSyntax>()))
             {
@@ -23,21 +29,81 @@ internal static class Stubs
                     && compilation.GetSemanticModel(import.SyntaxTree).GetSymbolInfo(name).Symbol is null) namespaces.Add(name.ToString());
             }
 
-            foreach (Diagnostic missing in compilation.GetDiagnostics().Where(d => d.Id is "CS0246" or "CS0103"))
+            foreach (Diagnostic missing in FindIn(compilation).Where(d => d.Id is "CS0246" or "CS0103" or "CS1061" or "CS0117"))
             {
                 SyntaxNode node = missing.Location.SourceTree!.GetRoot().FindNode(missing.Location.SourceSpan);
-                if (missing.Id == "CS0246" && node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is null
+                if (missing.Id == "CS0103") AddStatic(node, types);
+                else if (missing.Id != "CS0246") AddMember(compilation, node, members);
+                else if (node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is null
                     && node.DescendantNodesAndSelf().OfType<SimpleNameSyntax>().FirstOrDefault() is { } name) types.Add(DeclarationOf(name));
             }
 
-            if (types.Count + namespaces.Count == before) break;
-            string text = string.Join("\n", types) + "\n" + string.Join("\n", namespaces.Select(n => $"namespace {n} {{ }}"));
+            if (types.Count + namespaces.Count + members.Values.Sum(static m => m.Count) == before) break;
+            string text = string.Join("\n", types.Where(t => !aliases.Contains(NameOf(t))).Select(t => With(t, members)))
+                + "\n" + string.Join("\n", namespaces.Select(n => $"namespace {n} {{ }}"));
             compilation = compilation.RemoveSyntaxTrees(compilation.SyntaxTrees.Where(t => t.FilePath == "Stubs.cs"))
                 .AddSyntaxTrees(CSharpSyntaxTree.ParseText(text, path: "Stubs.cs"));
         }
 
         return compilation;
     }
+
+    /// <summary>What is asked of a stub: a property, or a method for any arguments.</summary>
+    private static void AddMember(CSharpCompilation compilation, SyntaxNode node, Dictionary<string, HashSet<string>> members)
+    {
+        SimpleNameSyntax? name = node as SimpleNameSyntax ?? (node as MemberAccessExpressionSyntax)?.Name;
+        if (name?.Parent is AssignmentExpressionSyntax set && set.Left == name && set.Parent?.Parent is BaseObjectCreationExpressionSyntax made)
+        {
+            ITypeSymbol? type = compilation.GetSemanticModel(node.SyntaxTree).GetTypeInfo(made).Type;
+            if (IsStub(type)) Add(type!, $"public dynamic {name.Identifier.ValueText} {{ get; set; }}", members);
+            return;
+        }
+
+        if (name?.Parent is not MemberAccessExpressionSyntax access) return;
+        SemanticModel model = compilation.GetSemanticModel(node.SyntaxTree);
+        ITypeSymbol? of = model.GetTypeInfo(access.Expression).Type;
+        bool isStatic = model.GetSymbolInfo(access.Expression).Symbol is INamedTypeSymbol;
+        if (!IsStub(of)) return;
+        bool isInterface = of!.TypeKind == TypeKind.Interface;
+        bool isCalled = access.Parent is InvocationExpressionSyntax;
+        string head = (isStatic ? "public static " : isInterface ? "" : "public ") + "dynamic " + name.Identifier.ValueText;
+        string parameters = name is GenericNameSyntax generic
+            ? "<" + string.Join(", ", Enumerable.Range(0, generic.TypeArgumentList.Arguments.Count).Select(i => "M" + i)) + ">" : "";
+        string tail = isCalled ? $"{parameters}(params object[] values){(isInterface && !isStatic ? ";" : " => null;")}" : " { get; set; }";
+        Add(of, head + tail, members);
+    }
+
+    private static bool IsStub(ITypeSymbol? type) => type?.DeclaringSyntaxReferences.FirstOrDefault()?.SyntaxTree.FilePath == "Stubs.cs";
+
+    private static void Add(ITypeSymbol type, string member, Dictionary<string, HashSet<string>> members)
+    {
+        if (!members.TryGetValue(type.Name, out HashSet<string>? known)) members[type.Name] = known = [];
+        known.Add(member);
+    }
+
+    /// <summary>A name that only a class can have: one of its members is asked for.</summary>
+    private static void AddStatic(SyntaxNode node, HashSet<string> types)
+    {
+        if (node is IdentifierNameSyntax { Parent: MemberAccessExpressionSyntax access } name && access.Expression == name
+            && char.IsUpper(name.Identifier.ValueText[0])) types.Add($"public class {name.Identifier.ValueText};");
+    }
+
+    private static string NameOf(string declaration) => declaration.Split([':', ';', '<'])[0].Trim().Split(' ')[^1];
+
+    /// <summary>What is missing in the files that use Polly; what the others miss does not matter.</summary>
+    private static IEnumerable<Diagnostic> FindIn(CSharpCompilation compilation) => compilation.SyntaxTrees
+        .Where(static t => File.Exists(t.FilePath) && Checkout.MentionsPolly(t.FilePath))
+        .SelectMany(t => compilation.GetSemanticModel(t).GetDiagnostics());
+
+    private static string With(string declaration, Dictionary<string, HashSet<string>> members)
+    {
+        string name = NameOf(declaration);
+        return Opened(declaration, name) + (members.TryGetValue(name, out HashSet<string>? known) ? string.Join(" ", known) : "") + " }";
+    }
+
+    private static string Opened(string declaration, string name) => declaration.TrimEnd(';') + " { "
+        + (declaration.StartsWith("public class", StringComparison.Ordinal) && !name.EndsWith("Attribute", StringComparison.Ordinal)
+            ? $"public {name}() {{ }} public {name}(params object[] values) {{ }} " : "");
 
     private static string DeclarationOf(SimpleNameSyntax name)
     {

@@ -11,7 +11,7 @@ internal sealed class Tally
 {
     private int _projects, _files, _sites, _moved, _commented, _held, _errors;
 
-    internal void Add(CSharpCompilation compilation, int files, Dictionary<string, int> reasons)
+    internal void Add(CSharpCompilation compilation, int files, Dictionary<string, int> reasons, TextWriter list)
     {
         MovePlan plan = MovePlan.Of(compilation, static (c, t) => c.GetSemanticModel(t), default);
         _projects++;
@@ -19,19 +19,31 @@ internal sealed class Tally
         foreach (Unit unit in plan.Units)
         {
             int sites = unit.Seen.Count(static s => IsSite(s.Symbol));
+            if (!plan.Moves(unit) && (sites > 0 || unit.Problem is not null)) list.WriteLine(LineOf(unit, sites, plan));
             _sites += sites;
             if (plan.Moves(unit)) _moved += sites;
             else if (unit.Problem is not { } problem) _held += sites;
             else
             {
                 _commented += sites;
-                reasons[problem] = reasons.GetValueOrDefault(problem) + sites;
+                if (sites > 0) reasons[problem] = reasons.GetValueOrDefault(problem) + sites;
             }
         }
 
         Compilation after = plan.Changed.Aggregate((Compilation)compilation, static (c, change) =>
             c.ReplaceSyntaxTree(change.Key, change.Key.WithRootAndOptions(change.Value, change.Key.Options)));
-        _errors += Math.Max(0, CountErrors(after) - CountErrors(compilation));
+        int errors = CountErrors(after) - CountErrors(compilation);
+        _errors += Math.Max(0, errors);
+        if (errors > 0) list.WriteLine($"{errors} new errors in {string.Join(", ", plan.Changed.Keys.Select(static t => t.FilePath))}");
+    }
+
+    /// <summary>Where, how many places, in which group, and why it stays.</summary>
+    private static string LineOf(Unit unit, int sites, MovePlan plan)
+    {
+        FileLinePositionSpan at = unit.Node.GetLocation().GetLineSpan();
+        string names = string.Join(" ", unit.Seen.Where(static s => IsSite(s.Symbol)).Select(static s => s.Symbol.Name == ".ctor"
+            ? "new " + s.Symbol.ContainingType.Name : s.Symbol.Name));
+        return $"{sites}\t{plan.GroupOf(unit)}\t{at.Path}:{at.StartLinePosition.Line + 1}\t{unit.Problem ?? "held"}\t{names}";
     }
 
     internal void Add(Tally other)

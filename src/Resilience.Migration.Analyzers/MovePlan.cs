@@ -26,12 +26,15 @@ internal sealed class MovePlan
         _hasGlobalUsings = compilation.SyntaxTrees.Any(t => UsingsOf(t).Any(static u => u.GlobalKeyword.RawKind != 0 && IsTheirs(u)));
     }
 
-    internal IEnumerable<Unit> Units => _units.All.Where(static u => u.Seen.Count > 0);
+    internal IEnumerable<Unit> Units => _units.All.Where(static u => u.Seen.Count > 0 || u.Problem is not null);
 
     /// <summary>The files that change, and what they become.</summary>
     internal Dictionary<SyntaxTree, SyntaxNode> Changed { get; private set; } = [];
 
     internal bool Moves(Unit unit) => !_staying.Contains(_units.GroupOf(unit));
+
+    /// <summary>A number that the units share which move or stay together.</summary>
+    internal int GroupOf(Unit unit) => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(_units.GroupOf(unit));
 
     internal static MovePlan Of(Compilation compilation, Func<Compilation, SyntaxTree, SemanticModel> modelOf, CancellationToken cancellation)
     {
@@ -106,7 +109,7 @@ internal sealed class MovePlan
     }
 
     private MoveRewriter RewriterOf(SyntaxTree tree, Dictionary<object, BuilderFacts> facts, FileNames names, bool comments) =>
-        new(new(_models[tree], facts, names, _cancellation), _units, Moves, comments);
+        new(new(tree, t => _models[t], facts, names, _cancellation), _units, Moves, comments);
 
     /// <summary>Marks what did not compile; false when all does.</summary>
     private bool Reject(Compilation after, HashSet<string> before)

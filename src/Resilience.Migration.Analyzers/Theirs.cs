@@ -1,4 +1,5 @@
 using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Migration;
 
@@ -31,6 +32,7 @@ internal static class Theirs
         ["BulkheadRejectedException"] = "LimitReachedException",
         ["ExecutionRejectedException"] = "ResilienceException",
         ["ResiliencePipelineProvider"] = "ResiliencePipelineProvider",
+        ["ResiliencePipelineRegistry"] = "ResiliencePipelineRegistry",
         ["IAsyncPolicy"] = "ResiliencePipeline",
         ["ISyncPolicy"] = "ResiliencePipeline",
         ["IsPolicy"] = "ResiliencePipeline",
@@ -52,7 +54,7 @@ internal static class Theirs
 
     /// <summary>Types whose parameters fall away: ours are for any result.</summary>
     private static readonly string[] WithoutParameters = ["RetryOptions", "CircuitBreakerOptions", "TimeoutOptions", "CircuitOpenException",
-        "ResiliencePipelineProvider"];
+        "ResiliencePipelineProvider", "ResiliencePipelineRegistry"];
 
     internal static bool Own(ISymbol? symbol) =>
         (symbol is INamespaceSymbol ? null : symbol?.OriginalDefinition.ContainingAssembly?.Name) is { } name && OwnAssembly(name);
@@ -72,9 +74,33 @@ internal static class Theirs
         _ => false,
     };
 
+    /// <summary>What a name stands for. A call of theirs whose delegate does not compile is still a call of theirs.</summary>
+    internal static ISymbol? SymbolOf(SemanticModel model, SyntaxNode node, CancellationToken cancellation)
+    {
+        SymbolInfo info = model.GetSymbolInfo(node, cancellation);
+        if (info.Symbol is not null || info.CandidateSymbols.Length == 0) return info.Symbol;
+        if (!info.CandidateSymbols.All(static c => c is IMethodSymbol && Own(c))) return null;
+        InvocationExpressionSyntax? call = node as InvocationExpressionSyntax ?? node.FirstAncestorOrSelf<InvocationExpressionSyntax>();
+        int? parameters = call?.ArgumentList.Arguments.FirstOrDefault()?.Expression switch
+        {
+            SimpleLambdaExpressionSyntax => 1,
+            ParenthesizedLambdaExpressionSyntax several => several.ParameterList.Parameters.Count,
+            _ => null,
+        };
+        bool isWaited = call?.ArgumentList.Arguments.FirstOrDefault()?.Expression is LambdaExpressionSyntax { Body: BlockSyntax body }
+            && body.DescendantNodes().OfType<ReturnStatementSyntax>().Any(static r => r.Expression is not null);
+        return info.CandidateSymbols.OfType<IMethodSymbol>().FirstOrDefault(m =>
+            m.Parameters.Length == call?.ArgumentList.Arguments.Count && m.IsGenericMethod == isWaited
+            && (m.Parameters.FirstOrDefault()?.Type as INamedTypeSymbol)?.DelegateInvokeMethod?.Parameters.Length == parameters);
+    }
+
     /// <summary>The name here, and whether the parameters stay; null: there is none.</summary>
-    internal static (string Name, bool KeepsParameters)? NameOf(ITypeSymbol type) =>
+    internal static (string Name, bool KeepsParameters)? NameOf(ITypeSymbol type) => IsByOtherKeys(type) ? null :
         Types.TryGetValue(type.Name, out string? name) ? (name, !WithoutParameters.Contains(name)) : null;
+
+    /// <summary>Pipelines are named by strings here.</summary>
+    private static bool IsByOtherKeys(ITypeSymbol type) => type is INamedTypeSymbol { Name: "ResiliencePipelineRegistry" or "ResiliencePipelineProvider" } named
+        && named.TypeArguments.FirstOrDefault()?.SpecialType != SpecialType.System_String;
 
     /// <summary>The rule that a symbol of theirs belongs to.</summary>
     internal static DiagnosticDescriptor RuleOf(ISymbol symbol)

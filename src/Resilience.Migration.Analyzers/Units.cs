@@ -48,7 +48,7 @@ internal sealed class Units
         {
             if (node is not SimpleNameSyntax && node is not ImplicitObjectCreationExpressionSyntax) continue;
             if (node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is not null || node.Parent is NameColonSyntax) continue;
-            ISymbol? symbol = model.GetSymbolInfo(node, _cancellation).Symbol;
+            ISymbol? symbol = Theirs.SymbolOf(model, node, _cancellation);
             if (symbol is INamespaceSymbol or null || symbol is ILabelSymbol or IRangeVariableSymbol) continue;
             bool own = Theirs.Own(symbol) && symbol is not ITypeParameterSymbol;
             bool holds = !own && IsDeclaredHere(symbol) && Holds(symbol);
@@ -80,13 +80,17 @@ internal sealed class Units
 
     private static bool Holds(ISymbol symbol) => symbol switch
     {
-        ILocalSymbol local => Theirs.IsIn(local.Type),
+        ILocalSymbol local => Theirs.IsIn(local.Type) || IsSchedule(local.Type),
         IParameterSymbol parameter => Theirs.IsIn(parameter.Type),
         IFieldSymbol field => Theirs.IsIn(field.Type),
         IPropertySymbol property => Theirs.IsIn(property.Type) || property.Parameters.Any(static p => Theirs.IsIn(p.Type)),
         IMethodSymbol method => Theirs.IsIn(method.ReturnType) || method.Parameters.Any(static p => Theirs.IsIn(p.Type)),
         _ => false,
     };
+
+    /// <summary>Waits that are listed, as Polly's contributors give them.</summary>
+    private static bool IsSchedule(ITypeSymbol type) =>
+        type is INamedTypeSymbol { Name: "IEnumerable", TypeArguments: { Length: 1 } of } && of[0].Name == "TimeSpan";
 
     /// <summary>The symbol, what it overrides or fulfills, and for a method its parameters: an argument becomes a parameter.</summary>
     private IEnumerable<ISymbol> LinkedTo(ISymbol symbol)

@@ -6,6 +6,8 @@ namespace Resilience.Migration;
 /// <summary>Clients of HTTP.</summary>
 internal sealed class ClientMove(MoveScope scope, OptionsMove options, OldMove old) : Move(scope)
 {
+    private const string OneOfSeveral = "build the pipeline in AddResilience, all policies of the client in one, outermost first";
+
     private static readonly string[] Unsafe = ["DisableForUnsafeHttpMethods", "DisableFor"];
 
     internal ExpressionSyntax? Client(InvocationExpressionSyntax node, IMethodSymbol method)
@@ -26,26 +28,76 @@ internal sealed class ClientMove(MoveScope scope, OptionsMove options, OldMove o
                 return Written($"{Receiver(node)}.RemoveResilience()", node);
             case "AddResilienceHandler" when said.Count == 2 && said[1].Expression is LambdaExpressionSyntax configure && ParameterOf(configure) is not null:
                 return Written($"{Receiver(node)}.AddResilience({Visit(configure).ToFullString().Trim()})", node);
-            case "AddTransientHttpErrorPolicy" when said[0].Expression is LambdaExpressionSyntax { ExpressionBody: InvocationExpressionSyntax made }:
-                return Policy(node, made);
-            case "AddPolicyHandler" when said[0].Expression is InvocationExpressionSyntax made
-                && SymbolOf(made) is IMethodSymbol policy && Theirs.Own(policy):
-                return Policy(node, made);
+            case "AddPolicyHandler" or "AddTransientHttpErrorPolicy" when PolicyOf(node) is not null:
+                return TopOf(node) == node ? Policies(node) : Visited(((MemberAccessExpressionSyntax)node.Expression).Expression); // the last of them has all
             case "AddPolicyHandler" or "AddTransientHttpErrorPolicy" or "AddPolicyHandlerFromRegistry":
-                return Leave(MigrationRules.Clients, "build the pipeline in AddResilience, all policies of the client in one, outermost first");
+                return Leave(MigrationRules.Clients, OneOfSeveral);
             default:
                 return Leave(MigrationRules.Clients, OptionNames.WhyNot(method));
         }
     }
 
-    /// <summary>One policy of the old API. Several on one client have to become one pipeline.</summary>
-    private ExpressionSyntax? Policy(InvocationExpressionSyntax node, InvocationExpressionSyntax made)
+    /// <summary>Reads, before anything is written, which policies stand around each client.</summary>
+    internal void Collect(SyntaxNode root, Units units)
     {
-        bool isOneOfSeveral = node.AncestorsAndSelf().OfType<InvocationExpressionSyntax>().Last().DescendantNodesAndSelf().OfType<InvocationExpressionSyntax>()
-            .Count(i => SymbolOf(i) is IMethodSymbol { ContainingAssembly.Name: "Microsoft.Extensions.Http.Polly" }) > 1;
-        if (isOneOfSeveral) return Leave(MigrationRules.Clients, "build the pipeline in AddResilience, all policies of the client in one, outermost first");
-        if (SymbolOf(made) is not IMethodSymbol policy || old.Strategy(made, policy) is not { } strategy) return null;
-        return Written($"{Receiver(node)}.AddResilience(builder => builder{strategy})", node);
+        foreach (InvocationExpressionSyntax call in root.DescendantNodes().OfType<InvocationExpressionSyntax>())
+        {
+            if (PolicyOf(call) is not { } policy || Units.Around(call) is not { } around || units.At(around) is not { } unit) continue;
+            if (!old.AddInside(Scope.FactsOf(TopOf(call)), policy)) unit.Stay(MigrationRules.Clients, OneOfSeveral);
+        }
+    }
+
+    /// <summary>The policy that a client is given; null where this is no such call, or it chooses by request.</summary>
+    private ExpressionSyntax? PolicyOf(InvocationExpressionSyntax node)
+    {
+        if (SymbolOf(node) is not IMethodSymbol { ContainingAssembly.Name: "Microsoft.Extensions.Http.Polly", Parameters.Length: 1 } method) return null;
+        return node.ArgumentList.Arguments[0].Expression switch
+        {
+            LambdaExpressionSyntax { ExpressionBody: { } made } when method.Name == "AddTransientHttpErrorPolicy" => made,
+            LambdaExpressionSyntax => null,
+            var policy when method.Name == "AddPolicyHandler" => policy,
+            _ => null,
+        };
+    }
+
+    /// <summary>The last of the calls that give policies to a client one after the other: the innermost policy.</summary>
+    private InvocationExpressionSyntax TopOf(InvocationExpressionSyntax node) =>
+        node.Parent is MemberAccessExpressionSyntax { Parent: InvocationExpressionSyntax next } && PolicyOf(next) is not null ? TopOf(next) : node;
+
+    /// <summary>All policies of a client in one pipeline, outermost first.</summary>
+    private ExpressionSyntax? Policies(InvocationExpressionSyntax top)
+    {
+        List<ExpressionSyntax> policies = [];
+        InvocationExpressionSyntax first = top;
+        for (ExpressionSyntax at = top; at is InvocationExpressionSyntax call && PolicyOf(call) is { } policy;)
+        {
+            policies.Insert(0, policy);
+            first = call;
+            at = ((MemberAccessExpressionSyntax)call.Expression).Expression;
+        }
+
+        if (OthersOf(top) != policies.Count) return Leave(MigrationRules.Clients, OneOfSeveral);
+        string parts = "";
+        foreach (ExpressionSyntax policy in policies)
+        {
+            if (old.Part(policy) is not { } part) return null;
+            parts += part;
+        }
+
+        string builder = Unused("builder", "pipeline", top);
+        return Written($"{Receiver(first)}.AddResilience({builder} => {builder}{old.RulesOf(top)}{parts})", top);
+    }
+
+    /// <summary>How many policies the client is given in all, in this statement and by others through the same variable.</summary>
+    private int OthersOf(InvocationExpressionSyntax top)
+    {
+        ISymbol? variable = RootOf(top) is IdentifierNameSyntax root && TypeOf(root)?.Name.EndsWith("HttpClientBuilder", StringComparison.Ordinal) == true
+            ? SymbolOf(root) : null;
+        SyntaxNode around = variable is null ? top.AncestorsAndSelf().OfType<InvocationExpressionSyntax>().Last()
+            : top.FirstAncestorOrSelf<MemberDeclarationSyntax>() ?? (SyntaxNode)top;
+        return around.DescendantNodesAndSelf().OfType<InvocationExpressionSyntax>().Count(i =>
+            SymbolOf(i) is IMethodSymbol { ContainingAssembly.Name: "Microsoft.Extensions.Http.Polly" }
+            && (variable is null || (RootOf(i) is IdentifierNameSyntax other && SymbolEqualityComparer.Default.Equals(SymbolOf(other), variable))));
     }
 
     private ExpressionSyntax? Standard(InvocationExpressionSyntax node, LambdaExpressionSyntax? configure)

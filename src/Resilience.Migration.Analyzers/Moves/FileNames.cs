@@ -49,9 +49,10 @@ internal sealed class FileNames(bool isMixed)
 
     internal string OfOurs(string name)
     {
-        if (isMixed) return (name.StartsWith("Http", StringComparison.Ordinal) ? "global::Resilience.Http." : "global::Resilience.") + name;
+        string space = name.StartsWith("Http", StringComparison.Ordinal) ? "Resilience.Http" : name == "CallTimedOut" ? "Resilience.Events" : "Resilience";
+        if (isMixed) return $"global::{space}.{name}";
         _usings.Add("Resilience");
-        if (name.StartsWith("Http", StringComparison.Ordinal)) _usings.Add("Resilience.Http");
+        _usings.Add(space);
         return name;
     }
 }

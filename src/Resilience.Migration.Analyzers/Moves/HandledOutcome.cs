@@ -24,6 +24,15 @@ internal sealed class HandledOutcome(bool isResult, string type, string? paramet
 
     internal bool IsResult => isResult;
 
+    /// <summary>What a layer inside rejected, by the type of its exception. No rule is asked about it.</summary>
+    internal bool IsRejection => condition == "rejected";
+
+    /// <summary>Whether it takes in what a time limit inside ends.</summary>
+    internal bool IsAnyTimeout => !isResult && condition is null && type is "$Exception" or "Exception" or "System.Exception" or "§TimedOutException";
+
+    /// <summary>What a policy inside rejected with an exception of this type.</summary>
+    internal static HandledOutcome OfRejection(string type) => new(false, type, null, "rejected");
+
     internal string Text => $"{isResult} {type} {parameter} {condition}";
 
     /// <summary>The rules of a classifier for which exactly these are failures.</summary>
@@ -41,6 +50,7 @@ internal sealed class HandledOutcome(bool isResult, string type, string? paramet
 
     private string ToRule() => (isResult, condition) switch
     {
+        (false, "rejected") => "",
         (false, "ignored") => $".On<{type}>(§Verdict.Ignored)",
         (false, null) => $".On<{type}>(§Verdict.Failure)",
         (false, _) => $".On<{type}>({parameter} => {condition} ? §Verdict.Failure : null)",
@@ -50,6 +60,6 @@ internal sealed class HandledOutcome(bool isResult, string type, string? paramet
     private string ToTest(string exception, string result)
     {
         string of = isResult ? result : exception;
-        return condition is null ? $"{of} is {type}" : $"({of} is {type} {parameter} && ({condition}))";
+        return condition is null or "rejected" ? $"{of} is {type}" : $"({of} is {type} {parameter} && ({condition}))";
     }
 }

@@ -27,9 +27,9 @@ internal abstract class Move(MoveScope scope)
         return null;
     }
 
-    protected ISymbol? SymbolOf(SyntaxNode node) => scope.Model.GetSymbolInfo(node, scope.Cancellation).Symbol;
+    protected ISymbol? SymbolOf(SyntaxNode node) => Theirs.SymbolOf(scope.ModelOf(node), node, scope.Cancellation);
 
-    protected ITypeSymbol? TypeOf(SyntaxNode node) => scope.Model.GetTypeInfo(node, scope.Cancellation).Type;
+    protected ITypeSymbol? TypeOf(SyntaxNode node) => scope.ModelOf(node).GetTypeInfo(node, scope.Cancellation).Type;
 
     protected string Parameters(INamedTypeSymbol type, SyntaxNode at) =>
         type.TypeArguments.Length == 0 ? ""
@@ -51,6 +51,29 @@ internal abstract class Move(MoveScope scope)
         return outermost.Parent is EqualsValueClauseSyntax { Parent: VariableDeclaratorSyntax declarator }
             && scope.Model.GetDeclaredSymbol(declarator, scope.Cancellation) is ILocalSymbol { Type.Name: "ResiliencePipelineBuilder" } local ? local : root;
     }
+
+    /// <summary>Conditions that are written again mean the same within one type.</summary>
+    protected static bool AreInOneType(SyntaxNode one, SyntaxNode other) =>
+        one.FirstAncestorOrSelf<TypeDeclarationSyntax>() == other.FirstAncestorOrSelf<TypeDeclarationSyntax>();
+
+    /// <summary>What is given for each parameter, by its name there.</summary>
+    protected static Dictionary<string, ExpressionSyntax> ArgumentsOf(InvocationExpressionSyntax node, IMethodSymbol method)
+    {
+        Dictionary<string, ExpressionSyntax> given = new(StringComparer.Ordinal);
+        for (int i = 0; i < node.ArgumentList.Arguments.Count; i++)
+        {
+            ArgumentSyntax argument = node.ArgumentList.Arguments[i];
+            string? name = argument.NameColon?.Name.Identifier.ValueText ?? (i < method.Parameters.Length ? method.Parameters[i].Name : null);
+            if (name is not null) given[name] = argument.Expression;
+        }
+
+        return given;
+    }
+
+    /// <summary>This name, or another where the member around the node has it already.</summary>
+    protected static string Unused(string name, string other, SyntaxNode at) =>
+        (at.FirstAncestorOrSelf<MemberDeclarationSyntax>() ?? at).DescendantTokens().Any(t => t.IsKind(SyntaxKind.IdentifierToken) && t.ValueText == name)
+            ? other : name;
 
     protected static ExpressionSyntax RootOf(ExpressionSyntax chain)
     {

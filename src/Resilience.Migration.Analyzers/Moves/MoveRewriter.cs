@@ -24,7 +24,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
         (_scope, _units, _moves, _comments) = (scope, units, moves, comments);
         scope.Visit = n => Visit(n)!;
         _options = new(scope);
-        _old = new(scope);
+        _old = new(scope, units);
         _strategies = new(scope, units, _options, n => (InvocationExpressionSyntax)base.VisitInvocationExpression(n)!);
         _clients = new(scope, _options, _old);
     }
@@ -32,15 +32,21 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
     private bool Moves => _scope.Current is { } unit && _moves(unit);
 
     /// <summary>Reads, before anything is written, what the strategies of each builder handle.</summary>
-    internal void Collect(SyntaxNode root) => _strategies.Collect(root);
+    internal void Collect(SyntaxNode root)
+    {
+        _strategies.Collect(root);
+        _old.Collect(root);
+        _clients.Collect(root, units: _units);
+    }
 
     public override SyntaxNode? Visit(SyntaxNode? node)
     {
         if (node is null || _units.At(node) is not { } unit) return base.Visit(node);
         Unit? outer = _scope.Current;
         _scope.Current = unit;
-        SyntaxNode visited = base.Visit(node)!;
+        SyntaxNode? visited = base.Visit(node);
         _scope.Current = outer;
+        if (visited is null) return null;
         if (_moves(unit)) return visited.WithAdditionalAnnotations(new SyntaxAnnotation(UnitMark, unit.Node.SpanStart.ToString()));
         return _comments && unit.Problem is { } problem && !unit.IsCommented ? WithComment(visited, unit.Rule, problem) : visited;
     }
@@ -73,6 +79,9 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
     public override SyntaxNode? VisitImplicitObjectCreationExpression(ImplicitObjectCreationExpressionSyntax node) =>
         Created(node) ?? base.VisitImplicitObjectCreationExpression(node);
 
+    public override SyntaxNode? VisitLocalDeclarationStatement(LocalDeclarationStatementSyntax node) =>
+        Moves && _old.IsScheduleOfRetries(node) ? null : base.VisitLocalDeclarationStatement(node);
+
     public override SyntaxNode? VisitInvocationExpression(InvocationExpressionSyntax node)
     {
         if (!Moves || SymbolOf(node) is not IMethodSymbol method || !Theirs.Own(method))
@@ -88,7 +97,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
         return moved is null ? node : moved.WithTriviaFrom(node);
     }
 
-    private ISymbol? SymbolOf(SyntaxNode node) => _scope.Model.GetSymbolInfo(node, _scope.Cancellation).Symbol;
+    private ISymbol? SymbolOf(SyntaxNode node) => Theirs.SymbolOf(_scope.Model, node, _scope.Cancellation);
 
     private ExpressionSyntax Visited(ExpressionSyntax node) => (ExpressionSyntax)Visit(node)!;
 

@@ -39,7 +39,7 @@ internal static class OptionNames
         ["WrapAsync"] = "policies that are wrapped share one classifier here: build one pipeline that adds them, outermost first",
         ["AddHedging"] = "write AddHedging anew: MaxAttempts counts the first attempt too, and the same delegate is run again",
         ["AddStandardHedgingHandler"] = "instead of AddStandardHedgingHandler write AddHedging in AddResilience, with Route for the addresses",
-        ["ResiliencePipelineRegistry"] = "keep the pipeline in a field or in a container, by name: no ResiliencePipelineRegistry stands alone",
+        ["ResiliencePipelineRegistry"] = "a ResiliencePipelineRegistry has strings as names: say which name each key has",
         ["PolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
         ["IPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
         ["IReadOnlyPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",

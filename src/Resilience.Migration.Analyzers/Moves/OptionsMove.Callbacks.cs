@@ -18,21 +18,47 @@ internal sealed partial class OptionsMove
         _ => null,
     };
 
+    private static string? ChangeMembers(string member) => member switch
+    {
+        "Outcome.Exception" => "change.LastException",
+        "BreakDuration" => "change.BreakDuration.GetValueOrDefault()",
+        _ => null,
+    };
+
     private static string? FallbackMembers(string member) => member is "Outcome.Exception" ? "failed.Outcome.Exception" : null;
 
     /// <summary>The lambda with other parameters and no value; null where it awaits, gives something that is not done, or reads what we do not tell.</summary>
-    private string? Callback(ExpressionSyntax value, string parameters, Func<string, string?> members)
+    internal string? Callback(ExpressionSyntax value, string parameters, Func<string, string?> members)
     {
-        if (value is not LambdaExpressionSyntax lambda || lambda.AsyncKeyword.RawKind != 0 || ParameterOf(lambda) is not { } parameter) return null;
+        if (value is not LambdaExpressionSyntax lambda || lambda.AsyncKeyword.RawKind != 0 || Throws(lambda)) return null;
+        if (ParameterOf(lambda) is not { } parameter) return null;
         string head = parameters.Contains(",") ? $"({parameters}) => " : parameters + " => ";
         if (lambda.Modifiers.Any(SyntaxKind.StaticKeyword)) head = "static " + head;
         if (lambda.ExpressionBody is { } expression) return IsDone(expression) ? head + "{ }" : null;
         if (lambda.Block is not { } block || Renamed(block, parameter, members) is not BlockSyntax renamed) return null;
-        ReturnStatementSyntax[] returns = [.. renamed.DescendantNodes(static n => n is not AnonymousFunctionExpressionSyntax).OfType<ReturnStatementSyntax>()];
+        return WithoutReturns(renamed) is { } done ? head + done : null;
+    }
+
+    /// <summary>A callback that awaits, or gives a task that may not be done: as one of ours that is awaited.</summary>
+    private string? Awaited(ExpressionSyntax value, string parameters, Func<string, string?> members)
+    {
+        if (value is not LambdaExpressionSyntax lambda || Throws(lambda) || ParameterOf(lambda) is not { } parameter) return null;
+        bool isAsync = lambda.AsyncKeyword.RawKind != 0;
+        if (!isAsync && lambda.ExpressionBody is null) return null;
+        return Renamed(lambda.Body, parameter, members) is { } body ? $"{(isAsync ? "async " : "")}{parameters} => {body}" : null;
+    }
+
+    /// <summary>What a callback throws ends the call there, and is counted and swallowed here.</summary>
+    internal static bool Throws(SyntaxNode body) => body.DescendantNodesAndSelf().Any(static n =>
+        n is ThrowStatementSyntax or ThrowExpressionSyntax || n is IdentifierNameSyntax { Identifier.ValueText: "ExceptionDispatchInfo" });
+
+    /// <summary>A block that only returns tasks that are done, returning nothing; null where it returns others.</summary>
+    internal static BlockSyntax? WithoutReturns(BlockSyntax block)
+    {
+        ReturnStatementSyntax[] returns = [.. block.DescendantNodes(static n => n is not AnonymousFunctionExpressionSyntax).OfType<ReturnStatementSyntax>()];
         if (returns.Any(static r => r.Expression is null || !IsDone(r.Expression))) return null;
-        renamed = renamed.ReplaceNodes(returns, static (_, r) => r.WithExpression(null).WithReturnKeyword(r.ReturnKeyword.WithTrailingTrivia()));
-        if (renamed.Statements.LastOrDefault() is ReturnStatementSyntax last) renamed = renamed.WithStatements(renamed.Statements.Remove(last));
-        return head + renamed;
+        block = block.ReplaceNodes(returns, static (_, r) => r.WithExpression(null).WithReturnKeyword(r.ReturnKeyword.WithTrailingTrivia()));
+        return block.Statements.LastOrDefault() is ReturnStatementSyntax last ? block.WithStatements(block.Statements.Remove(last)) : block;
     }
 
     /// <summary>The lambda whose value was a completed task, with the value itself.</summary>
@@ -59,7 +85,7 @@ internal sealed partial class OptionsMove
         return isWrappedAgain ? Inside(inside!, wrappers) : inside;
     }
 
-    private static bool IsDone(ExpressionSyntax value) =>
+    internal static bool IsDone(ExpressionSyntax value) =>
         value.ToString() is "default" or "default(ValueTask)" or "ValueTask.CompletedTask" or "new ValueTask()" or "new()" or "Task.CompletedTask";
 
     /// <summary>The node in which the arguments of theirs are those of ours; null where it reads one that we do not tell.</summary>

@@ -17,6 +17,8 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
             "CircuitBreakerStrategyOptions" or "HttpCircuitBreakerStrategyOptions" => Options(node, "CircuitBreakerOptions", type, Breaker),
             "TimeoutStrategyOptions" or "HttpTimeoutStrategyOptions" => Options(node, "TimeoutOptions", type, Timeout),
             "FallbackStrategyOptions" => Options(node, "FallbackOptions" + Parameters(type, node), type, Fallback),
+            "ResiliencePipelineRegistry" when Theirs.NameOf(type) is not null && node.ArgumentList is null or { Arguments.Count: 0 } =>
+                Written("new §ResiliencePipelineRegistry()", node),
             _ => Leave(Theirs.RuleOf(type), OptionNames.WhyNot(type)),
         };
         return (made ?? node).WithTriviaFrom(node);
@@ -58,8 +60,24 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
         }
 
         AddDefaults(name, written, type.Name.StartsWith("Http", StringComparison.Ordinal));
+        if (HandledBy(node)?.Any(static h => h.IsRejection) == true && WhyNotRepeated(node, name, written) is { } problem)
+            return Leave(MigrationRules.Predicates, problem);
         if (Narrowed(node, name) is { } narrowed) written[narrowed.Member] = narrowed.Condition;
         return Written($"new §{name} {{ {string.Join(", ", written.Select(static w => w.Key + " = " + w.Value))} }}", node);
+    }
+
+    /// <summary>A retry after a rejection waits as long as it said itself; null: it can be repeated.</summary>
+    private string? WhyNotRepeated(BaseObjectCreationExpressionSyntax node, string name, Dictionary<string, string> written)
+    {
+        if (name.StartsWith("FallbackOptions", StringComparison.Ordinal)) return null;
+        bool isFixed = written.TryGetValue("BackoffKind", out string? kind) && kind.EndsWith(".Constant", StringComparison.Ordinal)
+            && written["Jitter"].EndsWith(".None", StringComparison.Ordinal);
+        if (name != "RetryOptions" || HandledBy(node)!.Any(static h => h.IsRejection && !h.Text.Contains("CircuitOpenException"))
+            || (!isFixed && !written.ContainsKey("RetryAfter"))) return UnreadPredicate;
+        written["WaitForRejections"] = "true";
+        if (written.ContainsKey("RetryAfter")) return null;
+        (written["RetryAfter"], written["MaxRetryAfter"]) = ("_ => " + written["BaseDelay"], "$TimeSpan.FromDays(1)");
+        return null;
     }
 
     internal static void AddDefaults(string name, Dictionary<string, string> written, bool isHttp)
@@ -135,7 +153,9 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
             case "ShouldRetryAfterHeader":
                 return "";
             case "OnRetry":
-                return Callback(value, "attempt, delay", AttemptMembers) is { } told ? written["OnRetry"] = told : null;
+                if (Callback(value, "attempt, delay", AttemptMembers) is { } told) return written["OnRetry"] = told;
+                string token = Unused("token", "cancellation", value);
+                return Awaited(value, $"(attempt, delay, {token})", AttemptMembers) is { } awaited ? written["OnRetryAsync"] = awaited : null;
             case "DelayGenerator":
                 if (Computed(value, AttemptMembers, "attempt") is not { } wait) return null;
                 written["MaxRetryAfter"] = "$TimeSpan.FromDays(1)";
@@ -161,7 +181,7 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
             return name is null ? null : written[name] = Text(value);
         }
 
-        if (Callback(value, "change", static _ => null) is not { } told) return null;
+        if (Callback(value, "change", ChangeMembers) is not { } told) return null;
         string body = told.Substring(told.IndexOf("=>", StringComparison.Ordinal) + 2).Trim();
         string one = $"if (change.To == §CircuitState.{state}) {(body.StartsWith("{", StringComparison.Ordinal) ? body : "{ " + body + "; }")}";
         string before = written.TryGetValue("OnChange", out string? others)
@@ -172,6 +192,7 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
     private string? Timeout(string member, ExpressionSyntax value, Dictionary<string, string> written) => member switch
     {
         "Timeout" or "Name" => written[member] = Text(value),
+        "OnTimeout" when value.FirstAncestorOrSelf<BaseObjectCreationExpressionSyntax>()?.Parent is ArgumentSyntax => "", // told as an event of the builder
         "TimeoutGenerator" => Computed(value, static _ => null, "context") is { } computed ? written["TimeoutFor"] = computed : null,
         _ => null,
     };
@@ -179,14 +200,30 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
     private string? Fallback(string member, ExpressionSyntax value, Dictionary<string, string> written)
     {
         if (member == "Name") return written[member] = Text(value);
+        if (member == "OnFallback") return FallbackTold(value, written);
         if (member != "FallbackAction") return null;
         if (Scope.Model.GetTypeInfo(value, Scope.Cancellation).ConvertedType is not INamedTypeSymbol { DelegateInvokeMethod: { } action }) return null;
         ITypeSymbol? result = (action.Parameters[0].Type as INamedTypeSymbol)?.TypeArguments.FirstOrDefault();
         if (result is null || Computed(value, FallbackMembers, "failed", "FromResultAsValueTask", "FromResult") is not { } made) return null;
         string of = result.ToMinimalDisplayString(Scope.Model, value.SpanStart);
         int arrow = made.IndexOf("=>", StringComparison.Ordinal);
-        return written["Call"] = $"{made.Substring(0, arrow)}=> new System.Threading.Tasks.ValueTask<{of}>({made.Substring(arrow + 2).Trim()})";
+        return written["Call"] = Together(
+            written.TryGetValue("Call", out string? told) ? told : "", $"new System.Threading.Tasks.ValueTask<{of}>({made.Substring(arrow + 2).Trim()})");
     }
+
+    /// <summary>What is told of a fallback is done before the substitute is made, as it was there.</summary>
+    private string? FallbackTold(ExpressionSyntax value, Dictionary<string, string> written)
+    {
+        if (Callback(value, "failed", FallbackMembers) is not { } told) return null;
+        string body = told.Substring(told.IndexOf('{'));
+        if (body.Contains("return;")) return null;
+        string made = written.TryGetValue("Call", out string? call) ? call.Substring(call.IndexOf("=>", StringComparison.Ordinal) + 2).Trim() : "";
+        return written["Call"] = Together(body, made);
+    }
+
+    private static string Together(string told, string made) =>
+        told.Length == 0 ? "failed => " + made : made.Length == 0 ? told
+            : $"failed => {told.Substring(0, told.LastIndexOf('}'))} return {made}; }}";
 
     private bool IsHttp(BaseObjectCreationExpressionSyntax? options) =>
         options is not null && TypeOf(options)?.Name.StartsWith("Http", StringComparison.Ordinal) == true;

@@ -14,9 +14,20 @@ internal sealed class StrategyMove(
     {
         foreach (InvocationExpressionSyntax call in root.DescendantNodes().OfType<InvocationExpressionSyntax>())
         {
-            if (call.Expression is not MemberAccessExpressionSyntax access || !Reactive.Contains(access.Name.Identifier.ValueText)) continue;
+            if (call.Expression is not MemberAccessExpressionSyntax access) continue;
+            string name = access.Name.Identifier.ValueText;
+            if (!Reactive.Contains(name) && name is not "AddTimeout" and not "AddPipeline") continue;
             if (SymbolOf(call) is not IMethodSymbol method || !Theirs.Own(method)) continue;
             if (Units.Around(call) is not { } around || units.At(around) is not { } unit) continue;
+            if (!Reactive.Contains(name))
+            {
+                if (KeyOf(RootOf(access.Expression)) is not { } whole) continue;
+                if (name == "AddTimeout") Scope.FactsOf(whole).Timeouts++;
+                else if (!AddInside(Scope.FactsOf(whole), call.ArgumentList.Arguments[0].Expression))
+                    unit.Stay(MigrationRules.Pipelines, "it is not known what the pipeline inside handles: build one that adds the policies of both");
+                continue;
+            }
+
             BaseObjectCreationExpressionSyntax? made = call.ArgumentList.Arguments.FirstOrDefault()?.Expression as BaseObjectCreationExpressionSyntax;
             IReadOnlyList<HandledOutcome>? handled = options.HandledBy(made);
             if (handled is null)
@@ -28,10 +39,28 @@ internal sealed class StrategyMove(
         }
     }
 
+    /// <summary>An outcome is judged by the outermost pipeline, so what one inside handles has to be known.</summary>
+    private bool AddInside(BuilderFacts facts, ExpressionSyntax pipeline)
+    {
+        if (Scope.Makers.Of(pipeline) is not { } made) return false;
+        foreach (InvocationExpressionSyntax build in made)
+        {
+            if (build.Expression is not MemberAccessExpressionSyntax { Name.Identifier.ValueText: "Build" } built) return false;
+            if (!AreInOneType(build, pipeline)) return false;
+            ExpressionSyntax root = RootOf(built.Expression);
+            if (SymbolOf(root) is IParameterSymbol || KeyOf(root) is not { } key) return false;
+            facts.AddInside(Scope.FactsOf(key));
+        }
+
+        return true;
+    }
+
     internal ExpressionSyntax? Strategy(InvocationExpressionSyntax node, IMethodSymbol method)
     {
         switch (method.Name)
         {
+            case "AddTimeout" when ToldOf(node) is { } told:
+                return Listened(node, told);
             case "AddRetry" or "AddCircuitBreaker" or "AddTimeout" or "AddFallback" or "AddPipeline" or "AddRateLimiter":
                 Scope.Names.UseExtension(method.Name);
                 return Chained(node);
@@ -42,6 +71,8 @@ internal sealed class StrategyMove(
                 return Written($"{Receiver(node)}.AddConcurrencyLimit(new §ConcurrencyLimitOptions {{ MaxConcurrent = {places}{queued} }})", node);
             case "Build" or "GetPipeline" or "TryGetPipeline":
                 return visitParts(node);
+            case "TryAddBuilder" or "GetOrAddPipeline":
+                return Kept(node, method);
             case "Execute" or "ExecuteAsync":
                 return Call(node, method);
             case "ExecuteOutcomeAsync":
@@ -49,6 +80,26 @@ internal sealed class StrategyMove(
             default:
                 return Leave(Theirs.RuleOf(method), OptionNames.WhyNot(method));
         }
+    }
+
+    /// <summary>What is told when the time is up.</summary>
+    private static ExpressionSyntax? ToldOf(InvocationExpressionSyntax node) =>
+        (node.ArgumentList.Arguments.FirstOrDefault()?.Expression as BaseObjectCreationExpressionSyntax)?.Initializer?.Expressions
+            .OfType<AssignmentExpressionSyntax>().FirstOrDefault(static a => a.Left is IdentifierNameSyntax { Identifier.ValueText: "OnTimeout" })?.Right;
+
+    /// <summary>An event of the builder says that the time is up; where there is one time limit, it is meant.</summary>
+    private ExpressionSyntax? Listened(InvocationExpressionSyntax node, ExpressionSyntax told)
+    {
+        string timedOut = Unused("timedOut", "late", node), happened = Unused("happened", "occurred", node);
+        bool isOnly = KeyOf(RootOf(((MemberAccessExpressionSyntax)node.Expression).Expression)) is { } key && Scope.KnownOf(key) is { Timeouts: 1 };
+        if (!isOnly || options.Callback(told, timedOut, m => m == "Timeout" ? timedOut + ".Timeout" : null) is not { } callback)
+            return Leave(MigrationRules.Predicates, "a timeout is told as the event CallTimedOut, by builder.OnEvent");
+        string body = callback.Substring(callback.IndexOf("=>", StringComparison.Ordinal) + 2).Trim();
+        Scope.Names.UseExtension("AddTimeout");
+        InvocationExpressionSyntax visited = Chained(node);
+        MemberAccessExpressionSyntax access = (MemberAccessExpressionSyntax)visited.Expression;
+        string listener = $"{happened} => {{ if ({happened} is §CallTimedOut {timedOut}) {body} }}";
+        return Written($"{access.Expression.ToFullString().TrimEnd()}.OnEvent({listener}).AddTimeout{visited.ArgumentList}", node);
     }
 
     /// <summary>The rules come before the first policy that is added to a builder which was handed in.</summary>
@@ -78,6 +129,27 @@ internal sealed class StrategyMove(
         ExpressionSyntax both = Written($"({lambda.Parameter.Identifier.ValueText}, _) => {lambda.Body}", node);
         return visited.WithArgumentList(visited.ArgumentList.WithArguments(visited.ArgumentList.Arguments.Replace(visited.ArgumentList.Arguments[0],
             visited.ArgumentList.Arguments[0].WithExpression(both))));
+    }
+
+    /// <summary>A registry builds what it keeps when it is first asked for; its delegate is given the builder alone.</summary>
+    private ExpressionSyntax? Kept(InvocationExpressionSyntax node, IMethodSymbol method)
+    {
+        SeparatedSyntaxList<ArgumentSyntax> said = node.ArgumentList.Arguments;
+        if (said.Count != 2 || node.Expression is not MemberAccessExpressionSyntax access || said[1].Expression is not LambdaExpressionSyntax configure)
+            return Leave(MigrationRules.Calls, "what the registry builds is given as a lambda over the builder");
+        string? builder = ParameterOf(configure);
+        if (configure is ParenthesizedLambdaExpressionSyntax { ParameterList.Parameters: { Count: 2 } both })
+        {
+            bool usesContext = configure.Body.DescendantNodesAndSelf().OfType<IdentifierNameSyntax>().Any(n =>
+                n.Identifier.ValueText == both[1].Identifier.ValueText && SymbolOf(n) is IParameterSymbol);
+            builder = usesContext ? null : both[0].Identifier.ValueText;
+        }
+
+        if (builder is null)
+            return Leave(MigrationRules.Calls, "what the context of the registry gives (reloads, the key) comes from settings of a container");
+        string typed = method.TypeArguments.Length == 0 ? "" : "<" + method.TypeArguments[0].ToMinimalDisplayString(Scope.Model, node.SpanStart) + ">";
+        string name = method.Name == "TryAddBuilder" ? "TryAdd" : "GetOrAdd", body = Visit(configure.Body).ToFullString().Trim();
+        return Written($"{Visit(access.Expression).ToFullString().TrimEnd()}.{name}{typed}({Text(said[0])}, {builder} => {body})", node);
     }
 
     internal ExpressionSyntax? Registration(InvocationExpressionSyntax node, IMethodSymbol method)
