@@ -16,6 +16,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
     private readonly bool _comments;
     private readonly OptionsMove _options;
     private readonly OldMove _old;
+    private readonly OldCalls _calls;
     private readonly StrategyMove _strategies;
     private readonly ClientMove _clients;
 
@@ -25,6 +26,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
         scope.Visit = n => Visit(n)!;
         _options = new(scope);
         _old = new(scope, units);
+        _calls = new(scope);
         _strategies = new(scope, units, _options, n => (InvocationExpressionSyntax)base.VisitInvocationExpression(n)!);
         _clients = new(scope, _options, _old);
     }
@@ -89,7 +91,7 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
         ExpressionSyntax? moved = method.ContainingAssembly.Name switch
         {
             "Polly" when OldMove.Makes(method) => _old.Policy(node, method),
-            "Polly" => _old.Call(node, method),
+            "Polly" => _calls.Call(node, method),
             "Microsoft.Extensions.Http.Resilience" or "Microsoft.Extensions.Http.Polly" => _clients.Client(node, method),
             "Polly.Extensions" => _strategies.Registration(node, method),
             _ => _strategies.Strategy(node, method),

@@ -113,7 +113,7 @@ internal sealed partial class OldMove
 
     private string? Wait(ExpressionSyntax waits, string attempt)
     {
-        if (Given(waits, p => p.Type.Name switch
+        if (_delegates.Given(waits, p => p.Type.Name switch
         {
             "Int32" => $"({attempt}.Number + 1)",
             "Exception" => attempt + ".Exception!",
@@ -135,8 +135,8 @@ internal sealed partial class OldMove
         };
 
         if (told is LambdaExpressionSyntax { ExpressionBody: { } nothing } && OptionsMove.IsDone(nothing)) return "";
-        if (StatementOf(told, Ours, attempt) is { } statement) return $"OnRetry = ({attempt}, {delay}) => {statement}";
-        if (Given(told, Ours, attempt) is not { } given) return null;
+        if (_delegates.StatementOf(told, Ours, attempt) is { } statement) return $"OnRetry = ({attempt}, {delay}) => {statement}";
+        if (_delegates.Given(told, Ours, attempt) is not { } given) return null;
         string head = $"({attempt}, {delay}, {Unused("token", "cancellation", at)}) => ";
         return given.IsAsync ? $"OnRetryAsync = async {head}{given.Text}"
             : given.IsExpression ? $"OnRetryAsync = {head}new System.Threading.Tasks.ValueTask({given.Text})" : null;

@@ -9,6 +9,8 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
     private const string UnknownInside =
         "an outcome is judged once, by the outermost pipeline, and what this policy handles is not known here: build one that adds all, outermost first";
 
+    private readonly OldDelegates _delegates = new(scope);
+
     internal static bool Makes(IMethodSymbol method) => IsWrap(method)
         || method.ContainingType.Name.EndsWith("Syntax", StringComparison.Ordinal) || (method.IsStatic && method.ContainingType.Name == "Policy");
 
@@ -162,7 +164,7 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
         foreach ((string name, string state) in new[] { ("onBreak", "Open"), ("onReset", "Closed"), ("onHalfOpen", "HalfOpen") })
         {
             if (!given.TryGetValue(name, out ExpressionSyntax? told)) continue;
-            string? body = StatementOf(told, p => p.Type.Name switch
+            string? body = _delegates.StatementOf(told, p => p.Type.Name switch
             {
                 "Exception" => $"{change}.LastException!",
                 "TimeSpan" => $"{change}.BreakDuration.GetValueOrDefault()",
@@ -188,7 +190,7 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
         if (time is not null)
             return isAbandoned ? $".AddTimeout(new §TimeoutOptions {{ Timeout = {time}, AbandonAfter = $TimeSpan.Zero }})" : $".AddTimeout({time})";
         return given.TryGetValue("timeoutProvider", out ExpressionSyntax? provider) && !isAbandoned
-            && Given(provider, static _ => null, outcome: null) is { IsExpression: true } computed
+            && _delegates.Given(provider, static _ => null, outcome: null) is { IsExpression: true } computed
             ? $".AddTimeout(new §TimeoutOptions {{ TimeoutFor = _ => {computed.Text} }})"
             : Unknown("a time that is computed for each call is TimeoutFor");
     }
@@ -213,7 +215,7 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
         {
             member = "Value = " + Text(value);
         }
-        else if (given.TryGetValue("fallbackAction", out ExpressionSyntax? action) && Given(
+        else if (given.TryGetValue("fallbackAction", out ExpressionSyntax? action) && _delegates.Given(
             action, p => p.Type.Name == "CancellationToken" ? failed + ".Context.CancellationToken" : null, outcome: null) is { } made)
         {
             member = made.IsAsync ? $"Call = async {failed} => {made.Text}"

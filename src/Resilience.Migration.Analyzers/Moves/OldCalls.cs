@@ -3,8 +3,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Migration;
 
-/// <content>Calls through policies.</content>
-internal sealed partial class OldMove
+/// <summary>Calls through policies of Polly v7.</summary>
+internal sealed class OldCalls(MoveScope scope) : Move(scope)
 {
     internal ExpressionSyntax? Call(InvocationExpressionSyntax node, IMethodSymbol method)
     {

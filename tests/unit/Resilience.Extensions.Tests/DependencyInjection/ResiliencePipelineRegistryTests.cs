@@ -1,4 +1,4 @@
-namespace Resilience.Tests.Pipeline;
+namespace Resilience.Tests.DependencyInjection;
 
 public sealed class ResiliencePipelineRegistryTests
 {

@@ -103,7 +103,7 @@ public sealed class ResiliencePipelineRegistry
         return builder.Build();
     }
 
-    /// <summary>Nobody's code runs inside a lock: those who ask first at the same time each build, and the first to end is kept.</summary>
+    /// <summary>No delegate runs inside a lock: those who ask first at the same time each build, and the first to end is kept.</summary>
     private bool TryAdd(string name, Type? result, Func<object> build)
     {
         ArgumentNullException.ThrowIfNull(name);

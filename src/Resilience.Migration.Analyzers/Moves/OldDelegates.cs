@@ -4,10 +4,10 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Migration;
 
-/// <content>Delegates of theirs whose parameters are written as what ours are told.</content>
-internal sealed partial class OldMove
+/// <summary>Delegates of Polly v7, whose parameters are written as what ours are told.</summary>
+internal sealed class OldDelegates(MoveScope scope) : Move(scope)
 {
-    private sealed class Translated(string text, bool isExpression, bool isAsync)
+    internal sealed class Translated(string text, bool isExpression, bool isAsync)
     {
         internal string Text => text;
 
@@ -21,7 +21,7 @@ internal sealed partial class OldMove
     /// <param name="value">The delegate.</param>
     /// <param name="ours">What stands for a parameter of theirs; null: nothing does.</param>
     /// <param name="outcome">The name of the attempt that stands for a <c>DelegateResult</c>; null: nothing does.</param>
-    private Translated? Given(ExpressionSyntax value, Func<IParameterSymbol, string?> ours, string? outcome)
+    internal Translated? Given(ExpressionSyntax value, Func<IParameterSymbol, string?> ours, string? outcome)
     {
         if (value is LambdaExpressionSyntax lambda)
         {
@@ -39,7 +39,7 @@ internal sealed partial class OldMove
     }
 
     /// <summary>A callback that has done all when it returns, as a block.</summary>
-    private string? StatementOf(ExpressionSyntax told, Func<IParameterSymbol, string?> ours, string? outcome)
+    internal string? StatementOf(ExpressionSyntax told, Func<IParameterSymbol, string?> ours, string? outcome)
     {
         if (Given(told, ours, outcome) is not { IsAsync: false } given) return null;
         bool returnsVoid = (Scope.Model.GetTypeInfo(told, Scope.Cancellation).ConvertedType as INamedTypeSymbol)?.DelegateInvokeMethod?.ReturnsVoid == true;
