@@ -9,6 +9,14 @@ using Resilience.Http.Benchmarks;
 // With BenchmarkDotNet's arguments: as they say, each case in a process of its own. Without: the comparison for the report. There the
 // three clients take turns in one process, round by round, because what we want is a difference of microseconds on a machine that is
 // slower by a third from one minute to the next; the median of the differences of each round is what is left when it has been so for all three.
+if (args is ["grpc"])
+{
+    string report = GrpcCalls.Report();
+    File.WriteAllText(Path.Combine(ResultsFolder.Path, "grpc.md"), report);
+    Console.WriteLine(report);
+    return;
+}
+
 if (args.Length > 0)
 {
     BenchmarkSwitcher.FromTypes([typeof(Cost_of_a_request_in_memory), typeof(Cost_of_a_request_over_loopback)]).Run(args);

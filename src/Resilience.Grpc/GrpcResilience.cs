@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Resilience.Extensibility;
+using Resilience.Http;
 
 namespace Resilience.Grpc;
 
@@ -16,6 +17,7 @@ public sealed class GrpcResilience
     private readonly object _updating = new(); // one update at a time; calls never wait for it
     private readonly string _target;
     private GrpcResilienceOptions _options;
+    private CredentialRefresh<IMethod>? _credentials;
     private volatile bool _channelThrowsCancellation;
 
     private GrpcResilience(string name, GrpcResilienceOptions options, Action<ResiliencePipelineBuilder>? configure, string target)
@@ -23,6 +25,7 @@ public sealed class GrpcResilience
         options.ThrowIfInvalid();
         Name = name;
         _options = options;
+        _credentials = CredentialsOf(options);
         _configure = configure;
         _target = target;
         _targets[target] = Own = Made(target); // and it checks the order
@@ -74,6 +77,7 @@ public sealed class GrpcResilience
         {
             GrpcTarget[] targets = [.. _targets.Values];
             ResiliencePipeline.UpdateAll(targets.Select(t => KeyValuePair.Create(t.Pipeline, NewBuilder(t.Name, options))));
+            if (options.RefreshCredentials != _options.RefreshCredentials) Volatile.Write(ref _credentials, CredentialsOf(options)); // release: it is whole
             Volatile.Write(ref _options, options); // release: a target that is made from now on has them
             foreach (GrpcTarget target in _targets.Values)
             {
@@ -92,6 +96,12 @@ public sealed class GrpcResilience
     internal void Follow(bool throwsCancellation) => _channelThrowsCancellation = throwsCancellation;
 
     internal GrpcResilienceOptions Options => Volatile.Read(ref _options); // acquire: pairs with the write in Update
+
+    /// <summary>Gets new credentials where the options say how; otherwise null.</summary>
+    internal CredentialRefresh<IMethod>? Credentials => Volatile.Read(ref _credentials); // acquire: pairs with the write in Update
+
+    private static CredentialRefresh<IMethod>? CredentialsOf(GrpcResilienceOptions options) =>
+        options.RefreshCredentials is { } refresh ? new("grpc RefreshCredentials", refresh) : null;
 
     /// <summary>What is known of a method, found out once.</summary>
     internal MethodFacts FactsOf(IMethod method) => _methods.TryGetValue(method, out MethodFacts? known) ? known : Learn(method);

@@ -74,6 +74,18 @@ public sealed class GrpcResilienceOptions : PolicyOptions
     /// <remarks>If one inbound call makes two calls of one method, give them keys of their own in the metadata.</remarks>
     public Func<IMethod, IdempotencyKey?>? FromInbound { get; set; }
 
+    /// <summary>Gets new credentials when a server answers <c>UNAUTHENTICATED</c>. True: it has them, and the call is sent once more <b>within the same
+    /// attempt</b>, so it costs no retry and no budget, and moves no circuit. Default null: that answer is the caller's.</summary>
+    /// <remarks>
+    /// <para>It is given the method that was called, and a token. New credentials go where call credentials or an interceptor find them that run for each
+    /// attempt, as those of the channel do. Also a call that must not be made twice is sent again, because <c>UNAUTHENTICATED</c> says that nothing was done.
+    /// Unary calls, and server streams until their first message.</para>
+    /// <para>Asked once for each call, and once at a time for the client: calls that are rejected meanwhile wait for the same answer, and those that were sent
+    /// with the former credentials take it. What it throws is counted and means false. Its token is cancelled when no call waits for it. Not asked where the
+    /// server pushes back.</para>
+    /// </remarks>
+    public Func<IMethod, CancellationToken, ValueTask<bool>>? RefreshCredentials { get; set; }
+
     /// <summary>What shares a circuit, a budget and a limit: methods for which this gives the same text. Default null: all of the client's target. A throw or
     /// null means the empty text. Asked once for each method.</summary>
     public Func<IMethod, string?>? PartitionBy { get; set; }

@@ -1,7 +1,10 @@
 namespace Resilience.Http;
 
 /// <summary>Gets new credentials for the calls of a client: one at a time, for all that wait. Thread-safe.</summary>
-internal sealed class CredentialRefresh(Func<HttpRequestMessage, CancellationToken, ValueTask<bool>> refresh)
+/// <typeparam name="TRejected">What the user's code is told of the call that was rejected.</typeparam>
+/// <param name="name">What reports call the user's code.</param>
+/// <param name="refresh">The user's code.</param>
+internal sealed class CredentialRefresh<TRejected>(string name, Func<TRejected, CancellationToken, ValueTask<bool>> refresh)
 {
     private readonly Lock _gate = new();
     private Flight? _flight;
@@ -11,7 +14,7 @@ internal sealed class CredentialRefresh(Func<HttpRequestMessage, CancellationTok
     internal int Generation => Volatile.Read(ref _generation);
 
     /// <summary>Whether there are newer credentials than those of this generation.</summary>
-    internal async Task<bool> RunAsync(HttpRequestMessage rejected, int generation, CancellationToken cancellationToken)
+    internal async Task<bool> RunAsync(TRejected rejected, int generation, CancellationToken cancellationToken)
     {
         Flight flight;
         lock (_gate)
@@ -32,14 +35,14 @@ internal sealed class CredentialRefresh(Func<HttpRequestMessage, CancellationTok
     }
 
     /// <summary>On a thread that no call needs, without the flow of the call that happens to be first.</summary>
-    private Flight Start(HttpRequestMessage rejected)
+    private Flight Start(TRejected rejected)
     {
         Flight flight = new();
         ThreadPool.UnsafeQueueUserWorkItem(_ => _ = AskAsync(flight, rejected), null);
         return flight;
     }
 
-    private async Task AskAsync(Flight flight, HttpRequestMessage rejected)
+    private async Task AskAsync(Flight flight, TRejected rejected)
     {
         bool isNew = false;
         try
@@ -48,7 +51,7 @@ internal sealed class CredentialRefresh(Func<HttpRequestMessage, CancellationTok
         }
         catch (Exception error)
         {
-            if (!flight.Stop.IsCancellationRequested) SafeCalls.Report("http RefreshCredentials", error);
+            if (!flight.Stop.IsCancellationRequested) SafeCalls.Report(name, error);
         }
 
         lock (_gate)

@@ -139,7 +139,7 @@ internal sealed class HttpCall
         Resilience.Credentials is { } credentials ? SendWithAsync(credentials, context) : SendAsync(context);
 
     /// <summary>The attempt, and within it the same once more where new credentials may make a 401 good. That answer says that nothing was done.</summary>
-    private async ValueTask<HttpResponseMessage> SendWithAsync(CredentialRefresh credentials, ResilienceContext context)
+    private async ValueTask<HttpResponseMessage> SendWithAsync(CredentialRefresh<HttpRequestMessage> credentials, ResilienceContext context)
     {
         int generation = credentials.Generation;
         HttpResponseMessage response = await SendAsync(context).ConfigureAwait(false);

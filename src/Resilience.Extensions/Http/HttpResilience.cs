@@ -176,7 +176,7 @@ public sealed class HttpResilience
     internal HttpResilienceOptions Options => Volatile.Read(ref _recipe).Options;
 
     /// <summary>Gets new credentials where the options say how; otherwise null.</summary>
-    internal CredentialRefresh? Credentials => Volatile.Read(ref _recipe).Credentials;
+    internal CredentialRefresh<HttpRequestMessage>? Credentials => Volatile.Read(ref _recipe).Credentials;
 
     internal HttpAuthority Find(HttpRequestMessage request, HttpResilienceOptions options)
     {
@@ -363,7 +363,8 @@ public sealed class HttpResilience
         /// <summary>Our copy.</summary>
         internal HttpResilienceOptions Options => options;
 
-        internal CredentialRefresh? Credentials { get; } = options.RefreshCredentials is { } refresh ? new(refresh) : null;
+        internal CredentialRefresh<HttpRequestMessage>? Credentials { get; } =
+            options.RefreshCredentials is { } refresh ? new("http RefreshCredentials", refresh) : null;
     }
 
     /// <summary>Meters without listeners: instruments of a meter that has been disposed of are never published.</summary>

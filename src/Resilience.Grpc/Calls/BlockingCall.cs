@@ -1,5 +1,6 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Resilience.Http;
 
 namespace Resilience.Grpc;
 
@@ -13,14 +14,35 @@ internal sealed class BlockingCall<TRequest, TResponse>(
     where TResponse : class
 {
     private readonly CallFrame<TRequest, TResponse> _frame = new(resilience, context);
+    private int _hasRefreshed; // 1: new credentials were asked for
 
     internal TResponse Run()
     {
         Outcome<TResponse> outcome = _frame.Target.Pipeline.TryExecute(
-            _frame.Described, static (context, call) => call.Attempt(context), this, _frame.CallersToken);
+            _frame.Described, static (context, call) => call.Begin(context), this, _frame.CallersToken);
         if (outcome.TryGetValue(out TResponse? response)) return response;
         Exception error = AttemptFailure.Outside(outcome.Exception!, _frame.Operation, _frame.Resilience.ThrowsCancellation);
         return Outcome.Failure<TResponse>(error).GetValueOrThrow();
+    }
+
+    private TResponse Begin(ResilienceContext context) =>
+        _frame.Resilience.Credentials is { } credentials ? AttemptWith(credentials, context) : Attempt(context);
+
+    /// <summary>The attempt, and within it the same once more where new credentials may help.</summary>
+    private TResponse AttemptWith(CredentialRefresh<IMethod> credentials, ResilienceContext context)
+    {
+        int generation = credentials.Generation;
+        try
+        {
+            return Attempt(context);
+        }
+        catch (RpcException rejected) when (CallCredentialRefresh.MayHelp(rejected))
+        {
+            bool isDue = CallCredentialRefresh.IsDue(ref _hasRefreshed, _frame.Resilience);
+            if (!isDue || !CallCredentialRefresh.AskAsync(credentials, _frame.Method, generation, context).GetAwaiter().GetResult()) throw;
+        }
+
+        return Attempt(context);
     }
 
     private TResponse Attempt(ResilienceContext context)

@@ -29,6 +29,8 @@ internal readonly struct CallFrame<TRequest, TResponse>
 
     internal string Operation => _facts.Operation;
 
+    internal IMethod Method => _given.Method;
+
     internal CancellationToken CallersToken => _given.Options.CancellationToken;
 
     internal GrpcCallOptions Options => _given.Options;

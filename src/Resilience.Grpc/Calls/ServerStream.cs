@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Resilience.Http;
 
 namespace Resilience.Grpc;
 
@@ -25,6 +26,7 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
     private volatile bool _wantsHeaders, _hasGivenHeaders, _isDisposed;
     private bool _hasBegun; // to read
     private int _hasReported;
+    private int _hasRefreshed; // 1: new credentials were asked for
 
     internal ServerStream(
         GrpcResilience resilience,
@@ -63,7 +65,7 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
     private async Task<bool> RunAsync()
     {
         Outcome<bool> outcome = await _frame.Target.Beginning.TryExecuteAsync(
-            _frame.Described, static (context, call) => call.AttemptAsync(context), this, _whole.Token).ConfigureAwait(false);
+            _frame.Described, static (context, call) => call.BeginAsync(context), this, _whole.Token).ConfigureAwait(false);
         if (outcome.TryGetValue(out bool hasOne))
         {
             _ = GiveHeadersAsync(_last!, Task.CompletedTask);
@@ -75,6 +77,26 @@ internal sealed class ServerStream<TRequest, TResponse> : IAsyncStreamReader<TRe
         Exception error = AttemptFailure.Outside(outcome.Exception!, _frame.Operation, _frame.Resilience.ThrowsCancellation);
         _headers.TrySetException(error);
         return Outcome.Failure<bool>(error).GetValueOrThrow();
+    }
+
+    private ValueTask<bool> BeginAsync(ResilienceContext context) =>
+        _frame.Resilience.Credentials is { } credentials ? AttemptWithAsync(credentials, context) : AttemptAsync(context);
+
+    /// <summary>The attempt, and within it the same once more where new credentials may help, and nothing of it has been given to the caller.</summary>
+    private async ValueTask<bool> AttemptWithAsync(CredentialRefresh<IMethod> credentials, ResilienceContext context)
+    {
+        int generation = credentials.Generation;
+        try
+        {
+            return await AttemptAsync(context).ConfigureAwait(false);
+        }
+        catch (RpcException rejected) when (!_hasGivenHeaders && CallCredentialRefresh.MayHelp(rejected))
+        {
+            bool isDue = CallCredentialRefresh.IsDue(ref _hasRefreshed, _frame.Resilience);
+            if (!isDue || !await CallCredentialRefresh.AskAsync(credentials, _frame.Method, generation, context).ConfigureAwait(false)) throw;
+        }
+
+        return await AttemptAsync(context).ConfigureAwait(false);
     }
 
     private async ValueTask<bool> AttemptAsync(ResilienceContext context)

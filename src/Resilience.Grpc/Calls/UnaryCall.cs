@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Resilience.Http;
 
 namespace Resilience.Grpc;
 
@@ -19,11 +20,12 @@ internal sealed class UnaryCall<TRequest, TResponse>(
     private ConfiguredValueTaskAwaitable<Outcome<TResponse>>.ConfiguredValueTaskAwaiter _running;
     private volatile bool _isDisposed;
     private volatile bool _hasWon;
+    private int _hasRefreshed; // 1: new credentials were asked for
 
     internal AsyncUnaryCall<TResponse> Start()
     {
         _running = _frame.Target.Pipeline.TryExecuteAsync(
-            _frame.Described, static (context, call) => call.AttemptAsync(context), this, _frame.CallersToken).ConfigureAwait(false).GetAwaiter();
+            _frame.Described, static (context, call) => call.BeginAsync(context), this, _frame.CallersToken).ConfigureAwait(false).GetAwaiter();
         if (_running.IsCompleted) End();
         else _running.UnsafeOnCompleted(End);
         return new(
@@ -33,6 +35,26 @@ internal sealed class UnaryCall<TRequest, TResponse>(
             static call => ((UnaryCall<TRequest, TResponse>)call).GetTrailers(),
             static call => ((UnaryCall<TRequest, TResponse>)call).Dispose(),
             this);
+    }
+
+    private ValueTask<TResponse> BeginAsync(ResilienceContext context) =>
+        _frame.Resilience.Credentials is { } credentials ? AttemptWithAsync(credentials, context) : AttemptAsync(context);
+
+    /// <summary>The attempt, and within it the same once more where new credentials may help.</summary>
+    private async ValueTask<TResponse> AttemptWithAsync(CredentialRefresh<IMethod> credentials, ResilienceContext context)
+    {
+        int generation = credentials.Generation;
+        try
+        {
+            return await AttemptAsync(context).ConfigureAwait(false);
+        }
+        catch (RpcException rejected) when (CallCredentialRefresh.MayHelp(rejected))
+        {
+            bool isDue = CallCredentialRefresh.IsDue(ref _hasRefreshed, _frame.Resilience);
+            if (!isDue || !await CallCredentialRefresh.AskAsync(credentials, _frame.Method, generation, context).ConfigureAwait(false)) throw;
+        }
+
+        return await AttemptAsync(context).ConfigureAwait(false);
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
