@@ -194,7 +194,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
         check.Number(nameof(MaxRequestBodyBytes), MaxRequestBodyBytes, 0, 1 << 30);
         check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
         check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
-        check.Require(Outcomes is not null, nameof(Outcomes), null, "a table");
+        check.Require(Outcomes is not null, nameof(Outcomes), null, "an IdempotencyOutcomes, not null");
         foreach ((int status, IdempotencyDisposition disposition) in Statuses)
         {
             check.Require(status is >= 200 and <= 599, nameof(Statuses), status, "statuses from 200 to 599");

@@ -54,7 +54,7 @@ internal static class IdempotencyProblems
 
     internal static Task ScopeInvalidAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status400BadRequest, "scope-invalid", "The caller's name is not valid",
-        "What says in whose name the request is sent (a header, a token) has characters that no name may have.");
+        "The name in which the request is sent, from a header or a token, has characters that no name may have.");
 
     internal static Task ReplayForbiddenAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status403Forbidden, "replay-forbidden", "The response of the earlier request may not be seen",
@@ -70,19 +70,21 @@ internal static class IdempotencyProblems
         IdempotencyLog.Misconfigured(context, mistake);
         return WriteAsync(
             context, options, StatusCodes.Status500InternalServerError, "misconfigured", "The service is not set up for idempotency keys here",
-            "Nothing was carried out. It is a mistake of the service, its log tells which; repeating the request does not help.");
+            "Nothing was carried out. The mistake is in the service, and its log says which it is; repeating the request does not help.");
     }
 
     /// <summary>Requests end, so it is soon worth another try.</summary>
     internal static Task TooManyOpenAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status429TooManyRequests, "too-many-open", "Too many requests of this caller are open",
-        $"At most {options.MaxOpenPerScope} requests with idempotency keys are carried out at once for one caller. Nothing was carried out; repeat it later "
-        + "with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
+        $"At most {Counted(options.MaxOpenPerScope, "request")} with an idempotency key may be under way at once for one caller. "
+        + "Nothing was carried out; repeat it later with the same key.", isRetryable: true, retryAfter: TimeSpan.FromSeconds(1));
 
     internal static Task TooManyKeysAsync(HttpContext context, IdempotencyEndpointOptions options, int max, TimeSpan retryAfter) => WriteAsync(
         context, options, StatusCodes.Status429TooManyRequests, "too-many-keys", "Too many keys of this caller are kept",
-        $"At most {max} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.",
+        $"At most {Counted(max, "key")} can be kept for one caller. Nothing was carried out; repeat it with the same key when an older one has expired.",
         isRetryable: true, retryAfter: retryAfter);
+
+    private static string Counted(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
 
     internal static Task BodyTooLargeAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status413PayloadTooLarge, "body-too-large", "The request is too large",
@@ -112,7 +114,7 @@ internal static class IdempotencyProblems
 
     internal static Task UnreadableAsync(HttpContext context, IdempotencyEndpointOptions options) => WriteAsync(
         context, options, StatusCodes.Status409Conflict, "outcome-unreadable", "The stored response cannot be read",
-        "The request was begun before and may have been carried out. It is not begun again; ask for the state of what it was about.");
+        "The request was begun before and may have been carried out. It is not begun again; look up whether it was done.");
 
     internal static Task AnswerAsync(HttpContext context, IdempotencyEndpointOptions options, in IdempotencyResult entry) => entry.Status switch
     {
@@ -124,7 +126,7 @@ internal static class IdempotencyProblems
             "A key belongs to one request: the same method, address, content type and body. Use a new key for a new request."),
         IdempotencyStatus.OutcomeUnknown => WriteAsync(
             context, options, StatusCodes.Status409Conflict, "outcome-unknown", "The outcome of the request is unknown",
-            "It was begun before and may have been carried out. It is not begun again; ask for the state of what it was about."),
+            "It was begun before and may have been carried out. It is not begun again; look up whether it was done."),
         IdempotencyStatus.Unreadable => UnreadableAsync(context, options),
         IdempotencyStatus.Stopping => StoppingAsync(context, options, entry.RetryAfter),
         _ when entry.Error is IdempotencyStoreException { Fault: IdempotencyStoreFault.Misconfigured } mistake => MisconfiguredAsync(

@@ -45,7 +45,7 @@ public sealed class ChaosSchedule
 
     internal void Check(OptionsCheck check, string option)
     {
-        check.Require(Windows.Count > 0, $"{option}.{nameof(Windows)}", "empty", "at least one window");
+        check.Require(Windows.Count > 0, $"{option}.{nameof(Windows)}", "empty", "a list of at least one window");
         TimeSpan end = TimeSpan.Zero;
         for (int i = 0; i < Windows.Count; i++)
         {
@@ -53,7 +53,7 @@ public sealed class ChaosSchedule
             ChaosWindow window = Windows[i];
             if (window is null)
             {
-                check.Require(false, path, null, "a window");
+                check.Require(false, path, null, "a ChaosWindow, not null");
                 continue;
             }
 

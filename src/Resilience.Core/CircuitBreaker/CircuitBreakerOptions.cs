@@ -163,7 +163,8 @@ public sealed class CircuitBreakerOptions : PolicyOptions
             nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "null unless ConsecutiveFailures is set");
         check.Require(
             FailureRatio is not null || ConsecutiveFailures is not null || SlowCallThreshold is not null,
-            nameof(FailureRatio), FailureRatio, "set, unless ConsecutiveFailures or SlowCallThreshold is: a breaker needs a rule");
-        check.Require(MaxBreakDuration >= BreakDuration, nameof(MaxBreakDuration), MaxBreakDuration, $"at least BreakDuration ({BreakDuration})");
+            nameof(FailureRatio), FailureRatio, "set, unless ConsecutiveFailures or SlowCallThreshold is (0 in configuration is null): a breaker needs a rule");
+        string least = BreakDuration <= OptionsCheck.MaxSpan ? $" ({BreakDuration})" : "";
+        check.Require(MaxBreakDuration >= BreakDuration, nameof(MaxBreakDuration), MaxBreakDuration, $"at least BreakDuration{least}");
     }
 }

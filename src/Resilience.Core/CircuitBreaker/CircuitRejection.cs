@@ -51,13 +51,13 @@ public sealed class CircuitRejection : Rejection
             string until = Ahead(_untilClockMs == Clock.Never ? TimeSpan.MaxValue : Left, now);
             return State switch
             {
-                CircuitState.Open => $"{circuit} is open since {since} because {Explain(Cause)}; it will let a probe through {until}.",
+                CircuitState.Open => $"{circuit} has been open since {since} because {Explain(Cause)}; it will let a probe through {until}.",
                 CircuitState.HalfOpen => Text(
-                    $"{circuit} is half open since {since} and all its probes ({_settings.Probes} at most) are out, it had opened because {Explain(Cause)}; ")
-                    + $"a probe that does not come back loses its place {until}.",
+                    $"{circuit} has been half-open since {since}, and {Probes} under way; it had opened because {Explain(Cause)}; ")
+                    + $"a probe that does not return loses its place {until}.",
                 CircuitState.Closed => Text(
                     $"{circuit} closed at {since} and admits a growing share of the calls, from {_settings.RampFrom * 100:0.##} %, ")
-                    + $"since it had opened because {Explain(Cause)}, and this call was not in it; it will admit all {until}.",
+                    + $"and this call was not in it; it had opened because {Explain(Cause)}; it will admit all {until}.",
                 _ => $"{circuit} has been isolated by hand since {since}; it stays open until it is closed by hand.",
             };
         }
@@ -69,21 +69,26 @@ public sealed class CircuitRejection : Rejection
     private TimeSpan Left => TimeSpan.FromMilliseconds(Math.Max(0, _untilClockMs - _clock.NowMs));
 
     /// <summary>The cause with the window and the limit that it was measured by.</summary>
-    private string Explain(TripCause cause)
+    private string Explain(TripCause cause) => cause.Rule switch
     {
-        string window = _settings.Shape.Calls > 0
-            ? Text($"among the last {_settings.Shape.Calls}")
-            : "in the last " + TimeText.Of(TimeSpan.FromMilliseconds(_settings.Shape.BucketMs * _settings.Shape.Buckets));
-        return cause.Rule switch
-        {
-            TripRule.FailureRatio when double.IsFinite(_settings.FailureRatio) =>
-                Text($"{cause.Bad} of {cause.Calls} calls {window} failed (limit {_settings.FailureRatio * 100:0.##} %)"),
-            TripRule.SlowCalls when _settings.SlowCallMs > 0 => Text(
-                $"{cause.Bad} of {cause.Calls} calls {window} took {_settings.SlowCallMs} ms or longer (limit {_settings.SlowCallRatio * 100:0.##} %)"),
-            TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures > 0 => Text($"{cause} (limit {_settings.ConsecutiveFailures})"),
-            _ => cause.ToString(), // by hand, by a probe, or by a rule that has been switched off since
-        };
-    }
+        TripRule.FailureRatio when double.IsFinite(_settings.FailureRatio) => Text($"{Counted(cause)} failed (limit {_settings.FailureRatio * 100:0.##} %)"),
+        TripRule.SlowCalls when _settings.SlowCallMs > 0 => Text(
+            $"{Counted(cause)} took {TimeText.Of(TimeSpan.FromMilliseconds(_settings.SlowCallMs))} or longer (limit {_settings.SlowCallRatio * 100:0.##} %)"),
+        TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures > 0 => Text($"{cause} (limit {_settings.ConsecutiveFailures})"),
+        _ => cause.ToString(), // by hand, by a probe, or by a rule that has been switched off since
+    };
+
+    private string Counted(TripCause cause) => (cause.Calls, _settings.Shape.Calls) switch
+    {
+        (1, > 0) => "the only call so far",
+        (1, _) => $"the only call in the last {Window}",
+        (_, > 0) => Text($"{cause.Bad} of the last {cause.Calls} calls"),
+        _ => Text($"{cause.Bad} of {cause.Calls} calls in the last {Window}"),
+    };
+
+    private string Probes => _settings.Probes == 1 ? "its only probe is" : Text($"all its probes (at most {_settings.Probes}) are");
+
+    private string Window => TimeText.Of(TimeSpan.FromMilliseconds(_settings.Shape.BucketMs * _settings.Shape.Buckets));
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

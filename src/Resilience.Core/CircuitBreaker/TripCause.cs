@@ -11,12 +11,13 @@ public readonly record struct TripCause(TripRule Rule, int Calls, int Bad)
     /// <summary>A half sentence: "12 of 20 calls failed".</summary>
     public override string ToString() => Rule switch
     {
+        TripRule.FailureRatio or TripRule.SlowCalls when Calls == 1 => $"the only call {(Rule == TripRule.SlowCalls ? "was slow" : "failed")}",
         TripRule.FailureRatio => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls failed"),
         TripRule.ConsecutiveFailures when Bad == 1 => "a call failed",
         TripRule.ConsecutiveFailures => string.Create(CultureInfo.InvariantCulture, $"{Bad} calls in a row failed"),
         TripRule.SlowCalls => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls were slow"),
         TripRule.ProbeFailed => "a probe failed or was slow",
         TripRule.ByHand => "a person decided it",
-        _ => "of nothing",
+        _ => "of a cause that is not known",
     };
 }

@@ -21,7 +21,7 @@ internal static class HedgingOrder
             check.Warn(Code, "the circuit breaker stands outside the hedging, so a failure that a hedge mended is a success to it, and an open circuit "
                 + "does not stop hedges. Put it inside.", breaker);
         foreach (PolicyDescription limit in check.OutsideAs(PolicyRole.ConcurrencyLimit))
-            check.Warn(Code, $"the concurrency limit stands outside the hedging, so one permit stands for up to {hedging.Attempts} attempts at once. "
+            check.Warn(Code, $"the concurrency limit stands outside the hedging, so one place stands for up to {hedging.Attempts} attempts at once. "
                 + "Put it inside.", limit);
         foreach (PolicyDescription timeout in check.OutsideAs(PolicyRole.Timeout))
         {

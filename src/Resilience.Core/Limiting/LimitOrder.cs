@@ -9,7 +9,7 @@ internal static class LimitOrder
     internal static void CheckConcurrency(OrderCheck check)
     {
         foreach (PolicyDescription retry in check.InsideAs(PolicyRole.Retry))
-            check.Warn("RES006", "the concurrency limit stands outside the retry, so a call keeps its permit while it waits between attempts. "
+            check.Warn("RES006", "the concurrency limit stands outside the retry, so a call keeps its place while it waits between attempts. "
                 + "Put it inside, unless you mean to count calls in waiting.", retry);
         foreach (PolicyDescription timeout in check.OutsideAs(PolicyRole.Timeout))
         {

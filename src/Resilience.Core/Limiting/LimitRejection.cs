@@ -27,11 +27,13 @@ public sealed class LimitRejection : Rejection
     /// running call will end.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Who}: all places are taken at this moment (limit {_limit}) and {Waiting}; a place becomes free when a running call ends.");
+        $"{Who}: {Places} at this moment (limit {_limit}) and {Waiting}; a place becomes free when a running call ends.");
+
+    private string Places => _limit == 1 ? "the only place is taken" : "all places are taken";
 
     private string Waiting => (Why, _queue) switch
     {
-        (LimitReason.WaitedTooLong, _) => $"none became free within the wait of {TimeText.Of(_wait)} or the deadline",
+        (LimitReason.WaitedTooLong, _) => $"none became free within the longest wait ({TimeText.Of(_wait)}) or before the deadline",
         (_, 0) => "no call may wait (queue limit 0)",
         _ => string.Create(CultureInfo.InvariantCulture, $"the queue is full (queue limit {_queue})"),
     };

@@ -6,7 +6,7 @@ namespace Resilience;
 public sealed class ResiliencePipelineException : InvalidOperationException
 {
     internal ResiliencePipelineException(string pipelineName, IReadOnlyList<PipelineWarning> warnings)
-        : base($"The pipeline '{pipelineName}' will not do what it seems to:"
+        : base($"{(pipelineName.Length == 0 ? "The pipeline" : $"The pipeline '{pipelineName}'")} will not do what it seems to:"
             + string.Concat(warnings.Select(w => $"{Environment.NewLine}  {w}"))) =>
             Warnings = warnings;
 

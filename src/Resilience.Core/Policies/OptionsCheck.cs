@@ -35,6 +35,7 @@ public sealed class OptionsCheck
     public void Span(string option, TimeSpan value, TimeSpan min, TimeSpan? max = null)
     {
         TimeSpan limit = max ?? MaxSpan;
+        if (min > limit && _problems.Count > 0) return; // the option that the bound comes from is wrong, and was reported
         if (value < min || value > limit) Require(false, option, value, $"from {Show(min)} to {Show(limit)}");
     }
 
@@ -58,12 +59,15 @@ public sealed class OptionsCheck
         if (!Enum.IsDefined(value)) Require(false, option, value, $"one of {string.Join(", ", Enum.GetNames<TEnum>())}");
     }
 
+    /// <summary>Without zeros at the end of its fraction.</summary>
+    private static string Short(string span) => span.LastIndexOf('.') > span.LastIndexOf(':') ? span.TrimEnd('0') : span;
+
     private static string Show(object? value) => value switch
     {
         null => "null",
         TimeSpan span when span == TimeSpan.MaxValue => "TimeSpan.MaxValue",
         TimeSpan span when span == TimeSpan.MinValue => "TimeSpan.MinValue",
-        TimeSpan span => span.ToString("c", CultureInfo.InvariantCulture),
+        TimeSpan span => Short(span.ToString("c", CultureInfo.InvariantCulture)),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };

@@ -17,7 +17,7 @@ public sealed class ResilienceOptionsException : ArgumentException
     {
         ArgumentNullException.ThrowIfNull(problems);
         return problems.Count == 1
-            ? $"An option is out of range. {problems[0]}."
-            : $"{problems.Count} options are out of range:{string.Concat(problems.Select(p => $"{Environment.NewLine}  {p}"))}";
+            ? $"An option is not valid. {problems[0]}."
+            : $"{problems.Count} options are not valid:{string.Concat(problems.Select(p => $"{Environment.NewLine}  {p}"))}";
     }
 }

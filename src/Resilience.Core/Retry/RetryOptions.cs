@@ -130,6 +130,6 @@ public sealed class RetryOptions : PolicyOptions
         bool baseIsLegal = BaseDelay >= TimeSpan.Zero && BaseDelay <= Backoff.MaxAllowedDelay;
         if (baseIsLegal || _maxDelay is not null) check.Span(nameof(MaxDelay), MaxDelay, baseIsLegal ? BaseDelay : TimeSpan.Zero);
         if (Budget is null) BudgetOptions?.Check(check);
-        for (int i = 0; i < Rules.Count; i++) check.Require(Rules[i] is not null, $"{nameof(Rules)}[{i}]", null, "a rule");
+        for (int i = 0; i < Rules.Count; i++) check.Require(Rules[i] is not null, $"{nameof(Rules)}[{i}]", null, "a RetryRule, not null");
     }
 }

@@ -10,7 +10,7 @@ internal static class KeysOfOthers
         ["BackoffType"] = ("BackoffKind", ""),
         ["UseJitter"] = ("Jitter", ", which is Full, Equal or None"),
         ["MinimumThroughput"] = ("MinimumCalls", ""),
-        ["TotalRequestTimeout"] = ("TotalTimeout", ", a time and no group"),
+        ["TotalRequestTimeout"] = ("TotalTimeout", ", which is a time and not a group"),
         ["RateLimiter"] = ("ConcurrencyLimit", ""),
         ["DefaultRateLimiterOptions"] = ("MaxConcurrent", ""),
         ["PermitLimit"] = ("MaxConcurrent", ""),
@@ -24,7 +24,7 @@ internal static class KeysOfOthers
         if (string.Equals(written, "ShouldRetryAfterHeader", StringComparison.OrdinalIgnoreCase))
             return "is not a known setting; leave it out, Retry-After is always honored (up to MaxRetryAfter)";
         return Known.TryGetValue(written, out (string Here, string Remark) meant) && keys.Contains(meant.Here, StringComparer.OrdinalIgnoreCase)
-            ? $"is what Polly and Microsoft.Extensions.Http.Resilience call it; here it is {meant.Here}{meant.Remark}"
+            ? $"is a key of Polly and Microsoft.Extensions.Http.Resilience; here it is called {meant.Here}{meant.Remark}"
             : null;
     }
 }

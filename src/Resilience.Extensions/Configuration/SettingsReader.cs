@@ -130,6 +130,8 @@ internal static partial class SettingsReader
     private static string Allowed(PolicySetting key) => key.Kind switch
     {
         PolicySettingKind.Flag => "true or false",
+        PolicySettingKind.Whole when key is { Min: { } min, Max: { } max } && max < int.MaxValue =>
+            string.Create(CultureInfo.InvariantCulture, $"a whole number from {min} to {max}"),
         PolicySettingKind.Whole => "a whole number",
         PolicySettingKind.Number => "a number with a point, such as 0.5",
         PolicySettingKind.Span => "a span of time in the form hh:mm:ss, such as 00:00:30 or 00:00:00.250 (a bare number would mean days)",

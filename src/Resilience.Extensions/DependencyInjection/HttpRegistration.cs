@@ -54,7 +54,7 @@ internal static class Registrations
             1 => real[0],
             _ => throw new InvalidOperationException(
                 $"The HttpClient {(clientOf(real[0]) is null ? "defaults have" : $"'{client}' has")} {what} registered {real.Length} times. "
-                + $"Say Remove{what}() before the registration that is to replace the others."),
+                + $"Call Remove{what}() before the registration that is to replace the others."),
         };
     }
 }

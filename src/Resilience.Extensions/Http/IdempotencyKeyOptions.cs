@@ -51,7 +51,7 @@ public sealed class IdempotencyKeyOptions : PolicyOptions
     {
         ArgumentNullException.ThrowIfNull(check);
         check.Require(HeaderText.IsName(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
-        check.Require(Methods.Count > 0, nameof(Methods), "empty", "at least one method");
+        check.Require(Methods.Count > 0, nameof(Methods), "empty", "a list of at least one method");
         foreach (string host in Hosts)
             check.Require(Uri.CheckHostName(host) != UriHostNameType.Unknown, nameof(Hosts), host, "names of hosts, without scheme and port");
     }

@@ -28,10 +28,10 @@ public sealed class RateLimitRejection : Rejection
     /// <remarks>A limiter does not say since when it is empty, so the sentence tells when it was asked.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had fewer than {_permits} {Unit} available{Words}; ")
-        + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "the limiter does not say when one will be free.");
+        $"{Who}: the rate limit is reached, as of {Moment(_at, _at)}, because the limiter had {Lacking} available{Words}; ")
+        + (RetryAfter is { } wait ? $"permits are expected {Ahead(wait, _at)}." : "the limiter does not say when there will be any.");
 
-    private string Unit => _permits == 1 ? "permit" : "permits";
+    private string Lacking => _permits <= 1 ? "no permit" : string.Create(CultureInfo.InvariantCulture, $"fewer than {_permits} permits");
 
     private string Words => Said is { Length: > 0 } ? $" ({Said})" : "";
 

@@ -62,7 +62,7 @@ public sealed class GrpcResilienceProvider
         GrpcRegistration[] real = [.. own.Where(r => r.Configure is not null)];
         return real.Length <= 1 ? (real.Length == 1 ? real[0] : own.FirstOrDefault()) : throw new InvalidOperationException(
             $"The gRPC client {(real[0].Client is null ? "defaults have" : $"'{client}' has")} resilience registered {real.Length} times. "
-            + "Say RemoveGrpcResilience() before the registration that is to replace the others.");
+            + "Call RemoveGrpcResilience() before the registration that is to replace the others.");
     }
 
     private GrpcResilience? Make(string client)

@@ -22,7 +22,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         await Expect(view.Page.Locator("#overview")).ToContainTextAsync("not closed");
 
         (await house.PayAsync()).Should().Be("rejected");
-        await Expect(view.Page.Locator(".entry[data-kind=rejection]").First).ToContainTextAsync("The circuit is open since");
+        await Expect(view.Page.Locator(".entry[data-kind=rejection]").First).ToContainTextAsync("The circuit has been open since");
 
         house.Heal();
         house.Time.Skip(TimeSpan.FromHours(2));

@@ -97,8 +97,8 @@ public sealed class IdempotencyRulesTests
     public void What_is_wrong_with_a_key_is_reported_with_the_place()
     {
         IdempotencyKey.FindProblem("").Should().Be("is empty");
-        IdempotencyKey.FindProblem("a\tb").Should().Be("has a control character at 1");
-        IdempotencyKey.FindProblem("\ud800x").Should().Be("has half a surrogate pair at 0");
+        IdempotencyKey.FindProblem("a\tb").Should().Be("has a control character at position 1");
+        IdempotencyKey.FindProblem("\ud800x").Should().Be("has half a surrogate pair at position 0");
         IdempotencyKey.FindProblem("\ud83d\ude00").Should().BeNull();
         FluentActions.Invoking(() => new IdempotencyKey(null!, "x")).Should().Throw<ArgumentNullException>().WithParameterName("scope");
         FluentActions.Invoking(() => new IdempotencyKey("x", null!)).Should().Throw<ArgumentNullException>().WithParameterName("value");

@@ -84,9 +84,9 @@ public readonly record struct IdempotencyKey
         if (text.Length > longest) return $"is {text.Length} characters long, but at most {longest} are allowed";
         for (int i = 0; i < text.Length; i++)
         {
-            if (char.IsControl(text[i])) return $"has a control character at {i}";
+            if (char.IsControl(text[i])) return $"has a control character at position {i}";
             if (char.IsHighSurrogate(text[i]) && i + 1 < text.Length && char.IsLowSurrogate(text[i + 1])) i++;
-            else if (char.IsSurrogate(text[i])) return $"has half a surrogate pair at {i}";
+            else if (char.IsSurrogate(text[i])) return $"has half a surrogate pair at position {i}";
         }
 
         return null;

@@ -50,7 +50,7 @@ public sealed class IdempotencyPolicyOptions : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         check.Defined(nameof(WhenKeyIsMissing), WhenKeyIsMissing);
         check.Require(Serializer is not null, nameof(Serializer), null, "a serializer");
-        check.Require(Outcomes is not null, nameof(Outcomes), null, "a table");
+        check.Require(Outcomes is not null, nameof(Outcomes), null, "an IdempotencyOutcomes, not null");
     }
 
     internal Func<IdempotencyClaim, CancellationToken, ValueTask<Reconciliation<T>>>? ReconcilerOf<T>() =>

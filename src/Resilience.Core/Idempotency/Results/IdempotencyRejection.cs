@@ -46,10 +46,12 @@ public sealed class IdempotencyRejection : Rejection
         IdempotencyRejectionReason.OutcomeUnknown => $"the call (record {Id}) was begun before and its outcome is unknown",
         IdempotencyRejectionReason.ResultNotKept => $"the call (record {Id}) was done before, but its result was not kept",
         IdempotencyRejectionReason.Unreadable => $"the outcome of the call (record {Id}) cannot be read",
-        IdempotencyRejectionReason.StoreUnavailable => $"the store cannot be asked about record {Id} ({(Cause is null ? "" : Safely.MessageOf(Cause))})",
+        IdempotencyRejectionReason.StoreUnavailable => $"the store cannot be asked about record {Id}{Words}",
         IdempotencyRejectionReason.Stopping => $"this process is stopping and does not begin the call (record {Id})",
         _ => $"the claim (record {Id}) was lost while the call ran",
     };
+
+    private string Words => Cause is not null && Safely.MessageOf(Cause) is { Length: > 0 } message ? $" ({message})" : "";
 
     private string Next => Why switch
     {
@@ -59,7 +61,7 @@ public sealed class IdempotencyRejection : Rejection
         IdempotencyRejectionReason.ResultNotKept => "there is nothing more to do",
         _ when _retryAfter is { } wait => $"retry {Ahead(wait, _at)}",
         IdempotencyRejectionReason.ClaimLost => "retry to get the outcome of the other execution",
-        _ => "when a retry can succeed is not known",
+        _ => "it is not known when a retry can succeed",
     };
 
     /// <inheritdoc/>

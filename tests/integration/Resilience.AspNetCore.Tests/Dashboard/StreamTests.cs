@@ -101,7 +101,7 @@ public sealed class StreamTests
 
             return rejected == 100;
         });
-        entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit is open since").And.Contain("because a call failed (limit 1)");
+        entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit has been open since").And.Contain("because a call failed (limit 1)");
     }
 
     [Fact]

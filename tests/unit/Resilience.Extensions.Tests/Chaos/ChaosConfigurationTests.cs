@@ -107,7 +107,7 @@ public sealed class ChaosConfigurationTests
         await using ServiceProvider container = Container("Development", configuration);
         container.GetRequiredKeyedService<ResiliencePipeline>("orders").Describe().ToString().Should().Contain(
             "switch = on, rates = latency 0.5, seed = -3, environment = Development, latency = 100 ms to 300 ms, "
-            + "schedule = 60 s to 180 s; 300 s to 360 s: fault 0.25, every 600 s");
+            + "schedule = 60 s to 180 s; 5 min to 6 min: fault 0.25, every 10 min");
 
         SettingsReading<PipelineSettings> once = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P"), again = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P");
         once.Problems.Should().BeEmpty();

@@ -64,14 +64,14 @@ public sealed class SettingsFormTests
     [InlineData("Retry:BackoffType", "BackoffKind")]
     [InlineData("Retry:UseJitter", "Jitter, which is Full, Equal or None")]
     [InlineData("CircuitBreaker:MinimumThroughput", "MinimumCalls")]
-    [InlineData("TotalRequestTimeout", "TotalTimeout, a time and no group")]
+    [InlineData("TotalRequestTimeout", "TotalTimeout, which is a time and not a group")]
     [InlineData("RateLimiter", "ConcurrencyLimit")]
     [InlineData("ConcurrencyLimit:PermitLimit", "MaxConcurrent")]
     [InlineData("ConcurrencyLimit:QueueLimit", "MaxQueued")]
     [InlineData("Hedging:MaxHedgedAttempts", "MaxAttempts, which counts the first attempt too")]
     public void A_key_of_Polly_or_Microsoft_is_answered_with_ours(string key, string meant) =>
         SettingsReader.ReadPipeline(Section((key, "1")), "P").Problems.Select(p => p.ToString()).Should().Equal(
-            $"P:{key} is what Polly and Microsoft.Extensions.Http.Resilience call it; here it is {meant}");
+            $"P:{key} is a key of Polly and Microsoft.Extensions.Http.Resilience; here it is called {meant}");
 
     [Fact]
     public void What_has_no_key_here_is_to_be_left_out() =>

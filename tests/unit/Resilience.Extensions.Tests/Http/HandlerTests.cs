@@ -289,7 +289,7 @@ public sealed class HandlerTests
         network.Count.Should().Be(1);
         RetryStopped stopped = _events.OfType<RetryStopped>().Single();
         stopped.Cause.Should().Be(RetryStopReason.RetryAfter);
-        stopped.Explanation.Should().Contain("a wait of 600 s was asked for, and MaxRetryAfter allows 60 s");
+        stopped.Explanation.Should().Contain("a wait of 10 min was asked for, and MaxRetryAfter allows 60 s");
     }
 
     /// <summary>40 clients that were told "1" came back within 6 ms.</summary>
@@ -414,7 +414,7 @@ public sealed class HandlerTests
         rejected.Rejection.Should().BeOfType<CircuitRejection>();
         rejected.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
         rejected.Attempts.Should().BeEmpty();
-        rejected.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit is open").And.EndWith("(nothing was sent)");
+        rejected.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit has been open").And.EndWith("(nothing was sent)");
         network.Count.Should().Be(2);
 
         resilience.For(HttpKit.Address).CircuitBreaker!.State.Should().Be(CircuitState.Open);

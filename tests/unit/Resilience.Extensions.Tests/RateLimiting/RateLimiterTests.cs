@@ -270,7 +270,7 @@ public sealed class RateLimiterTests
     [Theory]
     [InlineData(3200, "permits are expected in 3.2 s, at 12:00:07Z.")]
     [InlineData(0, "permits are expected now.")]
-    [InlineData(-1, "the limiter does not say when one will be free.")]
+    [InlineData(-1, "the limiter does not say when there will be any.")]
     public async Task A_rejection_says_who_why_with_which_counts_since_when_and_until_when(int waitMs, string until)
     {
         FakeTimeProvider time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));

@@ -430,7 +430,7 @@ public sealed class BreakerBehaviourTests
         error.Problems.Select(p => p.Option).Should().BeEquivalentTo(
             "FailureRatio", "MinimumCalls", "Buckets", "SamplingDuration", "SlowCallRatio", "BreakDuration", "BreakGrowth",
             "MaxBreakDuration", "BreakJitter", "Probes", "SuccessThreshold", "ProbeLease", "RampFrom");
-        error.Message.Should().Contain("FailureRatio is NaN").And.Contain("BreakDuration is TimeSpan.MaxValue").And.Contain("from 00:00:00.0010000 to 1.00:00:00");
+        error.Message.Should().Contain("FailureRatio is NaN").And.Contain("BreakDuration is TimeSpan.MaxValue").And.Contain("from 00:00:00.001 to 1.00:00:00");
     }
 
     private sealed class BadRandomness(double? answer) : Randomness

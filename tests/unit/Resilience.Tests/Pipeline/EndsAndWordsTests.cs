@@ -21,7 +21,7 @@ public sealed class EndsAndWordsTests
         Outcome.Success(5).ToString().Should().Be("Success: 5");
         Outcome.Result(5, Verdict.Failure).ToString().Should().Be("Failure: 5");
         Outcome.Failure<int>(new IOException("gone")).ToString().Should().Be("Failure: IOException: gone");
-        Outcome.Rejected<int>(Full()).ToString().Should().StartWith("Rejected: ").And.Contain("all places are taken at this moment (limit 1)");
+        Outcome.Rejected<int>(Full()).ToString().Should().StartWith("Rejected: ").And.Contain("the only place is taken at this moment (limit 1)");
     }
 
     [Theory]
@@ -55,7 +55,7 @@ public sealed class EndsAndWordsTests
             (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"), (TripRule.ByHand, 0, 0, "a person decided it"),
         ];
         foreach ((TripRule rule, int calls, int bad, string text) in all) new TripCause(rule, calls, bad).ToString().Should().Be(text);
-        default(TripCause).ToString().Should().Be("of nothing");
+        default(TripCause).ToString().Should().Be("of a cause that is not known");
     }
 
     [Fact]

@@ -12,32 +12,32 @@ public sealed class RejectionReasonTests
     {
         {
             "open", [
-                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 12 of 20 calls in the last 10 s failed (limit 50 %); ",
+                "orders/breaker: ", "the circuit has been open ", "since 12:00:03Z ", "because 12 of 20 calls in the last 10 s failed (limit 50 %); ",
                 "it will let a probe through in 3.2 s, at 12:00:08Z."]
         },
         {
             "open over calls", [
-                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 12 of 20 calls among the last 40 failed (limit 50 %); ",
+                "orders/breaker: ", "the circuit has been open ", "since 12:00:03Z ", "because 12 of the last 20 calls failed (limit 50 %); ",
                 "it will let a probe through in 3.2 s, at 12:00:08Z."]
         },
         {
             "open after a run", [
-                "orders/breaker: ", "the circuit is open ", "since 12:00:03Z ", "because 3 calls in a row failed (limit 3); ",
+                "orders/breaker: ", "the circuit has been open ", "since 12:00:03Z ", "because 3 calls in a row failed (limit 3); ",
                 "it will let a probe through in 3.2 s, at 12:00:08Z."]
         },
         {
             "open for slowness", [
-                "orders/breaker: ", "the circuit is open ", "since 12:00:23Z ", "because 2 of 2 calls in the last 10 s took 100 ms or longer (limit 50 %); ",
+                "orders/breaker: ", "the circuit has been open ", "since 12:00:23Z ", "because 2 of 2 calls in the last 10 s took 100 ms or longer (limit 50 %); ",
                 "it will let a probe through in 3.2 s, at 12:00:28Z."]
         },
         {
             "half open", [
-                "orders/breaker: ", "the circuit is half open ", "since 12:00:08Z ", "all its probes (1 at most) are out, ", "12 of 20 calls in the last 10 s failed (limit 50 %); ",
-                "a probe that does not come back loses its place in 30 s, at 12:00:38Z."]
+                "orders/breaker: ", "the circuit has been half-open ", "since 12:00:08Z, ", "its only probe is under way; ", "12 of 20 calls in the last 10 s failed (limit 50 %); ",
+                "a probe that does not return loses its place in 30 s, at 12:00:38Z."]
         },
         {
             "ramping", [
-                "orders/breaker: ", "the circuit closed at 12:00:08Z ", "a growing share of the calls, from 1 %, ", "12 of 20 calls in the last 10 s failed (limit 50 %), ",
+                "orders/breaker: ", "the circuit closed at 12:00:08Z ", "a growing share of the calls, from 1 %, and this call was not in it; ", "12 of 20 calls in the last 10 s failed (limit 50 %); ",
                 "it will admit all in 10 s, at 12:00:18Z."]
         },
         {
@@ -49,13 +49,13 @@ public sealed class RejectionReasonTests
                 "breaker: ", "the circuit of 'tenant 7' has been isolated by hand ", "since 12:00:03Z; ", "until it is closed by hand."]
         },
         {
-            "full", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and no call may wait (queue limit 0); ", "when a running call ends."]
+            "full", ["orders/concurrency-limit: ", "the only place is taken at this moment (limit 1) ", "and no call may wait (queue limit 0); ", "when a running call ends."]
         },
         {
-            "full queue", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and the queue is full (queue limit 1); ", "when a running call ends."]
+            "full queue", ["orders/concurrency-limit: ", "the only place is taken at this moment (limit 1) ", "and the queue is full (queue limit 1); ", "when a running call ends."]
         },
         {
-            "waited", ["orders/concurrency-limit: ", "all places are taken at this moment (limit 1) ", "and none became free within the wait of 5 s ", "when a running call ends."]
+            "waited", ["orders/concurrency-limit: ", "the only place is taken at this moment (limit 1) ", "and none became free within the longest wait (5 s) ", "when a running call ends."]
         },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },

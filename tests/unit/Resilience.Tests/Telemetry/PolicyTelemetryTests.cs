@@ -93,8 +93,8 @@ public sealed class PolicyTelemetryTests : IDisposable
         Outcome<int>[] rejected = [open, taken, ramping, isolated];
         rejected.Select(o => ((CircuitRejection)o.Rejection!).State).Should().Equal(CircuitState.Open, CircuitState.HalfOpen, CircuitState.Closed, CircuitState.Isolated);
         rejected.Select(o => o.Rejection!.Reason).Should().SatisfyRespectively(
-            r => r.Should().Contain("is open since").And.Contain("because a call failed"),
-            r => r.Should().Contain("half open since").And.Contain("all its probes").And.Contain("because a call failed"),
+            r => r.Should().Contain("has been open since").And.Contain("because a call failed"),
+            r => r.Should().Contain("half-open since").And.Contain("its only probe").And.Contain("because a call failed"),
             r => r.Should().Contain("admits a growing share"),
             r => r.Should().Contain("isolated by hand since"));
         rejected.Should().OnlyContain(o => o.Rejection!.Since >= new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
@@ -149,7 +149,7 @@ public sealed class PolicyTelemetryTests : IDisposable
             TaskCompletionSource<int> first = new();
             Task<int> running = pipeline.ExecuteAsync(_ => new ValueTask<int>(first.Task)).AsTask();
             Outcome<int> rejected = await pipeline.TryExecuteAsync(Answer);
-            rejected.Rejection!.Reason.Should().Contain("all places are taken").And.Contain(queue == 0 ? "no call may wait" : "none became free within the wait");
+            rejected.Rejection!.Reason.Should().Contain("the only place is taken").And.Contain(queue == 0 ? "no call may wait" : "none became free within the longest wait");
             ((LimitReachedException)rejected.Exception!).Why.Should().Be(queue == 0 ? LimitReason.QueueFull : LimitReason.WaitedTooLong);
             first.SetResult(1);
             await running;
