@@ -18,18 +18,16 @@ public static class AzureClientOptionsExtensions
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">A number is out of its range.</exception>
     /// <example><code>
-    /// OpenAIClientOptions options = new();
-    /// options.UseResilience(keyHeader: "Idempotency-Key");
-    /// ChatClient chat = new("gpt-5", new ApiKeyCredential(key), options);
+    /// BlobClientOptions options = new();
+    /// options.UseResilience();
+    /// BlobContainerClient blobs = new(address, credential, options);
     /// </code></example>
     public static TOptions UseResilience<TOptions>(
         this TOptions options, Action<StandardResilienceOptions>? configure = null, string? name = null, string? keyHeader = null)
         where TOptions : ClientOptions
     {
         ArgumentNullException.ThrowIfNull(options);
-        StandardResilienceOptions standard = new() { TotalTimeout = null, AttemptTimeout = null };
-        configure?.Invoke(standard);
-        return options.UseResilience(HttpResilience.Standard(standard, name ?? NameOf(options.GetType().Name)), keyHeader);
+        return options.UseResilience(HttpExchange.NewResilience(options, configure, name), keyHeader);
     }
 
     /// <summary>Puts these policies in the place of the SDK's own retry, such as those of a named client of the container
@@ -48,6 +46,4 @@ public static class AzureClientOptionsExtensions
         options.RetryPolicy = new ResiliencePolicy(resilience, keyHeader);
         return options;
     }
-
-    private static string NameOf(string type) => type.EndsWith("Options", StringComparison.Ordinal) ? type[..^"Options".Length] : type;
 }

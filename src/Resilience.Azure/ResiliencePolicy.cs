@@ -9,7 +9,7 @@ namespace Resilience;
 internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHeader) : HttpPipelinePolicy
 {
     /// <summary>By which a request says that it may be repeated: the draft's, and that of Azure's repeatable requests.</summary>
-    private static readonly string[] KeyHeaders = ["Idempotency-Key", "Repeatability-Request-ID"];
+    private static readonly string[] KeyHeadersOfAzure = ["Idempotency-Key", "Repeatability-Request-ID"];
 
     public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>
         Begin(message, pipeline).Execute(resilience, message.CancellationToken);
@@ -27,7 +27,6 @@ internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHea
     private sealed class Exchange(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) : HttpExchange
     {
         private readonly TimeSpan? _networkTimeout = message.NetworkTimeout;
-        private bool _hasKey = KeyHeaders.Any(name => message.Request.Headers.TryGetValue(name, out string? key) && !string.IsNullOrWhiteSpace(key));
 
         protected override Uri Address => message.Request.Uri.ToUri();
 
@@ -37,15 +36,11 @@ internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHea
 
         protected override bool? MayPass => message.ResponseClassifier.IsRetriableResponse(message);
 
-        protected override string? RepeatObjection => _hasKey ? null : base.RepeatObjection;
+        protected override IReadOnlyList<string> KeyHeaders => KeyHeadersOfAzure;
 
-        /// <summary>Once for all attempts.</summary>
-        internal void EnsureKey(string header)
-        {
-            if (_hasKey || base.RepeatObjection is null) return;
-            message.Request.Headers.SetValue(header, Guid.NewGuid().ToString());
-            _hasKey = true;
-        }
+        protected override string? RequestHeader(string name) => message.Request.Headers.TryGetValue(name, out string? value) ? value : null;
+
+        protected override void SetRequestHeader(string name, string value) => message.Request.Headers.SetValue(name, value);
 
         protected override string? AnswerHeader(string name) =>
             message.HasResponse && message.Response.Headers.TryGetValue(name, out string? value) ? value : null;

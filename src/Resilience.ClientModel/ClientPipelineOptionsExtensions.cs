@@ -27,9 +27,7 @@ public static class ClientPipelineOptionsExtensions
         where TOptions : ClientPipelineOptions
     {
         ArgumentNullException.ThrowIfNull(options);
-        StandardResilienceOptions standard = new() { TotalTimeout = null, AttemptTimeout = null };
-        configure?.Invoke(standard);
-        return options.UseResilience(HttpResilience.Standard(standard, name ?? NameOf(options.GetType().Name)), keyHeader);
+        return options.UseResilience(HttpExchange.NewResilience(options, configure, name), keyHeader);
     }
 
     /// <summary>Puts these policies in the place of the SDK's own retry, such as those of a named client of the container
@@ -48,6 +46,4 @@ public static class ClientPipelineOptionsExtensions
         options.RetryPolicy = new ResiliencePolicy(resilience, keyHeader);
         return options;
     }
-
-    private static string NameOf(string type) => type.EndsWith("Options", StringComparison.Ordinal) ? type[..^"Options".Length] : type;
 }

@@ -7,8 +7,6 @@ namespace Resilience;
 /// <summary>Stands where the SDK's retry stood: below its policies for each call, above those for each attempt.</summary>
 internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHeader) : PipelinePolicy
 {
-    private const string UsualKeyHeader = "Idempotency-Key";
-
     public override void Process(PipelineMessage message, IReadOnlyList<PipelinePolicy> pipeline, int currentIndex)
     {
         if (message.Request.Uri is null) ProcessNext(message, pipeline, currentIndex); // which says what is missing
@@ -21,12 +19,12 @@ internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHea
 
     private Exchange Begin(PipelineMessage message, IReadOnlyList<PipelinePolicy> pipeline, int currentIndex)
     {
-        Exchange exchange = new(message, pipeline, currentIndex, keyHeader ?? UsualKeyHeader);
-        if (keyHeader is not null) exchange.EnsureKey();
+        Exchange exchange = new(message, pipeline, currentIndex);
+        if (keyHeader is not null) exchange.EnsureKey(keyHeader);
         return exchange;
     }
 
-    private sealed class Exchange(PipelineMessage message, IReadOnlyList<PipelinePolicy> pipeline, int currentIndex, string keyHeader) : HttpExchange
+    private sealed class Exchange(PipelineMessage message, IReadOnlyList<PipelinePolicy> pipeline, int currentIndex) : HttpExchange
     {
         private readonly TimeSpan? _networkTimeout = message.NetworkTimeout;
 
@@ -41,15 +39,9 @@ internal sealed class ResiliencePolicy(HttpResilience resilience, string? keyHea
             ? isRetriable
             : null;
 
-        protected override string? RepeatObjection => HasKey ? null : base.RepeatObjection;
+        protected override string? RequestHeader(string name) => message.Request.Headers.TryGetValue(name, out string? value) ? value : null;
 
-        private bool HasKey => message.Request.Headers.TryGetValue(keyHeader, out string? key) && !string.IsNullOrWhiteSpace(key);
-
-        /// <summary>Once for all attempts.</summary>
-        internal void EnsureKey()
-        {
-            if (base.RepeatObjection is not null && !HasKey) message.Request.Headers.Set(keyHeader, Guid.NewGuid().ToString());
-        }
+        protected override void SetRequestHeader(string name, string value) => message.Request.Headers.Set(name, value);
 
         protected override string? AnswerHeader(string name) =>
             message.Response is { } answer && answer.Headers.TryGetValue(name, out string? value) ? value : null;

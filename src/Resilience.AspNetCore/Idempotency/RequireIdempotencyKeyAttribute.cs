@@ -7,7 +7,8 @@ namespace Resilience.Idempotency;
 /// <summary>Requests to this action, or to all actions of this controller, are executed once for each idempotency key; a repeated one receives
 /// the first response. GET, HEAD, OPTIONS and TRACE are left alone.</summary>
 /// <remarks>The attribute of an action goes before that of its controller. A resource filter: it stands before model binding, after
-/// authorization. Needs <c>services.AddIdempotency()</c>.</remarks>
+/// authorization. Needs <c>services.AddIdempotency()</c>. On a gRPC service or a method of one it needs <c>services.AddGrpc().AddIdempotency()</c>, of the
+/// package Resilience.Grpc.AspNetCore, as well.</remarks>
 [AttributeUsage(AttributeTargets.Class | AttributeTargets.Method)]
 public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyMetadata, IAsyncResourceFilter, IAsyncActionFilter, IOrderedFilter
 {

@@ -19,6 +19,9 @@ public abstract class HttpExchange
 
     private const string ShouldRetryHeader = "X-Should-Retry";
 
+    private static readonly string[] UsualKeyHeaders = [IdempotencyKeyOptions.DefaultHeader];
+
+    private string? _keyHeader; // in which the service looks for a key
     private HttpResponseMessage? _view; // of the last answer
     private Exception? _thrown; // by the last attempt, where it was judged by a cause inside of it
     private Exception? _cause;
@@ -37,8 +40,17 @@ public abstract class HttpExchange
     protected virtual bool? MayPass => null;
 
     /// <summary>Why another attempt would not be safe if the last one may have been carried out; null: it is safe. By default what RFC 9110 calls
-    /// idempotent is.</summary>
-    protected virtual string? RepeatObjection => IsIdempotent(Method) ? null : $"{Method} is not repeated without a key or your word";
+    /// idempotent is, and what carries a key.</summary>
+    protected virtual string? RepeatObjection => IsIdempotent(Method) || HasKey ? null : $"{Method} is not repeated without a key or your word";
+
+    /// <summary>Headers by which the request says that it may be repeated. Default <c>Idempotency-Key</c>.</summary>
+    protected virtual IReadOnlyList<string> KeyHeaders => UsualKeyHeaders;
+
+    /// <summary>A header of the request; null: it has none of that name.</summary>
+    protected abstract string? RequestHeader(string name);
+
+    /// <summary>Gives the request a header that it has not.</summary>
+    protected abstract void SetRequestHeader(string name, string value);
 
     /// <summary>A header of the last answer; null: it has none of that name.</summary>
     protected abstract string? AnswerHeader(string name);
@@ -56,6 +68,31 @@ public abstract class HttpExchange
 
     /// <summary>What an exception of the library is judged by. By default it is itself.</summary>
     protected virtual Exception CauseOf(Exception error) => error;
+
+    /// <summary>Gives a request that is not safe to repeat a key, the same in all of its attempts, unless it carries one.</summary>
+    /// <param name="header">The header in which the service looks for it.</param>
+    /// <exception cref="ArgumentException"><paramref name="header"/> is null or empty.</exception>
+    public void EnsureKey(string header)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(header);
+        _keyHeader = header;
+        if (RepeatObjection is not null) SetRequestHeader(header, Guid.NewGuid().ToString());
+    }
+
+    /// <summary>The policies in the place of an SDK's retry: <see cref="StandardResilienceOptions"/> without timeouts, because the SDK bounds each attempt
+    /// itself.</summary>
+    /// <param name="options">The SDK's options, for the name where none is given: <c>BlobClient</c> for <c>BlobClientOptions</c>.</param>
+    /// <param name="configure">Changes the options of this library.</param>
+    /// <param name="name">The name in telemetry.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">A number is out of its range.</exception>
+    public static HttpResilience NewResilience(object options, Action<StandardResilienceOptions>? configure = null, string? name = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        StandardResilienceOptions standard = new() { TotalTimeout = null, AttemptTimeout = null };
+        configure?.Invoke(standard);
+        return HttpResilience.Standard(standard, name ?? NameOf(options.GetType().Name));
+    }
 
     /// <summary>Runs it through the policies for its address. When this ends without an exception, the library has the answer that counts.</summary>
     /// <param name="resilience">The policies. Without hedging and fallback, see <see cref="ThrowIfUnsuited"/>.</param>
@@ -173,6 +210,12 @@ public abstract class HttpExchange
         if (_cause is not null && ReferenceEquals(outcome.Exception, _cause)) ExceptionDispatchInfo.Throw(_thrown!);
         outcome.GetValueOrThrow();
     }
+
+    private bool HasKey => (_keyHeader is { } own && HasValue(own)) || KeyHeaders.Any(HasValue);
+
+    private bool HasValue(string header) => !string.IsNullOrWhiteSpace(RequestHeader(header));
+
+    private static string NameOf(string type) => type.EndsWith("Options", StringComparison.Ordinal) ? type[..^"Options".Length] : type;
 
     private static bool IsIdempotent(string method) => method is "GET" or "HEAD" or "PUT" or "DELETE" or "OPTIONS" or "TRACE" or "QUERY";
 }

@@ -23,6 +23,9 @@ internal sealed class Service : IAsyncDisposable
     /// <summary>The status for a request, by its number; the first is 0. Default: 503 to all.</summary>
     internal Func<int, int> StatusOf { get; init; } = static _ => 503;
 
+    /// <summary>The header in which a key is looked for.</summary>
+    internal string KeyHeader { get; set; } = "Idempotency-Key";
+
     /// <summary>Headers of answers that are errors.</summary>
     internal Dictionary<string, string> Headers { get; } = [];
 
@@ -56,7 +59,7 @@ internal sealed class Service : IAsyncDisposable
         lock (_requests)
         {
             number = _requests.Count;
-            string? key = context.Request.Headers.TryGetValue("Idempotency-Key", out Microsoft.Extensions.Primitives.StringValues keys) ? keys.ToString() : null;
+            string? key = context.Request.Headers.TryGetValue(KeyHeader, out Microsoft.Extensions.Primitives.StringValues keys) ? keys.ToString() : null;
             _requests.Enqueue(new(context.Request.Method, key, body));
         }
 
