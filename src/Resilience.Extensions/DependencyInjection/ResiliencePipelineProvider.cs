@@ -201,7 +201,8 @@ public sealed class ResiliencePipelineProvider : IStartCheck, IDisposable
         if (result is null && name.Length > 0)
         {
             // Looked up when asked, so a pipeline that was added to the file after the start is there too.
-            all.AddRange(_sections.SelectMany(s => s.GetChildren()).Where(s => string.Equals(s.Key, name, StringComparison.OrdinalIgnoreCase)).Select(FromSection));
+            all.AddRange(_sections.SelectMany(s => s.GetChildren())
+                .Where(s => string.Equals(s.Key, name, StringComparison.OrdinalIgnoreCase)).Select(FromSection));
         }
 
         return all.Count <= 1 ? all.FirstOrDefault() : throw new InvalidOperationException(
