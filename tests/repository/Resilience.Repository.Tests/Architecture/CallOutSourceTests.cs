@@ -90,7 +90,7 @@ public sealed class CallOutSourceTests
     private static readonly string[] Packages =
     [
         "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks", "Resilience.Grpc", "Resilience.Grpc.AspNetCore",
-        "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer",
+        "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer", "Resilience.Polly",
         "Resilience.Azure", "Resilience.ClientModel", "Resilience.EntityFrameworkCore",
     ];
 

@@ -28,6 +28,7 @@ public sealed class PackageDependencyTests
         ["Resilience.Sqlite"] = [Core, "Microsoft.Data.Sqlite"],
         ["Resilience.PostgreSql"] = [Core, "Npgsql"],
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],
+        ["Resilience.Polly"] = [Core, "Polly"],
         ["Resilience.SqlServer"] = [Core, "Microsoft.Data.SqlClient"],
         ["Resilience.Azure"] = [Extensions, "Azure.Core"],
         ["Resilience.ClientModel"] = [Extensions, "System.ClientModel"],

@@ -82,6 +82,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     [InlineData("Resilience.PostgreSql", new string[0])]
     [InlineData("Resilience.Redis", new string[0])]
     [InlineData("Resilience.EntityFrameworkCore", new string[0])]
+    [InlineData("Resilience.Polly", new string[0])]
     [InlineData("Resilience.SqlServer", new string[0])]
     [InlineData("Resilience.Azure", new string[0])]
     [InlineData("Resilience.ClientModel", new string[0])]

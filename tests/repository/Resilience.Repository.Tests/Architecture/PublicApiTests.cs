@@ -17,6 +17,7 @@ public sealed class PublicApiTests
     [InlineData(typeof(SqliteIdempotencyStore))]
     [InlineData(typeof(PostgresIdempotencyStore))]
     [InlineData(typeof(RedisIdempotencyStore))]
+    [InlineData(typeof(PollyExtensions))]
     [InlineData(typeof(SqlServerClassifierExtensions))]
     [InlineData(typeof(Resilience.EntityFrameworkCore.DatabaseResilience))]
     [InlineData(typeof(AzureClientOptionsExtensions))]
