@@ -80,18 +80,36 @@ internal static class Theirs
         SymbolInfo info = model.GetSymbolInfo(node, cancellation);
         if (info.Symbol is not null || info.CandidateSymbols.Length == 0) return info.Symbol;
         if (!info.CandidateSymbols.All(static c => c is IMethodSymbol && Own(c))) return null;
-        InvocationExpressionSyntax? call = node as InvocationExpressionSyntax ?? node.FirstAncestorOrSelf<InvocationExpressionSyntax>();
-        int? parameters = call?.ArgumentList.Arguments.FirstOrDefault()?.Expression switch
+        if ((node as InvocationExpressionSyntax ?? node.FirstAncestorOrSelf<InvocationExpressionSyntax>()) is not { } call) return null;
+        ITypeSymbol? receiver = call.Expression is MemberAccessExpressionSyntax access ? model.GetTypeInfo(access.Expression, cancellation).Type : null;
+        return info.CandidateSymbols.OfType<IMethodSymbol>()
+            .Select(m => m.IsExtensionMethod && m.ReducedFrom is null && receiver is not null ? m.ReduceExtensionMethod(receiver) : m)
+            .FirstOrDefault(m => m is not null && Fits(m, call));
+    }
+
+    /// <summary>As many arguments, and lambdas of as many parameters; what waits for a result has one.</summary>
+    private static bool Fits(IMethodSymbol method, InvocationExpressionSyntax call)
+    {
+        SeparatedSyntaxList<ArgumentSyntax> given = call.ArgumentList.Arguments;
+        if (method.Parameters.Length != given.Count) return false;
+        for (int i = 0; i < given.Count; i++)
         {
-            SimpleLambdaExpressionSyntax => 1,
-            ParenthesizedLambdaExpressionSyntax several => several.ParameterList.Parameters.Count,
-            _ => null,
-        };
-        bool isWaited = call?.ArgumentList.Arguments.FirstOrDefault()?.Expression is LambdaExpressionSyntax { Body: BlockSyntax body }
+            IParameterSymbol? parameter = given[i].NameColon is { } named
+                ? method.Parameters.FirstOrDefault(p => p.Name == named.Name.Identifier.ValueText) : method.Parameters[i];
+            int? parameters = given[i].Expression switch
+            {
+                SimpleLambdaExpressionSyntax => 1,
+                ParenthesizedLambdaExpressionSyntax several => several.ParameterList.Parameters.Count,
+                _ => null,
+            };
+            if (parameter is null || (parameters is not null
+                && (parameter.Type as INamedTypeSymbol)?.DelegateInvokeMethod?.Parameters.Length != parameters)) return false;
+        }
+
+        if (!method.Name.StartsWith("Execute", StringComparison.Ordinal)) return true;
+        bool isWaited = given.FirstOrDefault()?.Expression is LambdaExpressionSyntax { Body: BlockSyntax body }
             && body.DescendantNodes().OfType<ReturnStatementSyntax>().Any(static r => r.Expression is not null);
-        return info.CandidateSymbols.OfType<IMethodSymbol>().FirstOrDefault(m =>
-            m.Parameters.Length == call?.ArgumentList.Arguments.Count && m.IsGenericMethod == isWaited
-            && (m.Parameters.FirstOrDefault()?.Type as INamedTypeSymbol)?.DelegateInvokeMethod?.Parameters.Length == parameters);
+        return method.IsGenericMethod == isWaited;
     }
 
     /// <summary>The name here, and whether the parameters stay; null: there is none.</summary>

@@ -58,7 +58,7 @@ public static class PollyExtensions
     }
 
     /// <inheritdoc cref="AsPolicy(global::Polly.ResiliencePipeline)"/>
-    /// <summary>A pipeline of Polly for one type of result; a pipeline that is called for another type throws <see cref="InvalidOperationException"/>.</summary>
+    /// <summary>A pipeline of Polly for one type of result; calls for another type end with an <see cref="InvalidOperationException"/>.</summary>
     /// <typeparam name="T">The type of the result.</typeparam>
     /// <exception cref="ArgumentNullException"><paramref name="pipeline"/> is null.</exception>
     public static ResiliencePolicy AsPolicy<T>(this global::Polly.ResiliencePipeline<T> pipeline)
@@ -80,7 +80,10 @@ public static class PollyExtensions
     {
         PollyContext.Check();
         if (description.Policies.Any(Hedges))
-            throw new InvalidOperationException($"The pipeline '{name}' hedges: two attempts would use one context of Polly at the same time. Call it directly.");
+        {
+            throw new InvalidOperationException(
+                $"The pipeline '{name}' hedges: two attempts would use one context of Polly at the same time. Call it directly.");
+        }
     }
 
     private static bool Hedges(PolicyDescription policy) => policy.Role == PolicyRole.Hedging || policy.Inner.Any(Hedges);

@@ -57,7 +57,7 @@ internal sealed partial class OldMove
             _ => null,
         };
         if (all is not null) return Each([.. all], attempt);
-        if (Scope.Makers.Of(waits) is { Count: 1 } made && AreInOneType(made[0], waits)) return Schedule(made[0]);
+        if (Scope.Makers.Of(waits) is { Count: 1 } made && AreInOneType(made[0], waits)) return Schedule(made[0], attempt);
         return SymbolOf(waits) is (ILocalSymbol or IFieldSymbol or IParameterSymbol) and not null && TypeOf(waits) is IArrayTypeSymbol
             ? $"MaxRetries = {Text(waits)}.Length, BaseDelay = $TimeSpan.Zero, " + Asked(attempt, $"{Text(waits)}[{attempt}.Number]")
             : null;
@@ -74,12 +74,14 @@ internal sealed partial class OldMove
     private static string Asked(string attempt, string wait) => $"RetryAfter = {attempt} => {wait}, MaxRetryAfter = $TimeSpan.FromDays(1)";
 
     /// <summary>A schedule of Polly.Contrib.WaitAndRetry; with jitter, the waits are spread by ours.</summary>
-    private string? Schedule(InvocationExpressionSyntax call)
+    private string? Schedule(InvocationExpressionSyntax call, string attempt)
     {
         if (SymbolOf(call) is not IMethodSymbol { ContainingType.Name: "Backoff" } method) return null;
         Dictionary<string, ExpressionSyntax> given = ArgumentsOf(call, method);
-        if (given.TryGetValue("fastFirst", out ExpressionSyntax? first) && first.ToString() != "false") return null;
         if (given.ContainsKey("seed") || !given.TryGetValue("retryCount", out ExpressionSyntax? count)) return null;
+        if (given.TryGetValue("fastFirst", out ExpressionSyntax? first) && first.ToString() != "false")
+            return first.ToString() == "true" && FastFirst(method, given, attempt) is { } wait
+                ? $"MaxRetries = {Text(count)}, BaseDelay = $TimeSpan.Zero, {Asked(attempt, wait)}" : null;
         string? waits = method.Name switch
         {
             "ConstantBackoff" => $"BaseDelay = {Of("delay")}, BackoffKind = §BackoffKind.Constant, Jitter = §BackoffJitter.None",
@@ -96,6 +98,19 @@ internal sealed partial class OldMove
         return $"MaxRetries = {Text(count)}, {waits}{most}";
 
         string Of(string parameter) => Text(given[parameter]);
+    }
+
+    /// <summary>The first retry at once, the others as the schedule begins.</summary>
+    private string? FastFirst(IMethodSymbol method, Dictionary<string, ExpressionSyntax> given, string attempt)
+    {
+        string growth = given.TryGetValue("factor", out ExpressionSyntax? factor) ? Text(factor) : "2";
+        string? others = method.Name switch
+        {
+            "ConstantBackoff" => Text(given["delay"]),
+            "ExponentialBackoff" => $"({Text(given["initialDelay"])}) * $Math.Pow({growth}, {attempt}.Number - 1)",
+            _ => null,
+        };
+        return others is null ? null : $"{attempt}.Number == 0 ? $TimeSpan.Zero : {others}";
     }
 
     /// <summary>A schedule in a variable that serves retries alone: they have it themselves, so it goes.</summary>

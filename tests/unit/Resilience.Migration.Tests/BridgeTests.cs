@@ -12,7 +12,8 @@ public sealed class BridgeTests
 {
     private static readonly ResiliencePropertyKey<string> Given = new("given"), Made = new("made");
 
-    private static Ours Retrying(int retries = 3) => new Ours().AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Jitter) = (retries, TimeSpan.Zero, BackoffJitter.None));
+    private static Ours Retrying(int retries = 3) => new Ours()
+        .AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Jitter) = (retries, TimeSpan.Zero, BackoffJitter.None));
 
     [Fact]
     public async Task Ours_repeats_for_a_caller_of_Polly_and_its_context_is_the_callers()
@@ -76,7 +77,8 @@ public sealed class BridgeTests
     public async Task A_circuit_is_shared_with_those_who_call_it_directly()
     {
         ResiliencePipeline ours = new Ours().AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures) = (null, 2)).Build();
-        for (int i = 0; i < 2; i++) await ((Func<Task>)(async () => await ours.AsPolly().ExecuteAsync(_ => throw new IOException()))).Should().ThrowAsync<IOException>();
+        Func<Task> failing = async () => await ours.AsPolly().ExecuteAsync(_ => throw new IOException());
+        for (int i = 0; i < 2; i++) await failing.Should().ThrowAsync<IOException>();
         await ((Func<Task>)(async () => await ours.ExecuteAsync(_ => ValueTask.CompletedTask))).Should().ThrowAsync<CircuitOpenException>();
         await ((Func<Task>)(async () => await ours.AsPolly().ExecuteAsync(_ => ValueTask.CompletedTask))).Should().ThrowAsync<CircuitOpenException>();
     }

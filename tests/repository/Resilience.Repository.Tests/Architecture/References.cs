@@ -14,7 +14,7 @@ internal static class References
         .. Framework,
         .. All(name => name.StartsWith("Microsoft.Extensions.", StringComparison.Ordinal) || name.StartsWith("Microsoft.AspNetCore.", StringComparison.Ordinal)
             || name is "Microsoft.Data.Sqlite.dll" or "Npgsql.dll" or "StackExchange.Redis.dll"
-            || name.StartsWith("Azure.", StringComparison.Ordinal) || name is "OpenAI.dll"
+            || name.StartsWith("Azure.", StringComparison.Ordinal) || name is "OpenAI.dll" or "Polly.dll" or "Polly.Core.dll"
             || name.StartsWith("Microsoft.EntityFrameworkCore", StringComparison.Ordinal)
             || name is "Google.Protobuf.dll" || name.StartsWith("Grpc.", StringComparison.Ordinal)
             || (name.StartsWith("Resilience.", StringComparison.Ordinal) && !name.Contains("Tests", StringComparison.Ordinal) && !name.Contains("Sample", StringComparison.Ordinal))),
