@@ -2,8 +2,8 @@ using Polly;
 using Polly.CircuitBreaker;
 using Polly.Retry;
 using Polly.Timeout;
-using Ours = Resilience.ResiliencePipelineBuilder;
 using OfPolly = Polly.ResiliencePipelineBuilder;
+using Ours = Resilience.ResiliencePipelineBuilder;
 
 namespace Resilience.Migration.Tests;
 
