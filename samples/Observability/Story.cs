@@ -13,7 +13,8 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
 
     internal static async Task<int> TellAsync(Settings settings)
     {
-        string folder = settings.Out is { } given ? Directory.CreateDirectory(given).FullName : Directory.CreateTempSubdirectory("resilience-observability").FullName;
+        string folder = settings.Out is { } given ? Directory.CreateDirectory(given).FullName : Directory.CreateTempSubdirectory("resilience-observability")
+            .FullName;
         foreach (string old in Directory.EnumerateFiles(folder, "*.jsonl")) File.Delete(old);
         using CancellationTokenSource limit = new(Patience);
         using ServiceProcess payments = ServiceProcess.Start("payments", folder);
@@ -37,7 +38,8 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
 
     private async Task TellAsync(CancellationToken limit)
     {
-        Console.WriteLine("1. The reply of a charge is lost. One trace over both services: two attempts, one operation, and the second is answered with the first receipt.");
+        Console.WriteLine(
+            "1. The reply of a charge is lost. One trace over both services: two attempts, one operation, and the second is answered with the first receipt.");
         await BeginAsync(new(RepliesToLose: 1, SlowPrices: 0, IsDown: false), limit);
         Trace charge = await TraceOfAsync(await _customer.PostAsync("/orders/1001", null, limit), t => Shows(t, 2, "attempt 1 failed", "replayed"), limit);
         Console.WriteLine(charge);
@@ -47,7 +49,8 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
         Trace price = await TraceOfAsync(await _customer.GetAsync("/prices/book", limit), t => Shows(t, 2, "hedged attempt 2 started"), limit);
         Console.WriteLine(price);
 
-        Console.WriteLine("3. A rehearsal: the chaos switch of the prices is turned on, half of the connections are rejected on purpose, and the trace says so.");
+        Console.WriteLine(
+            "3. A rehearsal: the chaos switch of the prices is turned on, half of the connections are rejected on purpose, and the trace says so.");
         (await _customer.PostAsync("/rehearsal", null, limit)).EnsureSuccessStatusCode().Dispose();
         Trace rehearsed = await UntilAsync("resilience.chaos", n => _customer.GetAsync($"/prices/book-{n}", limit), limit);
         (await _customer.DeleteAsync("/rehearsal", limit)).EnsureSuccessStatusCode().Dispose();
@@ -130,7 +133,8 @@ internal sealed class Story(ServiceProcess shop, ServiceProcess payments, string
     }
 
     private static bool IsTelling(string line) =>
-        line.StartsWith("resilience_", StringComparison.Ordinal) && !line.Contains("_bucket", StringComparison.Ordinal) && !line.Contains("_sum", StringComparison.Ordinal);
+        line.StartsWith("resilience_", StringComparison.Ordinal) && !line.Contains("_bucket", StringComparison.Ordinal)
+            && !line.Contains("_sum", StringComparison.Ordinal);
 
     /// <summary>Traffic with a bad minute now and then, until it is stopped.</summary>
     private async Task ServeAsync()

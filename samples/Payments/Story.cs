@@ -73,7 +73,8 @@ internal static class Story
                 + "the same key along.");
         }
 
-        foreach ((string order, (int charges, _, _)) in ledger.Where(o => o.Value.Charges > 1).OrderBy(o => o.Key).Take(5)) Console.WriteLine($"      {order}: {charges} charges");
+        foreach ((string order, (int charges, _, _)) in ledger.Where(o => o.Value.Charges > 1).OrderBy(o => o.Key).Take(5))
+            Console.WriteLine($"      {order}: {charges} charges");
         Console.WriteLine();
         return more + missing;
     }

@@ -88,7 +88,8 @@ internal sealed class Story(Stopwatch clock)
         Say("");
         Say($"{"",18}0 s{new string(' ', columns - 6)}{length.TotalSeconds:0} s");
         Row("server", t => script.Last(s => s.At <= t).Mood switch { Mood.Healthy => '─', Mood.Rejecting => '5', Mood.Hanging => '~', _ => '?' });
-        Row("circuit", t => _circuit.LastOrDefault(c => c.At <= t + Step, (0, CircuitState.Closed)).State switch { CircuitState.Closed => '─', CircuitState.Open => '█', _ => '▒' });
+        Row("circuit", t => _circuit.LastOrDefault(c => c.At <= t + Step, (0, CircuitState.Closed))
+            .State switch { CircuitState.Closed => '─', CircuitState.Open => '█', _ => '▒' });
         foreach (Customers group in groups)
         {
             Sample[] samples = [.. group.Samples];
@@ -126,7 +127,8 @@ internal sealed class Story(Stopwatch clock)
             Sample[] samples = [.. group.Samples.OrderBy(s => s.WaitedMs)];
             int errors = samples.Count(s => s.Answer == Answer.Error);
             Say(string.Create(CultureInfo.InvariantCulture, $"  {group.Name,-16} {samples.Length,4} questions: {samples.Count(s => s.Answer == Answer.Fresh),4} fresh answers, {samples.Count(s => s.Answer == Answer.Stale),3} from memory, {errors,3} errors ({100.0 * errors / samples.Length:0.0} %); waited {At(samples, 0.5):0.0} ms at the median, {At(samples, 0.99):0.0} ms at the 99th percentile"));
-            foreach (IGrouping<string?, Sample> kind in samples.Where(s => s.Error is not null).GroupBy(s => s.Error)) Say($"  {"",-16} {kind.Count(),4} × {kind.Key}");
+            foreach (IGrouping<string?, Sample> kind in samples.Where(s => s.Error is not null).GroupBy(s => s.Error))
+                Say($"  {"",-16} {kind.Count(),4} × {kind.Key}");
         }
 
         Say($"The server received {server.Requests} requests and did the work for {server.Worked} of them.");

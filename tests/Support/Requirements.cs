@@ -32,7 +32,8 @@ internal static class Requirements
     private static string? ReasonOf(string tool)
     {
         if (Tool.WhyMissing(tool) is not { } reason) return null;
-        bool mustRun = Environment.GetEnvironmentVariable("CI") == "true" && !File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, AbsentInCi)).Contains(tool);
+        bool mustRun = Environment.GetEnvironmentVariable("CI") == "true" && !File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, AbsentInCi))
+            .Contains(tool);
         return mustRun ? null : reason;
     }
 }

@@ -12,7 +12,8 @@ internal sealed class RealTime : TimeProvider
 
     public override long GetTimestamp() => base.GetTimestamp() + Interlocked.Read(ref _skipped);
 
-    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => HasPeriodicTimers || period == Timeout.InfiniteTimeSpan
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+        HasPeriodicTimers || period == Timeout.InfiniteTimeSpan
         ? base.CreateTimer(callback, state, dueTime, period)
         : base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 }

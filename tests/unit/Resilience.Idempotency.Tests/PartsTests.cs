@@ -45,14 +45,16 @@ public sealed class PartsTests
         builder.AddPiece(content).EndPieces().Add((string?)null).Build().Should().NotBe(whole);
         byte[] framed = [.. "fp1\0"u8, .. BitConverter.GetBytes(1000L), .. content];
         Fingerprint.Of(content).ToArray().Should().Equal(SHA256.HashData(framed));
-        byte[] texts = [.. "fp1\0"u8, .. BitConverter.GetBytes(6L), .. Encoding.Unicode.GetBytes("abc"), .. BitConverter.GetBytes(-1L), .. BitConverter.GetBytes(0L)];
+        byte[] texts = [.. "fp1\0"u8, .. BitConverter.GetBytes(6L), .. Encoding.Unicode.GetBytes("abc"), .. BitConverter.GetBytes(-1L),
+            .. BitConverter.GetBytes(0L)];
         Fingerprint.Of("abc", null, "").ToArray().Should().Equal(SHA256.HashData(texts));
         string text = new('y', 300); // longer than the buffer of 128 units
         byte[] longer = [.. "fp1\0"u8, .. BitConverter.GetBytes(600L), .. Encoding.Unicode.GetBytes(text)];
         Fingerprint.Of(text).ToArray().Should().Equal(SHA256.HashData(longer));
     }
 
-    public static TheoryData<object> Simple => [true, 7, 1L << 40, 0.25, 12.50m, Guid.Parse("8e03978e-40d5-43dd-bc93-6894a57f9324"), "text", new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.FromHours(1))];
+    public static TheoryData<object> Simple => [true, 7, 1L << 40, 0.25, 12.50m, Guid.Parse("8e03978e-40d5-43dd-bc93-6894a57f9324"), "text",
+        new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.FromHours(1))];
 
     [Theory]
     [MemberData(nameof(Simple))]
@@ -75,7 +77,8 @@ public sealed class PartsTests
         {
             using Kit kit = new();
             for (int i = 0; i < 2; i++)
-                (await kit.Gate.GetOrAddAsync(new("s", "k"), (_, _) => i == 0 ? new ValueTask<T>(value) : throw new InvalidOperationException("twice"))).Should().Be(value);
+                (await kit.Gate.GetOrAddAsync(new("s", "k"), (_, _) => i == 0 ? new ValueTask<T>(value) : throw new InvalidOperationException("twice")))
+                    .Should().Be(value);
         }
     }
 
@@ -98,10 +101,13 @@ public sealed class PartsTests
         Judged(Outcome.Result(1, Verdict.Ignored)).Should().Be(kept);
         Judged(Outcome.Result(1, Verdict.Failure)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
         Judged(Outcome.Failure<int>(new FormatException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
-        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new FormatException(), Verdict.Ignored))
+            .Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
         Judged(Outcome.Failure<int>(new TimeoutException())).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
-        Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored)).Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
-        Judged(Outcome.Rejected<int>(new IdempotencyRejection("", "p", IdempotencyRejectionReason.InFlight, TimeProvider.System))).Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Failure<int>(new OperationCanceledException(), Verdict.Ignored))
+            .Should().Be((IdempotencyDisposition.Hold, IdempotencyDisposition.KeepAsOutcomeUnknown));
+        Judged(Outcome.Rejected<int>(new IdempotencyRejection("", "p", IdempotencyRejectionReason.InFlight, TimeProvider.System)))
+            .Should().Be((IdempotencyDisposition.Release, IdempotencyDisposition.KeepAsOutcomeUnknown));
     }
 
     [Fact]
@@ -116,13 +122,15 @@ public sealed class PartsTests
         rules.Judge(Outcome.Success(6), false).Should().Be(IdempotencyDisposition.Release);
         rules.Judge(Outcome.Success(5), false).Should().Be(IdempotencyDisposition.Keep);
         rules.Judge(Outcome.Success("x"), false).Should().Be(IdempotencyDisposition.Hold);
-        FluentActions.Invoking(() => rules.On<IOException>((IdempotencyDisposition)99)).Should().Throw<ArgumentOutOfRangeException>().WithMessage("*disposition*");
+        FluentActions.Invoking(() => rules.On<IOException>((IdempotencyDisposition)99)).Should().Throw<ArgumentOutOfRangeException>()
+            .WithMessage("*disposition*");
     }
 
     [Fact]
     public void Every_rejection_says_why_in_words_of_its_own()
     {
-        IdempotencyRejection[] all = [.. Enum.GetValues<IdempotencyRejectionReason>().Select(r => new IdempotencyRejection("shop", "policy", r, TimeProvider.System, "abc123", null, new IOException("the disk")))];
+        IdempotencyRejection[] all = [.. Enum.GetValues<IdempotencyRejectionReason>()
+            .Select(r => new IdempotencyRejection("shop", "policy", r, TimeProvider.System, "abc123", null, new IOException("the disk")))];
         all.Select(r => r.Reason).Should().OnlyHaveUniqueItems().And.OnlyContain(r => r.Contains("policy", StringComparison.Ordinal));
         all.Single(r => r.Why == IdempotencyRejectionReason.ClaimLost).Reason.Should().Contain("abc123").And.Contain("lost while the call ran");
         all.Single(r => r.Why == IdempotencyRejectionReason.StoreUnavailable).Reason.Should().Contain("the disk");
@@ -146,7 +154,8 @@ public sealed class PartsTests
     {
         IdempotencyResult.Kept(IdempotencyCompletion.OutcomeUnknown, default).Status.Should().Be(IdempotencyStatus.OutcomeUnknown);
         IdempotencyResult.Kept(IdempotencyCompletion.Completed, default).Status.Should().Be(IdempotencyStatus.Unreadable, "what was completed has a payload");
-        IdempotencyResult unknown = IdempotencyResult.Kept(IdempotencyCompletion.OutcomeUnknown, IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
+        IdempotencyResult unknown = IdempotencyResult.Kept(IdempotencyCompletion.OutcomeUnknown,
+            IdempotencyPayload.Encode(IdempotencyPayloadKind.Error, "x"u8));
         (unknown.Status, unknown.Kind, unknown.Content.Length).Should().Be((IdempotencyStatus.OutcomeUnknown, IdempotencyPayloadKind.Error, 1));
     }
 }

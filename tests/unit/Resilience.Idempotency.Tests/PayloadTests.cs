@@ -9,7 +9,8 @@ public sealed class PayloadTests
 
     [Fact]
     public void What_was_written_is_read_back() => Gen.Select(Gen.Byte[1, 4], Gen.Byte.Array[0, 200]).Sample((kind, content) =>
-        IdempotencyPayload.Decode(IdempotencyPayload.Encode((IdempotencyPayloadKind)kind, content), out IdempotencyPayloadKind read, out ReadOnlyMemory<byte> back)
+        IdempotencyPayload.Decode(IdempotencyPayload.Encode((IdempotencyPayloadKind)kind, content), out IdempotencyPayloadKind read,
+            out ReadOnlyMemory<byte> back)
             == IdempotencyPayloadCheck.Whole && (byte)read == kind && back.Span.SequenceEqual(content), iter: Times);
 
     [Fact]

@@ -75,7 +75,8 @@ public sealed class InPlaceTests
         await using Service service = await Service.OpenAsync();
         BlobContainerClient blobs = Blobs(service.Address, o => (o.Retry, o.CircuitBreaker!.MinimumCalls) = (null, 5));
         for (int i = 0; i < 5; i++) await Record.ExceptionAsync(() => blobs.GetPropertiesAsync());
-        (await blobs.Invoking(b => b.GetPropertiesAsync()).Should().ThrowAsync<CircuitOpenException>()).Which.Message.Should().Contain("BlobClient", "the pipeline has the client's name");
+        (await blobs.Invoking(b => b.GetPropertiesAsync()).Should().ThrowAsync<CircuitOpenException>())
+            .Which.Message.Should().Contain("BlobClient", "the pipeline has the client's name");
         blobs.Invoking(b => b.GetProperties()).Should().Throw<CircuitOpenException>();
         service.Count.Should().Be(5);
     }
@@ -123,7 +124,8 @@ public sealed class InPlaceTests
     {
         Uri absent;
         await using (Service service = await Service.OpenAsync()) absent = service.Address;
-        HttpResilience resilience = HttpResilience.Standard(new() { Retry = new() { BaseDelay = TimeSpan.Zero }, TotalTimeout = null, AttemptTimeout = null }, "blobs");
+        HttpResilience resilience = HttpResilience.Standard(new() { Retry = new() { BaseDelay = TimeSpan.Zero }, TotalTimeout = null, AttemptTimeout = null },
+            "blobs");
         BlobContainerClient blobs = new(new Uri(absent, "account/container"), new BlobClientOptions().UseResilience(resilience));
         RequestFailedException failed = (await blobs.Invoking(b => b.GetPropertiesAsync()).Should().ThrowAsync<RequestFailedException>()).Which;
         failed.InnerException.Should().BeAssignableTo<HttpRequestException>();
@@ -149,7 +151,8 @@ public sealed class InPlaceTests
     {
         BlobClientOptions options = new();
         options.Invoking(o => o.UseResilience(HttpResilience.Custom(b => b.AddHedging()))).Should().Throw<ArgumentException>().WithMessage("*hedging*");
-        options.Invoking(o => o.UseResilience(HttpResilience.Standard(new() { PartitionBy = _ => "" }))).Should().Throw<ArgumentException>().WithMessage("PartitionBy*");
+        options.Invoking(o => o.UseResilience(HttpResilience.Standard(new() { PartitionBy = _ => "" }))).Should().Throw<ArgumentException>()
+            .WithMessage("PartitionBy*");
         new OpenAIClientOptions().Invoking(o => o.UseResilience(b => b.TotalTimeout = TimeSpan.Zero)).Should().Throw<ResilienceOptionsException>();
     }
 }

@@ -67,7 +67,8 @@ internal static class Sdk
     {
         HttpClientRequestAdapter adapter = new(
             new AnonymousAuthenticationProvider(), httpClient: KiotaClientFactory.Create(handler, [new RetryHandlerOption { MaxRetry = 1, Delay = 1 }]));
-        return () => adapter.SendPrimitiveAsync<Stream>(new RequestInformation(Method.GET, new Uri(address, "items").ToString(), new Dictionary<string, object>()));
+        return () =>
+            adapter.SendPrimitiveAsync<Stream>(new RequestInformation(Method.GET, new Uri(address, "items").ToString(), new Dictionary<string, object>()));
     }
 
     internal static ChatClient OpenAi(Uri address, Action<OpenAIClientOptions> configure)

@@ -21,7 +21,8 @@ public sealed class StackedRetriesTests
         Func<Task> call = Sdk.S3Get(service.Address, Sdk.Client(service.Address, log: log));
         (await CallAsync(service, call)).Should().Be(3, "of the SDK, which makes three attempts");
         (await CallAsync(service, call)).Should().Be(3);
-        log.Where(line => line.StartsWith("RetriesAreStacked", StringComparison.Ordinal)).Should().ContainSingle().Which.Should().Contain("the AWS SDK repeats requests");
+        log.Where(line => line.StartsWith("RetriesAreStacked", StringComparison.Ordinal)).Should().ContainSingle()
+            .Which.Should().Contain("the AWS SDK repeats requests");
     }
 
     [Fact]
@@ -68,7 +69,8 @@ public sealed class StackedRetriesTests
     {
         await using Service service = await Service.OpenAsync();
         List<string> log = [];
-        Func<Task> call = Sdk.S3Get(service.Address, Sdk.Client(service.Address, o => (o.StackedRetries, o.CircuitBreaker!.MinimumCalls) = (stacked, 1000), log));
+        Func<Task> call = Sdk.S3Get(service.Address,
+            Sdk.Client(service.Address, o => (o.StackedRetries, o.CircuitBreaker!.MinimumCalls) = (stacked, 1000), log));
         (await CallAsync(service, call)).Should().Be(requests);
         log.Exists(line => line.StartsWith("RetriesAreStacked", StringComparison.Ordinal)).Should().Be(isTold);
     }

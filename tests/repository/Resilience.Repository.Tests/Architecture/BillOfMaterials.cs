@@ -36,7 +36,8 @@ internal static partial class BillOfMaterials
             JsonNode? license = component["licenses"]?.AsArray().FirstOrDefault();
             if (license?["expression"] is null && license?["license"]?["name"] is null) yield return $"{reference} has no licence";
             bool isOurs = reference.StartsWith("pkg:nuget/Resilience.", StringComparison.Ordinal);
-            if (!isOurs && !Hash().IsMatch(component["hashes"]?.AsArray().FirstOrDefault()?["content"]?.ToString() ?? "")) yield return $"{reference} has no hash";
+            if (!isOurs && !Hash().IsMatch(component["hashes"]?.AsArray().FirstOrDefault()?["content"]?.ToString() ?? ""))
+                yield return $"{reference} has no hash";
         }
     }
 

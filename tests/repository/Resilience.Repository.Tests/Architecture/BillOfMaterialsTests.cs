@@ -24,12 +24,14 @@ public sealed class BillOfMaterialsTests
     [InlineData("", "", "")]
     [InlineData("CycloneDX", "SPDX", "it is not CycloneDX 1.6")]
     [InlineData("\"name\": \"P\"", "\"name\": \"Q\"", "it is not about P")]
-    [InlineData("\"dependsOn\": [ \"pkg:nuget/A@1.0.0\" ]", "\"dependsOn\": [ \"pkg:nuget/A@1.0.0\", \"pkg:nuget/B@2.0.0\" ]", "pkg:nuget/B@2.0.0 is in the bill and not in the manifest")]
+    [InlineData("\"dependsOn\": [ \"pkg:nuget/A@1.0.0\" ]", "\"dependsOn\": [ \"pkg:nuget/A@1.0.0\", \"pkg:nuget/B@2.0.0\" ]",
+        "pkg:nuget/B@2.0.0 is in the bill and not in the manifest")]
     [InlineData("\"dependsOn\": [ \"pkg:nuget/B@2.0.0\" ]", "\"dependsOn\": []", "pkg:nuget/B@2.0.0 is needed by nothing")]
     [InlineData("\"dependsOn\": [ \"pkg:nuget/B@2.0.0\" ]", "\"dependsOn\": [ \"pkg:nuget/B@2.0.0\", \"pkg:nuget/C@3\" ]", "pkg:nuget/C@3 is no component")]
     [InlineData("\"purl\": \"pkg:nuget/B@2.0.0\"", "\"purl\": \"pkg:nuget/B@2.0.1\"", "pkg:nuget/B@2.0.0 has another address")]
     [InlineData("B@2.0.0\", \"licenses\": [ { \"expression\": \"MIT\" } ]", "B@2.0.0\", \"licenses\": []", "pkg:nuget/B@2.0.0 has no licence")]
-    [InlineData("B@2.0.0\", \"licenses\": [ { \"expression\": \"MIT\" } ], \"hashes\": [ { \"content\": \"0", "B@2.0.0\", \"licenses\": [ { \"expression\": \"MIT\" } ], \"hashes\": [ { \"content\": \"", "pkg:nuget/B@2.0.0 has no hash")]
+    [InlineData("B@2.0.0\", \"licenses\": [ { \"expression\": \"MIT\" } ], \"hashes\": [ { \"content\": \"0",
+        "B@2.0.0\", \"licenses\": [ { \"expression\": \"MIT\" } ], \"hashes\": [ { \"content\": \"", "pkg:nuget/B@2.0.0 has no hash")]
     public void A_planted_fault_of_a_bill_is_found(string right, string wrong, string complaint)
     {
         string bom = right.Length == 0 ? Bom : Bom.Replace(right, wrong, StringComparison.Ordinal);

@@ -101,7 +101,8 @@ public sealed partial class BoundsTests
         HashSet<string> tests = ["A_real_test"];
         Problems([typeof(PlantedOptions)], new() { ["PlantedOptions.MaxThings"] = "A_real_test" }, tests)
             .Should().BeEquivalentTo("PlantedOptions.Patience has no test that attacks it");
-        Problems([typeof(PlantedOptions)], new() { ["PlantedOptions.MaxThings"] = "Gone", ["PlantedOptions.Patience"] = "A_real_test", ["PlantedOptions.Former"] = "A_real_test" }, tests)
+        Problems([typeof(PlantedOptions)],
+            new() { ["PlantedOptions.MaxThings"] = "Gone", ["PlantedOptions.Patience"] = "A_real_test", ["PlantedOptions.Former"] = "A_real_test" }, tests)
             .Should().BeEquivalentTo("PlantedOptions.MaxThings names Gone, which is no test", "PlantedOptions.Former is no option");
     }
 

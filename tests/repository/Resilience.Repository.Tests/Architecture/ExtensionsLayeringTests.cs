@@ -27,8 +27,10 @@ public sealed class ExtensionsLayeringTests
     /// <summary>By the names of the types: each is declared once, and half of the code that they need is generated when it is compiled.</summary>
     private static List<string> WrongArrows(IEnumerable<(string File, string Text)> sources)
     {
-        (string Room, string File, SyntaxNode Root)[] files = [.. sources.Select(s => (s.File.Split('/')[0], s.File, CSharpSyntaxTree.ParseText(s.Text).GetRoot()))];
-        List<string> wrong = [.. files.Where(f => !Floors.ContainsKey(f.Room)).Select(f => $"{f.File} is on no floor: give its folder one, at the top of this test")];
+        (string Room, string File, SyntaxNode Root)[] files =
+            [.. sources.Select(s => (s.File.Split('/')[0], s.File, CSharpSyntaxTree.ParseText(s.Text).GetRoot()))];
+        List<string> wrong = [.. files.Where(f => !Floors.ContainsKey(f.Room))
+            .Select(f => $"{f.File} is on no floor: give its folder one, at the top of this test")];
         ILookup<string, string> homes = files
             .SelectMany(f => f.Root.DescendantNodes().OfType<BaseTypeDeclarationSyntax>().Where(t => t.Parent is not TypeDeclarationSyntax)
                 .Select(t => (Name: t.Identifier.Text, f.Room))).Distinct().ToLookup(t => t.Name, t => t.Room);

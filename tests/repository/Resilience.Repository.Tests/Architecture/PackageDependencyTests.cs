@@ -17,7 +17,8 @@ public sealed class PackageDependencyTests
         ["Resilience.Testing"] = [Core],
         [Extensions] =
         [
-            Core, "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Options", "Microsoft.Extensions.Options.ConfigurationExtensions",
+            Core, "Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Options",
+                "Microsoft.Extensions.Options.ConfigurationExtensions",
             "Microsoft.Extensions.Logging.Abstractions", "Microsoft.Extensions.Http", "Microsoft.Extensions.Hosting.Abstractions", "System.Threading.RateLimiting",
         ],
         ["Resilience.HealthChecks"] = [Extensions, "Microsoft.Extensions.Diagnostics.HealthChecks"],
@@ -107,7 +108,8 @@ public sealed class PackageDependencyTests
         Complaints("Resilience.Redis", Manifest.Replace("{0}", "", StringComparison.Ordinal))
             .Should().Equal("Resilience.Redis depends on Npgsql", "Resilience.Redis does not depend on StackExchange.Redis");
         Complaints("Resilience.New", Manifest).Should().Equal("Resilience.New is not in the list");
-        References("Resilience.Sqlite", ["System.Linq", "Resilience.Core", "Resilience.Extensions", "System.Threading.RateLimiting", "Microsoft.Extensions.Http"])
+        References("Resilience.Sqlite",
+            ["System.Linq", "Resilience.Core", "Resilience.Extensions", "System.Threading.RateLimiting", "Microsoft.Extensions.Http"])
             .Should().Equal(
                 "Resilience.Sqlite references Resilience.Extensions", "Resilience.Sqlite references System.Threading.RateLimiting",
                 "Resilience.Sqlite references Microsoft.Extensions.Http");

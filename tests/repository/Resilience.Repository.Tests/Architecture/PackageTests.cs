@@ -95,21 +95,26 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
                 .Should().BeEquivalentTo(
                     ["lib/net10.0/" + name + ".dll", "lib/net10.0/" + name + ".xml", "README.md", "icon.png", name + ".nuspec", "[Content_Types].xml", .. besides]);
             string manifest = Manifest(package, name);
-            manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>").And.Contain("<readme>README.md</readme>")
+            manifest.Should().Contain("<license type=\"expression\">MIT</license>").And.Contain("<icon>icon.png</icon>")
+                .And.Contain("<readme>README.md</readme>")
                 .And.Contain("<tags>").And.Contain("<repository type=\"git\"");
             manifest.Should().NotContain(packed.Root);
             Addresses(manifest).Should().Equal([Address, Address], "it names the address that the publisher sets");
             if (name == "Resilience.Core")
-                Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
+                Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll"))
+                    .Should().Contain(Address + "/blob/v", "help links lead there");
             PackageDependencyTests.Complaints(name, manifest).Should().BeEmpty();
             package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
-                .Should().BeEquivalentTo(name == "Resilience.Core" ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll", "analyzers/dotnet/cs/Resilience.CodeFixes.dll"] : Array.Empty<string>());
+                .Should().BeEquivalentTo(name == "Resilience.Core"
+                    ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll", "analyzers/dotnet/cs/Resilience.CodeFixes.dll"] : Array.Empty<string>());
             manifest.Split('<').Where(e => e.StartsWith("dependency id=\"Resilience", StringComparison.Ordinal))
-                .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal) || e.Contains("CodeFixes\"", StringComparison.Ordinal), "the analyzers reach users of packages that build on Resilience");
+                .Should().NotContain(e => e.Contains("Analyzers\"", StringComparison.Ordinal) || e.Contains("CodeFixes\"", StringComparison.Ordinal),
+                    "the analyzers reach users of packages that build on Resilience");
             if (besides.Length > 0)
             {
                 package.Entries.Select(e => e.FullName).Should().Contain(["build/" + name + ".targets", "buildTransitive/" + name + ".targets"]);
-                JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience").ValueKind.Should().Be(JsonValueKind.Object);
+                JsonDocument.Parse(Content(package, besides[0])).RootElement.GetProperty("properties").GetProperty("Resilience")
+                    .ValueKind.Should().Be(JsonValueKind.Object);
             }
 
             string bom = Encoding.UTF8.GetString(Content(package, "_manifest/bom.cdx.json"));
@@ -140,7 +145,8 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
             string manifest = Manifest(package, "Resilience.Migration");
             manifest.Should().Contain("<developmentDependency>true</developmentDependency>").And.NotContain("<dependency ").And.NotContain(packed.Root)
                 .And.Contain("<license type=\"expression\">MIT</license>").And.Contain("<readme>README.md</readme>");
-            Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Migration.Analyzers.dll")).Should().Contain(Address + "/blob/v", "help links lead there");
+            Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Migration.Analyzers.dll"))
+                .Should().Contain(Address + "/blob/v", "help links lead there");
         }
 
         Hash(first).Should().Be(Hash(second), "the same source makes the same package, byte for byte");

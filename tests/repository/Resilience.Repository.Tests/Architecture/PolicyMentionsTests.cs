@@ -11,7 +11,8 @@ public sealed class PolicyMentionsTests
     private static readonly Dictionary<string, string[]> Types = new()
     {
         ["Retry"] = ["RetryOptions", "RetryPolicy", "RetryScheduled", "RetryStopped"],
-        ["CircuitBreaker"] = ["CircuitBreakerOptions", "CircuitBreakerPolicy", "CircuitBreaker", "CircuitBreakerPartitions", "CircuitChanged", "CircuitRejected"],
+        ["CircuitBreaker"] = ["CircuitBreakerOptions", "CircuitBreakerPolicy", "CircuitBreaker", "CircuitBreakerPartitions", "CircuitChanged",
+            "CircuitRejected"],
         ["Timeout"] = ["TimeoutOptions", "TimeoutPolicy", "CallTimedOut"],
         ["Limiting"] = ["ConcurrencyLimitOptions", "ConcurrencyLimitPolicy", "ConcurrencyLimit", "LimitReached"],
         ["Hedging"] = ["HedgingOptions", "HedgingPolicy", "HedgeStarted", "HedgeSkipped", "HedgeWon"],
@@ -65,16 +66,19 @@ public sealed class PolicyMentionsTests
     private static IEnumerable<string> Mentions(string policy, IEnumerable<(string File, string Text)> sources) =>
         from source in sources
         where !source.File.Contains($"/{policy}/", StringComparison.Ordinal)
-        where CSharpSyntaxTree.ParseText(source.Text).GetCompilationUnitRoot().DescendantNodes().OfType<SimpleNameSyntax>().Any(n => IsMention(n, Types[policy]))
+        where CSharpSyntaxTree.ParseText(source.Text).GetCompilationUnitRoot().DescendantNodes().OfType<SimpleNameSyntax>()
+            .Any(n => IsMention(n, Types[policy]))
         select source.File;
 
     /// <summary>A name of a type; not a role, which says what a policy is for, whose ever it is, and not a member that is called so.</summary>
     private static bool IsMention(SimpleNameSyntax name, string[] types) =>
-        types.Contains(name.Identifier.Text) && name.Parent is not MemberAccessExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "PolicyRole" } };
+        types.Contains(name.Identifier.Text)
+            && name.Parent is not MemberAccessExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "PolicyRole" } };
 
     private static (string File, string Text)[] Sources() =>
     [
-        .. Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), File.ReadAllText(f))).Where(s => !s.Item1.Contains("Resilience.Analyzers", StringComparison.Ordinal) && !s.Item1.Contains("Resilience.CodeFixes", StringComparison.Ordinal)
+        .. Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), File.ReadAllText(f))).Where(s => !s.Item1.Contains("Resilience.Analyzers",
+            StringComparison.Ordinal) && !s.Item1.Contains("Resilience.CodeFixes", StringComparison.Ordinal)
             && !s.Item1.Contains("Resilience.Migration", StringComparison.Ordinal)),
     ];
 
@@ -83,7 +87,8 @@ public sealed class PolicyMentionsTests
     [Theory]
     [MemberData(nameof(Policies))]
     public void A_policy_is_named_elsewhere_only_where_that_was_reviewed(string policy) =>
-        Mentions(policy, Sources()).Should().BeEquivalentTo(Reviewed[policy], "what it says of itself goes through its options, its description and its status");
+        Mentions(policy, Sources())
+            .Should().BeEquivalentTo(Reviewed[policy], "what it says of itself goes through its options, its description and its status");
 
     [Theory]
     [InlineData("src/Resilience.Core/Pipeline/A.cs", "class A { object M() => new RetryOptions(); }", true)]

@@ -25,7 +25,8 @@ public sealed class PublicApiTests
     public void The_public_surface_is_the_one_recorded_beside_the_code(Type one)
     {
         string file = Path.Combine(Repository.Root, "src", one.Assembly.GetName().Name!, "PublicApi.txt");
-        string now = one.Assembly.GeneratePublicApi(new ApiGeneratorOptions { IncludeAssemblyAttributes = false, DenyNamespacePrefixes = [] }).ReplaceLineEndings("\n") + "\n";
+        string now = one.Assembly.GeneratePublicApi(new ApiGeneratorOptions { IncludeAssemblyAttributes = false, DenyNamespacePrefixes = [] })
+            .ReplaceLineEndings("\n") + "\n";
         if (Environment.GetEnvironmentVariable(Accept) == "1") File.WriteAllText(file, now);
         File.Exists(file).Should().BeTrue("the public surface is recorded in {0}", file);
         string[] recorded = File.ReadAllText(file).ReplaceLineEndings("\n").Split('\n'), present = now.Split('\n');

@@ -6,7 +6,8 @@ namespace Resilience.Tests.Architecture;
 internal static class References
 {
     internal static IReadOnlyList<MetadataReference> Framework { get; } =
-        All(name => name.StartsWith("System.", StringComparison.Ordinal) || name is "mscorlib.dll" or "netstandard.dll" or "Microsoft.CSharp.dll" or "Microsoft.Win32.Primitives.dll");
+        All(name => name.StartsWith("System.", StringComparison.Ordinal)
+            || name is "mscorlib.dll" or "netstandard.dll" or "Microsoft.CSharp.dll" or "Microsoft.Win32.Primitives.dll");
 
     /// <summary>The same with our packages and those that they build on.</summary>
     internal static IReadOnlyList<MetadataReference> Packages { get; } =

@@ -58,9 +58,11 @@ public sealed class SampleTests
         {
             (int exit, string printed) = await Repository.RunProjectAsync("samples/StormLab", TimeSpan.FromSeconds(180), "--out", folder);
             exit.Should().Be(0, "{0}", printed);
-            printed.Should().Contain("Naive, the fleet never recovers. Configured, it is well again").And.Contain("goodput, configured").And.Contain("check holds")
+            printed.Should().Contain("Naive, the fleet never recovers. Configured, it is well again").And.Contain("goodput, configured")
+                .And.Contain("check holds")
                 .And.NotContain("BROKEN");
-            Directory.EnumerateFiles(folder).Select(Path.GetFileName).Should().Contain(["report.html", "load.svg", "goodput.svg", "latency.svg", "series-naive.csv"]);
+            Directory.EnumerateFiles(folder).Select(Path.GetFileName)
+                .Should().Contain(["report.html", "load.svg", "goodput.svg", "latency.svg", "series-naive.csv"]);
             (exit, printed) = await Repository.RunProjectAsync("samples/StormLab", TimeSpan.FromSeconds(120), "--clients", "0", "--jitter", "some");
             exit.Should().Be(2);
             printed.Should().Contain("--clients is '0'").And.Contain("--jitter is 'some'");

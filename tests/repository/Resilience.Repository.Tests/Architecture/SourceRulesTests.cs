@@ -82,6 +82,39 @@ public sealed class SourceRulesTests
             .Where(d => !d.EndsWith("Resilience.Core", StringComparison.Ordinal)).SelectMany(d => Repository.Files(Repository.Relative(d), "*.cs"))
             .Select(f => (Repository.Relative(f), File.ReadAllText(f)))).SelectMany(s => Complaints(s.Item1, s.Item2)).ToList().Should().BeEmpty();
 
+    /// <summary>What does not ship has the same bounds, and was not always held to them. Both may only fall.</summary>
+    private const int LongLinesLeft = 842;
+
+    private static readonly string[] LongFilesLeft =
+    [
+        "tests/integration/Resilience.AspNetCore.Tests/Dashboard/StreamTests.cs",
+        "tests/integration/Resilience.Stores.Tests/PostgreSql/PostgresRenewalsTests.cs",
+        "tests/integration/Resilience.Stores.Tests/Redis/RedisStoreTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Comparison/PollyDifferencesTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Hooks/HookTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Http/HandlerTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Http/HttpBoundsTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Http/Wire/EqualBytesTests.cs",
+        "tests/unit/Resilience.Extensions.Tests/Http/Wire/NothingSentTests.cs",
+        "tests/unit/Resilience.Grpc.Tests/Unary/UnaryCallTests.cs",
+        "tests/unit/Resilience.Tests/CircuitBreaker/BreakerBehaviourTests.cs",
+        "tests/unit/Resilience.Tests/CircuitBreaker/IBreaker.cs",
+        "tests/unit/Resilience.Tests/Seams/CallOutTests.cs",
+        "tests/unit/Resilience.Tests/Verdicts/CancellationTableTests.cs",
+    ];
+
+    [Fact]
+    public void Tests_samples_and_benchmarks_keep_to_the_same_bounds()
+    {
+        (string File, string[] Lines)[] files =
+        [
+            .. new[] { "tests", "samples", "benchmarks" }.SelectMany(f => Repository.Files(f, "*.cs"))
+                .Select(f => (Repository.Relative(f), File.ReadAllText(f).TrimEnd('\n').Split('\n'))),
+        ];
+        files.Where(f => f.Lines.Length > MaxFile).Select(f => f.File).Should().BeSubsetOf(LongFilesLeft);
+        files.Sum(f => f.Lines.Count(l => l.TrimEnd('\r').Length > MaxLine)).Should().BeLessThanOrEqualTo(LongLinesLeft);
+    }
+
     [Theory]
     [InlineData("CircuitBreaker/Planted.cs", "class P { void M() { lock (this) { } } }", "*:1 takes a lock")]
     [InlineData("CircuitBreaker/Planted.cs", "class P { void M() { lock(this) { } } }", "*:1 takes a lock")]
@@ -104,7 +137,8 @@ public sealed class SourceRulesTests
         Complaints("Planted.cs", "//" + new string('x', MaxLine - 2)).Should().BeEmpty();
         Complaints("Planted.cs", new string('\n', MaxFile) + "class P;\n").Should().ContainSingle();
         Complaints("Planted.cs", new string('\n', MaxFile - 1) + "class P;\n").Should().BeEmpty();
-        Complaints("CircuitBreaker/Planted.cs", "// lock (this) and <see cref=\"Monitor\"/>\n/// <summary><see cref=\"Monitor\"/></summary>\nclass P;").Should().BeEmpty();
+        Complaints("CircuitBreaker/Planted.cs", "// lock (this) and <see cref=\"Monitor\"/>\n/// <summary><see cref=\"Monitor\"/></summary>\nclass P;")
+            .Should().BeEmpty();
         Complaints("Limiting/Planted.cs", "class P { readonly object _gate = new(); void M() { lock (_gate) { } } }").Should().BeEmpty();
     }
 

@@ -84,7 +84,8 @@ public sealed class SuspendedLinkTests
     [InlineData("_ = next.ExecuteAsync(context); return default;", false)]
     [InlineData("var running = next.ExecuteAsync(context); return running.IsCompletedSuccessfully ? running : default;", false)]
     [InlineData("var running = next.ExecuteAsync(context); while (!running.IsCompleted) { } return default;", false)]
-    [InlineData("var running = next.ExecuteAsync(context); if (!running.IsCompletedSuccessfully) return Suspend(running, context); return new(running.Result);", true)]
+    [InlineData(
+        "var running = next.ExecuteAsync(context); if (!running.IsCompletedSuccessfully) return Suspend(running, context); return new(running.Result);", true)]
     [InlineData("return next.ExecuteAsync(context);", true)]
     [InlineData("Task<int> running = next.ExecuteAsync(context).AsTask(); return new(running);", true)]
     public void The_check_finds_a_planted_call_that_is_not_awaited(string body, bool isRight) =>

@@ -24,7 +24,8 @@ public sealed partial class TestClockTests
     [Fact]
     public void Tests_share_their_clocks()
     {
-        string[] found = [.. Repository.Files("tests", "*.cs").Where(f => !f.EndsWith($"{nameof(TestClockTests)}.cs", StringComparison.Ordinal) && HasClock(File.ReadAllText(f)))
+        string[] found = [.. Repository.Files("tests", "*.cs")
+            .Where(f => !f.EndsWith($"{nameof(TestClockTests)}.cs", StringComparison.Ordinal) && HasClock(File.ReadAllText(f)))
             .Select(f => Path.GetRelativePath(Repository.Root, f).Replace('\\', '/')).Where(f => !f.StartsWith(Shared, StringComparison.Ordinal))];
         found.Should().BeEquivalentTo(Others, "a clock belongs into {0}, or has a reason in tests/README.md", Shared);
     }
@@ -33,7 +34,8 @@ public sealed partial class TestClockTests
     public void The_table_of_clocks_is_the_folder()
     {
         string table = File.ReadAllText(Path.Combine(Repository.Root, "tests", "README.md"));
-        foreach (string file in Repository.Files(Shared, "*.cs").Where(f => HasClock(File.ReadAllText(f)))) table.Should().Contain($"| `{Path.GetFileNameWithoutExtension(file)}` |");
+        foreach (string file in Repository.Files(Shared, "*.cs").Where(f => HasClock(File.ReadAllText(f))))
+            table.Should().Contain($"| `{Path.GetFileNameWithoutExtension(file)}` |");
     }
 
     [Theory]

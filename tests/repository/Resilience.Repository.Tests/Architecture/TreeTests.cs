@@ -17,7 +17,8 @@ public sealed partial class TreeTests
     private static IEnumerable<string> Complaints(string file, string text)
     {
         MemberDeclarationSyntax[] types =
-            [.. CSharpSyntaxTree.ParseText(text).GetCompilationUnitRoot().Members.SelectMany(m => m is BaseNamespaceDeclarationSyntax space ? (IEnumerable<MemberDeclarationSyntax>)space.Members : [m])];
+            [.. CSharpSyntaxTree.ParseText(text).GetCompilationUnitRoot()
+                .Members.SelectMany(m => m is BaseNamespaceDeclarationSyntax space ? (IEnumerable<MemberDeclarationSyntax>)space.Members : [m])];
 
         // A type and its twin for a type of result, such as Outcome and Outcome<T>, are one concept.
         string[] names = [.. types.Where(IsPublic).Select(NameOf).Distinct()];
@@ -41,15 +42,34 @@ public sealed partial class TreeTests
 
     private static readonly string[] Shipped = ["src", "samples", "benchmarks"];
 
+    /// <summary>Every file counts that a person sees there, in projects of tests as in others.</summary>
+    private static IEnumerable<string> CrowdedRoots(IEnumerable<(string Project, int Files)> roots) =>
+        roots.Where(r => r.Files > MaxFilesInRoot).Select(r => $"{r.Project} has {r.Files} files in its root");
+
     [Fact]
     public void The_root_of_a_project_has_few_files()
     {
-        string[] crowded =
-        [
-            .. Shipped.SelectMany(s => Directory.GetDirectories(Path.Combine(Repository.Root, s)))
-                .Where(d => Directory.GetFiles(d, "*.cs").Length > MaxFilesInRoot).Select(d => Path.GetFileName(d)),
-        ];
-        crowded.Should().BeEmpty();
+        (string Project, int Files)[] roots =
+            [.. Repository.Files(".", "*.csproj").Select(p => Path.GetDirectoryName(p)!).Select(d => (Repository.Relative(d), Directory.GetFiles(d).Length))];
+        roots.Should().HaveCountGreaterThan(40);
+        CrowdedRoots(roots).Should().BeEmpty();
+        CrowdedRoots([("planted", MaxFilesInRoot + 1), ("fine", MaxFilesInRoot)]).Should().Equal($"planted has {MaxFilesInRoot + 1} files in its root");
+    }
+
+    /// <summary>Files of src with several types at their top level, and the most that one has. A second type is a part of the first (its state, its link, the
+    /// record that it gives back); what is an idea of its own has a file. Both may only fall.</summary>
+    private const int MaxFilesOfSeveralTypes = 80, MaxTypesInFile = 23;
+
+    private static int TypesIn(string text) => CSharpSyntaxTree.ParseText(text).GetCompilationUnitRoot()
+        .Members.SelectMany(m => m is BaseNamespaceDeclarationSyntax space ? (IEnumerable<MemberDeclarationSyntax>)space.Members : [m]).Count();
+
+    [Fact]
+    public void Few_files_have_several_types_and_none_has_many()
+    {
+        (string File, int Types)[] files = [.. Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), TypesIn(File.ReadAllText(f))))];
+        files.Count(f => f.Types > 1).Should().BeLessThanOrEqualTo(MaxFilesOfSeveralTypes);
+        files.Where(f => f.Types > MaxTypesInFile).Should().BeEmpty();
+        TypesIn("namespace A;\nclass B { class C; }\nrecord D;").Should().Be(2);
     }
 
     /// <summary>Folders in which a newcomer does not find a file at a glance.</summary>

@@ -186,7 +186,8 @@ internal sealed class TypeArrows
         {
             foreach (GenericParameterHandle one in parameters)
             {
-                foreach (GenericParameterConstraintHandle bound in Types.GetGenericParameter(one).GetConstraints()) Add(Types.GetGenericParameterConstraint(bound).Type);
+                foreach (GenericParameterConstraintHandle bound in Types.GetGenericParameter(one).GetConstraints())
+                    Add(Types.GetGenericParameterConstraint(bound).Type);
             }
         }
 

@@ -37,7 +37,8 @@ public sealed partial class WordsTests
     };
 
     /// <summary>Of two or more words.</summary>
-    private static readonly string[] Phrases = ["was said", "in the hand", "is in nobody's name", "an ending", "the ending", "its ending", "this ending", "each ending"];
+    private static readonly string[] Phrases = ["was said", "in the hand", "is in nobody's name", "an ending", "the ending", "its ending", "this ending",
+        "each ending"];
 
     /// <summary>What others call so: the network's word, and those of servers and libraries.</summary>
     [GeneratedRegex(
@@ -68,11 +69,13 @@ public sealed partial class WordsTests
         file.EndsWith("WordsTests.cs", StringComparison.Ordinal)
         || file.Contains("/Format1/", StringComparison.Ordinal) || file.Contains("/inputs/", StringComparison.Ordinal);
 
-    private static IEnumerable<string> Files() => new[] { "src", "tests", "samples", "benchmarks", "docs", ".github", "README.md", "CHANGELOG.md", "CONTRIBUTING.md" }
+    private static IEnumerable<string> Files() =>
+        new[] { "src", "tests", "samples", "benchmarks", "docs", ".github", "README.md", "CHANGELOG.md", "CONTRIBUTING.md" }
         .Select(p => Path.Combine(Repository.Root, p))
         .SelectMany(p => File.Exists(p) ? [p] : Directory.EnumerateFiles(p, "*", SearchOption.AllDirectories))
         .Select(p => p.Replace('\\', '/'))
-        .Where(p => Kinds.Contains(Path.GetExtension(p)) && !p.Contains("/bin/", StringComparison.Ordinal) && !p.Contains("/obj/", StringComparison.Ordinal) && !IsExcepted(p));
+        .Where(p => Kinds.Contains(Path.GetExtension(p)) && !p.Contains("/bin/", StringComparison.Ordinal) && !p.Contains("/obj/", StringComparison.Ordinal)
+            && !IsExcepted(p));
 
     [Fact]
     public void No_word_of_the_former_dialect_comes_back()

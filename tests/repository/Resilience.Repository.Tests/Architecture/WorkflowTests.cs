@@ -23,10 +23,13 @@ public sealed partial class WorkflowTests
     [Theory]
     [InlineData("jobs:\n  a:\n    timeout-minutes: 5\n    steps: []\n", "no permissions")]
     [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    steps:\n      - run: bash .ci/run\n", "a: no timeout")]
-    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - run: bash tests/gone.sh\n", "a: tests/gone.sh does not exist")]
-    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - uses: actions/checkout\n", "a: actions/checkout has no version")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - run: bash tests/gone.sh\n",
+        "a: tests/gone.sh does not exist")]
+    [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - uses: actions/checkout\n",
+        "a: actions/checkout has no version")]
     [InlineData("permissions:\n  contents: read\njobs:\n  a: [\n", "not YAML")]
-    public void A_planted_fault_is_found(string workflow, string complaint) => Complaints(workflow).Should().ContainSingle().Which.Should().StartWith(complaint);
+    public void A_planted_fault_is_found(string workflow, string complaint) =>
+        Complaints(workflow).Should().ContainSingle().Which.Should().StartWith(complaint);
 
     [Fact]
     public void The_line_length_of_the_editor_is_that_of_the_tests() =>

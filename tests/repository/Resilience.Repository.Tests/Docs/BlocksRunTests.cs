@@ -38,7 +38,8 @@ public sealed partial class BlocksRunTests
         foreach (string odd in mark.Odd) yield return $"{block.Place}: '{odd}' is no word of a mark";
         string?[] kinds = [mark.NotCompiled, mark.NotRun, mark.RunBy];
         if (kinds.Count(k => k is not null) > 1) yield return $"{block.Place} is of two kinds";
-        if (!block.IsRun && (mark.First.Count + mark.After.Count + mark.Prints.Count > 0 || mark.Throws is not null)) yield return $"{block.Place} is not run and claims something";
+        if (!block.IsRun && (mark.First.Count + mark.After.Count + mark.Prints.Count > 0 || mark.Throws is not null))
+            yield return $"{block.Place} is not run and claims something";
         if (block.IsRun && block.IsFile && mark.After.Count == 0) yield return $"{block.Place} declares types, and its mark uses none of them";
         if (mark.NotRun is { } reason && !Reasons.Contains(reason)) yield return $"{block.Place}: '{reason}' is no reason";
         if (mark.NotCompiled is { Length: < 5 }) yield return $"{block.Place}: says not why it is not compiled";
@@ -64,8 +65,10 @@ public sealed partial class BlocksRunTests
     [InlineData("sealed class C { public int Two => 2; }", "holds: new C().Two == 2", null)]
     [InlineData("sealed class C { public int Two => 3; }", "holds: new C().Two == 2", "It is not true that *")]
     [InlineData("string s = await http.GetStringAsync(\"https://shop.example/\", cancellationToken);", "holds: s == \"answer\" && server.Asked == 1", null)]
-    [InlineData("await new ResiliencePipelineBuilder().AddRetry().Build().ExecuteAsync(ct => http.GetStringAsync(\"/\", ct), cancellationToken);", "first: server.Answers(503, 503, \"x\")", null)]
-    [InlineData("await new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromHours(1)).Build().ExecuteAsync(ct => Task.Delay(-1, ct));", "run\nwaits: 02:00:00\nthrows: TimedOutException", null)]
+    [InlineData("await new ResiliencePipelineBuilder().AddRetry().Build().ExecuteAsync(ct => http.GetStringAsync(\"/\", ct), cancellationToken);",
+        "first: server.Answers(503, 503, \"x\")", null)]
+    [InlineData("await new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromHours(1)).Build().ExecuteAsync(ct => Task.Delay(-1, ct));",
+        "run\nwaits: 02:00:00\nthrows: TimedOutException", null)]
     public async Task A_false_claim_is_found(string code, string mark, string? complaint)
     {
         Block block = Block.Of("planted.md", ["<!--", .. mark.Split('\n'), "-->", "```csharp", .. code.Split('\n'), "```"]).Single();
@@ -85,7 +88,8 @@ public sealed partial class BlocksRunTests
     [InlineData("not run: needs PostgreSQL\ncompile: no: a sketch", "*is of two kinds")]
     [InlineData("compile: file", "*declares types, and its mark uses none of them")]
     public void A_mark_that_excuses_too_much_is_found(string mark, string complaint) =>
-        ComplaintsAbout(Block.Of("planted.md", ["<!--", .. mark.Split('\n'), "-->", "```csharp", "int x;", "```"]).Single()).Should().ContainSingle().Which.Should().Match(complaint);
+        ComplaintsAbout(Block.Of("planted.md", ["<!--", .. mark.Split('\n'), "-->", "```csharp", "int x;", "```"]).Single()).Should().ContainSingle()
+            .Which.Should().Match(complaint);
 
     [Fact]
     public void Marks_above_a_block_are_read()

@@ -30,7 +30,8 @@ public sealed partial class ComparisonTests
     {
         string[] named = [.. File.ReadAllLines(Path.Combine(Repository.Root, "docs/idempotency/behaviours.md"))
             .Select(l => LawName().Match(l)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
-        string[] laws = [.. Repository.Files("src/Resilience.Testing", "*.cs").SelectMany(f => Law().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
+        string[] laws = [.. Repository.Files("src/Resilience.Testing", "*.cs")
+            .SelectMany(f => Law().Matches(File.ReadAllText(f)).Select(m => m.Groups[1].Value))];
 
         laws.Should().HaveCountGreaterThan(40);
         named.Should().BeEquivalentTo(laws);

@@ -20,7 +20,8 @@ public sealed partial class DocumentationTests
         {
             string sample = string.Concat(Repository.Files(block.SampleOf!, "*.cs")
                 .Concat(Repository.Files("tests/repository/Resilience.Repository.Tests/Samples", "*.cs")).Select(f => Squeezed(File.ReadAllText(f))));
-            sample.Contains(Squeezed(block.Code), StringComparison.Ordinal).Should().BeTrue("{0} says that it is part of {1} or its tests", block.Place, block.SampleOf);
+            sample.Contains(Squeezed(block.Code), StringComparison.Ordinal)
+                .Should().BeTrue("{0} says that it is part of {1} or its tests", block.Place, block.SampleOf);
         }
     }
 
@@ -44,12 +45,14 @@ public sealed partial class DocumentationTests
     [InlineData("using Resilience.Idempotency;\n\nResiliencePipelineBuilder b = new();\nIdempotencyKey key = default;", false)]
     [InlineData("using System.Text;\n[assembly: CLSCompliant(false)]\nclass C { StringBuilder? b; }", true)]
     public void The_check_lets_a_block_pass_that_compiles(string code, bool isFile) =>
-        ErrorsOf(Block.Of("planted.md", isFile ? ["<!-- compile: file -->", "```csharp", code, "```"] : ["```csharp", code, "```"]).Single()).Should().BeEmpty();
+        ErrorsOf(Block.Of("planted.md", isFile ? ["<!-- compile: file -->", "```csharp", code, "```"] : ["```csharp", code, "```"]).Single())
+            .Should().BeEmpty();
 
     [Fact]
     public void A_namespace_that_a_page_has_shown_is_known_further_down()
     {
-        string[] lines = ["```csharp", "using Resilience.Idempotency;", "", "IdempotencyKey key = default;", "```", "```csharp", "IdempotencyKey key = default;", "```"];
+        string[] lines = ["```csharp", "using Resilience.Idempotency;", "", "IdempotencyKey key = default;", "```", "```csharp",
+            "IdempotencyKey key = default;", "```"];
         Block[] blocks = [.. Block.Of("planted.md", lines)];
         new CompiledBlocks(blocks).Errors.Should().BeEmpty();
         ErrorsOf(blocks[1] with { Shown = "" }).Should().NotBeEmpty();
@@ -95,7 +98,8 @@ public sealed partial class DocumentationTests
             if (target[0].Contains("://", StringComparison.Ordinal) || target[0].StartsWith("mailto:", StringComparison.Ordinal)) continue;
             string path = target[0].Length == 0 ? document : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(document)!, target[0]));
             if (path != document && !File.Exists(path) && !Directory.Exists(path)) yield return $"{Repository.Relative(document)} → {match.Groups[1].Value}";
-            else if (target.Length > 1 && path.EndsWith(".md", StringComparison.Ordinal) && !Anchors(path == document ? text.Split('\n') : File.ReadAllLines(path)).Contains(target[1]))
+            else if (target.Length > 1 && path.EndsWith(".md", StringComparison.Ordinal)
+                && !Anchors(path == document ? text.Split('\n') : File.ReadAllLines(path)).Contains(target[1]))
                 yield return $"{Repository.Relative(document)} → {match.Groups[1].Value}: no such heading";
         }
     }
@@ -105,7 +109,8 @@ public sealed partial class DocumentationTests
     {
         Block.Documents.SelectMany(d => BrokenLinks(d, File.ReadAllText(d))).ToList().Should().BeEmpty();
         string planted = Path.Combine(Repository.Root, "docs", "planted.md");
-        BrokenLinks(planted, "## A heading: `with` Code\n[1](../README.md) [2](#a-heading-with-code) [3](https://example.org/x.md) [4](../src)\n").Should().BeEmpty();
+        BrokenLinks(planted, "## A heading: `with` Code\n[1](../README.md) [2](#a-heading-with-code) [3](https://example.org/x.md) [4](../src)\n")
+            .Should().BeEmpty();
         BrokenLinks(planted, "[1](nowhere.md) [2](#no-heading) [3](../README.md#no-heading) ![4](no.png)\n\n[5]: nowhere.md\n").Should().HaveCount(5);
     }
 

@@ -14,7 +14,8 @@ public sealed class GrpcPageTests
         int from = text.IndexOf(Begin, StringComparison.Ordinal), to = text.IndexOf(End, StringComparison.Ordinal);
         to.Should().BeGreaterThan(from).And.BePositive("the page has the marks {0} and {1}", Begin, End);
         string written = $"{Begin}\n\n{GrpcStatuses.All}\n{End}";
-        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") File.WriteAllText(page, text = text[..from] + written + text[(to + End.Length)..]);
+        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1")
+            File.WriteAllText(page, text = text[..from] + written + text[(to + End.Length)..]);
         text.Should().Contain(written, "the table has changed: look at it, and write it by running this test with RESILIENCE_ACCEPT_API=1");
     }
 }

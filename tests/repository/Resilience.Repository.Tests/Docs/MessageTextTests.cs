@@ -17,7 +17,8 @@ public sealed partial class MessageTextTests
     [Fact]
     public void Every_sentence_is_reviewed()
     {
-        string path = Path.Combine(Repository.Root, File), written = string.Join("\n", Written().Select(w => $"{w.Kind}: {w.Text.ReplaceLineEndings(" ")}").Distinct().Order(StringComparer.Ordinal)) + "\n";
+        string path = Path.Combine(Repository.Root, File),
+            written = string.Join("\n", Written().Select(w => $"{w.Kind}: {w.Text.ReplaceLineEndings(" ")}").Distinct().Order(StringComparer.Ordinal)) + "\n";
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") System.IO.File.WriteAllText(path, written);
         System.IO.File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
             written, "a sentence has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
@@ -28,7 +29,8 @@ public sealed partial class MessageTextTests
     public void Exceptions_are_sentences() => Written().Where(w => w.Kind == "exception" && !IsSentence(w.Text)).Select(w => w.Line).Should().BeEmpty();
 
     [Theory]
-    [InlineData("class C { void M() => throw new InvalidOperationException($\"The thing '{Name}' is {(On ? \"on\" : \"off\")}.\"); }", "The thing '{Name}' is (on ¦ off).", true)]
+    [InlineData("class C { void M() => throw new InvalidOperationException($\"The thing '{Name}' is {(On ? \"on\" : \"off\")}.\"); }",
+        "The thing '{Name}' is (on ¦ off).", true)]
     [InlineData("class C { void M() => throw new ArgumentException(\"no sentence\", nameof(M)); }", "no sentence", false)]
     [InlineData("class C { Exception M() => new TimedOutException(\"Ends \" + \"nowhere\"); }", "Ends nowhere", false)]
     [InlineData("class C { void M() => throw new InvalidOperationException(\"Two  blanks.\"); }", "Two  blanks.", false)]
@@ -62,11 +64,13 @@ public sealed partial class MessageTextTests
                     when Checks.Contains(name) => ("option", Arguments(called.ArgumentList).TakeLast(1)),
                 InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Warn" or "Contradict" } } found =>
                     ("finding", Arguments(found.ArgumentList).Skip(1).Take(1)),
-                InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "WriteAsync" } } problem when file.EndsWith("Problems.cs", StringComparison.Ordinal) =>
+                InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "WriteAsync" } } problem when file.EndsWith("Problems.cs",
+                    StringComparison.Ordinal) =>
                     ("problem", Arguments(problem.ArgumentList)),
                 ArgumentSyntax { NameColon.Name.Identifier.Text: "allowed" } declared => ("option", [declared.Expression]),
                 PropertyDeclarationSyntax { Identifier.Text: "Reason", ExpressionBody.Expression: { } reason } => ("rejection", [reason]),
-                BaseObjectCreationExpressionSyntax { ArgumentList: { } list } warning when list.Arguments.FirstOrDefault()?.ToString().StartsWith("\"RES0", StringComparison.Ordinal) == true =>
+                BaseObjectCreationExpressionSyntax { ArgumentList: { } list } warning when list.Arguments.FirstOrDefault()?.ToString()
+                    .StartsWith("\"RES0", StringComparison.Ordinal) == true =>
                     ("finding", Arguments(list)),
                 _ => ("", []),
             };
@@ -90,7 +94,8 @@ public sealed partial class MessageTextTests
             $"({TextOf(either.WhenTrue) ?? Placeholder(either.WhenTrue)} ¦ {TextOf(either.WhenFalse) ?? Placeholder(either.WhenFalse)})",
         SwitchExpressionSyntax choice => $"({string.Join(" ¦ ", choice.Arms.Select(a => TextOf(a.Expression) ?? Placeholder(a.Expression)))})",
         ParenthesizedExpressionSyntax inner => TextOf(inner.Expression),
-        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Create" } } create => TextOf(create.ArgumentList.Arguments[^1].Expression),
+        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Create" } } create =>
+            TextOf(create.ArgumentList.Arguments[^1].Expression),
         _ => null,
     };
 

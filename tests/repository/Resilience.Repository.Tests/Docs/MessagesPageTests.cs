@@ -61,7 +61,8 @@ public sealed class MessagesPageTests : IDisposable
     private static Type Compiled()
     {
         string page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "idempotency", "messages.md"));
-        string block = page.Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0]).Single(b => b.Contains("class BillingConsumer", StringComparison.Ordinal));
+        string block = page.Split("```csharp\n").Skip(1).Select(b => b.Split("```")[0])
+            .Single(b => b.Contains("class BillingConsumer", StringComparison.Ordinal));
         CSharpCompilation compilation = CSharpCompilation.Create(
             "MessagesPage", [.. new[] { Usings, block, Around }.Select(s => CSharpSyntaxTree.ParseText(s))], References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
@@ -93,7 +94,8 @@ public sealed class MessagesPageTests : IDisposable
 
         first.Of("m1 ").Should().Equal("m1 acknowledged", "m1 acknowledged");
         first.Of("charge book").Should().ContainSingle();
-        first.Of("charge broken").Should().HaveCount(3, "the page says three attempts").And.OnlyContain(l => l == first.Of("charge broken")[0], "all under the same key");
+        first.Of("charge broken").Should().HaveCount(3, "the page says three attempts")
+            .And.OnlyContain(l => l == first.Of("charge broken")[0], "all under the same key");
         first.Of("m2 ").Should().Equal("m2 again", "m2 again", "m2 again", "m2 dead: it failed as often as it may");
         second.Lines.Should().Equal("m1 acknowledged", "m2 dead: it failed as often as it may");
     }
@@ -108,7 +110,8 @@ public sealed class MessagesPageTests : IDisposable
         {
             HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(null);
             builder.Services.AddLogging(l => l.ClearProviders());
-            Action<string, string> send = (Action<string, string>)add.Invoke(null, [builder.Services, Path.Combine(folder, "messages.db"), (Action<string>)journal.Add])!;
+            Action<string,
+                string> send = (Action<string, string>)add.Invoke(null, [builder.Services, Path.Combine(folder, "messages.db"), (Action<string>)journal.Add])!;
             IHost host = builder.Build();
             await host.StartAsync();
             return new(host, send);

@@ -27,13 +27,15 @@ public sealed class SettingsTableTests
         string begin = $"<!-- settings of {key} -->", written = $"{begin}\n\n{Table(key)}\n{End}";
         int from = text.IndexOf(begin, StringComparison.Ordinal), to = text.IndexOf(End, StringComparison.Ordinal);
         (from >= 0 && to > from).Should().BeTrue("{0} has the marks {1} and {2}", page, begin, End);
-        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") File.WriteAllText(file, text = text[..from] + written + text[(to + End.Length)..]);
+        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1")
+            File.WriteAllText(file, text = text[..from] + written + text[(to + End.Length)..]);
         text.Should().Contain(written, "the settings have changed: look at the page, and write it by running this test with RESILIENCE_ACCEPT_API=1");
     }
 
     [Fact]
     public void Every_policy_that_can_be_configured_has_a_page() =>
-        StandardPolicies.Configurable.Select(p => p.Key).Should().BeEquivalentTo(Pages.Select(p => (string)p[1]).Append("TotalTimeout"), "the page on timeouts is about both");
+        StandardPolicies.Configurable.Select(p => p.Key)
+            .Should().BeEquivalentTo(Pages.Select(p => (string)p[1]).Append("TotalTimeout"), "the page on timeouts is about both");
 
     private static string Table(string key)
     {

@@ -25,7 +25,8 @@ public sealed class TransportTablesTests
         int from = text.IndexOf(begin, StringComparison.Ordinal), to = from < 0 ? -1 : text.IndexOf(End, from, StringComparison.Ordinal);
         to.Should().BePositive("the page has the marks {0} and {1}", begin, End);
         string written = $"{begin}\n\n{Tables.Single(t => t.Name == name)}\n{End}";
-        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") File.WriteAllText(Page, text = text[..from] + written + text[(to + End.Length)..]);
+        if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1")
+            File.WriteAllText(Page, text = text[..from] + written + text[(to + End.Length)..]);
         text.Should().Contain(written, "the table has changed: look at it, and write it by running this test with RESILIENCE_ACCEPT_API=1");
     }
 

@@ -8,7 +8,8 @@ internal static class ObjectGraph
     private const int MaxObjects = 100_000;
 
     // What belongs to the process, and would lead everywhere.
-    private static readonly string[] Foreign = ["System.Reflection", "System.Diagnostics", "System.Threading.Thread", "System.Runtime", "System.IO", "System.Net"];
+    private static readonly string[] Foreign = ["System.Reflection", "System.Diagnostics", "System.Threading.Thread", "System.Runtime", "System.IO",
+        "System.Net"];
 
     /// <summary>The way from one object to one of others, as the names of fields; null when there is none.</summary>
     internal static string? PathTo(object from, IEnumerable<object> wanted)

@@ -99,10 +99,12 @@ public sealed class OptionsOwnershipTests
             },
         ],
         [typeof(CustomResilienceOptions)] = [o => WithAuthority(HttpResilience.Custom(p => p.AddTimeout(TimeSpan.FromSeconds(1)), (CustomResilienceOptions)o))],
-        [typeof(IdempotencyKeyOptions)] = [o => new IdempotencyKeyHandler((IdempotencyKeyOptions)o), o => new IdempotencyKeyHandler((IdempotencyKeyOptions)o, new SocketsHttpHandler())],
+        [typeof(IdempotencyKeyOptions)] = [o => new IdempotencyKeyHandler((IdempotencyKeyOptions)o),
+            o => new IdempotencyKeyHandler((IdempotencyKeyOptions)o, new SocketsHttpHandler())],
         [typeof(SqliteIdempotencyOptions)] = [o => new SqliteIdempotencyStore((SqliteIdempotencyOptions)o)],
         [typeof(PostgresIdempotencyOptions)] = [o => new PostgresIdempotencyStore(NpgsqlDataSource.Create("Host=127.0.0.1"), (PostgresIdempotencyOptions)o)],
-        [typeof(RedisIdempotencyOptions)] = [o => new RedisIdempotencyStore(DispatchProxy.Create<StackExchange.Redis.IConnectionMultiplexer, Nothing>(), (RedisIdempotencyOptions)o)],
+        [typeof(RedisIdempotencyOptions)] = [o => new RedisIdempotencyStore(
+            DispatchProxy.Create<StackExchange.Redis.IConnectionMultiplexer, Nothing>(), (RedisIdempotencyOptions)o)],
         [typeof(IdempotencyEndpointOptions)] = [],
         [typeof(ResilienceDashboardOptions)] = [],
     };
@@ -206,7 +208,8 @@ public sealed class OptionsOwnershipTests
         {
             if (property.GetValue(options) is not { } value || value is string or Delegate || Shared.Contains(value.GetType())) continue;
             if (value is IEnumerable) parts.Add(value);
-            else if (value.GetType().GetProperties().Any(p => IsSettable(p) || typeof(IEnumerable).IsAssignableFrom(p.PropertyType) && p.PropertyType != typeof(string)))
+            else if (value.GetType().GetProperties()
+                .Any(p => IsSettable(p) || typeof(IEnumerable).IsAssignableFrom(p.PropertyType) && p.PropertyType != typeof(string)))
                 parts.AddRange(MutablePartsOf(value));
         }
 

@@ -143,7 +143,8 @@ public sealed class CustomPolicyTests
         ];
         string[] blocks =
         [
-            .. File.ReadAllText(Path.Combine(root, "docs", "build-a-policy.md")).Split("```csharp").Skip(1).Select(b => Squeeze(b[..b.IndexOf("```", StringComparison.Ordinal)])),
+            .. File.ReadAllText(Path.Combine(root, "docs", "build-a-policy.md")).Split("```csharp").Skip(1)
+                .Select(b => Squeeze(b[..b.IndexOf("```", StringComparison.Ordinal)])),
         ];
         blocks.Should().HaveCountGreaterThan(5);
         foreach (string block in blocks) sources.Should().Contain(source => source.Contains(block, StringComparison.Ordinal), "the page shows {0}", block);

@@ -105,6 +105,7 @@ public sealed class ForeignPolicyCostTests
         BytesPerRun(() => Call(simple)).Should().BePositive("it is guarded: the measurement sees what it should");
         pause.Running.Should().Be(0, "each call that went in has come out");
         pause.Pause(TimeSpan.FromMinutes(5), "we test");
-        foreach (ResiliencePipeline pipeline in new[] { ours, foreign }) BytesPerRun(() => Call(pipeline)).Should().Be(0, "a rejection is made once for each pause");
+        foreach (ResiliencePipeline pipeline in new[] { ours, foreign })
+            BytesPerRun(() => Call(pipeline)).Should().Be(0, "a rejection is made once for each pause");
     }
 }

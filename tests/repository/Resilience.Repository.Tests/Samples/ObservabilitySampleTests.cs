@@ -10,7 +10,8 @@ namespace Resilience.Tests.Samples;
 public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce told) : IClassFixture<ObservabilitySampleTests.ToldOnce>
 {
     private const string Folder = "samples/Observability";
-    private const string Dashboard = Folder + "/grafana/resilience.json", Alerts = Folder + "/prometheus/alerts.yml", AlertTests = Folder + "/prometheus/alerts.test.yml";
+    private const string Dashboard = Folder + "/grafana/resilience.json", Alerts = Folder + "/prometheus/alerts.yml",
+        AlertTests = Folder + "/prometheus/alerts.test.yml";
 
     /// <summary>The sample runs once for all tests.</summary>
     public sealed class ToldOnce : IAsyncLifetime
@@ -60,7 +61,8 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
         string[] grouped = [.. Regex.Matches(query, @"\bby \(([^)]*)\)").SelectMany(m => m.Groups[1].Value.Split(',', StringSplitOptions.TrimEntries))];
         string rest = Regex.Replace(query, @"\bby \([^)]*\)", "");
         foreach (Match metric in Regex.Matches(rest, """\b(resilience_[a-z_]+)\s*(\{(?:"(?:[^"\\]|\\.)*"|[^}"])*\})?(?=[\s\[)/<>*+-]|$)"""))
-            yield return new(metric.Groups[1].Value, [.. Regex.Matches(metric.Groups[2].Value, "([a-z_]+)\\s*(?:=~|!~|!=|=)").Select(m => m.Groups[1].Value), .. grouped]);
+            yield return new(metric.Groups[1].Value,
+                [.. Regex.Matches(metric.Groups[2].Value, "([a-z_]+)\\s*(?:=~|!~|!=|=)").Select(m => m.Groups[1].Value), .. grouped]);
     }
 
     private static IEnumerable<string> QueriesOfDashboard()
@@ -95,7 +97,8 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
     private static IEnumerable<Series> Documented()
     {
         string table = File.ReadAllText(Path.Combine(Repository.Root, "docs/telemetry.md"));
-        foreach (Match row in Regex.Matches(table, @"^\| `(resilience\.[a-z_.]+)` \| (counter|histogram|observable gauge|up-down counter)[^|]*\| `?([^|`]*)`? \|([^|]*)\|", RegexOptions.Multiline))
+        foreach (Match row in Regex.Matches(table,
+            @"^\| `(resilience\.[a-z_.]+)` \| (counter|histogram|observable gauge|up-down counter)[^|]*\| `?([^|`]*)`? \|([^|]*)\|", RegexOptions.Multiline))
         {
             string name = row.Groups[1].Value.Replace('.', '_') + (row.Groups[3].Value.Trim() == "s" ? "_seconds" : "");
             string[] labels = [.. Regex.Matches(row.Groups[4].Value, "`([a-z_.]+\\.[a-z_]+)`").Select(m => m.Groups[1].Value.Replace('.', '_'))];
@@ -166,7 +169,8 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
         string planted = Directory.CreateDirectory(Path.Combine(told.Out, "planted")).FullName;
         await File.WriteAllTextAsync(Path.Combine(planted, "alerts.test.yml"), tests);
         string rules = await File.ReadAllTextAsync(Path.Combine(Repository.Root, Alerts));
-        await File.WriteAllTextAsync(Path.Combine(planted, "alerts.yml"), rules.Replace("resilience_retry_budget_balance) < 1", "resilience_retry_budget_balance) < 0"));
+        await File.WriteAllTextAsync(Path.Combine(planted, "alerts.yml"),
+            rules.Replace("resilience_retry_budget_balance) < 1", "resilience_retry_budget_balance) < 0"));
         (int exit, _) = await Repository.RunAsync("promtool", TimeSpan.FromSeconds(60), "test", "rules", Path.Combine(planted, "alerts.test.yml"));
         exit.Should().NotBe(0);
     }

@@ -83,7 +83,8 @@ public sealed class ChaosConfigurationTests
         configuration["P:Chaos:IsOn"] = "true";
         configuration.Reload();
         (await IsDisturbed(pipeline)).Should().BeFalse();
-        Lines(21).Should().ContainSingle().Which.Should().Contain("P:Chaos does not fit: chaos: EnvironmentName is 'production', where chaos is not allowed").And.Contain("AllowedEnvironments");
+        Lines(21).Should().ContainSingle().Which.Should().Contain("P:Chaos does not fit: chaos: EnvironmentName is 'production', where chaos is not allowed")
+            .And.Contain("AllowedEnvironments");
         configuration["P:Chaos:AllowedEnvironments:0"] = "Production";
         configuration.Reload();
         (await IsDisturbed(pipeline)).Should().BeTrue();
@@ -109,7 +110,8 @@ public sealed class ChaosConfigurationTests
             "switch = on, rates = latency 0.5, seed = -3, environment = Development, latency = 100 ms to 300 ms, "
             + "schedule = 60 s to 180 s; 5 min to 6 min: fault 0.25, every 10 min");
 
-        SettingsReading<PipelineSettings> once = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P"), again = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P");
+        SettingsReading<PipelineSettings> once = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P"),
+            again = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P");
         once.Problems.Should().BeEmpty();
         once.Settings.Should().Be(again.Settings);
         configuration["P:Chaos:Schedule:Windows:1:Rates:Fault"] = "0.5";

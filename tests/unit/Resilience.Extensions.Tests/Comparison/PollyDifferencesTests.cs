@@ -270,7 +270,8 @@ public sealed class PollyDifferencesTests
         ResiliencePipeline ours = Ours().AddHedging(o => o.Delay = TimeSpan.Zero).Build();
         for (int i = 0; i < 500; i++)
         {
-            await polly.ExecuteAsync<int>(async _ => { Interlocked.Increment(ref there); await Task.Yield(); throw new IOException(); }).AsTask().ContinueWith(_ => { }, TaskScheduler.Default);
+            await polly.ExecuteAsync<int>(async _ => { Interlocked.Increment(ref there); await Task.Yield(); throw new IOException(); }).AsTask()
+                .ContinueWith(_ => { }, TaskScheduler.Default);
             await ours.TryExecuteAsync<int>(async _ => { Interlocked.Increment(ref here); await Task.Yield(); throw new IOException(); });
         }
 
@@ -400,19 +401,22 @@ public sealed class PollyDifferencesTests
         Levels levels = new();
         PollyPipelineBuilder builder = Polly();
         builder.TelemetryListener = levels;
-        PollyPipeline there = builder.AddRetry(new RetryStrategyOptions { Delay = TimeSpan.Zero, MaxRetryAttempts = 1 }).AddCircuitBreaker(PollyBreaker(out _)).Build();
+        PollyPipeline there = builder.AddRetry(new RetryStrategyOptions { Delay = TimeSpan.Zero, MaxRetryAttempts = 1 }).AddCircuitBreaker(PollyBreaker(out _))
+            .Build();
         await RunAsync(there, Fail);
         levels.Seen["OnRetry"].Should().Be(ResilienceEventSeverity.Warning);
         levels.Seen["OnCircuitOpened"].Should().Be(ResilienceEventSeverity.Error);
 
         Microsoft.Extensions.Logging.Testing.FakeLogCollector log = new();
         ServiceCollection services = new();
-        services.AddLogging(l => l.Services.AddSingleton<Microsoft.Extensions.Logging.ILoggerProvider>(new Microsoft.Extensions.Logging.Testing.FakeLoggerProvider(log)));
+        services.AddLogging(
+            l => l.Services.AddSingleton<Microsoft.Extensions.Logging.ILoggerProvider>(new Microsoft.Extensions.Logging.Testing.FakeLoggerProvider(log)));
         services.AddSingleton<TimeProvider>(_time);
         services.AddResilience().AddPipeline("p", p => p.AddRetry(o => (o.BaseDelay, o.MaxRetries) = (TimeSpan.Zero, 1)).AddCircuitBreaker(OurBreaker()));
         await using ServiceProvider container = services.BuildServiceProvider();
         await RunAsync(container.GetRequiredKeyedService<ResiliencePipeline>("p"), Fail);
-        log.GetSnapshot().Where(r => r.Id.Name == "RetryScheduled").Should().ContainSingle().Which.Level.Should().Be(Microsoft.Extensions.Logging.LogLevel.Warning);
+        log.GetSnapshot().Where(r => r.Id.Name == "RetryScheduled").Should().ContainSingle()
+            .Which.Level.Should().Be(Microsoft.Extensions.Logging.LogLevel.Warning);
         log.GetSnapshot().Should().NotContain(r => r.Level == Microsoft.Extensions.Logging.LogLevel.Error);
     }
 

@@ -53,7 +53,8 @@ public sealed class ConfigurablePolicyTests
 
     private static ServiceProvider Container(IConfiguration configuration, ConfiguredPlace? place = null) => new ServiceCollection()
         .AddSingleton(configuration).AddLogging().AddResilience()
-        .AddConfigurablePolicy(Quota, place ?? ConfiguredPlace.Outside("Retry")).AddPipeline("orders", configuration.GetSection("P")).Services.BuildServiceProvider();
+        .AddConfigurablePolicy(Quota, place ?? ConfiguredPlace.Outside("Retry")).AddPipeline("orders", configuration.GetSection("P"))
+            .Services.BuildServiceProvider();
 
     private static ResiliencePipeline Orders(IServiceProvider services) => services.GetRequiredKeyedService<ResiliencePipeline>("orders");
 
@@ -107,7 +108,8 @@ public sealed class ConfigurablePolicyTests
     [Fact]
     public async Task Without_a_registration_its_key_is_a_mistake()
     {
-        await using ServiceProvider container = new ServiceCollection().AddLogging().AddResilience().AddPipeline("orders", Configuration(("Quota:Max", "7")).GetSection("P")).Services.BuildServiceProvider();
+        await using ServiceProvider container = new ServiceCollection().AddLogging().AddResilience()
+            .AddPipeline("orders", Configuration(("Quota:Max", "7")).GetSection("P")).Services.BuildServiceProvider();
         container.Invoking(Orders).Should().Throw<OptionsValidationException>().WithMessage("P:Quota is not a known setting*");
     }
 
@@ -115,7 +117,8 @@ public sealed class ConfigurablePolicyTests
     public async Task A_key_that_is_taken_and_a_place_that_there_is_not_are_mistakes()
     {
         await using ServiceProvider lost = Container(Configuration(("Quota", null)), ConfiguredPlace.Inside("Rety"));
-        lost.Invoking(Orders).Should().Throw<InvalidOperationException>().WithMessage("*'Quota' stands beside 'Rety', which is not known; known are TotalTimeout, Retry,*");
+        lost.Invoking(Orders).Should().Throw<InvalidOperationException>()
+            .WithMessage("*'Quota' stands beside 'Rety', which is not known; known are TotalTimeout, Retry,*");
         await using ServiceProvider twice = new ServiceCollection().AddLogging().AddResilience()
             .AddConfigurablePolicy(Quota, ConfiguredPlace.Inside("Retry")).AddConfigurablePolicy(Quota, ConfiguredPlace.Inside("Retry"))
             .AddPipeline("orders", Configuration(("Quota", null)).GetSection("P")).Services.BuildServiceProvider();

@@ -10,7 +10,8 @@ public sealed class ReloadRaceTests
 
     /// <summary>One source for all sections, so that one reload meets the first calls of many pipelines.</summary>
     private static IConfigurationRoot Configuration() => new ConfigurationBuilder()
-        .AddInMemoryCollection(Enumerable.Range(0, Pipelines).Select(i => new KeyValuePair<string, string?>($"P{i}:ConcurrencyLimit:MaxConcurrent", "1"))).Build();
+        .AddInMemoryCollection(Enumerable.Range(0, Pipelines).Select(i => new KeyValuePair<string, string?>($"P{i}:ConcurrencyLimit:MaxConcurrent", "1")))
+            .Build();
 
     private static ServiceProvider Container(IConfiguration configuration)
     {

@@ -67,7 +67,8 @@ public sealed class ReloadTests
             int before = Mine();
             await File.WriteAllTextAsync(file + ".new", text);
             File.Move(file + ".new", file, overwrite: true);
-            while (Mine() == before && !patience.IsCancellationRequested) await reloads.WaitForMeasurementsAsync(reloads.GetMeasurementSnapshot().Count + 1).WaitAsync(TimeSpan.FromSeconds(5))
+            while (Mine() == before && !patience.IsCancellationRequested)
+                await reloads.WaitForMeasurementsAsync(reloads.GetMeasurementSnapshot().Count + 1).WaitAsync(TimeSpan.FromSeconds(5))
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             int Mine() => reloads.GetMeasurementSnapshot()
                 .Count(m => (string?)m.Tags["resilience.pipeline"] == "of a file" && (string?)m.Tags["resilience.result"] == result);

@@ -14,7 +14,8 @@ public sealed class SchemaTests
     public void The_file_is_what_the_schema_says()
     {
         string file = Path.Combine(Repository.Root, "src", "Resilience.Extensions", "ConfigurationSchema.json");
-        string written = Write().ToJsonString(new JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
+        string written = Write().ToJsonString(
+            new JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n";
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") File.WriteAllText(file, written);
         File.ReadAllText(file).ReplaceLineEndings("\n").Should().Be(
             written.ReplaceLineEndings("\n"), "the schema changed: look at it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
@@ -47,8 +48,10 @@ public sealed class SchemaTests
             {
                 if (bound is not { } edge) continue;
                 bool isOpenAtZero = edge == 0 && key.Text.Contains("more than 0", StringComparison.Ordinal);
-                if (!isOpenAtZero) Problems(path, edge).Should().NotContain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is in the schema", path, edge);
-                if (edge is < int.MaxValue) Problems(path, edge + beyond).Should().Contain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is not in the schema", path, edge + beyond);
+                if (!isOpenAtZero)
+                    Problems(path, edge).Should().NotContain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is in the schema", path, edge);
+                if (edge is < int.MaxValue) Problems(path, edge + beyond)
+                    .Should().Contain(p => p.Contains($"{path} ", StringComparison.Ordinal), "{0} = {1} is not in the schema", path, edge + beyond);
             }
         }
 

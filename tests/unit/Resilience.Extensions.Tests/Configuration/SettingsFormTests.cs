@@ -8,7 +8,8 @@ public sealed class SettingsFormTests
     private static IConfigurationSection Section(params (string Key, string? Value)[] values) => new ConfigurationBuilder()
         .AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>(v.Key.Length == 0 ? "P" : $"P:{v.Key}", v.Value))).Build().GetSection("P");
 
-    private static string[] Problems(params (string Key, string? Value)[] values) => [.. SettingsReader.ReadHttp(Section(values), "P").Problems.Select(p => p.ToString())];
+    private static string[] Problems(params (string Key, string? Value)[] values) =>
+        [.. SettingsReader.ReadHttp(Section(values), "P").Problems.Select(p => p.ToString())];
 
     private const string SpanForm = "a span of time in the form hh:mm:ss, such as 00:00:30 or 00:00:00.250 (a bare number would mean days)";
 
@@ -144,7 +145,8 @@ public sealed class SettingsFormTests
         SettingsReader.ReadHttp(Section(("Retry:Enabled", "false"), ("Retry:MaxRetries", "7")), "P").Settings.ApplyTo(options);
         options.Retry.Should().BeNull("it is not enabled");
 
-        PipelineSettings off = SettingsReader.ReadPipeline(Section(("TotalTimeout", "00:00:01"), ("Retry:Enabled", "false"), ("AbandonAttemptAfter", "00:00:01")), "P").Settings;
+        PipelineSettings off = SettingsReader.ReadPipeline(Section(("TotalTimeout", "00:00:01"), ("Retry:Enabled", "false"),
+            ("AbandonAttemptAfter", "00:00:01")), "P").Settings;
         (off.Find<RetryOptions>("Retry"), off.Find<CircuitBreakerOptions>("CircuitBreaker")).Should().Be((null, null));
         new ResiliencePipelineBuilder().AddPolicies(off).Build().Describe().Policies.Select(p => p.Name).Should().Equal("total-timeout");
     }
@@ -160,7 +162,8 @@ public sealed class SettingsFormTests
         built.Policies.Select(p => p.Name).Should().Equal("mine", "concurrency-limit");
         built.Policies[0].Options.Should().Contain(KeyValuePair.Create("MaxRetries", "2")).And.Contain(KeyValuePair.Create("WaitForRejections", "true"));
         builder.Invoking(b => b.AddConfigured(read, "Rety")).Should().Throw<ArgumentException>().WithMessage("*'Rety'*known are TotalTimeout, Retry*");
-        builder.Invoking(b => b.AddConfigured(read, "Retry", static (HedgingOptions _) => { })).Should().Throw<ArgumentException>().WithMessage("*RetryOptions*");
+        builder.Invoking(b => b.AddConfigured(read, "Retry", static (HedgingOptions _) => { })).Should().Throw<ArgumentException>()
+            .WithMessage("*RetryOptions*");
     }
 
     [Theory]
@@ -176,7 +179,8 @@ public sealed class SettingsFormTests
     [InlineData("TotalTxxxxxt", null)]
     [InlineData("TotalTxxxxut", "TotalTimeout")] // a long word may have a third of its letters wrong
     [InlineData("", null)]
-    public void A_slip_is_seen_through(string written, string? meant) => Spelling.Closest(written, ["TotalTimeout", "Retry", "CircuitBreaker"]).Should().Be(meant);
+    public void A_slip_is_seen_through(string written, string? meant) =>
+        Spelling.Closest(written, ["TotalTimeout", "Retry", "CircuitBreaker"]).Should().Be(meant);
 
     [Fact]
     public void The_closest_of_several_is_meant_and_the_first_of_equals()

@@ -9,7 +9,8 @@ public sealed class SettingsTests
     private static IConfigurationSection Section(params (string Key, string? Value)[] values) => new ConfigurationBuilder()
         .AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>($"P:{v.Key}", v.Value))).Build().GetSection("P");
 
-    public static TheoryData<Type> Declaring => [typeof(RetryOptions), typeof(RetryBudgetOptions), typeof(HedgingOptions), typeof(CircuitBreakerOptions), typeof(ConcurrencyLimitOptions), typeof(ChaosOptions)];
+    public static TheoryData<Type> Declaring => [typeof(RetryOptions), typeof(RetryBudgetOptions), typeof(HedgingOptions), typeof(CircuitBreakerOptions),
+        typeof(ConcurrencyLimitOptions), typeof(ChaosOptions)];
 
     /// <summary>A new option that is forgotten cannot be configured, and one that is set by mistake into another is: this test finds both.</summary>
     [Theory]
@@ -23,10 +24,12 @@ public sealed class SettingsTests
         {
             PolicySetting? setting = PolicySetting.Find(declared, option.Name);
             setting.Should().NotBeNull("{0}.{1} must be configurable", type.Name, option.Name);
-            object given = Given(Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType), target = Activator.CreateInstance(type)!, other = Activator.CreateInstance(type)!;
+            object given = Given(Nullable.GetUnderlyingType(option.PropertyType) ?? option.PropertyType), target = Activator.CreateInstance(type)!,
+                other = Activator.CreateInstance(type)!;
             setting!.Set(target, given switch { int whole => (long)whole, Enum choice => choice.ToString(), _ => given });
             option.GetValue(target).Should().Be(given, "{0} is set", option.Name);
-            foreach (PropertyInfo untouched in plain.Where(p => p != option && p.Name != "MaxDelay")) untouched.GetValue(target).Should().Be(untouched.GetValue(other));
+            foreach (PropertyInfo untouched in plain.Where(p => p != option && p.Name != "MaxDelay"))
+                untouched.GetValue(target).Should().Be(untouched.GetValue(other));
         }
     }
 
@@ -44,7 +47,8 @@ public sealed class SettingsTests
     {
         SettingsReading<PipelineSettings> reading = SettingsReader.ReadPipeline(
             Section(
-                ("TotalTimeout", "00:00:30"), ("retry:maxretries", "2"), ("Retry:BackoffKind", "linear"), ("Retry:Budget:Ratio", "0.5"), ("CircuitBreaker", null),
+                ("TotalTimeout", "00:00:30"), ("retry:maxretries", "2"), ("Retry:BackoffKind", "linear"), ("Retry:Budget:Ratio", "0.5"),
+                    ("CircuitBreaker", null),
                 ("Hedging:MaxAttempts", "3"), ("Hedging:Delay", "-00:00:00.001"), ("Hedging:Budget:Unlimited", "true"), ("AcceptedWarnings:0", "RES008")),
             "P");
         reading.Problems.Should().BeEmpty();

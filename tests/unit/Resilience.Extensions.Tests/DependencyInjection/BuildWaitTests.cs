@@ -25,7 +25,8 @@ public sealed class BuildWaitTests
     public async Task A_factory_may_wait_for_a_thread_that_asks_for_another_pipeline()
     {
         using ServiceProvider container = Container(b => b
-            .AddPipeline("a", (p, s) => p.AddPipeline(OnThread(() => s.GetRequiredKeyedService<ResiliencePipeline>("b")).WaitAsync(Long).GetAwaiter().GetResult()))
+            .AddPipeline("a",
+                (p, s) => p.AddPipeline(OnThread(() => s.GetRequiredKeyedService<ResiliencePipeline>("b")).WaitAsync(Long).GetAwaiter().GetResult()))
             .AddPipeline("b", p => p.AddConcurrencyLimit(5)));
         ResiliencePipeline outer = await OnThread(() => container.GetRequiredKeyedService<ResiliencePipeline>("a")).WaitAsync(Long);
         outer.Should().NotBeNull();
@@ -193,7 +194,8 @@ public sealed class BuildWaitTests
 
             public bool ActiveChangeCallbacks => inner.ActiveChangeCallbacks;
 
-            public IDisposable RegisterChangeCallback(Action<object?> callback, object? state) => new Registration(inner.RegisterChangeCallback(callback, state), disposing);
+            public IDisposable RegisterChangeCallback(Action<object?> callback, object? state) =>
+                new Registration(inner.RegisterChangeCallback(callback, state), disposing);
         }
 
         private sealed class Registration(IDisposable inner, TaskCompletionSource disposing) : IDisposable

@@ -44,7 +44,8 @@ public sealed class MorePipelineTests
         provider.GetPipeline<int>("price").Describe().Policies.Should().ContainSingle().Which.Role.Should().Be(PolicyRole.Retry);
         (await seen[0].ExecuteAsync(_ => throw new IOException())).Should().Be("none");
         provider.TryGetPipeline<double>("price", out _).Should().BeFalse();
-        provider.Invoking(p => p.GetPipeline<double>("price")).Should().Throw<KeyNotFoundException>().WithMessage("*'price<Double>'*price, price<Int32>, price<String>*");
+        provider.Invoking(p => p.GetPipeline<double>("price")).Should().Throw<KeyNotFoundException>()
+            .WithMessage("*'price<Double>'*price, price<Int32>, price<String>*");
         provider.States.Select(s => s.PipelineName).Should().BeEquivalentTo("price", "price<Int32>");
     }
 
@@ -63,7 +64,8 @@ public sealed class MorePipelineTests
     public async Task A_typed_pipeline_follows_its_section_and_keeps_its_circuit()
     {
         IConfigurationRoot configuration = Configuration(("P:AttemptTimeout", "00:00:01"), ("P:CircuitBreaker:Probes", "1"));
-        await using ServiceProvider container = Container(b => b.AddPipeline<string>("x", "P", (p, s, _) => p.AddFallback(o => o.Value = "").AddPolicies(s)), configuration);
+        await using ServiceProvider container = Container(b => b.AddPipeline<string>("x", "P", (p, s, _) => p.AddFallback(o => o.Value = "").AddPolicies(s)),
+            configuration);
         ResiliencePipeline<string> pipeline = container.GetRequiredKeyedService<ResiliencePipeline<string>>("x");
         CircuitBreaker circuit = pipeline.Find<CircuitBreaker>()!;
         circuit.Isolate();
@@ -107,14 +109,16 @@ public sealed class MorePipelineTests
         string[] failures = [.. FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>().Which.Failures];
         failures.Should().HaveCount(3);
         failures.Should().Contain("Pipes:orders:Retry:MaxRetrys is not a known setting; did you mean MaxRetries?")
-            .And.Contain(f => f.StartsWith("Pipes:orders:Retry:MaxRetries is -5, but must be")).And.Contain(f => f.StartsWith("Pipes:orders:CircuitBreaker:FailureRatio is 7, but must be"));
+            .And.Contain(f => f.StartsWith("Pipes:orders:Retry:MaxRetries is -5, but must be"))
+                .And.Contain(f => f.StartsWith("Pipes:orders:CircuitBreaker:FailureRatio is 7, but must be"));
     }
 
     [Fact]
     public async Task A_client_reports_unknown_keys_and_numbers_out_of_range_together()
     {
         ServiceCollection services = new();
-        services.AddSingleton<IConfiguration>(Configuration(("Http:Retry:MaxRetrys", "1"), ("Http:CircuitBreaker:FailureRatio", "7"), ("Http:TotalTimeout", "-00:00:01")));
+        services.AddSingleton<IConfiguration>(Configuration(("Http:Retry:MaxRetrys", "1"), ("Http:CircuitBreaker:FailureRatio", "7"),
+            ("Http:TotalTimeout", "-00:00:01")));
         services.AddHttpClient("shop").AddStandardResilience("Http");
         await using ServiceProvider container = services.BuildServiceProvider();
         FluentActions.Invoking(() => container.GetRequiredKeyedService<HttpResilience>("shop")).Should().Throw<OptionsValidationException>()

@@ -70,7 +70,8 @@ public sealed class ResilienceEventsTests
         provider.GetPipeline("orders");
         provider.GetPipeline<string>("orders");
 
-        provider.Views.Select(v => (v.ToString(), v.Name, v.ResultType)).Should().BeEquivalentTo([("orders", "orders", null), ("orders<String>", "orders", typeof(string))]);
+        provider.Views.Select(v => (v.ToString(), v.Name, v.ResultType))
+            .Should().BeEquivalentTo([("orders", "orders", null), ("orders<String>", "orders", typeof(string))]);
         provider.Views.Single(v => v.ResultType is null).States.Should().ContainSingle().Which.State.Should().BeOfType<CircuitBreaker>();
         provider.Views.Single(v => v.ResultType is not null).Describe().Policies.Should().ContainSingle().Which.Role.Should().Be(PolicyRole.Timeout);
     }

@@ -91,7 +91,8 @@ public sealed class ResiliencePipelineRegistryTests
         {
             () => _registry.TryAdd(null!, ResiliencePipeline.Empty), () => _registry.TryAdd("a", (ResiliencePipeline)null!),
             () => _registry.TryAdd("a", (Action<ResiliencePipelineBuilder>)null!), () => _registry.TryAdd("a", (ResiliencePipeline<int>)null!),
-            () => _registry.TryAdd("a", (Action<ResiliencePipelineBuilder<int>>)null!), () => _registry.GetPipeline(null!), () => _registry.GetPipeline<int>(null!),
+            () => _registry.TryAdd("a", (Action<ResiliencePipelineBuilder<int>>)null!), () => _registry.GetPipeline(null!), () =>
+                _registry.GetPipeline<int>(null!),
         }) call.Should().Throw<ArgumentNullException>();
     }
 }

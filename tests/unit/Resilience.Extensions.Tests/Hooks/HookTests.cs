@@ -59,7 +59,8 @@ public sealed class HookTests
         Rules("On(Verdict)", Script.Throws, (r, _) => r.On<IOException>(Verdict.Ignored)),
         Rules("On(Classification)", Script.Throws, (r, _) => r.On<IOException>(Classification.Permanent)),
         Rules("On(Func`2)", Script.Throws, (r, _) => r.On<IOException>(_ => Verdict.Ignored).On<IOException>(_ => Classification.Permanent)),
-        Rules("OnResult(Func`2)", Script.NotFound, (r, _) => r.OnResult<HttpResponseMessage>(x => x.StatusCode == HttpStatusCode.NotFound ? Verdict.Failure : null)),
+        Rules("OnResult(Func`2)", Script.NotFound,
+            (r, _) => r.OnResult<HttpResponseMessage>(x => x.StatusCode == HttpStatusCode.NotFound ? Verdict.Failure : null)),
         Rules("OnResult(Func`2)", Script.NotFound, (r, _) => r.OnResult<object>(_ => Classification.Untouched)),
         Rules("NameResult(Func`2)", Script.Unavailable, (r, t) => Bad(r).NameResult<HttpResponseMessage>(_ => Count(t, "bad"))),
         Rules("NameException(Func`2)", Script.Throws, (r, t) => r.NameException<IOException>(_ => Count(t, "cable"))),
@@ -165,7 +166,8 @@ public sealed class HookTests
         public T? Deserialize<T>(ReadOnlySpan<byte> bytes) => (T)(object)new HttpResponseMessage((HttpStatusCode)BitConverter.ToInt32(bytes));
     }
 
-    private static OutcomeClassifier Bad(OutcomeClassifier rules) => rules.OnResult<HttpResponseMessage>(r => (int)r.StatusCode >= 500 ? Verdict.Failure : null);
+    private static OutcomeClassifier Bad(OutcomeClassifier rules) =>
+        rules.OnResult<HttpResponseMessage>(r => (int)r.StatusCode >= 500 ? Verdict.Failure : null);
 
     private static T Count<T>(Trace trace, T answer)
     {
@@ -173,7 +175,8 @@ public sealed class HookTests
         return answer;
     }
 
-    private static void AtOnce(RetryOptions options) => (options.BaseDelay, options.Budget, options.Jitter) = (TimeSpan.Zero, RetryBudget.Unlimited, BackoffJitter.None);
+    private static void AtOnce(RetryOptions options) =>
+        (options.BaseDelay, options.Budget, options.Jitter) = (TimeSpan.Zero, RetryBudget.Unlimited, BackoffJitter.None);
 
     private static ResiliencePipelineBuilderBase Base(ResiliencePipelineBuilderBase builder, bool isOn, Action<ResiliencePipelineBuilderBase> set)
     {
@@ -236,7 +239,8 @@ public sealed class HookTests
         ("core pipeline", (h, on, t) => CallAsync(Built(new ResiliencePipelineBuilder(), h, on, t).Build(), h, t), false, false),
         ("generic pipeline", (h, on, t) => CallAsync(Built(new ResiliencePipelineBuilder<HttpResponseMessage>(), h, on, t).Build(), h, t), false, false),
         ("AddPipeline", (h, on, t) => InContainerAsync(r => r.AddPipeline("p", b => Built(b, h, on, t)), h, t), false, false),
-        ("ConfigureAllPipelines", (h, on, t) => InContainerAsync(r => r.ConfigureAllPipelines(b => Built(b, h, on, t)).AddPipeline("p", _ => { }), h, t), false, false),
+        ("ConfigureAllPipelines", (h, on, t) => InContainerAsync(r => r.ConfigureAllPipelines(b => Built(b, h, on, t)).AddPipeline("p", _ => { }), h, t), false,
+            false),
         ("AddResilience", (h, on, t) => OverHttpAsync(c => c.AddResilience(b => Built(b, h, on, t)), null, h, t), true, false),
         ("hedged AddResilience", (h, on, t) => OverHttpAsync(
             c => c.AddResilience(b => Built(b.AddHedging(o => o.MaxAttempts = 1), h, on, t)), null, h, t), true, false),
@@ -323,7 +327,8 @@ public sealed class HookTests
         IEnumerable<string> methods = ofOptions.SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.DeclaredOnly)
             .Where(m => !m.IsSpecialName && m.GetParameters().Any(p => p.ParameterType.IsAssignableTo(typeof(Delegate))))
             .Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
-        IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier) || t == typeof(IdempotencyOutcomes)).SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
+        IEnumerable<string> rules = types.Where(t => t == typeof(OutcomeClassifier) || t == typeof(IdempotencyOutcomes))
+            .SelectMany(t => t.GetMethods(BindingFlags.Instance | BindingFlags.Public)
             .Where(m => m.ReturnType == t).Select(m => $"{t.Name}.{m.Name}({string.Join(',', m.GetParameters().Select(p => p.ParameterType.Name))})"));
         return [.. options.Concat(methods).Concat(rules).Distinct().Except(Hooks.Select(h => h.Member)).Except(Elsewhere)];
     }
@@ -373,7 +378,8 @@ public sealed class HookTests
 
     private static void End(Outcome<HttpResponseMessage> outcome, CircuitBreaker? breaker, Trace trace)
     {
-        trace.End = outcome.TryGetValue(out HttpResponseMessage? response) ? $"{(int)response.StatusCode} {outcome.Verdict}" : $"{outcome.Exception!.GetType().Name} {outcome.Verdict}";
+        trace.End = outcome.TryGetValue(out HttpResponseMessage? response)
+            ? $"{(int)response.StatusCode} {outcome.Verdict}" : $"{outcome.Exception!.GetType().Name} {outcome.Verdict}";
         trace.Failures = breaker?.TakeSnapshot().Failures ?? 0;
     }
 
@@ -396,7 +402,8 @@ public sealed class HookTests
         trace.Failures = FailuresOf(provider.GetRequiredService<HttpResilienceProvider>().GetResilience("c"));
     }
 
-    private static int FailuresOf(HttpResilience resilience) => resilience.Authorities.Sum(a => a.Pipeline.Find<CircuitBreaker>()?.TakeSnapshot().Failures ?? 0);
+    private static int FailuresOf(HttpResilience resilience) =>
+        resilience.Authorities.Sum(a => a.Pipeline.Find<CircuitBreaker>()?.TakeSnapshot().Failures ?? 0);
 
     private static async Task SendAsync(HttpClient client, Trace trace, bool isPost = false)
     {

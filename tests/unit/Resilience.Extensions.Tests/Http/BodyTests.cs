@@ -9,7 +9,8 @@ public sealed class BodyTests
 {
     private readonly FakeTimeProvider _time = new();
 
-    private static HttpResponseMessage Answer(Func<CancellationToken, Task<byte[]?>> next) => new(HttpStatusCode.OK) { Content = new StreamContent(new Told(next)) };
+    private static HttpResponseMessage Answer(Func<CancellationToken, Task<byte[]?>> next) =>
+        new(HttpStatusCode.OK) { Content = new StreamContent(new Told(next)) };
 
     [Theory]
     [InlineData(true, 2)]
@@ -19,7 +20,8 @@ public sealed class BodyTests
         ScriptedHandler network = new((n, _) =>
         {
             int reads = 0;
-            return Answer(_ => reads++ == 0 ? Task.FromResult<byte[]?>("abc"u8.ToArray()) : n == 0 ? throw new IOException("cut") : Task.FromResult<byte[]?>(null));
+            return Answer(_ => reads++ == 0 ? Task.FromResult<byte[]?>("abc"u8.ToArray()) : n == 0
+                ? throw new IOException("cut") : Task.FromResult<byte[]?>(null));
         });
         HttpClient client = HttpKit.Client(HttpKit.Standard(_time, o => o.BufferResponses = buffers), network);
         if (buffers) (await client.GetStringAsync(HttpKit.Address)).Should().Be("abc");
@@ -64,7 +66,8 @@ public sealed class BodyTests
     [Fact]
     public async Task A_body_that_falls_silent_is_cut_by_the_idle_limit_and_one_that_talks_is_not()
     {
-        TaskCompletionSource<byte[]?>[] parts = [.. Enumerable.Range(0, 3).Select(_ => new TaskCompletionSource<byte[]?>(TaskCreationOptions.RunContinuationsAsynchronously))];
+        TaskCompletionSource<byte[]?>[] parts = [.. Enumerable.Range(0, 3)
+            .Select(_ => new TaskCompletionSource<byte[]?>(TaskCreationOptions.RunContinuationsAsynchronously))];
         int reads = 0;
         ScriptedHandler network = new((_, _) => Answer(token => parts[reads++].Task.WaitAsync(token)));
         HttpClient client = HttpKit.Client(HttpKit.Standard(_time, o => o.ReadIdleTimeout = TimeSpan.FromSeconds(10)), network);
@@ -190,7 +193,8 @@ public sealed class BodyTests
         await HttpKit.Client(HttpKit.Standard(_time), inner).GetAsync(HttpKit.Address);
         Activity[] mine;
         lock (spans) mine = [.. spans.Where(s => s.TraceId == root.TraceId)];
-        Activity[] requests = [.. mine.Where(s => s.Source.Name == "System.Net.Http")], attempts = [.. mine.Where(s => s.OperationName == ResilienceTelemetry.AttemptSpanName)];
+        Activity[] requests = [.. mine.Where(s => s.Source.Name == "System.Net.Http")],
+            attempts = [.. mine.Where(s => s.OperationName == ResilienceTelemetry.AttemptSpanName)];
         requests.Select(s => s.GetTagItem("http.request.resend_count")).Should().Equal(null, 1, 2);
         attempts.Select(s => s.GetTagItem("resilience.attempt")).Should().Equal(0, 1, 2);
         Activity operation = mine[^1];
@@ -209,7 +213,8 @@ public sealed class BodyTests
         {
         }
 
-        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => answer(request, cancellationToken);
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            answer(request, cancellationToken);
     }
 
     private sealed class Pushed(Func<Stream, CancellationToken, Task> push) : HttpContent
@@ -221,7 +226,8 @@ public sealed class BodyTests
 
         protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => push(stream, default);
 
-        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) => push(stream, cancellationToken);
+        protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
+            push(stream, cancellationToken);
 
         protected override bool TryComputeLength(out long length)
         {

@@ -53,7 +53,8 @@ public sealed class ClassifierTests
     [InlineData(HttpRequestError.InvalidResponse, Verdict.Failure, false, "invalid_response")]
     [InlineData(HttpRequestError.ResponseEnded, Verdict.Failure, false, "response_ended")]
     [InlineData(HttpRequestError.ConfigurationLimitExceeded, Verdict.Ignored, false, "configuration_limit_exceeded")]
-    public void Every_error_has_its_verdict_its_name_and_says_whether_it_came_before_the_request_was_sent(HttpRequestError error, Verdict expected, bool isBefore, string? name)
+    public void Every_error_has_its_verdict_its_name_and_says_whether_it_came_before_the_request_was_sent(HttpRequestError error, Verdict expected,
+        bool isBefore, string? name)
     {
         HttpRequestException exception = new(error, "x");
         VerdictOf(exception).Should().Be(expected);
@@ -66,7 +67,8 @@ public sealed class ClassifierTests
     public void A_certificate_that_does_not_fit_does_not_heal_however_deep_it_lies()
     {
         VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new AuthenticationException())).Should().Be(Verdict.Ignored);
-        VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new IOException("y", new AuthenticationException()))).Should().Be(Verdict.Ignored);
+        VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new IOException("y", new AuthenticationException())))
+            .Should().Be(Verdict.Ignored);
         VerdictOf(new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new IOException("cut off"))).Should().Be(Verdict.Failure);
     }
 

@@ -121,7 +121,8 @@ public sealed class CredentialTests
             return new TrackedResponse(HttpStatusCode.Unauthorized);
         });
         (HttpClient client, _, _) = Make(network);
-        HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, Calls).Select(_ => client.GetAsync(HttpKit.Address))).WaitAsync(TimeSpan.FromMinutes(1));
+        HttpResponseMessage[] responses = await Task.WhenAll(Enumerable.Range(0, Calls).Select(_ => client.GetAsync(HttpKit.Address)))
+            .WaitAsync(TimeSpan.FromMinutes(1));
         responses.Should().OnlyContain(r => r.StatusCode == HttpStatusCode.OK);
         (_asked, network.Count).Should().Be((1, 2 * Calls));
     }
@@ -130,7 +131,8 @@ public sealed class CredentialTests
     public async Task A_caller_who_leaves_waits_no_longer_and_the_last_one_cancels_the_asking()
     {
         using ScriptedHandler network = Guarded();
-        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously), cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource begun = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            cancelled = new(TaskCreationOptions.RunContinuationsAsynchronously);
         (HttpClient client, _, _) = Make(network, async (_, token) =>
         {
             using CancellationTokenRegistration heard = token.Register(cancelled.SetResult);

@@ -77,7 +77,8 @@ public sealed class HandlerTests
     public async Task A_certificate_that_does_not_fit_is_never_retried_but_a_handshake_that_was_cut_off_is_even_for_a_post()
     {
         Exception? inner = new AuthenticationException("the name does not match");
-        ScriptedHandler network = new((_, _, _) => throw new HttpRequestException(HttpRequestError.SecureConnectionError, "tls", inner)) { ReadsBodies = false };
+        ScriptedHandler network = new((_, _, _) => throw new HttpRequestException(HttpRequestError.SecureConnectionError, "tls",
+            inner)) { ReadsBodies = false };
         HttpClient client = Client(network).Client;
         await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
         network.Count.Should().Be(1);
@@ -323,7 +324,8 @@ public sealed class HandlerTests
         waits.Should().OnlyContain(w => w >= TimeSpan.FromSeconds(1) && w <= TimeSpan.FromMilliseconds(1200));
         (waits.Max() - waits.Min()).Should().BeGreaterThan(TimeSpan.FromMilliseconds(150));
         for (int tenth = 0; tenth < 4; tenth++)
-            waits.Count(w => w >= TimeSpan.FromMilliseconds(1000 + (tenth * 50)) && w <= TimeSpan.FromMilliseconds(1050 + (tenth * 50))).Should().BeLessThan(25);
+            waits.Count(w => w >= TimeSpan.FromMilliseconds(1000 + (tenth * 50)) && w <= TimeSpan.FromMilliseconds(1050 + (tenth * 50)))
+                .Should().BeLessThan(25);
         await end.CancelAsync();
         await Task.WhenAll(calls).ContinueWith(_ => { }, TaskScheduler.Default);
     }
@@ -414,7 +416,8 @@ public sealed class HandlerTests
         rejected.Rejection.Should().BeOfType<CircuitRejection>();
         rejected.RetryAfter.Should().Be(TimeSpan.FromSeconds(5));
         rejected.Attempts.Should().BeEmpty();
-        rejected.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit has been open").And.EndWith("(nothing was sent)");
+        rejected.Message.Should().StartWith("GET https://api.example.test: shop/https://api.example.test/circuit-breaker: the circuit has been open")
+            .And.EndWith("(nothing was sent)");
         network.Count.Should().Be(2);
 
         resilience.For(HttpKit.Address).CircuitBreaker!.State.Should().Be(CircuitState.Open);
@@ -476,7 +479,8 @@ public sealed class HandlerTests
     {
         FluentActions.Invoking(() => HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(30) }))
             .Should().Throw<ResiliencePipelineException>().WithMessage("*RES007*");
-        HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(10) }).Describe().Warnings.Should().ContainSingle().Which.Code.Should().Be("RES008");
+        HttpResilience.Standard(new() { AttemptTimeout = TimeSpan.FromSeconds(10) }).Describe().Warnings.Should().ContainSingle()
+            .Which.Code.Should().Be("RES008");
         StandardResilienceOptions meant = new() { AttemptTimeout = TimeSpan.FromSeconds(10) };
         meant.AcceptedWarnings.Add("RES008");
         HttpResilience.Standard(meant).Describe().Warnings.Should().BeEmpty();

@@ -171,7 +171,8 @@ public sealed class HttpBoundsTests
             new ScriptedHandler(HttpStatusCode.BadGateway, HttpStatusCode.OK), o => o.Retry!.BaseDelay = TimeSpan.Zero,
             more: s => s.AddLogging(l => l.AddProvider(new FakeLoggerProvider(log))));
         (await Create(services).GetAsync(HttpKit.Address)).StatusCode.Should().Be(HttpStatusCode.OK);
-        string[] ended = [.. log.GetSnapshot().Where(r => r.Id.Name is "RequestPipelineEnd" or "RequestEnd").Select(r => $"{r.Category!.Split('.')[^1]}: {r.StructuredState!.First(p => p.Key == "StatusCode").Value}")];
+        string[] ended = [.. log.GetSnapshot().Where(r => r.Id.Name is "RequestPipelineEnd" or "RequestEnd")
+            .Select(r => $"{r.Category!.Split('.')[^1]}: {r.StructuredState!.First(p => p.Key == "StatusCode").Value}")];
         ended.Should().Equal("ClientHandler: 502", "ClientHandler: 200", "LogicalHandler: 200");
     }
 
@@ -293,7 +294,8 @@ public sealed class HttpBoundsTests
             if (what == "outside the retry") p.AddConcurrencyLimit(1).AddRetry(o => o.BaseDelay = TimeSpan.Zero);
             if (what == "hedged") p.AddHedging(o => o.Delay = TimeSpan.FromSeconds(5)).AddConcurrencyLimit(1);
         });
-        HttpClient client = HttpKit.Client(resilience, new ScriptedHandler((n, _) => n == 0 && what != "hedged" ? new TrackedResponse(HttpStatusCode.BadGateway) : body.Response()));
+        HttpClient client = HttpKit.Client(resilience,
+            new ScriptedHandler((n, _) => n == 0 && what != "hedged" ? new TrackedResponse(HttpStatusCode.BadGateway) : body.Response()));
         Task<string> first = client.GetStringAsync(HttpKit.Address);
         await body.IsReadAgainAsync(1);
         await client.Invoking(c => c.GetStringAsync(HttpKit.Address)).Should().ThrowAsync<HttpResilienceException>();
@@ -353,7 +355,8 @@ public sealed class HttpBoundsTests
         _time.Advance(TimeSpan.FromMinutes(10));
         network.Cut.Should().Be(0);
         polls.Should().OnlyContain(p => !p.IsCompleted);
-        services.GetRequiredService<HttpResilienceProvider>().GetResilience("long").For(new("https://hub.test")).CircuitBreaker!.State.Should().Be(CircuitState.Closed);
+        services.GetRequiredService<HttpResilienceProvider>().GetResilience("long").For(new("https://hub.test"))
+            .CircuitBreaker!.State.Should().Be(CircuitState.Closed);
         await leave.CancelAsync();
         await Task.WhenAll(polls).ContinueWith(_ => { }, TaskScheduler.Default).WaitAsync(Patience);
     }
@@ -389,7 +392,8 @@ public sealed class HttpBoundsTests
     public async Task The_body_of_a_poll_that_was_held_for_longer_than_the_total_is_read_all_the_same()
     {
         Body body = new();
-        TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously), answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource arrived = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
         ScriptedHandler network = new(async (_, _, _) =>
         {
             arrived.SetResult();
@@ -525,7 +529,8 @@ public sealed class HttpBoundsTests
         [
             .. new[] { typeof(ResiliencePipelineProvider).Assembly, typeof(ResiliencePipeline).Assembly }
                 .SelectMany(a => a.GetExportedTypes()).Where(t => typeof(IDisposable).IsAssignableFrom(t) || typeof(IAsyncDisposable).IsAssignableFrom(t))
-                .SelectMany(t => t.GetMethods().Where(m => m.Name.StartsWith("Try", StringComparison.Ordinal) && m.DeclaringType == t).Select(m => $"{t.Name}.{m.Name}"))
+                .SelectMany(t => t.GetMethods().Where(m => m.Name.StartsWith("Try", StringComparison.Ordinal) && m.DeclaringType == t)
+                    .Select(m => $"{t.Name}.{m.Name}"))
                 .Distinct().Order(StringComparer.Ordinal),
         ];
         all.Should().Equal("HttpResilienceProvider.TryGetResilience", "PlaceHold.TryAdd", "ResiliencePipelineProvider.TryGetPipeline");

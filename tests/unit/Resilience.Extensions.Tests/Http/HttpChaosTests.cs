@@ -13,7 +13,8 @@ public sealed class HttpChaosTests
         services.AddResilience().ConfigureAllPipelines(b => b.EnvironmentName = environment);
 
         // Said first, and innermost all the same.
-        services.AddHttpClient("shop").AddHttpChaos(chaos).AddStandardResilience(o => (o.Retry!.BaseDelay, o.Retry.RetryAfter) = (TimeSpan.Zero, _ => TimeSpan.Zero))
+        services.AddHttpClient("shop").AddHttpChaos(chaos)
+            .AddStandardResilience(o => (o.Retry!.BaseDelay, o.Retry.RetryAfter) = (TimeSpan.Zero, _ => TimeSpan.Zero))
             .ConfigurePrimaryHttpMessageHandler(() => network);
         return services.BuildServiceProvider();
     }

@@ -216,7 +216,8 @@ public sealed class HttpClientFactoryTests
     {
         ScriptedHandler network = new(HttpStatusCode.OK);
         await using ServiceProvider services = Container(s => s.AddHttpClient("shop")
-            .AddResilience((p, sp) => p.AddRetry().AddCircuitBreaker().AddTimeout(sp.GetRequiredService<TimeProvider>() == _time ? TimeSpan.FromSeconds(3) : default))
+            .AddResilience((p, sp) => p.AddRetry().AddCircuitBreaker()
+                .AddTimeout(sp.GetRequiredService<TimeProvider>() == _time ? TimeSpan.FromSeconds(3) : default))
             .ConfigurePrimaryHttpMessageHandler(() => network));
         HttpClient client = Create(services, "shop");
         await client.GetAsync("https://one.test/");

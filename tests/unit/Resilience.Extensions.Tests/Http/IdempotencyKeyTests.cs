@@ -335,6 +335,7 @@ public sealed class IdempotencyKeyTests
         List<Type> types = [];
         for (; chain is DelegatingHandler { InnerHandler: { } inner }; chain = inner) types.Add(chain.GetType());
         primary.AllowAutoRedirect.Should().BeFalse();
-        types.Where(t => t.Namespace == "Resilience.Http").Should().Equal(typeof(IdempotencyKeyHandler), typeof(ResilienceHttpHandler), typeof(SafeRedirectHandler), typeof(TransportWitness));
+        types.Where(t => t.Namespace == "Resilience.Http")
+            .Should().Equal(typeof(IdempotencyKeyHandler), typeof(ResilienceHttpHandler), typeof(SafeRedirectHandler), typeof(TransportWitness));
     }
 }

@@ -78,7 +78,8 @@ public sealed class OrdinaryTimesTests
     [Fact]
     public async Task A_planted_call_that_outlasts_its_total_is_found()
     {
-        World world = new(new() { TotalTimeout = TimeSpan.FromSeconds(2), AttemptTimeout = TimeSpan.FromSeconds(1) }, hangs: true, lateness: TimeSpan.FromSeconds(3));
+        World world = new(new() { TotalTimeout = TimeSpan.FromSeconds(2), AttemptTimeout = TimeSpan.FromSeconds(1) }, hangs: true,
+            lateness: TimeSpan.FromSeconds(3));
         (await world.Invoking(w => w.RunAsync()).Should().ThrowAsync<Xunit.Sdk.XunitException>()).WithMessage("*the call ended after*");
     }
 

@@ -124,7 +124,8 @@ public sealed class PeekTests
             Content = new StreamContent(new Pieces(Encoding.UTF8.GetBytes(n == 0 ? "{\"error\":\"busy\"}" : "{\"answer\":42}"), 4)),
         });
         HttpResilience resilience = HttpKit.Standard(_time, o => o.Classify = rules => rules.OnResultAsync<HttpResponseMessage>(async (response, context) =>
-            response.StatusCode == HttpStatusCode.OK && (await response.PeekAsync(4096, context.CancellationToken)).Contains("\"error\":\"busy\"", StringComparison.Ordinal)
+            response.StatusCode == HttpStatusCode.OK && (await response.PeekAsync(4096, context.CancellationToken))
+                .Contains("\"error\":\"busy\"", StringComparison.Ordinal)
                 ? Classification.Throttled()
                 : null));
         using HttpClient client = HttpKit.Client(resilience, network);

@@ -72,7 +72,8 @@ public sealed class MigrationTests
         "Polly" => Settings(Polly, "Before", ["Prices:Retry:Delay=00:00:00.001", .. shorter.Select(s => $"Prices:{s}")]),
         "a pipeline" => Settings(Polly, "After", ["Resilience:Pipelines:prices:Retry:BaseDelay=00:00:00.001", .. shorter.Select(s => $"Resilience:Pipelines:prices:{s}")]),
         "Microsoft" => Settings(Microsoft, "Before", ["Prices:Retry:Delay=00:00:00.001", .. shorter.Select(s => $"Prices:{s.Replace("=", ":Timeout=", StringComparison.Ordinal)}")]),
-        _ => Settings(Microsoft, "After", ["Resilience:HttpClients:prices:Retry:BaseDelay=00:00:00.001", .. shorter.Select(s => $"Resilience:HttpClients:prices:{s}")]),
+        _ => Settings(Microsoft, "After",
+            ["Resilience:HttpClients:prices:Retry:BaseDelay=00:00:00.001", .. shorter.Select(s => $"Resilience:HttpClients:prices:{s}")]),
     };
 
     public static TheoryData<string> Names => [.. Applications.Keys];

@@ -40,7 +40,8 @@ public sealed class RateLimiterTests
         bool knowsTime = limiter is TokenBucketRateLimiter or FixedWindowRateLimiter;
         rejected.RetryAfter.HasValue.Should().Be(knowsTime, "{0}", limiter.GetType());
         if (knowsTime) rejected.RetryAfter.Should().BeGreaterThan(TimeSpan.Zero).And.BeLessThanOrEqualTo(TimeSpan.FromSeconds(7));
-        (await pipeline.Invoking(p => p.ExecuteAsync(Answer).AsTask()).Should().ThrowAsync<RateLimitedException>()).Which.RetryAfter.HasValue.Should().Be(knowsTime);
+        (await pipeline.Invoking(p => p.ExecuteAsync(Answer).AsTask()).Should().ThrowAsync<RateLimitedException>())
+            .Which.RetryAfter.HasValue.Should().Be(knowsTime);
         _events.OfType<RateLimitReached>().Should().HaveCount(2);
         end.SetResult(1);
         await Task.WhenAll(running);
@@ -106,7 +107,8 @@ public sealed class RateLimiterTests
         await using PartitionedRateLimiter<ResilienceContext> limiter = PartitionedRateLimiter.Create<ResilienceContext, string>(context =>
             RateLimitPartition.GetFixedWindowLimiter(context.Operation ?? "", _ => new() { PermitLimit = 1, Window = TimeSpan.FromHours(1) }));
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRateLimiter(limiter).Build();
-        async Task<Verdict> CallAsync(string operation) => (await pipeline.TryExecuteAsync(new CallOptions(operation), (_, _) => new ValueTask<int>(1), 0)).Verdict;
+        async Task<Verdict> CallAsync(string operation) =>
+            (await pipeline.TryExecuteAsync(new CallOptions(operation), (_, _) => new ValueTask<int>(1), 0)).Verdict;
         (await CallAsync("buy"), await CallAsync("sell"), await CallAsync("buy")).Should().Be((Verdict.Success, Verdict.Success, Verdict.Rejected));
     }
 
@@ -275,9 +277,11 @@ public sealed class RateLimiterTests
     {
         FakeTimeProvider time = new(new(2026, 1, 1, 12, 0, 3, TimeSpan.Zero));
         using Told limiter = new(() => TimeSpan.FromMilliseconds(waitMs));
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = time }.AddRateLimiter(limiter, o => o.Permits = 2).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = time }.AddRateLimiter(limiter, o => o.Permits = 2)
+            .Build();
         Rejection rejection = (await pipeline.TryExecuteAsync(Answer)).Rejection!;
-        rejection.Reason.Should().Be("orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had fewer than 2 permits available; " + until);
+        rejection.Reason.Should().Be(
+            "orders/rate-limiter: the rate limit is reached, as of 12:00:03Z, because the limiter had fewer than 2 permits available; " + until);
         rejection.ToException().Message.Should().Be(rejection.Reason);
     }
 

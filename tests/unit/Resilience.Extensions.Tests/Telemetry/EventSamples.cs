@@ -10,7 +10,8 @@ internal static class EventSamples
 
     internal static async Task<IReadOnlyList<ResilienceEvent>> AllAsync() =>
     [
-        new RetryScheduled("orders", "retry", 0, TimeSpan.FromMilliseconds(212.5), "System.TimeoutException", AskedFor: false) { Exception = new TimeoutException(), AttemptDuration = Seconds },
+        new RetryScheduled("orders", "retry", 0, TimeSpan.FromMilliseconds(212.5), "System.TimeoutException",
+            AskedFor: false) { Exception = new TimeoutException(), AttemptDuration = Seconds },
         new RetryScheduled("orders", "retry", 1, TimeSpan.FromSeconds(2), "503", AskedFor: true),
         .. await RetriesAsync(),
         new RetryStopped("orders", "retry", 2, RetryStopReason.Budget, "System.TimeoutException"),
@@ -20,7 +21,8 @@ internal static class EventSamples
         Changed(CircuitState.HalfOpen, CircuitState.Closed, SixInARow, null, null),
         Changed(CircuitState.Open, CircuitState.Closed, ByHand, null, null),
         Changed(CircuitState.Closed, CircuitState.Isolated, ByHand, null, "eu"),
-        new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.RejectedIsolated, (CircuitRejection)await RejectedAsync(b => b.AddCircuitBreaker(Isolated()))),
+        new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.RejectedIsolated,
+            (CircuitRejection)await RejectedAsync(b => b.AddCircuitBreaker(Isolated()))),
         new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.AdmittedInDryRun, null),
         new CallTimedOut("orders", "timeout", Seconds, 1, IsAbandoned: true),
         new CallTimedOut("orders", "timeout", Seconds, 1, IsAbandoned: false),

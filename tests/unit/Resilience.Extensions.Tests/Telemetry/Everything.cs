@@ -47,7 +47,8 @@ internal sealed class Everything
         using IdempotencyGate gate = new(timeProvider: _time);
         ResiliencePipeline pipeline = New("whole")
             .AddFallback(new FallbackOptions<int> { Value = 0 }).AddIdempotency(gate, new() { KeyFor = _ => IdempotencyKey.Shared("whole") })
-            .AddTimeout(TimeSpan.FromSeconds(10)).AddRateLimiter(limiter).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(2).AddTimeout(TimeSpan.FromSeconds(2)).Build();
+            .AddTimeout(TimeSpan.FromSeconds(10)).AddRateLimiter(limiter).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(2)
+                .AddTimeout(TimeSpan.FromSeconds(2)).Build();
         _alive.Add(pipeline);
         (await pipeline.ExecuteAsync(_ => new ValueTask<int>(5))).Should().Be(5);
     }
@@ -68,13 +69,15 @@ internal sealed class Everything
         ResiliencePipeline pipeline = New("retries")
             .AddRetry(o => (o.MaxRetries, o.BaseDelay, o.OnRetry) = (1, TimeSpan.Zero, (_, _) => throw new InvalidOperationException())).Build();
         _alive.Add(pipeline);
-        Outcome<int> failed = await pipeline.TryExecuteAsync(new CallOptions("charge"), static (ResilienceContext _, int _) => ValueTask.FromException<int>(new IOException()), 0);
+        Outcome<int> failed = await pipeline.TryExecuteAsync(new CallOptions("charge"),
+            static (ResilienceContext _, int _) => ValueTask.FromException<int>(new IOException()), 0);
         failed.Verdict.Should().Be(Verdict.Failure);
     }
 
     private async Task BreakersAsync()
     {
-        CircuitBreaker breaker = new(new() { FailureRatio = null, ConsecutiveFailures = 5, SlowCallThreshold = TimeSpan.FromSeconds(1), MinimumCalls = 100 }, _time);
+        CircuitBreaker breaker = new(new() { FailureRatio = null, ConsecutiveFailures = 5, SlowCallThreshold = TimeSpan.FromSeconds(1), MinimumCalls = 100 },
+            _time);
         ResiliencePipeline pipeline = New("breakers").AddCircuitBreaker(breaker).Build();
         _alive.Add(breaker);
         await pipeline.ExecuteAsync(_ =>
@@ -237,7 +240,8 @@ internal sealed class Everything
             IdempotencyId id, long fence, IdempotencyCompletion outcome, ReadOnlyMemory<byte> payload, TimeSpan retention, CancellationToken cancellationToken = default) =>
             LosesClaims ? new(false) : inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
 
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => inner.ReleaseAsync(id, fence, cancellationToken);
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+            inner.ReleaseAsync(id, fence, cancellationToken);
 
         public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => inner.PeekAsync(id, cancellationToken);
 

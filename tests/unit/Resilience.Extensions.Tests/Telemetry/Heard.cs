@@ -85,7 +85,8 @@ internal sealed class Heard : IDisposable
         .. Differences("instrument", table.Instruments, _measured.Keys),
         .. _spans.Keys.Select(s => s.Name).Distinct().Except(table.Spans.Select(r => r.Name)).Select(s => $"The span {s} has no row under Spans."),
         .. Differences("span", table.Spans, _spans.Keys),
-        .. _events.Keys.Select(e => e.Name).Distinct().Except(table.Events.Select(r => r.Name)).Select(e => $"The span event {e} has no row under Span events."),
+        .. _events.Keys.Select(e => e.Name).Distinct().Except(table.Events.Select(r => r.Name))
+            .Select(e => $"The span event {e} has no row under Span events."),
         .. Differences("span event", table.Events, _events.Keys),
     ];
 
@@ -98,7 +99,8 @@ internal sealed class Heard : IDisposable
                 yield return $"The {what} {row.Name} has the attribute {unknown}, which is not in its row.";
             foreach (Attribute attribute in row.Attributes)
             {
-                if (!attributes.Contains(attribute.Name)) yield return $"The {what} {row.Name} should have the attribute {attribute.Name}, and it was never seen.";
+                if (!attributes.Contains(attribute.Name))
+                    yield return $"The {what} {row.Name} should have the attribute {attribute.Name}, and it was never seen.";
                 foreach (string? value in attributes[attribute.Name].Where(v => attribute.Values.Count > 0 && !attribute.Values.Contains(v ?? "")))
                     yield return $"The {what} {row.Name} has {attribute.Name} = {value}, which its row does not list.";
             }

@@ -37,7 +37,8 @@ public sealed class MeterFactoryTests
         using MetricCollector<long> retries = Collect<long>(one, "resilience.retries"), theirs = Collect<long>(other, "resilience.retries"),
             attempts = Collect<long>(one, "resilience.attempts"), transitions = Collect<long>(one, "resilience.circuit_breaker.transitions"),
             rejections = Collect<long>(one, "resilience.circuit_breaker.rejections"), running = Collect<long>(one, "resilience.concurrency_limit.running");
-        using MetricCollector<double> duration = Collect<double>(one, "resilience.call.duration"), balance = Collect<double>(one, "resilience.retry.budget.balance");
+        using MetricCollector<double> duration = Collect<double>(one, "resilience.call.duration"),
+            balance = Collect<double>(one, "resilience.retry.budget.balance");
         await mine.TryExecuteAsync<int>(_ => throw new IOException());
 
         attempts.GetMeasurementSnapshot().Should().HaveCount(3).And.OnlyContain(m => Equals(m.Tags["error.type"], typeof(IOException).FullName));
@@ -58,7 +59,8 @@ public sealed class MeterFactoryTests
         await using ServiceProvider container = Container(configuration);
         container.GetRequiredKeyedService<ResiliencePipeline>("set");
         HttpClient client = container.GetRequiredService<IHttpClientFactory>().CreateClient("shop");
-        using MetricCollector<long> retries = Collect<long>(container, "resilience.retries"), reloads = Collect<long>(container, "resilience.configuration.reloads");
+        using MetricCollector<long> retries = Collect<long>(container, "resilience.retries"),
+            reloads = Collect<long>(container, "resilience.configuration.reloads");
         using MetricCollector<double> duration = Collect<double>(container, "resilience.call.duration");
         await client.GetAsync(HttpKit.Address);
         configuration["P:AttemptTimeout"] = "00:00:02";
@@ -75,7 +77,8 @@ public sealed class MeterFactoryTests
     {
         await using ServiceProvider container = new ServiceCollection().AddMetrics().BuildServiceProvider();
         IMeterFactory meters = container.GetRequiredService<IMeterFactory>();
-        ResiliencePipelineBuilder NewBuilder(int retries) => new ResiliencePipelineBuilder { MeterFactory = meters }.AddRetry(o => (o.MaxRetries, o.BaseDelay) = (retries, TimeSpan.Zero));
+        ResiliencePipelineBuilder NewBuilder(int retries) =>
+            new ResiliencePipelineBuilder { MeterFactory = meters }.AddRetry(o => (o.MaxRetries, o.BaseDelay) = (retries, TimeSpan.Zero));
         ResiliencePipeline pipeline = NewBuilder(1).Build();
         pipeline.Update(NewBuilder(2));
         using MetricCollector<long> retried = Collect<long>(container, "resilience.retries");

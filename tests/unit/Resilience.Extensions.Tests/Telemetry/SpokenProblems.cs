@@ -15,14 +15,18 @@ internal static class SpokenProblems
     internal static IEnumerable<string> OfOptions()
     {
         TimeSpan never = TimeSpan.MaxValue, no = TimeSpan.FromTicks(-1);
-        yield return Thrown(b => b.AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Factor, o.Jitter, o.MaxRetryAfter, o.RetryAfterJitter) = (-5, never, double.NaN, (BackoffJitter)9, no, 2)));
+        yield return Thrown(b => b.AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Factor, o.Jitter, o.MaxRetryAfter, o.RetryAfterJitter) = (-5, never, double.NaN,
+            (BackoffJitter)9, no, 2)));
         yield return Thrown(b => b.AddRetry(o => o.MaxDelay = TimeSpan.FromMilliseconds(1)).AddTimeout(TimeSpan.Zero));
-        yield return Thrown(b => b.AddCircuitBreaker(o => (o.FailureRatio, o.MinimumCalls, o.SamplingDuration, o.Probes, o.BreakDuration, o.SlowCallRatio) = (0, 0, never, 0, no, 1.5)));
-        yield return Thrown(b => b.AddCircuitBreaker(o => (o.FailureRatio, o.MinimumCalls, o.SamplingCalls, o.ConsecutiveFailuresWithin) = (null, 20, 10, TimeSpan.FromSeconds(1))));
+        yield return Thrown(b => b.AddCircuitBreaker(o => (o.FailureRatio, o.MinimumCalls, o.SamplingDuration, o.Probes, o.BreakDuration, o.SlowCallRatio) = (0,
+            0, never, 0, no, 1.5)));
+        yield return Thrown(b => b.AddCircuitBreaker(o => (o.FailureRatio, o.MinimumCalls, o.SamplingCalls, o.ConsecutiveFailuresWithin) = (null, 20, 10,
+            TimeSpan.FromSeconds(1))));
         yield return Thrown(b => b.AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 0, MaxQueued = -1, MaxWait = TimeSpan.Zero }));
         yield return Thrown(b => b.AddHedging(o => (o.MaxAttempts, o.Delay) = (0, no)));
         yield return Thrown(b => b.AddFallback(new FallbackOptions<string>()));
-        yield return Thrown(b => b.AddRetry(o => o.Budget = new RetryBudget(new RetryBudgetOptions { Ratio = -1, MinRetriesPerSecond = -1, Window = TimeSpan.Zero })));
+        yield return Thrown(
+            b => b.AddRetry(o => o.Budget = new RetryBudget(new RetryBudgetOptions { Ratio = -1, MinRetriesPerSecond = -1, Window = TimeSpan.Zero })));
         yield return Thrown(b =>
         {
             b.EnvironmentName = "Staging";
@@ -71,7 +75,8 @@ internal static class SpokenProblems
             s => s.AddHttpClient("shop").AddStandardResilience("H"));
         yield return AtStart("{}", s => s.AddHttpClient("shop").AddStandardResilience("H"));
         yield return AtStart("{}", s => s.AddHttpClient("shop").AddStandardResilience().AddStandardResilience());
-        yield return AtStart("{}", s => s.AddHttpClient("shop").AddStandardResilience(o => (o.Retry!.MaxRetries, o.AttemptTimeout, o.TotalTimeout) = (-2, TimeSpan.Zero, TimeSpan.FromDays(3))));
+        yield return AtStart("{}", s => s.AddHttpClient("shop")
+            .AddStandardResilience(o => (o.Retry!.MaxRetries, o.AttemptTimeout, o.TotalTimeout) = (-2, TimeSpan.Zero, TimeSpan.FromDays(3))));
         yield return AtStart("{}", s => s.AddHttpClient("shop").AddHttpChaos(o => o.IsOn = true));
         yield return AtStart("{}", s => s.AddResilience().AddPipeline("orders", _ => { }).AddPipeline("orders", _ => { }));
         yield return AtStart("{}", s => s.AddIdempotency(o => (o.Retention, o.Lease, o.MaxAttempts) = (TimeSpan.Zero, TimeSpan.FromDays(9), 0)));
@@ -144,7 +149,8 @@ internal static class SpokenProblems
             b => b.AddTimeout(TimeSpan.FromSeconds(1)).AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxQueued = 5, MaxWait = TimeSpan.FromSeconds(1) }),
             b => b.AddRetry(o => o.MaxRetries = RetryOptions.Unlimited),
             b => b.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 })).AddRetry(),
-            b => b.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 })).AddRetry(o => o.MaxRetries = RetryOptions.Unlimited),
+            b => b.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 }))
+                .AddRetry(o => o.MaxRetries = RetryOptions.Unlimited),
         ];
         foreach (Action<ResiliencePipelineBuilder> order in orders)
         {

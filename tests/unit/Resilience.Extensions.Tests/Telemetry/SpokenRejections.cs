@@ -16,12 +16,14 @@ internal static class SpokenRejections
     {
         CircuitBreakerOptions byTime = new()
         {
-            ConsecutiveFailures = 10, ConsecutiveFailuresWithin = TimeSpan.FromSeconds(5), SlowCallThreshold = TimeSpan.FromSeconds(2), Probes = 2, RampDuration = TimeSpan.FromSeconds(20),
+            ConsecutiveFailures = 10, ConsecutiveFailuresWithin = TimeSpan.FromSeconds(5), SlowCallThreshold = TimeSpan.FromSeconds(2), Probes = 2,
+                RampDuration = TimeSpan.FromSeconds(20),
         };
         CircuitBreakerOptions byCount = new() { SamplingCalls = 100, Probes = 1 };
         TripCause[] causes =
         [
-            new(TripRule.FailureRatio, 20, 12), new(TripRule.FailureRatio, 1, 1), new(TripRule.ConsecutiveFailures, 10, 10), new(TripRule.ConsecutiveFailures, 1, 1),
+            new(TripRule.FailureRatio, 20, 12), new(TripRule.FailureRatio, 1, 1), new(TripRule.ConsecutiveFailures, 10, 10),
+                new(TripRule.ConsecutiveFailures, 1, 1),
             new(TripRule.SlowCalls, 20, 18), new(TripRule.SlowCalls, 1, 1), new(TripRule.ProbeFailed, 0, 0), new(TripRule.ByHand, 0, 0), default,
         ];
         foreach (TripCause cause in causes) yield return Circuit("billing", null, CircuitState.Open, cause, byTime, 3200);

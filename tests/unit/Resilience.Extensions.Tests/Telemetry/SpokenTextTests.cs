@@ -40,7 +40,8 @@ public sealed partial class SpokenTextTests
     {
         (await WrittenAsync()).Split('\n').Where(l => Gap().IsMatch(l)).Should().BeEmpty();
         foreach (string planted in (string[])
-            ["the store cannot be asked ()", "1 permits are", "1 calls in a row", "the circuit of '' is open", "retry in , at", "limit NaN %", "because ; it", "record {Id}", "two  blanks",
+            ["the store cannot be asked ()", "1 permits are", "1 calls in a row", "the circuit of '' is open", "retry in , at", "limit NaN %", "because ; it",
+                "record {Id}", "two  blanks",
                 "1 of 1 calls failed", "1 attempts"])
         {
             Gap().IsMatch(planted).Should().BeTrue(planted);

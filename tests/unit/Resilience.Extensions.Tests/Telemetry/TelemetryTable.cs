@@ -32,7 +32,8 @@ internal sealed partial class TelemetryTable
         Instruments = [.. Rows(text, "## Metrics").Select(c => new Row(Code(c[0]), c[1], Code(c[2]), Attributes(c[3])))],
         Spans = [.. Rows(text, "## Spans").Select(c => new Row(Code(c[0]), "", "", Attributes(c[1])))],
         Events = [.. Rows(text, "## Span events").Select(c => new Row(Code(c[0]), "", "", Attributes(c[1])))],
-        Logs = [.. Rows(text, "## Logs").Select(c => new LogRow(int.Parse(c[0], System.Globalization.CultureInfo.InvariantCulture), c[1].Split(", "), Code(c[2]), Code(c[3])))],
+        Logs = [.. Rows(text, "## Logs")
+            .Select(c => new LogRow(int.Parse(c[0], System.Globalization.CultureInfo.InvariantCulture), c[1].Split(", "), Code(c[2]), Code(c[3])))],
     };
 
     /// <summary>The cells of the rows of the table below a heading, without its head.</summary>
@@ -41,7 +42,8 @@ internal sealed partial class TelemetryTable
         .Where(l => l.StartsWith('|')).Skip(2)
         .Select(l => l.Trim('|').Split(" | ").Select(c => c.Trim()).ToArray());
 
-    private static string Code(string cell) => CodeSpan().Match(cell) is { Success: true } code ? code.Groups[1].Value : throw new FormatException($"No code in '{cell}'.");
+    private static string Code(string cell) =>
+        CodeSpan().Match(cell) is { Success: true } code ? code.Groups[1].Value : throw new FormatException($"No code in '{cell}'.");
 
     private static Attribute[] Attributes(string cell) => [.. cell.Split(", ").Select(a => CodeSpan().Matches(a).Select(m => m.Groups[1].Value).ToArray())
         .Select(names => new Attribute(names[0], names.Skip(1).ToHashSet()))];

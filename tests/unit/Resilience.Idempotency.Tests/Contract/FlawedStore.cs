@@ -139,7 +139,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         bool isMine = row.Nonce == request.Nonce || (flaw == Flaw.NonceTakesAClaimBack && row.FormerNonce == request.Nonce);
         if (isDone && !(flaw == Flaw.NonceReopensACompletedClaim && row.LastNonce == request.Nonce))
         {
-            IdempotencyCompletion completion = row.State == 'C' || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyCompletion.Completed : IdempotencyCompletion.OutcomeUnknown;
+            IdempotencyCompletion completion = row.State == 'C'
+                || flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyCompletion.Completed : IdempotencyCompletion.OutcomeUnknown;
             return AcquireResult.Completed(completion, row.Payload, flaw == Flaw.SaysThatResultsAreKeptForLonger ? TimeSpan.FromDays(1) : row.ExpiresAt - Now);
         }
 
@@ -175,7 +176,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
         {
             State = 'P',
             Fence = restarts ? 1 : lapsed is not null && flaw == Flaw.TakeoverKeepsTheFence ? lapsed.Fence : NextFence(former),
-            Attempt = flaw == Flaw.CountsAttemptsFromZero ? lapsed?.Attempt ?? 0 : lapsed is null || flaw == Flaw.TakeoverForgetsTheAttempt ? 1 : lapsed.Attempt + 1,
+            Attempt = flaw == Flaw.CountsAttemptsFromZero ? lapsed?.Attempt ?? 0 : lapsed is null
+                || flaw == Flaw.TakeoverForgetsTheAttempt ? 1 : lapsed.Attempt + 1,
             Nonce = request.Nonce,
             LastNonce = request.Nonce,
             FormerNonce = former?.Nonce ?? default,
@@ -227,7 +229,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
             if (!isOpen || (flaw == Flaw.LateOwnerCannotComplete && row.LeaseUntil <= Now)) return new(false);
             row.State = state;
             row.Nonce = default;
-            row.Payload = flaw == Flaw.KeepsThePayloadsArray && System.Runtime.InteropServices.MemoryMarshal.TryGetArray(payload, out ArraySegment<byte> given) && given.Array is { } array
+            row.Payload = flaw == Flaw.KeepsThePayloadsArray
+                && System.Runtime.InteropServices.MemoryMarshal.TryGetArray(payload, out ArraySegment<byte> given) && given.Array is { } array
                 ? array
                 : flaw == Flaw.ReencodesPayloads ? System.Text.Encoding.UTF8.GetBytes(System.Text.Encoding.UTF8.GetString(payload.Span)) : payload.ToArray();
             row.ExpiresAt = flaw == Flaw.IgnoresRetention ? TimeSpan.MaxValue : flaw == Flaw.ExpiresResultsWithTheLease ? row.LeaseUntil : Now + retention;
@@ -262,7 +265,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
     {
         Row? row = Find(request.Id);
         char state = StateOf(request.Completion);
-        if (row is not null && row.State == state && row.Nonce == request.Nonce && flaw != Flaw.ResolutionTwiceIsAnother) return new(ResolveStatus.Resolved, row.Fence);
+        if (row is not null && row.State == state && row.Nonce == request.Nonce && flaw != Flaw.ResolutionTwiceIsAnother)
+            return new(ResolveStatus.Resolved, row.Fence);
         if (!IsVisible(row))
         {
             if (flaw != Flaw.ResolutionIsAnUpsert) return new(ResolveStatus.Absent, 0);
@@ -311,7 +315,8 @@ internal sealed class FlawedStore(Flaw flaw, TimeProvider time) : IResolvableIde
                 Grant(new() { Id = id, Nonce = Guid.NewGuid(), Lease = TimeSpan.FromHours(1), Retention = TimeSpan.FromHours(1), MaxAttempts = 1 }, null);
             if (!IsVisible(row)) return default;
             if (row!.State == 'C') return new(new PeekResult(IdempotencyState.Completed, row.Fence, default));
-            if (row.State == 'U') return new(new PeekResult(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.OutcomeUnknown, row.Fence, default));
+            if (row.State == 'U') return new(new PeekResult(flaw == Flaw.ForgetsThatItIsUnknown ? IdempotencyState.Completed : IdempotencyState.OutcomeUnknown,
+                row.Fence, default));
             bool isLive = row.LeaseUntil > Now;
             return isLive || flaw == Flaw.PeekShowsLapsedAsInProgress
                 ? new(new PeekResult(IdempotencyState.InFlight, row.Fence, isLive ? row.LeaseUntil - Now : TimeSpan.FromSeconds(1)))

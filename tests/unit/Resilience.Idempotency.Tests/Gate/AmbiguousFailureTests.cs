@@ -157,7 +157,8 @@ public sealed class AmbiguousFailureTests
     {
         using Kit kit = new();
         IdempotencyKey key = IdempotencyKey.Shared("order");
-        (await kit.Gate.Awaiting(g => g.GetOrAddAsync<int>(key, (_, _) => throw thrown).AsTask()).Should().ThrowAsync<Exception>()).Which.Should().BeSameAs(thrown);
+        (await kit.Gate.Awaiting(g => g.GetOrAddAsync<int>(key, (_, _) => throw thrown).AsTask()).Should().ThrowAsync<Exception>())
+            .Which.Should().BeSameAs(thrown);
         IdempotencyState state = (await kit.Memory.PeekAsync(key.ToId())).State;
         return (state, await kit.Gate.EnterAsync(key.ToId(), default));
     }

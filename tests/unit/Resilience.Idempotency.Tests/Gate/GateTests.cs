@@ -105,7 +105,8 @@ public sealed class GateTests
         IdempotencyClaim claim = (await EnterAsync(kit.Gate, Kit.NewId())).Claim!;
         await claim.ReleaseAsync();
 
-        await FluentActions.Awaiting(() => claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask()).Should().ThrowAsync<InvalidOperationException>();
+        await FluentActions.Awaiting(() => claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask())
+            .Should().ThrowAsync<InvalidOperationException>();
         FluentActions.Invoking(claim.Hold).Should().Throw<InvalidOperationException>();
         await claim.DisposeAsync();
     }
@@ -219,9 +220,11 @@ public sealed class GateTests
     [Fact]
     public void Options_out_of_range_are_all_named()
     {
-        Func<IdempotencyGate> make = () => new IdempotencyGate(options: new() { Lease = TimeSpan.Zero, MaxAttempts = 0, Retention = TimeSpan.MaxValue, MaxWaiters = 0 });
+        Func<IdempotencyGate> make = () =>
+            new IdempotencyGate(options: new() { Lease = TimeSpan.Zero, MaxAttempts = 0, Retention = TimeSpan.MaxValue, MaxWaiters = 0 });
 
         make.Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option)
-            .Should().BeEquivalentTo(nameof(IdempotencyOptions.Lease), nameof(IdempotencyOptions.Retention), nameof(IdempotencyOptions.MaxAttempts), nameof(IdempotencyOptions.MaxWaiters));
+            .Should().BeEquivalentTo(nameof(IdempotencyOptions.Lease), nameof(IdempotencyOptions.Retention), nameof(IdempotencyOptions.MaxAttempts),
+                nameof(IdempotencyOptions.MaxWaiters));
     }
 }

@@ -120,7 +120,8 @@ public sealed class LeaseTests
         UnrulyStore? store = null;
         using Kit kit = new(wrap: inner => store = new(inner));
         IdempotencyClaim claim = await ClaimAsync(kit.Gate, Kit.NewId());
-        TaskCompletionSource renewal = new(TaskCreationOptions.RunContinuationsAsynchronously), completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource renewal = new(TaskCreationOptions.RunContinuationsAsynchronously),
+            completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
         store!.Before = operation => operation == "renew" ? renewal.Task : Task.CompletedTask;
         store.After = operation => operation == "complete" ? completion.Task : Task.CompletedTask;
         await kit.PassAsync(Kit.Lease * 0.45);

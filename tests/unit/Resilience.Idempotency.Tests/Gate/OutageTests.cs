@@ -90,7 +90,8 @@ public sealed class OutageTests
         await Kit.UntilAsync(() => kit.Gate.Waiting == 1);
         store.Before = operation => operation == "complete" ? UnrulyStore.Broken : Task.CompletedTask;
 
-        IdempotencyFinish finish = await kit.PassUntilAsync(claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask(), TimeSpan.FromMilliseconds(200));
+        IdempotencyFinish finish = await kit.PassUntilAsync(claim.CompleteAsync(IdempotencyPayloadKind.Value, Receipt).AsTask(),
+            TimeSpan.FromMilliseconds(200));
 
         finish.Should().Be(IdempotencyFinish.StoreFailed);
         (await waiting.WaitAsync(Kit.Patience)).Content.ToArray().Should().Equal(Receipt);

@@ -57,7 +57,8 @@ public sealed class ReplayCacheTests
     {
         foreach ((TimeSpan time, TimeSpan retention) in new[]
         {
-            (TimeSpan.FromSeconds(60), TimeSpan.FromHours(1)), (TimeSpan.FromSeconds(5), TimeSpan.FromHours(1)), (TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(31)),
+            (TimeSpan.FromSeconds(60), TimeSpan.FromHours(1)), (TimeSpan.FromSeconds(5), TimeSpan.FromHours(1)),
+                (TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(31)),
         })
         {
             (Kit kit, UnrulyStore store) = New(o => o.ReplayCacheTime = time);
@@ -228,7 +229,8 @@ public sealed class ReplayCacheTests
             {
                 long asked = Volatile.Read(ref now);
                 byte[] content = BitConverter.GetBytes(asked);
-                cache.Keep(id, This, IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, IdempotencyPayloadKind.Value, content), asked, TimeSpan.FromHours(1));
+                cache.Keep(id, This, IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, IdempotencyPayloadKind.Value, content), asked,
+                    TimeSpan.FromHours(1));
             }
         }))];
         for (int i = 0; i < 20_000; i++)

@@ -62,7 +62,8 @@ public sealed class ResolveTests
 
         (await kit.Gate.EnterAsync(done, default)).Should()
             .Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.Replayed && e.Kind == IdempotencyPayloadKind.DoneWithoutResult);
-        (await kit.Gate.EnterAsync(unknown, default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && !e.AreAttemptsUsedUp);
+        (await kit.Gate.EnterAsync(unknown, default))
+            .Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.OutcomeUnknown && !e.AreAttemptsUsedUp);
         (await kit.Gate.PeekAsync(unknown)).State.Should().Be(IdempotencyState.OutcomeUnknown);
     }
 

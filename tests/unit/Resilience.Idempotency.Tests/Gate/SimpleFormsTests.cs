@@ -15,15 +15,18 @@ public sealed class SimpleFormsTests : IDisposable
     {
         using IdempotencyGate other = _kit.NewGate();
         (await _kit.Gate.GetOrAddWithOriginAsync(Message("o"), (_, _) => new ValueTask<int>(7))).Should().Be(new IdempotentValue<int>(7, false));
-        (await _kit.Gate.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
-        (await other.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again"))).Should().Be(new IdempotentValue<int>(7, true));
+        (await _kit.Gate.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again")))
+            .Should().Be(new IdempotentValue<int>(7, true));
+        (await other.GetOrAddWithOriginAsync<int>(Message("o"), (_, _) => throw new InvalidOperationException("again")))
+            .Should().Be(new IdempotentValue<int>(7, true));
 
         // Both create: the one that lost its lease receives what the other one recorded, which may be an equal value.
         IdempotentValue<int> late = await _kit.Gate.GetOrAddWithOriginAsync(Message("p"), async (_, _) =>
         {
             _kit.Gate.Dispose(); // renews no more
             _kit.Time.Advance(2 * Kit.Lease);
-            (await other.GetOrAddWithOriginAsync(Message("p"), (_, _) => new ValueTask<int>(5), cancellationToken: CancellationToken.None)).Should().Be(new IdempotentValue<int>(5, false));
+            (await other.GetOrAddWithOriginAsync(Message("p"), (_, _) => new ValueTask<int>(5), cancellationToken: CancellationToken.None))
+                .Should().Be(new IdempotentValue<int>(5, false));
             return 5;
         });
         late.Should().Be(new IdempotentValue<int>(5, true));
@@ -52,7 +55,8 @@ public sealed class SimpleFormsTests : IDisposable
         ValueTask<int> Create(IdempotencyClaim claim, CancellationToken stop) =>
             ++_executions == 1 ? throw new System.ComponentModel.DataAnnotations.ValidationException("planned") : new(_executions);
 
-        await FluentActions.Awaiting(() => _kit.Gate.GetOrAddAsync(Message("1"), Create).AsTask()).Should().ThrowAsync<System.ComponentModel.DataAnnotations.ValidationException>();
+        await FluentActions.Awaiting(() => _kit.Gate.GetOrAddAsync(Message("1"), Create).AsTask())
+            .Should().ThrowAsync<System.ComponentModel.DataAnnotations.ValidationException>();
         (await _kit.Gate.GetOrAddAsync(Message("1"), Create)).Should().Be(2);
     }
 
@@ -67,7 +71,8 @@ public sealed class SimpleFormsTests : IDisposable
 
         (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageResult.Processed);
         for (int i = 0; i < 5; i++) (await _kit.Gate.ProcessOnceAsync(Message("1"), Process)).Should().Be(MessageResult.SeenBefore);
-        (await _kit.Gate.ProcessOnceAsync(new IdempotencyKey("mail-consumer", "1"), Process)).Should().Be(MessageResult.Processed, "another consumer has its own memory");
+        (await _kit.Gate.ProcessOnceAsync(new IdempotencyKey("mail-consumer", "1"), Process))
+            .Should().Be(MessageResult.Processed, "another consumer has its own memory");
         _executions.Should().Be(2);
     }
 
@@ -78,7 +83,8 @@ public sealed class SimpleFormsTests : IDisposable
         async ValueTask Process(IdempotencyClaim claim, CancellationToken stop)
         {
             if (++tries == 1) throw new FormatException("planned");
-            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop)).Should().Be(MessageResult.InFlight);
+            (await _kit.Gate.ProcessOnceAsync(Message("1"), (_, _) => throw new InvalidOperationException("never"), cancellationToken: stop))
+                .Should().Be(MessageResult.InFlight);
         }
 
         await FluentActions.Awaiting(() => _kit.Gate.ProcessOnceAsync(Message("1"), Process).AsTask()).Should().ThrowAsync<FormatException>();

@@ -122,7 +122,8 @@ public sealed class StoreBoundsTests
         TaskCompletionSource stall = new();
         int releases = 0;
         if (how == "the answer comes too late") store!.Before = operation => operation == "acquire" ? stall.Task : Task.CompletedTask;
-        else if (how == "the answer is lost") store!.After = operation => operation == "acquire" && !stall.Task.IsCompleted ? UnrulyStore.Broken : Task.CompletedTask;
+        else if (how == "the answer is lost")
+            store!.After = operation => operation == "acquire" && !stall.Task.IsCompleted ? UnrulyStore.Broken : Task.CompletedTask;
         else store!.After = operation => operation == "acquire" ? stall.Task : Task.CompletedTask;
         IdempotencyResult entry = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step);
         entry.Status.Should().Be(IdempotencyStatus.StoreUnavailable, "the gate has given up");
@@ -217,7 +218,8 @@ public sealed class StoreBoundsTests
         store!.Before = store.After = null;
         kit.Time.Advance(2 * Kit.Lease);
         IdempotencyResult again = default;
-        await PassUntilAsync(kit, async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Status != IdempotencyStatus.InFlight);
+        await PassUntilAsync(kit,
+            async () => (again = await kit.PassUntilAsync(kit.Gate.EnterAsync(id, default).AsTask(), Step)).Status != IdempotencyStatus.InFlight);
         (again.MayExecute || again.Status is IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown).Should().BeTrue($"the answer was {again.Status}");
 
         void Fail(string at)

@@ -30,7 +30,8 @@ public sealed class StoreFailureEventTests
         await Kit.UntilAsync(() => Told(kit, told).Any());
         Exception? error = Told(kit, told).Select(ErrorOf).First();
         error.Should().BeSameAs(NoRight);
-        Told(kit, typeof(IdempotencyStoreFailed)).Cast<IdempotencyStoreFailed>().All(e => e.Task == operation && e.Fault == IdempotencyStoreFault.Misconfigured).Should().BeTrue();
+        Told(kit, typeof(IdempotencyStoreFailed)).Cast<IdempotencyStoreFailed>()
+            .All(e => e.Task == operation && e.Fault == IdempotencyStoreFault.Misconfigured).Should().BeTrue();
     }
 
     [Theory]
@@ -45,7 +46,8 @@ public sealed class StoreFailureEventTests
                 : Task.FromException(new IdempotencyStoreException(IdempotencyStoreFault.Unavailable, "permission denied for schema keys")),
         };
         ResiliencePipeline guard = new ResiliencePipelineBuilder { Classifier = GuardedIdempotencyStore.Classifier }
-            .AddCircuitBreaker(new CircuitBreakerOptions { ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) }).Build();
+            .AddCircuitBreaker(
+                new CircuitBreakerOptions { ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) }).Build();
         using IdempotencyGate gate = new(new GuardedIdempotencyStore(store, guard), new() { AcquireTimeout = TimeSpan.FromMilliseconds(20) });
         await gate.EnterAsync(Kit.NewId(), default);
         guard.Find<CircuitBreaker>()!.State.Should().Be(CircuitState.Open);
@@ -99,7 +101,8 @@ public sealed class StoreFailureEventTests
                 _ = await kit.Gate.EnterAsync(Kit.NewId(), default);
                 break;
             default:
-                TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously), answers = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                TaskCompletionSource asked = new(TaskCreationOptions.RunContinuationsAsynchronously),
+                    answers = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 Func<string, Task> before = store.Before!;
                 store.Before = async operation =>
                 {

@@ -75,7 +75,8 @@ public sealed class TelemetryTests : IDisposable
         await EnterAsync(Kit.NewId(), Asked);
         await EnterAsync(Kit.NewId(), Asked, _kit.NewGate(o => (o.Name, o.WhenStoreFails) = (_name, WhenStoreFails.RunUnprotected)));
 
-        Of("requests").Should().Equal("claimed", "replayed", "key_reused", "claimed", "in_flight", "claimed", "outcome_unknown", "unreadable", "store_unavailable", "unprotected");
+        Of("requests").Should().Equal("claimed", "replayed", "key_reused", "claimed", "in_flight", "claimed", "outcome_unknown", "unreadable",
+            "store_unavailable", "unprotected");
     }
 
     [Fact]

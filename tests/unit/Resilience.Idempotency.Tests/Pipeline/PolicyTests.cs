@@ -17,7 +17,8 @@ public sealed class PolicyTests : IDisposable
 
     public void Dispose() => _kit.Dispose();
 
-    private ResiliencePipeline NewPipeline(Action<IdempotencyPolicyOptions>? configure = null, IdempotencyGate? gate = null, Action<ResiliencePipelineBuilder>? inside = null)
+    private ResiliencePipeline NewPipeline(Action<IdempotencyPolicyOptions>? configure = null, IdempotencyGate? gate = null,
+        Action<ResiliencePipelineBuilder>? inside = null)
     {
         IdempotencyPolicyOptions options = new() { Serializer = new JsonIdempotencySerializer(ReceiptJson.Default) };
         configure?.Invoke(options);

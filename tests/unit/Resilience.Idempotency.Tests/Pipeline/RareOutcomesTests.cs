@@ -34,7 +34,8 @@ public sealed class RareOutcomesTests
             return slow.Task;
         };
         using CancellationTokenSource leaving = new();
-        ValueTask<Outcome<int>> call = Pipeline(kit.Gate).TryExecuteAsync<int, int>(With(), static (_, _) => throw new InvalidOperationException("must not run"), 0, leaving.Token);
+        ValueTask<Outcome<int>> call = Pipeline(kit.Gate).TryExecuteAsync<int,
+            int>(With(), static (_, _) => throw new InvalidOperationException("must not run"), 0, leaving.Token);
         Task<Outcome<int>> running = call.AsTask();
         await asked.Task.WaitAsync(Kit.Patience);
         await leaving.CancelAsync();
@@ -112,7 +113,8 @@ public sealed class RareOutcomesTests
         using Kit kit = new();
         await (await kit.Gate.EnterAsync(Key.ToId(), default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Error, Encoding.UTF8.GetBytes(stored));
         Outcome<int> outcome = await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(1), 0);
-        outcome.Exception.Should().BeOfType<RecordedErrorException>().Which.Should().Match<RecordedErrorException>(e => e.OriginalType == type && e.Message == message);
+        outcome.Exception.Should().BeOfType<RecordedErrorException>()
+            .Which.Should().Match<RecordedErrorException>(e => e.OriginalType == type && e.Message == message);
         outcome.Verdict.Should().Be(Verdict.Ignored);
     }
 
@@ -163,14 +165,16 @@ public sealed class RareOutcomesTests
         asked = "two";
         (await pipeline.TryExecuteAsync(With("ignored"), static (_, _) => new ValueTask<int>(2), 0)).Rejection
             .Should().BeOfType<IdempotencyRejection>().Which.Why.Should().Be(IdempotencyRejectionReason.KeyReused);
-        (await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(2), 0)).IsSuccess.Should().BeFalse("no fingerprint is another one than that of the first");
+        (await Pipeline(kit.Gate).TryExecuteAsync(With(), static (_, _) => new ValueTask<int>(2), 0))
+            .IsSuccess.Should().BeFalse("no fingerprint is another one than that of the first");
     }
 
     [Fact]
     public async Task A_store_that_throws_where_it_should_answer_is_a_store_that_cannot_be_asked()
     {
         using IdempotencyGate gate = new(new ThrowingStore(static () => new FormatException("planned"), isImmediate: true));
-        (await gate.EnterAsync(Key.ToId(), default)).Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.StoreUnavailable && e.Error!.InnerException is FormatException);
+        (await gate.EnterAsync(Key.ToId(), default))
+            .Should().Match<IdempotencyResult>(e => e.Status == IdempotencyStatus.StoreUnavailable && e.Error!.InnerException is FormatException);
         using IdempotencyGate plain = new();
         plain.Store.Traits.Name.Should().Be("memory");
         default(IdempotencyKey).ToString().Should().Be("no key");

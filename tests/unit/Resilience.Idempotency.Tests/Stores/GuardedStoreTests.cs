@@ -69,7 +69,8 @@ public sealed class GuardedStoreTests
         await store.Awaiting(s => s.TryAcquireAsync(Request, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         AcquireResult claim = await store.TryAcquireAsync(Request);
         await store.Awaiting(s => s.RenewAsync(_id, claim.Fence, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
-        await store.Awaiting(s => s.CompleteAsync(_id, claim.Fence, IdempotencyCompletion.Completed, default, Hour, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        await store.Awaiting(s => s.CompleteAsync(_id, claim.Fence, IdempotencyCompletion.Completed, default, Hour, left).AsTask())
+            .Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.ReleaseAsync(_id, claim.Fence, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         await store.Awaiting(s => s.PeekAsync(_id, left).AsTask()).Should().ThrowAsync<OperationCanceledException>();
         (await store.PeekAsync(_id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InFlight && p.Fence == claim.Fence);

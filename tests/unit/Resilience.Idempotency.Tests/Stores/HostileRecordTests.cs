@@ -14,13 +14,15 @@ public abstract class HostileRecordTests
         byte[] changed = [.. whole], newer = [.. whole, 1, 2, 3];
         changed[^2] ^= 1;
         newer[2] = IdempotencyPayload.Version + 1;
-        byte[] otherType = IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "{\"a\":1}"u8), otherKind = IdempotencyPayload.Encode((IdempotencyPayloadKind)77, "x"u8);
+        byte[] otherType = IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "{\"a\":1}"u8),
+            otherKind = IdempotencyPayload.Encode((IdempotencyPayloadKind)77, "x"u8);
         foreach (byte[] stored in (byte[][])[[], [0], whole[..5], whole[..^1], [.. whole, 0], changed, newer, [.. "O:8:\"stdClass\""u8], otherType, otherKind])
         {
             foreach (WhenStoreFails whenStoreFails in Enum.GetValues<WhenStoreFails>())
             {
                 IdempotencyKey key = IdempotencyKey.Shared(Guid.NewGuid().ToString());
-                AcquireResult claim = await Store.TryAcquireAsync(new() { Id = key.ToId(), Nonce = Guid.NewGuid(), Lease = Hour, Retention = Hour, MaxAttempts = 5 });
+                AcquireResult claim = await Store.TryAcquireAsync(
+                    new() { Id = key.ToId(), Nonce = Guid.NewGuid(), Lease = Hour, Retention = Hour, MaxAttempts = 5 });
                 await Store.CompleteAsync(key.ToId(), claim.Fence, IdempotencyCompletion.Completed, stored, Hour);
                 using IdempotencyGate gate = new(Store, new() { WhenStoreFails = whenStoreFails });
                 bool hasRun = false;

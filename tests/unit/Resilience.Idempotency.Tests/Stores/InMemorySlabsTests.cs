@@ -127,7 +127,8 @@ public sealed class InMemorySlabsTests
                     int key = random.Next(300), length = key * 7 % 1500;
                     AcquireResult answer = store.TryAcquireAsync(Request(key) with { Nonce = new(thread + 1, 0, 0, new byte[8]) }).Result;
                     if (answer.Status == AcquireStatus.Acquired)
-                        _ = store.CompleteAsync(Id(key), answer.Fence, IdempotencyCompletion.Completed, PayloadOf(key, length), Minute * (1 + (key % 4))).Result;
+                        _ = store.CompleteAsync(Id(key), answer.Fence, IdempotencyCompletion.Completed, PayloadOf(key, length), Minute * (1 + (key % 4)))
+                            .Result;
                     if (answer.Status == AcquireStatus.Completed)
                     {
                         Interlocked.Increment(ref replays);

@@ -205,7 +205,8 @@ public sealed class InMemoryStoreTests
 
                     bool isNew = which > 2;
                     if (isNew) nonces.Add(Guid.NewGuid());
-                    string[] answers = [.. stores.Select((s, i) => Step(s, fences[i][id], what, id, which, variant, isNew ? nonces[^1] : nonces[which % nonces.Count]))];
+                    string[] answers = [.. stores.Select((s, i) => Step(s, fences[i][id], what, id, which, variant,
+                        isNew ? nonces[^1] : nonces[which % nonces.Count]))];
                     if (answers[0] != answers[1]) return false;
                 }
 

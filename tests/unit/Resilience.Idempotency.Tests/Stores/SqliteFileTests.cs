@@ -70,7 +70,8 @@ public sealed class SqliteFileTests : IDisposable
 
             foreach (string part in Directory.GetFiles(Path.GetTempPath(), Path.GetFileName(_file) + "*")) File.Delete(part);
 
-            (await store.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>()).WithMessage("*deleted or replaced*");
+            (await store.Awaiting(s => s.TryAcquireAsync(Ask()).AsTask()).Should().ThrowAsync<IdempotencyStoreException>())
+                .WithMessage("*deleted or replaced*");
         }
         finally
         {

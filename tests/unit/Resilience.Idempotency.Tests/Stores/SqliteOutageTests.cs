@@ -22,7 +22,8 @@ public sealed class SqliteOutageTests : IAsyncLifetime
     [Fact]
     public async Task While_another_process_has_the_file_every_step_is_unavailable_and_afterwards_as_if_it_had_not_been_asked()
     {
-        await using SqliteIdempotencyStore store = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString, BusyTimeout = TimeSpan.FromMilliseconds(1) });
+        await using SqliteIdempotencyStore store = new(
+            new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString, BusyTimeout = TimeSpan.FromMilliseconds(1) });
         IdempotencyId renewed = NewId(), completed = NewId(), released = NewId(), free = NewId();
         long first = (await store.TryAcquireAsync(Request(renewed))).Fence, second = (await store.TryAcquireAsync(Request(completed))).Fence;
         long third = (await store.TryAcquireAsync(Request(released))).Fence;
@@ -57,7 +58,8 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         await using SqliteIdempotencyStore store = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString });
         using IdempotencyGate gate = new(store);
         int executions = 0;
-        Task<string> ChargeAsync(int i) => gate.GetOrAddAsync(IdempotencyKey.Shared($"{i}"), (_, _) => new ValueTask<string>($"receipt {Interlocked.Increment(ref executions)}")).AsTask();
+        Task<string> ChargeAsync(int i) =>
+            gate.GetOrAddAsync(IdempotencyKey.Shared($"{i}"), (_, _) => new ValueTask<string>($"receipt {Interlocked.Increment(ref executions)}")).AsTask();
         (await ChargeAsync(0)).Should().Be("receipt 1");
         SqliteStoreTests.LimitPages(store); // a limit on the number of pages stands for the disk: SQLite answers with the same error, 13
 
@@ -83,7 +85,8 @@ public sealed class SqliteOutageTests : IAsyncLifetime
         await using SqliteIdempotencyStore store = new(new SqliteIdempotencyOptions { ConnectionString = _subject.ConnectionString }, time);
         IdempotencyId open = NewId(), done = NewId(), free = NewId();
         AcquireResult claim = await store.TryAcquireAsync(Request(open, TimeSpan.FromMinutes(1)) with { Retention = TimeSpan.FromDays(2) });
-        await store.CompleteAsync(done, (await store.TryAcquireAsync(Request(done))).Fence, IdempotencyCompletion.Completed, new byte[] { 7 }, TimeSpan.FromDays(2));
+        await store.CompleteAsync(done, (await store.TryAcquireAsync(Request(done))).Fence, IdempotencyCompletion.Completed, new byte[] { 7 },
+            TimeSpan.FromDays(2));
         AcquireResult given = await store.TryAcquireAsync(Request(free));
         await store.ReleaseAsync(free, given.Fence);
 

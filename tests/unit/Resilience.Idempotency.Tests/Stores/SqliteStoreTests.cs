@@ -87,7 +87,8 @@ public sealed class SqliteStoreTests : IAsyncLifetime
 
         (await completing.Should().ThrowAsync<IdempotencyStoreException>()).Which.Fault.Should().Be(IdempotencyStoreFault.Full);
         (await store.PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.InFlight && p.Fence == claim.Fence);
-        (await full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, "small"u8.ToArray(), Hour)).Should().BeTrue("a new connection has room again");
+        (await full.CompleteAsync(id, claim.Fence, IdempotencyCompletion.Completed, "small"u8.ToArray(), Hour))
+            .Should().BeTrue("a new connection has room again");
     }
 
     internal static void LimitPages(SqliteIdempotencyStore store)

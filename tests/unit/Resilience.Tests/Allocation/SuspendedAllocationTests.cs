@@ -17,7 +17,8 @@ public sealed class SuspendedAllocationTests
         ["nested"] = static () => new ResiliencePipelineBuilder().AddRetry().AddPipeline(new ResiliencePipelineBuilder().AddCircuitBreaker().Build()),
         ["standard"] = static () => new ResiliencePipelineBuilder()
             .AddTimeout(TimeSpan.FromMinutes(1)).AddRetry().AddCircuitBreaker().AddTimeout(TimeSpan.FromSeconds(30)),
-        ["more frames than usual"] = static () => Enumerable.Range(0, 20).Aggregate(new ResiliencePipelineBuilder(), static (b, i) => b.AddRetry(o => o.Name = $"retry {i}")),
+        ["more frames than usual"] = static () =>
+            Enumerable.Range(0, 20).Aggregate(new ResiliencePipelineBuilder(), static (b, i) => b.AddRetry(o => o.Name = $"retry {i}")),
     };
 
     [Theory]

@@ -56,7 +56,8 @@ public sealed class TelemetryAllocationTests
         metrics.Start();
         BytesPerCall(pipeline).Should().Be(0);
         using ActivityListener spans = Spans(ActivitySamplingResult.None);
-        BytesPerCall(pipeline).Should().BeLessThanOrEqualTo(BoxedContext, "asking the sampler is the framework's, and it boxes a context where the compiler does not see through it");
+        BytesPerCall(pipeline).Should().BeLessThanOrEqualTo(BoxedContext,
+            "asking the sampler is the framework's, and it boxes a context where the compiler does not see through it");
     }
 #endif
 

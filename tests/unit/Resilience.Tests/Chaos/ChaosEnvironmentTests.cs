@@ -9,7 +9,8 @@ public sealed class ChaosEnvironmentTests
 
     private static void WithVariables(string? dotnet, string? aspnet, Action act)
     {
-        string? dotnetBefore = Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT"), aspnetBefore = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT");
+        string? dotnetBefore = Environment.GetEnvironmentVariable("DOTNET_ENVIRONMENT"),
+            aspnetBefore = Environment.GetEnvironmentVariable("ASPNETCORE_ENVIRONMENT");
         try
         {
             Environment.SetEnvironmentVariable("DOTNET_ENVIRONMENT", dotnet);

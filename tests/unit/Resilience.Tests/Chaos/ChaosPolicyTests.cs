@@ -36,7 +36,8 @@ public sealed class ChaosPolicyTests
         ResiliencePipeline pipeline = With(o => o.Rates = new() { Fault = 1 });
         Outcome<int> outcome = await pipeline.TryExecuteAsync<int>(_ => throw new InvalidOperationException("the delegate is not reached"));
         outcome.Verdict.Should().Be(Verdict.Failure);
-        outcome.Exception.Should().BeOfType<ChaosInjectedException>().Which.Should().Match<ChaosInjectedException>(e => e.Kind == ChaosKind.Fault && e.PolicyName == "chaos");
+        outcome.Exception.Should().BeOfType<ChaosInjectedException>()
+            .Which.Should().Match<ChaosInjectedException>(e => e.Kind == ChaosKind.Fault && e.PolicyName == "chaos");
         Injected().Should().Equal(new ChaosInjected("rehearsed", "chaos", ChaosKind.Fault, 0, null, 0));
     }
 

@@ -36,7 +36,8 @@ public sealed class ChaosRulesTests
             ?? Off("behaviour and fault", made.Count(d => d.Behaviour && d.Outcome == ChaosOutcome.Fault), Some.Behaviour * Some.Fault)
             ?? Off("latency and lost reply", made.Count(d => d.Latency && d.Outcome == ChaosOutcome.LostReply), Some.Latency * Some.LostReply)
             ?? Off("late in the first half", made.Count(d => d.Latency && d.LatencyShare < 0.5), Some.Latency * 0.5)
-            ?? Off("two faults in a row", made.Zip(made.Skip(1)).Count(p => (p.First.Outcome, p.Second.Outcome) == (ChaosOutcome.Fault, ChaosOutcome.Fault)), Some.Fault * Some.Fault);
+            ?? Off("two faults in a row", made.Zip(made.Skip(1)).Count(p => (p.First.Outcome, p.Second.Outcome) == (ChaosOutcome.Fault, ChaosOutcome.Fault)),
+                Some.Fault * Some.Fault);
     }
 
     private static string? NeverAndAlways(Decider decide)
@@ -118,7 +119,8 @@ public sealed class ChaosRulesTests
     public void A_planted_cascade_in_which_one_outcome_takes_from_the_next_is_found() => RatesAreMet((seed, n, r) =>
     {
         ChaosDecision fault = Real(seed, n, new() { Fault = r.Fault, Behaviour = r.Behaviour, Latency = r.Latency });
-        return fault.Outcome != ChaosOutcome.Own ? fault : fault with { Outcome = Real(~seed, n, new() { Result = r.Result, LostReply = r.LostReply }).Outcome };
+        return fault.Outcome != ChaosOutcome.Own
+            ? fault : fault with { Outcome = Real(~seed, n, new() { Result = r.Result, LostReply = r.LostReply }).Outcome };
     }).Should().StartWith("seed 0: result");
 
     [Fact]

@@ -71,7 +71,8 @@ public sealed class ChaosSwitchTests
         ResiliencePipeline pipeline = Builder(o => o.IsOn = true).Build();
         ChaosSwitch chaos = pipeline.Find<ChaosSwitch>()!;
         chaos.Rates = new() { LostReply = 1 };
-        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Exception.Should().BeOfType<ChaosInjectedException>().Which.Kind.Should().Be(ChaosKind.LostReply);
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Exception.Should().BeOfType<ChaosInjectedException>()
+            .Which.Kind.Should().Be(ChaosKind.LostReply);
         chaos.Rates = default(ChaosRates);
         (await IsDisturbed(pipeline)).Should().BeFalse();
         chaos.Rates = null;

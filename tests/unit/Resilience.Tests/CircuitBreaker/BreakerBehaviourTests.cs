@@ -195,7 +195,8 @@ public sealed class BreakerBehaviourTests
     public void The_break_grows_with_each_relapse_up_to_its_cap_and_health_takes_the_growth_back(bool real)
     {
         CircuitBreakerOptions options = Base();
-        (options.ConsecutiveFailures, options.BreakGrowth, options.MaxBreakDuration, options.BreakDecay) = (1, 2, TimeSpan.FromSeconds(15), TimeSpan.FromSeconds(60));
+        (options.ConsecutiveFailures, options.BreakGrowth, options.MaxBreakDuration, options.BreakDecay) = (1, 2, TimeSpan.FromSeconds(15),
+            TimeSpan.FromSeconds(60));
         IBreaker breaker = Make(real, options);
         Calls(breaker, 0, 1);
         foreach (double seconds in new[] { 5.0, 10, 15, 15 })
@@ -385,7 +386,8 @@ public sealed class BreakerBehaviourTests
         breaker.TryEnter(out CircuitPermit permit, out CircuitRejection? rejection).Should().Be(CircuitAdmission.RejectedOpen);
         permit.Epoch.Should().Be(0);
         rejection!.PolicyName.Should().Be("payments");
-        rejection.Reason.Should().Contain("payments").And.Contain("open since 00:00:00Z").And.Contain("3 of 4 calls in the last ").And.EndWith("in 3 s, at 00:00:05Z.");
+        rejection.Reason.Should().Contain("payments").And.Contain("open since 00:00:00Z").And.Contain("3 of 4 calls in the last ")
+            .And.EndWith("in 3 s, at 00:00:05Z.");
         rejection.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
         rejection.ToException().Should().BeOfType<CircuitOpenException>().Which.RetryAfter.Should().Be(TimeSpan.FromSeconds(3));
     }

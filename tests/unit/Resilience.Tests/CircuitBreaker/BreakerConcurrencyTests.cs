@@ -46,7 +46,8 @@ public sealed class BreakerConcurrencyTests
             case Do.Enter when m.State == CircuitState.Open:
                 return (new(CircuitState.HalfOpen, m.Epoch + 1, 0, 1, m.Now, 0), new((int)CircuitAdmission.AdmittedAsProbe, m.Epoch + 1));
             case Do.Enter:
-                return m.Out == 0 ? (m with { Out = 1 }, new((int)CircuitAdmission.AdmittedAsProbe, m.Epoch)) : (m, new((int)CircuitAdmission.RejectedProbesTaken, 0));
+                return m.Out == 0
+                    ? (m with { Out = 1 }, new((int)CircuitAdmission.AdmittedAsProbe, m.Epoch)) : (m, new((int)CircuitAdmission.RejectedProbesTaken, 0));
         }
 
         if (call.Epoch != m.Epoch || call.Epoch == 0) return (m, new((int)CircuitExit.Stale, 0));
@@ -146,7 +147,8 @@ public sealed class BreakerConcurrencyTests
                         epoch = answer.Epoch;
                         break;
                     default:
-                        answer = new((int)breaker.Exit(permit, what switch { Do.Succeed => Verdict.Success, Do.Fail => Verdict.Failure, _ => Verdict.Ignored }), 0);
+                        answer = new((int)breaker.Exit(permit, what switch { Do.Succeed => Verdict.Success, Do.Fail => Verdict.Failure, _ => Verdict.Ignored }),
+                            0);
                         permit = null;
                         epoch = 0;
                         break;

@@ -147,14 +147,16 @@ public sealed class BreakerPartsTests
     [Fact]
     public void The_break_never_exceeds_its_cap_nor_falls_to_nothing_for_any_level()
     {
-        BreakerSettings settings = BreakerSettings.From(new() { BreakDuration = TimeSpan.FromMilliseconds(1), BreakGrowth = 100, MaxBreakDuration = TimeSpan.FromDays(1), BreakJitter = 1 }, null, null, 0);
+        BreakerSettings settings = BreakerSettings.From(
+            new() { BreakDuration = TimeSpan.FromMilliseconds(1), BreakGrowth = 100, MaxBreakDuration = TimeSpan.FromDays(1), BreakJitter = 1 }, null, null, 0);
         foreach (int level in new[] { 0, 1, 5, 10, 154, 155, 1000, int.MaxValue })
         {
             foreach (double random in new[] { 0, 0.5, 0.999999999999 })
                 BreakerRules.BreakMs(level, settings, random).Should().BeInRange(1, (long)TimeSpan.FromDays(1).TotalMilliseconds);
         }
 
-        BreakerRules.NextLevel(int.MaxValue, 0, settings).Should().Be(4, "100 to the fourth milliseconds are more than a day: the level saturates where the break reaches its cap");
+        BreakerRules.NextLevel(int.MaxValue, 0, settings)
+            .Should().Be(4, "100 to the fourth milliseconds are more than a day: the level saturates where the break reaches its cap");
     }
 
     [Fact]

@@ -32,7 +32,8 @@ public sealed class BreakerSequenceTests
         ProbeLease = Lease,
     };
 
-    public static TheoryData<string> Configurations() => ["two in a row", "two in a row within a span", "ratio", "ratio over calls", "three probes", "growing break", "dry run", "ramp"];
+    public static TheoryData<string> Configurations() =>
+        ["two in a row", "two in a row within a span", "ratio", "ratio over calls", "three probes", "growing break", "dry run", "ramp"];
 
     private static CircuitBreakerOptions Configure(string configuration)
     {
@@ -83,7 +84,8 @@ public sealed class BreakerSequenceTests
         // The plain configuration goes to length 8 over the six operations of a call's life (1.7 million sequences), the others
         // to 7 over all eight, manual control included (2 million each). Shorter ones find what shorter ones can.
         (int length, int kinds) = configuration == "two in a row" ? (Bounds.Of(7, 8, 8), 6) : (Bounds.Of(5, 6, 7), 8);
-        string? difference = FirstDifference(length, kinds, time => new RealBreaker(Configure(configuration), time), time => new ReferenceBreaker(Configure(configuration), time), out long sequences);
+        string? difference = FirstDifference(length, kinds, time => new RealBreaker(Configure(configuration), time),
+            time => new ReferenceBreaker(Configure(configuration), time), out long sequences);
         difference.Should().BeNull();
         sequences.Should().Be((long)Math.Pow(kinds, length));
     }
@@ -96,7 +98,8 @@ public sealed class BreakerSequenceTests
     [InlineData(Defect.NoLease, true)]
     internal void The_check_finds_planted_defects_and_only_those(Defect defect, bool found)
     {
-        string? difference = FirstDifference(found ? 8 : Bounds.Of(7, 8, 8), 6, time => new PlantedBreaker(defect, time), time => new ReferenceBreaker(Plain(), time), out _);
+        string? difference = FirstDifference(found ? 8 : Bounds.Of(7, 8, 8), 6, time => new PlantedBreaker(defect, time),
+            time => new ReferenceBreaker(Plain(), time), out _);
         (difference is not null).Should().Be(found, "the difference is {0}", difference);
     }
 
@@ -144,7 +147,8 @@ public sealed class BreakerSequenceTests
     /// <summary>The twin keeps plain lists and is simply given other options, so what is counted keeps its age and nothing is lost.</summary>
     [Theory]
     [MemberData(nameof(Updates))]
-    public void Every_sequence_with_updates_agrees_with_the_plain_twin(string update) => FirstDifferenceOfUpdates(update, Bounds.Of(6, 7, 7), static breaker => breaker).Should().BeNull();
+    public void Every_sequence_with_updates_agrees_with_the_plain_twin(string update) =>
+        FirstDifferenceOfUpdates(update, Bounds.Of(6, 7, 7), static breaker => breaker).Should().BeNull();
 
     /// <summary>As it was: a ring of times that knows one limit only, a rule that is off but remembers its run, an update that waits for a call.</summary>
     [Theory]
@@ -153,7 +157,8 @@ public sealed class BreakerSequenceTests
     [InlineData("two to three within a span")]
     [InlineData("dry run to earnest")]
     [InlineData("ratio to a lower one")]
-    public void The_check_finds_an_update_without_effect(string update) => FirstDifferenceOfUpdates(update, 7, static breaker => new Deaf(breaker)).Should().NotBeNull();
+    public void The_check_finds_an_update_without_effect(string update) =>
+        FirstDifferenceOfUpdates(update, 7, static breaker => new Deaf(breaker)).Should().NotBeNull();
 
     private sealed class Deaf(IBreaker breaker) : IBreaker
     {
@@ -181,7 +186,8 @@ public sealed class BreakerSequenceTests
         for (int code = 0; code < (int)Math.Pow(WithUpdates.Length, length); code++)
         {
             for (int i = 0, rest = code; i < length; i++, rest /= WithUpdates.Length) sequence[i] = WithUpdates[rest % WithUpdates.Length];
-            if (Difference(sequence, time => wrap(new RealBreaker(one, time)), time => new ReferenceBreaker(one, time), [other, one]) is { } difference) return difference;
+            if (Difference(sequence, time => wrap(new RealBreaker(one, time)), time => new ReferenceBreaker(one, time), [other, one]) is { } difference)
+                return difference;
         }
 
         return null;

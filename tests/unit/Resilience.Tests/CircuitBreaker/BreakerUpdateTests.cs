@@ -200,7 +200,8 @@ public sealed class BreakerUpdateTests
     {
         int answers = 0;
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
-            .Classify(c => c.OnResult<int>(_ => Verdict.Failure).RetryAfterResult<int>((r, _) => r == 0 ? throw new InvalidOperationException() : TimeSpan.FromSeconds(r)))
+            .Classify(c => c.OnResult<int>(_ => Verdict.Failure)
+                .RetryAfterResult<int>((r, _) => r == 0 ? throw new InvalidOperationException() : TimeSpan.FromSeconds(r)))
             .AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures, o.BreakJitter, o.BreakFollowsRetryAfter) = (null, 1, 0, true)).Build();
         CircuitBreaker breaker = pipeline.Find<CircuitBreaker>()!;
         await pipeline.TryExecuteAsync(_ => new ValueTask<int>(answers));

@@ -81,7 +81,8 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
         lock (_gate)
         {
             CircuitAdmission entry = Decide();
-            bool watched = entry is CircuitAdmission.RejectedOpen or CircuitAdmission.RejectedProbesTaken or CircuitAdmission.RejectedRamping && _options.DryRun;
+            bool watched = entry is CircuitAdmission.RejectedOpen or CircuitAdmission.RejectedProbesTaken or CircuitAdmission.RejectedRamping
+                && _options.DryRun;
             if (watched && _options.DryRun) return (CircuitAdmission.AdmittedInDryRun, new Permit(_epoch, Now, true));
             if (entry >= CircuitAdmission.RejectedOpen) return (entry, null);
             Permit permit = new(_epoch, Now, false);
@@ -197,7 +198,8 @@ internal sealed class ReferenceBreaker(CircuitBreakerOptions first, TimeProvider
     {
         Begin(CircuitState.Open);
         int max = 0;
-        while (_options.BreakGrowth > 1 && _options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, max) < _options.MaxBreakDuration.TotalMilliseconds) max++;
+        while (_options.BreakGrowth > 1
+            && _options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, max) < _options.MaxBreakDuration.TotalMilliseconds) max++;
         level = Math.Min(level, max);
         _level = level;
         double ms = Math.Min(_options.BreakDuration.TotalMilliseconds * Math.Pow(_options.BreakGrowth, level), _options.MaxBreakDuration.TotalMilliseconds);

@@ -168,7 +168,8 @@ public sealed class PureRulesTests
     public void The_number_of_a_run_may_use_all_its_bits(int number)
     {
         object boxed = default(FailureRun);
-        typeof(FailureRun).GetField("_word", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.SetValue(boxed, (long)number << 32);
+        typeof(FailureRun)
+            .GetField("_word", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!.SetValue(boxed, (long)number << 32);
         FailureRun run = (FailureRun)boxed;
         for (int i = 0; i < 3; i++)
         {
@@ -273,7 +274,8 @@ public sealed class PureRulesTests
         calls.End(1600);
         calls.Overdue(9999).Should().Be(0);
 
-        (calls.IsTimeToLook(0), calls.IsTimeToLook(99), calls.IsTimeToLook(100), calls.IsTimeToLook(199), calls.IsTimeToLook(205)).Should().Be((true, false, true, false, true));
+        (calls.IsTimeToLook(0), calls.IsTimeToLook(99), calls.IsTimeToLook(100), calls.IsTimeToLook(199), calls.IsTimeToLook(205))
+            .Should().Be((true, false, true, false, true));
         CallsInFlight tiny = new(4);
         tiny.Begin(3);
         (tiny.Overdue(6), tiny.Overdue(8)).Should().Be((0, 1));

@@ -53,7 +53,8 @@ public sealed class WindowUpdateTests
 
         public void Update(CircuitBreakerOptions options, long now) => _settings = BreakerSettings.From(options, _settings, _epoch, now);
 
-        public void NewEpoch(long now) => _epoch = new(CircuitState.Closed, _epoch.Epoch + 1, now, 0, -1, _epoch.SlotBase + BreakerSettings.SlotStride, default, null);
+        public void NewEpoch(long now) =>
+            _epoch = new(CircuitState.Closed, _epoch.Epoch + 1, now, 0, -1, _epoch.SlotBase + BreakerSettings.SlotStride, default, null);
     }
 
     /// <summary>Buckets in a list, for one thread; wrong in the way it is told.</summary>
@@ -220,7 +221,8 @@ public sealed class WindowUpdateTests
 
             // What a shorter window has let go may come back when the window grows again, and need not: it is in the window, on paper.
             (int calls, int bads) = window.Sum(now);
-            (long At, bool Bad)[] surely = [.. list.Where(c => now - c.At < Math.Min(length, 7_300))], perhaps = [.. list.Where(c => now - c.At < length + WidestBucket)];
+            (long At, bool Bad)[] surely = [.. list.Where(c => now - c.At < Math.Min(length, 7_300))],
+                perhaps = [.. list.Where(c => now - c.At < length + WidestBucket)];
             if (calls < surely.Length || calls > perhaps.Length || bads < surely.Count(c => c.Bad) || bads > perhaps.Count(c => c.Bad))
                 return $"{string.Join(' ', sequence[..(i + 1)])}: {(calls, bads)}, on paper from {surely.Length} to {perhaps.Length}";
         }

@@ -27,7 +27,8 @@ public sealed class FallbackTests
         Outcome<string> outcome = await pipeline.TryExecuteAsync(Fail);
         outcome.IsSuccess.Should().BeTrue();
         outcome.Value.Should().Be("default");
-        _used.Should().ContainSingle().Which.Should().Match<FallbackUsed>(u => u.Replaced == Verdict.Failure && u.Source == FallbackSource.Value && u.Age == null);
+        _used.Should().ContainSingle()
+            .Which.Should().Match<FallbackUsed>(u => u.Replaced == Verdict.Failure && u.Source == FallbackSource.Value && u.Age == null);
         (await pipeline.ExecuteAsync(_ => new ValueTask<string>("bad"))).Should().Be("default", "a result that counts as a failure is replaced as well");
         (await pipeline.ExecuteAsync(async _ => { await Task.Yield(); throw new IOException(); })).Should().Be("default");
     }
@@ -77,7 +78,8 @@ public sealed class FallbackTests
         FallbackFailed failed = _failed.Should().ContainSingle().Subject;
         (failed.Kept, failed.Error, failed.PolicyName).Should().Be((Verdict.Failure, broken, "fallback"));
         _used.Should().BeEmpty();
-        ResiliencePipeline<string> withValue = Make(o => (o.Call, o.Value) = (async _ => { await Task.Yield(); throw new InvalidOperationException(); }, "last resort"));
+        ResiliencePipeline<string> withValue = Make(o => (o.Call, o.Value) = (async _ => { await Task.Yield(); throw new InvalidOperationException(); },
+            "last resort"));
         (await withValue.ExecuteAsync(Fail)).Should().Be("last resort");
     }
 
@@ -109,7 +111,8 @@ public sealed class FallbackTests
     [Fact]
     public async Task Last_good_values_of_different_keys_are_kept_apart_and_bounded()
     {
-        LastGood<string> lastGood = LastGood<string>.PerKey(c => c.Operation == "throws" ? throw new InvalidOperationException() : c.Operation, TimeSpan.FromHours(1), capacity: 50);
+        LastGood<string> lastGood = LastGood<string>.PerKey(c => c.Operation == "throws" ? throw new InvalidOperationException() : c.Operation,
+            TimeSpan.FromHours(1), capacity: 50);
         ResiliencePipeline<string> pipeline = Make(o => o.LastGood = lastGood);
         await pipeline.ExecuteAsync(new("a"), (_, _) => new ValueTask<string>("of a"), 0);
         await pipeline.ExecuteAsync(new("b"), (_, _) => new ValueTask<string>("of b"), 0);
@@ -143,7 +146,8 @@ public sealed class FallbackTests
     [Fact]
     public void A_disposable_result_cannot_be_kept()
     {
-        FluentActions.Invoking(() => LastGood<HttpResponseMessage>.Shared(TimeSpan.FromMinutes(1))).Should().Throw<NotSupportedException>().WithMessage("*HttpResponseMessage*disposable*");
+        FluentActions.Invoking(() => LastGood<HttpResponseMessage>.Shared(TimeSpan.FromMinutes(1))).Should().Throw<NotSupportedException>()
+            .WithMessage("*HttpResponseMessage*disposable*");
         FluentActions.Invoking(() => LastGood<string>.Shared(TimeSpan.Zero)).Should().Throw<ArgumentOutOfRangeException>();
         FluentActions.Invoking(() => LastGood<string>.PerKey(null!, TimeSpan.FromMinutes(1))).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => LastGood<string>.PerKey(_ => "", TimeSpan.FromMinutes(1), 0)).Should().Throw<ArgumentOutOfRangeException>();

@@ -297,7 +297,8 @@ public sealed class ConcurrencyLimitTests
     [Fact]
     public async Task A_call_that_is_cancelled_at_the_moment_it_is_let_in_does_not_run_and_its_place_is_free()
     {
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "let in and cancelled" }.AddConcurrencyLimit(new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 1 }).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "let in and cancelled" }.AddConcurrencyLimit(
+            new ConcurrencyLimitOptions { MaxConcurrent = 1, MaxQueued = 1 }).Build();
         TaskCompletionSource<int> hold = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Task<int> holder = pipeline.ExecuteAsync(_ => hold.Task).AsTask();
         using CancellationTokenSource caller = new();

@@ -37,8 +37,10 @@ public sealed class CallerTermsTests
     public async Task An_attempt_that_forbids_all_retries_is_not_repeated_by_the_calls_around_it()
     {
         RetryOptions thrice = new() { MaxRetries = 2, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero };
-        ResiliencePipeline inner = new ResiliencePipelineBuilder().AddRetry(thrice).Build(), bare = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(60)).Build();
-        ResiliencePipeline outer = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(60)).AddRetry(thrice).Build(); // it knows the calls inside by its token
+        ResiliencePipeline inner = new ResiliencePipelineBuilder().AddRetry(thrice).Build(),
+            bare = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(60)).Build();
+        // it knows the calls inside by its token
+        ResiliencePipeline outer = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(60)).AddRetry(thrice).Build();
         foreach (ResiliencePipeline pipeline in new[] { inner, bare })
         {
             int attempts = 0;
@@ -56,7 +58,8 @@ public sealed class CallerTermsTests
     [Fact]
     public async Task What_was_forbidden_can_be_allowed_again()
     {
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(new RetryOptions { MaxRetries = 2, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero }).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder()
+            .AddRetry(new RetryOptions { MaxRetries = 2, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero }).Build();
         int attempts = 0;
         await pipeline.TryExecuteAsync<int, int>(new CallOptions("again"), (context, _) =>
         {

@@ -56,7 +56,8 @@ public sealed class CarriedStateTests
 
         pipeline.Update(Builder(2));
         pipeline.Find<Tally>().Should().BeSameAs(tally);
-        (tally.Max, tally.Told).Should().Be((2, "begun adopted abandoned"), "the former policy has retired; by its environment a state sees that it was handed on");
+        (tally.Max, tally.Told)
+            .Should().Be((2, "begun adopted abandoned"), "the former policy has retired; by its environment a state sees that it was handed on");
 
         pipeline.Update(new ResiliencePipelineBuilder());
         tally.Told.Should().Be("begun adopted abandoned abandoned");

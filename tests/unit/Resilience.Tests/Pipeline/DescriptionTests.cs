@@ -90,7 +90,8 @@ public sealed class DescriptionTests
     public void Every_option_is_in_the_description_or_excused(string kind)
     {
         Type type = Texts.Keys.Single(t => t.Name == kind);
-        IEnumerable<PropertyInfo> options = type.GetProperties().Where(p => p.SetMethod is { IsPublic: true } || typeof(IEnumerable).IsAssignableFrom(p.PropertyType));
+        IEnumerable<PropertyInfo> options = type.GetProperties()
+            .Where(p => p.SetMethod is { IsPublic: true } || typeof(IEnumerable).IsAssignableFrom(p.PropertyType));
         foreach (PropertyInfo option in options)
         {
             string name = $"{type.Name}.{option.Name}";
@@ -160,7 +161,8 @@ public sealed class DescriptionTests
     private static Delegate Delegate(Type type)
     {
         MethodInfo invoke = type.GetMethod("Invoke")!;
-        System.Linq.Expressions.ParameterExpression[] parameters = [.. invoke.GetParameters().Select(p => System.Linq.Expressions.Expression.Parameter(p.ParameterType))];
+        System.Linq.Expressions.ParameterExpression[] parameters = [.. invoke.GetParameters()
+            .Select(p => System.Linq.Expressions.Expression.Parameter(p.ParameterType))];
         return System.Linq.Expressions.Expression.Lambda(type, System.Linq.Expressions.Expression.Default(invoke.ReturnType), parameters).Compile();
     }
 

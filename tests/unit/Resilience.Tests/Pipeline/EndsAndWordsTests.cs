@@ -51,8 +51,10 @@ public sealed class EndsAndWordsTests
     {
         (TripRule Rule, int Calls, int Bad, string Text)[] all =
         [
-            (TripRule.FailureRatio, 20, 12, "12 of 20 calls failed"), (TripRule.ConsecutiveFailures, 1, 1, "a call failed"), (TripRule.ConsecutiveFailures, 5, 5, "5 calls in a row failed"),
-            (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"), (TripRule.ByHand, 0, 0, "a person decided it"),
+            (TripRule.FailureRatio, 20, 12, "12 of 20 calls failed"), (TripRule.ConsecutiveFailures, 1, 1, "a call failed"),
+                (TripRule.ConsecutiveFailures, 5, 5, "5 calls in a row failed"),
+            (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"),
+                (TripRule.ByHand, 0, 0, "a person decided it"),
         ];
         foreach ((TripRule rule, int calls, int bad, string text) in all) new TripCause(rule, calls, bad).ToString().Should().Be(text);
         default(TripCause).ToString().Should().Be("of a cause that is not known");
@@ -62,10 +64,13 @@ public sealed class EndsAndWordsTests
     public void A_circuit_breaker_describes_each_rule_that_is_on()
     {
         string Describe(Action<CircuitBreakerOptions> configure) => new ResiliencePipelineBuilder().AddCircuitBreaker(configure).Build().Describe().ToString();
-        Describe(o => (o.SlowCallThreshold, o.RampDuration, o.DryRun, o.SamplingCalls, o.MinimumCalls) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(30), true, 50, 10))
-            .Should().Contain("failure ratio = 0.5 of at least 10 calls in the last 50").And.Contain("slow calls = 0.5 of at least 10 calls in the last 50 over 2 s").And.Contain("ramp = from 10").And.Contain("dry run = yes");
+        Describe(o => (o.SlowCallThreshold, o.RampDuration, o.DryRun, o.SamplingCalls, o.MinimumCalls) = (TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(30),
+            true, 50, 10))
+            .Should().Contain("failure ratio = 0.5 of at least 10 calls in the last 50")
+                .And.Contain("slow calls = 0.5 of at least 10 calls in the last 50 over 2 s").And.Contain("ramp = from 10").And.Contain("dry run = yes");
         Describe(o => (o.FailureRatio, o.ConsecutiveFailures, o.ConsecutiveFailuresWithin) = (null, 5, TimeSpan.FromSeconds(3)))
-            .Should().Contain("consecutive failures = 5 within 3 s").And.NotContain("failure ratio").And.NotContain("ramp").And.NotContain("dry run").And.NotContain("slow");
+            .Should().Contain("consecutive failures = 5 within 3 s").And.NotContain("failure ratio").And.NotContain("ramp").And.NotContain("dry run")
+                .And.NotContain("slow");
         Describe(o => o.ConsecutiveFailures = 5).Should().Contain("5 within any time").And.Contain("in 10 s");
     }
 
@@ -88,7 +93,8 @@ public sealed class EndsAndWordsTests
         Action[] uses =
         [
             () => _ = kept!.PipelineName, () => _ = kept!.Operation, () => _ = kept!.Attempt, () => _ = kept!.TimeProvider, () => _ = kept!.CancellationToken,
-            () => kept!.CancellationToken = default, () => _ = kept!.RemainingTime, () => kept!.TryGet(Color, out _), () => kept!.Set(Color, "blue"), () => kept!.ForbidRetry("x"), () => kept!.AllowRetry(),
+            () => kept!.CancellationToken = default, () => _ = kept!.RemainingTime, () => kept!.TryGet(Color, out _), () => kept!.Set(Color, "blue"), () =>
+                kept!.ForbidRetry("x"), () => kept!.AllowRetry(),
         ];
         foreach (Action use in uses) use.Should().Throw<ObjectDisposedException>().WithMessage("*has ended*");
     }
@@ -138,10 +144,13 @@ public sealed class EndsAndWordsTests
     public void Rules_about_results_are_passed_over_when_they_say_what_a_result_cannot_be()
     {
         OutcomeClassifier.Default.Classify(new ObjectDisposedException("x"), false).Should().Be(Verdict.Ignored);
-        Func<int, Classification> rule = OutcomeClassifier.Default.OnResult<int>(n => n == 1 ? Verdict.Rejected : null).OnResult<int>(n => n < 3 ? Verdict.Ignored : null).BindResult<int>()!;
+        Func<int, Classification> rule = OutcomeClassifier.Default.OnResult<int>(n => n == 1 ? Verdict.Rejected : null)
+            .OnResult<int>(n => n < 3 ? Verdict.Ignored : null).BindResult<int>()!;
         (rule(1).Verdict, rule(2).Verdict, rule(3).Verdict).Should().Be((Verdict.Ignored, Verdict.Ignored, Verdict.Success));
-        OutcomeClassifier.Default.On<IOException>(_ => Verdict.Success).Classify(new IOException(), false).Should().Be(Verdict.Failure, "an exception is no success");
-        Func<int, TimeProvider, TimeSpan?> read = OutcomeClassifier.Default.RetryAfterResult<int>((n, _) => n == 0 ? null : TimeSpan.FromSeconds(n)).BindRetryAfter<int>()!;
+        OutcomeClassifier.Default.On<IOException>(_ => Verdict.Success).Classify(new IOException(), false)
+            .Should().Be(Verdict.Failure, "an exception is no success");
+        Func<int, TimeProvider,
+            TimeSpan?> read = OutcomeClassifier.Default.RetryAfterResult<int>((n, _) => n == 0 ? null : TimeSpan.FromSeconds(n)).BindRetryAfter<int>()!;
         (read(0, TimeProvider.System), read(-1, TimeProvider.System), read(5, TimeProvider.System)).Should().Be((null, null, TimeSpan.FromSeconds(5)));
     }
 
@@ -150,7 +159,8 @@ public sealed class EndsAndWordsTests
     {
         Color.ToString().Should().Be("color");
         Color.Name.Should().Be("color");
-        ResiliencePipeline<int> typed = new ResiliencePipelineBuilder<int> { Name = "typed" }.AddCircuitBreaker().AddRetry(o => o.Budget = RetryBudget.Unlimited).Build();
+        ResiliencePipeline<int> typed = new ResiliencePipelineBuilder<int> { Name = "typed" }.AddCircuitBreaker()
+            .AddRetry(o => o.Budget = RetryBudget.Unlimited).Build();
         typed.Name.Should().Be("typed");
         typed.Warnings.Select(w => w.Code).Should().Equal("RES002");
         typed.States.Select(s => s.PolicyName).Should().Equal(["circuit-breaker"], "an unlimited budget is no account");
@@ -261,7 +271,8 @@ public sealed class EndsAndWordsTests
     {
         Clock.ToMs(Timeout.InfiniteTimeSpan).Should().Be(Clock.Never);
         Clock.ToMs(TimeSpan.MaxValue).Should().Be(Clock.Never);
-        (Clock.ToMs(TimeSpan.FromTicks(-1)), Clock.ToMs(TimeSpan.Zero), Clock.ToMs(TimeSpan.FromTicks(1)), Clock.ToMs(TimeSpan.FromMilliseconds(3))).Should().Be((0, 0, 1, 3));
+        (Clock.ToMs(TimeSpan.FromTicks(-1)), Clock.ToMs(TimeSpan.Zero), Clock.ToMs(TimeSpan.FromTicks(1)), Clock.ToMs(TimeSpan.FromMilliseconds(3)))
+            .Should().Be((0, 0, 1, 3));
         Clock.After(5, TimeSpan.FromMilliseconds(3)).Should().Be(8);
         Clock.After(-5, TimeSpan.FromMilliseconds(3)).Should().Be(-2);
         Clock.After(5, TimeSpan.MaxValue).Should().Be(Clock.Never);

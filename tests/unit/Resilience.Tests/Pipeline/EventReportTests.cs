@@ -7,7 +7,8 @@ namespace Resilience.Tests.Pipeline;
 public sealed class EventReportTests : IDisposable
 {
     /// <summary>An event as an author outside of the library writes it.</summary>
-    private sealed record QuotaReached(string PipelineName, string PolicyName, string Tenant, Exception? Fault = null) : ResilienceEvent(PipelineName, PolicyName)
+    private sealed record QuotaReached(string PipelineName, string PolicyName, string Tenant, Exception? Fault = null) : ResilienceEvent(PipelineName,
+        PolicyName)
     {
         public static EventMetric Metric { get; } = new("test.quota.rejections", "{call}", "Calls beyond the quota.");
 

@@ -8,7 +8,8 @@ public sealed class NamesOfErrorsTests
     {
         List<string> reasons = [];
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder()
-            .Classify(c => c.NameException<EndOfStreamException>(_ => "gone").NameException<IOException>(e => e.Message == "x" ? throw new InvalidOperationException() : null))
+            .Classify(c => c.NameException<EndOfStreamException>(_ => "gone")
+                .NameException<IOException>(e => e.Message == "x" ? throw new InvalidOperationException() : null))
             .AddRetry(o => (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero)).OnEvent(e => reasons.Add((e as RetryScheduled)?.Reason ?? "")).Build();
         await pipeline.TryExecuteAsync<int>(_ => throw new EndOfStreamException());
         await pipeline.TryExecuteAsync<int>(_ => throw new IOException("x"));

@@ -49,7 +49,8 @@ public sealed class OwnOrderRulesTests
     public void Rules_that_throw_have_nothing_to_say_and_stop_nothing()
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder()
-            .AddPolicy(new Placed("own", static check => check.Warn("OWN001", "of a stranger", new PolicyDescription("not here", PolicyRole.Other)))).AddRetry().AddRetry(o => o.Name = "second").Build();
+            .AddPolicy(new Placed("own", static check => check.Warn("OWN001", "of a stranger", new PolicyDescription("not here", PolicyRole.Other))))
+                .AddRetry().AddRetry(o => o.Name = "second").Build();
         pipeline.Warnings.Select(w => w.Code).Should().Equal("RES005");
     }
 
@@ -63,7 +64,8 @@ public sealed class OwnOrderRulesTests
         }
 
         Placed one = new("own", Twice, shared);
-        new ResiliencePipelineBuilder().AddPolicy(one).AddPolicy(new Placed("own", Twice, new object())).AddPolicy(one).AddPolicy(new Placed("own", Twice)).Build()
+        new ResiliencePipelineBuilder().AddPolicy(one).AddPolicy(new Placed("own", Twice, new object())).AddPolicy(one).AddPolicy(new Placed("own", Twice))
+            .Build()
             .Warnings.Select(w => w.Message).Should().Equal("own > own: 0");
     }
 }

@@ -94,7 +94,8 @@ public sealed class PipelineGenerationTests
     {
         CircuitBreaker shared = new(new() { Name = "shared" });
         List<ResilienceEvent> heard = [], rejected = [];
-        ResiliencePipeline pipeline = With(1).AddCircuitBreaker(shared).AddCircuitBreaker(new CircuitBreakerOptions { Name = "own" }).OnEvent(heard.Add).Build();
+        ResiliencePipeline pipeline = With(1).AddCircuitBreaker(shared).AddCircuitBreaker(new CircuitBreakerOptions { Name = "own" }).OnEvent(heard.Add)
+            .Build();
         Ask(pipeline).Should().Be(1);
         string before = pipeline.Describe().ToString();
         pipeline.Invoking(p => p.Update(new ResiliencePipelineBuilder { TimeProvider = _time }.OnEvent(rejected.Add)
@@ -144,7 +145,8 @@ public sealed class PipelineGenerationTests
         List<CircuitChanged> heard = [];
         ResiliencePipelineBuilder Builder(string name)
         {
-            ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = name }.OnEvent(e => heard.AddRange(e is CircuitChanged change ? [change] : []));
+            ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { Name = name }.OnEvent(e => heard.AddRange(e is CircuitChanged change
+                ? [change] : []));
             return partitioned ? builder.AddCircuitBreaker(partitions, _ => "key") : builder.AddCircuitBreaker(breaker);
         }
 
@@ -153,7 +155,8 @@ public sealed class PipelineGenerationTests
         {
             pipeline.Update(Builder("a"));
             pipeline.Invoking(p => p.Update(Builder("rejected").AddTimeout(TimeSpan.Zero))).Should().Throw<ResilienceOptionsException>();
-            pipeline.Invoking(p => p.Update(Builder("rejected").AddPolicy(new TimeoutOptions(), _ => throw new NotSupportedException()))).Should().Throw<NotSupportedException>();
+            pipeline.Invoking(p => p.Update(Builder("rejected").AddPolicy(new TimeoutOptions(), _ => throw new NotSupportedException())))
+                .Should().Throw<NotSupportedException>();
         }
 
         (partitioned ? partitions.Get("key") : breaker).Isolate();

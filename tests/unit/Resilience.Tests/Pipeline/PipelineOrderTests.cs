@@ -134,9 +134,12 @@ public sealed class PipelineOrderTests
     [Fact]
     public void Building_without_time_randomness_classifier_or_name_is_a_clear_error()
     {
-        FluentActions.Invoking(() => new ResiliencePipelineBuilder { TimeProvider = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*TimeProvider*");
-        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Randomness = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Randomness*");
-        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Classifier = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Classifier*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { TimeProvider = null! }.Build()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*TimeProvider*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Randomness = null! }.Build()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Randomness*");
+        FluentActions.Invoking(() => new ResiliencePipelineBuilder { Classifier = null! }.Build()).Should().Throw<InvalidOperationException>()
+            .WithMessage("*Classifier*");
         FluentActions.Invoking(() => new ResiliencePipelineBuilder { Name = null! }.Build()).Should().Throw<InvalidOperationException>().WithMessage("*Name*");
         FluentActions.Invoking(() => new ResiliencePipelineBuilder().AddPolicy(null!)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => new ResiliencePipelineBuilder().OnEvent(null!)).Should().Throw<ArgumentNullException>();

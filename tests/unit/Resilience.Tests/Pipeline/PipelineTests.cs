@@ -5,7 +5,8 @@ namespace Resilience.Tests.Pipelines;
 /// <summary>The pipeline itself: what goes in and what comes out, whatever the policies.</summary>
 public sealed class PipelineTests
 {
-    private static readonly ResiliencePipeline Breaker = new ResiliencePipelineBuilder().AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 1_000_000 }).Build();
+    private static readonly ResiliencePipeline Breaker = new ResiliencePipelineBuilder()
+        .AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 1_000_000 }).Build();
 
     public static TheoryData<string> Pipelines() => ["empty", "breaker", "nested", "custom"];
 
@@ -79,8 +80,10 @@ public sealed class PipelineTests
         (await pipeline.TryExecuteAsync(_ => Task.FromException<int>(error))).Exception.Should().BeSameAs(error);
         (await pipeline.TryExecuteAsync<int>(async _ => { await Task.Yield(); throw error; })).Exception.Should().BeSameAs(error);
 
-        async Task Throws(Func<ValueTask<int>> act) => (await FluentActions.Awaiting(() => act().AsTask()).Should().ThrowAsync<IOException>()).Which.Should().BeSameAs(error);
-        async Task ThrowsVoid(Func<ValueTask> act) => (await FluentActions.Awaiting(() => act().AsTask()).Should().ThrowAsync<IOException>()).Which.Should().BeSameAs(error);
+        async Task Throws(Func<ValueTask<int>> act) =>
+            (await FluentActions.Awaiting(() => act().AsTask()).Should().ThrowAsync<IOException>()).Which.Should().BeSameAs(error);
+        async Task ThrowsVoid(Func<ValueTask> act) =>
+            (await FluentActions.Awaiting(() => act().AsTask()).Should().ThrowAsync<IOException>()).Which.Should().BeSameAs(error);
     }
 
     [Theory]
@@ -95,7 +98,8 @@ public sealed class PipelineTests
     [Fact]
     public async Task The_stack_trace_of_the_delegate_is_kept()
     {
-        IOException thrown = (await FluentActions.Awaiting(() => ResiliencePipeline.Empty.ExecuteAsync(Deep).AsTask()).Should().ThrowAsync<IOException>()).Which;
+        IOException thrown = (await FluentActions.Awaiting(() => ResiliencePipeline.Empty.ExecuteAsync(Deep).AsTask()).Should().ThrowAsync<IOException>())
+            .Which;
         thrown.StackTrace.Should().Contain(nameof(Deep));
 
         static ValueTask<int> Deep(CancellationToken ct) => throw new IOException("deep");
@@ -156,7 +160,8 @@ public sealed class PipelineTests
         Outcome<int> outcome = await pipeline.TryExecuteAsync(_ => { ran++; return new ValueTask<int>(1); }, source.Token);
         outcome.Verdict.Should().Be(Verdict.Ignored);
         outcome.Exception.Should().BeOfType<OperationCanceledException>().Which.CancellationToken.Should().Be(source.Token);
-        await FluentActions.Awaiting(() => pipeline.ExecuteAsync(_ => { ran++; return new ValueTask<int>(1); }, source.Token).AsTask()).Should().ThrowAsync<OperationCanceledException>();
+        await FluentActions.Awaiting(() => pipeline.ExecuteAsync(_ => { ran++; return new ValueTask<int>(1); }, source.Token).AsTask())
+            .Should().ThrowAsync<OperationCanceledException>();
         ran.Should().Be(0);
     }
 
@@ -284,6 +289,7 @@ public sealed class PipelineTests
     [Fact]
     public async Task Default_call_options_say_nothing()
     {
-        (await ResiliencePipeline.Empty.ExecuteAsync(default, static (c, _) => new ValueTask<bool>(c.Operation is null && c.RemainingTime is null), 0)).Should().BeTrue();
+        (await ResiliencePipeline.Empty.ExecuteAsync(default, static (c, _) => new ValueTask<bool>(c.Operation is null && c.RemainingTime is null), 0))
+            .Should().BeTrue();
     }
 }

@@ -23,7 +23,8 @@ public sealed class PipelineUpdateTests
     [Fact]
     public async Task An_open_circuit_stays_open_and_obeys_the_new_options_from_then_on()
     {
-        ResiliencePipeline pipeline = Builder(b => b.AddCircuitBreaker(o => (o.ConsecutiveFailures, o.BreakDuration, o.BreakJitter) = (2, TimeSpan.FromSeconds(5), 0))).Build();
+        ResiliencePipeline pipeline = Builder(b => b.AddCircuitBreaker(o => (o.ConsecutiveFailures, o.BreakDuration, o.BreakJitter) = (2,
+            TimeSpan.FromSeconds(5), 0))).Build();
         CircuitBreaker breaker = pipeline.Find<CircuitBreaker>()!;
         await FailAsync(pipeline);
         await FailAsync(pipeline);
@@ -102,7 +103,8 @@ public sealed class PipelineUpdateTests
     [Fact]
     public async Task The_description_that_is_checked_is_that_of_the_new_options()
     {
-        ResiliencePipeline pipeline = Builder(b => b.AddCircuitBreaker(o => o.SamplingDuration = TimeSpan.FromSeconds(60)).AddTimeout(TimeSpan.FromSeconds(30))).Build();
+        ResiliencePipeline pipeline = Builder(b => b.AddCircuitBreaker(o => o.SamplingDuration = TimeSpan.FromSeconds(60))
+            .AddTimeout(TimeSpan.FromSeconds(30))).Build();
         pipeline.Warnings.Should().BeEmpty();
         pipeline.Update(Builder(b => b.AddCircuitBreaker(o => o.SamplingDuration = TimeSpan.FromSeconds(5)).AddTimeout(TimeSpan.FromSeconds(30))));
         pipeline.Warnings.Select(w => w.Code).Should().Equal("RES009");

@@ -135,7 +135,8 @@ public sealed class RejectionReasonTests
     {
         "full" or "full queue" or "waited" => FromLimitAsync(kind),
         _ when Enum.TryParse(kind, out IdempotencyRejectionReason why) =>
-            Task.FromResult<Rejection>(new IdempotencyRejection("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2), new IOException("the disk is gone"))),
+            Task.FromResult<Rejection>(new IdempotencyRejection("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2),
+                new IOException("the disk is gone"))),
         "of a key" => Task.FromResult<Rejection>(OfAKey()),
         _ => FromBreakerAsync(kind),
     };
@@ -151,11 +152,13 @@ public sealed class RejectionReasonTests
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }.AddCircuitBreaker(options =>
         {
-            (options.Name, options.FailureRatio, options.MinimumCalls, options.BreakDuration, options.BreakJitter) = ("breaker", 0.5, 20, TimeSpan.FromSeconds(5), 0);
+            (options.Name, options.FailureRatio, options.MinimumCalls, options.BreakDuration, options.BreakJitter) = ("breaker", 0.5, 20,
+                TimeSpan.FromSeconds(5), 0);
             (options.Probes, options.ProbeLease, options.RampDuration, options.RampFrom) = (1, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(10), 0.01);
             if (kind == "open over calls") options.SamplingCalls = 40;
             if (kind == "open after a run") options.ConsecutiveFailures = 3;
-            if (kind == "open for slowness") (options.SlowCallThreshold, options.SlowCallRatio, options.MinimumCalls) = (TimeSpan.FromMilliseconds(100), 0.5, 2);
+            if (kind == "open for slowness")
+                (options.SlowCallThreshold, options.SlowCallRatio, options.MinimumCalls) = (TimeSpan.FromMilliseconds(100), 0.5, 2);
         }).Build();
         if (kind == "isolated") pipeline.Find<CircuitBreaker>()!.Isolate();
         else if (kind == "open for slowness") await CallAsync(pipeline, 2, () => { _time.Advance(TimeSpan.FromSeconds(10)); return 1; });

@@ -40,7 +40,8 @@ public sealed class SynchronousTests
 
     [Fact]
     public async Task An_asynchronous_call_is_not_synchronous() =>
-        (await ResiliencePipeline.Empty.ExecuteAsync(new CallOptions("op"), static (context, _) => new ValueTask<bool>(context.IsSynchronous), 0)).Should().BeFalse();
+        (await ResiliencePipeline.Empty.ExecuteAsync(new CallOptions("op"), static (context, _) => new ValueTask<bool>(context.IsSynchronous), 0))
+            .Should().BeFalse();
 
     [Fact]
     public void A_failure_is_thrown_with_its_own_stack_and_a_cancelled_caller_finds_his_token()
@@ -74,7 +75,8 @@ public sealed class SynchronousTests
         foreach (Action call in new[] { task, valueTask, state }) call.Should().Throw<ArgumentException>().WithMessage("*Use ExecuteAsync*");
 
         // Where the compiler can tell, it does.
-        typeof(ResiliencePipeline).GetMethods().Where(m => m.Name == nameof(ResiliencePipeline.Execute) && m.GetParameters()[0].ParameterType is { IsGenericType: true } type
+        typeof(ResiliencePipeline).GetMethods()
+            .Where(m => m.Name == nameof(ResiliencePipeline.Execute) && m.GetParameters()[0].ParameterType is { IsGenericType: true } type
                 && typeof(Task).IsAssignableFrom(type.GetGenericArguments()[^1]))
             .Should().HaveCount(4).And.OnlyContain(m => m.GetCustomAttribute<ObsoleteAttribute>()!.IsError);
     }
@@ -137,7 +139,8 @@ public sealed class SynchronousTests
         0 => builder.AddRetry(o => (o.MaxRetries, o.Jitter, o.Budget) = (2, BackoffJitter.None, RetryBudget.Unlimited)),
         1 => builder.AddCircuitBreaker(o => (o.FailureRatio, o.ConsecutiveFailures) = (null, 3)),
         2 => builder.AddConcurrencyLimit(2),
-        3 => builder.AddPipeline(new ResiliencePipelineBuilder { TimeProvider = builder.TimeProvider }.AddRetry(o => (o.MaxRetries, o.Budget) = (1, RetryBudget.Unlimited)).Build()),
+        3 => builder.AddPipeline(new ResiliencePipelineBuilder { TimeProvider = builder.TimeProvider }.AddRetry(o => (o.MaxRetries, o.Budget) = (1,
+            RetryBudget.Unlimited)).Build()),
         4 => builder.AddFallback(new FallbackOptions<int> { Call = static _ => new(-1) }),
         5 => builder.AddHedging(o => (o.MaxAttempts, o.Delay, o.Budget) = (2, Timeout.InfiniteTimeSpan, RetryBudget.Unlimited)), // after failures only: the one difference
         6 => builder.AddPolicy(new Passes()),
@@ -248,7 +251,8 @@ public sealed class SynchronousTests
     [Fact]
     public void What_cannot_be_done_on_one_thread_is_an_error_that_says_so()
     {
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddTimeout(o => (o.Timeout, o.AbandonAfter) = (TimeSpan.FromSeconds(1), TimeSpan.Zero)).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddTimeout(o => (o.Timeout, o.AbandonAfter) = (TimeSpan.FromSeconds(1), TimeSpan.Zero))
+            .Build();
         bool ran = false;
         Action call = () => pipeline.Execute(() => { ran = true; });
         call.Should().Throw<InvalidOperationException>().WithMessage("timeout: AbandonAfter*ExecuteAsync*");

@@ -76,7 +76,8 @@ public sealed class UpdateAllTests
         {
             ResiliencePipelineBuilder[] builders = [.. pipelines.Select(_ => Of(2))];
             if (how == "an option") builders[broken].AddTimeout(TimeSpan.Zero);
-            else if (how == "a factory") builders[broken].AddPolicy(new TimeoutOptions { Name = "mine" }, static _ => throw new InvalidDataException("factory"));
+            else if (how == "a factory")
+                builders[broken].AddPolicy(new TimeoutOptions { Name = "mine" }, static _ => throw new InvalidDataException("factory"));
             else builders[broken].AddPolicy(new Unbindable());
             FluentActions.Invoking(() => ResiliencePipeline.UpdateAll(pipelines.Zip(builders, KeyValuePair.Create))).Should().Throw<Exception>();
             Limits().Should().OnlyContain(limit => limit == 1, "number {0} is broken", broken);

@@ -132,13 +132,15 @@ public sealed class VerdictTableTests
     {
         ConcurrencyLimit limit = new(new() { MaxConcurrent = 1 });
         int during = 0;
-        await new ResiliencePipelineBuilder().AddConcurrencyLimit(limit).AddPolicy(new Ends(verdict, suspends, () => during = limit.Running)).Build().TryExecuteAsync(Never);
+        await new ResiliencePipelineBuilder().AddConcurrencyLimit(limit).AddPolicy(new Ends(verdict, suspends, () => during = limit.Running)).Build()
+            .TryExecuteAsync(Never);
         return during == 1 && limit.Running == 0 ? "release" : $"{during} then {limit.Running}";
     }
 
     private static async Task<string> TimeoutDid(Verdict verdict, bool suspends)
     {
-        Outcome<int> outcome = await new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromMinutes(1)).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
+        Outcome<int> outcome = await new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromMinutes(1)).AddPolicy(new Ends(verdict, suspends)).Build()
+            .TryExecuteAsync(Never);
         return outcome.Verdict == verdict && outcome.Exception is not TimedOutException ? "return" : outcome.ToString();
     }
 
@@ -201,7 +203,8 @@ public sealed class VerdictTableTests
 
     private static async Task<string> FallbackDid(Verdict verdict, bool suspends)
     {
-        Outcome<int> outcome = await new ResiliencePipelineBuilder<int>().AddFallback(o => o.Value = 99).AddPolicy(new Ends(verdict, suspends)).Build().TryExecuteAsync(Never);
+        Outcome<int> outcome = await new ResiliencePipelineBuilder<int>().AddFallback(o => o.Value = 99).AddPolicy(new Ends(verdict, suspends)).Build()
+            .TryExecuteAsync(Never);
         return outcome.TryGetValue(out int value) && value == 99 ? "substitute" : outcome.Verdict == verdict ? "return" : outcome.ToString();
     }
 

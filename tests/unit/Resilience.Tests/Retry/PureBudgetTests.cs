@@ -32,7 +32,8 @@ public sealed class PureBudgetTests
     {
         RetryBudgetRules rules = Rules();
         rules.OnCall(RetryBudgetRules.Word(5, 1000), 5).Should().Be(RetryBudgetRules.Word(5, 1200));
-        rules.OnCall(RetryBudgetRules.Word(5, uint.MaxValue - 100), 5).Should().Be(RetryBudgetRules.Word(5, uint.MaxValue), "it saturates and never carries into the quantum");
+        rules.OnCall(RetryBudgetRules.Word(5, uint.MaxValue - 100), 5)
+            .Should().Be(RetryBudgetRules.Word(5, uint.MaxValue), "it saturates and never carries into the quantum");
         rules.OnRetry(RetryBudgetRules.Word(5, 1000), 5).Should().Be((RetryBudgetRules.Word(5, 0), BudgetDecision.Granted));
         rules.OnRetry(RetryBudgetRules.Word(5, 999), 5).Should().Be((RetryBudgetRules.Word(5, 999), BudgetDecision.Rejected));
     }
@@ -67,7 +68,8 @@ public sealed class PureBudgetTests
         rules.AtQuantum(word, 999_999).Should().Be(word);
         rules.AtQuantum(word, 1_000_000 - RetryBudgetRules.Lag).Should().Be(word);
         rules.AtQuantum(word, 1_000_000 - RetryBudgetRules.Lag - 1).Should().Be(RetryBudgetRules.Word(1_000_000 - RetryBudgetRules.Lag - 1, 100_000));
-        rules.AtQuantum(RetryBudgetRules.Word(uint.MaxValue - 1, 0), 3).Should().NotBe(RetryBudgetRules.Word(uint.MaxValue - 1, 0), "the count of quanta wraps without a seam");
+        rules.AtQuantum(RetryBudgetRules.Word(uint.MaxValue - 1, 0), 3)
+            .Should().NotBe(RetryBudgetRules.Word(uint.MaxValue - 1, 0), "the count of quanta wraps without a seam");
     }
 
     [Fact]
@@ -94,7 +96,8 @@ public sealed class PureBudgetTests
         }
 
         foreach (Backoff nothing in new[] { Backoff.Linear(default, max), Backoff.Exponential(default, max), Backoff.Decorrelated(default, max) })
-            (nothing.Ceiling(0), nothing.Ceiling(int.MaxValue), nothing.MaxDelay).Should().Be((TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero), "zero does not grow");
+            (nothing.Ceiling(0), nothing.Ceiling(int.MaxValue), nothing.MaxDelay)
+                .Should().Be((TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero), "zero does not grow");
         Backoff.Linear(min, TimeSpan.FromMilliseconds(1000)).Schedule(6).Select(d => d.TotalMilliseconds).Should().Equal(200, 400, 600, 800, 1000, 1000);
         Backoff.Exponential(min, min).Schedule(2).Should().Equal(min, min);
         Backoff.Exponential(min, max, 1.01).Factor.Should().Be(1.01);
@@ -105,7 +108,8 @@ public sealed class PureBudgetTests
         ((Action)(() => Backoff.Constant(min).Schedule(-1))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("retries");
         ((Action)(() => Backoff.Exponential(TimeSpan.FromTicks(-1), max))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("baseDelay");
         ((Action)(() => Backoff.Exponential(max, min))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("maxDelay");
-        ((Action)(() => Backoff.Decorrelated(min, max).Delay(-1, min, Randomness.Shared))).Should().Throw<ArgumentOutOfRangeException>().WithParameterName("attempt");
+        ((Action)(() => Backoff.Decorrelated(min, max).Delay(-1, min, Randomness.Shared))).Should().Throw<ArgumentOutOfRangeException>()
+            .WithParameterName("attempt");
         ((Action)(() => Backoff.Decorrelated(min, max).Delay(0, min, null!))).Should().Throw<ArgumentNullException>().WithParameterName("random");
         Backoff.Constant(TimeSpan.FromDays(1)).MaxDelay.Should().Be(TimeSpan.FromDays(1));
         ((Action)(() => Backoff.Constant(TimeSpan.FromDays(1) + TimeSpan.FromTicks(1)))).Should().Throw<ArgumentOutOfRangeException>();
@@ -133,8 +137,10 @@ public sealed class PureBudgetTests
     {
         Backoff backoff = Backoff.Exponential(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5), 2, jitter);
         backoff.Delay(2, new Fixed(random)).TotalMilliseconds.Should().BeApproximately(expectedMs, 0.01);
-        backoff.Delay(2, TimeSpan.FromSeconds(99), new Fixed(random)).TotalMilliseconds.Should().BeApproximately(expectedMs, 0.01, "only the decorrelated kind cares for the wait before");
-        Backoff.Decorrelated(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5)).Delay(0, new Fixed(0.5)).TotalMilliseconds.Should().BeApproximately(400, 0.01);
+        backoff.Delay(2, TimeSpan.FromSeconds(99), new Fixed(random))
+            .TotalMilliseconds.Should().BeApproximately(expectedMs, 0.01, "only the decorrelated kind cares for the wait before");
+        Backoff.Decorrelated(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(5)).Delay(0, new Fixed(0.5))
+            .TotalMilliseconds.Should().BeApproximately(400, 0.01);
     }
 
     [Fact]
@@ -143,7 +149,8 @@ public sealed class PureBudgetTests
         Backoff backoff = Backoff.Exponential(TimeSpan.FromMilliseconds(200), TimeSpan.FromSeconds(1));
         (backoff.Total(0), backoff.Total(2), backoff.Total(5)).Should().Be((TimeSpan.Zero, TimeSpan.FromMilliseconds(600), TimeSpan.FromMilliseconds(3400)));
         Backoff linear = Backoff.Linear(TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(600));
-        (linear.Total(1), linear.Total(3), linear.Total(5)).Should().Be((TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(1200), TimeSpan.FromMilliseconds(2400)));
+        (linear.Total(1), linear.Total(3), linear.Total(5))
+            .Should().Be((TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(1200), TimeSpan.FromMilliseconds(2400)));
     }
 
     private sealed class Fixed(double value) : Randomness

@@ -30,7 +30,8 @@ public sealed class RetryAwaitedTests
 
     private Outcome<int> Run(ResiliencePipeline pipeline, CallOptions options = default, CancellationToken cancellationToken = default)
     {
-        Task<Outcome<int>> running = pipeline.TryExecuteAsync(options, static (c, failing) => failing(c.CancellationToken), Failing, cancellationToken).AsTask();
+        Task<Outcome<int>> running = pipeline.TryExecuteAsync(options, static (c, failing) => failing(c.CancellationToken), Failing, cancellationToken)
+            .AsTask();
         _time.RunUntil(running);
         return running.Result;
     }

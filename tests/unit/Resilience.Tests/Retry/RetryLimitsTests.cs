@@ -101,7 +101,8 @@ public class RetryLimitsTests
         {
             TimeSpan[] waits = await WaitsAsync(o => (o.BackoffKind, o.BaseDelay, o.MaxDelay, o.MaxRetries) = (kind, Second, Second * 2, 5), new(failures: 5));
             waits.Should().HaveCount(5).And.OnlyContain(w => w <= Second * 2);
-            new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9, MaxDelay = Second * 5 }.FindProblems().Should().ContainSingle().Which.Option.Should().Be("MaxDelay");
+            new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9, MaxDelay = Second * 5 }.FindProblems().Should().ContainSingle()
+                .Which.Option.Should().Be("MaxDelay");
             new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9 }.FindProblems().Should().BeEmpty("one number changed alone is no contradiction");
             new RetryOptions { BackoffKind = kind, BaseDelay = Second * 9 }.MaxDelay.Should().Be(Second * 9);
         }
@@ -117,7 +118,8 @@ public class RetryLimitsTests
     public async Task Pushback_of_zero_retries_at_once_unless_the_backoff_is_the_minimum()
     {
         (await WaitsAsync(o => o.RetryAfter = _ => TimeSpan.Zero, new(failures: 1))).Should().BeEmpty();
-        (await WaitsAsync(o => (o.RetryAfter, o.BackoffIsMinimum) = (_ => TimeSpan.Zero, true), new(failures: 1))).Should().Equal(TimeSpan.FromMilliseconds(200));
+        (await WaitsAsync(o => (o.RetryAfter, o.BackoffIsMinimum) = (_ => TimeSpan.Zero, true), new(failures: 1)))
+            .Should().Equal(TimeSpan.FromMilliseconds(200));
         (await WaitsAsync(o => (o.RetryAfter, o.BackoffIsMinimum) = (_ => Second, true), new(failures: 1))).Should().Equal(Second);
     }
 
@@ -289,7 +291,8 @@ public class RetryLimitsTests
     public async Task Call_deposits_once_when_it_reached_the_dependency()
     {
         RetryBudget budget = new(new() { Ratio = 1, MinRetriesPerSecond = 0 }, _time);
-        ResiliencePipelineBuilder Make(int rejections = 0) => Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(rejections, null));
+        ResiliencePipelineBuilder Make(int rejections = 0) =>
+            Builder(o => (o.BaseDelay, o.Budget) = (TimeSpan.Zero, budget)).AddPolicy(new Door(rejections, null));
         await Make().Build().TryExecuteAsync(new Script().RunAsync);
         budget.Balance.Should().Be(1, "a success deposits");
         TaskCompletionSource<int> answer = new();

@@ -73,7 +73,8 @@ public class RetryPipelineTests
         outcome.Exception.Should().BeSameAs(script.Thrown[^1]);
         outcome.DoNotRetry.Should().BeFalse();
         script.Attempts.Should().Be(maxRetries + 1);
-        _events[^1].Should().BeEquivalentTo(new RetryStopped("p", "retry", maxRetries, RetryStopReason.Attempts, "System.IO.IOException"), o => o.Excluding(e => e.Name == nameof(RetryStopped.Explanation)));
+        _events[^1].Should().BeEquivalentTo(new RetryStopped("p", "retry", maxRetries, RetryStopReason.Attempts, "System.IO.IOException"),
+            o => o.Excluding(e => e.Name == nameof(RetryStopped.Explanation)));
     }
 
     [Fact]
@@ -169,7 +170,8 @@ public class RetryPipelineTests
     public async Task Delegates_see_the_failure()
     {
         List<AttemptResult> seen = [];
-        ResiliencePipeline pipeline = Pipeline(AtOnce(o => o.OnRetry = (a, _) => seen.Add(a)), null, OutcomeClassifier.Default.OnResult<int>(v => v < 0 ? Verdict.Failure : null));
+        ResiliencePipeline pipeline = Pipeline(AtOnce(o => o.OnRetry = (a, _) => seen.Add(a)), null,
+            OutcomeClassifier.Default.OnResult<int>(v => v < 0 ? Verdict.Failure : null));
         int number = 0;
         await pipeline.ExecuteAsync(_ => number++ switch { 0 => throw new IOException(), 1 => new ValueTask<int>(-5), _ => new ValueTask<int>(1) });
         seen.Select(a => a.Number).Should().Equal(0, 1);
@@ -315,7 +317,8 @@ public class RetryPipelineTests
         RetryPolicy policy = new(Plain(o => o.MaxRetries = maxRetries), PolicyEnvironment.Standalone("retry", _time));
         Call<int> context = Call<ContextInvocation<int, int>, int>.MakeShown(new((_, _) => new(0), 0));
         context.Begin(new CallSite("", Clock.For(_time), CallInstruments.For(ResilienceTelemetry.Meter)), default);
-        RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, OutcomeMarks.None, new IOException(), null, null, null, context), false, Second);
+        RetryDecision decision = policy.Decide(new(int.MaxValue, Verdict.Failure, OutcomeMarks.None, new IOException(), null, null, null, context), false,
+            Second);
         decision.Cause.Should().Be(cause);
         decision.Delay.Should().Be(cause is null ? Second * 5 : TimeSpan.Zero);
     }

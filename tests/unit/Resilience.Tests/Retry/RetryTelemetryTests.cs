@@ -20,7 +20,8 @@ public class RetryTelemetryTests
         MeterListener listener = new();
         listener.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Meter.Name == ResilienceTelemetry.MeterName && instrument.Name.StartsWith("resilience.retr", StringComparison.Ordinal)) l.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Name == ResilienceTelemetry.MeterName && instrument.Name.StartsWith("resilience.retr", StringComparison.Ordinal))
+                l.EnableMeasurementEvents(instrument);
         };
         void Hear(string name, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
@@ -48,7 +49,8 @@ public class RetryTelemetryTests
         using MeterListener listener = Listen("counted");
         await _time.DriveAsync(Pipeline("counted", o => o.MaxRetries = 2).TryExecuteAsync(new Script(failures: 9).RunAsync));
         _heard.Where(h => h.Instrument == "resilience.retries").Should().HaveCount(2)
-            .And.OnlyContain(h => h.Value == 1 && (string)h.Tags["resilience.reason"]! == "System.IO.IOException" && (string)h.Tags["resilience.policy"]! == "retry");
+            .And.OnlyContain(h => h.Value == 1 && (string)h.Tags["resilience.reason"]! == "System.IO.IOException"
+                && (string)h.Tags["resilience.policy"]! == "retry");
         _heard.Where(h => h.Instrument == "resilience.retry.delay").Select(h => h.Value).Should().Equal(0.2, 0.4);
         _heard.Where(h => h.Instrument == "resilience.retry.stopped").Should().ContainSingle().Which.Tags["resilience.reason"].Should().Be("attempts");
     }

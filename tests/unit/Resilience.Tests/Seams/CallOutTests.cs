@@ -220,7 +220,8 @@ public sealed class CallOutTests
                     o.ShouldRetry = static _ => Asked(CallOut.ShouldRetry, true);
                     o.OnRetry = static (_, _) => Pass(CallOut.OnRetry);
                 })
-                .AddHedging(o => (o.MaxAttempts, o.Delay, o.DelayFor) = (2, TimeSpan.FromMilliseconds(20), static _ => Asked<TimeSpan?>(CallOut.HedgingDelay, null)))
+                .AddHedging(o => (o.MaxAttempts, o.Delay, o.DelayFor) = (2, TimeSpan.FromMilliseconds(20),
+                    static _ => Asked<TimeSpan?>(CallOut.HedgingDelay, null)))
                 .AddCircuitBreaker(_circuits, static _ => Asked<string?>(CallOut.CircuitKey, "key"))
                 .AddTimeout(o => (o.Timeout, o.AbandonAfter) = (TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(20)))
                 .Build();
@@ -394,7 +395,8 @@ public sealed class CallOutTests
     [Fact]
     public async Task An_exception_that_throws_when_it_is_asked_takes_no_place_and_is_a_failure()
     {
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddConcurrencyLimit(2).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero)).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddConcurrencyLimit(2).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero))
+            .Build();
         for (int i = 0; i < 5; i++)
         {
             Outcome<int> outcome = await pipeline.TryExecuteAsync<int>(_ => throw new Vicious());
@@ -430,7 +432,8 @@ public sealed class CallOutTests
     {
         Unbound policy = new();
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(policy).Build();
-        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Should().Match<Outcome<int>>(o => o.Verdict == Verdict.Ignored && o.Exception is IOException);
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1)))
+            .Should().Match<Outcome<int>>(o => o.Verdict == Verdict.Ignored && o.Exception is IOException);
         policy.Throws = false;
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Value.Should().Be(1);
     }

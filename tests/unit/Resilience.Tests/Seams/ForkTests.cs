@@ -55,7 +55,8 @@ public sealed class ForkTests
             .AddPolicy(new Race(() => new TaskCompletionSource().Task))
             .AddRetry(o => (o.BaseDelay, o.MaxRetries) = (TimeSpan.Zero, 2)).Build();
         int attempts = 0;
-        Outcome<int> outcome = await new ResiliencePipelineBuilder().AddPolicy(new Watch(context => (_attempt, _learnt) = (context.Attempt, context.TryGet(Learnt, out string? said) ? said : null))).AddPipeline(pipeline).Build()
+        Outcome<int> outcome = await new ResiliencePipelineBuilder().AddPolicy(new Watch(context => (_attempt, _learnt) = (context.Attempt,
+            context.TryGet(Learnt, out string? said) ? said : null))).AddPipeline(pipeline).Build()
             .TryExecuteAsync(new CallOptions("x"), async (context, _) =>
             {
                 await Task.Yield();

@@ -98,7 +98,8 @@ public sealed partial class ReturnedAgainTests
     /// <summary>One drawn call: nested policies, and a delegate that brings, throws, takes its time or does not hear.</summary>
     private sealed class Drawn
     {
-        private static readonly string[] Kinds = ["retry", "hedging", "fallback", "timeout", "abandoning", "chaos", "breaker", "limit", "forking", "retry", "hedging"];
+        private static readonly string[] Kinds = ["retry", "hedging", "fallback", "timeout", "abandoning", "chaos", "breaker", "limit", "forking", "retry",
+            "hedging"];
 
         private readonly Random _random;
         private readonly SteppedTime _time = new();

@@ -266,7 +266,8 @@ public sealed class DispatcherTests
         for (int round = 0; round < 200; round++)
         {
             using CancellationTokenSource source = new();
-            Task wait = ClockWait.ForAsync(Clock.System, TimeSpan.FromMilliseconds(round % 3), source.Token), end = ClockWait.ForAsync(Clock.System, Patience * 2, source.Token);
+            Task wait = ClockWait.ForAsync(Clock.System, TimeSpan.FromMilliseconds(round % 3), source.Token),
+                end = ClockWait.ForAsync(Clock.System, Patience * 2, source.Token);
             source.Cancel();
             await Task.WhenAll(wait, end).WaitAsync(Patience);
         }

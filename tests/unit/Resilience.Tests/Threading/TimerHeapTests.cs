@@ -15,7 +15,8 @@ public sealed class TimerHeapTests
     }
 
     [Fact]
-    public void Whatever_is_added_and_removed_it_gives_what_is_due_in_order_of_time() => Gen.Select(Gen.Int[0, 2], Gen.Long[0, 20]).Array[0, 200].Sample(steps =>
+    public void Whatever_is_added_and_removed_it_gives_what_is_due_in_order_of_time() =>
+        Gen.Select(Gen.Int[0, 2], Gen.Long[0, 20]).Array[0, 200].Sample(steps =>
     {
         TimerHeap heap = new();
         List<(TimedWork Work, long Due)> model = [];

@@ -61,7 +61,8 @@ public sealed class TimeoutSourceTests
     public void A_source_is_taken_back_or_fires_never_both() => BothHappened(() => new Ours(), 200_000).Should().Be(0);
 
     [Fact]
-    public void The_check_finds_a_source_that_is_taken_back_without_a_compare_and_swap() => BothHappened(() => new Careless(), 5_000_000).Should().BeGreaterThan(0);
+    public void The_check_finds_a_source_that_is_taken_back_without_a_compare_and_swap() =>
+        BothHappened(() => new Careless(), 5_000_000).Should().BeGreaterThan(0);
 
     private static int BothHappened(Func<ISource> make, int rounds)
     {
@@ -141,7 +142,8 @@ public sealed class TimeoutSourceTests
     [Fact]
     public void Two_children_at_once_are_both_ended()
     {
-        TimeoutSource outer = new(TimeoutScanner.System, isPooled: true), first = new(TimeoutScanner.System, isPooled: true), second = new(TimeoutScanner.System, isPooled: true);
+        TimeoutSource outer = new(TimeoutScanner.System, isPooled: true), first = new(TimeoutScanner.System, isPooled: true),
+            second = new(TimeoutScanner.System, isPooled: true);
         outer.Arm(1);
         first.LinkTo(outer, outer.Token);
         second.LinkTo(outer, outer.Token);

@@ -24,7 +24,8 @@ public sealed class AwaitedRulesTests
         return answer;
     }
 
-    private (ResiliencePipeline Pipeline, CircuitBreaker Breaker) Make(Func<OutcomeClassifier, OutcomeClassifier> rules, Action<ResiliencePipelineBuilder>? inner = null)
+    private (ResiliencePipeline Pipeline, CircuitBreaker Breaker) Make(Func<OutcomeClassifier, OutcomeClassifier> rules,
+        Action<ResiliencePipelineBuilder>? inner = null)
     {
         CircuitBreaker breaker = new(new() { MinimumCalls = 1000 });
         ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder().Classify(rules)
@@ -42,7 +43,8 @@ public sealed class AwaitedRulesTests
     {
         foreach ((Classification? said, int calls, int counted) in new (Classification?, int, int)[]
         {
-            (null, 1, 0), (Verdict.Success, 1, 0), (Verdict.Ignored, 1, 0), (Verdict.Failure, 2, 2), (Classification.Throttled(), 2, 0), (Classification.Permanent, 1, 1),
+            (null, 1, 0), (Verdict.Success, 1, 0), (Verdict.Ignored, 1, 0), (Verdict.Failure, 2, 2), (Classification.Throttled(), 2, 0),
+                (Classification.Permanent, 1, 1),
             (new Classification(Verdict.Failure) { RetryAfter = TimeSpan.FromDays(1) }, 2, 2),
         })
         {
@@ -57,7 +59,8 @@ public sealed class AwaitedRulesTests
                         if (delegateSuspends) await Task.Yield();
                         return new Answer($"{++made}");
                     });
-                (outcome.Verdict, made, breaker.TakeSnapshot().Failures).Should().Be((said?.Verdict ?? Verdict.Success, calls, counted), "of {0}, synchronous: {1}", said, isSynchronous);
+                (outcome.Verdict, made, breaker.TakeSnapshot().Failures)
+                    .Should().Be((said?.Verdict ?? Verdict.Success, calls, counted), "of {0}, synchronous: {1}", said, isSynchronous);
                 outcome.Value.IsDisposed.Should().BeFalse();
             }
         }
@@ -126,7 +129,8 @@ public sealed class AwaitedRulesTests
             }),
             b => b.AddTimeout(TimeSpan.FromMilliseconds(50)));
         Outcome<Answer> outcome = await pipeline.TryExecuteAsync(_ => ValueTask.FromResult(new Answer("x")));
-        (outcome.Exception is TimedOutException, outcome.Verdict, breaker.TakeSnapshot().Failures, made!.IsDisposed).Should().Be((true, Verdict.Failure, 2, true));
+        (outcome.Exception is TimedOutException, outcome.Verdict, breaker.TakeSnapshot().Failures, made!.IsDisposed)
+            .Should().Be((true, Verdict.Failure, 2, true));
     }
 
     [Fact]
@@ -144,7 +148,8 @@ public sealed class AwaitedRulesTests
         await begun.Task;
         await leaving.CancelAsync();
         Outcome<Answer> outcome = await running;
-        (outcome.Verdict, (outcome.Exception as OperationCanceledException)?.CancellationToken, breaker.TakeSnapshot().Failures).Should().Be((Verdict.Ignored, leaving.Token, 0));
+        (outcome.Verdict, (outcome.Exception as OperationCanceledException)?.CancellationToken, breaker.TakeSnapshot().Failures)
+            .Should().Be((Verdict.Ignored, leaving.Token, 0));
     }
 
     [Fact]

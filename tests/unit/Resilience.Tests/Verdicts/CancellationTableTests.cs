@@ -148,7 +148,8 @@ public sealed class CancellationTableTests
         {
             CircuitBreaker outside = new(new() { FailureRatio = 1, MinimumCalls = 1 }, _time);
             CircuitBreaker inside = new(new() { FailureRatio = 1, MinimumCalls = 1, DryRun = true }, _time);
-            ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { TimeProvider = _time }.AddCircuitBreaker(outside).AddPolicy(new Watch(faults, Name));
+            ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { TimeProvider = _time }.AddCircuitBreaker(outside)
+                .AddPolicy(new Watch(faults, Name));
             if (who is Who.OurTimer or Who.CallersDeadline) builder.AddTimeout(who == Who.OurTimer ? Limit : TimeSpan.FromHours(1));
             ResiliencePipeline pipeline = add(builder, _time).AddPolicy(new Watch(faults, Name)).AddCircuitBreaker(inside).Build();
             bool isTry = form == Form.TryTask || who == Who.CallersDeadline;
@@ -258,7 +259,8 @@ public sealed class CancellationTableTests
     }
 
     /// <summary>A policy of ours with a flaw: it is not guarded, as ours are not.</summary>
-    private sealed class Flawed(Func<ResilienceContext, Verdict, Exception?, Verdict> verdict, Func<CancellationToken, Exception, Exception> rename) : ResiliencePolicy
+    private sealed class Flawed(Func<ResilienceContext, Verdict, Exception?, Verdict> verdict, Func<CancellationToken, Exception,
+        Exception> rename) : ResiliencePolicy
     {
         internal override bool NeverThrows => true;
 
@@ -269,7 +271,8 @@ public sealed class CancellationTableTests
             public override async ValueTask<Outcome<T>> ExecuteAsync(ResilienceContext context)
             {
                 Outcome<T> outcome = await next.ExecuteAsync(context);
-                return outcome.Exception is { } error ? Outcome.Failure<T>(flaw.Rename(context, error), flaw.Verdict(context, outcome.Verdict, error)) : outcome;
+                return outcome.Exception is { } error
+                    ? Outcome.Failure<T>(flaw.Rename(context, error), flaw.Verdict(context, outcome.Verdict, error)) : outcome;
             }
         }
 
@@ -367,7 +370,8 @@ public sealed class CancellationTableTests
     public async Task An_operation_that_is_shielded_from_the_caller_is_judged_by_what_it_did()
     {
         using CancellationTokenSource caller = new();
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Shield()).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.Zero)).AddTimeout(TimeSpan.FromMinutes(1)).Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddPolicy(new Shield()).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (2, TimeSpan.Zero))
+            .AddTimeout(TimeSpan.FromMinutes(1)).Build();
         int calls = 0;
         Outcome<int> outcome = await pipeline.TryExecuteAsync(async _ =>
         {

@@ -150,8 +150,10 @@ public sealed class ClassificationTests
         (await Of(r => r.OnResult<Cat>(_ => Verdict.Failure), new Animal())).Should().Be(Verdict.Success);
         (await Of(r => r.OnResult<Animal>(_ => Verdict.Failure).OnResult<Cat>(_ => Verdict.Ignored), new Cat())).Should().Be(Verdict.Ignored);
         (await Of<Animal>(r => r.OnResult<Animal>(_ => Verdict.Failure).OnResult<Cat>(_ => Verdict.Ignored), new Cat())).Should().Be(Verdict.Ignored);
-        (await Of(r => r.OnResult<Animal>(_ => Verdict.Failure).OnResult<Cat>(_ => null), new Cat())).Should().Be(Verdict.Failure, "null leaves it to the next");
-        (await Of<Cat?>(r => r.OnResult<Animal>(a => a is null ? Verdict.Failure : null), null)).Should().BeOneOf([Verdict.Failure, Verdict.Success], "a reference");
+        (await Of(r => r.OnResult<Animal>(_ => Verdict.Failure).OnResult<Cat>(_ => null), new Cat()))
+            .Should().Be(Verdict.Failure, "null leaves it to the next");
+        (await Of<Cat?>(r => r.OnResult<Animal>(a => a is null ? Verdict.Failure : null), null))
+            .Should().BeOneOf([Verdict.Failure, Verdict.Success], "a reference");
         (await Of(r => r.OnResult<string>(_ => Verdict.Failure), 5)).Should().Be(Verdict.Success);
 
         OutcomeClassifier named = OutcomeClassifier.Default.NameResult<Animal>(_ => "animal").NameResult<INamed>(_ => null);
@@ -190,13 +192,15 @@ public sealed class ClassificationTests
     public void The_users_rules_come_before_tables_and_tables_before_the_defaults()
     {
         static OutcomeClassifier Mine(OutcomeClassifier rules) => rules.On<IOException>(e => e.Message == "mine" ? Verdict.Rejected : null);
-        static OutcomeClassifier Theirs(OutcomeClassifier rules) => rules.Table("theirs", t => t.On<IOException>(Verdict.Ignored).OnResult<int>(_ => Verdict.Ignored));
+        static OutcomeClassifier Theirs(OutcomeClassifier rules) =>
+            rules.Table("theirs", t => t.On<IOException>(Verdict.Ignored).OnResult<int>(_ => Verdict.Ignored));
         foreach (OutcomeClassifier rules in new[] { Mine(Theirs(OutcomeClassifier.Default)), Theirs(Mine(OutcomeClassifier.Default)) })
         {
             rules.Classify(new IOException("mine"), false).Should().Be(Verdict.Rejected);
             rules.Classify(new IOException("other"), false).Should().Be(Verdict.Ignored);
             rules.Classify(new TimeoutException(), false).Should().Be(Verdict.Failure);
-            rules.ToString().Should().Be("1 rule for exceptions and 0 for results, then theirs: 1 rule for exceptions and 1 for results, overridden by 1, then default");
+            rules.ToString()
+                .Should().Be("1 rule for exceptions and 0 for results, then theirs: 1 rule for exceptions and 1 for results, overridden by 1, then default");
             rules.OnResult<int>(n => n == 1 ? Verdict.Failure : null).BindResult<int>()!(1).Verdict.Should().Be(Verdict.Failure);
             rules.OnResult<int>(n => n == 1 ? Verdict.Failure : null).BindResult<int>()!(2).Verdict.Should().Be(Verdict.Ignored);
         }
@@ -210,7 +214,8 @@ public sealed class ClassificationTests
     }
 
     private static readonly Exception[] ProgramErrors =
-        [new ArgumentException("x"), new NotSupportedException(), new NullReferenceException(), new FormatException(), new KeyNotFoundException(), new AuthenticationException()];
+        [new ArgumentException("x"), new NotSupportedException(), new NullReferenceException(), new FormatException(), new KeyNotFoundException(),
+            new AuthenticationException()];
 
     public static TheoryData<int> Wrappers() => [.. Enumerable.Range(0, 7)];
 
@@ -229,7 +234,8 @@ public sealed class ClassificationTests
             e => new TypeInitializationException("X", e),
             e => new AggregateException("Retry failed after 4 tries.", new IOException(), e),
         }[wrapper];
-        Exception[] others = [new IOException(), new TimeoutException(), new OperationCanceledException(), new HttpRequestException("x", null, System.Net.HttpStatusCode.NotFound)];
+        Exception[] others = [new IOException(), new TimeoutException(), new OperationCanceledException(),
+            new HttpRequestException("x", null, System.Net.HttpStatusCode.NotFound)];
         OutcomeClassifier rules = OutcomeClassifier.Default.On<DivideByZeroException>(Classification.Throttled(TimeSpan.FromSeconds(1)));
         foreach (Exception bare in ProgramErrors.Concat(others).Append(new DivideByZeroException()).Append(new ResilienceException("no")))
         {
@@ -240,7 +246,8 @@ public sealed class ClassificationTests
         }
 
         foreach (Exception error in ProgramErrors) OutcomeClassifier.Default.Classify(error, false).Should().Be(Verdict.Ignored);
-        rules.On<AggregateException>(Verdict.Rejected).Classify(new AggregateException(new IOException()), false).Should().Be(Verdict.Rejected, "a rule for the wrapper");
+        rules.On<AggregateException>(Verdict.Rejected).Classify(new AggregateException(new IOException()), false)
+            .Should().Be(Verdict.Rejected, "a rule for the wrapper");
         rules.Classify(new AggregateException(new IOException(), new ArgumentException("x")), false).Should().Be(Verdict.Failure, "of several verdicts");
         rules.Classify(new AggregateException(), false).Should().Be(Verdict.Failure);
     }

@@ -24,19 +24,24 @@ public sealed class DefaultsTests
     /// <summary>A row of the page by its beginning, and what belongs to it.</summary>
     private static readonly (string Row, Exception[] Members)[] Rows =
     [
-        ("`OperationCanceledException` that neither the caller", [new OperationCanceledException(), new TaskCanceledException("x", new TimeoutException()), new TimeoutException()]),
+        ("`OperationCanceledException` that neither the caller",
+            [new OperationCanceledException(), new TaskCanceledException("x", new TimeoutException()), new TimeoutException()]),
         ("`SocketException`, `IOException`",
         [
             .. new[]
             {
-                SocketError.ConnectionRefused, SocketError.HostUnreachable, SocketError.NetworkUnreachable, SocketError.HostDown, SocketError.HostNotFound, SocketError.TryAgain,
+                SocketError.ConnectionRefused, SocketError.HostUnreachable, SocketError.NetworkUnreachable, SocketError.HostDown, SocketError.HostNotFound,
+                    SocketError.TryAgain,
                 SocketError.ConnectionReset, SocketError.ConnectionAborted, SocketError.TimedOut, SocketError.Shutdown, SocketError.NetworkReset,
             }.Select(e => new SocketException((int)e)),
-            new IOException(), new EndOfStreamException(), new IOException("x", new SocketException((int)SocketError.ConnectionReset)), new Database(true), new Database(false),
+            new IOException(), new EndOfStreamException(), new IOException("x", new SocketException((int)SocketError.ConnectionReset)), new Database(true),
+                new Database(false),
         ]),
-        ("`DbException` with one: a constraint", [new Database(false, "23505"), new Database(false, "42601"), new Database(false, "28P01"), new Database(false, "P0001")]),
+        ("`DbException` with one: a constraint",
+            [new Database(false, "23505"), new Database(false, "42601"), new Database(false, "28P01"), new Database(false, "P0001")]),
         ("with one of contention", [new Database(false, "40001"), new Database(false, "40P01"), new Database(true, "55P03")]),
-        ("with one of the server's health", [new Database(false, "08006"), new Database(true, "53300"), new Database(false, "58030"), new Database(false, "57P01")]),
+        ("with one of the server's health",
+            [new Database(false, "08006"), new Database(true, "53300"), new Database(false, "58030"), new Database(false, "57P01")]),
         ("with 57014 or class XX", [new Database(false, "57014"), new Database(false, "XX000")]),
         ("a socket error of our own",
         [
@@ -46,7 +51,8 @@ public sealed class DefaultsTests
         ("our own exhaustion",
         [
             new SocketException((int)SocketError.TooManyOpenSockets), new SocketException((int)SocketError.NoBufferSpaceAvailable),
-            new IOException("x", new SocketException((int)SocketError.TooManyOpenSockets)), Numbered(IoErrors.SharingViolation), Numbered(IoErrors.LockViolation),
+            new IOException("x", new SocketException((int)SocketError.TooManyOpenSockets)), Numbered(IoErrors.SharingViolation),
+                Numbered(IoErrors.LockViolation),
             new HttpRequestException(HttpRequestError.ConnectionError, "x", new SocketException((int)SocketError.TooManyOpenSockets)),
         ]),
         ("a full disk", [Numbered(IoErrors.DiskFull), Numbered(IoErrors.HandleDiskFull)]),
@@ -55,14 +61,18 @@ public sealed class DefaultsTests
         ("`ArgumentException`, `NotSupportedException`",
         [
             new ArgumentNullException(), new NotSupportedException(), new NotImplementedException(), new NullReferenceException(), new InvalidCastException(),
-            new IndexOutOfRangeException(), new ObjectDisposedException("x"), new FormatException(), new UriFormatException(), new KeyNotFoundException(), OfEntityFramework(),
+            new IndexOutOfRangeException(), new ObjectDisposedException("x"), new FormatException(), new UriFormatException(), new KeyNotFoundException(),
+                OfEntityFramework(),
         ]),
-        ("`HttpRequestException` with status 408", [Http(HttpStatusCode.RequestTimeout), Http(HttpStatusCode.InternalServerError), Http((HttpStatusCode)520), Http(HttpStatusCode.GatewayTimeout)]),
+        ("`HttpRequestException` with status 408",
+            [Http(HttpStatusCode.RequestTimeout), Http(HttpStatusCode.InternalServerError), Http((HttpStatusCode)520), Http(HttpStatusCode.GatewayTimeout)]),
         ("with status 429", [Http(HttpStatusCode.TooManyRequests)]),
         ("with another status",
         [
-            Http(HttpStatusCode.NotFound), Http(HttpStatusCode.BadRequest), Http(HttpStatusCode.NotImplemented), Http(HttpStatusCode.HttpVersionNotSupported), Http(HttpStatusCode.Found),
-            new HttpRequestException(HttpRequestError.UserAuthenticationError), new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new AuthenticationException()),
+            Http(HttpStatusCode.NotFound), Http(HttpStatusCode.BadRequest), Http(HttpStatusCode.NotImplemented), Http(HttpStatusCode.HttpVersionNotSupported),
+                Http(HttpStatusCode.Found),
+            new HttpRequestException(HttpRequestError.UserAuthenticationError),
+                new HttpRequestException(HttpRequestError.SecureConnectionError, "x", new AuthenticationException()),
             new HttpRequestException(HttpRequestError.ConfigurationLimitExceeded), new HttpRequestException(HttpRequestError.VersionNegotiationError),
         ]),
         ("`ResilienceException`, `ICarriesRejection`", [new ResilienceException("no"), new Polly.CircuitBreaker.BrokenCircuitException()]),
@@ -86,7 +96,8 @@ public sealed class DefaultsTests
         foreach (Exception member in members)
         {
             CircuitBreaker breaker = new(new() { MinimumCalls = 1000 });
-            ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(o => (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero)).AddCircuitBreaker(breaker).Build();
+            ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(o => (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero))
+                .AddCircuitBreaker(breaker).Build();
             int calls = 0;
             Outcome<int> outcome = await pipeline.TryExecuteAsync(ValueTask<int> (_) =>
             {

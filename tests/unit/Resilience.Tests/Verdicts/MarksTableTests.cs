@@ -53,7 +53,8 @@ public sealed class MarksTableTests
     private Task<string> Did(string policy, string kind, bool isResult, bool suspends, string expected)
     {
         Classification said = Kinds.Single(k => k.Name == kind).Said;
-        Failing failing = new(isResult, suspends, policy.StartsWith("retry, forbidden", StringComparison.Ordinal), policy.EndsWith("unless", StringComparison.Ordinal));
+        Failing failing = new(isResult, suspends, policy.StartsWith("retry, forbidden", StringComparison.Ordinal),
+            policy.EndsWith("unless", StringComparison.Ordinal));
         ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder { TimeProvider = _time }
             .Classify(r => r.On<Marked>(_ => said).OnResult<int>(n => n < 0 ? said : null));
         return policy switch

@@ -129,7 +129,8 @@ public sealed class TransportTableTests
     public async Task A_planted_mistake_is_found(string code, Verdict said, bool counts, string found)
     {
         TransportRow planted = SqlServerErrors.All.First(r => r.Code == code && r.When.Length == 0) with { Classification = new(said) { Counts = counts } };
-        (await Complaints(SqlServerErrors.All, e => e.Code == code && e.When.Length == 0 ? planted : Tables[2].Find(e))).Should().Contain($"SQL Server {found}");
+        (await Complaints(SqlServerErrors.All, e => e.Code == code && e.When.Length == 0 ? planted : Tables[2].Find(e)))
+            .Should().Contain($"SQL Server {found}");
     }
 
     /// <summary>What is claimed most, in the words of the design rather than of the tables.</summary>
@@ -156,7 +157,8 @@ public sealed class TransportTableTests
     [InlineData("Redis", "LOADING CLUSTERDOWN MASTERDOWN READONLY MISCONF NOREPLICAS BUSY WaitingToBeSent WaitingInBacklog", "Failure yes yes")]
     [InlineData("Redis", "TRYAGAIN MOVED ASK", "Failure yes no")]
     [InlineData("Redis", "OOM", "Failure no yes")]
-    [InlineData("Redis", "NOAUTH WRONGPASS NOPERM WRONGTYPE EXECABORT NOSCRIPT ERR AuthenticationFailure RedisCommandException BUSYGROUP CROSSSLOT", "Ignored no no")]
+    [InlineData(
+        "Redis", "NOAUTH WRONGPASS NOPERM WRONGTYPE EXECABORT NOSCRIPT ERR AuthenticationFailure RedisCommandException BUSYGROUP CROSSSLOT", "Ignored no no")]
     [InlineData("gRPC", "1 2 14", "Failure idem yes")]
     [InlineData("gRPC", "4 13 15", "Failure no yes")]
     [InlineData("gRPC", "8", "Failure no no")]
@@ -229,7 +231,8 @@ public sealed class TransportTableTests
     [Fact]
     public void What_lies_inside_an_error_without_sqlstate_tells_whose_it_is()
     {
-        Judge(new Database(null, inner: new IOException("x", new SocketException((int)SocketError.ConnectionReset)))).Should().Be((Classification)Verdict.Failure);
+        Judge(new Database(null, inner: new IOException("x", new SocketException((int)SocketError.ConnectionReset))))
+            .Should().Be((Classification)Verdict.Failure);
         Judge(new Database(null, inner: new SocketException((int)SocketError.TooManyOpenSockets))).Counts.Should().BeFalse("we are ill, not they");
         Judge(new Database(null, inner: new AuthenticationException())).Verdict.Should().Be(Verdict.Ignored, "it is not the server that was asked for");
         Judge(new Broken()).Should().Be((Classification)Verdict.Failure, "a provider that throws when it is asked says nothing");
@@ -247,7 +250,8 @@ public sealed class TransportTableTests
             .On<TimeoutException>(Verdict.Ignored);
         rules.Judge(new Coded("5", ""), false).MayRepeat.Should().BeFalse();
         rules.Judge(new Coded("6", ""), false).Counts.Should().BeFalse();
-        rules.ToString().Should().Be("3 rules for exceptions and 0 for results, then SQLite: 1 rule for exceptions and 0 for results, overridden by 2, then default");
+        rules.ToString()
+            .Should().Be("3 rules for exceptions and 0 for results, then SQLite: 1 rule for exceptions and 0 for results, overridden by 2, then default");
     }
 
     // What mappers wrap.
@@ -259,10 +263,14 @@ public sealed class TransportTableTests
         Judge(new Microsoft.EntityFrameworkCore.DbUpdateException(deadlock)).Should().Be(SqlStates.Judge("40001"));
         Judge(new Microsoft.EntityFrameworkCore.DbUpdateException(duplicate))!.Value.Verdict.Should().Be(Verdict.Ignored);
         Judge(new Microsoft.EntityFrameworkCore.DbUpdateConcurrencyException(null))!.Value.Verdict.Should().Be(Verdict.Ignored, "read again first");
-        Judge(new Microsoft.EntityFrameworkCore.Storage.RetryLimitExceededException(deadlock)).Should().Be(SqlStates.Judge("40001")!.Value with { MayRepeat = false });
-        Judge(new InvalidOperationException("likely transient", deadlock) { Source = "Microsoft.EntityFrameworkCore.SqlServer" }).Should().Be(SqlStates.Judge("40001"));
-        Judge(new InvalidOperationException("likely transient", deadlock) { Source = "Npgsql.EntityFrameworkCore.PostgreSQL" }).Should().Be(SqlStates.Judge("40001"));
-        Judge(new InvalidOperationException("of the program", deadlock) { Source = "Shop" }).Should().Be((Classification)Verdict.Failure, "no mapper wrapped it");
+        Judge(new Microsoft.EntityFrameworkCore.Storage.RetryLimitExceededException(deadlock))
+            .Should().Be(SqlStates.Judge("40001")!.Value with { MayRepeat = false });
+        Judge(new InvalidOperationException("likely transient", deadlock) { Source = "Microsoft.EntityFrameworkCore.SqlServer" })
+            .Should().Be(SqlStates.Judge("40001"));
+        Judge(new InvalidOperationException("likely transient", deadlock) { Source = "Npgsql.EntityFrameworkCore.PostgreSQL" })
+            .Should().Be(SqlStates.Judge("40001"));
+        Judge(new InvalidOperationException("of the program", deadlock) { Source = "Shop" })
+            .Should().Be((Classification)Verdict.Failure, "no mapper wrapped it");
 
         static Classification? Judge(Exception error) => OutcomeClassifier.Default.Judge(error, false);
     }

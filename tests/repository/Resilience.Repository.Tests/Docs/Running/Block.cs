@@ -63,7 +63,8 @@ internal sealed partial record Block(string File, int Line, string Code)
     internal static bool IsOurs(string space) => space.StartsWith("Resilience.", StringComparison.Ordinal);
 
     internal static IEnumerable<string> Documents { get; } =
-        [.. Repository.Files(".", "*.md").Where(f => !Repository.Relative(f).Split('/').Intersect([".git", "BenchmarkDotNet.Artifacts", "TestResults", "artifacts"]).Any())];
+        [.. Repository.Files(".", "*.md")
+            .Where(f => !Repository.Relative(f).Split('/').Intersect([".git", "BenchmarkDotNet.Artifacts", "TestResults", "artifacts"]).Any())];
 
     internal static IReadOnlyList<Block> All { get; } =
         [.. Documents.SelectMany(f => Of(Repository.Relative(f), System.IO.File.ReadAllLines(f)))];

@@ -46,7 +46,8 @@ internal static class BlockSource
         string code = OnClock(block);
         code = code.Replace("keys.db", $"{folder}/keys.db", StringComparison.Ordinal).Replace("shop.db", $"{folder}/shop.db", StringComparison.Ordinal)
             .Replace("prices.csv", $"{folder}/prices.csv", StringComparison.Ordinal);
-        string line = $"#line {block.Line} \"{block.File}\"\n", body = $"#line {block.Line + block.Code[..usings].Count(c => c == '\n')} \"{block.File}\"\n{code[usings..]}";
+        string line = $"#line {block.Line} \"{block.File}\"\n",
+            body = $"#line {block.Line + block.Code[..usings].Count(c => c == '\n')} \"{block.File}\"\n{code[usings..]}";
         if (IsAlone(block)) return $"{around}{line}{code}";
         return $$"""
             {{around}}

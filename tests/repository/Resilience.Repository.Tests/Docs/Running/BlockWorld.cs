@@ -31,7 +31,8 @@ public sealed class BlockWorld : IAsyncDisposable
     private bool _isStarted;
 
     internal BlockWorld(string folder, string? json, TimeSpan longestWait) =>
-        (_folder, _json, _clock, Http) = (folder, json, new() { LongestWait = longestWait }, new(Server, disposeHandler: false) { BaseAddress = new("https://example.org/") });
+        (_folder, _json, _clock, Http) = (folder, json, new() { LongestWait = longestWait },
+            new(Server, disposeHandler: false) { BaseAddress = new("https://example.org/") });
 
     public ScriptedServer Server { get; } = new();
 
@@ -130,12 +131,14 @@ public sealed class BlockWorld : IAsyncDisposable
 
     private WebApplicationBuilder Make()
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { EnvironmentName = "Development", ContentRootPath = _folder });
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { EnvironmentName = "Development", ContentRootPath = _folder });
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton<TimeProvider>(_clock).AddSingleton(Randomness.Seeded(1));
         builder.Services.ConfigureHttpClientDefaults(d => d.ConfigurePrimaryHttpMessageHandler(() => Server));
-        if (_json is not null) builder.Configuration.AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(_json.TrimStart().StartsWith('{') ? _json : $"{{{_json}}}")));
+        if (_json is not null)
+            builder.Configuration.AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes(_json.TrimStart().StartsWith('{') ? _json : $"{{{_json}}}")));
         return builder;
     }
 
@@ -173,7 +176,8 @@ public sealed class BlockWorld : IAsyncDisposable
     {
         protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(
             Request.Headers["X-User"].FirstOrDefault() is { } name
-                ? AuthenticateResult.Success(new(new ClaimsPrincipal(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, name), new(ClaimTypes.Name, name)], "header")), "header"))
+                ? AuthenticateResult.Success(new(new ClaimsPrincipal(new ClaimsIdentity([new(ClaimTypes.NameIdentifier, name), new(ClaimTypes.Name, name)],
+                    "header")), "header"))
                 : AuthenticateResult.NoResult());
     }
 }

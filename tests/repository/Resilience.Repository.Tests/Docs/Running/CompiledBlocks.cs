@@ -10,7 +10,8 @@ internal sealed class CompiledBlocks
 {
     private const string NotNeeded = "CS8019"; // a using line
 
-    private static readonly IReadOnlyList<MetadataReference> Known = [.. References.Packages, MetadataReference.CreateFromFile(typeof(BlockWorld).Assembly.Location)];
+    private static readonly IReadOnlyList<MetadataReference> Known = [.. References.Packages,
+        MetadataReference.CreateFromFile(typeof(BlockWorld).Assembly.Location)];
 
     private readonly Block[] _blocks;
     private readonly SyntaxTree[] _trees;
@@ -23,7 +24,8 @@ internal sealed class CompiledBlocks
         CSharpCompilation compilation = CSharpCompilation.Create(
             "Blocks", _trees, Known, new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         ILookup<SyntaxTree?, Diagnostic> found = compilation.GetDiagnostics().ToLookup(d => d.Location.SourceTree);
-        Errors = [.. found[null].Where(IsError).Select(d => d.GetMessage()), .. _blocks.SelectMany((b, i) => found[_trees[i]].Where(d => IsFault(b, d)).Select(Say)).Distinct()];
+        Errors = [.. found[null].Where(IsError).Select(d => d.GetMessage()),
+            .. _blocks.SelectMany((b, i) => found[_trees[i]].Where(d => IsFault(b, d)).Select(Say)).Distinct()];
         _assembly = new(() => Load(compilation.RemoveSyntaxTrees(_trees.Where(t => found[t].Any(IsError)))));
     }
 

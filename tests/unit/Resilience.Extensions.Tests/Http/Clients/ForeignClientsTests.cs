@@ -80,7 +80,8 @@ public sealed class ForeignClientsTests
         Shop.ShopClient client = services.GetRequiredService<Shop.ShopClient>();
 
         (await client.BuyAsync(new BuyRequest { Item = "book" })).Number.Should().Be(1);
-        RpcException failed = (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "broken" }).ResponseAsync).Should().ThrowAsync<RpcException>()).Which;
+        RpcException failed = (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "broken" }).ResponseAsync).Should().ThrowAsync<RpcException>())
+            .Which;
         failed.StatusCode.Should().Be(StatusCode.Unavailable, "a status of gRPC comes in trailers, and is not HTTP's business");
         shop.Calls.Should().Be(2);
 
@@ -88,7 +89,8 @@ public sealed class ForeignClientsTests
         Task<BuyReply> stalled = client.BuyAsync(new BuyRequest { Item = "stall" }, cancellationToken: stop.Token).ResponseAsync;
         await shop.Stalled.Task.WaitAsync(TimeSpan.FromSeconds(30));
         await stop.CancelAsync();
-        (await FluentActions.Awaiting(() => stalled.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.Cancelled);
+        (await FluentActions.Awaiting(() => stalled.WaitAsync(TimeSpan.FromSeconds(30))).Should().ThrowAsync<RpcException>())
+            .Which.StatusCode.Should().Be(StatusCode.Cancelled);
         (await client.Invoking(c => c.BuyAsync(new BuyRequest { Item = "slow" }, deadline: DateTime.UtcNow.AddMilliseconds(200)).ResponseAsync)
             .Should().ThrowAsync<RpcException>()).Which.StatusCode.Should().Be(StatusCode.DeadlineExceeded);
         shop.Calls.Should().BeInRange(3, 4, "on a busy machine the deadline may pass before the call is sent; it is never sent twice");
@@ -132,7 +134,8 @@ public sealed class ForeignClientsTests
         for (int i = 0; i < 3; i++) await client.BuyAsync(new BuyRequest { Item = "book" });
         services.GetRequiredService<HttpResilienceProvider>().GetResilience("ShopClient").Authorities.Should().BeEmpty("nothing was counted");
         shop.Headers.Should().OnlyContain(h => h.GetValue("idempotency-key") == null, "each attempt would have another");
-        logs.GetSnapshot().Where(l => l.Id.Name == "GrpcPassesThrough").Should().ContainSingle().Which.Message.Should().Contain("ShopClient").And.Contain("AddGrpcResilience");
+        logs.GetSnapshot().Where(l => l.Id.Name == "GrpcPassesThrough").Should().ContainSingle().Which.Message.Should().Contain("ShopClient")
+            .And.Contain("AddGrpcResilience");
     }
 
     /// <summary>What is not gRPC passes the pipeline, also where it looks like it.</summary>
@@ -144,7 +147,8 @@ public sealed class ForeignClientsTests
     [InlineData("application/grpc", 1, false)]
     public void A_request_of_grpc_is_known_by_its_content(string type, int version, bool isOne)
     {
-        using HttpRequestMessage request = new(HttpMethod.Post, "http://shop/") { Version = new(version, version == 1 ? 1 : 0), Content = new ByteArrayContent([]) };
+        using HttpRequestMessage request = new(HttpMethod.Post,
+            "http://shop/") { Version = new(version, version == 1 ? 1 : 0), Content = new ByteArrayContent([]) };
         request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
         GrpcRequests.IsOne(request).Should().Be(isOne);
         request.Method = HttpMethod.Put;

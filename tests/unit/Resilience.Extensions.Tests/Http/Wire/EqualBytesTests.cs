@@ -878,7 +878,8 @@ public sealed class EqualBytesTests
     {
         public override void Write(ReadOnlySpan<byte> buffer) => throw new IOException("cut");
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => ValueTask.FromException(new IOException("cut"));
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            ValueTask.FromException(new IOException("cut"));
     }
 
     /// <summary>Believes too much, in one way.</summary>

@@ -72,7 +72,8 @@ public sealed class WireTests
             },
             Of(version));
         HttpClient client = Client();
-        await client.Invoking(c => c.SendAsync(Request(HttpMethod.Post, server, version, new StringContent("buy")))).Should().ThrowAsync<HttpRequestException>();
+        await client.Invoking(c => c.SendAsync(Request(HttpMethod.Post, server, version, new StringContent("buy"))))
+            .Should().ThrowAsync<HttpRequestException>();
         server.Count.Should().Be(1, "without a key a POST whose reply is lost is not sent again");
         server.Operations.Clear();
 
@@ -161,7 +162,8 @@ public sealed class WireTests
             await client.Invoking(c => c.GetAsync(server.Address)).Should().ThrowAsync<HttpRequestException>();
             server.Connections.Should().BeGreaterThanOrEqualTo(4, "after {0}", answer);
             int before = server.Connections;
-            HttpRequestException error = (await client.Invoking(c => c.PostAsync(server.Address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>()).Which;
+            HttpRequestException error = (await client.Invoking(c => c.PostAsync(server.Address, new StringContent("x")))
+                .Should().ThrowAsync<HttpRequestException>()).Which;
             HttpAttempts.Of(error).Should().ContainSingle();
         }
     }
@@ -170,7 +172,8 @@ public sealed class WireTests
     public async Task A_port_that_rejects_is_tried_again_even_for_a_post_without_a_key()
     {
         Uri address = await RawServer.ClosedAsync();
-        HttpRequestException error = (await Client().Invoking(c => c.PostAsync(address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>()).Which;
+        HttpRequestException error = (await Client().Invoking(c => c.PostAsync(address, new StringContent("x"))).Should().ThrowAsync<HttpRequestException>())
+            .Which;
         error.HttpRequestError.Should().Be(HttpRequestError.ConnectionError);
         HttpAttempts.Of(error).Should().HaveCount(4);
     }
@@ -190,7 +193,8 @@ public sealed class WireTests
     {
         await using WireServer server = await WireServer.StartAsync((n, c) => WireServer.Status(c, n == 0 ? 503 : 200));
         HttpClient client = Client();
-        using HttpResponseMessage response = await Task.Run(() => client.Send(Request(HttpMethod.Put, server, "1.1", new StringContent("x")))).WaitAsync(Patience);
+        using HttpResponseMessage response = await Task.Run(() => client.Send(Request(HttpMethod.Put, server, "1.1", new StringContent("x"))))
+            .WaitAsync(Patience);
         response.StatusCode.Should().Be(HttpStatusCode.OK);
         server.Requests.Should().HaveCount(2).And.OnlyContain(r => r.Body.Length == 1);
     }
