@@ -53,10 +53,12 @@ Say("5. The service comes back. A probe finds out, and the circuit closes.");
 server.IsDown = false;
 await UntilAsync(() => authority.CircuitBreaker.State == CircuitState.HalfOpen || authority.CircuitBreaker.TakeSnapshot().RetryAfter is null);
 receipt = await payments.ChargeAsync(new("lamp", 4900));
-Say($"   receipt {receipt.Number} for the {receipt.Item}; circuit {authority.CircuitBreaker.State}; {server.Charges} charges in all");
+string end = $"   receipt {receipt.Number} for the {receipt.Item}; circuit {authority.CircuitBreaker.State}; {server.Charges} charges in all";
 
 await File.WriteAllTextAsync(file, original);
 await host.StopAsync();
+host.Dispose();                                                         // the log writes what it still has
+Say(end);
 return server.Charges == 2 ? 0 : 1;
 
 async Task TryAsync()

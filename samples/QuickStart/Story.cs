@@ -88,8 +88,7 @@ internal sealed class Story(Stopwatch clock)
         Say("");
         Say($"{"",18}0 s{new string(' ', columns - 6)}{length.TotalSeconds:0} s");
         Row("server", t => script.Last(s => s.At <= t).Mood switch { Mood.Healthy => '─', Mood.Rejecting => '5', Mood.Hanging => '~', _ => '?' });
-        Row("circuit", t => _circuit.LastOrDefault(c => c.At <= t + Step, (0, CircuitState.Closed))
-            .State switch { CircuitState.Closed => '─', CircuitState.Open => '█', _ => '▒' });
+        Row("circuit", t => MarkOf(_circuit.LastOrDefault(c => c.At <= t + Step, (0, CircuitState.Closed)).State));
         foreach (Customers group in groups)
         {
             Sample[] samples = [.. group.Samples];
@@ -99,6 +98,8 @@ internal sealed class Story(Stopwatch clock)
         Say(_isTerminal
             ? "  customers: · all fresh   s some answered from memory   x some got an error;  circuit: ─ closed █ open ▒ half open"
             : "  customers: . fresh, s from memory, x error; circuit: - closed, # open, % half open; server: - healthy, 5 rejecting, ~ hanging, ? losing replies");
+
+        static char MarkOf(CircuitState state) => state switch { CircuitState.Closed => '─', CircuitState.Open => '█', _ => '▒' };
 
         void Row(string name, Func<double, char> at)
         {

@@ -8,7 +8,7 @@ internal abstract class TimedWork : IThreadPoolWorkItem
 
     internal long HeapDueMs { get; set; }
 
-    /// <summary>Asked once when it is due, under the dispatcher's gate: runs no code of users and does not wait. False when it has been withdrawn
+    /// <summary>Called once when the entry is due, under the dispatcher's gate: runs no code of users and does not wait. False when it has been withdrawn
     /// meanwhile.</summary>
     internal abstract bool TryFire(long nowMs);
 

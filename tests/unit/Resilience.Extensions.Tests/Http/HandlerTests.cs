@@ -78,7 +78,8 @@ public sealed class HandlerTests
     {
         Exception? inner = new AuthenticationException("the name does not match");
         ScriptedHandler network = new((_, _, _) => throw new HttpRequestException(HttpRequestError.SecureConnectionError, "tls",
-            inner)) { ReadsBodies = false };
+            inner))
+        { ReadsBodies = false };
         HttpClient client = Client(network).Client;
         await client.Invoking(c => c.GetAsync(HttpKit.Address)).Should().ThrowAsync<HttpRequestException>();
         network.Count.Should().Be(1);

@@ -16,8 +16,11 @@ internal static class SpokenRejections
     {
         CircuitBreakerOptions byTime = new()
         {
-            ConsecutiveFailures = 10, ConsecutiveFailuresWithin = TimeSpan.FromSeconds(5), SlowCallThreshold = TimeSpan.FromSeconds(2), Probes = 2,
-                RampDuration = TimeSpan.FromSeconds(20),
+            ConsecutiveFailures = 10,
+            ConsecutiveFailuresWithin = TimeSpan.FromSeconds(5),
+            SlowCallThreshold = TimeSpan.FromSeconds(2),
+            Probes = 2,
+            RampDuration = TimeSpan.FromSeconds(20),
         };
         CircuitBreakerOptions byCount = new() { SamplingCalls = 100, Probes = 1 };
         TripCause[] causes =

@@ -148,7 +148,8 @@ public sealed class ForeignClientsTests
     public void A_request_of_grpc_is_known_by_its_content(string type, int version, bool isOne)
     {
         using HttpRequestMessage request = new(HttpMethod.Post,
-            "http://shop/") { Version = new(version, version == 1 ? 1 : 0), Content = new ByteArrayContent([]) };
+            "http://shop/")
+        { Version = new(version, version == 1 ? 1 : 0), Content = new ByteArrayContent([]) };
         request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
         GrpcRequests.IsOne(request).Should().Be(isOne);
         request.Method = HttpMethod.Put;
