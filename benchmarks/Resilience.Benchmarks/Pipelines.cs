@@ -28,7 +28,8 @@ internal static class Ours
     internal static ResiliencePipeline Hedging() => new ResiliencePipelineBuilder().AddHedging(o => o.Delay = TimeSpan.FromSeconds(2)).Build();
 
     internal static ResiliencePipeline Standard() => new ResiliencePipelineBuilder()
-        .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (3, TimeSpan.Zero)).AddCircuitBreaker(BreakerOptions()).AddTimeout(TimeSpan.FromSeconds(2)).Build();
+        .AddTimeout(TimeSpan.FromSeconds(30)).AddRetry(o => (o.MaxRetries, o.BaseDelay) = (3, TimeSpan.Zero)).AddCircuitBreaker(BreakerOptions())
+            .AddTimeout(TimeSpan.FromSeconds(2)).Build();
 
     internal static ResiliencePipeline Open()
     {
@@ -43,7 +44,8 @@ internal static class Theirs
 {
     internal static Polly.ResiliencePipeline Empty { get; } = Polly.ResiliencePipeline.Empty;
 
-    internal static RetryStrategyOptions RetryOptions() => new() { MaxRetryAttempts = 3, Delay = TimeSpan.Zero, BackoffType = DelayBackoffType.Exponential, UseJitter = true };
+    internal static RetryStrategyOptions RetryOptions() =>
+        new() { MaxRetryAttempts = 3, Delay = TimeSpan.Zero, BackoffType = DelayBackoffType.Exponential, UseJitter = true };
 
     internal static CircuitBreakerStrategyOptions BreakerOptions() => new()
     {

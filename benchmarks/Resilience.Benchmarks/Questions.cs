@@ -16,7 +16,8 @@ public class Cost_of_a_call_that_completes_at_once
     private static readonly Func<CancellationToken, ValueTask<string>> Text = static _ => new("x");
 
     private readonly ResiliencePipeline _retry = Ours.Retry(), _breaker = Ours.Breaker(), _timeout = Ours.Timeout(), _standard = Ours.Standard();
-    private readonly Polly.ResiliencePipeline _pollyRetry = Theirs.Retry(), _pollyBreaker = Theirs.Breaker(), _pollyTimeout = Theirs.Timeout(), _pollyStandard = Theirs.Standard();
+    private readonly Polly.ResiliencePipeline _pollyRetry = Theirs.Retry(), _pollyBreaker = Theirs.Breaker(), _pollyTimeout = Theirs.Timeout(),
+        _pollyStandard = Theirs.Standard();
 
     [Benchmark(Baseline = true), BenchmarkCategory("empty")]
     public int Empty_Polly() => Theirs.Empty.ExecuteAsync(Number).GetAwaiter().GetResult();
@@ -154,7 +155,8 @@ public class Cost_of_a_rejection
     public bool AsData_Polly()
     {
         Polly.ResilienceContext context = ResilienceContextPool.Shared.Get();
-        bool rejected = _polly.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Polly.Outcome<int>>(Polly.Outcome.FromResult(42)), context, 0).GetAwaiter().GetResult().Exception is not null;
+        bool rejected = _polly.ExecuteOutcomeAsync(static (_, _) => new ValueTask<Polly.Outcome<int>>(Polly.Outcome.FromResult(42)), context, 0).GetAwaiter()
+            .GetResult().Exception is not null;
         ResilienceContextPool.Shared.Return(context);
         return rejected;
     }
@@ -327,7 +329,8 @@ public class Cost_of_telemetry
         _spans = new()
         {
             ShouldListenTo = source => source.Name == ResilienceTelemetry.ActivitySourceName,
-            Sample = (ref System.Diagnostics.ActivityCreationOptions<System.Diagnostics.ActivityContext> _) => System.Diagnostics.ActivitySamplingResult.AllData,
+            Sample = (ref System.Diagnostics.ActivityCreationOptions<System.Diagnostics.ActivityContext> _) =>
+                System.Diagnostics.ActivitySamplingResult.AllData,
         };
         System.Diagnostics.ActivitySource.AddActivityListener(_spans);
     }

@@ -24,9 +24,11 @@ internal static class Amplification
                 + "for one call (the figure of the Google SRE book's chapter on cascading failures and of Amazon's builders' library for layered retries). With our default budget in each layer "
                 + "(a fifth of the calls, and ten a second) each layer adds about a fifth: 1.2⁵ = 2.5, and the ten a second on top; so keep retries to one layer, or mark what must not be "
                 + "repeated. Measured for a minute, after the budgets' initial balance of 100 was spent; 5 calls a second without budgets, 500 with.")
-            .Table(["share of failures", "no budget: requests a call", "budget in each layer", "one layer retries, with budget"], rates.Select((r, i) => new object[] { r, results[i].Without, results[i].With, results[i].WithOnly }))
+            .Table(["share of failures", "no budget: requests a call", "budget in each layer", "one layer retries, with budget"],
+                rates.Select((r, i) => new object[] { r, results[i].Without, results[i].With, results[i].WithOnly }))
             .Picture("amplification.svg", "Requests at the bottom for each call at the top", "share of failures", "requests a call (logarithmic)",
-                [("no budget", rates, [.. results.Select(r => r.Without)]), ("budget in each layer", rates, [.. results.Select(r => r.With)]), ("one layer, with budget", rates, [.. results.Select(r => r.WithOnly)])],
+                [("no budget", rates, [.. results.Select(r => r.Without)]), ("budget in each layer", rates, [.. results.Select(r => r.With)]),
+                    ("one layer, with budget", rates, [.. results.Select(r => r.WithOnly)])],
                 isLogarithmic: true)
             .Save();
 
@@ -42,7 +44,8 @@ internal static class Amplification
         {
             Func<CancellationToken, ValueTask> below = call;
             ResiliencePipeline pipeline = world.Attach(new ResiliencePipelineBuilder { Name = $"layer {layer}" })
-                .AddRetry(o => { o.Budget = budget(world.Time); o.BaseDelay = TimeSpan.FromMilliseconds(20); o.MaxDelay = TimeSpan.FromMilliseconds(200); }).Build();
+                .AddRetry(o => { o.Budget = budget(world.Time); o.BaseDelay = TimeSpan.FromMilliseconds(20); o.MaxDelay = TimeSpan.FromMilliseconds(200); })
+                    .Build();
             call = async token =>
             {
                 try

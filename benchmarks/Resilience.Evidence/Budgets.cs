@@ -22,7 +22,8 @@ internal static class Budgets
             .Say("A thousand calls a second for five minutes, of which a share fails; every failure asks once for a retry. Finagle: each call deposits 20 %, 10 a second come in, what is not spent "
                 + "expires after 10 s. gRPC (proposal A6): a bucket of 10 tokens, a failure takes one, a success brings 0.2, retries are allowed while more than half is there. Ours: `Ratio = 0.2, "
                 + "MinRetriesPerSecond = 10, Window = 10 s`.")
-            .Table(["share of failures", "ours: retries a call", "Finagle", "gRPC", "asked for"], shares.Select((s, i) => new object[] { $"{s:0.00}", $"{results[i].Ours:0.000}", $"{results[i].Finagle:0.000}", $"{results[i].Grpc:0.000}", $"{s:0.000}" }))
+            .Table(["share of failures", "ours: retries a call", "Finagle", "gRPC", "asked for"], shares.Select((s,
+                i) => new object[] { $"{s:0.00}", $"{results[i].Ours:0.000}", $"{results[i].Finagle:0.000}", $"{results[i].Grpc:0.000}", $"{s:0.000}" }))
             .Picture("budgets.svg", "Retries granted for each call", "share of failures", "retries a call",
                 [("ours", shares, [.. results.Select(r => r.Ours)]), ("Finagle", shares, [.. results.Select(r => r.Finagle)]), ("gRPC", shares, [.. results.Select(r => r.Grpc)])])
             .Say("Configured alike, ours grants what Finagle's grants: everything up to 20 % and 10 a second, and never more. gRPC's rule has no ratio of its own: it stops all retries once "

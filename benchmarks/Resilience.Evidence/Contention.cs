@@ -43,11 +43,15 @@ internal static class Contention
                 + "without jitter the clients that collided collide again, however long they wait; jitter spreads them. Here with our `AddRetry` in virtual time: "
                 + "network delays of 10 ms in each direction with a deviation of 2 ms, a base of 5 ms, a cap of 2 s, factor 2, no budget, means of 20 runs.")
             .Say("## Work: writes tried until all clients are done")
-            .Table(["clients", .. Ways.Select(w => w.Name)], crowds.Select((c, i) => new object[] { c }.Concat(Ways.Select(w => (object)results[w.Name][i].Calls)).ToArray()))
-            .Picture("contention-calls.svg", "Writes tried until all are done", "clients", "writes", Ways.Select(w => (w.Name, x, results[w.Name].Select(r => r.Calls).ToArray())))
+            .Table(["clients", .. Ways.Select(w => w.Name)],
+                crowds.Select((c, i) => new object[] { c }.Concat(Ways.Select(w => (object)results[w.Name][i].Calls)).ToArray()))
+            .Picture("contention-calls.svg", "Writes tried until all are done", "clients", "writes",
+                Ways.Select(w => (w.Name, x, results[w.Name].Select(r => r.Calls).ToArray())))
             .Say("## Time until all clients are done, in seconds")
-            .Table(["clients", .. Ways.Select(w => w.Name)], crowds.Select((c, i) => new object[] { c }.Concat(Ways.Select(w => (object)results[w.Name][i].Seconds)).ToArray()))
-            .Picture("contention-time.svg", "Seconds until all are done", "clients", "s", Ways.Select(w => (w.Name, x, results[w.Name].Select(r => r.Seconds).ToArray())))
+            .Table(["clients", .. Ways.Select(w => w.Name)],
+                crowds.Select((c, i) => new object[] { c }.Concat(Ways.Select(w => (object)results[w.Name][i].Seconds)).ToArray()))
+            .Picture("contention-time.svg", "Seconds until all are done", "clients", "s",
+                Ways.Select(w => (w.Name, x, results[w.Name].Select(r => r.Seconds).ToArray())))
             .Say("The order of the published curves comes out: no backoff does by far the most work, backoff without jitter the next most, and full jitter the least or close to it; "
                 + "our default is full jitter. Figures differ from the published ones in the details of the network, which the article does not give.")
             .Save();
@@ -64,7 +68,8 @@ internal static class Contention
             Budget = RetryBudget.Unlimited,
         };
         set(options);
-        ResiliencePipeline pipeline = world.Attach(new ResiliencePipelineBuilder { Classifier = OutcomeClassifier.Default.On<ConflictException>(Verdict.Failure) })
+        ResiliencePipeline pipeline = world.Attach(
+            new ResiliencePipelineBuilder { Classifier = OutcomeClassifier.Default.On<ConflictException>(Verdict.Failure) })
             .AddRetry(options).Build();
         int version = 0, writes = 0;
         TimeSpan last = default;

@@ -12,7 +12,8 @@ internal static class Metastable
         ("no retries", b => b.AddTimeout(TimeSpan.FromSeconds(1))),
         ("naive retries", b => b.AddRetry(o => Set(o, RetryBudget.Unlimited)).AddTimeout(TimeSpan.FromSeconds(1))),
         ("retries with budget", b => b.AddRetry(o => Set(o, null)).AddTimeout(TimeSpan.FromSeconds(1))),
-        ("budget and breaker", b => b.AddRetry(o => Set(o, null)).AddCircuitBreaker(o => { o.FailureRatio = 0.5; o.MinimumCalls = 50; o.RampDuration = TimeSpan.FromSeconds(10); })
+        ("budget and breaker",
+            b => b.AddRetry(o => Set(o, null)).AddCircuitBreaker(o => { o.FailureRatio = 0.5; o.MinimumCalls = 50; o.RampDuration = TimeSpan.FromSeconds(10); })
             .AddTimeout(TimeSpan.FromSeconds(1))),
     ];
 
@@ -42,9 +43,12 @@ internal static class Metastable
             .Say("With naive retries (three, without a budget) everyone who waits too long comes again up to three times, so 1400 requests a second keep the queue full for ever: the "
                 + "trigger is gone, and the failure feeds on itself (Bronson and others, HotOS 2021; Huang and others, OSDI 2022). A budget bounds what retries add to a fifth "
                 + "and ten a second, so the load is less than what the service can do and the queue drains, always. A breaker lets it drain at once.")
-            .Table(["callers", "seeds that recover within ten minutes", "slowest recovery after the spike", "success in the last minute, %", "requests a second in the last minute"], rows)
-            .Picture("metastable-goodput.svg", "Calls that succeed in each second", "s", "calls a second", first.Select(f => (f.Name, Seconds(f.Report), Series(f.Report, i => i.Succeeded))))
-            .Picture("metastable-load.svg", "Requests that reach the service in each second", "s", "requests a second", first.Select(f => (f.Name, Seconds(f.Report), Series(f.Report, i => i.Attempts))))
+            .Table(["callers", "seeds that recover within ten minutes", "slowest recovery after the spike", "success in the last minute, %",
+                "requests a second in the last minute"], rows)
+            .Picture("metastable-goodput.svg", "Calls that succeed in each second", "s", "calls a second",
+                first.Select(f => (f.Name, Seconds(f.Report), Series(f.Report, i => i.Succeeded))))
+            .Picture("metastable-load.svg", "Requests that reach the service in each second", "s", "requests a second",
+                first.Select(f => (f.Name, Seconds(f.Report), Series(f.Report, i => i.Attempts))))
             .Say("Recovered: at least 99 % of the calls succeed in every following second.")
             .Save();
     }
@@ -70,12 +74,14 @@ internal static class Metastable
 
     private static TimeSpan? Recovery(SimulationReport report)
     {
-        SimulationInterval? lastBad = report.Timeline.LastOrDefault(i => i.Start >= SpikeBegins && i.Start < End && i.Succeeded < 0.99 * (i.Succeeded + i.Failed + i.Rejected));
+        SimulationInterval? lastBad = report.Timeline.LastOrDefault(i => i.Start >= SpikeBegins && i.Start < End
+            && i.Succeeded < 0.99 * (i.Succeeded + i.Failed + i.Rejected));
         if (lastBad is null) return TimeSpan.Zero;
         return lastBad.Start >= End - TimeSpan.FromSeconds(10) ? null : lastBad.Start + TimeSpan.FromSeconds(1) - SpikeEnds;
     }
 
     private static double[] Seconds(SimulationReport report) => Series(report, i => i.Start.TotalSeconds);
 
-    private static double[] Series(SimulationReport report, Func<SimulationInterval, double> value) => [.. report.Timeline.Where(i => i.Start < End).Select(value)];
+    private static double[] Series(SimulationReport report, Func<SimulationInterval, double> value) =>
+        [.. report.Timeline.Where(i => i.Start < End).Select(value)];
 }

@@ -7,7 +7,8 @@ namespace Resilience.Evidence;
 /// <summary>One page of evidence: text, tables, and pictures beside it.</summary>
 internal sealed class Page(string folder, string name, string title)
 {
-    private readonly StringBuilder _text = new($"# {title}\n\nMade by `dotnet run --project benchmarks/Resilience.Evidence -c Release`; the same seeds make the same page, byte for byte.\n\n");
+    private readonly StringBuilder _text = new(
+        $"# {title}\n\nMade by `dotnet run --project benchmarks/Resilience.Evidence -c Release`; the same seeds make the same page, byte for byte.\n\n");
 
     internal Page Say(string text)
     {
@@ -19,13 +20,15 @@ internal sealed class Page(string folder, string name, string title)
     {
         _text.Append("| ").AppendJoin(" | ", heads).Append(" |\n|").Insert(_text.Length, "---|", heads.Length).Append('\n');
         foreach (object[] row in rows)
-            _text.Append("| ").AppendJoin(" | ", row.Select(c => string.Format(CultureInfo.InvariantCulture, c is double ? "{0:#,0.##}" : "{0:#,0}", c))).Append(" |\n");
+            _text.Append("| ").AppendJoin(" | ", row.Select(c => string.Format(CultureInfo.InvariantCulture, c is double ? "{0:#,0.##}" : "{0:#,0}", c)))
+                .Append(" |\n");
         _text.Append('\n');
         return this;
     }
 
     /// <summary>Lines over x; a logarithmic axis is drawn by its exponents.</summary>
-    internal Page Picture(string file, string caption, string x, string y, IEnumerable<(string Name, double[] X, double[] Y)> lines, bool isLogarithmic = false, double? max = null)
+    internal Page Picture(string file, string caption, string x, string y, IEnumerable<(string Name, double[] X, double[] Y)> lines, bool isLogarithmic = false,
+        double? max = null)
     {
         Plot plot = new();
         plot.Title(caption);

@@ -41,7 +41,8 @@ internal sealed class GrpcCalls : IDisposable
             .AppendLine(CultureInfo.InvariantCulture, $"Made on {DateTime.UtcNow:yyyy-MM-dd} by `dotnet run -c Release --project benchmarks/Resilience.Http.Benchmarks -- grpc`: a unary call over a transport in memory, three interceptors that take turns in one process.")
             .AppendLine(CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription.Split(' ')[0]}. A virtual machine that others share: read the differences, not the whole.")
             .AppendLine().AppendLine("*Adds* is the median, over the rounds, of the processor time of the process, the collector's included, above the other one's in the same round, with the middle half of the rounds in brackets. The aim: at most 300 ns over one that does nothing.")
-            .AppendLine().AppendLine("| call | hands it on | ours adds over it | ours adds over one that awaits the response |").AppendLine("|---|---|---|---|");
+            .AppendLine().AppendLine("| call | hands it on | ours adds over it | ours adds over one that awaits the response |")
+                .AppendLine("|---|---|---|---|");
         using GrpcCalls calls = new();
         foreach (bool suspends in new[] { false, true }) calls.Row(suspends); // the first rows of a process do not count: the compiler is at work
         foreach (bool suspends in new[] { false, true }) text.AppendLine(calls.Row(suspends));

@@ -33,7 +33,8 @@ text.AppendLine("# What the HTTP handlers add to a request").AppendLine()
     .AppendLine($"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} processors, {RuntimeInformation.OSDescription.Split(' ')[0]}. A virtual machine that others share: read the shares, not the nanoseconds.")
     .AppendLine()
     .AppendLine("*Adds* is the median, over the rounds, of the time above the bare client's in the same round, with the middle half of the rounds in brackets. The aim: a quarter of what theirs adds in time, half of it in bytes.").AppendLine()
-    .AppendLine("| what | bare | theirs adds | ours adds | share | bare, bytes | theirs adds | ours adds | share |").AppendLine("|---|---|---|---|---|---|---|---|---|");
+    .AppendLine("| what | bare | theirs adds | ours adds | share | bare, bytes | theirs adds | ours adds | share |")
+        .AppendLine("|---|---|---|---|---|---|---|---|---|");
 await RowAsync("GET, answered at once", memory.AtOnce_Bare, memory.AtOnce_Microsoft, memory.AtOnce);
 await RowAsync("GET, answered later", memory.Later_Bare, memory.Later_Microsoft, memory.Later);
 await RowAsync("PUT, 256 bytes, four headers, answered later", memory.Put_Bare, memory.Put_Microsoft, memory.Put);

@@ -33,7 +33,8 @@ internal static class InMemory
         NewIds();
         IdempotencyId done = ids[0];
         AcquireResult claim = await store.TryAcquireAsync(Request(done));
-        await store.CompleteAsync(done, claim.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "\"receipt\""u8), Hour);
+        await store.CompleteAsync(done, claim.Fence, IdempotencyCompletion.Completed, IdempotencyPayload.Encode(IdempotencyPayloadKind.Value, "\"receipt\""u8),
+            Hour);
         await gate.GetOrAddAsync(IdempotencyKey.Shared("known"), static (_, _) => new ValueTask<string>("receipt"));
         await cache.GetOrCreateAsync("known", static _ => new ValueTask<string>("receipt"));
 
@@ -109,7 +110,8 @@ internal static class InMemory
         report.WriteLine();
         report.WriteLine("| what | time | bytes allocated |");
         report.WriteLine("|---|---|---|");
-        foreach (Measure one in new[] { claims, steady, replays, gates, gateReplays, hash }) report.WriteLine($"| {one.Name} | {one.Nanoseconds:0} ns | {one.Bytes:0} |");
+        foreach (Measure one in new[] { claims, steady, replays, gates, gateReplays, hash })
+            report.WriteLine($"| {one.Name} | {one.Nanoseconds:0} ns | {one.Bytes:0} |");
         report.WriteLine();
         report.WriteLine(
             "Beside a cache, where both do comparable work: keep what was created under a key, once for many callers at a time. A cache promises less (it may forget, and has no "
@@ -185,6 +187,7 @@ internal static class InMemory
 
         double perKey = (GC.GetTotalMemory(forceFullCollection: true) - before) / (double)Keys;
         GC.KeepAlive(store);
-        report.WriteLine($"A million completed keys with payloads of 100 bytes: **{perKey:0} bytes for each**, the payload and its array (124 bytes) included.");
+        report.WriteLine(
+            $"A million completed keys with payloads of 100 bytes: **{perKey:0} bytes for each**, the payload and its array (124 bytes) included.");
     }
 }

@@ -14,14 +14,16 @@ internal static class Million
         report.WriteLine();
         report.WriteLine("## A million keys");
         report.WriteLine();
-        report.WriteLine("Completed, with payloads of 100 bytes; written by 64 callers with the disk not waited for, because the bytes are what is asked here.");
+        report.WriteLine(
+            "Completed, with payloads of 100 bytes; written by 64 callers with the disk not waited for, because the bytes are what is asked here.");
         report.WriteLine();
         report.WriteLine("| store | bytes for each key | keys a second |");
         report.WriteLine("|---|---|---|");
         DirectoryInfo folder = Directory.CreateDirectory(Path.Combine(Environment.CurrentDirectory, "artifacts", "idempotency-benchmark"));
         string file = Path.Combine(folder.FullName, "million.db");
         double rate;
-        await using (SqliteIdempotencyStore sqlite = new(new SqliteIdempotencyOptions { ConnectionString = $"Data Source={file}", SurvivesPowerFailure = false }))
+        await using (
+            SqliteIdempotencyStore sqlite = new(new SqliteIdempotencyOptions { ConnectionString = $"Data Source={file}", SurvivesPowerFailure = false }))
             rate = await Sqlite.KeysAsync(sqlite, Callers, Each, 100);
         Write(report, "SQLite, the file", new FileInfo(file).Length, rate);
         folder.Delete(recursive: true);

@@ -88,7 +88,8 @@ internal static class Processor
         Aims.Add(
             "gate above it, a new key", Told(gates), $"{Beside(gates, bare)}; {gates.Bytes - stores.Bytes:0} bytes above the store's",
             "at most 900 ns and 250 bytes");
-        Aims.Add("replay of a completed key, any store, from the local cache", Told(cached), $"read of a `ConcurrentDictionary` {bareRead.ProcessorNanoseconds:0} ns", "at most 300 ns");
+        Aims.Add("replay of a completed key, any store, from the local cache", Told(cached),
+            $"read of a `ConcurrentDictionary` {bareRead.ProcessorNanoseconds:0} ns", "at most 300 ns");
         report.WriteLine();
         report.WriteLine("## In memory, processor time");
         report.WriteLine();

@@ -68,7 +68,8 @@ internal static class Postgres
 
         (string Name, Func<int, Task> Run, List<double> Server, List<double> Client)[] all =
         [
-            ("bare: INSERT", i => BareAsync("INSERT INTO bare VALUES ($1, $2, $3, clock_timestamp(), NULL)", ids[i].ToArray(), new byte[32], Guid.NewGuid()), [], []),
+            ("bare: INSERT", i => BareAsync("INSERT INTO bare VALUES ($1, $2, $3, clock_timestamp(), NULL)", ids[i].ToArray(), new byte[32], Guid.NewGuid()),
+                [], []),
             ("claim of a new key", async i => fences[i] = (await store.TryAcquireAsync(Sqlite.Request(ids[i]))).Fence, [], []),
             ("bare: UPDATE", i => BareAsync("UPDATE bare SET payload = $2 WHERE id = $1", ids[i].ToArray(), payload), [], []),
             ("completion", i => store.CompleteAsync(ids[i], fences[i], IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1)).AsTask(), [], []),
@@ -207,19 +208,22 @@ internal static class Redis
         report.WriteLine();
         report.WriteLine("## Redis, time of the server");
         report.WriteLine();
-        report.WriteLine($"By the server's own count (`INFO commandstats`), {Times:#,0} calls a round in turns, medians of {Rounds} rounds. Aim: a claim at most 16 µs.");
+        report.WriteLine(
+            $"By the server's own count (`INFO commandstats`), {Times:#,0} calls a round in turns, medians of {Rounds} rounds. Aim: a claim at most 16 µs.");
         report.WriteLine();
         report.WriteLine("| what | server time | of the bare script |");
         report.WriteLine("|---|---|---|");
         double bare = Median(all[0].Took);
         foreach ((string name, _, List<double> took) in all) report.WriteLine($"| {name} | {Median(took):0.0} µs | {Median(took) / bare:0.00} |");
-        Aims.Add("Redis: server time of a claim", $"{Median(all[1].Took):0.0} µs", $"{Median(all[1].Took) / bare:0.00} of a script with one HSET ({bare:0.0} µs)", "at most 16 µs where the bare script takes 6.3");
+        Aims.Add("Redis: server time of a claim", $"{Median(all[1].Took):0.0} µs",
+            $"{Median(all[1].Took) / bare:0.00} of a script with one HSET ({bare:0.0} µs)", "at most 16 µs where the bare script takes 6.3");
         await database.ExecuteAsync("FLUSHALL");
         long before = await MemoryAsync(database);
         for (int i = 0; i < 20_000; i++)
         {
             IdempotencyId id = Sqlite.NewId();
-            await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyCompletion.Completed, payload, TimeSpan.FromHours(1));
+            await store.CompleteAsync(id, (await store.TryAcquireAsync(Sqlite.Request(id))).Fence, IdempotencyCompletion.Completed, payload,
+                TimeSpan.FromHours(1));
         }
 
         double each = (await MemoryAsync(database) - before) / 20_000.0;

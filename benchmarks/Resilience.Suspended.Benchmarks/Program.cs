@@ -27,7 +27,8 @@ text.AppendLine("# What a call costs, above all one that suspends").AppendLine()
     .AppendLine($"Made on {DateTime.UtcNow:yyyy-MM-dd} by `dotnet run -c Release --project benchmarks/Resilience.Suspended.Benchmarks`: Resilience beside Polly.Core 8.9.1 (HTTP: Microsoft.Extensions.Http.Resilience 10.11.0) and the bare delegate, taking turns on one core; the rows \"at once\" in a process of their own.")
     .AppendLine($"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.ProcessArchitecture}, {RuntimeInformation.OSDescription.Split(' ')[0]}. Nanoseconds of processor time for a call, the collector's included; medians of {Rounds} rounds, over the bare call of the same round (in brackets the middle half). A virtual machine that others share: read the ratios.")
     .AppendLine()
-    .AppendLine("| what | bare | ours adds | theirs adds | theirs / ours | bare, bytes | ours adds | theirs adds |").AppendLine("|---|---|---|---|---|---|---|---|");
+    .AppendLine("| what | bare | ours adds | theirs adds | theirs / ours | bare, bytes | ours adds | theirs adds |")
+        .AppendLine("|---|---|---|---|---|---|---|---|");
 foreach (string group in new[] { "!at once", "at once" })
 {
     using Process measuring = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, [group]) { RedirectStandardOutput = true })!;

@@ -41,7 +41,8 @@ public class Candidates_for_chains
     }
 
     private readonly Generic _generic = new GenericLink(new GenericLink(new GenericLink(new GenericLink(new GenericEnd()))));
-    private readonly Closed<string> _text = new ClosedLink<string>(new ClosedLink<string>(new ClosedLink<string>(new ClosedLink<string>(new ClosedEnd<string>()))));
+    private readonly Closed<string> _text = new ClosedLink<string>(
+        new ClosedLink<string>(new ClosedLink<string>(new ClosedLink<string>(new ClosedEnd<string>()))));
     private readonly Closed<int> _number = new ClosedLink<int>(new ClosedLink<int>(new ClosedLink<int>(new ClosedLink<int>(new ClosedEnd<int>()))));
 
     [Benchmark, BenchmarkCategory("chain: generic virtual calls, int")]

@@ -1,26 +1,5 @@
 namespace Resilience;
 
-/// <summary>A pipeline that can be updated while it lives.</summary>
-internal interface IUpdatable<TBuilder>
-{
-    string Name { get; }
-
-    /// <summary>One update at a time; calls never touch it.</summary>
-    UpdateGate Updates { get; }
-
-    /// <summary>Checks, builds and binds; nothing has changed yet. For who holds <see cref="Updates"/>.</summary>
-    IPreparedUpdate Prepare(TBuilder builder);
-}
-
-/// <summary>What stands ready to take the place of the present parts. Made and used by who holds the gate.</summary>
-internal interface IPreparedUpdate
-{
-    /// <exception cref="InvalidOperationException">A factory of the builder has updated this very pipeline.</exception>
-    void RequireSame();
-
-    void TakeEffect();
-}
-
 /// <summary>The lock of a pipeline's updates: a monitor, which the schedule tests can stop at, with a number for the order of several.</summary>
 internal sealed class UpdateGate
 {

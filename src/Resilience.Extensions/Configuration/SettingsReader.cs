@@ -5,20 +5,6 @@ using Resilience.Extensibility;
 
 namespace Resilience.Configuration;
 
-/// <summary>Something that is wrong in the configuration.</summary>
-/// <param name="Path">The full path of the key.</param>
-/// <param name="Text">What is wrong, to be read after the path.</param>
-internal sealed record SettingProblem(string Path, string Text)
-{
-    public override string ToString() => $"{Path} {Text}";
-}
-
-/// <summary>What was read from a section.</summary>
-/// <param name="Settings">The settings, without the values that could not be read.</param>
-/// <param name="Problems">Everything that is wrong with the keys and the form of their values.</param>
-/// <param name="IsEmpty">True when the section does not exist or has nothing in it.</param>
-internal sealed record SettingsReading<TSettings>(TSettings Settings, IReadOnlyList<SettingProblem> Problems, bool IsEmpty);
-
 /// <summary>Reads a section once, by the settings that are declared: what is well-formed becomes a value of the right type, and of the rest it is said what is
 /// wrong with it. No key is passed over in silence.</summary>
 internal static partial class SettingsReader

@@ -28,7 +28,8 @@ public sealed class ChaosRehearsalTests
         try
         {
             using StringContent body = new("{}");
-            using HttpResponseMessage answer = await container.GetRequiredService<IHttpClientFactory>().CreateClient("shop").PostAsync("/charges", body).WaitAsync(Shop.Patience);
+            using HttpResponseMessage answer = await container.GetRequiredService<IHttpClientFactory>().CreateClient("shop").PostAsync("/charges", body)
+                .WaitAsync(Shop.Patience);
             return (await answer.Content.ReadAsStringAsync(), _ledger.Count);
         }
         catch (HttpRequestException lost) when (ChaosInjectedException.IsInjected(lost))

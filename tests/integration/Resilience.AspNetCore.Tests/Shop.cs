@@ -38,7 +38,8 @@ internal sealed class Shop : IAsyncDisposable
     internal IServiceProvider Services => _app.Services;
 
     internal static async Task<Shop> OpenAsync(
-        Action<WebApplication> map, Action<IdempotencyOptions>? configure = null, Action<IdempotencyEndpointOptions>? endpoints = null, Action<IServiceCollection>? services = null,
+        Action<WebApplication> map, Action<IdempotencyOptions>? configure = null, Action<IdempotencyEndpointOptions>? endpoints = null,
+            Action<IServiceCollection>? services = null,
         Action<IIdempotencyBuilder>? gate = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();

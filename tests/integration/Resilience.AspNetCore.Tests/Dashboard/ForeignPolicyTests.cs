@@ -77,7 +77,8 @@ public sealed class ForeignPolicyTests
         (await orders.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected);
 
         counted.Should().Be(1);
-        lines.Written.Should().ContainSingle(l => l.Contains("call rejected: calls are paused since", StringComparison.Ordinal)).Which.Should().Contain("orders").And.Contain("because we test");
+        lines.Written.Should().ContainSingle(l => l.Contains("call rejected: calls are paused since", StringComparison.Ordinal))
+            .Which.Should().Contain("orders").And.Contain("because we test");
         JsonElement status = SnapshotTests.Now(await desk.SnapshotAsync())[0].GetProperty("status");
         status.GetProperty("condition").GetString().Should().Be("tripped");
         status.GetProperty("text").GetString().Should().Contain("because we test");
@@ -88,7 +89,8 @@ public sealed class ForeignPolicyTests
     [Fact]
     public async Task It_stands_in_a_section_with_its_checks_its_warning_and_its_place_and_keeps_its_state_over_a_reload()
     {
-        IConfigurationRoot configuration = Section(("TotalTimeout", "00:00:30"), ("Hedging", null), ("PauseSwitch:MaxPause", "00:00:10"), ("PauseSwitch:EndSpread", "00:00:00"));
+        IConfigurationRoot configuration = Section(("TotalTimeout", "00:00:30"), ("Hedging", null), ("PauseSwitch:MaxPause", "00:00:10"),
+            ("PauseSwitch:EndSpread", "00:00:00"));
         await using Desk desk = await OpenAsync(configuration);
         ResiliencePipeline orders = desk.Pipeline("orders");
         orders.Describe().Policies.Select(p => p.Name).Should().Equal("total-timeout", "hedging", "pause-switch");

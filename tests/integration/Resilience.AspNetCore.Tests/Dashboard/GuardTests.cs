@@ -77,7 +77,8 @@ public sealed partial class GuardTests
         ]);
         policy.Should().NotContain("unsafe").And.NotContain("http");
         EventHandler().IsMatch(page).Should().BeFalse("there are no handlers in attributes");
-        Address().Matches(page).Select(m => m.Value).Should().OnlyContain(a => a.StartsWith("http://www.w3.org/", StringComparison.Ordinal), "nothing is loaded from elsewhere");
+        Address().Matches(page).Select(m => m.Value)
+            .Should().OnlyContain(a => a.StartsWith("http://www.w3.org/", StringComparison.Ordinal), "nothing is loaded from elsewhere");
         page.Should().NotContain("innerHTML").And.NotContain("{{");
         response.Headers.GetValues("X-Frame-Options").Should().Equal("DENY");
         response.Headers.GetValues("X-Content-Type-Options").Should().Equal("nosniff");
@@ -110,7 +111,8 @@ public sealed partial class GuardTests
     [Fact]
     public async Task Chaos_is_shown_and_turned_off_but_never_on()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddChaos(o => o.Rates = new() { Fault = 1 })), o => o.EnableActions = true);
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddChaos(o => o.Rates = new() { Fault = 1 })),
+            o => o.EnableActions = true);
         ChaosSwitch chaos = desk.Pipeline("orders").Find<ChaosSwitch>()!;
         chaos.TurnOn();
         System.Text.Json.JsonElement policy = SnapshotTests.Now(await desk.SnapshotAsync())[0], shown = policy.GetProperty("chaos");
@@ -151,7 +153,8 @@ public sealed partial class GuardTests
             if (what is "cross-site" or "same-site") request.Headers.Add("Sec-Fetch-Site", what);
             if (what == "as a form") request.Content = new FormUrlEncodedContent([new("action", action), new("target", circuit)]);
             if (what == "no json") request.Content = new StringContent("{", Encoding.UTF8, "application/json");
-            if (what == "much json") request.Content = new StringContent($"{{\"action\":\"isolate\",\"target\":\"{circuit}\",\"x\":\"{new string('x', 2000)}\"}}", Encoding.UTF8, "application/json");
+            if (what == "much json") request.Content = new StringContent(
+                $"{{\"action\":\"isolate\",\"target\":\"{circuit}\",\"x\":\"{new string('x', 2000)}\"}}", Encoding.UTF8, "application/json");
         });
 
         status.Should().Be(expected);

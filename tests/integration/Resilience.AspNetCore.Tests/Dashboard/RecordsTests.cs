@@ -16,7 +16,8 @@ public sealed partial class RecordsTests
 {
     private readonly Lines _log = new();
 
-    private Task<Desk> OpenAsync(Action<ResilienceDashboardOptions>? options = null, string environment = "Development", IIdempotencyStore? store = null) => Desk.OpenAsync(
+    private Task<Desk> OpenAsync(Action<ResilienceDashboardOptions>? options = null, string environment = "Development", IIdempotencyStore? store = null) =>
+        Desk.OpenAsync(
         options: o =>
         {
             (o.EnableActions, o.EnableResolving) = (true, true);
@@ -60,7 +61,8 @@ public sealed partial class RecordsTests
         _log.All.Should().ContainSingle(l => l.Name == "DashboardResolved")
             .Which.Text.Should().Contain("doer").And.Contain(id.ToHex()).And.Contain(decision).And.Contain(nameof(ResolveStatus.Resolved));
 
-        (await ActAsync(desk, token, new { action = decision, target = gate, record = id.ToHex(), fence })).Status.Should().Be(HttpStatusCode.Conflict, "it has another fence now");
+        (await ActAsync(desk, token, new { action = decision, target = gate, record = id.ToHex(), fence }))
+            .Status.Should().Be(HttpStatusCode.Conflict, "it has another fence now");
     }
 
     [Theory]
@@ -101,7 +103,8 @@ public sealed partial class RecordsTests
         });
 
         status.Should().Be(expected);
-        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id)).Should().Match<PeekResult>(p => p.State == IdempotencyState.OutcomeUnknown && p.Fence == seen);
+        (await desk.Services.GetRequiredService<IdempotencyGate>().PeekAsync(id))
+            .Should().Match<PeekResult>(p => p.State == IdempotencyState.OutcomeUnknown && p.Fence == seen);
     }
 
     [Fact]
@@ -115,7 +118,8 @@ public sealed partial class RecordsTests
         await (await gate.EnterAsync(done, default)).Claim!.CompleteAsync(IdempotencyPayloadKind.Value, "x"u8.ToArray());
         string token = await TokenAsync(desk), target = await GateAsync(desk);
 
-        foreach ((IdempotencyId id, string said) in new[] { (live, "being carried out"), (done, "has an outcome"), (IdempotencyKey.Shared("none").ToId(), "no such record") })
+        foreach ((IdempotencyId id,
+            string said) in new[] { (live, "being carried out"), (done, "has an outcome"), (IdempotencyKey.Shared("none").ToId(), "no such record") })
         {
             (HttpStatusCode status, JsonElement seen) = await ActAsync(desk, token, new { action = "look-at-record", target, record = id.ToHex() });
             status.Should().Be(HttpStatusCode.OK);
@@ -203,9 +207,12 @@ public sealed partial class RecordsTests
             .Single(p => p.TryGetProperty("gate", out _)).GetProperty("gate").GetString()!;
     }
 
-    private static async Task<(HttpStatusCode Status, JsonElement Answer)> ActAsync(Desk desk, string token, object asked, Action<HttpRequestMessage>? change = null)
+    private static async Task<(HttpStatusCode Status, JsonElement Answer)> ActAsync(Desk desk, string token, object asked,
+        Action<HttpRequestMessage>? change = null)
     {
-        using HttpRequestMessage request = new(HttpMethod.Post, "/resilience/actions") { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(asked)) };
+        using HttpRequestMessage request = new(HttpMethod.Post,
+            "/resilience/actions")
+        { Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(asked)) };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.Add("X-Resilience-Dashboard", token);
         request.Headers.Add("X-User", "doer");

@@ -32,7 +32,8 @@ public sealed class SnapshotTests
     [Fact]
     public async Task A_circuit_shows_its_window_and_why_it_opened()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(new CircuitBreakerOptions { MinimumCalls = 4, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) })));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(
+            new CircuitBreakerOptions { MinimumCalls = 4, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1) })));
         ResiliencePipeline orders = desk.Pipeline("orders");
         await FailAsync(orders, 3);
 
@@ -55,7 +56,8 @@ public sealed class SnapshotTests
     {
         ConcurrencyLimit limit = new(new ConcurrencyLimitOptions { Name = "places", MaxConcurrent = 5, MaxQueued = 7 });
         RetryBudget budget = new(new RetryBudgetOptions { MinRetriesPerSecond = 2, Window = TimeSpan.FromSeconds(10) });
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddRetry(new RetryOptions { Budget = budget }).AddConcurrencyLimit(limit)));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders",
+            p => p.AddRetry(new RetryOptions { Budget = budget }).AddConcurrencyLimit(limit)));
         limit.TryEnter().Should().BeTrue();
 
         JsonElement[] policies = Now(await desk.SnapshotAsync());
@@ -96,7 +98,8 @@ public sealed class SnapshotTests
     {
         Speaking tenants = new(() => new(PolicyCondition.Tripped, "1 tenant is out")
         {
-            Parts = [new("a-secret-tenant", new(PolicyCondition.Tripped, "a-secret-tenant has no quota left")), new("another-secret", new(PolicyCondition.Ok, "well"))],
+            Parts = [new("a-secret-tenant", new(PolicyCondition.Tripped, "a-secret-tenant has no quota left")),
+                new("another-secret", new(PolicyCondition.Ok, "well"))],
         });
         await using Desk desk = await Desk.OpenAsync(
             b => b.AddPipeline("orders", p => p.AddPolicy(new Foreign("policy", tenants))), o => o.ShowPartitionKeys = false);
@@ -219,7 +222,8 @@ public sealed class SnapshotTests
     [Fact]
     public async Task The_gate_and_the_guard_of_its_store_are_shown_once_they_were_used()
     {
-        await using Desk desk = await Desk.OpenAsync(services: s => s.AddIdempotency().UseStore(_ => new ThrowingStore(() => new NotSupportedException(), "far")));
+        await using Desk desk = await Desk.OpenAsync(services: s => s.AddIdempotency()
+            .UseStore(_ => new ThrowingStore(() => new NotSupportedException(), "far")));
         JsonElement before = await desk.SnapshotAsync();
         desk.Services.GetRequiredService<IdempotencyGate>();
 
@@ -237,7 +241,8 @@ public sealed class SnapshotTests
 
         JsonElement warnings = Pipelines(await desk.SnapshotAsync())["odd"].GetProperty("warnings");
 
-        warnings.EnumerateArray().Select(w => w.GetProperty("code").GetString()).Should().NotBeEmpty().And.OnlyContain(c => c!.StartsWith("RES", StringComparison.Ordinal));
+        warnings.EnumerateArray().Select(w => w.GetProperty("code").GetString()).Should().NotBeEmpty()
+            .And.OnlyContain(c => c!.StartsWith("RES", StringComparison.Ordinal));
     }
 
     internal static async Task FailAsync(ResiliencePipeline pipeline, int times)
@@ -250,7 +255,8 @@ public sealed class SnapshotTests
 
     internal static JsonElement[] Now(JsonElement all) => [.. all.GetProperty("state").GetProperty("pipelines")[0].GetProperty("policies").EnumerateArray()];
 
-    internal static JsonElement Circuit(JsonElement all) => Now(all).Single(p => p.TryGetProperty("circuits", out _)).GetProperty("circuits").GetProperty("shown")[0];
+    internal static JsonElement Circuit(JsonElement all) =>
+        Now(all).Single(p => p.TryGetProperty("circuits", out _)).GetProperty("circuits").GetProperty("shown")[0];
 
     private static IEnumerable<string> Policies(JsonElement pipeline) =>
         pipeline.GetProperty("policies").EnumerateArray().Select(p => $"{p.GetProperty("name").GetString()}: {p.GetProperty("role").GetString()}");

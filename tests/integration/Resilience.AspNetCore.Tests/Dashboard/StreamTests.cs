@@ -31,7 +31,8 @@ public sealed class StreamTests
     [Fact]
     public async Task A_change_of_a_circuit_is_sent_before_the_interval_is_over()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)), services: s => s.AddSingleton<TimeProvider>(new RealTime { HasPeriodicTimers = false }));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)),
+            services: s => s.AddSingleton<TimeProvider>(new RealTime { HasPeriodicTimers = false }));
         using Watch watch = await desk.WatchAsync();
         await watch.NextAsync();
 
@@ -60,13 +61,15 @@ public sealed class StreamTests
         bool hasTimes = false;
         await watch.UntilAsync((name, data) =>
         {
-            if (name == "state" && data.GetProperty("pipelines") is { } all && all.GetArrayLength() > 0 && all[0].TryGetProperty("point", out JsonElement point))
+            if (name == "state" && data.GetProperty("pipelines") is { } all && all.GetArrayLength() > 0 && all[0]
+                .TryGetProperty("point", out JsonElement point))
             {
                 calls += point.GetProperty("calls").GetInt32();
                 failures += point.GetProperty("failures").GetInt32();
                 rejections += point.GetProperty("rejections").GetInt32();
                 retries += point.GetProperty("retries").GetInt32();
-                hasTimes |= point.TryGetProperty("p50", out JsonElement p50) && point.TryGetProperty("p95", out JsonElement p95) && p50.GetDouble() <= p95.GetDouble();
+                hasTimes |= point.TryGetProperty("p50", out JsonElement p50) && point.TryGetProperty("p95", out JsonElement p95)
+                    && p50.GetDouble() <= p95.GetDouble();
             }
 
             return calls == 10;
@@ -101,7 +104,8 @@ public sealed class StreamTests
 
             return rejected == 100;
         });
-        entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit has been open since").And.Contain("because a call failed (limit 1)");
+        entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit has been open since")
+            .And.Contain("because a call failed (limit 1)");
     }
 
     [Fact]
@@ -128,7 +132,8 @@ public sealed class StreamTests
         using Watch first = await desk.WatchAsync();
         await first.NextAsync();
         await desk.Pipeline("orders").ExecuteAsync(static _ => ValueTask.CompletedTask);
-        await first.UntilAsync((name, data) => name == "state" && data.GetProperty("pipelines")[0].TryGetProperty("point", out JsonElement p) && p.GetProperty("calls").GetInt32() == 1);
+        await first.UntilAsync((name, data) => name == "state" && data.GetProperty("pipelines")[0].TryGetProperty("point", out JsonElement p)
+            && p.GetProperty("calls").GetInt32() == 1);
 
         using Watch second = await desk.WatchAsync();
         JsonElement all = (await second.NextAsync())!.Value.Data;
@@ -171,7 +176,8 @@ public sealed class StreamTests
     public async Task Without_history_nothing_is_listened_to_unless_there_is_a_viewer()
     {
         Ears ears = new();
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))), o => o.KeepHistory = false);
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddPolicy(new EarsOptions(), e => ears.In(e))),
+            o => o.KeepHistory = false);
         desk.Pipeline("orders");
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
         (counter.Enabled, ears.Environment!.IsObserved()).Should().Be((false, false), "there is no viewer");
@@ -195,7 +201,8 @@ public sealed class StreamTests
     [Fact]
     public async Task Viewers_that_come_and_go_at_once_leave_nothing_behind()
     {
-        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), o => (o.MaxViewers, o.MaxViewersPerClient, o.KeepHistory) = (100, 100, false));
+        await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()),
+            o => (o.MaxViewers, o.MaxViewersPerClient, o.KeepHistory) = (100, 100, false));
         Counter<long> counter = desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe");
 
         await Parallel.ForAsync(0, 60, new ParallelOptions { MaxDegreeOfParallelism = 12 }, async (i, _) =>
@@ -238,7 +245,8 @@ public sealed class StreamTests
         int Sum(string what) => history.GetProperty("points").EnumerateArray().Sum(p => p.GetProperty(what).GetInt32());
         (Sum("calls"), Sum("failures"), Sum("rejections")).Should().Be((4, 1, 2));
         snapshot.GetProperty("layout").TryGetProperty("measuredSince", out _).Should().BeTrue();
-        snapshot.GetProperty("state").GetProperty("pipelines")[0].GetProperty("times").GetProperty("minute").GetProperty("p99").GetDouble().Should().BePositive();
+        snapshot.GetProperty("state").GetProperty("pipelines")[0].GetProperty("times").GetProperty("minute").GetProperty("p99").GetDouble()
+            .Should().BePositive();
 
         using Watch watch = await desk.WatchAsync();
         JsonElement all = (await watch.NextAsync())!.Value.Data;
@@ -265,7 +273,8 @@ public sealed class StreamTests
     {
         await using Desk desk = await Desk.OpenAsync(b => b.AddPipeline("orders", p => p.AddCircuitBreaker()), environment: "Production");
         await desk.StatusAsync("/resilience");
-        desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe").Enabled.Should().BeFalse();
+        desk.Services.GetRequiredService<IMeterFactory>().Create(ResilienceTelemetry.MeterName).CreateCounter<long>("resilience.probe")
+            .Enabled.Should().BeFalse();
     }
 
     [Fact]
@@ -295,7 +304,8 @@ public sealed class StreamTests
         using DashboardHistory history = new(null, TimeSpan.FromSeconds(1), new RealTime { HasPeriodicTimers = false });
         using Meter meter = new(ResilienceTelemetry.MeterName);
         Histogram<double> duration = meter.CreateHistogram<double>("resilience.call.duration");
-        foreach (string pipeline in (string[])["first", "second"]) duration.Record(0.1, new("resilience.pipeline", pipeline), new("resilience.verdict", "success"));
+        foreach (string pipeline in (string[])["first", "second"])
+            duration.Record(0.1, new("resilience.pipeline", pipeline), new("resilience.verdict", "success"));
         history.Advance();
         Thread next = new(history.Advance);
 
@@ -309,7 +319,8 @@ public sealed class StreamTests
         {
             yield return "first";
             next.Start();
-            SpinWait.SpinUntil(() => (next.ThreadState & (System.Threading.ThreadState.WaitSleepJoin | System.Threading.ThreadState.Stopped)) != 0); // it waits for the reading, or has torn it
+            // it waits for the reading, or has torn it
+            SpinWait.SpinUntil(() => (next.ThreadState & (System.Threading.ThreadState.WaitSleepJoin | System.Threading.ThreadState.Stopped)) != 0);
             yield return "second";
         }
     }
@@ -345,7 +356,8 @@ public sealed class StreamTests
     [InlineData("javascript:alert('{traceId}')")]
     [InlineData("/trace/{traceId}")]
     public async Task An_address_for_traces_that_is_none_is_rejected(string address) =>
-        await FluentActions.Awaiting(() => Desk.OpenAsync(options: o => o.TraceUrl = address)).Should().ThrowAsync<ResilienceOptionsException>().WithMessage("*TraceUrl*{traceId}*");
+        await FluentActions.Awaiting(() => Desk.OpenAsync(options: o => o.TraceUrl = address)).Should().ThrowAsync<ResilienceOptionsException>()
+            .WithMessage("*TraceUrl*{traceId}*");
 
     [Fact]
     public async Task Changes_of_circuits_are_remembered_without_a_viewer()

@@ -43,7 +43,8 @@ public sealed class ClientLeavesTests
             {
                 app.UseIdempotency(context => context.Request.Path == "/middleware");
                 app.MapPost("/minimal", (CancellationToken stop) => leaving.ExecuteAsync(stop)).RequireIdempotencyKey();
-                app.MapPost("/delegate", (RequestDelegate)(async c => await c.Response.WriteAsync(await leaving.ExecuteAsync(c.RequestAborted)))).RequireIdempotencyKey();
+                app.MapPost("/delegate", (RequestDelegate)(async c => await c.Response.WriteAsync(await leaving.ExecuteAsync(c.RequestAborted))))
+                    .RequireIdempotencyKey();
                 app.MapPost("/middleware", (CancellationToken stop) => leaving.ExecuteAsync(stop));
                 app.MapControllers();
             },

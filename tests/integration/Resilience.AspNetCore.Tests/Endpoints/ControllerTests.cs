@@ -69,7 +69,8 @@ public sealed class ControllerTests
         (await shop.SendAsync("/payments", body: "{\"amount\":13}")).Status.Should().Be(422);
         (await shop.SendAsync("/payments", key: null, method: "GET")).Text.Should().Be("read");
 
-        Shop.Reply invalid = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}"), again = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}");
+        Shop.Reply invalid = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}"),
+            again = await shop.SendAsync("/payments", key: "k2", body: "{\"amount\":\"much\"}");
         (invalid.Status, again.Status, again.IsReplayed).Should().Be((400, 400, false), "the action has not seen it, so its key is free");
 
         (await shop.SendAsync("/payments", key: "k3", body: "{\"amount\":-1}")).Status.Should().Be(500);
@@ -133,7 +134,8 @@ public sealed class ControllerTests
         JsonNode paths = JsonNode.Parse(document)!["paths"]!;
         JsonNode charges = paths["/charges"]!["post"]!;
 
-        charges["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key" && (string)p["in"]! == "header" && (bool)p["required"]!);
+        charges["parameters"]!.AsArray()
+            .Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key" && (string)p["in"]! == "header" && (bool)p["required"]!);
         charges["responses"]!.AsObject().Select(r => r.Key).Should().Contain(["200", "400", "409", "422", "503"]);
         paths["/payments"]!["post"]!["parameters"]!.AsArray().Should().ContainSingle(p => (string)p!["name"]! == "Idempotency-Key");
         JsonArray free = paths["/payments/free"]!["post"]!["parameters"]!.AsArray();
@@ -142,7 +144,8 @@ public sealed class ControllerTests
         foreach (string path in (string[])["/charges", "/payments"])
         {
             foreach (string status in (string[])["400", "409", "413", "422", "503"])
-                paths[path]!["post"]!["responses"]![status]!["content"]!.AsObject().Select(c => c.Key).Should().Equal(["application/problem+json"], $"{path} {status}");
+                paths[path]!["post"]!["responses"]![status]!["content"]!.AsObject().Select(c => c.Key)
+                    .Should().Equal(["application/problem+json"], $"{path} {status}");
         }
 
         paths["/payments"]!["get"]!["parameters"].Should().BeNull();

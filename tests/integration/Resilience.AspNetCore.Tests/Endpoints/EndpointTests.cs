@@ -247,7 +247,8 @@ public sealed class EndpointTests
         await using Shop shop = await OpenAsync(endpoints: o => o.MaxRequestBodyBytes = 1000);
 
         CodeOf(await shop.SendAsync("/charges", body: new string('x', 1001))).Should().Be("body-too-large");
-        CodeOf(await shop.SendAsync("/charges", body: new string('x', 5000), change: r => r.Headers.TransferEncodingChunked = true)).Should().Be("body-too-large");
+        CodeOf(await shop.SendAsync("/charges", body: new string('x', 5000), change: r => r.Headers.TransferEncodingChunked = true))
+            .Should().Be("body-too-large");
         _ledger.Count.Should().Be(0);
         (await shop.SendAsync("/charges", body: new string('x', 1000))).Status.Should().Be(201);
     }
@@ -258,7 +259,8 @@ public sealed class EndpointTests
         await using Shop shop = await OpenAsync();
         await shop.SendAsync("/charges", body: new string('x', 200_000) + "1", change: r => r.Headers.TransferEncodingChunked = true);
 
-        CodeOf(await shop.SendAsync("/charges", body: new string('x', 200_000) + "2", change: r => r.Headers.TransferEncodingChunked = true)).Should().Be("key-reused");
+        CodeOf(await shop.SendAsync("/charges", body: new string('x', 200_000) + "2", change: r => r.Headers.TransferEncodingChunked = true))
+            .Should().Be("key-reused");
     }
 
     [Fact]

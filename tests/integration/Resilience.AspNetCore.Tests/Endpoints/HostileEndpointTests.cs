@@ -26,7 +26,8 @@ public sealed class HostileEndpointTests
             return;
         }
 
-        request.Content = new MultipartFormDataContent("edge") { { new StringContent(amount), "amount" }, { new StringContent(file), "receipt", "receipt.txt" } };
+        request.Content = new MultipartFormDataContent(
+            "edge") { { new StringContent(amount), "amount" }, { new StringContent(file), "receipt", "receipt.txt" } };
     }
 
     [Fact]
@@ -44,7 +45,8 @@ public sealed class HostileEndpointTests
 
         Shop.Reply first = await shop.SendAsync("/do", change: r => SendForm(r, "1")), again = await shop.SendAsync("/do", change: r => SendForm(r, "1"));
         Shop.Reply other = await shop.SendAsync("/do", change: r => SendForm(r, "2"));
-        Shop.Reply files = await shop.SendAsync("/do", "k2", change: r => SendForm(r, "1", "paid 7")), sameFiles = await shop.SendAsync("/do", "k2", change: r => SendForm(r, "1", "paid 7"));
+        Shop.Reply files = await shop.SendAsync("/do", "k2", change: r => SendForm(r, "1", "paid 7")),
+            sameFiles = await shop.SendAsync("/do", "k2", change: r => SendForm(r, "1", "paid 7"));
         Shop.Reply otherFiles = await shop.SendAsync("/do", "k2", change: r => SendForm(r, "1", "paid 8"));
 
         (first.Text, again.Text, again.IsReplayed).Should().Be(("1 done 1", "1 done 1", true));

@@ -68,14 +68,17 @@ public sealed class MiddlewareOrderTests
     [Fact]
     public async Task Hostile_keys_of_two_users_never_meet()
     {
-        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", (HttpContext c) => $"{c.User.FindFirst("sub")!.Value} {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey());
-        string[] keys = ["../", "{tag}", "' OR 1=1 --", "*", "%00", "a:b", "a|b", "null", "0", "\\\\\"", new('k', 255)], users = ["a", "a:b", "b", "*", "' OR 1=1 --"];
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do",
+            (HttpContext c) => $"{c.User.FindFirst("sub")!.Value} {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey());
+        string[] keys = ["../", "{tag}", "' OR 1=1 --", "*", "%00", "a:b", "a|b", "null", "0", "\\\\\"", new('k', 255)],
+            users = ["a", "a:b", "b", "*", "' OR 1=1 --"];
         HashSet<string> answers = [];
         foreach (string user in users)
         {
             foreach (string key in keys)
             {
-                Shop.Reply first = await shop.SendAsync("/do", IdempotencyKeyHeader.Format(key), user: user), again = await shop.SendAsync("/do", IdempotencyKeyHeader.Format(key), user: user);
+                Shop.Reply first = await shop.SendAsync("/do", IdempotencyKeyHeader.Format(key), user: user),
+                    again = await shop.SendAsync("/do", IdempotencyKeyHeader.Format(key), user: user);
                 first.Status.Should().Be(200);
                 again.Text.Should().Be(first.Text).And.StartWith(user + " ");
                 answers.Add(first.Text).Should().BeTrue();

@@ -43,7 +43,8 @@ public sealed class RegistrationTests
         gates.Made.Should().Equal(plain, orders);
         (plain.Name, orders.Name, gates.Get("mails").Name).Should().Be(("idempotency", "orders", "post"));
         IOptionsMonitor<IdempotencyOptions> options = provider.GetRequiredService<IOptionsMonitor<IdempotencyOptions>>();
-        (options.Get("").Retention, options.Get("orders").Retention).Should().Be((TimeSpan.FromDays(30), TimeSpan.FromHours(1)), "one registration does not change another");
+        (options.Get("").Retention, options.Get("orders").Retention)
+            .Should().Be((TimeSpan.FromDays(30), TimeSpan.FromHours(1)), "one registration does not change another");
         orders.Store.Traits.MaxPayloadBytes.Should().Be(7);
         plain.Store.Should().NotBeSameAs(orders.Store);
         FluentActions.Invoking(() => gates.Get("nothing")).Should().Throw<InvalidOperationException>().WithMessage("*'nothing'*'orders'*");

@@ -83,7 +83,8 @@ public sealed class StartTests
                 s =>
                 {
                     s.AddIdempotency();
-                    s.AddControllers().ConfigureApplicationPartManager(p => p.FeatureProviders.Add(new OnlyAttributed())).AddApplicationPart(typeof(StartTests).Assembly);
+                    s.AddControllers().ConfigureApplicationPartManager(p => p.FeatureProviders.Add(new OnlyAttributed()))
+                        .AddApplicationPart(typeof(StartTests).Assembly);
                 },
                 app => app.MapControllers()),
             "no scope, the middleware" => StartAsync(s => s.AddIdempotency(), app => app.UseIdempotency(_ => true)),
@@ -245,7 +246,8 @@ public sealed class StartTests
         public void PopulateFeature(
             IEnumerable<Microsoft.AspNetCore.Mvc.ApplicationParts.ApplicationPart> parts, Microsoft.AspNetCore.Mvc.Controllers.ControllerFeature feature)
         {
-            foreach (System.Reflection.TypeInfo other in feature.Controllers.Where(c => c != typeof(AttributedController)).ToList()) feature.Controllers.Remove(other);
+            foreach (System.Reflection.TypeInfo other in feature.Controllers.Where(c => c != typeof(AttributedController)).ToList())
+                feature.Controllers.Remove(other);
         }
     }
 }

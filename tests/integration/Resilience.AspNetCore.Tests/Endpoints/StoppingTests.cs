@@ -52,7 +52,8 @@ public sealed class StoppingTests
 
         late.Status.Should().Be(504);
         await _stopped.Task.WaitAsync(Shop.Patience);
-        (again.Status, again.Text.Contains("in-flight", StringComparison.Ordinal)).Should().Be((409, true), "what was cut off may have been done: the key is held");
+        (again.Status, again.Text.Contains("in-flight", StringComparison.Ordinal))
+            .Should().Be((409, true), "what was cut off may have been done: the key is held");
         _executions.Should().Be(1);
     }
 

@@ -64,7 +64,8 @@ public sealed class TargetTests
     /// <summary>Every source that a scope can come from; all of them are different callers.</summary>
     private static IEnumerable<(string Name, ClaimsPrincipal User, string? Authority)> Callers()
     {
-        static ClaimsPrincipal Of(params (string Type, string Value)[] claims) => new(new ClaimsIdentity(claims.Select(c => new Claim(c.Type, c.Value)), "test"));
+        static ClaimsPrincipal Of(params (string Type, string Value)[] claims) =>
+            new(new ClaimsIdentity(claims.Select(c => new Claim(c.Type, c.Value)), "test"));
         foreach (string? authority in (string?[])[null, "a.example", "b.example"])
         {
             yield return ("sub", Of(("sub", "7")), authority);
@@ -128,7 +129,8 @@ public sealed class TargetTests
 
         keys.Should().OnlyHaveUniqueItems().And.HaveCount(Callers().Count());
         (await DownstreamAsync(scope => new(scope, "order-1"))).Should().Equal(keys);
-        (await DownstreamAsync(scope => new("planted: taken out of its scope", "order-1"))).Distinct().Should().ContainSingle("the check finds a key without its scope");
+        (await DownstreamAsync(scope => new("planted: taken out of its scope", "order-1"))).Distinct()
+            .Should().ContainSingle("the check finds a key without its scope");
     }
 
     [Fact]
@@ -142,7 +144,8 @@ public sealed class TargetTests
                 accessor = app.Services.GetRequiredService<IHttpContextAccessor>();
                 app.MapPost("/do", async () =>
                 {
-                    using HttpMessageInvoker client = new(new IdempotencyKeyHandler(new() { FromInbound = _ => accessor.HttpContext?.GetIdempotencyKey() }, new Downstream(keys)));
+                    using HttpMessageInvoker client = new(new IdempotencyKeyHandler(new() { FromInbound = _ => accessor.HttpContext?.GetIdempotencyKey() },
+                        new Downstream(keys)));
                     using HttpRequestMessage request = new(HttpMethod.Post, "https://bank.example/charges");
                     using HttpResponseMessage response = await client.SendAsync(request, default);
                     return Results.StatusCode(503);
@@ -256,7 +259,8 @@ public sealed class TargetTests
     }
 
     /// <summary>Ways to send the same again that differ in what changes nothing.</summary>
-    public static TheoryData<string> Same => ["case of the path", "a final slash", "order of the query", "case of a query name", "charset", "charset in quotes", "case of the type"];
+    public static TheoryData<string> Same =>
+        ["case of the path", "a final slash", "order of the query", "case of a query name", "charset", "charset in quotes", "case of the type"];
 
     [Theory]
     [MemberData(nameof(Same))]
@@ -341,7 +345,8 @@ public sealed class TargetTests
         first.Text.Should().Be("done 1");
         (await shop.SendAsync("/upload", change: r => Upload(r, "two", "receipt!"))).Status.Should().Be(422);
         (await shop.SendAsync("/upload", change: r => Upload(r, "two", name: "other"))).Status.Should().Be(422);
-        (await shop.SendAsync("/upload", "broken", change: r => Broken(r, "--b\r\nno colon\r\n"))).Status.Should().Be(200, "a body that cannot be read so counts as it came");
+        (await shop.SendAsync("/upload", "broken", change: r => Broken(r, "--b\r\nno colon\r\n")))
+            .Status.Should().Be(200, "a body that cannot be read so counts as it came");
         (await shop.SendAsync("/upload", "broken", change: r => Broken(r, "--b\r\nno colon!\r\n"))).Status.Should().Be(422);
 
         static void Broken(HttpRequestMessage request, string body)

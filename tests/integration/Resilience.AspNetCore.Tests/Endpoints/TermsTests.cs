@@ -48,7 +48,8 @@ public sealed class TermsTests
     [Fact]
     public async Task One_endpoint_rejects_duplicates_at_once_and_another_lets_them_wait()
     {
-        Ledger now = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) }, later = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) };
+        Ledger now = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) },
+            later = new() { Gate = new(TaskCreationOptions.RunContinuationsAsynchronously) };
         await using Shop shop = await Shop.OpenAsync(
             app =>
             {
@@ -71,8 +72,10 @@ public sealed class TermsTests
 
     public static TheoryData<string, string> Wrong => new()
     {
-        { "lease", "Lease" }, { "retention", "Retention" }, { "attempts", "MaxAttempts" }, { "wait", "MaxWait" }, { "when", "WhenInFlight" }, { "execution", "MaxExecution" },
-        { "rejections", "ClientErrorRetention" }, { "against the gate", "Retention" }, { "attribute lease", "Lease" }, { "attribute nan", "Retention" }, { "attribute attempts", "MaxAttempts" },
+        { "lease", "Lease" }, { "retention", "Retention" }, { "attempts", "MaxAttempts" }, { "wait", "MaxWait" }, { "when", "WhenInFlight" },
+            { "execution", "MaxExecution" },
+        { "rejections", "ClientErrorRetention" }, { "against the gate", "Retention" }, { "attribute lease", "Lease" }, { "attribute nan", "Retention" },
+            { "attribute attempts", "MaxAttempts" },
         { "attribute wait", "MaxWait" },
     };
 
@@ -106,7 +109,8 @@ public sealed class TermsTests
                 if (attribute is not null) endpoint.WithMetadata(attribute);
             })).DisposeAsync();
 
-        (await opening.Should().ThrowAsync<ResilienceOptionsException>()).Which.Problems.Should().OnlyContain(p => p.Option == option && p.Policy == "POST /own");
+        (await opening.Should().ThrowAsync<ResilienceOptionsException>())
+            .Which.Problems.Should().OnlyContain(p => p.Option == option && p.Policy == "POST /own");
     }
 
     [Theory]
@@ -189,7 +193,8 @@ public sealed class TermsTests
             return _inner.CompleteAsync(id, fence, outcome, payload, retention, cancellationToken);
         }
 
-        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) => _inner.ReleaseAsync(id, fence, cancellationToken);
+        public ValueTask<bool> ReleaseAsync(IdempotencyId id, long fence, CancellationToken cancellationToken = default) =>
+            _inner.ReleaseAsync(id, fence, cancellationToken);
 
         public ValueTask<PeekResult> PeekAsync(IdempotencyId id, CancellationToken cancellationToken = default) => _inner.PeekAsync(id, cancellationToken);
 

@@ -74,7 +74,8 @@ public sealed class KeySourceTests
     [Fact]
     public async Task A_body_that_is_too_large_to_look_for_a_key_is_rejected_and_a_large_one_reaches_the_endpoint_whole()
     {
-        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/hook", async (HttpContext c) => (await new StreamReader(c.Request.Body).ReadToEndAsync()).Length)
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/hook",
+            async (HttpContext c) => (await new StreamReader(c.Request.Body).ReadToEndAsync()).Length)
             .RequireIdempotencyKey(o => (o.KeyFor, o.MaxRequestBodyBytes) = (IdempotencyKeySource.Json("id"), 100_000)));
 
         string large = $"{{\"id\":1,\"x\":\"{new string('x', 90_000)}\"}}";
@@ -109,7 +110,8 @@ public sealed class KeySourceTests
             {
                 context.Response.StatusCode = problem.Status == 422 ? 400 : problem.Status;
                 context.Response.Headers["Error-Kind"] = problem.Type;
-                await context.Response.WriteAsJsonAsync(new { error = new { type = "idempotency_error", code = problem.Code, message = problem.Title, retry = problem.IsRetryable } });
+                await context.Response.WriteAsJsonAsync(
+                    new { error = new { type = "idempotency_error", code = problem.Code, message = problem.Title, retry = problem.IsRetryable } });
             };
         });
         await shop.SendAsync("/hook", "\"k1\"");
@@ -162,16 +164,19 @@ public sealed class KeySourceTests
 
         (await shop.SendAsync("/upload", change: r => r.Content = Nested("x1", "y2", "z3"))).IsReplayed.Should().BeTrue();
         (await shop.SendAsync("/upload", change: r => r.Content = Nested("x1", "y2", "z3", "other"))).Status.Should().Be(422);
-        (await shop.SendAsync("/upload", change: r => r.Content = Nested("x1", "y2", "z3", isFlat: true))).Status.Should().Be(422, "a part of the whole is no part of a part");
+        (await shop.SendAsync("/upload", change: r => r.Content = Nested("x1", "y2", "z3", isFlat: true)))
+            .Status.Should().Be(422, "a part of the whole is no part of a part");
         (await shop.SendAsync("/upload", "deep", change: r => r.Content = Deep("a", 12))).Status.Should().Be(200);
         (await shop.SendAsync("/upload", "deep", change: r => r.Content = Deep("a", 12))).IsReplayed.Should().BeTrue("however deep it is");
         (await shop.SendAsync("/upload", "broken", change: r => r.Content = Broken("inner"))).Status.Should().Be(200);
         (await shop.SendAsync("/upload", "broken", change: r => r.Content = Broken("inner"))).IsReplayed.Should().BeTrue();
-        (await shop.SendAsync("/upload", "broken", change: r => r.Content = Broken("inner!"))).Status.Should().Be(422, "what cannot be read so counts byte for byte");
+        (await shop.SendAsync("/upload", "broken", change: r => r.Content = Broken("inner!")))
+            .Status.Should().Be(422, "what cannot be read so counts byte for byte");
 
         static MultipartContent Nested(string outer, string middle, string inner, string text = "receipt", bool isFlat = false)
         {
-            MultipartContent third = new("mixed", inner) { new StringContent(text, Encoding.ASCII, "text/plain"), new StringContent("second", Encoding.ASCII, "text/plain") };
+            MultipartContent third = new("mixed",
+                inner) { new StringContent(text, Encoding.ASCII, "text/plain"), new StringContent("second", Encoding.ASCII, "text/plain") };
             MultipartContent second = new("related", middle) { third };
             StringContent tail = new("tail", Encoding.ASCII, "text/plain");
             if (isFlat) return new("form-data", outer) { second, tail };

@@ -123,13 +123,16 @@ public sealed class ParserTests
         {
             bool isKey = Parse(value, out string key);
             if (!isKey) return key.Length == 0;
-            return key.Length > 0 && key.All(c => c is >= ' ' and <= '~') && Parse(IdempotencyKeyHeader.Format(key), out string again, acceptBare: false) && again == key;
+            return key.Length > 0 && key.All(c => c is >= ' ' and <= '~') && Parse(IdempotencyKeyHeader.Format(key), out string again, acceptBare: false)
+                && again == key;
         }, iter: Times);
-        Gen.String[Gen.Char[' ', '~'], 1, 255].Sample(key => Parse(IdempotencyKeyHeader.Format(key), out string read, acceptBare: false) && read == key, iter: Times / 10);
+        Gen.String[Gen.Char[' ', '~'], 1, 255]
+            .Sample(key => Parse(IdempotencyKeyHeader.Format(key), out string read, acceptBare: false) && read == key, iter: Times / 10);
     }
 
     private static readonly Gen<HttpResponseRecord> Records = Gen.Select(
-        Gen.Int[200, 599], Gen.Bool, Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.String).Select(h => new KeyValuePair<string, string>(h.Item1, h.Item2)).List[0, 6],
+        Gen.Int[200, 599], Gen.Bool,
+            Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 20], Gen.String).Select(h => new KeyValuePair<string, string>(h.Item1, h.Item2)).List[0, 6],
         Gen.Byte.Array[0, 300]).Select((status, omitted, headers, body) => new HttpResponseRecord { Status = status, IsBodyOmitted = omitted, Headers = headers, Body = body });
 
     [Fact]

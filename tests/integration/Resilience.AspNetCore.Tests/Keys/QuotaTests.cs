@@ -66,7 +66,8 @@ public sealed class QuotaTests
             {
                 app.MapPost("/charge", () => _ledger.ChargeAsync()).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
                 app.MapPost("/away", () => Results.StatusCode(503)).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
-                app.MapPost("/throws", void () => throw new HttpRequestException(HttpRequestError.ConnectionError)).RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
+                app.MapPost("/throws", void () => throw new HttpRequestException(HttpRequestError.ConnectionError))
+                    .RequireIdempotencyKey(o => o.MaxKeysPerScope = 2);
             },
             o => o.Retention = TimeSpan.FromHours(4),
             services: s => s.AddSingleton<TimeProvider>(time));
@@ -76,7 +77,8 @@ public sealed class QuotaTests
         time.Advance(TimeSpan.FromMinutes(30));
         (await shop.SendAsync("/charge", "k2")).Status.Should().Be(200);
 
-        Shop.Reply rejected = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"), reused = await shop.SendAsync("/charge", "k1", body: "other");
+        Shop.Reply rejected = await shop.SendAsync("/charge", "k3"), again = await shop.SendAsync("/charge", "k1"),
+            reused = await shop.SendAsync("/charge", "k1", body: "other");
 
         (rejected.Status, CodeOf(rejected)).Should().Be((429, "too-many-keys"));
         (again.Text, again.IsReplayed).Should().Be((first.Text, true), "what is known is told");
@@ -205,7 +207,8 @@ public sealed class QuotaTests
                 }
                 else
                 {
-                    kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8)).Should().BeGreaterThanOrEqualTo(max, "it is rejected for a reason");
+                    kept.Count(k => k.Scope == scope && now - k.At < retention * 1.25 + TimeSpan.FromTicks(8))
+                        .Should().BeGreaterThanOrEqualTo(max, "it is rejected for a reason");
                     if (random.Next(2) == 0)
                     {
                         time.Advance(retryAfter);

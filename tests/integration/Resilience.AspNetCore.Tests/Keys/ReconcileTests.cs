@@ -12,7 +12,8 @@ public sealed class ReconcileTests
     private int _executions;
 
     /// <summary>An endpoint whose first executions end behind the point of no return without an outcome.</summary>
-    private Task<Shop> OpenAsync(Func<HttpContext, IdempotencyKey, ValueTask<IdempotencyFinding?>>? reconcile, int failures = 1, bool encrypts = false) => Shop.OpenAsync(
+    private Task<Shop> OpenAsync(Func<HttpContext, IdempotencyKey, ValueTask<IdempotencyFinding?>>? reconcile, int failures = 1, bool encrypts = false) =>
+        Shop.OpenAsync(
         app => app.MapPost("/charge", (HttpContext context) =>
         {
             context.GetIdempotencyClaim()!.PassPointOfNoReturn();
@@ -35,7 +36,8 @@ public sealed class ReconcileTests
     [InlineData(true)]
     public async Task What_was_found_to_be_done_is_recorded_and_given_to_all_duplicates(bool encrypts)
     {
-        await using Shop shop = await OpenAsync((_, _) => Found(IdempotencyFinding.Done(TypedResults.Created("/charges/7", new { Id = 7 }))), encrypts: encrypts);
+        await using Shop shop = await OpenAsync((_, _) => Found(IdempotencyFinding.Done(TypedResults.Created("/charges/7", new { Id = 7 }))),
+            encrypts: encrypts);
         (await shop.SendAsync("/charge")).Status.Should().Be(500);
 
         Shop.Reply found = await shop.SendAsync("/charge"), again = await shop.SendAsync("/charge");

@@ -31,7 +31,8 @@ public sealed class ReplayTests
         "Date", "Proxy-Authenticate", "WWW-Authenticate", "Via", "Server", "Retry-After", "Strict-Transport-Security", "Alt-Svc", "Age", "Access-Control-Allow-Origin",
     ];
 
-    private static IEnumerable<string> Leaks(Func<string, bool> isReplayed) => OfOneMessage.Concat(["bad name", ":status", "", "X:y", "X\r\nY"]).Where(isReplayed);
+    private static IEnumerable<string> Leaks(Func<string, bool> isReplayed) =>
+        OfOneMessage.Concat(["bad name", ":status", "", "X:y", "X\r\nY"]).Where(isReplayed);
 
     private static IdempotencyEndpointOptions KeepingAll()
     {
@@ -83,7 +84,8 @@ public sealed class ReplayTests
     {
         using TcpClient client = new(shop.Address.Host, shop.Address.Port);
         NetworkStream stream = client.GetStream();
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"POST /do HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes($"POST /do HTTP/1.1\r\nHost: x\r\nIdempotency-Key: {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
         using StreamReader reader = new(stream, Encoding.Latin1);
         return await reader.ReadToEndAsync().WaitAsync(Shop.Patience);
     }
@@ -145,7 +147,8 @@ public sealed class ReplayTests
     {
         bool mayReplay = true;
         int asked = 0;
-        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", () => $"done {Interlocked.Increment(ref _executions)}").RequireIdempotencyKey(o => o.MayReplay = _ =>
+        await using Shop shop = await Shop.OpenAsync(app => app.MapPost("/do", () => $"done {Interlocked.Increment(ref _executions)}")
+            .RequireIdempotencyKey(o => o.MayReplay = _ =>
         {
             asked++;
             return new(mayReplay);

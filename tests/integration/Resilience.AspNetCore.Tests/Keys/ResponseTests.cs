@@ -171,7 +171,8 @@ public sealed class ResponseTests
     [Fact]
     public async Task The_table_of_exceptions_can_be_changed()
     {
-        await TwiceAsync(_ => throw new InvalidOperationException("planned"), o => o.Outcomes = IdempotencyOutcomes.Default.On<InvalidOperationException>(IdempotencyDisposition.Release));
+        await TwiceAsync(_ => throw new InvalidOperationException("planned"),
+            o => o.Outcomes = IdempotencyOutcomes.Default.On<InvalidOperationException>(IdempotencyDisposition.Release));
 
         _executions.Should().Be(2);
     }

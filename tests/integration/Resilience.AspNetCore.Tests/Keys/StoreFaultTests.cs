@@ -49,7 +49,8 @@ public sealed class StoreFaultTests
         await using WebApplication app = Build("Data Source=/nowhere/at/all/keys.db");
 
         (await app.Invoking(a => a.StartAsync()).Should().ThrowAsync<IdempotencyStoreException>())
-            .Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Misconfigured && e.Message.Contains("/nowhere/at/all/keys.db"));
+            .Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Misconfigured
+                && e.Message.Contains("/nowhere/at/all/keys.db"));
     }
 
     [Fact]

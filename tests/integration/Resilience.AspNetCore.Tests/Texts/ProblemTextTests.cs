@@ -37,7 +37,8 @@ public sealed class ProblemTextTests
     }
 
     private static IdempotencyResult ResultOf(IdempotencyStatus status) =>
-        (IdempotencyResult)typeof(IdempotencyResult).GetConstructor(BindingFlags.Instance | BindingFlags.NonPublic, [typeof(IdempotencyStatus)])!.Invoke([status]);
+        (IdempotencyResult)typeof(IdempotencyResult)
+            .GetConstructor(BindingFlags.Instance | BindingFlags.NonPublic, [typeof(IdempotencyStatus)])!.Invoke([status]);
 
     private static async Task<string> SentAsync(Func<HttpContext, Task> write)
     {

@@ -83,7 +83,7 @@ public sealed class SourceRulesTests
             .Select(f => (Repository.Relative(f), File.ReadAllText(f)))).SelectMany(s => Complaints(s.Item1, s.Item2)).ToList().Should().BeEmpty();
 
     /// <summary>What does not ship has the same bounds, and was not always held to them. Both may only fall.</summary>
-    private const int LongLinesLeft = 842;
+    private const int LongLinesLeft = 740;
 
     private static readonly string[] LongFilesLeft =
     [
