@@ -111,7 +111,7 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         CircuitAdmission entry = breaker.TryEnter(out CircuitPermit permit, out CircuitRejection? rejection);
         if (entry >= CircuitAdmission.AdmittedInDryRun)
         {
-            if (environment.IsObserved(CircuitRejected.Metric)) Report(entry, rejection, context);
+            CircuitBreakerTelemetry.Rejected(environment, entry, rejection, context, ref _lastRejected);
             if (entry != CircuitAdmission.AdmittedInDryRun) return new(new Outcome<T>(default, rejection!, Verdict.Rejected, OutcomeMarks.None));
         }
 
@@ -120,20 +120,6 @@ internal abstract class BreakerLink<T>(PolicyEnvironment environment, PolicyLink
         Outcome<T> outcome = running.Result;
         Exit(breaker, permit, outcome, context);
         return new(outcome);
-    }
-
-    /// <summary>One event for each break and operation, so that reporting allocates as little as rejecting does.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Report(CircuitAdmission entry, CircuitRejection? rejection, ResilienceContext context)
-    {
-        CircuitRejected? last = _lastRejected; // a race costs an object
-        if (last is null || last.Entry != entry || last.Rejection != rejection || last.Operation != context.NameOfOperation)
-        {
-            last = new(environment.PipelineName, environment.PolicyName, entry, rejection) { Operation = context.NameOfOperation };
-            _lastRejected = last;
-        }
-
-        environment.Report(last);
     }
 
     private protected override bool TryFinish(ResilienceContext context, in FrameState state, ref Outcome<T> outcome)

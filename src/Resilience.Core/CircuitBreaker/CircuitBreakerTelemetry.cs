@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Runtime.CompilerServices;
+using Resilience.Events;
 using Resilience.Extensibility;
 
 namespace Resilience;
@@ -28,6 +30,28 @@ internal sealed class CircuitBreakerTelemetry : IObserved
         meter, "resilience.circuit_breaker.circuits", Measure, "{circuit}", "Circuits of a policy that are in a state now.");
 
     private static CircuitBreakerTelemetry Of(PolicyEnvironment environment) => environment.Instruments(static m => new CircuitBreakerTelemetry(m));
+
+    /// <summary>One event for each break and operation, so that reporting allocates as little as rejecting does. Not inlined: a call that passes shall not
+    /// pay for its frame.</summary>
+    /// <param name="environment">The policy's.</param>
+    /// <param name="entry">Which rejection.</param>
+    /// <param name="rejection">Why; null in dry run.</param>
+    /// <param name="context">The call.</param>
+    /// <param name="last">The event that was reported last; a race costs an object.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void Rejected(
+        PolicyEnvironment environment, CircuitAdmission entry, CircuitRejection? rejection, ResilienceContext context, ref CircuitRejected? last)
+    {
+        if (!environment.IsObserved(CircuitRejected.Metric)) return;
+        CircuitRejected? happened = last;
+        if (happened is null || happened.Entry != entry || happened.Rejection != rejection || happened.Operation != context.NameOfOperation)
+        {
+            happened = new(environment.PipelineName, environment.PolicyName, entry, rejection) { Operation = context.NameOfOperation };
+            last = happened;
+        }
+
+        environment.Report(happened);
+    }
 
     internal static void Stale(PolicyEnvironment environment) => Count(Of(environment)._staleResults, environment);
 

@@ -36,6 +36,9 @@ public readonly struct AttemptResult
     /// <summary>Whether it is known that nothing was done; see <see cref="Classification.NotApplied"/>.</summary>
     public bool NotApplied => (_marks & OutcomeMarks.NotApplied) != 0;
 
+    /// <summary>Whether it shows that the dependency is overloaded; see <see cref="Classification.IsOverload"/>.</summary>
+    public bool IsOverload => (_marks & OutcomeMarks.Overload) != 0;
+
     /// <summary>What the attempt threw; null when it ended with a result. For a rejection the exception is made by this call.</summary>
     public Exception? Exception => Error as Exception ?? (Error is Rejection rejection ? SafeRejection.ToException(rejection) : null);
 

@@ -6,6 +6,7 @@ namespace Resilience;
 public readonly record struct CallOptions
 {
     private readonly TimeSpan? _deadline;
+    private readonly Criticality? _criticality;
 
     /// <summary>Says what the call is.</summary>
     /// <param name="operation">See <see cref="Operation"/>.</param>
@@ -28,6 +29,20 @@ public readonly record struct CallOptions
             if (value is { } given && given < TimeSpan.Zero)
                 throw new ArgumentOutOfRangeException(nameof(value), given, "A deadline lies in the future: zero or more.");
             _deadline = value;
+        }
+    }
+
+    /// <summary>How much it matters that the call succeeds: under overload, throttles and limits reject the lower classes first. Null (default):
+    /// <see cref="Criticality.Critical"/>. Attempts and hedges of the call inherit it, a hedge one class lower.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Undefined.</exception>
+    public Criticality? Criticality
+    {
+        get => _criticality;
+        init
+        {
+            if (value is { } given && (uint)given > (uint)Resilience.Criticality.CriticalPlus)
+                throw new ArgumentOutOfRangeException(nameof(value), given, "A defined class of criticality.");
+            _criticality = value;
         }
     }
 

@@ -15,6 +15,9 @@ public readonly ref struct AdmissionCall
     /// <inheritdoc cref="ResilienceContext.Attempt"/>
     public int Attempt => _context.AttemptNumber;
 
+    /// <inheritdoc cref="ResilienceContext.Criticality"/>
+    public Criticality Criticality => _context.CriticalityOfCall;
+
     /// <inheritdoc cref="ResilienceContext.PipelineName"/>
     public string PipelineName => _context.NameOfPipeline;
 

@@ -73,7 +73,12 @@ internal struct HedgedAttempt<T>
     {
         ResilienceContext own = isFirst ? call.CopyToSpare() : call.Copy();
         own.ForgetAttempt();
-        if (!isFirst) own.MarkBegun();
+        if (!isFirst)
+        {
+            own.MarkBegun();
+            own.LowerCriticality();
+        }
+
         TimeoutSource source = TimeoutPool.RentUntimed(call.Clock);
         source.LinkTo(call.InnermostTimeout, call.Token);
 

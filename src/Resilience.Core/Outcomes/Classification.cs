@@ -66,19 +66,29 @@ public readonly record struct Classification
         init => _marks = Put(OutcomeMarks.NotApplied, value);
     }
 
+    /// <summary>Whether it shows that the dependency is overloaded: throttles and adaptive limits send less then. Default false.</summary>
+    public bool IsOverload
+    {
+        get => Has(OutcomeMarks.Overload);
+        init => _marks = Put(OutcomeMarks.Overload, value);
+    }
+
     /// <summary>A failure that counts and is not repeated.</summary>
     public static Classification Permanent => new(Verdict.Failure, OutcomeMarks.Permanent);
 
     /// <summary>A failure that counts, of which it is known that nothing was done.</summary>
     public static Classification Untouched => new(Verdict.Failure, OutcomeMarks.NotApplied);
 
-    /// <summary>The dependency is well and asks for patience: a failure that is repeated and not counted.</summary>
+    /// <summary>The dependency is well and asks for patience: a failure that is repeated and not counted, and a sign of overload.</summary>
     /// <param name="retryAfter">When to come back; null or negative: it did not say.</param>
     public static Classification Throttled(TimeSpan? retryAfter = null) =>
-        new Classification(Verdict.Failure, OutcomeMarks.NotCounted) with { RetryAfter = retryAfter };
+        new Classification(Verdict.Failure, OutcomeMarks.NotCounted | OutcomeMarks.Overload) with { RetryAfter = retryAfter };
 
     /// <summary>A verdict without further claims.</summary>
     public static implicit operator Classification(Verdict verdict) => new(verdict);
+
+    /// <summary>A failure that counts, of a dependency that says that it is overloaded.</summary>
+    internal static Classification Overloaded => new(Verdict.Failure, OutcomeMarks.Overload);
 
     internal OutcomeMarks Marks => _marks;
 
@@ -95,6 +105,7 @@ public readonly record struct Classification
         if (Has(OutcomeMarks.NotCounted)) text += ", not counted";
         if (Has(OutcomeMarks.Permanent)) text += ", not repeated";
         if (Has(OutcomeMarks.NotApplied)) text += ", not applied";
+        if (Has(OutcomeMarks.Overload)) text += ", overload";
         return RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text}, after {TimeText.Of(wait)}") : text;
     }
 

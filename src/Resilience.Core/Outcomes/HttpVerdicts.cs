@@ -9,6 +9,7 @@ internal static class HttpVerdicts
     internal static Classification OfStatus(int status) => status switch
     {
         429 => Classification.Throttled(),
+        503 => Classification.Overloaded,
         408 => Verdict.Failure,
         501 or 505 or 511 => Verdict.Ignored,
         >= 500 => Verdict.Failure,

@@ -28,4 +28,7 @@ internal enum OutcomeMarks : byte
 
     /// <summary>No rule has spoken of the result yet: one that is awaited may. Stays within the bottom of the chain.</summary>
     Unjudged = 64,
+
+    /// <summary>The dependency has shown that it is overloaded.</summary>
+    Overload = 128,
 }

@@ -35,4 +35,7 @@ public enum PolicyRole
 
     /// <summary>A pipeline inside a pipeline.</summary>
     Pipeline,
+
+    /// <summary>Rejects a share of the calls to a dependency that is overloaded.</summary>
+    Throttle,
 }

@@ -15,6 +15,7 @@ public static class StandardPolicies
         TimeoutConfiguration.OfCall,
         RetryConfiguration.Policy,
         HedgingConfiguration.Policy,
+        AdaptiveThrottleConfiguration.Policy,
         CircuitBreakerConfiguration.Policy,
         ConcurrencyLimitConfiguration.Policy,
         TimeoutConfiguration.OfAttempt,
@@ -38,6 +39,7 @@ public static class StandardPolicies
         [PolicyRole.Hedging] = HedgingOrder.Check,
         [PolicyRole.Idempotency] = IdempotencyOrder.Check,
         [PolicyRole.Chaos] = ChaosOrder.Check,
+        [PolicyRole.Throttle] = ThrottleOrder.Check,
     };
 
     /// <summary>Hands the rules down to the floor that runs them. It sets one field of this assembly, so it does not matter when among others

@@ -163,6 +163,7 @@ public static class HttpClassifier
     {
         429 => Classification.Throttled(),
         409 when response.RequestMessage is { } request && request.Options.TryGetValue(IsInFlight, out bool mayPass) && mayPass => Classification.Throttled(),
+        503 => new Classification(Verdict.Failure) { IsOverload = true },
         _ => IsTransient(response.StatusCode) ? Verdict.Failure : Verdict.Ignored,
     };
 

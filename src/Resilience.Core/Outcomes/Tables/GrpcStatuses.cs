@@ -27,13 +27,13 @@ public static class GrpcStatuses
             "3 INVALID_ARGUMENT", "5 NOT_FOUND", "6 ALREADY_EXISTS", "7 PERMISSION_DENIED", "9 FAILED_PRECONDITION", "11 OUT_OF_RANGE", "12 UNIMPLEMENTED"),
         [OwnDeadline],
         Group(Classification.Permanent, Repeatability.Never, "the caller's deadline, or one that the server knows: no time is left", "4 DEADLINE_EXCEEDED"),
-        Group(Classification.Permanent with { Counts = false }, Repeatability.Never,
+        Group(Classification.Permanent with { Counts = false, IsOverload = true }, Repeatability.Never,
             "repeated only where the server says when: the client itself says it of a message that is too large", "8 RESOURCE_EXHAUSTED"),
         Group(Verdict.Ignored, Repeatability.Never, "a conflict: the caller reads again, changes and writes", "10 ABORTED"),
         [Broken],
         Group(Classification.Permanent, Repeatability.Never, "", "13 INTERNAL", "15 DATA_LOSS"),
         [NotConnected],
-        Group(Verdict.Failure, Repeatability.IfSafe, "it is also said of connections that broke after the request was sent", "14 UNAVAILABLE"),
+        Group(Classification.Overloaded, Repeatability.IfSafe, "it is also said of connections that broke after the request was sent", "14 UNAVAILABLE"),
         Group(Verdict.Ignored, Repeatability.Never, "new credentials help, and not the same call", "16 UNAUTHENTICATED"));
 
     private static readonly Dictionary<string, TransportRow> Rows = All.ByCode();

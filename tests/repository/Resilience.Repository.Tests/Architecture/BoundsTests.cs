@@ -17,6 +17,8 @@ public sealed partial class BoundsTests
         ["CircuitBreakerOptions.MaxBreakDuration"] = "The_break_never_exceeds_its_cap_nor_falls_to_nothing_for_any_level",
         ["CircuitBreakerOptions.ConsecutiveFailures"] = "No_failure_is_lost_when_as_many_threads_fail_as_it_takes_to_open",
         ["CircuitBreakerOptions.ConsecutiveFailuresWithin"] = "Failures_in_a_row_within_a_span_slide_with_the_last_failure",
+        ["AdaptiveThrottleOptions.MaxRejection"] = "A_dead_dependency_gets_a_tenth_and_one_that_heals_all_within_the_window",
+        ["AdaptiveThrottleOptions.Window"] = "What_is_older_than_the_window_is_forgotten_also_without_calls",
         ["CircuitBreakerOptions.FailureRatio"] = "D10_ratio_is_exact_when_ten_thousand_calls_come_at_one_instant",
         ["CircuitBreakerOptions.MinimumCalls"] = "Too_many_are_bad_from_the_ratio_on_given_enough_calls",
         ["CircuitBreakerOptions.ProbeLease"] = "D4_a_probe_that_never_completes_is_given_up_after_its_lease_and_its_late_result_is_stale",

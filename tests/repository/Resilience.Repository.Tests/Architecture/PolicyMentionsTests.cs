@@ -18,6 +18,7 @@ public sealed class PolicyMentionsTests
         ["Hedging"] = ["HedgingOptions", "HedgingPolicy", "HedgeStarted", "HedgeSkipped", "HedgeWon"],
         ["Fallback"] = ["FallbackOptions", "FallbackPolicy", "FallbackUsed", "FallbackFailed"],
         ["Chaos"] = ["ChaosOptions", "ChaosPolicy", "ChaosSwitch", "ChaosInjected", "ChaosSwitched"],
+        ["Throttling"] = ["AdaptiveThrottleOptions", "AdaptiveThrottlePolicy", "AdaptiveThrottle", "CallThrottled"],
         ["RateLimiting"] = ["RateLimiterOptions", "RateLimiterPolicy", "RateLimitReached"],
     };
 
@@ -52,6 +53,7 @@ public sealed class PolicyMentionsTests
             "src/Resilience.Extensions/DependencyInjection/HttpChaosBuilderExtensions.cs", "src/Resilience.Extensions/DependencyInjection/HttpChaosClient.cs", Http("HttpChaos"),
         ],
         ["RateLimiting"] = [],
+        ["Throttling"] = [],
     };
 
     private const string Stores = "src/Resilience.Core/Idempotency/StoreAccess/StoreCalls.cs";

@@ -15,6 +15,7 @@ public sealed class SettingsTableTests
         { "hedging", "Hedging" },
         { "circuit-breaker", "CircuitBreaker" },
         { "concurrency-limit", "ConcurrencyLimit" },
+        { "adaptive-throttle", "AdaptiveThrottle" },
         { "chaos", "Chaos" },
         { "timeout", "AttemptTimeout" },
     };

@@ -65,6 +65,18 @@ public sealed class OptionsOwnershipTests
                 return limit;
             },
         ],
+        [typeof(AdaptiveThrottleOptions)] =
+        [
+            o => new ResiliencePipelineBuilder().AddAdaptiveThrottle((AdaptiveThrottleOptions)o).Build(),
+            o => Updated(new ResiliencePipelineBuilder().AddAdaptiveThrottle((AdaptiveThrottleOptions)o)),
+            o => new AdaptiveThrottle((AdaptiveThrottleOptions)o),
+            o =>
+            {
+                AdaptiveThrottle throttle = new(new());
+                throttle.Update((AdaptiveThrottleOptions)o);
+                return throttle;
+            },
+        ],
         [typeof(TimeoutOptions)] = [o => new ResiliencePipelineBuilder().AddTimeout((TimeoutOptions)o).Build()],
         [typeof(HedgingOptions)] =
         [

@@ -86,6 +86,10 @@ public sealed class EventLogTests
         {
             builder.AddRateLimiter(new System.Threading.RateLimiting.ConcurrencyLimiter(new() { PermitLimit = 1 }));
         }
+        else if (type == typeof(ThrottleRejection))
+        {
+            builder.AddAdaptiveThrottle(EventSamples.Failing());
+        }
         else if (type == typeof(IdempotencyRejection))
         {
             builder.AddIdempotency(new IdempotencyGate());

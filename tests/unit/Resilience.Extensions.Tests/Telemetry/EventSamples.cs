@@ -31,6 +31,7 @@ internal static class EventSamples
         new FallbackFailed("orders", "fallback", Verdict.Failure, new IOException("cache is gone")),
         new LimitReached("orders", "concurrency-limit", (LimitRejection)await RejectedAsync(b => b.AddConcurrencyLimit(1))),
         new RateLimitReached("orders", "rate-limiter", (RateLimitRejection)await RejectedAsync(b => b.AddRateLimiter(Window()))),
+        new CallThrottled("orders", "adaptive-throttle", (ThrottleRejection)await RejectedAsync(b => b.AddAdaptiveThrottle(Failing()))),
         new RateLimitReached("orders", "rate-limiter", (RateLimitRejection)await RejectedAsync(b => b.AddRateLimiter(OnePermit()))),
         new HedgeStarted("orders", "hedging", 1, 1, "slow"),
         new HedgeSkipped("orders", "hedging", 1, HedgeSkipReason.NotAllowed) { Detail = "POST without Idempotency-Key is not repeated" },
@@ -65,6 +66,20 @@ internal static class EventSamples
         CircuitBreaker breaker = new(new(), new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
         breaker.Isolate();
         return breaker;
+    }
+
+    internal static AdaptiveThrottle Failing()
+    {
+        Microsoft.Extensions.Time.Testing.FakeTimeProvider time = new();
+        AdaptiveThrottle throttle = new(new(), time, new Lowest());
+        for (int i = 0; i < 200; i++) throttle.Record(Criticality.Critical, isAccepted: i % 4 == 0);
+        time.Advance(TimeSpan.FromSeconds(1));
+        return throttle;
+    }
+
+    private sealed class Lowest : Randomness
+    {
+        public override double NextDouble() => 0;
     }
 
     private static ConcurrencyLimiter OnePermit() => new(new() { PermitLimit = 1 });

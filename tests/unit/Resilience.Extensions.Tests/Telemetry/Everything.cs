@@ -32,6 +32,7 @@ internal sealed class Everything
             await all.HttpAsync();
             await all.HedgesAsync();
             await all.ChaosAsync();
+            await all.ThrottlesAsync();
         }
 
         await ReloadsAsync();
@@ -47,7 +48,7 @@ internal sealed class Everything
         using IdempotencyGate gate = new(timeProvider: _time);
         ResiliencePipeline pipeline = New("whole")
             .AddFallback(new FallbackOptions<int> { Value = 0 }).AddIdempotency(gate, new() { KeyFor = _ => IdempotencyKey.Shared("whole") })
-            .AddTimeout(TimeSpan.FromSeconds(10)).AddRateLimiter(limiter).AddRetry().AddCircuitBreaker().AddConcurrencyLimit(2)
+            .AddTimeout(TimeSpan.FromSeconds(10)).AddRateLimiter(limiter).AddRetry().AddAdaptiveThrottle().AddCircuitBreaker().AddConcurrencyLimit(2)
                 .AddTimeout(TimeSpan.FromSeconds(2)).Build();
         _alive.Add(pipeline);
         (await pipeline.ExecuteAsync(_ => new ValueTask<int>(5))).Should().Be(5);
@@ -202,6 +203,13 @@ internal sealed class Everything
             context.ForbidRetry("it may have been done");
             return ValueTask.FromException<int>(new IOException());
         }, 0);
+    }
+
+    private async Task ThrottlesAsync()
+    {
+        ResiliencePipeline pipeline = New("throttle").AddAdaptiveThrottle(EventSamples.Failing()).Build();
+        _alive.Add(pipeline);
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected);
     }
 
     private async Task ChaosAsync()

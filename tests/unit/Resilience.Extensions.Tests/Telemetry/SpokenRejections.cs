@@ -57,6 +57,12 @@ internal static class SpokenRejections
         yield return new LimitRejection(Environment("", "limit", Time()), LimitReason.QueueFull, 10, 0, default).Reason;
     }
 
+    internal static IEnumerable<string> OfThrottles()
+    {
+        yield return new ThrottleRejection(Environment("search", "adaptive-throttle", Time()), Criticality.Sheddable, 0.4545, 100, 25).Reason;
+        yield return new ThrottleRejection(Environment("", "search", Time()), Criticality.CriticalPlus, 1 / 11.0, 1, 0).Reason;
+    }
+
     internal static IEnumerable<string> OfRateLimiters()
     {
         PolicyEnvironment environment = Environment("partner", "rate-limiter", Time());

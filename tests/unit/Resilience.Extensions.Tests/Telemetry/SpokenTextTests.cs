@@ -15,6 +15,7 @@ public sealed partial class SpokenTextTests
             ("A circuit rejects", SpokenRejections.OfCircuits()),
             ("A concurrency limit rejects", SpokenRejections.OfLimits()),
             ("A rate limiter rejects", SpokenRejections.OfRateLimiters()),
+            ("An adaptive throttle rejects", SpokenRejections.OfThrottles()),
             ("Idempotency rejects", SpokenRejections.OfIdempotency()),
             ("A request of an HttpClient ends", await SpokenRequests.AllAsync()),
             ("A time is up", SpokenRejections.OfTimeouts()),

@@ -57,6 +57,9 @@ public sealed class RejectionReasonTests
         {
             "waited", ["orders/concurrency-limit: ", "the only place is taken at this moment (limit 1) ", "and none became free within the longest wait (5 s) ", "when a running call ends."]
         },
+        {
+            "throttled", ["orders/adaptive-throttle: ", "it accepted 0 of the last 200 calls (critical), ", "so 90 % of such calls are rejected here at this moment; ", "when it accepts more."]
+        },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
         { "InFlight", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
@@ -93,7 +96,7 @@ public sealed class RejectionReasonTests
         string[] kinds = [.. Sentences().Select(row => (string)row[0])];
         kinds.Should().Contain(Enum.GetNames<IdempotencyRejectionReason>());
         typeof(Rejection).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Rejection)))
-            .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection)], "a new one needs rows above");
+            .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection), typeof(ThrottleRejection)], "a new one needs rows above");
     }
 
     [Fact]
@@ -138,8 +141,20 @@ public sealed class RejectionReasonTests
             Task.FromResult<Rejection>(new IdempotencyRejection("orders", "idempotency", why, _time, "1a2b", TimeSpan.FromSeconds(2),
                 new IOException("the disk is gone"))),
         "of a key" => Task.FromResult<Rejection>(OfAKey()),
+        "throttled" => FromThrottleAsync(),
         _ => FromBreakerAsync(kind),
     };
+
+    private async Task<Rejection> FromThrottleAsync()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time, Randomness = Randomness.Seeded(1) }.AddAdaptiveThrottle().Build();
+        for (int i = 0; i < 200; i++) pipeline.Find<AdaptiveThrottle>()!.Record(Criticality.Critical, isAccepted: false);
+        _time.Advance(TimeSpan.FromMilliseconds(100));
+        while (true)
+        {
+            if (await RejectedAsync(pipeline) is { } rejection) return rejection;
+        }
+    }
 
     private CircuitRejection OfAKey()
     {

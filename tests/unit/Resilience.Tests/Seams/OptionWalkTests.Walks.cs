@@ -149,6 +149,39 @@ public sealed partial class OptionWalkTests
         }
     }
 
+    private sealed class ThrottleWalk(SteppedTime time) : Walk<AdaptiveThrottleOptions>(time)
+    {
+        protected override AdaptiveThrottleOptions All() => new()
+        {
+            K = 1.5, Window = TimeSpan.FromSeconds(10), MaxRejection = 0.6, Padding = 5, IsOverload = static a => a.Exception is IOException,
+        };
+
+        protected override Dictionary<string, Action<AdaptiveThrottleOptions>> Others() => new()
+        {
+            [nameof(AdaptiveThrottleOptions.K)] = o => o.K = 5,
+            [nameof(AdaptiveThrottleOptions.Window)] = o => o.Window = TimeSpan.FromSeconds(30),
+            [nameof(AdaptiveThrottleOptions.MaxRejection)] = o => o.MaxRejection = 0.3,
+            [nameof(AdaptiveThrottleOptions.Padding)] = o => o.Padding = 500,
+            [nameof(AdaptiveThrottleOptions.Counts)] = o => o.Counts = ThrottleCounts.AllFailures,
+            [nameof(AdaptiveThrottleOptions.IsOverload)] = o => o.IsOverload = null,
+            [nameof(PolicyOptions.Name)] = o => o.Name = "other",
+        };
+
+        protected override void Add(ResiliencePipelineBuilder builder, AdaptiveThrottleOptions options) => builder.AddAdaptiveThrottle(options);
+
+        protected override void Live(ResiliencePipeline pipeline)
+        {
+            Log(pipeline.Describe().Policies[0].Name);
+            for (int i = 0; i < 60; i++)
+            {
+                Exception? error = (i % 6) switch { 0 => null, 1 => new DivideByZeroException(), _ => new IOException() };
+                Call(pipeline, $"call {i}", _ => error is null ? new(1) : throw error);
+                Log(FormattableString.Invariant($"{pipeline.Find<AdaptiveThrottle>()!.ShareRejected():0.###}"));
+                Time.Advance(TimeSpan.FromSeconds(i % 20 == 19 ? 9 : 0.11));
+            }
+        }
+    }
+
     private sealed class TimeoutWalk(SteppedTime time) : Walk<TimeoutOptions>(time)
     {
         protected override TimeoutOptions All() => new() { Timeout = TimeSpan.FromSeconds(2), AbandonAfter = TimeSpan.FromSeconds(1) };

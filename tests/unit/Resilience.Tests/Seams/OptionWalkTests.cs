@@ -139,12 +139,13 @@ public sealed partial class OptionWalkTests
             "timeout" => new TimeoutWalk(time),
             "fallback" => new FallbackWalk(time),
             "hedging" => new HedgingWalk(time),
+            "adaptive throttle" => new ThrottleWalk(time),
             "late" or "forgetful" or "right" => new PlantedWalk(time, policy),
             _ => new ChaosWalk(time),
         };
     }
 
-    private static readonly string[] Policies = ["retry", "retry budget", "concurrency limit", "timeout", "fallback", "hedging", "chaos"];
+    private static readonly string[] Policies = ["retry", "retry budget", "concurrency limit", "timeout", "fallback", "hedging", "chaos", "adaptive throttle"];
 
     /// <summary>On a thread without a context, where everything goes on at once.</summary>
     private static Task<string> TraceAsync(string policy, string? change, How how) => Task.Run(() => Make(policy).Trace(change, how));
@@ -179,7 +180,7 @@ public sealed partial class OptionWalkTests
         Type[] walked =
         [
             typeof(RetryOptions), typeof(RetryBudgetOptions), typeof(ConcurrencyLimitOptions), typeof(TimeoutOptions), typeof(FallbackOptions<>),
-            typeof(HedgingOptions), typeof(ChaosOptions),
+            typeof(HedgingOptions), typeof(ChaosOptions), typeof(AdaptiveThrottleOptions),
         ];
         Type[] elsewhere = [typeof(CircuitBreakerOptions), typeof(IdempotencyPolicyOptions), typeof(IdempotencyOptions), typeof(InMemoryIdempotencyOptions)];
         typeof(PolicyOptions).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(PolicyOptions))).Should().BeSubsetOf([.. walked, .. elsewhere]);
