@@ -3,10 +3,12 @@ using Resilience.Extensibility;
 
 namespace Resilience;
 
-/// <summary>Rejects a share of the calls to a dependency that is overloaded, so that what is sent is about what it accepts. Usable alone. Thread-safe and lock-free.</summary>
+/// <summary>Rejects a share of the calls to a dependency that is overloaded, so that what is sent is about what it accepts. Usable alone. Thread-safe
+/// and lock-free.</summary>
 /// <remarks>
-/// Each class of <see cref="Criticality"/> is counted and throttled by itself: an overload that only the lower classes see does not touch the others. The
-/// share is computed anew every 100 ms at most, and when a bucket leaves the window; there is no timer. See <see cref="AdaptiveThrottleOptions"/> for the formula.
+/// Each class of <see cref="Criticality"/> is counted and throttled by itself: an overload that only the lower classes see does not touch the others.
+/// The share is computed anew every 100 ms at most, and when a bucket leaves the window; there is no timer. The formula is that of
+/// <see cref="AdaptiveThrottleOptions"/>.
 /// </remarks>
 /// <example><code>
 /// AdaptiveThrottle throttle = new(new AdaptiveThrottleOptions { Name = "search" });
@@ -23,8 +25,8 @@ public sealed class AdaptiveThrottle : IPolicyStatus
     private Shares _shares; // likewise: computed by the thread that finds them old
 
     /// <summary>Makes a throttle to be used alone or shared between pipelines.</summary>
-    /// <param name="options">A copy is taken. <see cref="AdaptiveThrottleOptions.IsOverload"/> and <see cref="AdaptiveThrottleOptions.Counts"/> speak of outcomes, which
-    /// only a pipeline has.</param>
+    /// <param name="options">A copy is taken. <see cref="AdaptiveThrottleOptions.IsOverload"/> and <see cref="AdaptiveThrottleOptions.Counts"/> speak of
+    /// outcomes, which only a pipeline has.</param>
     /// <param name="timeProvider">Default: the system's.</param>
     /// <param name="randomness">Decides which calls are rejected. Default: <see cref="Randomness.Shared"/>.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>

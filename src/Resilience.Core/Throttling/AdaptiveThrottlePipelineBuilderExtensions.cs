@@ -3,8 +3,8 @@ namespace Resilience;
 /// <summary>Adds adaptive throttles to a pipeline.</summary>
 public static class AdaptiveThrottlePipelineBuilderExtensions
 {
-    /// <summary>Adds a throttle that rejects a share of the calls while the dependency is overloaded, the lower classes of <see cref="CallOptions.Criticality"/> each
-    /// by its own count. Stands inside the retry and outside the circuit breaker.</summary>
+    /// <summary>Adds a throttle that rejects a share of the calls while the dependency is overloaded, each class of
+    /// <see cref="CallOptions.Criticality"/> by its own count. Stands inside the retry and outside the circuit breaker.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="builder"/> is null.</exception>
     public static TBuilder AddAdaptiveThrottle<TBuilder>(this TBuilder builder, Action<AdaptiveThrottleOptions>? configure = null)
         where TBuilder : ResiliencePipelineBuilderBase

@@ -28,8 +28,11 @@ public sealed class ThrottleRejection : Rejection
     /// <remarks>Which call is rejected is chance, so there is no moment at which it would not be.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Who}: the dependency is overloaded, it accepted {_accepted} of the last {_ended} {(_ended == 1 ? "call" : "calls")} ({CriticalityNames.Of(Criticality)}), ")
-        + string.Create(CultureInfo.InvariantCulture, $"so {Share * 100:0.#} % of such calls are rejected here at this moment; the share falls when it accepts more.");
+        $"{Who}: the dependency is overloaded, it accepted {_accepted} of the last {_ended} {Calls} ({CriticalityNames.Of(Criticality)}), ")
+        + string.Create(CultureInfo.InvariantCulture, $"so {Share * 100:0.#} % of such calls are rejected here at this moment; ")
+        + "the share falls when it accepts more.";
+
+    private string Calls => _ended == 1 ? "call" : "calls";
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new ThrottledException(this);

@@ -58,7 +58,8 @@ public sealed class RejectionReasonTests
             "waited", ["orders/concurrency-limit: ", "the only place is taken at this moment (limit 1) ", "and none became free within the longest wait (5 s) ", "when a running call ends."]
         },
         {
-            "throttled", ["orders/adaptive-throttle: ", "it accepted 0 of the last 200 calls (critical), ", "so 90 % of such calls are rejected here at this moment; ", "when it accepts more."]
+            "throttled", [
+                "orders/adaptive-throttle: ", "it accepted 0 of the last 200 calls (critical), ", "so 90 % of such calls are rejected here ", "when it accepts more."]
         },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
@@ -147,7 +148,8 @@ public sealed class RejectionReasonTests
 
     private async Task<Rejection> FromThrottleAsync()
     {
-        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time, Randomness = Randomness.Seeded(1) }.AddAdaptiveThrottle().Build();
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time, Randomness = Randomness.Seeded(1) }
+            .AddAdaptiveThrottle().Build();
         for (int i = 0; i < 200; i++) pipeline.Find<AdaptiveThrottle>()!.Record(Criticality.Critical, isAccepted: false);
         _time.Advance(TimeSpan.FromMilliseconds(100));
         while (true)

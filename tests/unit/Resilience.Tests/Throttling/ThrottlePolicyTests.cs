@@ -33,7 +33,8 @@ public sealed class ThrottlePolicyTests
 
     public static TheoryData<string, bool> Endings => new()
     {
-        { "success", false }, { "broken", false }, { "429", true }, { "503", true }, { "500", false }, { "404", false }, { "timeout", true }, { "rule", true }, { "cancelled", false },
+        { "success", false }, { "broken", false }, { "429", true }, { "503", true }, { "500", false }, { "404", false }, { "timeout", true },
+        { "rule", true }, { "cancelled", false },
     };
 
     private static async ValueTask<int> EndAsync(string ending, CancellationToken token)
@@ -41,7 +42,7 @@ public sealed class ThrottlePolicyTests
         switch (ending)
         {
             case "broken": throw new Broken();
-            case "429" or "503" or "500" or "404": throw new HttpRequestException("status", null, (HttpStatusCode)int.Parse(ending, System.Globalization.CultureInfo.InvariantCulture));
+            case "429" or "503" or "500" or "404": throw new HttpRequestException("status", null, Enum.Parse<HttpStatusCode>(ending));
             case "timeout": throw new TimedOutException("attempt", TimeSpan.FromSeconds(1));
             case "rule": throw new InvalidDataException();
             case "cancelled": throw new OperationCanceledException(token);
@@ -147,7 +148,8 @@ public sealed class ThrottlePolicyTests
         for (int i = 0; i < 200; i++) await pipeline.TryExecuteAsync(_ => ValueTask.FromResult(++sent));
         sent.Should().BeInRange(0, 12, "one in a hundred");
         heard.Should().AllBeOfType<CallThrottled>().And.HaveCount(200 - sent);
-        counted.Should().HaveCount(200 - sent).And.OnlyContain(t => t == "resilience.pipeline=throttled-here resilience.policy=adaptive-throttle resilience.criticality=critical");
+        counted.Should().HaveCount(200 - sent)
+            .And.OnlyContain(t => t == "resilience.pipeline=throttled-here resilience.policy=adaptive-throttle resilience.criticality=critical");
         Outcome<int> outcome = await FirstRejectedAsync(pipeline);
         outcome.Rejection.Should().BeOfType<ThrottleRejection>();
         outcome.Exception.Should().BeOfType<ThrottledException>().Which.Message.Should().Contain("overloaded");
