@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>A moment's view of a circuit breaker.</summary>
 /// <param name="State">The state, derived from the time.</param>

@@ -1,3 +1,5 @@
+using Resilience.Overload;
+
 namespace Resilience;
 
 /// <summary>What a caller can say about one call. <c>default</c> says nothing.</summary>
@@ -40,7 +42,7 @@ public readonly record struct CallOptions
         get => _criticality;
         init
         {
-            if (value is { } given && (uint)given > (uint)Resilience.Criticality.CriticalPlus)
+            if (value is { } given && (uint)given > (uint)Resilience.Overload.Criticality.CriticalPlus)
                 throw new ArgumentOutOfRangeException(nameof(value), given, "A defined class of criticality.");
             _criticality = value;
         }

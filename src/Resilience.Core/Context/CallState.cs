@@ -1,3 +1,5 @@
+using Resilience.Overload;
+
 namespace Resilience;
 
 /// <summary>All that a context remembers, so that a copy takes it over, and a spare forgets it, as a whole.</summary>

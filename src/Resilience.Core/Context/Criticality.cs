@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>How much it matters that a call succeeds: under overload the lower classes are rejected first. Four, because more are not set consistently (Google,
 /// Site Reliability Engineering, ch. 21).</summary>

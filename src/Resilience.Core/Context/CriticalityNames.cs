@@ -1,3 +1,5 @@
+using Resilience.Overload;
+
 namespace Resilience;
 
 /// <summary>What classes of criticality are called on the wire, in tags and for people.</summary>

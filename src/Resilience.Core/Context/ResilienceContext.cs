@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Resilience.Events;
+using Resilience.Overload;
 
 namespace Resilience;
 
@@ -50,16 +51,7 @@ public abstract partial class ResilienceContext
     public string? Operation => State.HasEnded ? ThrowEnded<string?>() : State.Operation;
 
     /// <summary>How much it matters that the call succeeds (<see cref="CallOptions.Criticality"/>).</summary>
-    public Criticality Criticality => State.HasEnded ? ThrowEnded<Criticality>() : CriticalityOfCall;
-
-    /// <summary>As <see cref="Criticality"/>, for links of ours, which may come up late: never throws.</summary>
-    internal Criticality CriticalityOfCall => Resilience.Criticality.Critical + State.Urgency;
-
-    /// <summary>A hedge is worth less than the attempt that is under way.</summary>
-    internal void LowerCriticality()
-    {
-        if (CriticalityOfCall > Resilience.Criticality.Sheddable) State.Urgency--;
-    }
+    public Criticality Criticality => State.HasEnded ? ThrowEnded<Criticality>() : this.CriticalityOfCall;
 
     /// <summary>The pipeline's source of time.</summary>
     public TimeProvider TimeProvider => State.HasEnded ? ThrowEnded<TimeProvider>() : State.Site.Clock.Provider;
@@ -267,7 +259,7 @@ public abstract partial class ResilienceContext
     {
         State.Operation = options.Operation;
         if (options.Deadline is { } deadline) State.DeadlineMs = Clock.After(site.Clock.NowMs, deadline);
-        if (options.Criticality is { } criticality) State.Urgency = criticality - Resilience.Criticality.Critical;
+        if (options.Criticality is { } criticality) this.SetCriticality(criticality);
         if (options.DeadlineCounts) State.Remarks |= AttemptRemarks.DeadlineCounts;
         if (options.Properties is { } properties) State.Properties = new(properties.Values);
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Resilience.Overload;
 
 namespace Resilience.Extensibility;
 

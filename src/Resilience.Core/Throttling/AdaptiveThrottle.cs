@@ -1,7 +1,7 @@
 using System.Globalization;
 using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>Rejects a share of the calls to a dependency that is overloaded, so that what is sent is about what it accepts. Usable alone. Thread-safe
 /// and lock-free.</summary>

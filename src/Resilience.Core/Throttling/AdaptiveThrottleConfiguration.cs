@@ -1,4 +1,5 @@
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience;
 

@@ -1,6 +1,6 @@
 using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>How many calls are rejected at the caller while a dependency is overloaded.</summary>
 /// <remarks>The share of rejected calls is <c>max(0, (E − K·A) / (E + Padding))</c> over the window, at most <see cref="MaxRejection"/>: E calls were sent

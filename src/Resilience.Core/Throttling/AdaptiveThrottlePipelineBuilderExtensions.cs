@@ -1,3 +1,5 @@
+using Resilience.Overload;
+
 namespace Resilience;
 
 /// <summary>Adds adaptive throttles to a pipeline.</summary>

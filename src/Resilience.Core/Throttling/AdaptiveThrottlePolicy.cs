@@ -1,6 +1,7 @@
 using System.Globalization;
 using Resilience.Events;
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience;
 

@@ -1,6 +1,7 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using System.Diagnostics;
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience;
 

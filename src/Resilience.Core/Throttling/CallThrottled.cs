@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Resilience.Overload;
 
 namespace Resilience.Events;
 

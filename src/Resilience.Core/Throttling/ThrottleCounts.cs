@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>Which failures an <see cref="AdaptiveThrottle"/> takes for a sign of overload.</summary>
 public enum ThrottleCounts

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Resilience.Extensibility;
 
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>An adaptive throttle rejected the call: the dependency is overloaded, and was not asked. One instance for each class and tick of 100 ms.</summary>
 public sealed class ThrottleRejection : Rejection

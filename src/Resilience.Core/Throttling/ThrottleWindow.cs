@@ -1,3 +1,5 @@
+using Resilience.Overload;
+
 namespace Resilience;
 
 /// <summary>The calls of the last while, by class: ten buckets, each with a word for each class.</summary>

@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Overload;
 
 /// <summary>An adaptive throttle rejected the call: the dependency was not asked.</summary>
 public sealed class ThrottledException : ResilienceException

@@ -31,18 +31,18 @@ public sealed class ThrottlePolicyTests
 
     private sealed class Broken : Exception;
 
-    public static TheoryData<string, bool> Endings => new()
+    public static TheoryData<string, bool> Outcomes => new()
     {
         { "success", false }, { "broken", false }, { "429", true }, { "503", true }, { "500", false }, { "404", false }, { "timeout", true },
         { "rule", true }, { "cancelled", false },
     };
 
-    private static async ValueTask<int> EndAsync(string ending, CancellationToken token)
+    private static async ValueTask<int> EndAsync(string outcome, CancellationToken token)
     {
-        switch (ending)
+        switch (outcome)
         {
             case "broken": throw new Broken();
-            case "429" or "503" or "500" or "404": throw new HttpRequestException("status", null, Enum.Parse<HttpStatusCode>(ending));
+            case "429" or "503" or "500" or "404": throw new HttpRequestException("status", null, Enum.Parse<HttpStatusCode>(outcome));
             case "timeout": throw new TimedOutException("attempt", TimeSpan.FromSeconds(1));
             case "rule": throw new InvalidDataException();
             case "cancelled": throw new OperationCanceledException(token);
@@ -51,13 +51,13 @@ public sealed class ThrottlePolicyTests
     }
 
     [Theory]
-    [MemberData(nameof(Endings))]
-    public async Task Only_what_shows_overload_speaks_against_the_dependency(string ending, bool isOverload)
+    [MemberData(nameof(Outcomes))]
+    public async Task Only_what_shows_overload_speaks_against_the_dependency(string outcome, bool isOverload)
     {
         ResiliencePipeline pipeline = new ResiliencePipelineBuilder { TimeProvider = _time }
             .Classify(rules => rules.On<InvalidDataException>(new Classification(Verdict.Failure) { IsOverload = true }))
             .AddAdaptiveThrottle(_throttle).Build();
-        for (int i = 0; i < 20; i++) await pipeline.TryExecuteAsync(token => EndAsync(ending, token));
+        for (int i = 0; i < 20; i++) await pipeline.TryExecuteAsync(token => EndAsync(outcome, token));
         ShareAfterTick(pipeline).Should().Be(isOverload ? 20 / 30.0 : 0);
     }
 
