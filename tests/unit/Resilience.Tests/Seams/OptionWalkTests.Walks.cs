@@ -153,7 +153,11 @@ public sealed partial class OptionWalkTests
     {
         protected override AdaptiveThrottleOptions All() => new()
         {
-            K = 1.5, Window = TimeSpan.FromSeconds(10), MaxRejection = 0.6, Padding = 5, IsOverload = static a => a.Exception is IOException,
+            K = 1.5,
+            Window = TimeSpan.FromSeconds(10),
+            MaxRejection = 0.6,
+            Padding = 5,
+            IsOverload = static a => a.Exception is IOException,
         };
 
         protected override Dictionary<string, Action<AdaptiveThrottleOptions>> Others() => new()
