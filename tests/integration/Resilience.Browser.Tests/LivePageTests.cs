@@ -76,7 +76,7 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         chaos.TurnOn();
         await Expect(view.Page.Locator("[data-pipeline='p:rehearsal']")).ToContainTextAsync("chaos on");
         await house.Pipeline("rehearsal").TryExecuteAsync(static _ => ValueTask.FromResult(1));
-        await Expect(view.Page.Locator(".entry").First).ToContainTextAsync("Injected on purpose: Fault.");
+        await Expect(view.Page.Locator(".entry").First).ToContainTextAsync("Fault injected on purpose.");
         await off.ClickAsync();
         await ConfirmAsync(view.Page);
 

@@ -54,7 +54,7 @@ public sealed class StoreFailureEventTests
 
         IdempotencyResult rejected = await gate.EnterAsync(Kit.NewId(), default);
 
-        rejected.Error!.Message.Should().Contain("the circuit is open").And.Contain(cause);
+        rejected.Error!.Message.Should().Contain("the circuit has been open").And.Contain(cause);
         rejected.Error.InnerException.Should().BeOfType<IdempotencyStoreException>().Which.Message.Should().Contain(cause, "and the log has all of it");
     }
 
