@@ -218,13 +218,13 @@ class Answers {
   constructor() {
     this.element = make('ul', { class: 'answers', 'aria-label': countedSince() });
     this.values = new Map();
-    for (const answer of ['new', 'replayed', 'busy', 'reused', 'unknown', 'stale']) this.add(answer);
+    for (const answer of ['claimed', 'replayed', 'in_flight', 'key_reused', 'outcome_unknown', 'stale']) this.add(answer);
   }
 
   add(answer) {
     const value = make('strong', {}, page.layout?.measuredSince ? '0' : '–');
     this.values.set(answer, value);
-    this.element.append(make('li', {}, value, ` ${answer}`));
+    this.element.append(make('li', {}, value, ` ${answer.replaceAll('_', ' ')}`));
   }
 
   show(now) {
