@@ -5,7 +5,7 @@ using Resilience.Idempotency;
 namespace Resilience.Grpc;
 
 /// <summary>How methods of gRPC services use idempotency keys.</summary>
-public sealed class GrpcIdempotencyOptions : PolicyOptions
+public sealed class GrpcIdempotencyOptions : PolicyOptions, IKeyedOptions
 {
     private const string DefaultHeader = "idempotency-key";
 
@@ -44,7 +44,7 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
     /// hour.</summary>
     public TimeSpan? MaxWait { get; set; }
 
-    /// <summary>The metadata that has the key: lower case letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, not ending in <c>-bin</c>. Default
+    /// <summary>The metadata that has the key: lower case letters, digits, <c>-</c>, <c>_</c> and <c>.</c>, without <c>-bin</c> at its end. Default
     /// <c>idempotency-key</c>, which our clients send.</summary>
     public string IdempotencyHeader { get; set; } = DefaultHeader;
 
@@ -143,15 +143,7 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
     protected override string Kind => "grpc-idempotency";
 
     /// <summary>What the gate is to have otherwise for these methods.</summary>
-    internal IdempotencyTerms Terms => new()
-    {
-        Lease = Lease,
-        Retention = Retention,
-        MaxExecution = MaxExecution,
-        MaxAttempts = MaxAttempts,
-        WhenInFlight = WhenInFlight,
-        MaxWait = MaxWait,
-    };
+    internal IdempotencyTerms Terms => KeyedOptions.TermsOf(this);
 
     /// <inheritdoc/>
     protected override PolicyOptions CopyCore()
@@ -167,14 +159,9 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
-        check.Span(nameof(ClientErrorRetention), ClientErrorRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.MaxRetention);
-        TermsCheck.Check(check, Terms);
+        KeyedOptions.CheckGate(check, this);
         check.Require(IsKey(IdempotencyHeader), nameof(IdempotencyHeader), IdempotencyHeader, "a key of metadata: lower case letters, digits, -, _ and .");
-        check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
-        check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
-        check.Number(nameof(MaxOpenPerScope), MaxOpenPerScope, 1, 1_000_000);
-        if (MaxKeysPerScope is { } keys) check.Number(nameof(MaxKeysPerScope), keys, 1, 1_000_000_000);
+        KeyedOptions.CheckKeys(check, this);
         check.Number(nameof(MaxResponseBytes), MaxResponseBytes, 0, 64 << 20);
         check.Require(Outcomes is not null, nameof(Outcomes), null, "a table");
         foreach (string path in _wrongPaths) check.Require(false, nameof(RequireKey), path, "a service and a method, as /shop.Orders/Place");
@@ -194,13 +181,7 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
     internal GrpcIdempotencyOptions With(RequireIdempotencyKeyAttribute attribute)
     {
         GrpcIdempotencyOptions changed = (GrpcIdempotencyOptions)this.Copy();
-        changed.IsRequired = attribute.IsRequired;
-        changed.Gate = attribute.Gate ?? Gate;
-        if (attribute.LeaseSeconds != 0) changed.Lease = Seconds(attribute.LeaseSeconds);
-        if (attribute.RetentionSeconds != 0) changed.Retention = Seconds(attribute.RetentionSeconds);
-        if (attribute.MaxAttempts != 0) changed.MaxAttempts = attribute.MaxAttempts;
-        if (attribute.MaxWaitSeconds == 0) changed.WhenInFlight = Idempotency.WhenInFlight.Reject;
-        else if (attribute.MaxWaitSeconds != -1) (changed.WhenInFlight, changed.MaxWait) = (Idempotency.WhenInFlight.Wait, Seconds(attribute.MaxWaitSeconds));
+        KeyedOptions.Take(changed, attribute);
         changed.ThrowIfInvalid();
         return changed;
     }
@@ -228,9 +209,6 @@ public sealed class GrpcIdempotencyOptions : PolicyOptions
         StatusCode.Unavailable or StatusCode.Unimplemented => MeaningOfStatus.NotBegun,
         _ => MeaningOfStatus.Failed,
     };
-
-    /// <summary>What is no number of seconds becomes a span that no option allows.</summary>
-    private static TimeSpan Seconds(double seconds) => seconds is > 0 and < 1e10 ? TimeSpan.FromSeconds(seconds) : TimeSpan.MinValue;
 
     private static bool IsKey(string? text) =>
         !string.IsNullOrEmpty(text) && text.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.')

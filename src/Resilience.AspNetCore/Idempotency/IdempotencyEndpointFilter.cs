@@ -85,7 +85,7 @@ internal sealed partial class IdempotencyEndpointFilter(
 
         try
         {
-            await (MaxKeys is { } max
+            await (KeyedOptions.MaxKeys(options, gate) is { } max
                 ? EnterWithinAsync(max, context, caller.Key, fingerprint, next)
                 : EnterAsync(context, caller.Key, fingerprint, next)).ConfigureAwait(false);
         }
@@ -103,9 +103,6 @@ internal sealed partial class IdempotencyEndpointFilter(
         if (entry.Claim is { } claim) await ExecuteAsync(context, claim, key, next).ConfigureAwait(false);
         else await AnswerAsync(context, id, entry).ConfigureAwait(false);
     }
-
-    /// <summary>Where the store has a bound, one caller may fill half of it: a full store is never one caller's doing.</summary>
-    private int? MaxKeys => options.MaxKeysPerScope ?? (gate.Store.Traits.MaxRecords is { } room ? Math.Max(1, room / 2) : null);
 
     /// <summary>Only as many keys of one caller are kept. Counted before it is asked for, so that many at once are not more; given back when nothing is
     /// kept of it. For a caller who has as many, a key that is known goes its way, and a new one is not begun.</summary>
@@ -177,7 +174,7 @@ internal sealed partial class IdempotencyEndpointFilter(
 
         bool isSignedIn = context.User.Identity?.IsAuthenticated == true;
         if (options.AllowSharedScope) return (IdempotencyScope.Shared(authority, isSignedIn ? context.User.Identity!.AuthenticationType : null, key), true);
-        await (options.ScopeFor is null && !isSignedIn && IdempotencyStartup.HasAuthentication(context.RequestServices)
+        await (options.ScopeFor is null && !isSignedIn && SignIn.IsPossible(context.RequestServices)
             ? IdempotencyProblems.CallerUnknownAsync(context, options)
             : IdempotencyProblems.MisconfiguredAsync(context, options, ScopeMissing)).ConfigureAwait(false);
         return null;

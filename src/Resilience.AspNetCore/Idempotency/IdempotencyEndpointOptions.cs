@@ -4,7 +4,7 @@ using Resilience.Extensibility;
 namespace Resilience.Idempotency;
 
 /// <summary>How endpoints use idempotency keys.</summary>
-public sealed class IdempotencyEndpointOptions : PolicyOptions
+public sealed class IdempotencyEndpointOptions : PolicyOptions, IKeyedOptions
 {
     /// <summary>The gate that is asked: the name that <c>AddIdempotency("orders")</c> was given. Default empty: the gate without a name.</summary>
     public string Gate { get; set; } = "";
@@ -183,14 +183,9 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     protected override void Check(OptionsCheck check)
     {
         ArgumentNullException.ThrowIfNull(check);
-        check.Require(Gate is not null, nameof(Gate), null, "the name of a gate, or empty");
-        check.Span(nameof(ClientErrorRetention), ClientErrorRetention, TimeSpan.FromSeconds(1), IdempotencyStoreArguments.MaxRetention);
-        TermsCheck.Check(check, Terms);
+        KeyedOptions.CheckGate(check, this);
         check.Require(IsToken(HeaderName), nameof(HeaderName), HeaderName, "the name of a header");
-        check.Number(nameof(MinKeyLength), MinKeyLength, 1, IdempotencyKey.MaxLength);
-        check.Number(nameof(MaxKeyLength), MaxKeyLength, Math.Max(1, MinKeyLength), IdempotencyKey.MaxLength);
-        check.Number(nameof(MaxOpenPerScope), MaxOpenPerScope, 1, 1_000_000);
-        if (MaxKeysPerScope is { } keys) check.Number(nameof(MaxKeysPerScope), keys, 1, 1_000_000_000);
+        KeyedOptions.CheckKeys(check, this);
         check.Number(nameof(MaxRequestBodyBytes), MaxRequestBodyBytes, 0, 1 << 30);
         check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
         check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
@@ -203,15 +198,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions
     }
 
     /// <summary>What the gate is to have otherwise for these endpoints.</summary>
-    internal IdempotencyTerms Terms => new()
-    {
-        Lease = Lease,
-        Retention = Retention,
-        MaxExecution = MaxExecution,
-        MaxAttempts = MaxAttempts,
-        WhenInFlight = WhenInFlight,
-        MaxWait = MaxWait,
-    };
+    internal IdempotencyTerms Terms => KeyedOptions.TermsOf(this);
 
     internal IdempotencyDisposition DispositionOf(int status, bool isPastPointOfNoReturn)
     {

@@ -1,4 +1,3 @@
-using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
@@ -25,13 +24,6 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         services.TryAddSingleton(static provider => new CallerQuotas(provider));
         services.TryAddEnumerable(ServiceDescriptor.Transient<IStartupFilter, IdempotencyStartup>());
         return static provider => provider.GetService<IServiceProviderIsService>()?.IsService(typeof(IServer)) == true;
-    }
-
-    /// <summary>Whether callers can be signed in at all.</summary>
-    internal static bool HasAuthentication(IServiceProvider services)
-    {
-        if (services.GetService<IAuthenticationSchemeProvider>() is not { } schemes) return false;
-        return schemes.GetAllSchemesAsync() is not { IsCompletedSuccessfully: true } known || known.Result.Any();
     }
 
     /// <inheritdoc/>
@@ -81,31 +73,16 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
 
         else
         {
-            foreach (OptionProblem problem in TermsProblems(options, services)) yield return problem with { Policy = name };
+            foreach (OptionProblem problem in KeyedOptions.TermsProblems(options, services)) yield return problem with { Policy = name };
         }
 
         if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)
             yield return new(name, nameof(options.EncryptsResponses), "true", "false, or services.AddDataProtection() must be said");
         if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
-        if (!HasAuthentication(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+        if (!SignIn.IsPossible(services) || endpoint?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
             yield return new(name, nameof(options.ScopeFor), "null", $"set, because any caller can call it: {IdempotencyEndpointFilter.ScopeMissing}");
-        else if (endpoint is not null && !AsksForCaller(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
+        else if (endpoint is not null && !SignIn.IsAskedFor(endpoint, services) && IdempotencyLog.LoggerOf(services) is { } logger)
             EndpointLog.AnonymousCallersRejected(logger, name);
-    }
-
-    /// <summary>Alone an endpoint's terms were looked at before; together with what its gate has they can still be wrong (a retention below the
-    /// lease).</summary>
-    private static IReadOnlyList<OptionProblem> TermsProblems(IdempotencyEndpointOptions options, IServiceProvider services)
-    {
-        if (options.Terms == new IdempotencyTerms()) return [];
-        try
-        {
-            return options.Terms.ApplyTo(services.GetRequiredService<IOptionsMonitor<IdempotencyOptions>>().Get(options.Gate)).FindProblems();
-        }
-        catch (ResilienceOptionsException)
-        {
-            return []; // the gate's own, which are told as such
-        }
     }
 
     private static string NameOf(Endpoint endpoint)
@@ -113,8 +90,4 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         if (endpoint is not RouteEndpoint { RoutePattern.RawText: { } path }) return endpoint.DisplayName ?? "an endpoint";
         return $"{string.Join('|', endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [])} /{path.TrimStart('/')}".TrimStart();
     }
-
-    private static bool AsksForCaller(Endpoint endpoint, IServiceProvider services) =>
-        endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null || endpoint.Metadata.GetMetadata<AuthorizationPolicy>() is not null
-        || services.GetService<IOptions<AuthorizationOptions>>()?.Value.FallbackPolicy is not null;
 }

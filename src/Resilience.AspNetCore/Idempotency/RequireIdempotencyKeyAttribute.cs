@@ -87,17 +87,8 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     internal IdempotencyEndpointOptions Change(IdempotencyEndpointOptions common)
     {
         IdempotencyEndpointOptions changed = common.Copy();
-        changed.IsRequired = IsRequired;
-        changed.Gate = Gate ?? common.Gate;
-        if (LeaseSeconds != 0) changed.Lease = Seconds(LeaseSeconds);
-        if (RetentionSeconds != 0) changed.Retention = Seconds(RetentionSeconds);
-        if (MaxAttempts != 0) changed.MaxAttempts = MaxAttempts;
-        if (MaxWaitSeconds == 0) changed.WhenInFlight = WhenInFlight.Reject;
-        else if (MaxWaitSeconds != -1) (changed.WhenInFlight, changed.MaxWait) = (WhenInFlight.Wait, Seconds(MaxWaitSeconds));
+        KeyedOptions.Take(changed, this);
         changed.ThrowIfInvalid();
         return changed;
     }
-
-    /// <summary>What is no number of seconds becomes a span that no option allows.</summary>
-    private static TimeSpan Seconds(double seconds) => seconds is > 0 and < 1e10 ? TimeSpan.FromSeconds(seconds) : TimeSpan.MinValue;
 }

@@ -7,7 +7,6 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Options;
 using Resilience.Extensibility;
 using Resilience.Idempotency;
 
@@ -70,31 +69,13 @@ internal sealed class GrpcIdempotencyStartup : IStartupFilter
 
         if (services.GetService<IdempotencyGates>() is not { } gates) yield return new(name, "AddIdempotency", "not called", MethodProtections.NotRegistered);
         else if (!gates.Names.Contains(options.Gate)) yield return new(name, nameof(options.Gate), $"'{options.Gate}'", "one that is registered");
-        else foreach (OptionProblem problem in TermsProblems(options, services)) yield return problem with { Policy = name };
+        else foreach (OptionProblem problem in KeyedOptions.TermsProblems(options, services)) yield return problem with { Policy = name };
         if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)
             yield return new(name, nameof(options.EncryptsResponses), "true", "false, or services.AddDataProtection() must be said");
         if (options.ScopeFor is not null || options.AllowSharedScope) yield break;
-        if (!Callers.CanSignIn(services) || endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+        if (!SignIn.IsPossible(services) || endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null)
             yield return new(name, nameof(options.ScopeFor), "null", $"set, because any caller can call it: {Callers.ScopeMissing}");
-        else if (!AsksForCaller(endpoint, services) && GrpcIdempotencyLog.LoggerOf(services) is { } logger)
+        else if (!SignIn.IsAskedFor(endpoint, services) && GrpcIdempotencyLog.LoggerOf(services) is { } logger)
             GrpcIdempotencyLog.AnonymousCallersRejected(logger, name);
     }
-
-    /// <summary>By themselves the terms were looked at before; together with what the gate has they can still be wrong (a retention below the lease).</summary>
-    private static IReadOnlyList<OptionProblem> TermsProblems(GrpcIdempotencyOptions options, IServiceProvider services)
-    {
-        if (options.Terms == new IdempotencyTerms()) return [];
-        try
-        {
-            return options.Terms.ApplyTo(services.GetRequiredService<IOptionsMonitor<IdempotencyOptions>>().Get(options.Gate)).FindProblems();
-        }
-        catch (ResilienceOptionsException)
-        {
-            return []; // the gate's own, which are told as such
-        }
-    }
-
-    private static bool AsksForCaller(Endpoint endpoint, IServiceProvider services) =>
-        endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null || endpoint.Metadata.GetMetadata<AuthorizationPolicy>() is not null
-        || services.GetService<IOptions<AuthorizationOptions>>()?.Value.FallbackPolicy is not null;
 }

@@ -1,7 +1,5 @@
 using Grpc.Core;
-using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Resilience.Idempotency;
 
 namespace Resilience.Grpc;
@@ -35,15 +33,8 @@ internal static class Callers
 
         bool isSignedIn = http.User.Identity?.IsAuthenticated == true;
         if (options.AllowSharedScope) return (IdempotencyScope.Shared(authority, isSignedIn ? http.User.Identity!.AuthenticationType : null, key), true);
-        throw options.ScopeFor is null && !isSignedIn && CanSignIn(http.RequestServices)
+        throw options.ScopeFor is null && !isSignedIn && SignIn.IsPossible(http.RequestServices)
             ? GrpcProblems.CallerUnknown()
             : GrpcProblems.Misconfigured(http, ScopeMissing);
-    }
-
-    /// <summary>Whether callers can be signed in at all.</summary>
-    internal static bool CanSignIn(IServiceProvider services)
-    {
-        if (services.GetService<IAuthenticationSchemeProvider>() is not { } schemes) return false;
-        return schemes.GetAllSchemesAsync() is not { IsCompletedSuccessfully: true } known || known.Result.Any();
     }
 }

@@ -77,6 +77,6 @@ internal sealed class MethodProtections(IServiceProvider services)
 /// <param name="Quota">What one caller may take.</param>
 internal sealed record MethodProtection(IMethod Method, IdempotencyGate Gate, GrpcIdempotencyOptions Options, PayloadCipher? Cipher, CallerQuota Quota)
 {
-    /// <summary>Where the store has a bound, one caller may fill half of it: a full store is never one caller's doing.</summary>
-    internal int? MaxKeys => Options.MaxKeysPerScope ?? (Gate.Store.Traits.MaxRecords is { } room ? Math.Max(1, room / 2) : null);
+    /// <summary>How many keys of one caller are kept; null: any number.</summary>
+    internal int? MaxKeys => KeyedOptions.MaxKeys(Options, Gate);
 }

@@ -45,7 +45,7 @@ public sealed class PolicyMentionsTests
         ["Hedging"] = [Grpc("GrpcResilienceOptions"), Grpc("DependencyInjection/GrpcClientSetup")], // there the hedging policy of a service config
         ["Fallback"] =
         [
-            "src/Resilience.AspNetCore/Idempotency/IdempotencyStartup.cs", "src/Resilience.Grpc.AspNetCore/DependencyInjection/GrpcIdempotencyStartup.cs",
+            "src/Resilience.AspNetCore/Idempotency/SignIn.cs",
         ], // the FallbackPolicy of ASP.NET Core's authorization, no policy of ours
         ["Chaos"] =
         [
