@@ -9,7 +9,7 @@ public sealed class CapturedContextTests
 
     private static readonly CallOptions There = new("call") { ContinueOnCapturedContext = true };
 
-    private static ResiliencePipeline Retrying() => new ResiliencePipelineBuilder { TimeProvider = new InstantTime() }
+    private static ResiliencePipeline Retrying(TimeProvider? time = null) => new ResiliencePipelineBuilder { TimeProvider = time ?? new InstantTime() }
         .AddRetry(o => (o.MaxRetries, o.BaseDelay, o.Budget) = (2, TimeSpan.FromSeconds(1), RetryBudget.Unlimited)).Build();
 
     /// <summary>One thread that runs what is posted to it, as that of a window.</summary>
@@ -47,13 +47,22 @@ public sealed class CapturedContextTests
     private static async Task<int[]> ThreadsAsync(OneThread window, CallOptions options, bool hasResult)
     {
         List<int> threads = [];
-        ResiliencePipeline pipeline = Retrying();
-        await window.RunAsync(async () =>
+        HeldTimers time = new(); // fired from here: a wait that were over at once would not be waited for, and not leave the window
+        ResiliencePipeline pipeline = Retrying(time);
+        Task<int> call = window.RunAsync(async () =>
         {
             if (hasResult) await pipeline.ExecuteAsync(options, (_, _) => new ValueTask<int>(Attempt()), 0);
             else await pipeline.ExecuteAsync(options, (_, _) => { Attempt(); return default(ValueTask); }, 0);
             return 0;
         });
+        await window.RunAsync(() => Task.FromResult(0)); // the window has begun the call, and is free again
+        while (!call.IsCompleted)
+        {
+            SpinWait.SpinUntil(() => time.IsSet || call.IsCompleted, Patience).Should().BeTrue("the call waits for its next attempt, or ends");
+            time.FireAll();
+        }
+
+        await call;
         return [.. threads];
 
         int Attempt()
