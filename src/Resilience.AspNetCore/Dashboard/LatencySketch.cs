@@ -57,6 +57,3 @@ internal sealed class LatencySketch
     private static int BucketOf(double seconds) =>
         seconds > Min ? Math.Min(Buckets - 1, (int)(Math.Log2(seconds / Min) * PerOctave)) : 0;
 }
-
-/// <summary>Times in milliseconds that half, 95 % and 99 % of the calls did not exceed.</summary>
-internal sealed record LatencyQuantiles(float P50, float P95, float P99);

@@ -1,222 +1,85 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Diagnostics.Metrics;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using Resilience;
-using Resilience.Events;
 using Resilience.Extensibility;
-using Resilience.Http;
-using Resilience.Idempotency;
 
-namespace Resilience
+namespace Microsoft.AspNetCore.Builder;
+
+/// <summary>The live page.</summary>
+public static class ResilienceDashboardEndpointRouteBuilderExtensions
 {
-    /// <summary>What the endpoints of the page answer.</summary>
-    internal sealed class DashboardEndpoints : IDisposable
+    /// <summary>Maps a page that shows the pipelines of this container live: policies, circuits, budgets, limits, what happened last.</summary>
+    /// <param name="endpoints">The application.</param>
+    /// <param name="pattern">Where. Below it stand the stream, a single reading as JSON (<c>snapshot</c>) and the actions.</param>
+    /// <param name="configure">Changes the options. Runs at once.</param>
+    /// <returns>The endpoints, for <c>RequireAuthorization("operators")</c>, <c>RequireHost("*:9090")</c> and the like.</returns>
+    /// <remarks>
+    /// Locked by default: outside of Development the endpoints answer 404 unless they require authorization or
+    /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. Without a viewer, nothing is read; calls are measured
+    /// from the start, so that the first viewer sees the last five minutes (<see cref="ResilienceDashboardOptions.KeepHistory"/>).
+    /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="endpoints"/> or <paramref name="pattern"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    /// <exception cref="InvalidOperationException">No pipelines are registered; or actions are enabled outside of Development without a
+    /// policy of authorization.</exception>
+    public static IEndpointConventionBuilder MapResilienceDashboard(
+        this IEndpointRouteBuilder endpoints,
+        [StringSyntax("Route")] string pattern = "/resilience",
+        Action<ResilienceDashboardOptions>? configure = null)
     {
-        /// <summary>A stream ends after this time and the page asks again, so that a user who may not look any more does not look for ever.</summary>
-        private static readonly TimeSpan MaxStream = TimeSpan.FromMinutes(10);
-
-        private readonly DashboardFeed _feed;
-        private readonly DashboardActions _actions;
-        private readonly DashboardPage _page;
-        private readonly IDisposable _transitions;
-        private readonly CancellationToken _stopping;
-        private readonly ILogger _logger;
-        private bool _isLocked;
-
-        internal DashboardEndpoints(IServiceProvider services, ResilienceDashboardOptions options)
+        ArgumentNullException.ThrowIfNull(endpoints);
+        ArgumentNullException.ThrowIfNull(pattern);
+        ResilienceDashboardOptions options = new();
+        configure?.Invoke(options);
+        options = options.Copy();
+        options.ThrowIfInvalid();
+        bool isDevelopment = endpoints.ServiceProvider.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
+        if (options is { EnableActions: true, ActionsPolicy: null } && !isDevelopment)
         {
-            ResilienceEvents events = services.GetService<ResilienceEvents>()
-                ?? throw new InvalidOperationException("There are no pipelines to show: call builder.Services.AddResilience().");
-            TimeProvider time = SafeCalls.Time(services.GetService<TimeProvider>() ?? TimeProvider.System);
-            IHostEnvironment? environment = services.GetService<IHostEnvironment>();
-            ILogger logger = _logger = SafeLogger.Of(services.GetService<ILoggerFactory>(), "Resilience.Dashboard") ?? NullLogger.Instance;
-            DashboardHead head = new(
-                options.Title ?? environment?.ApplicationName ?? "Resilience", environment?.EnvironmentName ?? "", time.GetUtcNow(), options.Interval);
-            DashboardReader reader = new(
-                services.GetRequiredService<ResiliencePipelineProvider>(),
-                services.GetService<HttpResilienceProvider>(),
-                services.GetService<IdempotencyGates>(),
-                options);
-            DashboardRecent recent = new(options.MaxRecent, options.ShowPartitionKeys, time);
-            _transitions = events.SubscribeToStateChanges(recent.Changed);
-            _feed = new(reader, recent, events, services.GetService<IMeterFactory>(), head, options, time, logger);
-            _actions = new(reader, options, logger);
-            _page = new(head.Title, _actions.Token, options.EnableActions, options.TraceUrl);
-            if (services.GetService<IHostApplicationLifetime>() is not { } host) return;
-            _stopping = host.ApplicationStopping;
-            host.ApplicationStarted.Register(_feed.Begin);
-            host.ApplicationStopped.Register(Dispose);
+            throw new InvalidOperationException(
+                "Outside of Development, actions on the live page need a policy of authorization: set ActionsPolicy, or leave EnableActions off.");
         }
 
-        internal DashboardFeed Feed => _feed;
-
-        /// <summary>The page is locked or the host has stopped: nothing is measured or remembered.</summary>
-        public void Dispose()
-        {
-            _transitions.Dispose();
-            _feed.Dispose();
-        }
-
-        /// <summary>No request may see it.</summary>
-        internal void Lock(string pattern)
-        {
-            if (_isLocked) return; // each endpoint of the page comes here
-            _isLocked = true;
-            EndpointLog.PageLocked(_logger, pattern);
-            Dispose();
-        }
-
-        internal Task PageAsync(HttpContext context)
-        {
-            Guard(context.Response);
-            context.Response.Headers.ContentSecurityPolicy = _page.ContentSecurityPolicy;
-            context.Response.ContentType = "text/html; charset=utf-8";
-            context.Response.ContentLength = _page.Text.Length;
-            return context.Response.Body.WriteAsync(_page.Text, context.RequestAborted).AsTask();
-        }
-
-        internal Task SnapshotAsync(HttpContext context)
-        {
-            Guard(context.Response);
-            return context.Response.WriteAsJsonAsync(_feed.ReadOnce(), DashboardJson.Default.DashboardAll, cancellationToken: context.RequestAborted);
-        }
-
-        internal async Task EventsAsync(HttpContext context)
-        {
-            Guard(context.Response);
-            bool mayAct = await _actions.MayActAsync(context).ConfigureAwait(false);
-            if (_feed.TryJoin(ClientOf(context), mayAct, out bool isClientsOwn) is not { } viewer)
-            {
-                context.Response.StatusCode = isClientsOwn ? StatusCodes.Status429TooManyRequests : StatusCodes.Status503ServiceUnavailable;
-                context.Response.Headers.RetryAfter = "30";
-                return;
-            }
-
-            using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, _stopping);
-            end.CancelAfter(MaxStream);
-            try
-            {
-                context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-                context.Response.ContentType = "text/event-stream";
-                context.Response.Headers["X-Accel-Buffering"] = "no";
-                await viewer.WriteAsync(context.Response, end.Token).ConfigureAwait(false);
-            }
-            catch (Exception gone) when (gone is OperationCanceledException or IOException)
-            {
-                // Left, too slow, told to come again, or we are stopping.
-            }
-            finally
-            {
-                _feed.Leave(viewer);
-            }
-        }
-
-        /// <summary>A user who is signed in, wherever from; otherwise an address.</summary>
-        private static string ClientOf(HttpContext context) => context.User.Identity is { IsAuthenticated: true, Name: { Length: > 0 } name }
-            ? $"user {name}"
-            : $"address {context.Connection.RemoteIpAddress}";
-
-        internal Task ActAsync(HttpContext context)
-        {
-            Guard(context.Response);
-            return _actions.InvokeAsync(context);
-        }
-
-        /// <summary>Not kept, not guessed at, not framed, not shared with other sites.</summary>
-        private static void Guard(HttpResponse response)
-        {
-            IHeaderDictionary headers = response.Headers;
-            headers.CacheControl = "no-store";
-            headers.XContentTypeOptions = "nosniff";
-            headers.XFrameOptions = "DENY";
-            headers["Referrer-Policy"] = "no-referrer";
-            headers["Cross-Origin-Opener-Policy"] = "same-origin";
-            headers["Cross-Origin-Resource-Policy"] = "same-origin";
-        }
+        DashboardEndpoints page = new(endpoints.ServiceProvider, options);
+        RouteGroupBuilder group = endpoints.MapGroup(pattern);
+        group.MapMethods("", [HttpMethods.Get], page.PageAsync);
+        group.MapMethods("events", [HttpMethods.Get], page.EventsAsync);
+        group.MapMethods("snapshot", [HttpMethods.Get], page.SnapshotAsync);
+        IEndpointConventionBuilder actions = group.MapMethods("actions", [HttpMethods.Post], page.ActAsync);
+        if (options.ActionsPolicy is { } policy) actions.RequireAuthorization(policy);
+        IEndpointConventionBuilder all = group;
+        all.Add(static endpoint => endpoint.Metadata.Add(new ExcludeFromDescriptionAttribute()));
+        if (isDevelopment) all.Finally(endpoint => CheckHostUnlessAuthorized(endpoint, options));
+        else if (!options.AllowAnonymousOutsideDevelopment) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page, pattern));
+        return all;
     }
-}
 
-namespace Microsoft.AspNetCore.Builder
-{
-    /// <summary>The live page.</summary>
-    public static class ResilienceDashboardEndpointRouteBuilderExtensions
+    private static bool IsGuarded(EndpointBuilder endpoint) =>
+        endpoint.Metadata.Any(m => m is IAuthorizeData or AuthorizationPolicy or IAuthorizationRequirementData)
+        && !endpoint.Metadata.Any(m => m is IAllowAnonymous);
+
+    /// <summary>An open page answers only under names that a foreign website cannot point to this machine.</summary>
+    private static void CheckHostUnlessAuthorized(EndpointBuilder endpoint, ResilienceDashboardOptions options)
     {
-        /// <summary>Maps a page that shows the pipelines of this container live: policies, circuits, budgets, limits, what happened last.</summary>
-        /// <param name="endpoints">The application.</param>
-        /// <param name="pattern">Where. Below it stand the stream, a single reading as JSON (<c>snapshot</c>) and the actions.</param>
-        /// <param name="configure">Changes the options. Runs at once.</param>
-        /// <returns>The endpoints, for <c>RequireAuthorization("operators")</c>, <c>RequireHost("*:9090")</c> and the like.</returns>
-        /// <remarks>
-        /// Locked by default: outside of Development the endpoints answer 404 unless they require authorization or
-        /// <see cref="ResilienceDashboardOptions.AllowAnonymousOutsideDevelopment"/> is set. Without a viewer, nothing is read; calls are measured
-        /// from the start, so that the first viewer sees the last five minutes (<see cref="ResilienceDashboardOptions.KeepHistory"/>).
-        /// </remarks>
-        /// <exception cref="ArgumentNullException"><paramref name="endpoints"/> or <paramref name="pattern"/> is null.</exception>
-        /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
-        /// <exception cref="InvalidOperationException">No pipelines are registered; or actions are enabled outside of Development without a
-        /// policy of authorization.</exception>
-        public static IEndpointConventionBuilder MapResilienceDashboard(
-            this IEndpointRouteBuilder endpoints,
-            [StringSyntax("Route")] string pattern = "/resilience",
-            Action<ResilienceDashboardOptions>? configure = null)
+        if (IsGuarded(endpoint) || endpoint.RequestDelegate is not { } inner) return;
+        endpoint.RequestDelegate = context => DashboardHosts.IsAllowed(context.Request.Host.Host, options.DevelopmentHosts)
+            ? inner(context)
+            : DashboardHosts.RejectAsync(context);
+    }
+
+    /// <summary>Asked when the endpoint is completely configured, also after mapping.</summary>
+    private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page, string pattern)
+    {
+        if (IsGuarded(endpoint)) return;
+        page.Lock(pattern);
+        endpoint.RequestDelegate = static context =>
         {
-            ArgumentNullException.ThrowIfNull(endpoints);
-            ArgumentNullException.ThrowIfNull(pattern);
-            ResilienceDashboardOptions options = new();
-            configure?.Invoke(options);
-            options = options.Copy();
-            options.ThrowIfInvalid();
-            bool isDevelopment = endpoints.ServiceProvider.GetService<IHostEnvironment>()?.IsDevelopment() ?? false;
-            if (options is { EnableActions: true, ActionsPolicy: null } && !isDevelopment)
-            {
-                throw new InvalidOperationException(
-                    "Outside of Development, actions on the live page need a policy of authorization: set ActionsPolicy, or leave EnableActions off.");
-            }
-
-            DashboardEndpoints page = new(endpoints.ServiceProvider, options);
-            RouteGroupBuilder group = endpoints.MapGroup(pattern);
-            group.MapMethods("", [HttpMethods.Get], page.PageAsync);
-            group.MapMethods("events", [HttpMethods.Get], page.EventsAsync);
-            group.MapMethods("snapshot", [HttpMethods.Get], page.SnapshotAsync);
-            IEndpointConventionBuilder actions = group.MapMethods("actions", [HttpMethods.Post], page.ActAsync);
-            if (options.ActionsPolicy is { } policy) actions.RequireAuthorization(policy);
-            IEndpointConventionBuilder all = group;
-            all.Add(static endpoint => endpoint.Metadata.Add(new ExcludeFromDescriptionAttribute()));
-            if (isDevelopment) all.Finally(endpoint => CheckHostUnlessAuthorized(endpoint, options));
-            else if (!options.AllowAnonymousOutsideDevelopment) all.Finally(endpoint => LockUnlessAuthorized(endpoint, page, pattern));
-            return all;
-        }
-
-        private static bool IsGuarded(EndpointBuilder endpoint) =>
-            endpoint.Metadata.Any(m => m is IAuthorizeData or AuthorizationPolicy or IAuthorizationRequirementData)
-            && !endpoint.Metadata.Any(m => m is IAllowAnonymous);
-
-        /// <summary>An open page answers only under names that a foreign website cannot point to this machine.</summary>
-        private static void CheckHostUnlessAuthorized(EndpointBuilder endpoint, ResilienceDashboardOptions options)
-        {
-            if (IsGuarded(endpoint) || endpoint.RequestDelegate is not { } inner) return;
-            endpoint.RequestDelegate = context => DashboardHosts.IsAllowed(context.Request.Host.Host, options.DevelopmentHosts)
-                ? inner(context)
-                : DashboardHosts.RejectAsync(context);
-        }
-
-        /// <summary>Asked when the endpoint is completely configured, also after mapping.</summary>
-        private static void LockUnlessAuthorized(EndpointBuilder endpoint, DashboardEndpoints page, string pattern)
-        {
-            if (IsGuarded(endpoint)) return;
-            page.Lock(pattern);
-            endpoint.RequestDelegate = static context =>
-            {
-                context.Response.StatusCode = StatusCodes.Status404NotFound;
-                return Task.CompletedTask;
-            };
-        }
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return Task.CompletedTask;
+        };
     }
 }

@@ -1,7 +1,7 @@
 namespace Resilience.Http;
 
-/// <summary>What is believed of an attempt and of a content. Tests put rules in its place that believe too much, and must find them.</summary>
-internal abstract class SendRules
+/// <summary>What is believed of an attempt and of its content. Tests put rules in its place that believe too much, and must find them.</summary>
+internal abstract class SendRules : ContentRules
 {
     internal static SendRules Default { get; } = new Strict();
 
@@ -44,16 +44,6 @@ internal abstract class SendRules
             && KeptAddress(message, asked, isContentOurs, hasWitness)
             && message.TryClose(pass);
     }
-
-    /// <summary>What is known of a content before it is sent.</summary>
-    internal virtual ContentKind KindOf(HttpContent content, ref List<RewindableStream>? streams) => ContentKinds.Of(content, ref streams);
-
-    /// <summary>Whether what a sending wrote is the body. A later sending of a source gives what is left of it.</summary>
-    internal virtual bool IsFirst(int sending) => sending == 1;
-
-    /// <summary>Whether what was written is all. A content may end politely in the middle when it is stopped or cannot write.</summary>
-    internal virtual bool IsWhole(bool wasStopped, bool hasFailed, long? promised, int count) =>
-        !wasStopped && !hasFailed && (promised is null || promised == count);
 
     /// <summary>Whether the content cannot be sent unseen: there are bytes that only it has, or the transport asks also one that has none.</summary>
     protected virtual bool IsAskedForItsBytes(WatchedContent content, bool knowsTransport) =>

@@ -16,7 +16,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     private const int Open = 0, Ended = 1, InTransaction = 2;
     private const int Lost = 1, ToldToStop = 2; // in _isLost
 
-    private readonly IdempotencyGate _gate;
+    private readonly IClaimOwner _owner;
     private CancellationTokenSource? _lostSource; // made when its token is asked for
     private RareState? _rare;
     private long _number;
@@ -25,9 +25,9 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     private volatile bool _isPastPointOfNoReturn;
 
     /// <summary>A claim that is about to be asked for.</summary>
-    internal IdempotencyClaim(IdempotencyGate gate, IdempotencyId id, Fingerprint fingerprint)
+    internal IdempotencyClaim(IClaimOwner owner, IdempotencyId id, Fingerprint fingerprint)
     {
-        _gate = gate;
+        _owner = owner;
         Id = id;
         Fingerprint = fingerprint;
         Span = Activity.Current;
@@ -102,7 +102,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public bool IsInTransaction => Volatile.Read(ref _ended) == InTransaction;
 
     /// <summary>What names this claim to the store; see <see cref="ITransactionalIdempotencyStore.ResolveAsync"/>. Empty without protection.</summary>
-    public Guid Nonce => IsProtected ? _gate.NonceOf(_number) : Guid.Empty;
+    public Guid Nonce => IsProtected ? _owner.NonceOf(_number) : Guid.Empty;
 
     /// <summary>Says that from here on the operation may have been done: a failure will be recorded as unknown and the operation will not begin
     /// again.</summary>
@@ -122,7 +122,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> CompleteAsync(IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, null);
+        return _owner.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, null);
     }
 
     /// <inheritdoc cref="CompleteAsync(IdempotencyPayloadKind, ReadOnlyMemory{byte})"/>
@@ -134,7 +134,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     {
         IdempotencyStoreArguments.CheckCompletion(IdempotencyCompletion.Completed, default, retention, int.MaxValue);
         End();
-        return _gate.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, retention);
+        return _owner.CompleteAsync(this, IdempotencyCompletion.Completed, kind, content, retention);
     }
 
     /// <summary>Records that it is unknown whether the operation was done. Duplicates are told so, with the content if there is any.</summary>
@@ -142,7 +142,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> CompleteAsUnknownAsync(IdempotencyPayloadKind kind = default, ReadOnlyMemory<byte> content = default)
     {
         End();
-        return _gate.CompleteAsync(this, IdempotencyCompletion.OutcomeUnknown, kind, content, null);
+        return _owner.CompleteAsync(this, IdempotencyCompletion.OutcomeUnknown, kind, content, null);
     }
 
     /// <summary>Records in a transaction of yours that the operation is done: its rows and the record are committed together, or neither is. Make it
@@ -162,10 +162,10 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(transaction);
         if (Volatile.Read(ref _ended) != Open) throw AlreadyEnded();
-        IdempotencyResult end = await _gate.CompleteInAsync(this, transaction, kind, content, cancellationToken).ConfigureAwait(false);
+        IdempotencyResult end = await _owner.CompleteInAsync(this, transaction, kind, content, cancellationToken).ConfigureAwait(false);
         if (end.Status == IdempotencyStatus.None)
         {
-            if (Interlocked.CompareExchange(ref _ended, Ended, Open) == Open) _gate.EndInTransaction(this, default);
+            if (Interlocked.CompareExchange(ref _ended, Ended, Open) == Open) _owner.EndInTransaction(this, default);
             return IdempotencyFinish.Lost;
         }
 
@@ -183,7 +183,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     {
         if (Interlocked.CompareExchange(ref _ended, Ended, InTransaction) != InTransaction)
             throw NoTransaction();
-        _gate.EndInTransaction(this, Rare.EndInTransaction);
+        _owner.EndInTransaction(this, Rare.EndInTransaction);
     }
 
     /// <summary>Asks the store what became of the transaction of <see cref="CompleteInAsync"/>, when its commit ended with an error or was not reported.
@@ -195,7 +195,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public async ValueTask<CommitResolution> ResolveCommitAsync(TimeSpan wait, CancellationToken cancellationToken = default)
     {
         if (!IsInTransaction) throw NoTransaction();
-        CommitResolution resolution = await _gate.Transactional.ResolveAsync(Id, Nonce, wait, cancellationToken).ConfigureAwait(false);
+        CommitResolution resolution = await _owner.ResolveCommitAsync(this, wait, cancellationToken).ConfigureAwait(false);
         if (resolution == CommitResolution.Committed) Committed();
         return resolution;
     }
@@ -207,7 +207,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> ReleaseAsync()
     {
         End();
-        return _gate.ReleaseAsync(this);
+        return _owner.ReleaseAsync(this);
     }
 
     /// <summary>Ends the lease now without saying that nothing was done: the next takes over at once, and this attempt stays counted. For a call
@@ -216,7 +216,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public ValueTask<IdempotencyFinish> LapseAsync()
     {
         End();
-        return _gate.LapseAsync(this);
+        return _owner.LapseAsync(this);
     }
 
     /// <summary>Leaves it as it is: it is not known yet whether the operation was done. The lease is no longer renewed and lapses.</summary>
@@ -224,13 +224,13 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     public void Hold()
     {
         End();
-        _gate.Hold(this);
+        _owner.Hold(this);
     }
 
     /// <summary>Holds the claim if it was not ended.</summary>
     public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _ended, Ended) != Ended) _gate.Hold(this);
+        if (Interlocked.Exchange(ref _ended, Ended) != Ended) _owner.Hold(this);
         return default;
     }
 

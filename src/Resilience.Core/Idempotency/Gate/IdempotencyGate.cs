@@ -25,6 +25,7 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
     private readonly LeaseKeeper _keeper;
     private readonly ReplayCache? _replays;
     private readonly Duplicates _duplicates;
+    private readonly ClaimCompletion _completion;
     private readonly long _nonceBase;
     private long _numbers; // of the claims that were asked for
     private long _purgeAt;
@@ -63,6 +64,7 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
         Store = store;
         _store = new(Store, _options, _environment);
         _duplicates = new(_options, _environment);
+        _completion = new(this);
         _keeper = new(_claims, _options, _clock, _environment.Randomness, RenewAsync, LoseClaim);
         _purgeAt = _options.PurgeInterval == TimeSpan.Zero || _store.Traits.IsImmediate ? Clock.Never : Clock.After(_clock.NowMs, _options.PurgeInterval);
         if (!_store.Traits.IsImmediate && _options.ReplayCacheTime > TimeSpan.Zero) _replays = of is null ? new(_options) : of._replays;
@@ -127,6 +129,8 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
 
     internal Duplicates Duplicates => _duplicates;
 
+    internal ClaimCompletion Completion => _completion;
+
     internal OutcomeClassifier Classifier => _environment.Classifier;
 
     /// <summary>Asks to begin an operation.</summary>
@@ -145,7 +149,7 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
             return new(known);
         }
 
-        IdempotencyClaim mine = new(this, id, fingerprint);
+        IdempotencyClaim mine = new(_completion, id, fingerprint);
         ValueTask<IdempotencyResult> entering = _claims.TryEnter(mine, out ClaimFollowers? followers, out bool isOwned)
             ? this.LeadAsync(mine, WaitUntil(), cancellationToken)
             : FollowAsync(mine, followers, isOwned, cancellationToken);
@@ -252,6 +256,6 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
     {
         long due = Volatile.Read(ref _purgeAt), now = _clock.NowMs;
         if (now < due || Interlocked.CompareExchange(ref _purgeAt, Clock.After(now, _options.PurgeInterval), due) != due) return;
-        ThreadPool.UnsafeQueueUserWorkItem(static gate => _ = gate.PurgeAsync(), this, preferLocal: false);
+        ThreadPool.UnsafeQueueUserWorkItem(static gate => _ = gate._completion.PurgeAsync(), this, preferLocal: false);
     }
 }

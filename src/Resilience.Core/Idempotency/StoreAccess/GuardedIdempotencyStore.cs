@@ -74,7 +74,7 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
     /// <inheritdoc/>
     /// <exception cref="NotSupportedException">The store behind the pipeline cannot do it.</exception>
     public ValueTask<ResolveResult> ResolveRecordAsync(ResolveRequest request, CancellationToken cancellationToken = default) =>
-        RunAsync((Resolutions.Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
+        RunAsync((Resolvable(_inner), request), static (s, token) => s.Item1.ResolveRecordAsync(s.request, token), cancellationToken);
 
     private async ValueTask<TResult> RunAsync<TState, TResult>(
         TState state, Func<TState, CancellationToken, ValueTask<TResult>> ask, CancellationToken cancellationToken)
@@ -89,4 +89,9 @@ public sealed class GuardedIdempotencyStore : IResolvableIdempotencyStore
                 IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' is not asked: {Safely.MessageOf(rejected)}", rejected);
         }
     }
+
+    /// <summary>The store as one in which records can be resolved.</summary>
+    /// <exception cref="NotSupportedException">It is none.</exception>
+    internal static IResolvableIdempotencyStore Resolvable(IIdempotencyStore store) => store as IResolvableIdempotencyStore
+        ?? throw new NotSupportedException($"The store '{store.Traits.Name}' has no way to resolve a record: it is no {nameof(IResolvableIdempotencyStore)}.");
 }

@@ -118,7 +118,7 @@ internal sealed class StoreCalls : IDisposable
     /// <summary>Decides about a record; asked again with the same nonce while there is time.</summary>
     internal ValueTask<ResolveResult> ResolveAsync(in ResolveRequest request)
     {
-        _ = Resolutions.Resolvable(_store);
+        _ = GuardedIdempotencyStore.Resolvable(_store);
         return RunAsync(
             _finishing, _options.FinishTimeout, "resolve", request,
             static (store, s, token) => ((IResolvableIdempotencyStore)store).ResolveRecordAsync(s, token));

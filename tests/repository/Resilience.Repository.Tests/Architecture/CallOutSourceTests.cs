@@ -11,9 +11,9 @@ public sealed class CallOutSourceTests
     /// <summary>What may throw because it runs code of others, by the type that has the member (null: any), and the files that may call it.</summary>
     private static readonly (string Type, string Member, string[] Homes)[] CallOuts =
     [
-        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Telemetry/SafeInstruments.cs"]),
-        ("System.Diagnostics.Metrics.UpDownCounter<T>", "Add", ["Telemetry/SafeInstruments.cs"]),
-        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["Telemetry/SafeInstruments.cs"]),
+        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Telemetry/SafeCounter.cs"]),
+        ("System.Diagnostics.Metrics.UpDownCounter<T>", "Add", ["Telemetry/SafeUpDownCounter.cs"]),
+        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["Telemetry/SafeHistogram.cs"]),
         ("System.Diagnostics.Metrics.Gauge<T>", "Record", ["Telemetry/SafeInstruments.cs"]),
         ("System.Diagnostics.Metrics.Meter", "Create*", ["Telemetry/SafeInstruments.cs"]),
         ("System.Diagnostics.ActivitySource", ".ctor", ["Telemetry/Span.cs"]),
@@ -78,7 +78,7 @@ public sealed class CallOutSourceTests
         ("Microsoft.Extensions.Logging.ILogger", "*", ["Guards/SafeLogger.cs", "Logging/EventLog.cs"]), // there around the guarded one
         ("System.Exception", "Message",
         [
-            "Guards/SafeCalls.cs", "Http/IdleReadContent.cs", // there one of ours
+            "Guards/SafeCalls.cs", "Http/Bodies/IdleReadContent.cs", // there one of ours
             "SqliteRecords.cs", "PostgresErrors.cs", "RedisFaults.cs", "RedisIdempotencyStore.cs", "RedisClassifierExtensions.cs",
         ]),
         ("System.Exception", "Source", ["EntityFrameworkClassifier.cs"]),

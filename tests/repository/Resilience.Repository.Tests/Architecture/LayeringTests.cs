@@ -56,7 +56,20 @@ public sealed class LayeringTests
             if (FloorOf(from) >= 0 && FloorOf(to) >= FloorOf(from)) yield return text;
         }
 
-        foreach (string circle in Circles(between.Select(b => (b.From, b.To)))) yield return circle;
+        foreach (string circle in Circles(Between(arrows, Project))) yield return circle;
+    }
+
+    /// <summary>The arrows between folders of a project, those inside of folders too: <c>Idempotency/Gate</c> is another one than <c>Idempotency/Claims</c>.</summary>
+    private static IEnumerable<(string From, string To)> Between(IEnumerable<TypeArrow> arrows, string project) =>
+        from a in arrows
+        let f = (From: FullFolderOf(a.FromFile, project), To: FullFolderOf(a.ToFile, project))
+        where f.From.Length > 0 && f.To.Length > 0 && f.From != f.To
+        select f;
+
+    private static string FullFolderOf(string file, string project)
+    {
+        int start = file.LastIndexOf(project, StringComparison.Ordinal);
+        return (Path.GetDirectoryName(file[(start < 0 ? 0 : start + project.Length)..]) ?? "").Replace('\\', '/');
     }
 
     /// <summary>Folders from which a way leads back to themselves, each with the shortest.</summary>
@@ -154,18 +167,11 @@ public sealed class LayeringTests
         foreach (System.Reflection.Assembly package in TypeNamesTests.Ours)
         {
             string project = package.GetName().Name + "/";
-            (string From, string To)[] between =
-            [
-                .. from a in Shipped(package).Arrows
-                   let f = (From: In(a.FromFile), To: In(a.ToFile))
-                   where f.From.Length > 0 && f.To.Length > 0 && f.From != f.To
-                   select f,
-            ];
+            (string From, string To)[] between = [.. Between(Shipped(package).Arrows.Where(a => IsOwn(a.FromFile) && IsOwn(a.ToFile)), project)];
             arrows += between.Length;
             circles.AddRange(Circles(between).Select(c => $"{project} {c}"));
 
-            string In(string file) => file.LastIndexOf(project, StringComparison.Ordinal) is > 0 and var at
-                && file[(at + project.Length)..].Split('/') is { Length: > 1 } parts ? parts[0] : "";
+            bool IsOwn(string file) => file.Contains($"/{project}", StringComparison.Ordinal);
         }
 
         arrows.Should().BeGreaterThan(500);
@@ -240,6 +246,10 @@ public sealed class LayeringTests
             "A (Retry) uses B (Fallback)", "B (Fallback) uses A (Retry)", "a circle: Fallback → Retry → Fallback");
         WrongArrowsOfCompiled([("Retry/A.cs", "class A { void M() => new B(); }"), ("Policies/B.cs", "class B : C;"), ("Context/C.cs", "class C { A? a; }")])
             .Should().BeEquivalentTo("C (Context) uses A (Retry)", "a circle: Context → Retry → Policies → Context");
+        WrongArrowsOfCompiled([("Idempotency/Gate/A.cs", "class A { B? b; }"), ("Idempotency/Claims/B.cs", "class B { A? a; }")])
+            .Should().Equal("a circle: Idempotency/Claims → Idempotency/Gate → Idempotency/Claims");
+        WrongArrowsOfCompiled([("Retry/A.cs", "class A { B? b; }"), ("Retry/Rules/B.cs", "class B { A? a; }")])
+            .Should().Equal("a circle: Retry → Retry/Rules → Retry");
     }
 
     [Theory]

@@ -36,7 +36,7 @@ public sealed class PolicyMentionsTests
         ["CircuitBreaker"] =
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // its card and its buttons
-            "src/Resilience.Extensions/DependencyInjection/IdempotencyRegistrations.cs", Http("HttpAuthority"), Http("HttpResilience"), Http("StandardResilienceOptions"),
+            "src/Resilience.Extensions/DependencyInjection/IdempotencyRegistration.cs", Http("HttpAuthority"), Http("HttpResilience"), Http("StandardResilienceOptions"),
             Simulated("Simulation"), Simulated("SimulationInterval"), Simulated("SimulationReport"), // the report lists the changes of circuits
             Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget"), Grpc("Calls/ServerStream"), // a break of a stream after its first message is reported
         ],
@@ -50,7 +50,8 @@ public sealed class PolicyMentionsTests
         ["Chaos"] =
         [
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // the button that turns it off
-            "src/Resilience.Extensions/DependencyInjection/HttpChaosBuilderExtensions.cs", "src/Resilience.Extensions/DependencyInjection/HttpChaosClient.cs", Http("HttpChaos"),
+            "src/Resilience.Extensions/DependencyInjection/HttpChaosBuilderExtensions.cs", "src/Resilience.Extensions/DependencyInjection/HttpChaosClient.cs",
+            Http("HttpChaos"), Http("HttpChaosHandler"),
         ],
         ["RateLimiting"] = [],
         ["Throttling"] = [],

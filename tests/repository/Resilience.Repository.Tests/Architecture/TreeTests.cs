@@ -56,20 +56,37 @@ public sealed partial class TreeTests
         CrowdedRoots([("planted", MaxFilesInRoot + 1), ("fine", MaxFilesInRoot)]).Should().Equal($"planted has {MaxFilesInRoot + 1} files in its root");
     }
 
-    /// <summary>Files of src with several types at their top level, and the most that one has. A second type is a part of the first (its state, its link, the
-    /// record that it gives back); what is an idea of its own has a file. Both may only fall.</summary>
-    private const int MaxFilesOfSeveralTypes = 79, MaxTypesInFile = 23;
+    /// <summary>A second type in a file is a small part of the first: its state, the record that it gives back. What is longer, or one of many, has a file
+    /// of its own name. A type and its twin for a type of result count as one.</summary>
+    private const int MaxTypesInFile = 3, MaxLinesOfSecondType = 20;
 
-    private static int TypesIn(string text) => CSharpSyntaxTree.ParseText(text).GetCompilationUnitRoot()
-        .Members.SelectMany(m => m is BaseNamespaceDeclarationSyntax space ? (IEnumerable<MemberDeclarationSyntax>)space.Members : [m]).Count();
+    private static IEnumerable<string> ThatWantAFile(string file, string text)
+    {
+        string own = Path.GetFileName(file).Split('.')[0];
+        (string Name, int Lines)[] types =
+        [
+            .. from member in CSharpSyntaxTree.ParseText(text).GetCompilationUnitRoot()
+                   .Members.SelectMany(m => m is BaseNamespaceDeclarationSyntax space ? (IEnumerable<MemberDeclarationSyntax>)space.Members : [m])
+               let name = (member as BaseTypeDeclarationSyntax)?.Identifier.Text ?? (member as DelegateDeclarationSyntax)?.Identifier.Text
+               where name is not null
+               let span = member.GetLocation().GetLineSpan()
+               group span.EndLinePosition.Line - span.StartLinePosition.Line + 1 by name into parts
+               select (parts.Key, parts.Sum()),
+        ];
+        if (types.Length > MaxTypesInFile) yield return $"{file} has {types.Length} types";
+        string first = types.Any(t => t.Name == own) ? own : types.FirstOrDefault().Name;
+        foreach ((string name, int lines) in types.Where(t => t.Name != first && t.Lines > MaxLinesOfSecondType))
+            yield return $"{file}: {name} has {lines} lines, and no file of its name";
+    }
 
     [Fact]
-    public void Few_files_have_several_types_and_none_has_many()
+    public void A_second_type_in_a_file_is_small()
     {
-        (string File, int Types)[] files = [.. Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), TypesIn(File.ReadAllText(f))))];
-        files.Count(f => f.Types > 1).Should().BeLessThanOrEqualTo(MaxFilesOfSeveralTypes);
-        files.Where(f => f.Types > MaxTypesInFile).Should().BeEmpty();
-        TypesIn("namespace A;\nclass B { class C; }\nrecord D;").Should().Be(2);
+        Repository.Files("src", "*.cs").SelectMany(f => ThatWantAFile(Repository.Relative(f), File.ReadAllText(f))).Should().BeEmpty();
+        string many = new('\n', MaxLinesOfSecondType);
+        ThatWantAFile("A.cs", $"class A {{{many}}} class A<T> {{{many}}} record B(int C);").Should().BeEmpty();
+        ThatWantAFile("A.cs", $"class A {{{many}}} class B {{{many}}}").Should().Equal($"A.cs: B has {MaxLinesOfSecondType + 1} lines, and no file of its name");
+        ThatWantAFile("C.cs", "record A; record B; enum C; delegate void D();").Should().Equal("C.cs has 4 types");
     }
 
     /// <summary>Folders in which a newcomer does not find a file at a glance.</summary>

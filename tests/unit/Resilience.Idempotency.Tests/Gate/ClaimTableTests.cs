@@ -14,7 +14,7 @@ public sealed class ClaimTableTests
         using IdempotencyGate gate = new();
         ClaimTable table = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyClaim first = new(gate, id, default), second = new(gate, id, default), other = new(gate, id, Other);
+        IdempotencyClaim first = new(gate.Completion, id, default), second = new(gate.Completion, id, default), other = new(gate.Completion, id, Other);
         table.TryEnter(first, out ClaimFollowers? followers, out _).Should().BeTrue();
         followers.Should().BeNull("there is no follower yet, so there is no such object");
 
@@ -43,13 +43,13 @@ public sealed class ClaimTableTests
         using IdempotencyGate gate = new();
         ClaimTable table = new();
         IdempotencyId id = Kit.NewId();
-        IdempotencyClaim leads = new(gate, id, default), other = new(gate, id, Other);
+        IdempotencyClaim leads = new(gate.Completion, id, default), other = new(gate.Completion, id, Other);
         table.TryEnter(leads, out _, out _);
         table.Own(other, isRenewed: true, out _);
         table.Leave(leads);
         table.Leading.Should().Be(0);
 
-        IdempotencyClaim next = new(gate, id, Other);
+        IdempotencyClaim next = new(gate.Completion, id, Other);
         table.TryEnter(next, out ClaimFollowers? followers, out _).Should().BeTrue();
         followers.Should().BeNull();
         Opened(table).Should().Equal([other]);
@@ -73,7 +73,7 @@ public sealed class ClaimTableTests
             IdempotencyId id = ids[random.Next(step % 20_000 < 10_000 ? ids.Length : 20)]; // crowds come and go
             if (!leading.TryGetValue(id, out IdempotencyClaim? leader))
             {
-                IdempotencyClaim mine = new(gate, id, default);
+                IdempotencyClaim mine = new(gate.Completion, id, default);
                 table.TryEnter(mine, out _, out _).Should().BeTrue();
                 leading[id] = mine;
                 continue;
@@ -82,7 +82,7 @@ public sealed class ClaimTableTests
             switch (random.Next(4))
             {
                 case 0:
-                    table.TryEnter(new(gate, id, default), out ClaimFollowers? followers, out _).Should().BeFalse();
+                    table.TryEnter(new(gate.Completion, id, default), out ClaimFollowers? followers, out _).Should().BeFalse();
                     followers.Should().BeSameAs(leader.Followers);
                     break;
                 case 1:

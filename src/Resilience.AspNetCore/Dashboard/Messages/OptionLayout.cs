@@ -1,0 +1,3 @@
+namespace Resilience;
+
+internal sealed record OptionLayout(string Name, string Value);

@@ -1,0 +1,3 @@
+namespace Resilience;
+
+internal sealed record PartNow(string Key, string Text);

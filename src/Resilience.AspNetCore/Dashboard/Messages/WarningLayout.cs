@@ -1,0 +1,3 @@
+namespace Resilience;
+
+internal sealed record WarningLayout(string Code, string Message);
