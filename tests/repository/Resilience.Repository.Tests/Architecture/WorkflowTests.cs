@@ -28,6 +28,9 @@ public sealed partial class WorkflowTests
     [InlineData("permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - uses: actions/checkout\n",
         "a: actions/checkout has no version")]
     [InlineData("permissions:\n  contents: read\njobs:\n  a: [\n", "not YAML")]
+    [InlineData(
+        "permissions:\n  contents: read\njobs:\n  a:\n    timeout-minutes: 5\n    steps:\n      - run: sudo bash .ci/run\n      - run: dotnet pack A.sln\n",
+        "a: 'dotnet pack A.sln' writes where root has built")]
     public void A_planted_fault_is_found(string workflow, string complaint) =>
         Complaints(workflow).Should().ContainSingle().Which.Should().StartWith(complaint);
 
@@ -98,11 +101,16 @@ public sealed partial class WorkflowTests
         foreach ((YamlNode name, YamlNode job) in ((YamlMappingNode)root["jobs"]).Children)
         {
             if (!((YamlMappingNode)job).Children.ContainsKey("timeout-minutes")) complaints.Add($"{name}: no timeout");
+            bool isRoots = false;
             foreach (YamlMappingNode step in ((YamlSequenceNode)job["steps"]).Children.Cast<YamlMappingNode>())
             {
                 if (step.Children.TryGetValue("uses", out YamlNode? uses) && !uses.ToString().Contains('@')) complaints.Add($"{name}: {uses} has no version");
                 if (!step.Children.TryGetValue("run", out YamlNode? run)) continue;
-                complaints.AddRange(Script().Matches(run.ToString()).Select(m => m.Groups[1].Value)
+                string command = run.ToString();
+                if (isRoots && command.StartsWith("dotnet ", StringComparison.Ordinal)) complaints.Add($"{name}: '{command}' writes where root has built");
+                isRoots = (isRoots && !command.StartsWith("sudo chown -R", StringComparison.Ordinal)) || command.StartsWith("sudo -E", StringComparison.Ordinal)
+                    || command.StartsWith("sudo bash", StringComparison.Ordinal);
+                complaints.AddRange(Script().Matches(command).Select(m => m.Groups[1].Value)
                     .Where(script => !File.Exists(Path.Combine(Repository.Root, script))).Select(script => $"{name}: {script} does not exist"));
             }
         }

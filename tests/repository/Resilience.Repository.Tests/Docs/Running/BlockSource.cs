@@ -106,12 +106,12 @@ internal static class BlockSource
             : $"{World}.Holds({l["holds: ".Length..]}, @\"{l["holds: ".Length..].Replace("\"", "\"\"", StringComparison.Ordinal)}\");"));
     }
 
-    /// <summary>The builders that the block makes get the clock of the world; no line moves by that.</summary>
+    /// <summary>The builders that the block makes get the clock of the world, unless it gives them one; no line moves by that.</summary>
     private static string OnClock(Block block)
     {
         string code = block.Code;
         foreach (BaseObjectCreationExpressionSyntax made in block.Syntax.DescendantNodes().OfType<BaseObjectCreationExpressionSyntax>()
-            .Where(IsBuilder).OrderByDescending(m => m.SpanStart))
+            .Where(made => IsBuilder(made) && !SetsTime(made)).OrderByDescending(m => m.SpanStart))
         {
             string text = made is ImplicitObjectCreationExpressionSyntax ? $"new {TypeOf(made)}{made.ToString()["new".Length..]}" : made.ToString();
             code = code[..made.SpanStart] + $"Snippet.page.OnClock({text})" + code[made.Span.End..];
@@ -119,6 +119,9 @@ internal static class BlockSource
 
         return code;
     }
+
+    private static bool SetsTime(BaseObjectCreationExpressionSyntax made) =>
+        made.Initializer?.Expressions.OfType<AssignmentExpressionSyntax>().Any(a => a.Left.ToString() == nameof(ResiliencePipelineBuilder.TimeProvider)) == true;
 
     private static bool IsBuilder(BaseObjectCreationExpressionSyntax made) =>
         TypeOf(made)?.StartsWith("ResiliencePipelineBuilder", StringComparison.Ordinal) == true;
