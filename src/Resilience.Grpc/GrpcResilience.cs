@@ -14,20 +14,23 @@ public sealed class GrpcResilience
     private readonly BuildGate<string> _builds = new("gRPC target");
     private readonly ConditionalWeakTable<IMethod, MethodFacts> _methods = [];
     private readonly Action<ResiliencePipelineBuilder>? _configure;
+    private readonly Action<ResiliencePipelineBuilder>? _build; // null: the standard pipeline
     private readonly object _updating = new(); // one update at a time; calls never wait for it
-    private readonly string _target;
-    private GrpcResilienceOptions _options;
+    private GrpcClientOptions _options;
     private CredentialRefresh<IMethod>? _credentials;
     private volatile bool _channelThrowsCancellation;
 
-    private GrpcResilience(string name, GrpcResilienceOptions options, Action<ResiliencePipelineBuilder>? configure, string target)
+    private GrpcResilience(
+        string name, GrpcClientOptions options, Action<ResiliencePipelineBuilder>? configure, Action<ResiliencePipelineBuilder>? build, string target)
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(target);
         options.ThrowIfInvalid();
         Name = name;
         _options = options;
         _credentials = CredentialsOf(options);
         _configure = configure;
-        _target = target;
+        _build = build;
         _targets[target] = Own = Made(target); // and it checks the order
     }
 
@@ -41,11 +44,24 @@ public sealed class GrpcResilience
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
     public static GrpcResilience Standard(
-        string name = "", GrpcResilienceOptions? options = null, Action<ResiliencePipelineBuilder>? configure = null, string target = "")
+        string name = "", GrpcResilienceOptions? options = null, Action<ResiliencePipelineBuilder>? configure = null, string target = "") =>
+        new(name, (options ?? new()).Copy(), configure, null, target);
+
+    /// <summary>A pipeline of your own in place of the standard one. What the statuses of gRPC mean, and what may be repeated, stays as it is.</summary>
+    /// <param name="build">Adds the policies of unary calls, from the outermost to the innermost, and rules of yours. Runs once for each target.
+    /// <see cref="GrpcRetryBuilderExtensions.AddGrpcRetry"/> is the retry that keeps to what servers push back with.</param>
+    /// <param name="name">The name of the client, for telemetry and messages.</param>
+    /// <param name="options">Null: the defaults. Copied.</param>
+    /// <param name="configure">Sees each builder before the policies are added, those of streams too: time, randomness, listeners.</param>
+    /// <param name="target">Whom the channel calls, as with <see cref="Standard"/>.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="build"/>, <paramref name="name"/> or <paramref name="target"/> is null.</exception>
+    /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
+    public static GrpcResilience Custom(
+        Action<ResiliencePipelineBuilder> build, string name = "", GrpcPipelineOptions? options = null, Action<ResiliencePipelineBuilder>? configure = null,
+        string target = "")
     {
-        ArgumentNullException.ThrowIfNull(name);
-        ArgumentNullException.ThrowIfNull(target);
-        return new(name, (options ?? new()).Copy(), configure, target);
+        ArgumentNullException.ThrowIfNull(build);
+        return new(name, (options ?? new()).Copy(), configure, build, target);
     }
 
     /// <summary>The name of the client.</summary>
@@ -57,32 +73,36 @@ public sealed class GrpcResilience
     /// <summary>The targets and partitions that are known now, in no order. <see cref="Overflow"/> is among them once it is in use.</summary>
     public IReadOnlyList<GrpcTarget> Targets => [.. _targets.Values];
 
-    /// <summary>What targets share that found no place; see <see cref="GrpcResilienceOptions.MaxTargets"/>.</summary>
+    /// <summary>What targets share that found no place; see <see cref="GrpcClientOptions.MaxTargets"/>.</summary>
     public GrpcTarget Overflow => Find("*");
 
     /// <summary>The policies of unary calls, their options and the findings about their order.</summary>
     public PipelineDescription Describe() => Own.Pipeline.Describe() with { Name = Name };
 
-    /// <summary>Changes the options of all targets; circuits, budgets and limits keep their state. Calls that are under way end by the old policies.</summary>
+    /// <summary>Changes the options of all targets; circuits, budgets and limits keep their state. Calls that are under way end by the old policies. Only for a
+    /// client that was made with <see cref="Standard"/>.</summary>
     /// <remarks>Everything is checked and built first; if anything is wrong nothing has changed.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The pipeline is one of your own.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     /// <exception cref="ResiliencePipelineException">The times do not fit together, and it is not marked as intended.</exception>
     public void Update(GrpcResilienceOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (!IsStandard) throw new InvalidOperationException("This client has a pipeline of its own: update the pipelines of its Targets.");
         options = options.Copy();
         options.ThrowIfInvalid();
         lock (_updating)
         {
-            GrpcTarget[] targets = [.. _targets.Values];
-            ResiliencePipeline.UpdateAll(targets.Select(t => KeyValuePair.Create(t.Pipeline, NewBuilder(t.Name, options))));
+            Dictionary<GrpcTarget, ResiliencePipelineBuilder> builders = _targets.Values.ToDictionary(static t => t, t => NewBuilder(t.Name, options));
+            ResiliencePipeline.UpdateAll(builders.Select(static b => KeyValuePair.Create(b.Key.Pipeline, b.Value)));
             if (options.RefreshCredentials != _options.RefreshCredentials) Volatile.Write(ref _credentials, CredentialsOf(options)); // release: it is whole
             Volatile.Write(ref _options, options); // release: a target that is made from now on has them
             foreach (GrpcTarget target in _targets.Values)
             {
-                if (!targets.Contains(target)) target.Pipeline.Update(NewBuilder(target.Name, options)); // it was made of the old ones meanwhile
-                target.Forget();
+                if (!builders.TryGetValue(target, out ResiliencePipelineBuilder? builder))
+                    target.Pipeline.Update(builder = NewBuilder(target.Name, options)); // it was made of the old ones meanwhile
+                target.Follow(builder);
             }
 
             _methods.Clear();
@@ -95,12 +115,28 @@ public sealed class GrpcResilience
     /// <summary>What the channel of this client does, whose options are known when it is made.</summary>
     internal void Follow(bool throwsCancellation) => _channelThrowsCancellation = throwsCancellation;
 
-    internal GrpcResilienceOptions Options => Volatile.Read(ref _options); // acquire: pairs with the write in Update
+    internal bool IsStandard => _build is null;
+
+    /// <summary>How many attempts this client makes of a call at most; 1: it repeats nothing itself.</summary>
+    internal long MostAttempts => Own.Pipeline.Describe().Policies.Aggregate(1L, static (most, policy) => Math.Min(most * MostOf(policy), int.MaxValue));
+
+    /// <summary>Whether attempts of a call may run beside each other.</summary>
+    internal bool IsHedged => Own.Pipeline.Describe().Policies.Any(static p => Hedges(p));
+
+    private static bool Hedges(PolicyDescription policy) => policy is { Role: PolicyRole.Hedging, MaxAttempts: not 1 } || policy.Inner.Any(Hedges);
+
+    private static long MostOf(PolicyDescription policy) => policy.Role switch
+    {
+        PolicyRole.Retry or PolicyRole.Hedging => policy.MaxAttempts ?? int.MaxValue,
+        _ => policy.Inner.Aggregate(1L, static (most, inner) => Math.Min(most * MostOf(inner), int.MaxValue)),
+    };
+
+    internal GrpcClientOptions Options => Volatile.Read(ref _options); // acquire: pairs with the write in Update
 
     /// <summary>Gets new credentials where the options say how; otherwise null.</summary>
     internal CredentialRefresh<IMethod>? Credentials => Volatile.Read(ref _credentials); // acquire: pairs with the write in Update
 
-    private static CredentialRefresh<IMethod>? CredentialsOf(GrpcResilienceOptions options) =>
+    private static CredentialRefresh<IMethod>? CredentialsOf(GrpcClientOptions options) =>
         options.RefreshCredentials is { } refresh ? new("grpc RefreshCredentials", refresh) : null;
 
     /// <summary>What is known of a method, found out once.</summary>
@@ -113,7 +149,7 @@ public sealed class GrpcResilience
     /// <summary>What was made of a name is not of a call: a throw is the user's, and an answer is kept.</summary>
     private MethodFacts Learn(IMethod method)
     {
-        GrpcResilienceOptions options = Options;
+        GrpcClientOptions options = Options;
         GrpcTarget? target = options.PartitionBy is { } partition ? Find(Partition(partition, method)) : null;
         return _methods.GetValue(method, _ => new(this, method.FullName, options.IsIdempotent(method), options.TakesKey(method), target));
     }
@@ -146,17 +182,21 @@ public sealed class GrpcResilience
 
     private ResiliencePipeline MakeForStreams(GrpcTarget target, bool mayBegin)
     {
-        GrpcResilienceOptions options = Options;
+        GrpcClientOptions options = Options;
         ResiliencePipelineBuilder builder = NewBuilder(target.Name);
+        target.Share(builder);
         options.AddTo(builder, target.Pipeline, mayBegin);
-        return Judging(builder, options).Build();
+        return builder.Build();
     }
 
-    private ResiliencePipelineBuilder NewBuilder(string target, GrpcResilienceOptions options)
+    private ResiliencePipelineBuilder NewBuilder(string target, GrpcClientOptions options)
     {
         ResiliencePipelineBuilder builder = NewBuilder(target);
         options.AddTo(builder);
-        return Judging(builder, options);
+        _build?.Invoke(builder);
+        builder.Classify(static rules => rules.GrpcOfInterceptor()); // also where a classifier was set that knows nothing of it
+        if (options.Classify is { } rules) builder.Classify(rules);
+        return builder;
     }
 
     private ResiliencePipelineBuilder NewBuilder(string target)
@@ -165,23 +205,4 @@ public sealed class GrpcResilience
         _configure?.Invoke(builder);
         return builder;
     }
-
-    private static ResiliencePipelineBuilder Judging(ResiliencePipelineBuilder builder, GrpcResilienceOptions options)
-    {
-        builder.Classify(static rules => rules.GrpcOfInterceptor()); // also where a classifier was set that knows nothing of it
-        if (options.Classify is { } rules) builder.Classify(rules);
-        return builder;
-    }
-}
-
-/// <summary>What is known of a method.</summary>
-/// <param name="Resilience">Of the client that calls it.</param>
-/// <param name="Operation">What telemetry calls it: <c>/shop.Orders/Get</c>.</param>
-/// <param name="IsIdempotent">Whether it is declared to be.</param>
-/// <param name="TakesKey">Whether its calls get keys.</param>
-/// <param name="Target">Its partition; null where partitions are not made by method.</param>
-internal sealed record MethodFacts(GrpcResilience Resilience, string Operation, bool IsIdempotent, bool TakesKey, GrpcTarget? Target)
-{
-    /// <summary>Why a call of it is not repeated after it was sent.</summary>
-    internal string Objection { get; } = $"{Operation} is not declared idempotent, and carries no key";
 }

@@ -5,18 +5,19 @@ public sealed class GrpcTarget
 {
     private readonly Func<GrpcTarget, bool, ResiliencePipeline> _makeForStreams;
     private ResiliencePipeline? _beginning, _whole;
+    private ResiliencePipelineBuilder _builder; // of the unary pipeline as it is now
 
     internal GrpcTarget(
         string name, ResiliencePipeline pipeline, ResiliencePipelineBuilder builder, Func<GrpcTarget, bool, ResiliencePipeline> makeForStreams)
     {
-        Classifier = builder.Classifier;
+        _builder = builder;
         TimeProvider = SafeCalls.Time(builder.TimeProvider);
         Name = name;
         Pipeline = pipeline;
         _makeForStreams = makeForStreams;
     }
 
-    /// <summary>The host and port of the channel, or the text of <see cref="GrpcResilienceOptions.PartitionBy"/>; empty where the interceptor was not told
+    /// <summary>The host and port of the channel, or the text of <see cref="GrpcClientOptions.PartitionBy"/>; empty where the interceptor was not told
     /// the target; <c>*</c> for <see cref="GrpcResilience.Overflow"/>.</summary>
     public string Name { get; }
 
@@ -36,7 +37,7 @@ public sealed class GrpcTarget
     public override string ToString() => Name;
 
     /// <summary>What the outcomes of its calls mean.</summary>
-    internal OutcomeClassifier Classifier { get; }
+    internal OutcomeClassifier Classifier => Volatile.Read(ref _builder).Classifier; // acquire: pairs with Follow
 
     internal TimeProvider TimeProvider { get; }
 
@@ -46,9 +47,17 @@ public sealed class GrpcTarget
     /// <summary>The pipeline that a client stream or a duplex stream passes as a whole.</summary>
     internal ResiliencePipeline Whole => Made(ref _whole, mayBegin: false);
 
-    /// <summary>The pipelines of streams were made of options that no longer hold; they are made anew.</summary>
-    internal void Forget()
+    /// <summary>What pipelines of streams have in common with that of unary calls.</summary>
+    internal void Share(ResiliencePipelineBuilder streams)
     {
+        ResiliencePipelineBuilder unary = Volatile.Read(ref _builder); // acquire: pairs with Follow
+        (streams.Classifier, streams.TimeProvider, streams.Randomness) = (unary.Classifier, unary.TimeProvider, unary.Randomness);
+    }
+
+    /// <summary>The unary pipeline was made anew. Those of streams were made of options that no longer hold; they are made when they are asked for.</summary>
+    internal void Follow(ResiliencePipelineBuilder builder)
+    {
+        Volatile.Write(ref _builder, builder); // release: it is whole
         Volatile.Write(ref _beginning, null); // release: who makes it anew finds the options that hold now
         Volatile.Write(ref _whole, null);
     }

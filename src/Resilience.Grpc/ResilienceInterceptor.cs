@@ -6,7 +6,7 @@ namespace Resilience.Grpc;
 /// <summary>Runs the calls of a channel through the pipeline of its target. Holds no state of its own. Thread-safe.</summary>
 /// <remarks>
 /// <para>It stands outermost: call credentials and other interceptors then run for each attempt. What may have been carried out is repeated only for methods
-/// that are declared idempotent and for calls with a key; see <see cref="GrpcResilienceOptions"/>.</para>
+/// that are declared idempotent and for calls with a key; see <see cref="GrpcClientOptions"/>.</para>
 /// <para>Unary calls are repeated, asynchronous and blocking ones; <c>ResponseHeadersAsync</c> completes with the attempt that wins. A server stream is
 /// repeated until its first message. Client streams and duplex streams are sent once, and pass the circuit breaker and the limit.</para>
 /// </remarks>

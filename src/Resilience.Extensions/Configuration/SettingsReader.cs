@@ -18,9 +18,7 @@ internal static partial class SettingsReader
         return new(new(policies, read.Settings), read.Problems, read.IsEmpty);
     }
 
-    internal static SettingsReading<SettingsValues> ReadHttp(IConfiguration section, string path) => Read(section, path, SettingsSchema.Http);
-
-    private static SettingsReading<SettingsValues> Read(IConfiguration section, string path, SettingsSchema schema)
+    internal static SettingsReading<SettingsValues> Read(IConfiguration section, string path, SettingsSchema schema)
     {
         List<SettingProblem> problems = [];
         if (section is IConfigurationSection { Value: { Length: > 0 } value }) problems.Add(new(path, $"is '{value}', but must be a group of settings"));

@@ -145,7 +145,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         CustomResilienceOptions options = new();
         registration.CustomOptions?.Invoke(options);
         AgreeOnKey(client, options);
-        return Located(client, "", () => HttpResilience.Custom(
+        return Located(client, () => HttpResilience.Custom(
             builder =>
             {
                 ContainerSetup.Apply(builder, _services, logger);
@@ -161,45 +161,33 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     private HttpResilience MakeStandard(string client, HttpRegistration registration, ILogger logger)
     {
         IConfiguration? section = registration.Path is { } known ? _services.GetRequiredService<IConfiguration>().GetSection(known) : registration.Section;
-        if (section is null) return Located(client, "", () => NewStandard(client, registration, null, logger));
+        if (section is null) return Located(client, () => NewStandard(Options(client, registration)));
 
-        string path = (section as IConfigurationSection)?.Path ?? "";
-        SettingsReload<SettingsValues> reload = new(client, section, path, SettingsReader.ReadHttp, mustExist: true, logger, ContainerSetup.Reloads(_services));
+        OptionsSection<StandardResilienceOptions> followed = new(_services, client, section, () => Options(client, registration));
         try
         {
-            SettingsReading<SettingsValues> reading = reload.Read();
-            if (reading.Problems.Count > 0)
+            HttpResilience made = followed.Follow(NewStandard, (client, options) =>
             {
-                IEnumerable<string> outOfRange = reading.IsEmpty
-                    ? []
-                    : Options(client, registration, reading.Settings).FindProblems().Select(p => Text(path, p));
-                throw Wrong(client, reading.Problems.Select(p => p.ToString()).Concat(outOfRange));
-            }
-
-            HttpResilience made = Located(client, path, () => NewStandard(client, registration, reading.Settings, logger));
-            reload.Start(reading.Settings, settings => Located(client, path, () =>
-            {
-                made.Update(Options(client, registration, settings));
-                return Warned(made, logger);
-            }));
-            _reloads.Add(reload);
+                client.Update(options);
+                Warned(client, logger);
+            });
+            _reloads.Add(followed);
             return made;
         }
         catch
         {
-            reload.Dispose();
+            followed.Dispose();
             throw;
         }
+
+        HttpResilience NewStandard(StandardResilienceOptions options) =>
+            HttpResilience.Standard(options, client, builder => ContainerSetup.Apply(builder, _services, logger));
     }
 
-    private HttpResilience NewStandard(string client, HttpRegistration registration, SettingsValues? settings, ILogger logger) =>
-        HttpResilience.Standard(Options(client, registration, settings), client, builder => ContainerSetup.Apply(builder, _services, logger));
-
-    private StandardResilienceOptions Options(string client, HttpRegistration registration, SettingsValues? settings)
+    private StandardResilienceOptions Options(string client, HttpRegistration registration)
     {
         StandardResilienceOptions options = new();
         registration.Standard?.Invoke(options, _services);
-        settings?.ApplyTo(options);
         AgreeOnKey(client, options);
         return options;
     }
@@ -210,8 +198,8 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         if (options.IdempotencyHeader == IdempotencyKeyOptions.DefaultHeader && KeyOptionsOf(client) is { } keys) options.IdempotencyHeader = keys.HeaderName;
     }
 
-    /// <summary>Says which client, and where in the configuration, the problems stand.</summary>
-    private static HttpResilience Located(string client, string path, Func<HttpResilience> make)
+    /// <summary>Says which client the problems are of.</summary>
+    private static HttpResilience Located(string client, Func<HttpResilience> make)
     {
         try
         {
@@ -219,21 +207,16 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         }
         catch (ResilienceOptionsException wrong)
         {
-            throw Wrong(client, wrong.Problems.Select(p => path.Length == 0
-                ? $"The HttpClient '{client}': {p}"
-                : Text(path, p)));
+            throw Wrong(client, wrong.Problems.Select(p => p.ToString()));
         }
         catch (ResiliencePipelineException wrong)
         {
-            throw Wrong(client, wrong.Warnings.Select(w => path.Length == 0 ? $"The HttpClient '{client}': {w}" : $"{path}: {w}"));
+            throw Wrong(client, wrong.Warnings.Select(w => w.ToString()));
         }
     }
 
-    private static string Text(string path, OptionProblem problem) =>
-        $"{path}:{SettingsSchema.Http.PathOf(problem.Option)} is {problem.Value}, but must be {problem.Allowed}";
-
-    private static OptionsValidationException Wrong(string client, IEnumerable<string> problems) =>
-        new(client, typeof(StandardResilienceOptions), problems);
+    private static OptionsValidationException Wrong(string client, IEnumerable<string?> problems) =>
+        new(client, typeof(StandardResilienceOptions), problems.Select(p => $"The HttpClient '{client}': {p}"));
 
     /// <param name="Resilience">Null for a client without resilience.</param>
     private sealed record HttpClientPipelines(HttpResilience? Resilience);

@@ -14,7 +14,7 @@ internal static class AttemptFailure
     /// <param name="context">The call.</param>
     /// <param name="error">How the attempt ended.</param>
     /// <param name="options">Of the client.</param>
-    internal static void Tell(ResilienceContext context, RpcException error, GrpcResilienceOptions options)
+    internal static void Tell(ResilienceContext context, RpcException error, GrpcClientOptions options)
     {
         if (context.CancellationToken.IsCancellationRequested) return; // who cancelled decides what it means
         if (GrpcClassifier.IsDropped(error))

@@ -13,7 +13,7 @@ internal static class CallCredentialRefresh
 
     /// <summary>Once for a call. A hedge runs beside the attempt that asked, and waits for the same answer.</summary>
     internal static bool IsDue(ref int hasRefreshed, GrpcResilience resilience) =>
-        Interlocked.Exchange(ref hasRefreshed, 1) == 0 || resilience.Options.Hedging is not null;
+        Interlocked.Exchange(ref hasRefreshed, 1) == 0 || resilience.IsHedged;
 
     /// <summary>Whether there are newer credentials than those that the attempt was sent with.</summary>
     internal static async ValueTask<bool> AskAsync(CredentialRefresh<IMethod> credentials, IMethod method, int generation, ResilienceContext context)

@@ -11,7 +11,7 @@ internal static class CallKey
     /// <summary>The call with a key in its metadata; the caller's metadata, and a key in it, stay as they are.</summary>
     /// <exception cref="ArgumentException">What was generated cannot be a key.</exception>
     internal static ClientInterceptorContext<TRequest, TResponse> Given<TRequest, TResponse>(
-        GrpcResilienceOptions options, in ClientInterceptorContext<TRequest, TResponse> given)
+        GrpcClientOptions options, in ClientInterceptorContext<TRequest, TResponse> given)
         where TRequest : class
         where TResponse : class
     {
@@ -23,7 +23,7 @@ internal static class CallKey
         return new(given.Method, given.Host, given.Options.WithHeaders(headers));
     }
 
-    internal static string? NewKey(GrpcResilienceOptions options, IMethod method)
+    internal static string? NewKey(GrpcClientOptions options, IMethod method)
     {
         // Not the inbound key itself: two calls of ours would share it, and anyone who sees ours would know our caller's.
         if (options.FromInbound?.Invoke(method) is { } inbound)

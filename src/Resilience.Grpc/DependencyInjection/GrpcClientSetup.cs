@@ -46,17 +46,17 @@ internal sealed class GrpcClientSetup(GrpcResilienceProvider provider)
     {
         GrpcResilience resilience = provider.GetResilience(client);
         resilience.Follow(channel.ThrowOperationCanceledOnCancellation);
-        GrpcResilienceOptions options = resilience.Options;
-        if (options.MostAttempts == 1) return;
+        long ours = resilience.MostAttempts;
+        if (ours == 1) return;
         channel.DisableResolverServiceConfig = true;
         MethodConfig? repeating = channel.ServiceConfig?.MethodConfigs.FirstOrDefault(static m => m.RetryPolicy is not null || m.HedgingPolicy is not null);
-        if (repeating is null || options.AcceptedWarnings.Contains(StackedRetries)) return;
+        if (repeating is null || resilience.Options.AcceptedWarnings.Contains(StackedRetries)) return;
         int below = repeating.RetryPolicy?.MaxAttempts ?? repeating.HedgingPolicy?.MaxAttempts ?? 2;
-        long ours = options.MostAttempts;
         throw GrpcResilienceProvider.Wrong(client,
         [
             $"{StackedRetries}: the service config of the channel repeats calls to {NamesOf(repeating)} below this pipeline: up to {below} × {ours} "
-            + "attempts for one call. Take its policy out, set Retry to null here to leave the retrying to it, or accept the finding.",
+            + $"attempts for one call. Take its policy out, {(resilience.IsStandard ? "set Retry to null" : "add no retry")} here to leave the retrying to it, "
+            + "or accept the finding.",
         ]);
     }
 

@@ -43,7 +43,7 @@ internal static class Settings
 
     private static SettingsReading<PipelineSettings> Pipeline(IConfiguration section) => SettingsReader.ReadPipeline(section, Root);
 
-    private static SettingsReading<SettingsValues> Http(IConfiguration section) => SettingsReader.ReadHttp(section, Root);
+    private static SettingsReading<SettingsValues> Http(IConfiguration section) => SettingsReader.Read(section, Root, SettingsSchema.Http);
 
     private static IConfigurationSection Section(IEnumerable<KeyValuePair<string, string?>> said) =>
         new ConfigurationBuilder().AddInMemoryCollection(said).Build().GetSection(Root);

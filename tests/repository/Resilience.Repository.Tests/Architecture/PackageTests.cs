@@ -76,7 +76,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     [InlineData("Resilience.HealthChecks", new string[0])]
     [InlineData("Resilience.Testing", new string[0])]
     [InlineData("Resilience.AspNetCore", new string[0])]
-    [InlineData("Resilience.Grpc", new string[0])]
+    [InlineData("Resilience.Grpc", new[] { "ConfigurationSchema.json" })]
     [InlineData("Resilience.Grpc.AspNetCore", new string[0])]
     [InlineData("Resilience.Sqlite", new string[0])]
     [InlineData("Resilience.PostgreSql", new string[0])]

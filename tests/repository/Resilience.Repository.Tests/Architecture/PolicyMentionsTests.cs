@@ -29,8 +29,8 @@ public sealed class PolicyMentionsTests
         [
             Http("StandardResilienceOptions"), Stores, // the fixed pipelines of an HttpClient and of a store are made of our policies
             "src/Resilience.Azure/AzureClientOptionsExtensions.cs", "src/Resilience.ClientModel/ClientPipelineOptionsExtensions.cs", // the RetryPolicy of an SDK
-            Grpc("Verdicts/PushbackWaits"),
-            Grpc("GrpcResilienceOptions"),
+            Grpc("Verdicts/PushbackWaits"), Grpc("GrpcRetryBuilderExtensions"),
+            Grpc("Options/GrpcResilienceOptions"),
             Grpc("DependencyInjection/GrpcClientSetup"), // it reads the retry policy of a service config
         ],
         ["CircuitBreaker"] =
@@ -38,11 +38,11 @@ public sealed class PolicyMentionsTests
             "src/Resilience.AspNetCore/Dashboard/DashboardActions.cs", "src/Resilience.AspNetCore/Dashboard/DashboardReader.cs", // its card and its buttons
             "src/Resilience.Extensions/DependencyInjection/IdempotencyRegistration.cs", Http("HttpAuthority"), Http("HttpResilience"), Http("StandardResilienceOptions"),
             Simulated("Simulation"), Simulated("SimulationInterval"), Simulated("SimulationReport"), // the report lists the changes of circuits
-            Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget"), Grpc("Calls/ServerStream"), // a break of a stream after its first message is reported
+            Grpc("Options/GrpcResilienceOptions"), Grpc("Options/GrpcPipelineOptions"), Grpc("GrpcTarget"), Grpc("Calls/ServerStream"), // a break of a stream after its first message is reported
         ],
-        ["Timeout"] = [Http("StandardResilienceOptions"), Stores, Grpc("GrpcResilienceOptions")],
-        ["Limiting"] = [Http("HttpAuthority"), Http("StandardResilienceOptions"), Grpc("GrpcResilienceOptions"), Grpc("GrpcTarget")],
-        ["Hedging"] = [Grpc("GrpcResilienceOptions"), Grpc("DependencyInjection/GrpcClientSetup")], // there the hedging policy of a service config
+        ["Timeout"] = [Http("StandardResilienceOptions"), Stores, Grpc("Options/GrpcResilienceOptions"), Grpc("Options/GrpcClientOptions")],
+        ["Limiting"] = [Http("HttpAuthority"), Http("StandardResilienceOptions"), Grpc("Options/GrpcResilienceOptions"), Grpc("Options/GrpcPipelineOptions"), Grpc("GrpcTarget")],
+        ["Hedging"] = [Grpc("Options/GrpcResilienceOptions"), Grpc("DependencyInjection/GrpcClientSetup")], // there the hedging policy of a service config
         ["Fallback"] =
         [
             "src/Resilience.AspNetCore/Idempotency/SignIn.cs",

@@ -22,10 +22,27 @@ public sealed class SettingsTableTests
 
     [Theory]
     [MemberData(nameof(Pages))]
-    public void The_table_of_a_page_is_what_the_options_declare(string page, string key)
+    public void The_table_of_a_page_is_what_the_options_declare(string page, string key) => Compare($"policies/{page}.md", key, Table(key));
+
+    /// <summary>The policies have pages of their own.</summary>
+    [Fact]
+    public void The_table_of_gRPC_is_what_its_options_declare()
     {
-        string file = Path.Combine(Repository.Root, "docs", "policies", $"{page}.md"), text = File.ReadAllText(file).ReplaceLineEndings("\n");
-        string begin = $"<!-- settings of {key} -->", written = $"{begin}\n\n{Table(key)}\n{End}";
+        StringBuilder table = new("| key | value | meaning |\n|---|---|---|\n");
+        foreach (PolicySetting setting in PolicySettings.Of(new Resilience.Grpc.GrpcResilienceOptions()))
+        {
+            string? page = (string?)Pages.FirstOrDefault(p => (string)p[1] == setting.Name && setting.Kind == PolicySettingKind.Group)?[0];
+            string value = page is null ? ValueOf(setting) : $"[a group](policies/{page}.md#in-configuration)";
+            table.Append(CultureInfo.InvariantCulture, $"| `{setting.Name}` | {value} | {setting.Text} |\n");
+        }
+
+        Compare("grpc.md", "gRPC", table.ToString());
+    }
+
+    private static void Compare(string page, string key, string table)
+    {
+        string file = Path.Combine(Repository.Root, "docs", page), text = File.ReadAllText(file).ReplaceLineEndings("\n");
+        string begin = $"<!-- settings of {key} -->", written = $"{begin}\n\n{table}\n{End}";
         int from = text.IndexOf(begin, StringComparison.Ordinal), to = text.IndexOf(End, StringComparison.Ordinal);
         (from >= 0 && to > from).Should().BeTrue("{0} has the marks {1} and {2}", page, begin, End);
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1")

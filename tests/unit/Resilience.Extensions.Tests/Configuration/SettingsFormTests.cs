@@ -9,7 +9,7 @@ public sealed class SettingsFormTests
         .AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>(v.Key.Length == 0 ? "P" : $"P:{v.Key}", v.Value))).Build().GetSection("P");
 
     private static string[] Problems(params (string Key, string? Value)[] values) =>
-        [.. SettingsReader.ReadHttp(Section(values), "P").Problems.Select(p => p.ToString())];
+        [.. SettingsReader.Read(Section(values), "P", SettingsSchema.Http).Problems.Select(p => p.ToString())];
 
     private const string SpanForm = "a span of time in the form hh:mm:ss, such as 00:00:30 or 00:00:00.250 (a bare number would mean days)";
 
@@ -112,7 +112,7 @@ public sealed class SettingsFormTests
         }
 
         foreach (string group in http)
-            SettingsReader.ReadHttp(Section((group, null)), "P").Settings.All.Select(v => v.Setting.Name).Should().Equal(group);
+            SettingsReader.Read(Section((group, null)), "P", SettingsSchema.Http).Settings.All.Select(v => v.Setting.Name).Should().Equal(group);
     }
 
     [Theory]
@@ -136,13 +136,13 @@ public sealed class SettingsFormTests
     [Fact]
     public void What_is_empty_is_known_and_groups_that_are_there_are_policies()
     {
-        SettingsReader.ReadHttp(Section(), "P").IsEmpty.Should().BeTrue();
-        SettingsReading<SettingsValues> http = SettingsReader.ReadHttp(Section(("Retry", null), ("CircuitBreaker:Probes", "2"), ("ConcurrencyLimit", "")), "P");
+        SettingsReader.Read(Section(), "P", SettingsSchema.Http).IsEmpty.Should().BeTrue();
+        SettingsReading<SettingsValues> http = SettingsReader.Read(Section(("Retry", null), ("CircuitBreaker:Probes", "2"), ("ConcurrencyLimit", "")), "P", SettingsSchema.Http);
         http.IsEmpty.Should().BeFalse();
         StandardResilienceOptions options = new() { Retry = null };
         http.Settings.ApplyTo(options);
         (options.Retry!.MaxRetries, options.CircuitBreaker!.Probes, options.ConcurrencyLimit!.MaxConcurrent).Should().Be((3, 2, 100));
-        SettingsReader.ReadHttp(Section(("Retry:Enabled", "false"), ("Retry:MaxRetries", "7")), "P").Settings.ApplyTo(options);
+        SettingsReader.Read(Section(("Retry:Enabled", "false"), ("Retry:MaxRetries", "7")), "P", SettingsSchema.Http).Settings.ApplyTo(options);
         options.Retry.Should().BeNull("it is not enabled");
 
         PipelineSettings off = SettingsReader.ReadPipeline(Section(("TotalTimeout", "00:00:01"), ("Retry:Enabled", "false"),
