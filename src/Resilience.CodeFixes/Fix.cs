@@ -29,13 +29,18 @@ public abstract class Fix : CodeFixProvider
         if (await FixScope.OfAsync(context.Document, context.CancellationToken).ConfigureAwait(false) is not { } scope) return;
         foreach (Diagnostic diagnostic in context.Diagnostics)
         {
-            if (Plan(scope.NodeAt(diagnostic), scope) is null) continue;
-            context.RegisterCodeFix(CodeAction.Create(_title, c => ApplyAsync(context.Document, [diagnostic], c), equivalenceKey: diagnostic.Id), diagnostic);
+            SyntaxNode at = scope.NodeAt(diagnostic);
+            if (Plan(at, scope) is null) continue;
+            context.RegisterCodeFix(
+                CodeAction.Create(TitleAt(at), c => ApplyAsync(context.Document, [diagnostic], c), equivalenceKey: diagnostic.Id), diagnostic);
         }
     }
 
     /// <summary>What to do at a place; null where no repair is right for all that can be seen.</summary>
     private protected abstract Action<SyntaxEditor>? Plan(SyntaxNode at, FixScope scope);
+
+    /// <summary>What the repair of this place is called.</summary>
+    private protected virtual string TitleAt(SyntaxNode at) => _title;
 
     private async Task<Document> ApplyAsync(Document document, ImmutableArray<Diagnostic> diagnostics, CancellationToken cancellation)
     {

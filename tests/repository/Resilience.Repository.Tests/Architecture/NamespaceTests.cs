@@ -17,7 +17,7 @@ public sealed class NamespaceTests
         [
             "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
             "Resilience.SqlServer", "Resilience.Polly", "Resilience.Sqlite", "Resilience.Redis", "Resilience.Azure", "Resilience.ClientModel",
-            "Resilience.EntityFrameworkCore",
+            "Resilience.EntityFrameworkCore", "Resilience.Grpc",
         ],
         ["Resilience.Extensibility"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Events"] = ["Resilience.Core", "Resilience.Extensions"],
