@@ -29,6 +29,9 @@ internal sealed class Service : IAsyncDisposable
     /// <summary>Headers of answers that are errors.</summary>
     internal Dictionary<string, string> Headers { get; } = [];
 
+    /// <summary>The body of answers that are errors.</summary>
+    internal string Bad { get; set; } = "";
+
     /// <summary>The body of answers that are none.</summary>
     internal string Good { get; init; } = "{}";
 
@@ -68,6 +71,7 @@ internal sealed class Service : IAsyncDisposable
         if (status >= 400)
         {
             foreach ((string name, string value) in Headers) context.Response.Headers[name] = value;
+            if (Bad.Length > 0) await context.Response.WriteAsync(Bad);
             return;
         }
 

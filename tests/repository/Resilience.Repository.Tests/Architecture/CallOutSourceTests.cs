@@ -91,7 +91,7 @@ public sealed class CallOutSourceTests
     [
         "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks", "Resilience.Grpc", "Resilience.Grpc.AspNetCore",
         "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.SqlServer", "Resilience.Polly",
-        "Resilience.Azure", "Resilience.ClientModel", "Resilience.EntityFrameworkCore",
+        "Resilience.Aws", "Resilience.Azure", "Resilience.ClientModel", "Resilience.EntityFrameworkCore",
     ];
 
     private static List<string> Unguarded(IEnumerable<(string File, string Text)> sources) => Unguarded(sources, CallOuts, References.Framework, isWhole: true);

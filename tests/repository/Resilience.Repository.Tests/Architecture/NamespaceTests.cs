@@ -16,7 +16,7 @@ public sealed class NamespaceTests
         ["Resilience"] =
         [
             "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore", "Resilience.HealthChecks",
-            "Resilience.SqlServer", "Resilience.Polly", "Resilience.Sqlite", "Resilience.Redis", "Resilience.Azure", "Resilience.ClientModel",
+            "Resilience.SqlServer", "Resilience.Polly", "Resilience.Sqlite", "Resilience.Redis", "Resilience.Aws", "Resilience.Azure", "Resilience.ClientModel",
             "Resilience.EntityFrameworkCore", "Resilience.Grpc",
         ],
         ["Resilience.Extensibility"] = ["Resilience.Core", "Resilience.Extensions"],

@@ -31,6 +31,7 @@ public sealed class PackageDependencyTests
         ["Resilience.Redis"] = [Core, "StackExchange.Redis"],
         ["Resilience.Polly"] = [Core, "Polly"],
         ["Resilience.SqlServer"] = [Core, "Microsoft.Data.SqlClient"],
+        ["Resilience.Aws"] = [Core, "AWSSDK.Core"],
         ["Resilience.Azure"] = [Extensions, "Azure.Core"],
         ["Resilience.ClientModel"] = [Extensions, "System.ClientModel"],
     };

@@ -84,6 +84,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
     [InlineData("Resilience.EntityFrameworkCore", new string[0])]
     [InlineData("Resilience.Polly", new string[0])]
     [InlineData("Resilience.SqlServer", new string[0])]
+    [InlineData("Resilience.Aws", new string[0])]
     [InlineData("Resilience.Azure", new string[0])]
     [InlineData("Resilience.ClientModel", new string[0])]
     public async Task The_package_is_complete_and_reproducible(string name, string[] besides)

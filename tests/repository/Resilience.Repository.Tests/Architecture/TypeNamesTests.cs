@@ -14,7 +14,7 @@ public sealed class TypeNamesTests
         typeof(ResiliencePipeline).Assembly, typeof(HttpResilience).Assembly, typeof(ResilienceHealthOptions).Assembly,
         typeof(Testing.IdempotencyStoreContract).Assembly, typeof(IdempotencyEndpointOptions).Assembly, typeof(SqliteIdempotencyStore).Assembly,
         typeof(PostgresIdempotencyStore).Assembly, typeof(RedisIdempotencyStore).Assembly, typeof(SqlServerClassifierExtensions).Assembly, typeof(PollyExtensions).Assembly,
-        typeof(AzureClientOptionsExtensions).Assembly, typeof(ClientPipelineOptionsExtensions).Assembly,
+        typeof(AwsClassifierExtensions).Assembly, typeof(AzureClientOptionsExtensions).Assembly, typeof(ClientPipelineOptionsExtensions).Assembly,
         typeof(Resilience.EntityFrameworkCore.DatabaseResilience).Assembly,
         typeof(Grpc.GrpcResilience).Assembly, typeof(Grpc.IdempotencyInterceptor).Assembly,
     ];
