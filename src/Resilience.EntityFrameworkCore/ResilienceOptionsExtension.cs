@@ -8,12 +8,16 @@ namespace Resilience.EntityFrameworkCore;
 /// <summary>Stands in the options of a context that has resilience, and sees to it that nothing else repeats.</summary>
 internal sealed class ResilienceOptionsExtension : IDbContextOptionsExtension
 {
+    internal const string IsTwice =
+        "The context has an execution strategy beside that of UseResilience (EnableRetryOnFailure, ExecutionStrategy, or UseResilience a second time): "
+        + "two retries multiply. Remove one.";
+
     private readonly DatabaseResilience _resilience;
 
-    internal ResilienceOptionsExtension(DatabaseResilience resilience)
+    internal ResilienceOptionsExtension(DatabaseResilience resilience, Func<ExecutionStrategyDependencies, IExecutionStrategy> factory)
     {
         _resilience = resilience;
-        Factory = dependencies => new ResilienceExecutionStrategy(dependencies, resilience);
+        Factory = factory;
         Info = new OfExtension(this);
     }
 
@@ -30,7 +34,7 @@ internal sealed class ResilienceOptionsExtension : IDbContextOptionsExtension
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Extensions.OfType<RelationalOptionsExtension>().FirstOrDefault()?.ExecutionStrategyFactory != Factory)
-            throw new InvalidOperationException(ResilienceDbContextOptionsBuilderExtensions.IsTwice);
+            throw new InvalidOperationException(IsTwice);
     }
 
     /// <summary>EF Core validates options once for all that look alike. A strategy that was configured after ours is found where ours does not run.</summary>

@@ -10,10 +10,6 @@ namespace Microsoft.EntityFrameworkCore;
 /// <summary>Gives contexts a pipeline.</summary>
 public static class ResilienceDbContextOptionsBuilderExtensions
 {
-    internal const string IsTwice =
-        "The context has an execution strategy beside that of UseResilience (EnableRetryOnFailure, ExecutionStrategy, or UseResilience a second time): "
-        + "two retries multiply. Remove one.";
-
     private static readonly ConditionalWeakTable<ResiliencePipelineProvider, Names> OfContainers = [];
 
     /// <summary>Runs what contexts do through a pipeline for each server and database: SaveChanges, queries, migrations, and the operations of
@@ -67,8 +63,8 @@ public static class ResilienceDbContextOptionsBuilderExtensions
         ArgumentNullException.ThrowIfNull(resilience);
         RelationalOptionsExtension relational = options.Options.Extensions.OfType<RelationalOptionsExtension>().FirstOrDefault()
             ?? throw new InvalidOperationException("UseResilience comes after the provider of a relational database: UseNpgsql(…).UseResilience(…).");
-        if (relational.ExecutionStrategyFactory is not null) throw new InvalidOperationException(IsTwice);
-        ResilienceOptionsExtension added = new(resilience);
+        if (relational.ExecutionStrategyFactory is not null) throw new InvalidOperationException(ResilienceOptionsExtension.IsTwice);
+        ResilienceOptionsExtension added = new(resilience, dependencies => new ResilienceExecutionStrategy(dependencies, resilience));
         IDbContextOptionsBuilderInfrastructure all = options;
         all.AddOrUpdateExtension(added);
         all.AddOrUpdateExtension(relational.WithExecutionStrategyFactory(added.Factory));
