@@ -12,6 +12,9 @@ internal static class DatabaseErrors
 {
     private const int DeepestWrapping = 16;
 
+    /// <summary>The class of an error of SQL Server from which on the connection is closed, by the server or by the client, which has then got no answer.</summary>
+    private const byte ClosesTheConnection = 20;
+
     private static readonly ConcurrentDictionary<Type, Func<DbException, TransportRow?>?> Readers = [];
 
     /// <summary>The row for the number of a driver; null: the driver has none, or the number is on no list.</summary>
@@ -50,6 +53,9 @@ internal static class DatabaseErrors
         }
     }
 
+    /// <summary>A number that no list has, such as those that the operating system has for a connection that broke: no answer of the server.</summary>
+    private static bool IsOfConnection(TransportRow row, object? severity) => row.Code == "*" && severity is byte and >= ClosesTheConnection;
+
     [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "EF Core does not support trimming; without the number an outcome is unknown.")]
     private static Func<DbException, TransportRow?>? ReaderFor(Type type)
     {
@@ -61,6 +67,7 @@ internal static class DatabaseErrors
             _ => (null, static _ => null),
         };
         if (member is null || type.GetProperty(member, BindingFlags.Public | BindingFlags.Instance) is not { } property) return null;
-        return error => property.GetValue(error) is int number ? find(number) : null;
+        PropertyInfo? severity = type.GetProperty("Class", BindingFlags.Public | BindingFlags.Instance);
+        return error => property.GetValue(error) is int number && find(number) is { } row && !IsOfConnection(row, severity?.GetValue(error)) ? row : null;
     }
 }

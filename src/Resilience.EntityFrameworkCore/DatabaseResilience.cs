@@ -46,6 +46,7 @@ public sealed class DatabaseResilience
         Name = name;
         _make = make;
         RepeatsUnknownCommits = options is { RepeatUnknownCommits: true };
+        AllowsDriverRetries = options is { AllowDriverRetries: true };
     }
 
     /// <summary>The name of the pipelines, before the server and the database.</summary>
@@ -67,7 +68,16 @@ public sealed class DatabaseResilience
         return Find(server, database).Pipeline;
     }
 
-    internal DatabasePipeline For(DbContext context) => Find(ConnectionOf(context));
+    internal bool AllowsDriverRetries { get; }
+
+    /// <exception cref="InvalidOperationException">The driver repeats below the pipeline.</exception>
+    internal DatabasePipeline For(DbContext context)
+    {
+        DbConnection connection = ConnectionOf(context);
+        DatabasePipeline found = Find(connection);
+        if (found.Repeats && !AllowsDriverRetries) DriverRetries.ThrowIfAny(connection, found.Pipeline.Name);
+        return found;
+    }
 
     /// <summary>Whether the pipeline of this context repeats. EF Core asks while it makes the services of a context, which may not have been told yet
     /// where its database is: then it is taken to repeat, because that is the more careful answer.</summary>

@@ -7,4 +7,8 @@ public sealed class DatabaseResilienceOptions
     /// exception, which tells it (<see cref="DatabaseResilience.OutcomeKey"/>). True writes twice whenever an answer to COMMIT is lost, unless every
     /// operation is safe to repeat.</summary>
     public bool RepeatUnknownCommits { get; set; }
+
+    /// <summary>Whether a retry of the driver's own may stand below the pipeline (<c>RetryLogicProvider</c> of SqlClient's connections and commands). Default
+    /// false: it is an error, RES020, because attempts multiply, and the driver repeats what may have been applied.</summary>
+    public bool AllowDriverRetries { get; set; }
 }

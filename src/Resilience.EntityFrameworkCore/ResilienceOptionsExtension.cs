@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage;
@@ -42,6 +43,14 @@ internal sealed class ResilienceOptionsExtension : IDbContextOptionsExtension
     {
         IDbContextOptions options = context.GetService<IDbContextOptions>();
         options.FindExtension<ResilienceOptionsExtension>()?.Validate(options);
+    }
+
+    /// <summary>A command of an operation that runs: an interceptor may have given it a retry of the driver's.</summary>
+    /// <exception cref="InvalidOperationException">It has one, and the pipeline repeats.</exception>
+    internal static void CheckDriver(DbContext context, DbCommand command)
+    {
+        if (context.GetService<IDbContextOptions>().FindExtension<ResilienceOptionsExtension>()?._resilience is not { AllowsDriverRetries: false } resilience) return;
+        if (resilience.Repeats(context)) DriverRetries.ThrowIfAny(command, resilience.Name);
     }
 
     private sealed class OfExtension(ResilienceOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)

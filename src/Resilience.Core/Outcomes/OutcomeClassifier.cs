@@ -263,6 +263,14 @@ public sealed class OutcomeClassifier
         };
     }
 
+    /// <summary>The types of results of which the user's rules speak, where none of them can be asked of a call that gives this type; empty where one can.
+    /// A classifier may be shared by pipelines of several types, so one that speaks of this type too is no mistake.</summary>
+    internal IReadOnlyList<Type> ResultsNeverMet(Type call)
+    {
+        ResultRule[] rules = [.. _own.Results, .. _own.Later];
+        return rules.Any(r => r.RankFor(call) is not null) ? [] : [.. rules.Select(static r => r.Result).Distinct()];
+    }
+
     /// <summary>The same rules; impossible answers are told to the listeners of this pipeline.</summary>
     internal OutcomeClassifier TellingOf(RuleErrors errors) => new(_own, _tables, errors);
 

@@ -14,11 +14,14 @@ internal abstract class ResultRule
     internal abstract Type Result { get; }
 
     /// <summary>The place of this rule among those for calls of type <typeparamref name="T"/>; null when it says nothing of them.</summary>
-    internal int? RankFor<T>() =>
-        typeof(T) == typeof(Nothing) ? null // calls without a result
-        : Result == typeof(T) ? Exact
-        : Result.IsAssignableFrom(typeof(T)) ? Base
-        : typeof(T).IsAssignableFrom(Result) ? Derived
+    internal int? RankFor<T>() => RankFor(typeof(T));
+
+    /// <inheritdoc cref="RankFor{T}"/>
+    internal int? RankFor(Type call) =>
+        call == typeof(Nothing) ? null // calls without a result
+        : Result == call ? Exact
+        : Result.IsAssignableFrom(call) ? Base
+        : call.IsAssignableFrom(Result) ? Derived
         : null;
 
     /// <summary>The rules of all layers that speak of calls of this type, in the order in which they are asked.</summary>

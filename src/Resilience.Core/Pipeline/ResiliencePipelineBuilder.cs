@@ -22,5 +22,7 @@ public sealed class ResiliencePipelineBuilder<T> : ResiliencePipelineBuilderBase
     /// <inheritdoc cref="ResiliencePipelineBuilder.Build"/>
     public ResiliencePipeline<T> Build() => new(BuildParts(null));
 
+    private protected override Type? ResultType => typeof(T);
+
     internal PipelineParts BuildFrom(PipelineParts former) => BuildParts(former);
 }

@@ -83,11 +83,29 @@ public abstract class ResiliencePipelineBuilderBase
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }
 
-        IReadOnlyList<PipelineWarning> warnings = [.. PipelineOrder.Check(policies).Where(w => !AcceptedWarnings.Contains(w.Code))];
+        IReadOnlyList<PipelineWarning> warnings = [.. PipelineOrder.Check(policies).Concat(CheckRules()).Where(w => !AcceptedWarnings.Contains(w.Code))];
         PipelineWarning[] errors = [.. warnings.Where(w => TreatWarningsAsErrors || (TreatContradictionsAsErrors && w.IsContradiction))];
         if (errors.Length > 0) throw new ResiliencePipelineException(name, errors);
         return new(name, policies, names, environments, clock, CallInstruments.For(meter), classifier, Describe(), warnings);
     }
+
+    /// <summary>The type of result of every call; null where calls may have any.</summary>
+    private protected virtual Type? ResultType => null;
+
+    /// <summary>Rules for results that no call of this pipeline gives.</summary>
+    private IEnumerable<PipelineWarning> CheckRules()
+    {
+        if (ResultType is not { } type || Classifier.ResultsNeverMet(type) is not { Count: > 0 } never) yield break;
+        yield return new(
+            "RES021",
+            $"the rules for results of {string.Join(" and ", never.Select(NameOf))} are never asked: calls of this pipeline give {NameOf(type)}, which is none of "
+            + "these. Write them for that type, or take them out.",
+            []);
+    }
+
+    /// <summary>As it is written: <c>Task&lt;String></c>.</summary>
+    private static string NameOf(Type type) => !type.IsGenericType ? type.Name
+        : $"{type.Name.Split('`')[0]}<{string.Join(", ", type.GetGenericArguments().Select(NameOf))}>";
 
     /// <summary>The settings of the pipeline as people read them, where they are not the defaults. Its name and its policies stand beside them.</summary>
     private KeyValuePair<string, string>[] Describe()

@@ -3,7 +3,8 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.DependencyInjection;
 using Resilience;
 using Resilience.EntityFrameworkCore;
-using Names = System.Collections.Concurrent.ConcurrentDictionary<(string Name, bool RepeatsUnknown), Resilience.EntityFrameworkCore.DatabaseResilience>;
+using Names = System.Collections.Concurrent.ConcurrentDictionary<
+    (string Name, bool RepeatsUnknown, bool AllowsDriver), Resilience.EntityFrameworkCore.DatabaseResilience>;
 
 namespace Microsoft.EntityFrameworkCore;
 
@@ -38,7 +39,7 @@ public static class ResilienceDbContextOptionsBuilderExtensions
         DatabaseResilienceOptions made = new();
         configure?.Invoke(made);
         DatabaseResilience resilience = OfContainers.GetOrCreateValue(provider).GetOrAdd(
-            (pipelineName, made.RepeatUnknownCommits), static (key, of) => InContainer(key.Name, of.provider, of.made), (provider, made));
+            (pipelineName, made.RepeatUnknownCommits, made.AllowDriverRetries), static (key, of) => InContainer(key.Name, of.provider, of.made), (provider, made));
         return options.UseResilience(resilience);
     }
 

@@ -132,11 +132,12 @@ internal sealed class DatabaseTracker : DbCommandInterceptor, IDbTransactionInte
     {
         if (OperationNotes.Current is { } notes)
         {
+            if (DriverRetries.MayHave(command) && eventData.Context is { } context) ResilienceOptionsExtension.CheckDriver(context, command);
             if (command.Connection is { } connection) notes.Sending(connection, command.Transaction, Commands.KindOf(command, eventData.CommandSource));
         }
-        else if (eventData.Context is { } context)
+        else if (eventData.Context is { } other)
         {
-            ResilienceOptionsExtension.Validate(context);
+            ResilienceOptionsExtension.Validate(other);
         }
 
         return result;

@@ -59,7 +59,7 @@ internal sealed class IdleReadContent : HttpContent
         base.Dispose(disposing);
     }
 
-    private sealed class IdleReadStream(Stream body, BodyBounds bounds) : Stream
+    internal sealed class IdleReadStream(Stream body, BodyBounds bounds) : Stream
     {
         private CancellationToken _whole; // of reading into memory as a whole
         private bool _isWhole;
@@ -103,9 +103,15 @@ internal sealed class IdleReadContent : HttpContent
                 : base.CopyToAsync(destination, bufferSize, cancellationToken);
         }
 
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (!_isWhole && !bounds.HoldsForStreams) bounds.Hold?.Dispose();
+            return PeekAsync(buffer, cancellationToken);
+        }
+
+        /// <summary>Reads for a rule that looks at the beginning: how the caller will read is not known yet, so the places stay taken until then.</summary>
+        internal async ValueTask<int> PeekAsync(Memory<byte> buffer, CancellationToken cancellationToken)
+        {
             if (_isWhole && _whole.IsCancellationRequested) throw Ended(null);
             TimeSpan? max = bounds.Idle, left = !_isWhole && bounds.EndsStreams ? bounds.Left : null;
             bool isEnd = left is not null && (max is null || left <= max);

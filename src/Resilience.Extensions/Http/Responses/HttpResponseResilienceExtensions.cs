@@ -12,7 +12,9 @@ public static class HttpResponseResilienceExtensions
     /// <param name="cancellationToken">Ends the reading; give it that of the context.</param>
     /// <returns>The text of at most so many bytes, by the charset of the body or as UTF-8; of a character that is cut off the rest is missing. Empty
     /// where there is no body. Bytes as they came: a body that is compressed is not unpacked.</returns>
-    /// <remarks>What the server has not sent yet is waited for. Not thread-safe, and not for connections that were upgraded.</remarks>
+    /// <remarks>What the server has not sent yet is waited for. It does not count as the beginning of the reading: a place of a concurrency limit that is
+    /// kept for the body stays taken until the caller reads on, or the body has come to its end here. Not thread-safe, and not for connections that were
+    /// upgraded.</remarks>
     /// <exception cref="ArgumentNullException"><paramref name="response"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxBytes"/> is less than 1.</exception>
     public static async ValueTask<string> PeekAsync(this HttpResponseMessage response, int maxBytes, CancellationToken cancellationToken = default)

@@ -29,12 +29,16 @@ internal sealed class PeekedContent : HttpContent
         byte[] bytes = new byte[max];
         Begin.CopyTo(bytes);
         int count = Begin.Length;
-        while (count < max && await _rest.ReadAsync(bytes.AsMemory(count), cancellationToken).ConfigureAwait(false) is > 0 and var read)
+        while (count < max && await ReadRestAsync(bytes.AsMemory(count), cancellationToken).ConfigureAwait(false) is > 0 and var read)
         {
             count += read;
             Begin = bytes.AsMemory(0, count); // a read that is cut off later loses nothing
         }
     }
+
+    private ValueTask<int> ReadRestAsync(Memory<byte> buffer, CancellationToken cancellationToken) => _rest is IdleReadContent.IdleReadStream bounded
+        ? bounded.PeekAsync(buffer, cancellationToken) // the places of limits stay taken: the caller has not begun to read
+        : _rest.ReadAsync(buffer, cancellationToken);
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {

@@ -135,4 +135,67 @@ public sealed class PeekTests
         network.Count.Should().Be(2);
         resilience.For(HttpKit.Address).Pipeline.Find<CircuitBreaker>()!.TakeSnapshot().Failures.Should().Be(0);
     }
+
+    /// <summary>A rule that looks at the beginning of a body does not begin to read it: how the caller reads is not known yet.</summary>
+    [Theory]
+    [InlineData(1, "stream", false)] // what is peeked at, how the rest is read, whether streams keep their places
+    [InlineData(1, "stream", true)]
+    [InlineData(1, "whole", false)]
+    [InlineData(1, "dispose", false)]
+    [InlineData(100, "peeked to the end", false)]
+    public async Task A_place_of_a_limit_stays_taken_until_the_caller_reads_on(int max, string way, bool holds)
+    {
+        using ScriptedHandler network = new((_, _) => new HttpResponseMessage(HttpStatusCode.OK) { Content = new StreamContent(
+            new Pieces("abc"u8.ToArray(), 1)) });
+        HttpResilience resilience = HttpKit.Standard(_time, o =>
+        {
+            o.ConcurrencyLimit = new() { MaxConcurrent = 1 };
+            o.HoldPlaceForStreams = holds;
+            o.Classify = rules => rules.OnResultAsync<HttpResponseMessage>(async (response, context) =>
+                await response.PeekAsync(max, context.CancellationToken) == "" ? Verdict.Failure : null);
+        });
+        using HttpClient client = HttpKit.Client(resilience, network);
+        using HttpResponseMessage response = await client.GetAsync(HttpKit.Address, HttpCompletionOption.ResponseHeadersRead);
+        ConcurrencyLimit limit = resilience.For(HttpKit.Address).ConcurrencyLimit!;
+        limit.Running.Should().Be(max > 3 ? 0 : 1, "a body that has come to its end needs no place");
+        switch (way)
+        {
+            case "whole":
+                await response.Content.LoadIntoBufferAsync();
+                break;
+            case "dispose":
+                response.Dispose();
+                break;
+            case "stream":
+                Stream stream = await response.Content.ReadAsStreamAsync();
+                await stream.ReadExactlyAsync(new byte[2]);
+                limit.Running.Should().Be(holds ? 1 : 0);
+                await stream.ReadExactlyAsync(new byte[1]);
+                (await stream.ReadAsync(new byte[1])).Should().Be(0);
+                break;
+        }
+
+        limit.Running.Should().Be(0);
+        network.Count.Should().Be(1);
+    }
+
+    /// <summary>A peeked response that is repeated gives its place back before the next attempt asks for one.</summary>
+    [Fact]
+    public async Task A_place_is_given_back_with_a_response_that_is_repeated()
+    {
+        using ScriptedHandler network = new((n, _) => new HttpResponseMessage(HttpStatusCode.OK)
+        {
+            Content = new StreamContent(new Pieces(Encoding.UTF8.GetBytes(n == 0 ? "busy now" : "fine now"), 1)),
+        });
+        HttpResilience resilience = HttpKit.Standard(_time, o =>
+        {
+            o.ConcurrencyLimit = new() { MaxConcurrent = 1 };
+            o.Classify = rules => rules.OnResultAsync<HttpResponseMessage>(async (response, context) =>
+                await response.PeekAsync(4, context.CancellationToken) == "busy" ? Classification.Throttled() : null);
+        });
+        using HttpClient client = HttpKit.Client(resilience, network);
+        (await client.GetStringAsync(HttpKit.Address)).Should().Be("fine now");
+        network.Count.Should().Be(2);
+        resilience.For(HttpKit.Address).ConcurrencyLimit!.Running.Should().Be(0);
+    }
 }
