@@ -10,6 +10,8 @@ namespace Resilience.Grpc;
 /// <remarks>Make one for each channel and give it to a <see cref="ResilienceInterceptor"/>; in a container <c>AddGrpcResilience</c> does that.</remarks>
 public sealed class GrpcResilience
 {
+    private const int MaxRounds = 8; // of updates that come while a method is looked at
+
     private readonly ConcurrentDictionary<string, GrpcTarget> _targets = new(StringComparer.Ordinal);
     private readonly BuildGate<string> _builds = new("gRPC target");
     private readonly ConditionalWeakTable<IMethod, MethodFacts> _methods = [];
@@ -146,12 +148,19 @@ public sealed class GrpcResilience
     internal GrpcTarget TargetOf(MethodFacts facts, string? host) =>
         facts.Target ?? (string.IsNullOrEmpty(host) ? Own : Find(host)); // a host of its own is another target of the same channel
 
-    /// <summary>What was made of a name is not of a call: a throw is the user's, and an answer is kept.</summary>
+    /// <summary>What was made of a name is not of a call: a throw is the user's, and an answer is kept. What was learnt of options that an update has replaced
+    /// meanwhile is learnt anew.</summary>
     private MethodFacts Learn(IMethod method)
     {
-        GrpcClientOptions options = Options;
-        GrpcTarget? target = options.PartitionBy is { } partition ? Find(Partition(partition, method)) : null;
-        return _methods.GetValue(method, _ => new(this, method.FullName, options.IsIdempotent(method), options.TakesKey(method), target));
+        for (int round = 1; ; round++)
+        {
+            GrpcClientOptions options = Options;
+            GrpcTarget? target = options.PartitionBy is { } partition ? Find(Partition(partition, method)) : null;
+            MethodFacts facts = _methods.GetValue(method, m => new(this, m.FullName, options.IsIdempotent(m), options.TakesKey(m), target));
+            if (options == Options) return facts;
+            _methods.Remove(method);
+            if (round == MaxRounds) return facts; // of this call alone
+        }
     }
 
     private static string Partition(Func<IMethod, string?> partition, IMethod method)

@@ -98,8 +98,8 @@ public abstract class ResiliencePipelineBuilderBase
         if (ResultType is not { } type || Classifier.ResultsNeverMet(type) is not { Count: > 0 } never) yield break;
         yield return new(
             "RES021",
-            $"the rules for results of {string.Join(" and ", never.Select(NameOf))} are never asked: calls of this pipeline give {NameOf(type)}, which is none of "
-            + "these. Write them for that type, or take them out.",
+            $"the rules for results of {string.Join(" and ", never.Select(NameOf))} are never asked: calls of this pipeline give {NameOf(type)}, which is none "
+            + "of these. Write them for that type, or take them out.",
             []);
     }
 
