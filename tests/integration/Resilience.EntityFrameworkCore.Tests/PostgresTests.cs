@@ -200,4 +200,37 @@ public sealed class PostgresTests(PostgresDatabase database)
         using NpgsqlConnection synchronous = source.CreateConnection().Open(pipeline);
         (connection.State, synchronous.State).Should().Be((ConnectionState.Open, ConnectionState.Open));
     }
+
+    /// <summary>To the exception a pool without a free connection looks as a read that took too long: that a connection was being opened tells them apart.</summary>
+    [Fact]
+    public async Task A_pool_without_a_free_connection_is_known_by_the_phase()
+    {
+        NpgsqlConnectionStringBuilder one = new(database.ConnectionString) { MaxPoolSize = 1, Timeout = 1 };
+        await using NpgsqlDataSource source = NpgsqlDataSource.Create(one.ConnectionString);
+        await using NpgsqlConnection taken = await source.OpenConnectionAsync();
+        List<AttemptResult> seen = [];
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder().AddRetry(o =>
+        {
+            (o.MaxRetries, o.BaseDelay) = (1, TimeSpan.Zero);
+            o.ShouldRetry = attempt =>
+            {
+                seen.Add(attempt);
+                return true;
+            };
+        }).Build();
+        NpgsqlException failed = await Assert.ThrowsAsync<NpgsqlException>(() => source.OpenAsync(pipeline).AsTask());
+        failed.InnerException.Should().BeOfType<TimeoutException>();
+        seen.Should().ContainSingle().Which.NotApplied.Should().BeTrue();
+
+        // The same in an operation of a context, which would write: nothing was sent, so it is repeated, and the outcome is not unknown.
+        int attempts = 0;
+        await using Shop shop = new(new DbContextOptionsBuilder().UseNpgsql(source).UseResilience(Pipelines.Retrying()).Options);
+        Exception error = (await Record.ExceptionAsync(() => shop.Database.CreateExecutionStrategy().ExecuteAsync(() =>
+        {
+            attempts++;
+            return shop.Database.ExecuteSqlRawAsync("DELETE FROM orders WHERE id < 0");
+        })))!;
+        attempts.Should().BeGreaterThan(1);
+        error.Data.Contains(DatabaseResilience.OutcomeKey).Should().BeFalse();
+    }
 }

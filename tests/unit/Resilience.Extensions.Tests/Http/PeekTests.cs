@@ -145,8 +145,10 @@ public sealed class PeekTests
     [InlineData(100, "peeked to the end", false)]
     public async Task A_place_of_a_limit_stays_taken_until_the_caller_reads_on(int max, string way, bool holds)
     {
-        using ScriptedHandler network = new((_, _) => new HttpResponseMessage(HttpStatusCode.OK) { Content = new StreamContent(
-            new Pieces("abc"u8.ToArray(), 1)) });
+        using ScriptedHandler network = new((_, _) => new HttpResponseMessage(HttpStatusCode.OK)
+        {
+            Content = new StreamContent(new Pieces("abc"u8.ToArray(), 1)),
+        });
         HttpResilience resilience = HttpKit.Standard(_time, o =>
         {
             o.ConcurrencyLimit = new() { MaxConcurrent = 1 };
