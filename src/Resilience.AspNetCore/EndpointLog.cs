@@ -1,5 +1,4 @@
 using Microsoft.Extensions.Logging;
-using Resilience.Idempotency;
 
 namespace Resilience;
 
@@ -34,9 +33,9 @@ internal static partial class EndpointLog
     internal static partial void PageReadingFailed(ILogger logger, Exception error);
 
     [LoggerMessage(
-        13, LogLevel.Warning, "{User} decided about record {Id} of {Gate} on the live page: {Decision} was answered with {Answer}",
+        13, LogLevel.Warning, "{User} decided about record {Id} of {Gate} on the live page: {Decision}; this was {Answer}",
         EventName = "DashboardResolved")]
-    internal static partial void PageResolved(ILogger logger, string user, string id, string gate, string decision, ResolveStatus answer);
+    internal static partial void PageResolved(ILogger logger, string user, string id, string gate, string decision, string answer);
 
     [LoggerMessage(
         14, LogLevel.Error, "{User} asked about record {Id} of {Gate} on the live page, and the store did not answer", EventName = "DashboardRecordFailed")]
@@ -47,6 +46,6 @@ internal static partial class EndpointLog
         + "or AllowAnonymousOutsideDevelopment", EventName = "DashboardLocked")]
     internal static partial void PageLocked(ILogger logger, string path);
 
-    [LoggerMessage(12, LogLevel.Warning, "{User} did '{Action}' to {Target} on the live page", EventName = "DashboardActed")]
+    [LoggerMessage(12, LogLevel.Warning, "{User} {Action} {Target} on the live page", EventName = "DashboardActed")]
     internal static partial void PageActed(ILogger logger, string user, string action, string target);
 }

@@ -24,15 +24,23 @@ internal sealed class IdempotencyStoresHealthCheck(IdempotencyGates? gates) : IH
             bool passes = failure.IsTransient || failure.Fault == IdempotencyStoreFault.Full;
             HealthStatus one = passes ? context.Registration.FailureStatus : HealthStatus.Unhealthy;
             if (one < status) status = one;
-            ill.Add($"{title} ({failure.Fault})");
-            data[title] = $"{failure.Fault}: {SafeCalls.MessageOf(failure)}";
+            ill.Add($"{title} ({NameOf(failure.Fault)})");
+            data[title] = $"{NameOf(failure.Fault)}: {SafeCalls.MessageOf(failure)}";
         }
 
         string described = ill.Count == 0
             ? "Every store of idempotency records answers."
-            : $"Idempotency records cannot be asked for: {string.Join(", ", ill)}.";
+            : $"Stores of idempotency records that cannot be used: {string.Join(", ", ill)}.";
         return new(status, described, failures.FirstOrDefault(f => f is not null), data);
     }
+
+    private static string NameOf(IdempotencyStoreFault fault) => fault switch
+    {
+        IdempotencyStoreFault.Full => "full",
+        IdempotencyStoreFault.Corrupt => "damaged",
+        IdempotencyStoreFault.Misconfigured => "not set up as it must be",
+        _ => "not available",
+    };
 
     private async Task<IdempotencyStoreException?> LookAsync(string name, CancellationToken cancellationToken)
     {

@@ -72,15 +72,15 @@ internal sealed class DashboardActions(DashboardReader reader, ResilienceDashboa
         {
             case ("isolate", CircuitBreaker circuit):
                 circuit.Isolate();
-                EndpointLog.PageActed(logger, user, "isolate", circuit.Name);
+                EndpointLog.PageActed(logger, user, "isolated", circuit.Name);
                 return (StatusCodes.Status200OK, $"{circuit.Name} is isolated.");
             case ("close", CircuitBreaker circuit):
                 circuit.Close();
-                EndpointLog.PageActed(logger, user, "close", circuit.Name);
+                EndpointLog.PageActed(logger, user, "closed", circuit.Name);
                 return (StatusCodes.Status200OK, $"{circuit.Name} is closed.");
             case ("turn-off", ChaosSwitch chaos): // off only: to begin with chaos is not for a page that many see
                 chaos.TurnOff();
-                EndpointLog.PageActed(logger, user, "turn off", "chaos");
+                EndpointLog.PageActed(logger, user, "turned off", "chaos");
                 return (StatusCodes.Status200OK, "Nothing is injected any more.");
             default:
                 return (StatusCodes.Status404NotFound, "That is gone.");

@@ -61,11 +61,21 @@ internal sealed class DashboardRecords(DashboardReader reader, ResilienceDashboa
         if (asked.Fence is not > 0) return (StatusCodes.Status400BadRequest, new("Look at the record first."));
         (IdempotencyResolution resolution, string said) = Decisions[asked.Action!];
         ResolveResult answer = await gate.ResolveAsync(id, resolution with { OnlyIfFence = asked.Fence.Value }).ConfigureAwait(false);
-        EndpointLog.PageResolved(logger, user, id.ToHex(), gate.Name, asked.Action!, answer.Status);
+        EndpointLog.PageResolved(logger, user, id.ToHex(), gate.Name, said, AnswerOf(answer.Status));
         return answer.Status == ResolveStatus.Resolved
             ? (StatusCodes.Status200OK, new($"Decided: {said}."))
             : (StatusCodes.Status409Conflict, new(WhyNot(answer.Status)));
     }
+
+    /// <summary>What became of it, for the log.</summary>
+    internal static string AnswerOf(ResolveStatus status) => status switch
+    {
+        ResolveStatus.Resolved => "recorded",
+        ResolveStatus.Completed => "not recorded, because it has an outcome by now, which is never changed",
+        ResolveStatus.InFlight => "not recorded, because it is being carried out",
+        ResolveStatus.Changed => "not recorded, because it has changed since it was looked at",
+        _ => "not recorded, because there is no such record any more",
+    };
 
     private static string WhyNot(ResolveStatus status) => status switch
     {

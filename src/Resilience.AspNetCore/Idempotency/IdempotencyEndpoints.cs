@@ -16,7 +16,7 @@ internal static class IdempotencyEndpoints
         return options;
     }
 
-    internal const string NotRegistered = "no idempotency is registered: call builder.Services.AddIdempotency()";
+    internal const string NotRegistered = "No idempotency is registered: call builder.Services.AddIdempotency().";
 
     /// <summary>The protection of one endpoint.</summary>
     /// <exception cref="InvalidOperationException">No idempotency is registered, or no gate of the name that the endpoint asks for.</exception>

@@ -160,11 +160,12 @@ public sealed class CircuitBreakerOptions : PolicyOptions
             nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "more than zero, at most a day, or null");
         check.Require(
             ConsecutiveFailuresWithin is null || ConsecutiveFailures is not null,
-            nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "null unless ConsecutiveFailures is set");
+            nameof(ConsecutiveFailuresWithin), ConsecutiveFailuresWithin, "left out unless ConsecutiveFailures is set");
         check.Require(
             FailureRatio is not null || ConsecutiveFailures is not null || SlowCallThreshold is not null,
-            nameof(FailureRatio), FailureRatio, "set, unless ConsecutiveFailures or SlowCallThreshold is (0 in configuration is null): a breaker needs a rule");
-        string least = BreakDuration <= OptionsCheck.MaxSpan ? $" ({BreakDuration})" : "";
+            nameof(FailureRatio), FailureRatio ?? (object)"not set",
+            "set when neither ConsecutiveFailures nor SlowCallThreshold is: a circuit breaker needs a rule (0 in configuration means not set)");
+        string least = BreakDuration <= OptionsCheck.MaxSpan ? $" ({TimeText.Of(BreakDuration)})" : "";
         check.Require(MaxBreakDuration >= BreakDuration, nameof(MaxBreakDuration), MaxBreakDuration, $"at least BreakDuration{least}");
     }
 }

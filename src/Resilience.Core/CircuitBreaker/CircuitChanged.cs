@@ -72,11 +72,10 @@ public sealed record CircuitChanged(
         string key = Key is { } known && withKeys ? $" ({known})" : "";
         return To switch
         {
-            CircuitState.Open => string.Create(
-                CultureInfo.InvariantCulture, $"Open{key}: {Cause}. Calls are rejected for {BreakDuration?.TotalSeconds ?? 0:0.#} s."),
+            CircuitState.Open => $"Open{key}: {Cause}.{(BreakDuration is { } length ? $" Calls are rejected for {TimeText.Of(length)}." : "")}",
             CircuitState.HalfOpen => $"Half open{key}: a probe is on its way. It had opened because {Cause}.",
             CircuitState.Isolated => $"Isolated{key}: held open by hand.",
-            _ => From == CircuitState.HalfOpen ? $"Closed{key}: the probes succeeded." : $"Closed{key}: by hand.",
+            _ => Cause.Rule == TripRule.ByHand ? $"Closed{key}: by hand." : $"Closed{key}: the probes succeeded.",
         };
     }
 

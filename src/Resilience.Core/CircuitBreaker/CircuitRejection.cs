@@ -71,11 +71,14 @@ public sealed class CircuitRejection : Rejection
     /// <summary>The cause with the window and the limit that it was measured by.</summary>
     private string Explain(TripCause cause) => cause.Rule switch
     {
-        TripRule.FailureRatio when double.IsFinite(_settings.FailureRatio) => Text($"{Counted(cause)} failed (limit {_settings.FailureRatio * 100:0.##} %)"),
-        TripRule.SlowCalls when _settings.SlowCallMs > 0 => Text(
+        TripRule.FailureRatio when cause.Bad >= _settings.FailureRatio * cause.Calls => Text(
+            $"{Counted(cause)} failed (limit {_settings.FailureRatio * 100:0.##} %)"),
+        TripRule.SlowCalls when _settings.SlowCallMs > 0 && cause.Bad >= _settings.SlowCallRatio * cause.Calls => Text(
             $"{Counted(cause)} took {TimeText.Of(TimeSpan.FromMilliseconds(_settings.SlowCallMs))} or longer (limit {_settings.SlowCallRatio * 100:0.##} %)"),
-        TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures > 0 => Text($"{cause} (limit {_settings.ConsecutiveFailures})"),
-        _ => cause.ToString(), // by hand, by a probe, or by a rule that has been switched off since
+        TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures == 1 => "a call failed, and one failure opens it",
+        TripRule.ConsecutiveFailures when _settings.ConsecutiveFailures > 0 && cause.Bad >= _settings.ConsecutiveFailures => Text(
+            $"{cause} (limit {_settings.ConsecutiveFailures})"),
+        _ => cause.ToString(), // by hand, by a probe, or by a rule that has been changed or switched off since
     };
 
     private string Counted(TripCause cause) => (cause.Calls, _settings.Shape.Calls) switch

@@ -34,9 +34,11 @@ internal static class CircuitStatus
 
     private static string TextOf(CircuitSnapshot now)
     {
-        string text = string.Create(CultureInfo.InvariantCulture, $"{now.State} for {now.InState.TotalSeconds:0.###} s");
+        string text = $"{CircuitNames.Of(now.State)} for {TimeText.Of(now.InState)}";
         if (now.State == CircuitState.Closed) return text;
-        if (now.Rejection is { } rejection) text += $"; {rejection.Reason}";
-        return now.RetryAfter is { } wait ? string.Create(CultureInfo.InvariantCulture, $"{text} Next probe in {wait.TotalSeconds:0.###} s.") : text;
+        if (now is { State: CircuitState.HalfOpen, Rejection: CircuitRejection { State: CircuitState.Open } over })
+            return $"{CircuitNames.Of(over.State)} for {TimeText.Of(now.InState)}, and the next call is a probe; {over.Reason}";
+        if (now.Rejection is { } rejection) return $"{text}; {rejection.Reason}"; // which says when the next probe is due
+        return now.RetryAfter is { } wait ? $"{text}; the next probe is due in {TimeText.Of(wait)}" : text;
     }
 }

@@ -17,7 +17,7 @@ public readonly record struct TripCause(TripRule Rule, int Calls, int Bad)
         TripRule.ConsecutiveFailures => string.Create(CultureInfo.InvariantCulture, $"{Bad} calls in a row failed"),
         TripRule.SlowCalls => string.Create(CultureInfo.InvariantCulture, $"{Bad} of {Calls} calls were slow"),
         TripRule.ProbeFailed => "a probe failed or was slow",
-        TripRule.ByHand => "a person decided it",
+        TripRule.ByHand => "it was set by hand",
         _ => "of a cause that is not known",
     };
 }

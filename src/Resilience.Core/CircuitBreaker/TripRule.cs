@@ -18,6 +18,6 @@ public enum TripRule
     /// <summary>A probe failed, or succeeded too slowly where slow calls are watched.</summary>
     ProbeFailed,
 
-    /// <summary>A person did it: isolated the circuit, or closed it.</summary>
+    /// <summary>By hand: a person isolated the circuit, or closed it.</summary>
     ByHand,
 }

@@ -43,6 +43,6 @@ public sealed class FallbackOptions<T> : PolicyOptions
         ArgumentNullException.ThrowIfNull(check);
         check.Require(
             LastGood is not null || Call is not null || HasValue, nameof(Value), "not set",
-            "set, unless LastGood or Call is: a fallback needs something to fall back on");
+            "set when neither LastGood nor Call is: a fallback needs something to fall back on");
     }
 }

@@ -116,7 +116,7 @@ public readonly struct Outcome<T>
     /// <exception cref="InvalidOperationException">There is no result; the exception, if any, is the inner exception.</exception>
     public T Value => HasResult
         ? _value!
-        : throw new InvalidOperationException($"The call ended without a result ({_verdict}).", Exception);
+        : throw new InvalidOperationException($"The call ended without a result ({VerdictNames.Of(_verdict)}).", Exception);
 
     /// <summary>Gets the result if there is one.</summary>
     public bool TryGetValue([MaybeNullWhen(false)] out T value)
@@ -139,7 +139,8 @@ public readonly struct Outcome<T>
     {
         if (_verdict == Verdict.None || verdict is Verdict.None or > Verdict.Rejected
             || (_error is null ? verdict == Verdict.Rejected : verdict == Verdict.Success))
-            throw new ArgumentOutOfRangeException(nameof(verdict), verdict, $"An outcome that was {_verdict} cannot become {verdict}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(verdict), verdict, $"An outcome that was {VerdictNames.Of(_verdict)} cannot become {VerdictNames.Of(verdict)}.");
         return new(_value, _error, verdict, _marks);
     }
 

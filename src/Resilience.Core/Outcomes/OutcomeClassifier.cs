@@ -337,7 +337,8 @@ public sealed class OutcomeClassifier
     private void Reject(Verdict verdict, bool isResult)
     {
         string kind = isResult ? "a result" : "an exception";
-        Safely.Report("classifier", new InvalidOperationException($"A rule returned the verdict {verdict}, which is not possible for {kind}."));
+        string told = $"A rule returned the verdict {VerdictNames.Of(verdict)}, which is not possible for {kind}.";
+        Safely.Report("classifier", new InvalidOperationException(told));
         _errors?.Tell(verdict, isResult);
     }
 

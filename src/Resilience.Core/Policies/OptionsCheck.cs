@@ -59,15 +59,10 @@ public sealed class OptionsCheck
         if (!Enum.IsDefined(value)) Require(false, option, value, $"one of {string.Join(", ", Enum.GetNames<TEnum>())}");
     }
 
-    /// <summary>Without zeros at the end of its fraction.</summary>
-    private static string Short(string span) => span.LastIndexOf('.') > span.LastIndexOf(':') ? span.TrimEnd('0') : span;
-
     private static string Show(object? value) => value switch
     {
         null => "null",
-        TimeSpan span when span == TimeSpan.MaxValue => "TimeSpan.MaxValue",
-        TimeSpan span when span == TimeSpan.MinValue => "TimeSpan.MinValue",
-        TimeSpan span => Short(span.ToString("c", CultureInfo.InvariantCulture)),
+        TimeSpan span => TimeText.Of(span),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
         _ => value.ToString() ?? "",
     };

@@ -20,16 +20,20 @@ internal static class RetryExplanation
     internal static string Why(in AttemptResult attempt, RetryStopReason cause, string? objection, RetryPolicy policy, int max, TimeSpan delay) => cause switch
     {
         RetryStopReason.Attempts => Text($"all {max + 1L} attempts are used up"),
-        RetryStopReason.Marked => "a layer below has given up on it, so the layers above do not repeat it either",
+        RetryStopReason.Marked => Marked,
         RetryStopReason.Deadline => Text(
             $"a wait of {TimeText.Of(delay)} would end after the deadline, which is {Left(attempt.Call)} away"),
         RetryStopReason.RetryAfter => Text(
             $"a wait of {Show(delay)} was asked for, and {nameof(policy.MaxRetryAfter)} allows {Show(policy.MaxRetryAfter)}"),
-        RetryStopReason.Permanent => "the classifier says that trying again would not help",
+        RetryStopReason.Permanent => Permanent,
         RetryStopReason.Budget => Text(
             $"the retry budget is spent, its balance is {policy.Budget.Balance:0.##} ({policy.Budget})"),
-        _ => objection ?? "ShouldRetry said no",
+        _ => objection ?? NotAllowed,
     };
+
+    internal const string Marked = "a layer below has given up on it, so the layers above do not repeat it either";
+    internal const string Permanent = "the classifier says that trying again would not help";
+    internal const string NotAllowed = "ShouldRetry said no";
 
     private static string Left(ResilienceContext context) => TimeText.Of(context.TimeLeft ?? TimeSpan.Zero);
 

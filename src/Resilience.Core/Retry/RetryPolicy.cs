@@ -218,7 +218,7 @@ public sealed class RetryPolicy : ResiliencePolicy
         {
             Detail = detail,
             Explanation = why is null ? "" : RetryExplanation.Of(attempt, outcome, this, why),
-            Because = why,
+            Because = why ?? "",
             Operation = attempt.Call.NameOfOperation,
         });
     }

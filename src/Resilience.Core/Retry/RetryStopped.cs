@@ -11,8 +11,12 @@ namespace Resilience.Events;
 public sealed record RetryStopped(string PipelineName, string PolicyName, int Attempt, RetryStopReason Cause, string Reason)
     : ResilienceEvent(PipelineName, PolicyName)
 {
-    /// <summary>The reason as a part of a sentence; null if the event was made without one.</summary>
-    internal string? Because { get; init; }
+    /// <summary>The reason as a part of a sentence, with its counts; from the cause alone if the event was made without one.</summary>
+    internal string Because
+    {
+        get => field is { Length: > 0 } ? field : Detail ?? WordsOf(Cause);
+        init;
+    } = "";
 
     private int AttemptNumber => Attempt + 1; // people count from one
 
@@ -23,12 +27,19 @@ public sealed record RetryStopped(string PipelineName, string PolicyName, int At
     public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
 
     /// <inheritdoc/>
-    public override EventMessage GetMessage()
+    public override EventMessage GetMessage() =>
+        ((EventMessage)$"attempt {AttemptNumber} failed ({Reason}) and is not retried: {Because}").With(nameof(Cause), Cause);
+
+    private static string WordsOf(RetryStopReason cause) => cause switch
     {
-        if (Because is { Length: > 0 })
-            return ((EventMessage)$"attempt {AttemptNumber} failed ({Reason}) and is not retried: {Because}").With(nameof(Cause), Cause);
-        return $"attempt {AttemptNumber} failed ({Reason}) and is not retried ({Cause})";
-    }
+        RetryStopReason.Attempts => "all attempts are used up",
+        RetryStopReason.Marked => RetryExplanation.Marked,
+        RetryStopReason.Deadline => "the wait would end after the deadline",
+        RetryStopReason.RetryAfter => "a longer wait was asked for than MaxRetryAfter allows",
+        RetryStopReason.Permanent => RetryExplanation.Permanent,
+        RetryStopReason.Budget => "the retry budget is spent",
+        _ => RetryExplanation.NotAllowed,
+    };
 
     /// <summary>Counts them.</summary>
     public static EventMetric Metric { get; } = new("resilience.retry.stopped", "{retry}", "Failures that were not retried, by reason.");
@@ -75,6 +86,12 @@ public sealed record RetryStopped(string PipelineName, string PolicyName, int At
     public string? Detail { get; init; }
 
     /// <summary>One sentence for a human: which policy did not repeat the attempt and why, with the counts; what the caller gets; and what
-    /// would have to change. Empty if the event was made without one.</summary>
-    public string Explanation { get; init; } = "";
+    /// would have to change. Made from <see cref="Cause"/> alone if the event was made without one.</summary>
+    public string Explanation
+    {
+        get => field is { Length: > 0 }
+            ? field
+            : $"{(PipelineName.Length == 0 ? "" : PipelineName + "/")}{PolicyName}: {GetMessage()}; the caller gets this outcome.";
+        init;
+    } = "";
 }

@@ -33,7 +33,7 @@ internal struct ExceptionWalk
 
     /// <summary>In the place of the message of an exception that is too large.</summary>
     internal static string SummaryOf(Exception error) =>
-        $"{error.GetType().FullName} around more than {MaxVisits.ToString(System.Globalization.CultureInfo.InvariantCulture)} other exceptions";
+        $"{error.GetType().FullName} around more than {MaxVisits.ToString(System.Globalization.CultureInfo.InvariantCulture)} other exceptions.";
 
     private bool Passes(Exception? error) => error is null || (Enter() && error switch
     {

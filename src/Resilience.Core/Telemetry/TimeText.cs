@@ -5,17 +5,22 @@ namespace Resilience;
 /// <summary>Spans of time as people read them.</summary>
 internal static class TimeText
 {
-    /// <summary>"200 ms", "90.5 s", "20 min", "5 h", "unlimited". Whole minutes from five on, and whole hours from two on, are said as such.</summary>
+    /// <summary>"200 ms", "90.5 s", "20 min", "62 min 5 s", "5 h", "9 d", "unlimited": a unit from two of it on, and what is left in the smaller ones. Of
+    /// seconds three decimals.</summary>
     internal static string Of(TimeSpan span)
     {
         if (span == System.Threading.Timeout.InfiniteTimeSpan || span == TimeSpan.MaxValue) return "unlimited";
-        return span switch
+        if (span < TimeSpan.Zero) return "-" + Of(TimeSpan.FromTicks(-Math.Max(span.Ticks, -TimeSpan.MaxValue.Ticks + 1)));
+        if (span.TotalSeconds < 1) return Text($"{span.TotalMilliseconds:0.####} ms");
+        if (span.TotalMinutes < 2) return Text($"{span.TotalSeconds:0.###} s");
+        int days = span.TotalDays < 2 ? 0 : span.Days, hours = span.TotalHours < 2 ? 0 : (int)(span.TotalHours - (24 * days));
+        double minutes = Math.Floor(span.TotalMinutes - (60 * hours) - (1440.0 * days));
+        decimal seconds = (span.Ticks % TimeSpan.TicksPerMinute) / (decimal)TimeSpan.TicksPerSecond;
+        return string.Join(" ", new[]
         {
-            { TotalSeconds: < 1 } => Text($"{span.TotalMilliseconds:0.###} ms"),
-            { TotalHours: >= 2 } when span.Ticks % TimeSpan.TicksPerHour == 0 => Text($"{span.TotalHours:0} h"),
-            { TotalMinutes: >= 5 } when span.Ticks % TimeSpan.TicksPerMinute == 0 => Text($"{span.TotalMinutes:0} min"),
-            _ => Text($"{span.TotalSeconds:0.###} s"),
-        };
+            days > 0 ? Text($"{days} d") : "", hours > 0 ? Text($"{hours} h") : "", minutes > 0 ? Text($"{minutes} min") : "",
+            seconds >= 0.0005m ? Text($"{seconds:0.###} s") : "",
+        }.Where(part => part.Length > 0));
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

@@ -28,11 +28,17 @@ public sealed class ThrottleRejection : Rejection
     /// <remarks>Which call is rejected is chance, so there is no moment at which it would not be.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Who}: the dependency is overloaded, it accepted {_accepted} of the last {_ended} {Calls} ({CriticalityNames.Of(Criticality)}), ")
+        $"{Who}: the dependency is overloaded, {Accepted} of criticality '{CriticalityNames.Of(Criticality)}', ")
         + string.Create(CultureInfo.InvariantCulture, $"so {Share * 100:0.#} % of such calls are rejected here at this moment; ")
         + "the share falls when it accepts more.";
 
-    private string Calls => _ended == 1 ? "call" : "calls";
+    private string Accepted => (_accepted, _ended) switch
+    {
+        (0, 1) => "it did not accept the last call",
+        (0, _) => string.Create(CultureInfo.InvariantCulture, $"it accepted none of the last {_ended} calls"),
+        (_, 1) => "it accepted the last call",
+        _ => string.Create(CultureInfo.InvariantCulture, $"it accepted {_accepted} of the last {_ended} calls"),
+    };
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new ThrottledException(this);

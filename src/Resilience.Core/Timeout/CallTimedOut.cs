@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 
 namespace Resilience.Events;
 
@@ -47,7 +46,6 @@ public sealed record CallTimedOut(string PipelineName, string PolicyName, TimeSp
     public override EventGroup? GetGroup() => new("timeout");
 
     /// <inheritdoc/>
-    public override string GetSummary(bool withKeys) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{PolicyName}: ended after {Timeout.TotalSeconds:0.###} s{(IsAbandoned ? ", and the call was left running" : "")}.");
+    public override string GetSummary(bool withKeys) =>
+        $"{PolicyName}: ended after {TimeText.Of(Timeout)}{(IsAbandoned ? ", and the call was left running" : "")}.";
 }

@@ -106,6 +106,9 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
             made.Timeout = Timeout.InfiniteTimeSpan;
             resilience.BoundsBodies = true;
         }
-        else if (_logger is not null && _warned.TryAdd(client, true)) ResilienceLog.ClientTimeoutTooShort(_logger, client, made.Timeout, total);
+        else if (_logger is not null && _warned.TryAdd(client, true))
+        {
+            ResilienceLog.ClientTimeoutTooShort(_logger, client, SpanText.Of(made.Timeout), SpanText.Of(total));
+        }
     }
 }

@@ -13,6 +13,7 @@ namespace Resilience.Http;
 public sealed record HttpAttempt(int Number, HttpStatusCode? Status, string? Error, TimeSpan Delay, TimeSpan Elapsed)
 {
     /// <inheritdoc/>
-    public override string ToString() => string.Create(
-        CultureInfo.InvariantCulture, $"{(Status is { } status ? (int)status : Error)} after {Elapsed.TotalMilliseconds:0} ms");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{(Status is { } status ? (int)status : Error)} after {Took}");
+
+    private string Took => SpanText.Of(TimeSpan.FromMilliseconds((long)Elapsed.TotalMilliseconds));
 }

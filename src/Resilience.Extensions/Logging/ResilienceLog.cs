@@ -22,7 +22,7 @@ internal static partial class ResilienceLog
     [LoggerMessage(
         24, LogLevel.Warning, "{Client}: HttpClient.Timeout ({ClientTimeout}) is not longer than the total timeout ({TotalTimeout}), so it ends calls first, "
         + "as a cancellation that is neither retried nor counted", EventName = "ClientTimeoutTooShort")]
-    internal static partial void ClientTimeoutTooShort(ILogger logger, string client, TimeSpan clientTimeout, TimeSpan totalTimeout);
+    internal static partial void ClientTimeoutTooShort(ILogger logger, string client, string clientTimeout, string totalTimeout);
 
     [LoggerMessage(
         25, LogLevel.Warning, "{Client}: the primary handler follows redirects and is already in use, so the idempotency key would be sent to the "

@@ -67,7 +67,8 @@ internal sealed class GrpcIdempotencyStartup : IStartupFilter
             yield break;
         }
 
-        if (services.GetService<IdempotencyGates>() is not { } gates) yield return new(name, "AddIdempotency", "not called", MethodProtections.NotRegistered);
+        if (services.GetService<IdempotencyGates>() is not { } gates)
+            yield return new(name, "AddIdempotency", "not called", "called: builder.Services.AddIdempotency()");
         else if (!gates.Names.Contains(options.Gate)) yield return new(name, nameof(options.Gate), $"'{options.Gate}'", "one that is registered");
         else foreach (OptionProblem problem in KeyedOptions.TermsProblems(options, services)) yield return problem with { Policy = name };
         if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)

@@ -45,11 +45,16 @@ internal static class GrpcProblems
 
     internal static RpcException TooManyOpen(int max) => Problem(
         StatusCode.ResourceExhausted, "too-many-open", "Too many calls of this caller are open",
-        $"At most {max} calls with idempotency keys are carried out at once for one caller. Nothing was carried out.", Soon);
+        $"At most {Counted(max, "call")} with an idempotency key may be under way at once for one caller. "
+            + "Nothing was carried out; repeat it later with the same key.",
+        Soon);
 
     internal static RpcException TooManyKeys(int max, TimeSpan retryAfter) => Problem(
         StatusCode.ResourceExhausted, "too-many-keys", "Too many keys of this caller are kept",
-        $"At most {max} keys are kept for one caller. Nothing was carried out; repeat it with the same key when some have expired.", retryAfter);
+        $"At most {Counted(max, "key")} can be kept for one caller. Nothing was carried out; repeat it with the same key when an older one has expired.",
+        retryAfter);
+
+    private static string Counted(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
 
     internal static RpcException NotKept() => Problem(
         StatusCode.Aborted, "response-not-retained", "The call was carried out before", "Its answer could not be kept. It is not carried out again.");

@@ -13,7 +13,7 @@ namespace Resilience.Grpc;
 /// <summary>Finds which methods are protected, and how. Thread-safe.</summary>
 internal sealed class MethodProtections(IServiceProvider services)
 {
-    internal const string NotRegistered = "no idempotency is registered: call builder.Services.AddIdempotency()";
+    internal const string NotRegistered = "No idempotency is registered: call builder.Services.AddIdempotency().";
 
     internal const string MustBeUnary = "a unary method: a stream has no one answer that could be kept";
 

@@ -30,7 +30,13 @@ public sealed record IdempotencyChecked(string PipelineName, string PolicyName, 
     /// <inheritdoc/>
     public override EventMessage GetMessage()
     {
-        if (Attempt > 1) return ((EventMessage)$"record {Id}: {Answer}, attempt {Attempt} after one that lapsed").With(nameof(Status), Status);
+        if (Attempt > 1)
+        {
+            EventMessage again =
+                $"record {Id}: {Answer} as attempt {Attempt}, because the lease of the one before lapsed; the operation may be executed a second time";
+            return again.With(nameof(Status), Status);
+        }
+
         EventMessage message = $"record {Id}: {Answer}";
         return message.With(nameof(Status), Status);
     }

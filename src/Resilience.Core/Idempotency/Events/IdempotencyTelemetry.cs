@@ -60,10 +60,12 @@ internal sealed class IdempotencyTelemetry
     }
 
     /// <summary>No caller waits for it, so it is told to listeners.</summary>
-    internal static void StoreFailed(PolicyEnvironment environment, string task, Exception error)
+    internal static void StoreFailed(PolicyEnvironment environment, string task, Exception error, IdempotencyId? id = null)
     {
         Safely.Report($"idempotency {task}", error);
-        if (environment.IsObserved()) environment.Report(new IdempotencyStoreFailed("", environment.PolicyName, task, error));
+        if (!environment.IsObserved()) return;
+        string? shown = id is { } known && environment.IsRead ? known.ToString() : null;
+        environment.Report(new IdempotencyStoreFailed("", environment.PolicyName, task, error) { Id = shown });
     }
 
     internal static void Ended(PolicyEnvironment environment, string how)

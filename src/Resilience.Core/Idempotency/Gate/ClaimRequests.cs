@@ -72,7 +72,7 @@ internal static class ClaimRequests
         }
         catch (Exception failed)
         {
-            IdempotencyTelemetry.StoreFailed(gate.Environment, "release", failed);
+            IdempotencyTelemetry.StoreFailed(gate.Environment, "release", failed, claim.Id);
         }
         finally
         {

@@ -235,7 +235,7 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
         catch (Exception failed)
         {
             claim.RenewalError = failed;
-            IdempotencyTelemetry.StoreFailed(_environment, "renew", failed);
+            IdempotencyTelemetry.StoreFailed(_environment, "renew", failed, claim.Id);
             throw;
         }
     }

@@ -83,7 +83,7 @@ internal sealed class StoreCalls : IDisposable
         }
         catch (IdempotencyStoreException failed) when (failed.IsTransient)
         {
-            InBackground("complete", async () => await CompleteAsync(_once, id, fence, completion, payload, retention).ConfigureAwait(false));
+            InBackground("complete", id, async () => await CompleteAsync(_once, id, fence, completion, payload, retention).ConfigureAwait(false));
             throw;
         }
     }
@@ -110,7 +110,7 @@ internal sealed class StoreCalls : IDisposable
         }
         catch (IdempotencyStoreException failed) when (failed.IsTransient)
         {
-            InBackground("release", async () => await GiveBackAsync(_once, id, fence, attempt).ConfigureAwait(false));
+            InBackground("release", id, async () => await GiveBackAsync(_once, id, fence, attempt).ConfigureAwait(false));
             throw;
         }
     }
@@ -143,7 +143,7 @@ internal sealed class StoreCalls : IDisposable
     internal void Withdraw(AcquireRequest request, Task<AcquireResult>? last)
     {
         AcquireResult? known = null;
-        InBackground("withdraw", async () =>
+        InBackground("withdraw", request.Id, async () =>
         {
             if (last is not null)
             {
@@ -266,7 +266,7 @@ internal sealed class StoreCalls : IDisposable
         string told = said is null ? "" : $" Before that it said: {Safely.MessageOf(said)}";
         string what = isRejected
             ? $"is not asked to {operation}: {(error is null ? "the answer was judged to be a failure" : Safely.MessageOf(error))}"
-            : $"did not answer to {operation} within {bound.TotalMilliseconds:0} ms.";
+            : $"did not answer to {operation} within {TimeText.Of(bound)}.";
         IdempotencyStoreException made = new(IdempotencyStoreFault.Unavailable, $"The store '{Traits.Name}' {what}{told}", said ?? error);
         if (!isRejected) _lastFailure = made;
         return made;
@@ -339,11 +339,11 @@ internal sealed class StoreCalls : IDisposable
     }
 
     /// <summary>Repeats a step until the store has answered it, at most for as long as a call may run, and until the gate is disposed of.</summary>
-    private void InBackground(string operation, Func<Task> step)
+    private void InBackground(string operation, IdempotencyId id, Func<Task> step)
     {
         if (Interlocked.Increment(ref _inBackground) <= MaxInBackground)
         {
-            _ = RepeatAsync(operation, step);
+            _ = RepeatAsync(operation, id, step);
             return;
         }
 
@@ -351,10 +351,11 @@ internal sealed class StoreCalls : IDisposable
         IdempotencyTelemetry.StoreFailed(
             _environment,
             operation,
-            new InvalidOperationException("Too many operations wait for the store; this one is dropped, and the record ends when its lease expires."));
+            new InvalidOperationException("Too many operations wait for the store; this one is dropped, and the record ends when its lease expires."),
+            id);
     }
 
-    private async Task RepeatAsync(string operation, Func<Task> step)
+    private async Task RepeatAsync(string operation, IdempotencyId id, Func<Task> step)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // the caller does not wait for a store's synchronous part
         long start = _time.GetTimestamp();
@@ -382,7 +383,7 @@ internal sealed class StoreCalls : IDisposable
         }
         catch (Exception error)
         {
-            IdempotencyTelemetry.StoreFailed(_environment, operation, error);
+            IdempotencyTelemetry.StoreFailed(_environment, operation, error, id);
         }
         finally
         {

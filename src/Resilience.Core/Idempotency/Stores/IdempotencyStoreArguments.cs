@@ -48,6 +48,6 @@ public static class IdempotencyStoreArguments
     private static void CheckSpan(TimeSpan span, string name, TimeSpan max)
     {
         if (span.Ticks < TimeSpan.TicksPerMicrosecond || span > max)
-            throw new ArgumentOutOfRangeException(name, span, $"Must be from a microsecond to {max}.");
+            throw new ArgumentOutOfRangeException(name, span, $"Must be from a microsecond to {TimeText.Of(max)}.");
     }
 }

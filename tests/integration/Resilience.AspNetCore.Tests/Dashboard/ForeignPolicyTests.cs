@@ -107,6 +107,6 @@ public sealed class ForeignPolicyTests
         await FluentActions.Awaiting(() => OpenAsync(Section(("PauseSwitch:EndSpred", "00:00:01")))).Should().ThrowAsync<OptionsValidationException>()
             .WithMessage("P:PauseSwitch:EndSpred is not a known setting; did you mean EndSpread?");
         await FluentActions.Awaiting(() => OpenAsync(Section(("PauseSwitch:MaxPause", "00:00:00")))).Should().ThrowAsync<OptionsValidationException>()
-            .WithMessage("P:PauseSwitch:MaxPause is 00:00:00, but must be from 00:00:00.001 to 1.00:00:00");
+            .WithMessage("P:PauseSwitch:MaxPause is 0 ms, but must be from 1 ms to 24 h");
     }
 }

@@ -22,8 +22,9 @@ public sealed class EndpointLogTests
         EndpointLog.ReconcilingFailed(lines, "POST /charges", "9f86d081884c7d65", error);
         EndpointLog.ResponseNotKept(lines, "POST /charges", "9f86d081884c7d65", error);
         EndpointLog.PageReadingFailed(lines, error);
-        EndpointLog.PageActed(lines, "ann", "isolate", "orders/circuit-breaker");
-        EndpointLog.PageResolved(lines, "ann", "9f86d081884c7d65", "orders", "not done", ResolveStatus.Resolved);
+        EndpointLog.PageActed(lines, "ann", "isolated", "orders/circuit-breaker");
+        foreach (ResolveStatus answer in Enum.GetValues<ResolveStatus>().Except([ResolveStatus.None]))
+            EndpointLog.PageResolved(lines, "ann", "9f86d081884c7d65", "orders", "not done: the next request executes it", DashboardRecords.AnswerOf(answer));
         EndpointLog.PageRecordFailed(lines, "ann", "9f86d081884c7d65", "orders", error);
         EndpointLog.PageLocked(lines, "/resilience");
         return lines.All;

@@ -44,7 +44,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         HealthReportEntry health = await LookAsync(services);
         if (what is "postgresql without the right to write" or "redis without the right to run scripts") return; // reading works, or works in another way
         health.Status.Should().Be(isMistake ? HealthStatus.Unhealthy : HealthStatus.Degraded);
-        health.Data["idempotency"].Should().BeOfType<string>().Which.Should().StartWith(isMistake ? "Misconfigured: " : "Unavailable: ").And.Contain(told);
+        health.Data["idempotency"].Should().BeOfType<string>().Which.Should().StartWith(isMistake ? "not set up as it must be: " : "not available: ").And.Contain(told);
         health.Exception.Should().BeOfType<IdempotencyStoreException>();
     }
 

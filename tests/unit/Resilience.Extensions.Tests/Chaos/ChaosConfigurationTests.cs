@@ -108,7 +108,7 @@ public sealed class ChaosConfigurationTests
         await using ServiceProvider container = Container("Development", configuration);
         container.GetRequiredKeyedService<ResiliencePipeline>("orders").Describe().ToString().Should().Contain(
             "switch = on, rates = latency 0.5, seed = -3, environment = Development, latency = 100 ms to 300 ms, "
-            + "schedule = 60 s to 180 s; 5 min to 6 min: fault 0.25, every 10 min");
+            + "schedule = 60 s to 3 min; 5 min to 6 min: fault 0.25, every 10 min");
 
         SettingsReading<PipelineSettings> once = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P"),
             again = SettingsReader.ReadPipeline(configuration.GetSection("P"), "P");
@@ -122,7 +122,7 @@ public sealed class ChaosConfigurationTests
         await using ServiceProvider other = Container("Development", configuration);
         other.Invoking(c => c.GetRequiredKeyedService<ResiliencePipeline>("orders")).Should().Throw<OptionsValidationException>()
             .Which.Failures.Should().SatisfyRespectively(
-                f => f.Should().StartWith("P:Chaos:Rates:Latency is 1.5"), f => f.Should().StartWith("P:Chaos:Schedule:Windows:1:From is 00:02:00"));
+                f => f.Should().StartWith("P:Chaos:Rates:Latency is 1.5"), f => f.Should().StartWith("P:Chaos:Schedule:Windows:1:From is 2 min"));
 
         configuration["P:Chaos:Schedule:Windows:1:Form"] = "x";
         configuration["P:Chaos:AllowedEnvironments"] = "Production";

@@ -78,7 +78,7 @@ public sealed class ConfigurablePolicyTests
     [InlineData("Quota:Max", "many", "P:Quota:Max is 'many', but must be a whole number from 1 to 100")]
     [InlineData("Quota:Mood", "2", "P:Quota:Mood is '2', but must be one of Calm, Loud")]
     [InlineData("Quota:Max", "101", "P:Quota:Max is 101, but must be from 1 to 100")]
-    [InlineData("Quota:Window", "00:00:00.5", "P:Quota:Window is 00:00:00.5, but must be from 00:00:01 to 1.00:00:00")]
+    [InlineData("Quota:Window", "00:00:00.5", "P:Quota:Window is 500 ms, but must be from 1 s to 24 h")]
     [InlineData("Quota:Tenants", "a", "P:Quota:Tenants is 'a', but must be a list of names")]
     [InlineData("Quota:Enabled", "no", "P:Quota:Enabled is 'no', but must be true or false")]
     public async Task What_is_wrong_is_told_with_its_path(string key, string value, string problem)

@@ -62,7 +62,7 @@ public sealed class PipelineProviderTests
         using ServiceProvider container = Container(
             b => b.AddPipeline("a", "R:a").AddPipeline("b", "R:b").AddPipeline("c", configuration.GetSection("R:c")).AddPipeline("d", "R:d"), configuration);
         FluentActions.Invoking(() => StartChecks(container)).Should().Throw<OptionsValidationException>().Which.Failures.Should().SatisfyRespectively(
-            f => f.Should().StartWith("R:a:Retry:MaxDelay is 00:00:00.1, but must be from"),
+            f => f.Should().StartWith("R:a:Retry:MaxDelay is 100 ms, but must be from"),
             f => f.Should().StartWith("R:b: RES007"),
             f => f.Should().StartWith("R:c:Retri is not a known setting; did you mean Retry?"),
             f => f.Should().StartWith("R:d has no settings"));

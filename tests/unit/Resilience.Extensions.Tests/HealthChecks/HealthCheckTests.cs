@@ -55,7 +55,7 @@ public sealed class HealthCheckTests
         entry.Description.Should().Be(
             "Open: orders/circuit-breaker, prices<String>/circuit-breaker, shards/shard-circuit/7, shop/https://api.example.test/circuit-breaker.");
         entry.Data.Keys.Should().HaveCount(5).And.Contain("circuits");
-        entry.Data["orders/circuit-breaker"].Should().BeOfType<string>().Which.Should().StartWith("Isolated for ");
+        entry.Data["orders/circuit-breaker"].Should().BeOfType<string>().Which.Should().StartWith("isolated for ");
 
         foreach (CircuitBreaker circuit in new[] { orders, prices, shop, _shards.Get("7") }) circuit.Close();
         (await LookAsync(services)).Status.Should().Be(HealthStatus.Healthy);

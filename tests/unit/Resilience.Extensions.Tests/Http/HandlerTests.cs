@@ -450,7 +450,7 @@ public sealed class HandlerTests
         HttpResilienceException thrown = (await FluentActions.Awaiting(() => running).Should().ThrowAsync<HttpResilienceException>()).Which;
         thrown.IsTimeout.Should().BeTrue();
         thrown.Attempts.Should().HaveCount(4).And.OnlyContain(a => a.Error == "timeout" && a.Elapsed == TimeSpan.FromSeconds(7));
-        thrown.Message.Should().Contain("4 attempts: timeout after 7000 ms; ");
+        thrown.Message.Should().Contain("4 attempts: timeout after 7 s; ");
     }
 
     [Fact]

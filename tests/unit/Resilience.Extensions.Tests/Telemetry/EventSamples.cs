@@ -1,5 +1,3 @@
-using System.Threading.RateLimiting;
-
 namespace Resilience.Tests.Telemetry;
 
 /// <summary>Events as they happen, of each type first one with all its parts, then those in which parts are missing.</summary>
@@ -10,48 +8,96 @@ internal static class EventSamples
 
     internal static async Task<IReadOnlyList<ResilienceEvent>> AllAsync() =>
     [
+        .. (await OfCallsAsync()).Concat(OfCircuits()).Concat(OfHedges()).Concat(OfChaos()).Concat(OfRejections()).Concat(OfIdempotency())
+            .OrderBy(e => e.GetEventId()),
+    ];
+
+    private static async Task<IReadOnlyList<ResilienceEvent>> OfCallsAsync() =>
+    [
         new RetryScheduled("orders", "retry", 0, TimeSpan.FromMilliseconds(212.5), "System.TimeoutException",
             AskedFor: false) { Exception = new TimeoutException(), AttemptDuration = Seconds },
         new RetryScheduled("orders", "retry", 1, TimeSpan.FromSeconds(2), "503", AskedFor: true),
         .. await RetriesAsync(),
-        new RetryStopped("orders", "retry", 2, RetryStopReason.Budget, "System.TimeoutException"),
-        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, "eu") with { LastException = new IOException("cut off") },
-        Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, null) with { LastResult = "503" },
-        Changed(CircuitState.Open, CircuitState.HalfOpen, SixInARow, null, "eu"),
-        Changed(CircuitState.HalfOpen, CircuitState.Closed, SixInARow, null, null),
-        Changed(CircuitState.Open, CircuitState.Closed, ByHand, null, null),
-        Changed(CircuitState.Closed, CircuitState.Isolated, ByHand, null, "eu"),
-        new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.RejectedIsolated,
-            (CircuitRejection)await RejectedAsync(b => b.AddCircuitBreaker(Isolated()))),
-        new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.AdmittedInDryRun, null),
+        .. Enum.GetValues<RetryStopReason>().Select(cause => new RetryStopped("orders", "retry", 2, cause, "503")), // made without a sentence
         new CallTimedOut("orders", "timeout", Seconds, 1, IsAbandoned: true),
         new CallTimedOut("orders", "timeout", Seconds, 1, IsAbandoned: false),
         new FallbackUsed("orders", "fallback", Verdict.Failure, FallbackSource.LastGood, TimeSpan.FromMinutes(2)),
+        new FallbackUsed("orders", "fallback", Verdict.Failure, FallbackSource.Call, null),
         new FallbackUsed("orders", "fallback", Verdict.Rejected, FallbackSource.Value, null),
         new FallbackFailed("orders", "fallback", Verdict.Failure, new IOException("cache is gone")),
-        new LimitReached("orders", "concurrency-limit", (LimitRejection)await RejectedAsync(b => b.AddConcurrencyLimit(1))),
-        new RateLimitReached("orders", "rate-limiter", (RateLimitRejection)await RejectedAsync(b => b.AddRateLimiter(Window()))),
-        new CallThrottled("orders", "adaptive-throttle", (ThrottleRejection)await RejectedAsync(b => b.AddAdaptiveThrottle(Failing()))),
-        new RateLimitReached("orders", "rate-limiter", (RateLimitRejection)await RejectedAsync(b => b.AddRateLimiter(OnePermit()))),
+        new FallbackFailed("orders", "fallback", Verdict.Rejected, new IOException("cache is gone")),
+        new RuleVerdictIgnored("orders", Verdict.Rejected, IsResult: true),
+        new RuleVerdictIgnored("orders", Verdict.Success, IsResult: false),
+    ];
+
+    /// <summary>Each change that the breaker can make, each rule, with and without a key.</summary>
+    private static IEnumerable<ResilienceEvent> OfCircuits()
+    {
+        yield return Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, "eu") with { LastException = new IOException("cut off") };
+        yield return Changed(CircuitState.Closed, CircuitState.Open, SixInARow, Seconds, null) with { LastResult = "503" };
+        yield return Changed(CircuitState.Closed, CircuitState.Open, new(TripRule.FailureRatio, 20, 12), TimeSpan.FromMinutes(2), null);
+        yield return Changed(CircuitState.Closed, CircuitState.Open, new(TripRule.SlowCalls, 20, 18), Seconds, null);
+        yield return Changed(CircuitState.Open, CircuitState.HalfOpen, SixInARow, null, "eu");
+        yield return Changed(CircuitState.HalfOpen, CircuitState.Open, new(TripRule.ProbeFailed, 0, 0), Seconds, "eu");
+        yield return Changed(CircuitState.HalfOpen, CircuitState.Closed, SixInARow, null, null);
+        foreach (CircuitState from in (CircuitState[])[CircuitState.Closed, CircuitState.Open, CircuitState.HalfOpen])
+            yield return Changed(from, CircuitState.Isolated, ByHand, null, "eu");
+        foreach (CircuitState from in (CircuitState[])[CircuitState.Open, CircuitState.HalfOpen, CircuitState.Isolated])
+            yield return Changed(from, CircuitState.Closed, ByHand, null, null);
+    }
+
+    private static IEnumerable<ResilienceEvent> OfHedges() =>
+    [
         new HedgeStarted("orders", "hedging", 1, 1, "slow"),
         new HedgeSkipped("orders", "hedging", 1, HedgeSkipReason.NotAllowed) { Detail = "POST without Idempotency-Key is not repeated" },
-        new HedgeSkipped("orders", "hedging", 1, HedgeSkipReason.Budget),
+        .. Enum.GetValues<HedgeSkipReason>().Select(cause => new HedgeSkipped("orders", "hedging", 1, cause)),
         new HedgeWon("orders", "hedging", 1, 1),
+    ];
+
+    private static IEnumerable<ResilienceEvent> OfChaos() =>
+    [
         new ChaosSwitched("orders", "chaos", true, new() { Fault = 0.1 }, 42, TimeSpan.FromMinutes(5), "Staging"),
         new ChaosSwitched("orders", "chaos", true, new() { Fault = 0.1 }, 42, null, "Staging"),
         new ChaosSwitched("orders", "chaos", false, default, 42, null, "Staging"),
         new ChaosInjected("orders", "chaos", ChaosKind.Latency, 7, TimeSpan.FromMilliseconds(300), 0),
-        new ChaosInjected("orders", "chaos", ChaosKind.Fault, 8, null, 1),
-        new IdempotencyRejected("orders", "idempotency", (IdempotencyRejection)await RejectedAsync(b => b.AddIdempotency(new IdempotencyGate()))),
-        new RuleVerdictIgnored("orders", Verdict.Rejected, IsResult: true),
-        new RuleVerdictIgnored("orders", Verdict.Success, IsResult: false),
+        .. Enum.GetValues<ChaosKind>().Where(kind => kind != ChaosKind.Latency).Select(kind => new ChaosInjected("orders", "chaos", kind, 8, null, 1)),
+    ];
+
+    /// <summary>A rejection in each of its kinds; docs/spoken-texts.txt has each with and without its parts.</summary>
+    private static IEnumerable<ResilienceEvent> OfRejections()
+    {
+        (CircuitAdmission Entry, CircuitState State)[] circuits =
+        [
+            (CircuitAdmission.RejectedOpen, CircuitState.Open), (CircuitAdmission.RejectedProbesTaken, CircuitState.HalfOpen),
+            (CircuitAdmission.RejectedRamping, CircuitState.Closed), (CircuitAdmission.RejectedIsolated, CircuitState.Isolated),
+        ];
+        foreach ((CircuitAdmission entry, CircuitState state) in circuits)
+            yield return new CircuitRejected("orders", "circuit-breaker", entry, SpokenRejections.OfCircuit("orders", "circuit-breaker", state));
+        yield return new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.RejectedOpen,
+            SpokenRejections.OfCircuit("orders", "circuit-breaker", CircuitState.Open, "tenant-7"));
+        yield return new CircuitRejected("orders", "circuit-breaker", CircuitAdmission.AdmittedInDryRun, null);
+        foreach (LimitReason why in Enum.GetValues<LimitReason>())
+            yield return new LimitReached("orders", "concurrency-limit", SpokenRejections.OfLimit("orders", "concurrency-limit", why));
+        yield return new RateLimitReached("orders", "rate-limiter", SpokenRejections.OfRateLimiter("orders", "rate-limiter", TimeSpan.FromMinutes(1), null));
+        yield return new RateLimitReached("orders", "rate-limiter", SpokenRejections.OfRateLimiter("orders", "rate-limiter", null, "Queue limit reached"));
+        foreach (Criticality criticality in Enum.GetValues<Criticality>())
+            yield return new CallThrottled("orders", "adaptive-throttle", SpokenRejections.OfThrottle("orders", "adaptive-throttle", criticality));
+        foreach (IdempotencyRejectionReason why in Enum.GetValues<IdempotencyRejectionReason>())
+            yield return new IdempotencyRejected("orders", "idempotency", SpokenRejections.OfIdempotency("orders", "idempotency", why));
+    }
+
+    private static IEnumerable<ResilienceEvent> OfIdempotency() =>
+    [
         new IdempotencyChecked("", "idempotency", "3f9a0c12", IdempotencyStatus.Claimed, 2),
         new IdempotencyChecked("", "idempotency", "3f9a0c12", IdempotencyStatus.Claimed, 1),
-        new IdempotencyChecked("", "idempotency", "3f9a0c12", IdempotencyStatus.OutcomeUnknown, 0),
+        .. Enum.GetValues<IdempotencyStatus>().Except([IdempotencyStatus.None, IdempotencyStatus.Claimed, IdempotencyStatus.StoreUnavailable])
+            .Select(status => new IdempotencyChecked("", "idempotency", "3f9a0c12", status, 0)),
         new IdempotencyChecked("", "idempotency", "3f9a0c12", IdempotencyStatus.StoreUnavailable, 0) { Error = Fault() },
         new IdempotencyClaimLost("", "idempotency", "3f9a0c12", 17) { Error = Fault() },
         new IdempotencyClaimLost("", "idempotency", "3f9a0c12", 17),
-        new IdempotencyStoreFailed("", "idempotency", "renew", Fault()),
+        .. ((string[])["renew", "complete", "release", "withdraw"])
+            .Select(task => new IdempotencyStoreFailed("", "idempotency", task, Fault()) { Id = "3f9a0c12" }),
+        new IdempotencyStoreFailed("", "idempotency", "purge", Fault()),
         new IdempotencyOutcomeNotKept("", "idempotency", "3f9a0c12", IdempotencyFinish.StoreFailed, Fault()),
         new IdempotencyOutcomeNotKept("", "idempotency", "3f9a0c12", IdempotencyFinish.Lost, null),
     ];
@@ -60,13 +106,6 @@ internal static class EventSamples
         new("orders", "circuit-breaker", from, to, 2, cause, lasts) { Key = key };
 
     private static IdempotencyStoreException Fault() => new(IdempotencyStoreFault.Unavailable, "PostgreSQL could not be asked about keys: connection refused");
-
-    private static CircuitBreaker Isolated()
-    {
-        CircuitBreaker breaker = new(new(), new Microsoft.Extensions.Time.Testing.FakeTimeProvider());
-        breaker.Isolate();
-        return breaker;
-    }
 
     internal static AdaptiveThrottle Failing()
     {
@@ -82,12 +121,7 @@ internal static class EventSamples
         public override double NextDouble() => 0;
     }
 
-    private static ConcurrencyLimiter OnePermit() => new(new() { PermitLimit = 1 });
-
-    private static FixedWindowRateLimiter Window() =>
-        new(new() { PermitLimit = 1, Window = TimeSpan.FromMinutes(1), AutoReplenishment = false });
-
-    /// <summary>Why retrying stops, told by the policy itself: for each cause that can be brought about here.</summary>
+    /// <summary>Why retrying stops, told by the policy itself, for each cause.</summary>
     private static async Task<IEnumerable<RetryStopped>> RetriesAsync()
     {
         List<RetryStopped> stopped = [];
@@ -102,32 +136,29 @@ internal static class EventSamples
                 context.ForbidRetry("POST without Idempotency-Key is not repeated");
                 throw new IOException();
             });
-        return stopped;
+        await CallAsync(
+            o => (o.BaseDelay, o.Jitter) = (TimeSpan.FromSeconds(30), BackoffJitter.None), _ => throw new IOException(), deadline: TimeSpan.FromSeconds(20));
+        await CallAsync(
+            _ => { }, _ => throw new IOException(), more: b => b.Classifier = OutcomeClassifier.Default.On<IOException>(Classification.Permanent));
+        await CallAsync(
+            _ => { },
+            _ => throw new IOException(),
+            inside: b => b.AddRetry(o => (o.Name, o.BudgetOptions) = ("inner-retry", new() { Ratio = 0, MinRetriesPerSecond = 0 })));
+        return stopped.Where(s => s.PolicyName == "retry");
 
-        async Task CallAsync(Action<RetryOptions> configure, Func<ResilienceContext, ValueTask<int>> callback, TimeSpan? retryAfter = null)
+        async Task CallAsync(
+            Action<RetryOptions> configure, Func<ResilienceContext, ValueTask<int>> callback, TimeSpan? retryAfter = null, TimeSpan? deadline = null,
+            Action<ResiliencePipelineBuilder>? more = null, Action<ResiliencePipelineBuilder>? inside = null)
         {
             ResiliencePipelineBuilder builder = new() { Name = "orders", TimeProvider = new Microsoft.Extensions.Time.Testing.FakeTimeProvider() };
+            more?.Invoke(builder);
             builder.OnEvent(e => stopped.AddRange(new[] { e }.OfType<RetryStopped>())).AddRetry(o =>
             {
                 (o.BaseDelay, o.RetryAfter) = (TimeSpan.Zero, _ => retryAfter);
                 configure(o);
             });
-            await builder.Build().TryExecuteAsync(default, static (context, run) => run(context), callback);
+            inside?.Invoke(builder);
+            await builder.Build().TryExecuteAsync(new() { Deadline = deadline }, static (context, run) => run(context), callback);
         }
-    }
-
-    /// <summary>A rejection explains itself with what it was made from, so it must be a real one.</summary>
-    internal static async Task<Rejection> RejectedAsync(Action<ResiliencePipelineBuilder> add)
-    {
-        ResiliencePipelineBuilder builder = new() { Name = "orders", TimeProvider = new Microsoft.Extensions.Time.Testing.FakeTimeProvider() };
-        add(builder);
-        ResiliencePipeline pipeline = builder.Build();
-        Rejection? inner = null;
-        Outcome<int> outer = await pipeline.TryExecuteAsync(async token =>
-        {
-            inner = (await pipeline.TryExecuteAsync(static _ => new ValueTask<int>(1), token)).Rejection; // the one place is taken
-            return 1;
-        });
-        return outer.Rejection ?? inner!;
     }
 }

@@ -35,7 +35,7 @@ public sealed partial class ReviewedTextTests
         ResilienceLog.ReloadApplied(lines, "orders", "Resilience:Pipelines:orders");
         ResilienceLog.ReloadRejected(lines, null, "orders", "Resilience:Pipelines:orders", "Retry.MaxRetries is -5: 0 or more, or RetryOptions.Unlimited (-1)");
         ResilienceLog.PipelineWarning(lines, "orders", "RES002", "Timeout > CircuitBreaker > Retry: the circuit breaker stands outside the retry.");
-        ResilienceLog.ClientTimeoutTooShort(lines, "shop", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(30));
+        ResilienceLog.ClientTimeoutTooShort(lines, "shop", SpanText.Of(TimeSpan.FromSeconds(10)), SpanText.Of(TimeSpan.FromMinutes(2)));
         ResilienceLog.RedirectsNotGuarded(lines, "shop");
         ResilienceLog.KeysOfOneCallDiffer(lines, "shop");
         ResilienceLog.GrpcPassesThrough(lines, "shop");
@@ -67,7 +67,7 @@ public sealed partial class ReviewedTextTests
 
     private static void Review(string file, IEnumerable<string> lines)
     {
-        string path = Path.Combine(Repository.Root, file), written = string.Join("\n", lines.Select(l => l.TrimEnd())) + "\n";
+        string path = Path.Combine(Repository.Root, file), written = string.Join("\n", lines.Select(l => l.TrimEnd()).Distinct()) + "\n";
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") System.IO.File.WriteAllText(path, written);
         System.IO.File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
             written, "a line has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
@@ -98,6 +98,19 @@ public sealed partial class ReviewedTextTests
         List<string> written = await WrittenAsync();
         typeof(ResilienceLog).GetMethods(BindingFlags.Static | BindingFlags.NonPublic).Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
             .OfType<LoggerMessageAttribute>().Where(m => !written.Any(l => l.Contains($" {m.EventName}:", StringComparison.Ordinal))).Should().BeEmpty();
+    }
+
+    [Fact]
+    public async Task There_is_a_line_for_each_member_of_each_enum_and_each_change_from_one_to_another()
+    {
+        IReadOnlyList<ResilienceEvent> samples = await EventSamples.AllAsync();
+        EventMembers.Unseen(samples).Should().BeEmpty();
+        EventMembers.Superfluous(samples).Should().BeEmpty("what comes after all needs no reason why it cannot");
+        EventMembers.Unseen([.. samples.Where(s => s is not RetryStopped { Cause: RetryStopReason.Marked })]).Should().Equal("RetryStopped.Cause Marked");
+        EventMembers.Unseen([.. samples.Where(s => s is not CircuitChanged { From: CircuitState.HalfOpen, To: CircuitState.Open })])
+            .Should().BeEquivalentTo("CircuitChanged.Cause.Rule ProbeFailed", "CircuitChanged HalfOpen > Open");
+        EventMembers.Unseen([.. samples.Where(s => s is not IdempotencyRejected { Rejection.Why: IdempotencyRejectionReason.Stopping })])
+            .Should().Equal("IdempotencyRejected.Rejection.Why Stopping");
     }
 
     private static IEnumerable<string> Missing(IReadOnlyList<ResilienceEvent> samples)

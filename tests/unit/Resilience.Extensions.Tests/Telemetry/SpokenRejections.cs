@@ -25,19 +25,22 @@ internal static class SpokenRejections
         CircuitBreakerOptions byCount = new() { SamplingCalls = 100, Probes = 1 };
         TripCause[] causes =
         [
-            new(TripRule.FailureRatio, 20, 12), new(TripRule.FailureRatio, 1, 1), new(TripRule.ConsecutiveFailures, 10, 10),
-                new(TripRule.ConsecutiveFailures, 1, 1),
-            new(TripRule.SlowCalls, 20, 18), new(TripRule.SlowCalls, 1, 1), new(TripRule.ProbeFailed, 0, 0), new(TripRule.ByHand, 0, 0), default,
+            new(TripRule.FailureRatio, 20, 12), new(TripRule.FailureRatio, 1, 1), new(TripRule.ConsecutiveFailures, 10, 10), new(TripRule.SlowCalls, 20, 18),
+            new(TripRule.SlowCalls, 1, 1), new(TripRule.ProbeFailed, 0, 0), default,
         ];
         foreach (TripCause cause in causes) yield return Circuit("billing", null, CircuitState.Open, cause, byTime, 3200);
         foreach (TripCause cause in causes[..2]) yield return Circuit("billing", null, CircuitState.Open, cause, byCount, 3200);
         yield return Circuit("", "tenant-7", CircuitState.Open, causes[0], byTime, 0);
-        yield return Circuit("billing", null, CircuitState.Open, causes[4], byCount, 3200); // its rule is off by now
+        CircuitBreakerOptions strict = new() { ConsecutiveFailures = 1, FailureRatio = 0.9 };
+        yield return Circuit("billing", null, CircuitState.Open, new(TripRule.ConsecutiveFailures, 1, 1), strict, 3200);
+        yield return Circuit("billing", null, CircuitState.Open, causes[0], strict, 3200); // its rule has another limit by now
+        yield return Circuit("billing", null, CircuitState.Open, new(TripRule.ConsecutiveFailures, 6, 6), byTime, 3200);
+        yield return Circuit("billing", null, CircuitState.Open, causes[3], byCount, 3200); // its rule is off by now
         yield return Circuit("billing", null, CircuitState.Open, causes[0], byTime, 36_000_000 * 2L);
         yield return Circuit("billing", null, CircuitState.HalfOpen, causes[0], byTime, 29_000);
-        yield return Circuit("billing", null, CircuitState.HalfOpen, causes[3], byCount, 29_000);
+        yield return Circuit("billing", null, CircuitState.HalfOpen, new(TripRule.ConsecutiveFailures, 4, 4), byCount, 29_000);
         yield return Circuit("billing", null, CircuitState.Closed, causes[0], byTime, 12_500);
-        yield return Circuit("billing", "tenant-7", CircuitState.Isolated, causes[7], byTime, Clock.Never);
+        yield return Circuit("billing", "tenant-7", CircuitState.Isolated, new(TripRule.ByHand, 0, 0), byTime, Clock.Never);
     }
 
     private static string Circuit(string pipeline, string? key, CircuitState state, TripCause cause, CircuitBreakerOptions options, long untilMs)
@@ -47,6 +50,28 @@ internal static class SpokenRejections
         long until = untilMs == Clock.Never ? Clock.Never : environment.Clock.NowMs + untilMs;
         return new CircuitRejection(environment, key, state, cause, BreakerSettings.From(options, null, null, 0), until).Reason;
     }
+
+    internal static CircuitRejection OfCircuit(string pipeline, string policy, CircuitState state, string? key = null)
+    {
+        PolicyEnvironment environment = Environment(pipeline, policy, Time());
+        CircuitBreakerOptions options = new() { ConsecutiveFailures = 6, RampDuration = TimeSpan.FromSeconds(20) };
+        TripCause cause = state == CircuitState.Isolated ? new(TripRule.ByHand, 0, 0) : new(TripRule.ConsecutiveFailures, 6, 6);
+        long until = state == CircuitState.Isolated ? Clock.Never : environment.Clock.NowMs + 3200;
+        return new(environment, key, state, cause, BreakerSettings.From(options, null, null, 0), until);
+    }
+
+    internal static LimitRejection OfLimit(string pipeline, string policy, LimitReason why) =>
+        new(Environment(pipeline, policy, Time()), why, 10, 5, TimeSpan.FromMilliseconds(300));
+
+    internal static RateLimitRejection OfRateLimiter(string pipeline, string policy, TimeSpan? retryAfter, string? said) =>
+        new(Environment(pipeline, policy, Time()), 1, retryAfter, said);
+
+    internal static ThrottleRejection OfThrottle(string pipeline, string policy, Criticality criticality) =>
+        new(Environment(pipeline, policy, Time()), criticality, 0.476, 200, 50);
+
+    internal static IdempotencyRejection OfIdempotency(string pipeline, string policy, IdempotencyRejectionReason why) =>
+        new(pipeline, policy, why, Time(), why == IdempotencyRejectionReason.KeyMissing ? "" : "3f9a0c12", null,
+            why == IdempotencyRejectionReason.StoreUnavailable ? new IOException("Connection refused.") : null);
 
     internal static IEnumerable<string> OfLimits()
     {
@@ -61,6 +86,8 @@ internal static class SpokenRejections
     {
         yield return new ThrottleRejection(Environment("search", "adaptive-throttle", Time()), Criticality.Sheddable, 0.4545, 100, 25).Reason;
         yield return new ThrottleRejection(Environment("", "search", Time()), Criticality.CriticalPlus, 1 / 11.0, 1, 0).Reason;
+        yield return new ThrottleRejection(Environment("", "search", Time()), Criticality.Critical, 0.9, 200, 0).Reason;
+        yield return new ThrottleRejection(Environment("", "search", Time()), Criticality.SheddablePlus, 0.1, 1, 1).Reason;
     }
 
     internal static IEnumerable<string> OfRateLimiters()

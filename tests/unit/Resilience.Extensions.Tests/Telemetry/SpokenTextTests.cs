@@ -23,8 +23,20 @@ public sealed partial class SpokenTextTests
             ("Options are checked", SpokenProblems.OfOptions()),
             ("Configuration is checked", SpokenProblems.OfConfiguration()),
             ("An order is checked", SpokenProblems.OfOrders()),
+            ("A health check looks at circuits", await SpokenHealth.OfCircuitsAsync()),
+            ("A health check looks at stores", await SpokenHealth.OfStoresAsync()),
         ];
-        return string.Join("\n", parts.Select(p => $"{p.Heading}\n\n{string.Concat(p.Lines.Select(l => $"{l.ReplaceLineEndings("\n")}\n"))}"));
+        return string.Join("\n", parts.Select(p => $"{p.Heading}\n\n{string.Concat(Each(p.Lines).Select(l => $"{l}\n"))}"));
+    }
+
+    private static IEnumerable<string> Each(IEnumerable<string> lines) => lines.Select(l => l.ReplaceLineEndings("\n")).Distinct();
+
+    [Fact]
+    public async Task No_sentence_stands_there_twice()
+    {
+        string[] sentences = [.. (await WrittenAsync()).Split('\n').Where(l => l.Length > 0 && !l.StartsWith("  ", StringComparison.Ordinal)
+            && !l.EndsWith(':'))];
+        sentences.Should().OnlyHaveUniqueItems();
     }
 
     [Fact]
@@ -50,6 +62,6 @@ public sealed partial class SpokenTextTests
     }
 
     /// <summary>An empty pair, two blanks, a mark with nothing before it, a number that is none, one of many.</summary>
-    [GeneratedRegex(@"\s\(\)|''|\S  \S|\s[,;.)]|limit NaN|Infinity|\{\w+\}|(?<![\d.,:])1 (?!of\b|is\b)\w+s\b|\bof 1 calls")]
+    [GeneratedRegex(@"\s\(\)|''|\S  \S|\s[,;.)]|limit NaN|Infinity|\{\w+\}|(?<![\d.,:])1 (?!of\b|is\b|ms\b)\w+s\b|\bof 1 calls")]
     private static partial Regex Gap();
 }

@@ -432,7 +432,7 @@ public sealed class BreakerBehaviourTests
         error.Problems.Select(p => p.Option).Should().BeEquivalentTo(
             "FailureRatio", "MinimumCalls", "Buckets", "SamplingDuration", "SlowCallRatio", "BreakDuration", "BreakGrowth",
             "MaxBreakDuration", "BreakJitter", "Probes", "SuccessThreshold", "ProbeLease", "RampFrom");
-        error.Message.Should().Contain("FailureRatio is NaN").And.Contain("BreakDuration is TimeSpan.MaxValue").And.Contain("from 00:00:00.001 to 1.00:00:00");
+        error.Message.Should().Contain("FailureRatio is NaN").And.Contain("BreakDuration is unlimited").And.Contain("from 1 ms to 24 h");
     }
 
     private sealed class BadRandomness(double? answer) : Randomness
@@ -458,6 +458,6 @@ public sealed class BreakerBehaviourTests
     public void A_breaker_without_any_rule_is_rejected()
     {
         Func<CircuitBreaker> make = () => new(new() { FailureRatio = null });
-        make.Should().Throw<ResilienceOptionsException>().WithMessage("*a breaker needs a rule*");
+        make.Should().Throw<ResilienceOptionsException>().WithMessage("*a circuit breaker needs a rule*");
     }
 }

@@ -247,7 +247,7 @@ public sealed class HedgingTests
                 o.Delay = TimeSpan.FromDays(2);
                 o.BudgetOptions = new() { Ratio = -1 };
             }).Build())
-            .Should().Throw<ResilienceOptionsException>().WithMessage("*MaxAttempts is 11*from 1 to 10*Delay is 2.00:00:00*Ratio is -1*");
+            .Should().Throw<ResilienceOptionsException>().WithMessage("*MaxAttempts is 11*from 1 to 10*Delay is 2 d*Ratio is -1*");
 
     [Fact]
     public void The_policy_says_what_it_is()

@@ -34,7 +34,7 @@ public sealed class EndsAndWordsTests
     public void A_verdict_that_does_not_fit_the_outcome_is_rejected(string kind, Verdict verdict)
     {
         Outcome<int> outcome = kind switch { "value" => Outcome.Success(1), "error" => Outcome.Failure<int>(new IOException()), _ => default };
-        outcome.Invoking(o => o.WithVerdict(verdict)).Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*cannot become {verdict}*");
+        outcome.Invoking(o => o.WithVerdict(verdict)).Should().Throw<ArgumentOutOfRangeException>().WithMessage($"*cannot become {VerdictNames.Of(verdict)}*");
     }
 
     [Fact]
@@ -54,7 +54,7 @@ public sealed class EndsAndWordsTests
             (TripRule.FailureRatio, 20, 12, "12 of 20 calls failed"), (TripRule.ConsecutiveFailures, 1, 1, "a call failed"),
                 (TripRule.ConsecutiveFailures, 5, 5, "5 calls in a row failed"),
             (TripRule.SlowCalls, 20, 12, "12 of 20 calls were slow"), (TripRule.ProbeFailed, 1, 1, "a probe failed or was slow"),
-                (TripRule.ByHand, 0, 0, "a person decided it"),
+                (TripRule.ByHand, 0, 0, "it was set by hand"),
         ];
         foreach ((TripRule rule, int calls, int bad, string text) in all) new TripCause(rule, calls, bad).ToString().Should().Be(text);
         default(TripCause).ToString().Should().Be("of a cause that is not known");
@@ -278,8 +278,33 @@ public sealed class EndsAndWordsTests
         Clock.After(5, TimeSpan.MaxValue).Should().Be(Clock.Never);
         Clock.After(Clock.Never - 1, TimeSpan.FromMilliseconds(3)).Should().Be(Clock.Never);
         Clock.For(new ManualTime(300) { Timestamp = 450 }).NowMs.Should().Be(1500, "a clock whose ticks are no whole part of a millisecond");
+    }
+
+    [Theory]
+    [InlineData("0:00:00", "0 ms")]
+    [InlineData("0:00:00.0000001", "0.0001 ms")]
+    [InlineData("-0:00:00.0000001", "-0.0001 ms")]
+    [InlineData("0:00:00.25", "250 ms")]
+    [InlineData("0:00:01.5", "1.5 s")]
+    [InlineData("0:01:59.9999", "120 s")]
+    [InlineData("0:02:00", "2 min")]
+    [InlineData("0:02:30.25", "2 min 30.25 s")]
+    [InlineData("1:02:05", "62 min 5 s")]
+    [InlineData("2:00:00", "2 h")]
+    [InlineData("1.02:00:01", "26 h 1 s")]
+    [InlineData("2.03:04:05", "2 d 3 h 4 min 5 s")]
+    [InlineData("3653.00:00:00", "3653 d")]
+    [InlineData("-3.00:00:00", "-3 d")]
+    public void A_span_is_written_in_one_way(string span, string text) =>
+        TimeText.Of(TimeSpan.Parse(span, System.Globalization.CultureInfo.InvariantCulture)).Should().Be(text);
+
+    [Fact]
+    public void Spans_at_the_ends_are_written_too()
+    {
         TimeText.Of(TimeSpan.MaxValue).Should().Be("unlimited");
         TimeText.Of(Timeout.InfiniteTimeSpan).Should().Be("unlimited");
+        TimeText.Of(TimeSpan.MinValue).Should().StartWith("-10675199 d");
+        TimeText.Of(TimeSpan.MaxValue - TimeSpan.FromTicks(1)).Should().StartWith("10675199 d 2 h");
     }
 
     [Fact]

@@ -59,7 +59,8 @@ public sealed class RejectionReasonTests
         },
         {
             "throttled", [
-                "orders/adaptive-throttle: ", "it accepted 0 of the last 200 calls (critical), ", "so 90 % of such calls are rejected here ", "when it accepts more."]
+                "orders/adaptive-throttle: ", "it accepted none of the last 200 calls of criticality 'critical', ",
+                "so 90 % of such calls are rejected here ", "when it accepts more."]
         },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },

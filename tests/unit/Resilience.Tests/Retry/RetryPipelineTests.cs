@@ -233,7 +233,7 @@ public class RetryPipelineTests
         await RunAsync(Plain(o => o.MaxRetries = 2), new(failures: 9));
         _events.Select(e => e switch
         {
-            RetryStopped stopped => stopped with { Explanation = "", Because = null },
+            RetryStopped stopped => stopped with { Explanation = "", Because = "" },
             RetryScheduled scheduled => scheduled with { Exception = null, AttemptDuration = null },
             _ => e,
         }).Should().Equal(

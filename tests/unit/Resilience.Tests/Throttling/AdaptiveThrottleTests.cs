@@ -36,7 +36,7 @@ public sealed class AdaptiveThrottleTests
         Tick();
         throttle.ShareRejected().Should().BeApproximately(20 / 30.0, 1e-9);
         ThrottleRejection rejection = throttle.TryEnter()!;
-        rejection.Reason.Should().Be("search: the dependency is overloaded, it accepted 0 of the last 20 calls (critical), "
+        rejection.Reason.Should().Be("search: the dependency is overloaded, it accepted none of the last 20 calls of criticality 'critical', "
             + "so 66.7 % of such calls are rejected here at this moment; the share falls when it accepts more.");
         rejection.ToException().Should().BeOfType<ThrottledException>().Which.Criticality.Should().Be(Criticality.Critical);
         rejection.RetryAfter.Should().BeNull();
