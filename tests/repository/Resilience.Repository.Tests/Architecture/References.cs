@@ -21,6 +21,10 @@ internal static class References
             || (name.StartsWith("Resilience.", StringComparison.Ordinal) && !name.Contains("Tests", StringComparison.Ordinal) && !name.Contains("Sample", StringComparison.Ordinal))),
     ];
 
+    /// <summary>The same with the compiler, for analyzers.</summary>
+    internal static IReadOnlyList<MetadataReference> WithCompiler { get; } =
+        [.. Packages, .. All(name => name.StartsWith("Microsoft.CodeAnalysis", StringComparison.Ordinal))];
+
     private static MetadataReference[] All(Func<string, bool> isMeant) =>
     [
         .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)

@@ -2,117 +2,121 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
-using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Resilience.Tests.Architecture;
+using Resilience.Tests.Docs.Texts;
 
 namespace Resilience.Tests.Docs;
 
-/// <summary>Every sentence that an exception, a rejection, a finding or a problem document of the library can say stands in a file that is reviewed, with
-/// each of its forms: <c>(a ¦ b)</c> where a part depends on something. Lines of the log have a file of their own.</summary>
+/// <summary>Every text that a package can show (exceptions, rejections, findings, problem documents, statuses of gRPC, health checks, diagnostics of the
+/// analyzers, what fixes and the move write as comments) stands in a file that is reviewed, by package and type. Lines of the log, settings and the tables of
+/// transports have files of their own.</summary>
 public sealed partial class MessageTextTests
 {
     private const string File = "docs/message-texts.txt";
 
-    private static readonly string[] Checks = ["Require", "Span", "Number", "Defined"];
+    private const string Head = """
+        Every text that the packages can show, by package and type, as a test finds them in the source. {name}: what is filled in. (a ¦ b): one of them. [a]: or
+        nothing. In front stands what becomes of a text, where that is seen; the others are parts, or are shown on the live page or by Describe.
+        Elsewhere: lines of the log (log-lines.txt and its neighbours), settings (the schema of the configuration), tables of transports (transports.md).
+        """;
+
+    private static readonly Lazy<(string Package, CSharpCompilation Source)[]> Packages = new(() =>
+    [
+        .. from folder in Directory.GetDirectories(Path.Combine(Repository.Root, "src"), "Resilience*").Order(StringComparer.Ordinal)
+           let package = Path.GetFileName(folder)
+           let files = Repository.Files($"src/{package}", "*.cs").Order(StringComparer.Ordinal)
+           let sources = files.Select(f => (Repository.Relative(f), System.IO.File.ReadAllText(f)))
+           select (package, SourceTexts.Compile(sources, References.WithCompiler)),
+    ]);
+
+    private static readonly Lazy<SourceText[]> Texts = new(() => [.. Packages.Value.SelectMany(p => SourceTexts.Of(p.Package, p.Source))]);
 
     [Fact]
     public void Every_sentence_is_reviewed()
     {
-        string path = Path.Combine(Repository.Root, File),
-            written = string.Join("\n", Written().Select(w => $"{w.Kind}: {w.Text.ReplaceLineEndings(" ")}").Distinct().Order(StringComparer.Ordinal)) + "\n";
+        string path = Path.Combine(Repository.Root, File), written = Written(Texts.Value);
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") System.IO.File.WriteAllText(path, written);
         System.IO.File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
             written, "a sentence has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
     }
 
+    private static string Written(IEnumerable<SourceText> texts)
+    {
+        StringBuilder written = new(Head.ReplaceLineEndings("\n") + "\n");
+        foreach (IGrouping<string, SourceText> package in texts.GroupBy(t => t.Package))
+        {
+            written.Append($"\n# {package.Key}\n");
+            foreach (IGrouping<string, SourceText> type in package.GroupBy(t => t.File).OrderBy(t => t.Key, StringComparer.Ordinal))
+            {
+                written.Append($"\n{type.Key}\n");
+                foreach (SourceText text in type.Distinct()) written.Append($"    {(text.Kind.Length > 0 ? text.Kind + ": " : "")}{text.Text}\n");
+            }
+        }
+
+        return written.ToString();
+    }
+
     /// <summary>What a user reads in an exception is a sentence: it begins like one and ends like one, and no part leaves a gap when it is missing.</summary>
     [Fact]
-    public void Exceptions_are_sentences() => Written().Where(w => w.Kind == "exception" && !IsSentence(w.Text)).Select(w => w.Line).Should().BeEmpty();
+    public void Exceptions_are_sentences() =>
+        Texts.Value.Where(t => t.Kind == "exception" && !IsSentence(t.Text)).Select(t => $"{t.File}: {t.Text}").Should().BeEmpty();
+
+    [Fact]
+    public void No_text_shows_a_span_or_an_enum_as_the_code_has_it() =>
+        Packages.Value.Where(p => p.Package != "Resilience.Testing") // which speaks to authors of stores in the terms of its interfaces
+            .SelectMany(p => RawValues.In(p.Source)).Where(v => !AsTheCodeHasIt.Any(v.StartsWith)).Should().BeEmpty();
+
+    /// <summary>What writes spans, and statuses as gRPC names them.</summary>
+    private static readonly string[] AsTheCodeHasIt = ["TimeText.cs: ", "SpanText.cs: ", "GrpcIdempotencyOptions.cs: {status} "];
 
     [Theory]
-    [InlineData("class C { void M() => throw new InvalidOperationException($\"The thing '{Name}' is {(On ? \"on\" : \"off\")}.\"); }",
-        "The thing '{Name}' is (on ¦ off).", true)]
-    [InlineData("class C { void M() => throw new ArgumentException(\"no sentence\", nameof(M)); }", "no sentence", false)]
-    [InlineData("class C { Exception M() => new TimedOutException(\"Ends \" + \"nowhere\"); }", "Ends nowhere", false)]
-    [InlineData("class C { void M() => throw new InvalidOperationException(\"Two  blanks.\"); }", "Two  blanks.", false)]
-    public void Sentences_are_found_and_judged(string code, string text, bool isSentence)
+    [InlineData("void M() => throw new InvalidOperationException($\"The thing '{_name}' is {(On ? \"on\" : \"off\")}.\");",
+        "The thing '{name}' is (on ¦ off).", true)]
+    [InlineData("void M() => throw new ArgumentException(\"no sentence\", nameof(M));", "no sentence", false)]
+    [InlineData("Exception M() => new TimeoutException(\"Ends \" + \"nowhere\");", "Ends nowhere", false)]
+    [InlineData("void M() => throw new InvalidOperationException(\"Two  blanks.\");", "Two  blanks.", false)]
+    [InlineData("Exception M() => On ? null! : new InvalidOperationException($\"It is{(On ? \"\" : \" not\")} so.\");", "It is[ not] so.", true)]
+    [InlineData("InvalidOperationException M() => new(\"its type is said elsewhere\");", "its type is said elsewhere", false)]
+    [InlineData("InvalidOperationException _error = new(\"in a field\");", "in a field", false)]
+    [InlineData("Exception M(int i) => i switch { 0 => new IOException(\"in an arm\"), _ => null! };", "in an arm", false)]
+    [InlineData("void M(int i) => throw new ArgumentOutOfRangeException(nameof(i), i, \"the third argument\");", "the third argument", false)]
+    [InlineData("const string Said = \"a constant\"; void M() => throw new IOException(Said);", "a constant", false)]
+    [InlineData("string Said(int i) => i switch { 0 => \"One thing.\", _ => \"another thing\" }; void M() => throw new IOException(Said(1));",
+        "another thing", false)]
+    [InlineData("string Said => On ? \"either thing\" : \"or nothing\"; void M() => throw new IOException(Said);", "either thing", false)]
+    [InlineData("static Exception Made(string said) => new IOException(said); void M() => throw Made(\"by a helper\");", "by a helper", false)]
+    [InlineData("void M() { string said = On ? \"in a local\" : \"Or in another.\"; throw new IOException(said); }", "in a local", false)]
+    [InlineData("sealed class E(string s) : IOException(s); void M() => throw new E(\"of a type of ours\");", "of a type of ours", false)]
+    [InlineData("sealed class E : IOException { E() : base(\"by its base\") { } }", "by its base", false)]
+    public void Sentences_are_found_and_judged(string members, string text, bool isSentence)
     {
-        (string Kind, string Text, string Line) found = Of("C.cs", code).Should().ContainSingle().Subject;
-        found.Text.Should().Be(text);
-        IsSentence(found.Text).Should().Be(isSentence);
+        SourceText[] found = Planted(members);
+        SourceText one = found.Should().ContainSingle(t => t.Text == text).Subject;
+        one.Kind.Should().Be("exception");
+        IsSentence(one.Text).Should().Be(isSentence);
     }
+
+    [Theory]
+    [InlineData("void M() => Report(\"retry OnRetry\"); void Report(string callback) { }")]
+    [InlineData("bool M(string s) => s is \"a b\" || s.StartsWith(\"a b\");")]
+    [InlineData("string M() => \"SELECT id FROM keys\";")]
+    [InlineData("[System.Diagnostics.CodeAnalysis.SuppressMessage(\"a b\", \"c d\")] void M() { }")]
+    public void What_is_no_text_for_a_user_is_not_found(string members) => Planted(members).Should().BeEmpty();
+
+    [Theory]
+    [InlineData("string M(TimeSpan wait) => $\"in {wait}\";", "C.cs: {wait} is a TimeSpan")]
+    [InlineData("string M(TimeSpan? wait) => $\"in {wait}\";", "C.cs: {wait} is a TimeSpan")]
+    [InlineData("string M(TimeSpan wait) => $\"in {wait.TotalSeconds:0} s\";", "C.cs: {wait.TotalSeconds:0} is a part of a span")]
+    [InlineData("string M(DayOfWeek day) => $\"on {day}\";", "C.cs: {day} is a DayOfWeek")]
+    public void A_value_as_the_code_has_it_is_found(string members, string found) => RawValues.In(Source(members)).Should().Equal(found);
+
+    private static CSharpCompilation Source(string members) =>
+        SourceTexts.Compile([("C.cs", $$"""class C { bool On; string _name = ""; {{members}} }""")], References.Framework);
+
+    private static SourceText[] Planted(string members) => [.. SourceTexts.Of("P", Source(members))];
 
     private static bool IsSentence(string text) => Sentence().IsMatch(text) && !text.Contains("  ", StringComparison.Ordinal);
 
-    [GeneratedRegex(@"^([\p{Lu}\d{('""]|default\().*([.:)?]|\}|»)$", RegexOptions.Singleline)]
+    [GeneratedRegex(@"^([\p{Lu}\d{(\['""]|default\().*([.:)?\]]|\}|»)$", RegexOptions.Singleline)]
     private static partial Regex Sentence();
-
-    private static IEnumerable<(string Kind, string Text, string Line)> Written() => Repository.Files("src", "*.cs")
-        .Where(f => !f.Contains("Resilience.Analyzers", StringComparison.Ordinal) && !f.Contains("Resilience.CodeFixes", StringComparison.Ordinal)
-            && !f.Contains("Resilience.Migration", StringComparison.Ordinal))
-        .OrderBy(Repository.Relative, StringComparer.Ordinal)
-        .SelectMany(f => Of(Repository.Relative(f), System.IO.File.ReadAllText(f)));
-
-    private static IEnumerable<(string Kind, string Text, string Line)> Of(string file, string code)
-    {
-        foreach (SyntaxNode node in CSharpSyntaxTree.ParseText(code).GetRoot().DescendantNodes())
-        {
-            (string kind, IEnumerable<ExpressionSyntax> texts) = node switch
-            {
-                ObjectCreationExpressionSyntax made when made.Type.ToString().EndsWith("Exception", StringComparison.Ordinal) =>
-                    ("exception", Arguments(made.ArgumentList).Take(2)),
-                InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: { } name, Expression: IdentifierNameSyntax { Identifier.Text: "check" } } } called
-                    when Checks.Contains(name) => ("option", Arguments(called.ArgumentList).TakeLast(1)),
-                InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Warn" or "Contradict" } } found =>
-                    ("finding", Arguments(found.ArgumentList).Skip(1).Take(1)),
-                InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "WriteAsync" } } problem when file.EndsWith("Problems.cs",
-                    StringComparison.Ordinal) =>
-                    ("problem", Arguments(problem.ArgumentList)),
-                ArgumentSyntax { NameColon.Name.Identifier.Text: "allowed" } declared => ("option", [declared.Expression]),
-                PropertyDeclarationSyntax { Identifier.Text: "Reason", ExpressionBody.Expression: { } reason } => ("rejection", [reason]),
-                BaseObjectCreationExpressionSyntax { ArgumentList: { } list } warning when list.Arguments.FirstOrDefault()?.ToString()
-                    .StartsWith("\"RES0", StringComparison.Ordinal) == true =>
-                    ("finding", Arguments(list)),
-                _ => ("", []),
-            };
-            string[] said = [.. texts.Select(TextOf).OfType<string>().Where(t => t.Contains(' ', StringComparison.Ordinal))];
-            if (said.Length == 0) continue;
-            string text = string.Join(" | ", said);
-            yield return (kind, text, $"{Path.GetFileName(file)} {kind}: {text.ReplaceLineEndings(" ")}");
-        }
-    }
-
-    private static IEnumerable<ExpressionSyntax> Arguments(BaseArgumentListSyntax? list) => (list?.Arguments ?? []).Select(a => a.Expression);
-
-    /// <summary>The text of an expression that is made of literals; null for any other.</summary>
-    private static string? TextOf(ExpressionSyntax expression) => expression switch
-    {
-        LiteralExpressionSyntax literal when literal.IsKind(SyntaxKind.StringLiteralExpression) => literal.Token.ValueText,
-        InterpolatedStringExpressionSyntax interpolated => Contents(interpolated),
-        BinaryExpressionSyntax sum when sum.IsKind(SyntaxKind.AddExpression) && (TextOf(sum.Left) ?? TextOf(sum.Right)) is not null =>
-            (TextOf(sum.Left) ?? Placeholder(sum.Left)) + (TextOf(sum.Right) ?? Placeholder(sum.Right)),
-        ConditionalExpressionSyntax either when (TextOf(either.WhenTrue) ?? TextOf(either.WhenFalse)) is not null =>
-            $"({TextOf(either.WhenTrue) ?? Placeholder(either.WhenTrue)} ¦ {TextOf(either.WhenFalse) ?? Placeholder(either.WhenFalse)})",
-        SwitchExpressionSyntax choice => $"({string.Join(" ¦ ", choice.Arms.Select(a => TextOf(a.Expression) ?? Placeholder(a.Expression)))})",
-        ParenthesizedExpressionSyntax inner => TextOf(inner.Expression),
-        InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.Text: "Create" } } create =>
-            TextOf(create.ArgumentList.Arguments[^1].Expression),
-        _ => null,
-    };
-
-    private static string Contents(InterpolatedStringExpressionSyntax interpolated)
-    {
-        StringBuilder text = new();
-        foreach (InterpolatedStringContentSyntax part in interpolated.Contents)
-        {
-            if (part is InterpolatedStringTextSyntax plain) text.Append(plain.TextToken.ValueText);
-            else if (part is InterpolationSyntax hole) text.Append(TextOf(hole.Expression) ?? Placeholder(hole.Expression));
-        }
-
-        return text.ToString();
-    }
-
-    private static string Placeholder(ExpressionSyntax expression) =>
-        expression is InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.Text: "nameof" } } name
-            ? name.ArgumentList.Arguments[0].ToString().Split('.')[^1]
-            : $"{{{Regex.Replace(expression.ToString(), @"\s+", " ")}}}";
 }
