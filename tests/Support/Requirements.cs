@@ -29,11 +29,27 @@ internal static class Requirements
         return members.SelectMany(m => m?.GetCustomAttributes<RequiresAttribute>(inherit: true) ?? []).SelectMany(r => r.Tools);
     }
 
+    /// <summary>The tools that may be missing in continuous integration, each with the reason that stands behind its colon.</summary>
+    /// <exception cref="InvalidDataException">A tool is unknown, or has no reason.</exception>
+    internal static Dictionary<string, string> ReadAbsentInCi(IEnumerable<string> lines)
+    {
+        Dictionary<string, string> absent = [];
+        foreach (string line in lines.Where(l => l.Length > 0))
+        {
+            string[] parts = line.Split(':', 2, StringSplitOptions.TrimEntries);
+            if (parts.Length < 2 || parts[1].Length == 0 || !Tool.Names.Contains(parts[0]))
+                throw new InvalidDataException($"{AbsentInCi} has the line '{line}': a line is the name of a tool, a colon, and why it may be missing.");
+            absent.Add(parts[0], parts[1]);
+        }
+
+        return absent;
+    }
+
     private static string? ReasonOf(string tool)
     {
         if (Tool.WhyMissing(tool) is not { } reason) return null;
-        bool mustRun = Environment.GetEnvironmentVariable("CI") == "true" && !File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, AbsentInCi))
-            .Contains(tool);
+        bool mustRun = Environment.GetEnvironmentVariable("CI") == "true"
+            && !ReadAbsentInCi(File.ReadAllLines(Path.Combine(AppContext.BaseDirectory, AbsentInCi))).ContainsKey(tool);
         return mustRun ? null : reason;
     }
 }

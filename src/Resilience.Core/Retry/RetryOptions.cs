@@ -101,7 +101,7 @@ public sealed class RetryOptions : PolicyOptions
     /// swallowed.</summary>
     public Action<AttemptResult, TimeSpan>? OnRetry { get; set; }
 
-    /// <summary>The same, awaited before the wait: for work without which the next attempt would be in vain, such as another endpoint. What it takes
+    /// <summary>The same, awaited before the wait: for work without which the next attempt would fail again, such as another endpoint. What it takes
     /// is taken off the wait. Its token is cancelled with the call, and at the deadline of the call, after which there is no retry. What it throws is
     /// counted and swallowed. Default null.</summary>
     /// <remarks>Called after <see cref="OnRetry"/>. A call goes on when the task ends: one that ignores its token holds up its call.</remarks>

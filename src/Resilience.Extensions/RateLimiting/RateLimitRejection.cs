@@ -9,20 +9,20 @@ public sealed class RateLimitRejection : Rejection
     private readonly int _permits;
     private readonly DateTimeOffset _at;
 
-    internal RateLimitRejection(PolicyEnvironment environment, int permits, TimeSpan? retryAfter, string? said)
+    internal RateLimitRejection(PolicyEnvironment environment, int permits, TimeSpan? retryAfter, string? limiterReason)
         : base(environment.PipelineName, environment.PolicyName)
     {
         _permits = permits;
         _at = SafeCalls.Time(environment.TimeProvider).GetUtcNow();
         RetryAfter = retryAfter;
-        Said = said;
+        LimiterReason = limiterReason;
     }
 
     /// <summary>When the limiter expects permits, where it says so.</summary>
     public override TimeSpan? RetryAfter { get; }
 
-    /// <summary>The limiter's own words, where it has any.</summary>
-    public string? Said { get; }
+    /// <summary>The reason that the limiter itself gives; null where it gives none.</summary>
+    public string? LimiterReason { get; }
 
     /// <inheritdoc/>
     /// <remarks>A limiter does not say since when it is empty, so the sentence tells when it was asked.</remarks>
@@ -33,7 +33,7 @@ public sealed class RateLimitRejection : Rejection
 
     private string Lacking => _permits <= 1 ? "no permit" : string.Create(CultureInfo.InvariantCulture, $"fewer than {_permits} permits");
 
-    private string Words => Said is { Length: > 0 } ? $" ({Said})" : "";
+    private string Words => LimiterReason is { Length: > 0 } ? $" ({LimiterReason})" : "";
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new RateLimitedException(this);

@@ -29,7 +29,7 @@ public sealed class SimulatedDependency
     /// <summary>Requests whose operation was done, whether or not the reply was received.</summary>
     public long Operations { get; private set; }
 
-    /// <summary>Requests that were served in vain: their callers had given up before the answer, by a timeout or a cancellation. What a
+    /// <summary>Requests that were served although their callers had given up before the answer, by a timeout or a cancellation. What a
     /// dependency that is short of capacity spends on them is lost to all.</summary>
     public long Abandoned { get; private set; }
 

@@ -25,7 +25,7 @@ public sealed class SimulationInterval
     /// <summary>Requests that reached a dependency: the load.</summary>
     public long Attempts { get; internal set; }
 
-    /// <summary>Requests that a dependency finished in it in vain: their callers had given up before.</summary>
+    /// <summary>Requests that a dependency finished in it although their callers had given up before.</summary>
     public long Abandoned { get; internal set; }
 
     /// <summary>The most requests that waited at once for their turn at any one dependency.</summary>

@@ -40,7 +40,7 @@ public sealed record SimulationReport
     /// <summary>Requests whose operation was done, whether or not the reply arrived.</summary>
     public required long Operations { get; init; }
 
-    /// <summary>Requests that were served in vain, because their callers had given up: work of the dependencies that was lost.</summary>
+    /// <summary>Requests that were served although their callers had given up: work of the dependencies that was lost.</summary>
     public required long Abandoned { get; init; }
 
     /// <summary>Events of the pipelines that were attached.</summary>

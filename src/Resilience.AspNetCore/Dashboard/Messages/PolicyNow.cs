@@ -5,7 +5,7 @@ internal sealed record PolicyNow(string Id)
 {
     public CircuitsNow? Circuits { get; init; }
 
-    /// <summary>What the policy says of itself, whose ever it is; a circuit has a card of its own instead.</summary>
+    /// <summary>What the policy says of itself, one of ours or of a user; a circuit has a card of its own instead.</summary>
     public StatusNow? Status { get; init; }
 
     public ChaosNow? Chaos { get; init; }

@@ -37,6 +37,14 @@ public sealed class RequirementsTests
             .Should().Throw<InvalidOperationException>().WithMessage("*no such tool*redis-server*");
 
     [Fact]
+    public void What_may_be_missing_in_ci_is_known_and_has_a_reason()
+    {
+        Requirements.ReadAbsentInCi(File.ReadAllLines(Path.Combine(Repository.Root, "tests/absent-in-ci.txt"))).Should().HaveCountLessThan(3);
+        foreach (string planted in new[] { Tool.Spin, $"{Tool.Spin}:", "no such tool: because" })
+            FluentActions.Invoking(() => Requirements.ReadAbsentInCi([planted])).Should().Throw<InvalidDataException>().WithMessage($"*'{planted}'*");
+    }
+
+    [Fact]
     public async Task A_missing_tool_skips_its_tests_by_name_and_fails_them_in_ci()
     {
         (int exit, string printed) = await RunSpinTestsAsync("");
