@@ -12,7 +12,8 @@ internal static class DatabaseErrors
 {
     private const int DeepestWrapping = 16;
 
-    /// <summary>The class of an error of SQL Server from which on the connection is closed, by the server or by the client, which has then got no answer.</summary>
+    /// <summary>The class of an error of SQL Server from which on the connection is closed, by the server or by the client, which has then got no
+    /// answer.</summary>
     private const byte ClosesTheConnection = 20;
 
     private static readonly ConcurrentDictionary<Type, Func<DbException, TransportRow?>?> Readers = [];

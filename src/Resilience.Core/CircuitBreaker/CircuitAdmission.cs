@@ -21,6 +21,6 @@ public enum CircuitAdmission
     /// <summary>Rejected: the circuit has just closed and admits a growing share of the calls; this one is not in it.</summary>
     RejectedRamping = 5,
 
-    /// <summary>Rejected: a person holds the circuit open.</summary>
+    /// <summary>Rejected: the circuit is held open by hand.</summary>
     RejectedIsolated = 6,
 }

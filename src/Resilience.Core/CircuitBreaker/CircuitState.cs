@@ -12,6 +12,6 @@ public enum CircuitState
     /// <summary>The break is over: a few probes may pass, all other calls are rejected.</summary>
     HalfOpen = 2,
 
-    /// <summary>A person holds it open, until a person closes it.</summary>
+    /// <summary>It is held open by hand, until it is closed by hand.</summary>
     Isolated = 3,
 }

@@ -314,7 +314,7 @@ class Circuit {
     if (now.state !== 'closed') {
       const text = now.state === 'half-open'
         ? `${now.probesOut > 0 ? `${plural(now.probesOut, 'probe', 'probes')} under way` : 'no probe under way, the next call is one'}, ${count(now.probesSucceeded)} succeeded`
-        : now.state === 'open' ? (now.breakLeftMs > 0 ? `next probe in ${duration(now.breakLeftMs)}` : 'the next call is a probe') : 'until a person closes it';
+        : now.state === 'open' ? (now.breakLeftMs > 0 ? `next probe in ${duration(now.breakLeftMs)}` : 'the next call is a probe') : 'until it is closed by hand';
       this.meter.show(now.state === 'half-open' ? 0.5 : 1, null, now.state === 'half-open' ? 'warn' : 'bad', text);
       return;
     }
