@@ -26,8 +26,8 @@ internal static class DriverRetries
         if (MostTriesOf(connectionOrCommand) is not { } tries || tries <= 1) return;
         string what = connectionOrCommand is DbCommand ? "command" : "connection", most = tries.ToString(CultureInfo.InvariantCulture);
         throw new InvalidOperationException(
-            $"RES020: the {what} has a {Provider} of its driver, which makes up to {most} attempts below each attempt of the pipeline '{pipeline}', and repeats "
-            + "what may have been applied. Take it out, or say AllowDriverRetries in the options of UseResilience.");
+            $"RES020: the {what} has a {Provider} of its driver, which makes up to {most} attempts below each attempt of the pipeline '{pipeline}', and "
+            + "repeats what may have been applied. Take it out, or say AllowDriverRetries in the options of UseResilience.");
     }
 
     /// <summary>How often the driver tries; null where it has no such thing.</summary>

@@ -49,8 +49,8 @@ internal sealed class ResilienceOptionsExtension : IDbContextOptionsExtension
     /// <exception cref="InvalidOperationException">It has one, and the pipeline repeats.</exception>
     internal static void CheckDriver(DbContext context, DbCommand command)
     {
-        if (context.GetService<IDbContextOptions>().FindExtension<ResilienceOptionsExtension>()?._resilience is not { AllowsDriverRetries: false } resilience) return;
-        if (resilience.Repeats(context)) DriverRetries.ThrowIfAny(command, resilience.Name);
+        DatabaseResilience? resilience = context.GetService<IDbContextOptions>().FindExtension<ResilienceOptionsExtension>()?._resilience;
+        if (resilience is { AllowsDriverRetries: false } && resilience.Repeats(context)) DriverRetries.ThrowIfAny(command, resilience.Name);
     }
 
     private sealed class OfExtension(ResilienceOptionsExtension extension) : DbContextOptionsExtensionInfo(extension)

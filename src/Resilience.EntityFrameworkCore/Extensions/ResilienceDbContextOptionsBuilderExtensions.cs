@@ -39,7 +39,9 @@ public static class ResilienceDbContextOptionsBuilderExtensions
         DatabaseResilienceOptions made = new();
         configure?.Invoke(made);
         DatabaseResilience resilience = OfContainers.GetOrCreateValue(provider).GetOrAdd(
-            (pipelineName, made.RepeatUnknownCommits, made.AllowDriverRetries), static (key, of) => InContainer(key.Name, of.provider, of.made), (provider, made));
+            (pipelineName, made.RepeatUnknownCommits, made.AllowDriverRetries),
+            static (key, of) => InContainer(key.Name, of.provider, of.made),
+            (provider, made));
         return options.UseResilience(resilience);
     }
 
