@@ -120,17 +120,17 @@ public sealed class GrpcResilience
     internal bool IsStandard => _build is null;
 
     /// <summary>How many attempts this client makes of a call at most; 1: it repeats nothing itself.</summary>
-    internal long MostAttempts => Own.Pipeline.Describe().Policies.Aggregate(1L, static (most, policy) => Math.Min(most * MostOf(policy), int.MaxValue));
+    internal long MaxAttempts => Own.Pipeline.Describe().Policies.Aggregate(1L, static (most, policy) => Math.Min(most * MaxOf(policy), int.MaxValue));
 
     /// <summary>Whether attempts of a call may run beside each other.</summary>
     internal bool IsHedged => Own.Pipeline.Describe().Policies.Any(static p => Hedges(p));
 
     private static bool Hedges(PolicyDescription policy) => policy is { Role: PolicyRole.Hedging, MaxAttempts: not 1 } || policy.Inner.Any(Hedges);
 
-    private static long MostOf(PolicyDescription policy) => policy.Role switch
+    private static long MaxOf(PolicyDescription policy) => policy.Role switch
     {
         PolicyRole.Retry or PolicyRole.Hedging => policy.MaxAttempts ?? int.MaxValue,
-        _ => policy.Inner.Aggregate(1L, static (most, inner) => Math.Min(most * MostOf(inner), int.MaxValue)),
+        _ => policy.Inner.Aggregate(1L, static (most, inner) => Math.Min(most * MaxOf(inner), int.MaxValue)),
     };
 
     internal GrpcClientOptions Options => Volatile.Read(ref _options); // acquire: pairs with the write in Update

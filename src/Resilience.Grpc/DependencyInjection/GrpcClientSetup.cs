@@ -46,7 +46,7 @@ internal sealed class GrpcClientSetup(GrpcResilienceProvider provider)
     {
         GrpcResilience resilience = provider.GetResilience(client);
         resilience.Follow(channel.ThrowOperationCanceledOnCancellation);
-        long ours = resilience.MostAttempts;
+        long ours = resilience.MaxAttempts;
         if (ours == 1) return;
         channel.DisableResolverServiceConfig = true;
         MethodConfig? repeating = channel.ServiceConfig?.MethodConfigs.FirstOrDefault(static m => m.RetryPolicy is not null || m.HedgingPolicy is not null);

@@ -6,7 +6,7 @@ internal sealed class InstantTime : TimeProvider
     private long _ticks;
 
     /// <summary>Timers of a longer time never fire: bounds, which a test does not want to reach.</summary>
-    public TimeSpan LongestWait { get; init; } = TimeSpan.MaxValue;
+    public TimeSpan MaxWait { get; init; } = TimeSpan.MaxValue;
 
     /// <summary>Whether time stands still while waits end.</summary>
     public bool StandsStill { get; init; }
@@ -33,7 +33,7 @@ internal sealed class InstantTime : TimeProvider
     {
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            if (dueTime < TimeSpan.Zero || dueTime > time.LongestWait) return true;
+            if (dueTime < TimeSpan.Zero || dueTime > time.MaxWait) return true;
             ThreadPool.UnsafeQueueUserWorkItem(
                 _ =>
                 {

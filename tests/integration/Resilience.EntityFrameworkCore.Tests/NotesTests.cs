@@ -8,7 +8,7 @@ namespace Resilience.EntityFrameworkCore.Tests;
 /// <summary>What the notes of an attempt say when it has failed: every sequence of steps of one connection, against what the database would hold.</summary>
 public sealed class NotesTests
 {
-    private const int LongestStory = 5;
+    private const int MaxLength = 5;
 
     /// <summary>What a connection can be told to do, and what comes back.</summary>
     private enum Step
@@ -132,7 +132,7 @@ public sealed class NotesTests
 
     private static List<string> Differences(Planted planted) =>
     [
-        .. from length in Enumerable.Range(1, LongestStory)
+        .. from length in Enumerable.Range(1, MaxLength)
            from story in Stories(length)
            from failure in Enum.GetValues<Failure>()
            let expected = Expected(story, failure)
@@ -144,7 +144,7 @@ public sealed class NotesTests
     [Fact]
     public void Every_story_of_a_connection_ends_in_what_the_database_knows()
     {
-        Enumerable.Range(1, LongestStory).Sum(length => Stories(length).Count()).Should().BeGreaterThan(1000, "all of them");
+        Enumerable.Range(1, MaxLength).Sum(length => Stories(length).Count()).Should().BeGreaterThan(1000, "all of them");
         Differences(Planted.Nothing).Should().BeEmpty();
     }
 

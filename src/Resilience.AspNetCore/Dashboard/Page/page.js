@@ -3,7 +3,7 @@
 const byId = id => document.getElementById(id);
 const base = location.pathname.replace(/\/+$/, '');
 const token = document.querySelector('meta[name=resilience-token]').content;
-const mostEntries = 200;
+const maxEntries = 200;
 
 const page = { layout: null, search: '', order: 'name', cards: new Map(), mayAct: false, tick: -1, lastHeard: 0, states: new Map(), lastNumber: 0 };
 
@@ -185,7 +185,7 @@ function tell(entries, isPast) {
   }
 
   list.prepend(...fresh.map(entryElement).reverse());
-  while (list.children.length > mostEntries) list.lastChild.remove();
+  while (list.children.length > maxEntries) list.lastChild.remove();
   byId('nothing').hidden = true;
   const changes = fresh.filter(entry => entry.kind === 'transition');
   if (!isPast && changes.length) say(byId('announcer'), changes.slice(-3).map(entry => `${entry.pipeline || entry.policy}: ${entry.text}`).join(' '));

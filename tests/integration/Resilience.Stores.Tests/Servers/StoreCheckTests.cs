@@ -31,7 +31,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     [MemberData(nameof(Wrong))]
     public async Task A_mistake_stops_the_start_and_an_outage_is_logged_and_both_are_in_the_health_check(string what, bool isMistake, string told)
     {
-        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false, isMistake ? null : new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
+        await using ServiceProvider services = await BuildAsync(what, mustAnswer: false, isMistake ? null : new InstantTime { MaxWait = TimeSpan.FromMilliseconds(600) });
 
         Func<Task> start = () => StartAsync(services);
         if (isMistake) (await start.Should().ThrowAsync<IdempotencyStoreException>()).Which.Should().Match<IdempotencyStoreException>(e => e.Fault == IdempotencyStoreFault.Misconfigured && e.Message.Contains(told));
@@ -70,7 +70,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
     {
         int asked = 0;
         ServiceCollection services = Services();
-        services.AddSingleton<TimeProvider>(new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
+        services.AddSingleton<TimeProvider>(new InstantTime { MaxWait = TimeSpan.FromMilliseconds(600) });
         services.AddIdempotency().UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore())
         {
             Before = _ => ++asked < 3 ? UnrulyStore.Broken : Task.CompletedTask,
@@ -80,7 +80,7 @@ public sealed class StoreCheckTests(PostgresServer postgres, RedisServer redis) 
         asked.Should().BeGreaterThanOrEqualTo(3);
 
         ServiceCollection others = Services();
-        others.AddSingleton<TimeProvider>(new InstantTime { LongestWait = TimeSpan.FromMilliseconds(600) });
+        others.AddSingleton<TimeProvider>(new InstantTime { MaxWait = TimeSpan.FromMilliseconds(600) });
         others.AddIdempotency().UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore()) { Before = _ => UnrulyStore.Broken }).CheckStoreAtStart(mustAnswer: true);
         others.AddIdempotency("orders").UseStore(_ => new UnrulyStore(new InMemoryIdempotencyStore()) { Before = _ => UnrulyStore.Broken }).CheckStoreAtStart(mustAnswer: true);
         await using ServiceProvider staysAway = others.BuildServiceProvider();

@@ -22,7 +22,7 @@ internal static class SpokenRequests
     {
         StandardResilienceOptions options = new() { TotalTimeout = null, AttemptTimeout = TimeSpan.FromSeconds(2) };
         options.Retry!.MaxRetries = answers.Length - 1;
-        InstantTime time = new() { LongestWait = TimeSpan.FromSeconds(2), StandsStill = true };
+        InstantTime time = new() { MaxWait = TimeSpan.FromSeconds(2), StandsStill = true };
         HttpResilience client = HttpResilience.Standard(options, "shop", builder => builder.TimeProvider = time);
         prepare(client);
         using HttpClient http = new(new ResilienceHttpHandler(client, new Answers(answers)));

@@ -118,15 +118,15 @@ public sealed class GrpcConfigurationTests
         GrpcResilience made = services.GetRequiredService<GrpcResilienceProvider>().GetResilience("OrdersClient");
         configuration[$"{Section}:Retry:MaxRetries"] = "-7";
         configuration.Reload();
-        made.MostAttempts.Should().Be(2);
+        made.MaxAttempts.Should().Be(2);
         logs.GetSnapshot().Should().Contain(l => l.Id.Name == "ReloadRejected" && l.Message.Contains($"{Section}:Retry:MaxRetries", StringComparison.Ordinal));
         configuration[$"{Section}:Retry:MaxRetries"] = "4";
         configuration.Reload();
-        made.MostAttempts.Should().Be(5);
+        made.MaxAttempts.Should().Be(5);
         await services.DisposeAsync();
         configuration[$"{Section}:Retry:MaxRetries"] = "6";
         configuration.Reload();
-        made.MostAttempts.Should().Be(5, "with the container it stops to listen");
+        made.MaxAttempts.Should().Be(5, "with the container it stops to listen");
     }
 
     /// <summary>That the channel repeats below us is looked at with the numbers of the section.</summary>

@@ -27,7 +27,7 @@ internal sealed record BlockMark
 
     internal string? Throws { get; private init; }
 
-    internal TimeSpan LongestWait { get; private init; } = DefaultWait;
+    internal TimeSpan MaxWait { get; private init; } = DefaultWait;
 
     internal string? RunBy { get; private init; }
 
@@ -71,7 +71,7 @@ internal sealed record BlockMark
             "holds" => this with { After = [.. After, line] },
             "prints" => this with { Prints = [.. Prints, rest] },
             "throws" => this with { Throws = rest },
-            "waits" when TimeSpan.TryParse(rest, CultureInfo.InvariantCulture, out TimeSpan wait) => this with { LongestWait = wait },
+            "waits" when TimeSpan.TryParse(rest, CultureInfo.InvariantCulture, out TimeSpan wait) => this with { MaxWait = wait },
             "run by" => this with { RunBy = rest },
             "not run" => this with { NotRun = rest },
             "compile" when rest == "file" => this with { IsFile = true },

@@ -30,8 +30,8 @@ public sealed class BlockWorld : IAsyncDisposable
     private WebApplication? _app;
     private bool _isStarted;
 
-    internal BlockWorld(string folder, string? json, TimeSpan longestWait) =>
-        (_folder, _json, _clock, Http) = (folder, json, new() { LongestWait = longestWait },
+    internal BlockWorld(string folder, string? json, TimeSpan maxWait) =>
+        (_folder, _json, _clock, Http) = (folder, json, new() { MaxWait = maxWait },
             new(Server, disposeHandler: false) { BaseAddress = new("https://example.org/") });
 
     public ScriptedServer Server { get; } = new();

@@ -46,7 +46,7 @@ internal sealed class CompiledBlocks
         Directory.CreateDirectory(FolderOf(number));
         try
         {
-            await using BlockWorld world = new(FolderOf(number), block.Json, block.Mark.LongestWait);
+            await using BlockWorld world = new(FolderOf(number), block.Json, block.Mark.MaxWait);
             Exception? thrown = await EndOfAsync(type.GetMethod("RunAsync")!.CreateDelegate<Func<BlockWorld, Task>>(), world);
             return FaultOf(block, world, thrown);
         }
@@ -99,7 +99,7 @@ internal sealed class CompiledBlocks
     private static Assembly Load(CSharpCompilation compilation)
     {
         using MemoryStream assembly = new();
-        compilation.Emit(assembly).Diagnostics.Where(IsError).Should().BeEmpty();
+        compilation.Emit(assembly).Diagnostics.Where(IsError).ShouldBeNone();
         return Assembly.Load(assembly.ToArray());
     }
 
