@@ -14,7 +14,7 @@ public sealed partial class WorkflowTests
     [Theory]
     [MemberData(nameof(Workflows))]
     public void A_workflow_is_bounded_asks_for_few_rights_and_calls_scripts_that_exist(string file) =>
-        Complaints(File.ReadAllText(Path.Combine(Repository.Root, file))).Should().BeEmpty();
+        Complaints(File.ReadAllText(Path.Combine(Repository.Root, file))).ShouldBeNone();
 
     [Theory]
     [MemberData(nameof(Forms))]
@@ -61,14 +61,14 @@ public sealed partial class WorkflowTests
         (string File, byte[] Bytes)[] files = [.. new[] { "src", "tests", "samples", "docs", "benchmarks" }.SelectMany(f => Repository.Files(f, "*"))
             .Where(f => !f.Contains("/artifacts/", StringComparison.Ordinal)).Select(f => (Repository.Relative(f), File.ReadAllBytes(f)))];
         files.Should().Contain(f => f.File.EndsWith(".png"));
-        NotNamedBinary(attributes, files).Should().BeEmpty();
+        NotNamedBinary(attributes, files).ShouldBeNone();
         NotNamedBinary(attributes, [("docs/planted.gif", [71, 0]), ("docs/latin.txt", [0xe4, 0x20]), ("docs/a.png", [0]), ("docs/a.md", [65])])
             .Should().Equal("docs/planted.gif", "docs/latin.txt");
     }
 
     [Fact]
     public void The_solution_knows_one_platform() =>
-        File.ReadAllLines(Path.Combine(Repository.Root, "Resilience.sln")).Where(line => line.Contains("x64") || line.Contains("x86")).Should().BeEmpty();
+        File.ReadAllLines(Path.Combine(Repository.Root, "Resilience.sln")).Where(line => line.Contains("x64") || line.Contains("x86")).ShouldBeNone();
 
     private static string[] NotIn(string solution, IEnumerable<string> projects) =>
         [.. projects.Where(p => !solution.Contains($"\"{p.Replace('/', '\\')}\"", StringComparison.Ordinal))];
@@ -80,7 +80,7 @@ public sealed partial class WorkflowTests
         string solution = File.ReadAllText(Path.Combine(Repository.Root, "Resilience.sln"));
         string[] projects = [.. new[] { "src", "tests", "benchmarks", "samples" }.SelectMany(f => Repository.Files(f, "*.csproj")).Select(Repository.Relative)];
         projects.Should().HaveCountGreaterThan(30);
-        NotIn(solution, projects).Should().BeEmpty();
+        NotIn(solution, projects).ShouldBeNone();
         NotIn(solution, ["benchmarks/Planted/Planted.csproj"]).Should().ContainSingle();
     }
 
