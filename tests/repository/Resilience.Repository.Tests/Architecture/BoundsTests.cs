@@ -94,7 +94,7 @@ public sealed partial class BoundsTests
     public void Every_bound_of_the_options_has_a_test_that_attacks_it()
     {
         Type[] all = [.. new[] { typeof(ResiliencePipeline).Assembly, typeof(HttpResilience).Assembly }.SelectMany(a => a.GetExportedTypes())];
-        Problems(all, Attacked, Tests()).Should().BeEmpty();
+        Problems(all, Attacked, Tests()).ShouldBeNone();
         Numbers(all).Should().HaveCountGreaterThan(55);
     }
 

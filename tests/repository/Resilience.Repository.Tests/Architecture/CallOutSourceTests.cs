@@ -158,7 +158,7 @@ public sealed class CallOutSourceTests
     }
 
     [Fact]
-    public void What_runs_code_of_others_is_called_only_where_it_is_caught() => Unguarded(Sources()).Should().BeEmpty();
+    public void What_runs_code_of_others_is_called_only_where_it_is_caught() => Unguarded(Sources()).ShouldBeNone();
 
     private static readonly (string Call, string Argument)[] Planted =
     [
@@ -201,7 +201,7 @@ public sealed class CallOutSourceTests
     [Theory]
     [MemberData(nameof(AllPackages))]
     public void In_the_packages_too_what_runs_code_of_others_is_called_only_where_it_is_caught(string package) =>
-        UnguardedOfPackage(Sources(package)).Should().BeEmpty();
+        UnguardedOfPackage(Sources(package)).ShouldBeNone();
 
     [Fact]
     public void Every_package_is_read()

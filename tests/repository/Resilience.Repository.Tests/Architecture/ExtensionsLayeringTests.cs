@@ -48,7 +48,7 @@ public sealed class ExtensionsLayeringTests
     }
 
     [Fact]
-    public void Every_arrow_between_rooms_points_downwards() => WrongArrows(Sources()).Should().BeEmpty();
+    public void Every_arrow_between_rooms_points_downwards() => WrongArrows(Sources()).ShouldBeNone();
 
     [Theory]
     [InlineData("Http/Planted.cs", "class Planted { HttpResilienceProvider? p; }", "Http/Planted.cs (Http) uses HttpResilienceProvider of DependencyInjection")]

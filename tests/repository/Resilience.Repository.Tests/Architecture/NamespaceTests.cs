@@ -62,7 +62,7 @@ public sealed class NamespaceTests
         PublicTypes.Count(t => t.Namespace == "Resilience" && t.Assembly == typeof(ResiliencePipeline).Assembly).Should().BeLessThanOrEqualTo(MaxEverydayTypes);
 
     [Fact]
-    public void A_concept_has_one_namespace() => Complaints(PublicTypes).Should().BeEmpty();
+    public void A_concept_has_one_namespace() => Complaints(PublicTypes).ShouldBeNone();
 
     [Fact]
     public void Every_namespace_of_the_list_is_there()
@@ -79,7 +79,7 @@ public sealed class NamespaceTests
             "PlantedExtensions of Resilience.Repository.Tests stands in Resilience.Tests.Architecture",
             "PlantedExtensions adds to builders: it is found by 'using Resilience' alone");
         Complaints([typeof(HttpResilience)], "Resilience.Core").Should().ContainSingle();
-        Complaints([typeof(RetryBuilderExtensions)]).Should().BeEmpty();
+        Complaints([typeof(RetryBuilderExtensions)]).ShouldBeNone();
     }
 }
 

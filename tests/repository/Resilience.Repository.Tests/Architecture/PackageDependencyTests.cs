@@ -81,7 +81,7 @@ public sealed class PackageDependencyTests
         Assembly assembly = TypeNamesTests.Ours.Single(a => a.GetName().Name == package);
         string[] references = [.. assembly.GetReferencedAssemblies().Select(r => r.Name!)];
         references.Should().Contain(Core);
-        References(package, references).Should().BeEmpty();
+        References(package, references).ShouldBeNone();
     }
 
     /// <summary>All that a restore of the package brings, from the lock that the last build left.</summary>
@@ -92,7 +92,7 @@ public sealed class PackageDependencyTests
         using JsonDocument restored = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "src", package, "obj", "project.assets.json")));
         string[] all = [.. restored.RootElement.GetProperty("libraries").EnumerateObject().Select(l => l.Name.Split('/')[0])];
         all.Should().Contain(Core).And.Contain(Expected[package]);
-        all.Where(l => !Comes(l, WithStores)).Should().BeEmpty();
+        all.Where(l => !Comes(l, WithStores)).ShouldBeNone();
     }
 
     [Fact]
@@ -103,7 +103,7 @@ public sealed class PackageDependencyTests
               <dependency id="Resilience.Core" version="1.0.0" /><dependency id="Npgsql" version="1.0.0" />{0}
             </group></dependencies></metadata></package>
             """;
-        Complaints("Resilience.PostgreSql", Manifest.Replace("{0}", "", StringComparison.Ordinal)).Should().BeEmpty();
+        Complaints("Resilience.PostgreSql", Manifest.Replace("{0}", "", StringComparison.Ordinal)).ShouldBeNone();
         Complaints("Resilience.PostgreSql", Manifest.Replace("{0}", "<dependency id=\"Resilience.Extensions\" version=\"1.0.0\" />", StringComparison.Ordinal))
             .Should().Equal("Resilience.PostgreSql depends on Resilience.Extensions");
         Complaints("Resilience.Redis", Manifest.Replace("{0}", "", StringComparison.Ordinal))

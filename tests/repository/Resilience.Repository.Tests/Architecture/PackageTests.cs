@@ -104,7 +104,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
             if (name == "Resilience.Core")
                 Encoding.UTF8.GetString(Content(package, "analyzers/dotnet/cs/Resilience.Analyzers.dll"))
                     .Should().Contain(Address + "/blob/v", "help links lead there");
-            PackageDependencyTests.Complaints(name, manifest).Should().BeEmpty();
+            PackageDependencyTests.Complaints(name, manifest).ShouldBeNone();
             package.Entries.Select(e => e.FullName).Where(n => n.StartsWith("analyzers/", StringComparison.Ordinal))
                 .Should().BeEquivalentTo(name == "Resilience.Core"
                     ? ["analyzers/dotnet/cs/Resilience.Analyzers.dll", "analyzers/dotnet/cs/Resilience.CodeFixes.dll"] : Array.Empty<string>());
@@ -119,7 +119,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
             }
 
             string bom = Encoding.UTF8.GetString(Content(package, "_manifest/bom.cdx.json"));
-            BillOfMaterials.Problems(name, bom, manifest).Should().BeEmpty();
+            BillOfMaterials.Problems(name, bom, manifest).ShouldBeNone();
             bom.Should().NotContain(packed.Root).And.NotContain(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
             SizeOf(Content(package, "icon.png")).Should().Be((128, 128));
             Content(package, $"lib/net10.0/{name}.dll").AsSpan().IndexOf(Encoding.UTF8.GetBytes(packed.Root))
@@ -127,7 +127,7 @@ public sealed partial class PackageTests(PackageTests.PackedTwice packed) : ICla
         }
 
         using (ZipArchive without = ZipFile.OpenRead(PackageIn(packed.WithoutAddress, name)))
-            Addresses(Manifest(without, name)).Should().BeEmpty("it names no address when the publisher sets none");
+            Addresses(Manifest(without, name)).ShouldBeNone("it names no address when the publisher sets none");
         using (ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(first, ".snupkg")))
             symbols.Entries.Should().Contain(e => e.FullName == $"lib/net10.0/{name}.pdb");
         if (name == "Resilience.Core") await WarnsAConsumerAsync(packed.First, Path.Combine(packed.Root, "consumer"));

@@ -76,7 +76,7 @@ public sealed class SuspendedLinkTests
     {
         (string Place, bool IsRight)[] places = [.. Sources().SelectMany(s => Places(s.File, s.Text))];
         places.Should().HaveCountGreaterThan(15, "the check finds the links");
-        places.Where(p => !p.IsRight).Select(p => p.Place).Should().BeEmpty();
+        places.Where(p => !p.IsRight).Select(p => p.Place).ShouldBeNone();
     }
 
     [Theory]

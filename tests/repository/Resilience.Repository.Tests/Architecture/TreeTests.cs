@@ -38,7 +38,7 @@ public sealed partial class TreeTests
 
     [Fact]
     public void A_file_has_one_public_type_of_its_own_name() =>
-        string.Join("\n", Repository.Files("src", "*.cs").SelectMany(f => Complaints(Repository.Relative(f), File.ReadAllText(f)))).Should().BeEmpty();
+        Repository.Files("src", "*.cs").SelectMany(f => Complaints(Repository.Relative(f), File.ReadAllText(f))).ShouldBeNone();
 
     private static readonly string[] Shipped = ["src", "samples", "benchmarks"];
 
@@ -52,7 +52,7 @@ public sealed partial class TreeTests
         (string Project, int Files)[] roots =
             [.. Repository.Files(".", "*.csproj").Select(p => Path.GetDirectoryName(p)!).Select(d => (Repository.Relative(d), Directory.GetFiles(d).Length))];
         roots.Should().HaveCountGreaterThan(40);
-        CrowdedRoots(roots).Should().BeEmpty();
+        CrowdedRoots(roots).ShouldBeNone();
         CrowdedRoots([("planted", MaxFilesInRoot + 1), ("fine", MaxFilesInRoot)]).Should().Equal($"planted has {MaxFilesInRoot + 1} files in its root");
     }
 
@@ -82,9 +82,9 @@ public sealed partial class TreeTests
     [Fact]
     public void A_second_type_in_a_file_is_small()
     {
-        Repository.Files("src", "*.cs").SelectMany(f => ThatWantAFile(Repository.Relative(f), File.ReadAllText(f))).Should().BeEmpty();
+        Repository.Files("src", "*.cs").SelectMany(f => ThatWantAFile(Repository.Relative(f), File.ReadAllText(f))).ShouldBeNone();
         string many = new('\n', MaxLinesOfSecondType);
-        ThatWantAFile("A.cs", $"class A {{{many}}} class A<T> {{{many}}} record B(int C);").Should().BeEmpty();
+        ThatWantAFile("A.cs", $"class A {{{many}}} class A<T> {{{many}}} record B(int C);").ShouldBeNone();
         ThatWantAFile("A.cs", $"class A {{{many}}} class B {{{many}}}").Should().Equal($"A.cs: B has {MaxLinesOfSecondType + 1} lines, and no file of its name");
         ThatWantAFile("C.cs", "record A; record B; enum C; delegate void D();").Should().Equal("C.cs has 4 types");
     }
@@ -96,13 +96,13 @@ public sealed partial class TreeTests
     [Fact]
     public void No_folder_is_crowded()
     {
-        Crowded(Shipped.SelectMany(s => Repository.Files(s, "*.cs")).Select(Repository.Relative)).Should().BeEmpty();
+        Crowded(Shipped.SelectMany(s => Repository.Files(s, "*.cs")).Select(Repository.Relative)).ShouldBeNone();
         Crowded(Enumerable.Range(0, MaxFilesInFolder + 1).Select(i => $"src/P/F/{i}.cs").Append("src/P/G/0.cs")).Should().Equal("src/P/F has 41 files");
     }
 
     [Fact]
     public void No_file_is_long() => Shipped.SelectMany(s => Repository.Files(s, "*.cs"))
-        .Where(f => File.ReadAllLines(f).Length > MaxLinesOfType).Select(Repository.Relative).Should().BeEmpty();
+        .Where(f => File.ReadAllLines(f).Length > MaxLinesOfType).Select(Repository.Relative).ShouldBeNone();
 
     /// <summary>Classes that are too long, be it in parts: the lines of all parts of a type count.</summary>
     private static IEnumerable<string> LongTypes(IEnumerable<(string File, string Text)> sources) =>
@@ -116,7 +116,7 @@ public sealed partial class TreeTests
 
     [Fact]
     public void No_class_is_long_by_way_of_its_parts() =>
-        LongTypes(Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), File.ReadAllText(f)))).Should().BeEmpty();
+        LongTypes(Repository.Files("src", "*.cs").Select(f => (Repository.Relative(f), File.ReadAllText(f)))).ShouldBeNone();
 
     [Fact]
     public void A_planted_class_of_two_long_parts_is_found()
@@ -157,7 +157,7 @@ public sealed partial class TreeTests
         string[] projects = [.. Repository.Files("tests", "*.csproj").Select(Repository.Relative)];
         projects.Should().HaveCountGreaterThan(15);
         projects.SelectMany(p => Misplaced(
-            p, File.ReadAllText(Path.Combine(Repository.Root, p)), Repository.Files(Path.GetDirectoryName(p)!, "*.cs").Select(File.ReadAllText))).Should().BeEmpty();
+            p, File.ReadAllText(Path.Combine(Repository.Root, p)), Repository.Files(Path.GetDirectoryName(p)!, "*.cs").Select(File.ReadAllText))).ShouldBeNone();
     }
 
     [Theory]
@@ -180,5 +180,5 @@ public sealed partial class TreeTests
     [Theory]
     [InlineData("A.cs", "namespace N; public class A; public class A<T>; internal class B;")]
     [InlineData("A.Part.cs", "namespace N; public partial class A;")]
-    public void What_belongs_together_may_stand_together(string file, string text) => Complaints(file, text).Should().BeEmpty();
+    public void What_belongs_together_may_stand_together(string file, string text) => Complaints(file, text).ShouldBeNone();
 }

@@ -33,7 +33,7 @@ public sealed partial class VersionTests
     {
         string[] files = [.. Files()];
         files.Should().HaveCountGreaterThan(400).And.OnlyHaveUniqueItems();
-        files.SelectMany(f => SecondPlaces(f, File.ReadAllText(Path.Combine(Repository.Root, f)))).Should().BeEmpty();
+        files.SelectMany(f => SecondPlaces(f, File.ReadAllText(Path.Combine(Repository.Root, f)))).ShouldBeNone();
     }
 
     [Theory]
@@ -46,7 +46,7 @@ public sealed partial class VersionTests
     public void A_planted_second_place_is_found(string file, string text, string complaint)
     {
         SecondPlaces(file, text.Replace("{0}", Version, StringComparison.Ordinal)).Should().Equal(complaint.Replace("{0}", Version, StringComparison.Ordinal));
-        SecondPlaces("src/P/Planted.cs", $"// since {Version}1, v{Version}.1, 10.{Version}; \"127.0.0.1\"").Should().BeEmpty();
+        SecondPlaces("src/P/Planted.cs", $"// since {Version}1, v{Version}.1, 10.{Version}; \"127.0.0.1\"").ShouldBeNone();
     }
 
     [Fact]

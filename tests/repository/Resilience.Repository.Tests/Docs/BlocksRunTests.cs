@@ -26,7 +26,7 @@ public sealed partial class BlocksRunTests
     [Fact]
     public void Each_block_is_run_or_says_why_not()
     {
-        Block.All.SelectMany(ComplaintsAbout).Should().BeEmpty();
+        Block.All.SelectMany(ComplaintsAbout).ShouldBeNone();
         Block.All.Count(b => b.IsRun).Should().BeGreaterThan(100);
         Block.All.Count(b => b.Mark.NotRun is not null).Should().BeLessThanOrEqualTo(MaxNotRun);
         Block.All.Count(b => b.Mark.NotCompiled is not null && b.SampleOf is null).Should().BeLessThanOrEqualTo(MaxNotCompiled);
@@ -72,9 +72,9 @@ public sealed partial class BlocksRunTests
     public async Task A_false_claim_is_found(string code, string mark, string? complaint)
     {
         Block block = Block.Of("planted.md", ["<!--", .. mark.Split('\n'), "-->", "```csharp", .. code.Split('\n'), "```"]).Single();
-        ComplaintsAbout(block).Should().BeEmpty();
+        ComplaintsAbout(block).ShouldBeNone();
         CompiledBlocks compiled = new([block]);
-        compiled.Errors.Should().BeEmpty();
+        compiled.Errors.ShouldBeNone();
         string? fault = await compiled.RunAsync(block.Place);
         if (complaint is null) fault.Should().BeNull();
         else fault.Should().Match(complaint);

@@ -21,7 +21,7 @@ public sealed partial class ComparisonTests
         string[] lines = File.ReadAllLines(Path.Combine(Repository.Root, document));
         string[] named = [.. lines.Where(l => l.StartsWith('|')).Select(l => TestName().Match(l)).Where(m => m.Success).Select(m => m.Groups[1].Value)];
         named.Should().HaveCountGreaterThan(atLeast);
-        named.Where(n => !Tests.Value.Contains(n)).Should().BeEmpty();
+        named.Where(n => !Tests.Value.Contains(n)).ShouldBeNone();
     }
 
     /// <summary>The contract suite and the page of behaviours say the same: no law without a line, no line with a law that is none.</summary>
@@ -53,7 +53,7 @@ public sealed partial class ComparisonTests
         string[] named = [.. TestClass().Matches(File.ReadAllText(Path.Combine(Repository.Root, document))).Select(m => m.Groups[1].Value).Distinct()];
         named.Should().HaveCountGreaterThanOrEqualTo(atLeast);
         HashSet<string> classes = [.. Repository.Files("tests", "*Tests.cs").Select(f => Path.GetFileNameWithoutExtension(f)!)];
-        named.Where(n => !classes.Contains(n)).Should().BeEmpty();
+        named.Where(n => !classes.Contains(n)).ShouldBeNone();
     }
 
     [GeneratedRegex(@"`([A-Z]\w+Tests)`")]

@@ -9,7 +9,7 @@ public sealed partial class DocumentationTests
     private static IReadOnlyList<string> ErrorsOf(Block block) => new CompiledBlocks([block]).Errors;
 
     [Fact]
-    public void Every_block_compiles() => CompiledBlocks.OfDocuments.Errors.Should().BeEmpty();
+    public void Every_block_compiles() => CompiledBlocks.OfDocuments.Errors.ShouldBeNone();
 
     private static string Squeezed(string code) => string.Concat(code.Where(c => !char.IsWhiteSpace(c)));
 
@@ -46,7 +46,7 @@ public sealed partial class DocumentationTests
     [InlineData("using System.Text;\n[assembly: CLSCompliant(false)]\nclass C { StringBuilder? b; }", true)]
     public void The_check_lets_a_block_pass_that_compiles(string code, bool isFile) =>
         ErrorsOf(Block.Of("planted.md", isFile ? ["<!-- compile: file -->", "```csharp", code, "```"] : ["```csharp", code, "```"]).Single())
-            .Should().BeEmpty();
+            .ShouldBeNone();
 
     [Fact]
     public void A_namespace_that_a_page_has_shown_is_known_further_down()
@@ -54,7 +54,7 @@ public sealed partial class DocumentationTests
         string[] lines = ["```csharp", "using Resilience.Idempotency;", "", "IdempotencyKey key = default;", "```", "```csharp",
             "IdempotencyKey key = default;", "```"];
         Block[] blocks = [.. Block.Of("planted.md", lines)];
-        new CompiledBlocks(blocks).Errors.Should().BeEmpty();
+        new CompiledBlocks(blocks).Errors.ShouldBeNone();
         ErrorsOf(blocks[1] with { Shown = "" }).Should().NotBeEmpty();
     }
 
@@ -67,7 +67,7 @@ public sealed partial class DocumentationTests
     [Fact]
     public void No_block_escapes_by_the_name_of_its_language()
     {
-        Block.Documents.SelectMany(f => OddFences(Repository.Relative(f), File.ReadAllLines(f))).ToList().Should().BeEmpty();
+        Block.Documents.SelectMany(f => OddFences(Repository.Relative(f), File.ReadAllLines(f))).ShouldBeNone();
         OddFences("planted.md", ["```cs", "```C#", "~~~csharp", "```csharp title=x", "```csharp", "```", "```css"]).Should().HaveCount(4);
     }
 
@@ -107,17 +107,17 @@ public sealed partial class DocumentationTests
     [Fact]
     public void Every_relative_link_leads_to_a_file_and_a_heading()
     {
-        Block.Documents.SelectMany(d => BrokenLinks(d, File.ReadAllText(d))).ToList().Should().BeEmpty();
+        Block.Documents.SelectMany(d => BrokenLinks(d, File.ReadAllText(d))).ShouldBeNone();
         string planted = Path.Combine(Repository.Root, "docs", "planted.md");
         BrokenLinks(planted, "## A heading: `with` Code\n[1](../README.md) [2](#a-heading-with-code) [3](https://example.org/x.md) [4](../src)\n")
-            .Should().BeEmpty();
+            .ShouldBeNone();
         BrokenLinks(planted, "[1](nowhere.md) [2](#no-heading) [3](../README.md#no-heading) ![4](no.png)\n\n[5]: nowhere.md\n").Should().HaveCount(5);
     }
 
     [Fact]
     public void No_document_speaks_of_a_machine()
     {
-        Block.Documents.Where(d => MachinePath().IsMatch(File.ReadAllText(d))).Select(Repository.Relative).ToList().Should().BeEmpty();
+        Block.Documents.Where(d => MachinePath().IsMatch(File.ReadAllText(d))).Select(Repository.Relative).ShouldBeNone();
         MachinePath().Matches("see /tmp/x, (/work/main), `/root` and /home/me").Should().HaveCount(4);
         MachinePath().IsMatch("https://example.org/work/x ../tmp/y and /temperature").Should().BeFalse();
     }

@@ -67,7 +67,7 @@ public sealed class MessagesPageTests : IDisposable
             "MessagesPage", [.. new[] { Usings, block, Around }.Select(s => CSharpSyntaxTree.ParseText(s))], References.Packages,
             new(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
         using MemoryStream assembly = new();
-        compilation.Emit(assembly).Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).Should().BeEmpty();
+        compilation.Emit(assembly).Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error).ShouldBeNone();
         return Assembly.Load(assembly.ToArray()).GetType("Run")!;
     }
 

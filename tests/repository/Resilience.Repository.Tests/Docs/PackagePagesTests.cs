@@ -37,8 +37,8 @@ public sealed partial class PackagePagesTests
     {
         Packages.Should().HaveCountGreaterThan(7);
         Packages
-            .SelectMany(p => Complaints($"src/{p}/README.md", File.ReadAllText(Path.Combine(Repository.Root, "src", p, "README.md")), p)).Should().BeEmpty();
-        Complaints("README.md", File.ReadAllText(Path.Combine(Repository.Root, "README.md")), "Resilience.Core").Should().BeEmpty();
+            .SelectMany(p => Complaints($"src/{p}/README.md", File.ReadAllText(Path.Combine(Repository.Root, "src", p, "README.md")), p)).ShouldBeNone();
+        Complaints("README.md", File.ReadAllText(Path.Combine(Repository.Root, "README.md")), "Resilience.Core").ShouldBeNone();
     }
 
     [Theory]
@@ -51,7 +51,7 @@ public sealed partial class PackagePagesTests
         "# P\n\n    dotnet add package P\n\n```csharp\nusing System.Text;\n\nResiliencePipelineBuilder b = new();\nStringBuilder s = new();\n```\n", "P.md:8: *ResiliencePipelineBuilder*")]
     public void The_check_finds_a_planted_page(string text, string complaint)
     {
-        if (complaint.Length == 0) Complaints("P.md", text, "P").Should().BeEmpty();
+        if (complaint.Length == 0) Complaints("P.md", text, "P").ShouldBeNone();
         else Complaints("P.md", text, "P").Should().ContainSingle().Which.Should().Match(complaint);
     }
 
@@ -79,7 +79,7 @@ public sealed partial class PackagePagesTests
     public void Every_package_has_tags_of_its_own()
     {
         (string Package, string? Tags)[] packages = [.. Packages.Select(p => (p, Project(p).Descendants("PackageTags").SingleOrDefault()?.Value))];
-        TagFaults(packages).Should().BeEmpty();
+        TagFaults(packages).ShouldBeNone();
         TagFaults([("A", null), ("B", "x;;y"), ("C", "p;q"), ("D", "q;p"), ("E", "r;r"), ("F", "two words")]).Should().Equal(
             "A has no tags, or an empty one", "B has no tags, or an empty one", "E says 'r' twice", "F: 'two words' is no tag",
             "C and D are found by the same tags");

@@ -208,7 +208,7 @@ public sealed class OptionsOwnershipTests
             case HttpResilienceOptions http: http.LongPolls.Paths.Add("/poll"); break;
         }
 
-        options.FindProblems().Should().BeEmpty();
+        options.FindProblems().ShouldBeNone();
         return options;
     }
 

@@ -132,7 +132,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
         string[] queries = [.. QueriesOfDashboard(), .. QueriesOfAlerts()];
         queries.Should().HaveCountGreaterThan(50);
         queries.Should().OnlyContain(q => WantedBy(q).Any() || !q.Contains("resilience", StringComparison.Ordinal));
-        queries.SelectMany(WantedBy).Where(w => !w.IsServedBy(known)).Select(w => w.ToString()).Distinct().Should().BeEmpty();
+        queries.SelectMany(WantedBy).Where(w => !w.IsServedBy(known)).Select(w => w.ToString()).Distinct().ShouldBeNone();
     }
 
     [Fact]
@@ -141,7 +141,7 @@ public sealed class ObservabilitySampleTests(ObservabilitySampleTests.ToldOnce t
         Series[] documented = [.. Documented()];
         told.Exposed.Where(e => e.Metric.StartsWith("resilience_", StringComparison.Ordinal))
             .Select(e => e with { Labels = [.. e.Labels.Where(l => !l.StartsWith("otel_scope_", StringComparison.Ordinal))] })
-            .Where(e => !e.IsServedBy(documented)).Select(e => e.ToString()).Distinct().Should().BeEmpty();
+            .Where(e => !e.IsServedBy(documented)).Select(e => e.ToString()).Distinct().ShouldBeNone();
 
         // The story is no toy: most of what dashboards need is really there.
         documented.Select(d => d.Metric).Intersect(told.Exposed.Select(e => e.Metric)).Should().HaveCountGreaterThan(25);

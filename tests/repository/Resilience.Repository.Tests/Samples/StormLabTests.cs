@@ -189,7 +189,7 @@ public sealed class StormLabTests
     private static StormPlan Plan(params string[] arguments)
     {
         Question question = CommandLine.Read([.. Small, .. arguments]);
-        question.Problems.Should().BeEmpty();
+        question.Problems.ShouldBeNone();
         return question.Plan!;
     }
 
