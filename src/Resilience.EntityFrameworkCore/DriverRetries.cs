@@ -23,7 +23,7 @@ internal static class DriverRetries
     /// <exception cref="InvalidOperationException">It does.</exception>
     internal static void ThrowIfAny(object connectionOrCommand, string pipeline)
     {
-        if (MostTriesOf(connectionOrCommand) is not { } tries || tries <= 1) return;
+        if (MaxTriesOf(connectionOrCommand) is not { } tries || tries <= 1) return;
         string what = connectionOrCommand is DbCommand ? "command" : "connection", most = tries.ToString(CultureInfo.InvariantCulture);
         throw new InvalidOperationException(
             $"RES020: the {what} has a {Provider} of its driver, which makes up to {most} attempts below each attempt of the pipeline '{pipeline}', and "
@@ -31,7 +31,7 @@ internal static class DriverRetries
     }
 
     /// <summary>How often the driver tries; null where it has no such thing.</summary>
-    private static int? MostTriesOf(object connectionOrCommand)
+    private static int? MaxTriesOf(object connectionOrCommand)
     {
         object? logic = PropertyOf(connectionOrCommand)?.GetValue(connectionOrCommand) is { } provider ? Read(provider, "RetryLogic") : null;
         return logic is null ? null : Read(logic, "NumberOfTries") as int?;
