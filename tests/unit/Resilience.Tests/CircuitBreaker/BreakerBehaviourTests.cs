@@ -284,7 +284,7 @@ public sealed class BreakerBehaviourTests
 
     [Theory]
     [MemberData(nameof(RealAndTwin))]
-    public void Isolated_rejects_every_call_until_a_person_closes(bool real)
+    public void Isolated_rejects_every_call_until_it_is_closed_by_hand(bool real)
     {
         CircuitBreakerOptions options = Base();
         options.ConsecutiveFailures = 1;
