@@ -105,7 +105,7 @@ public sealed class StreamTests
             return rejected == 100;
         });
         entry.GetProperty("text").GetString().Should().StartWith("orders/heart: the circuit has been open since")
-            .And.Contain("because a call failed (limit 1)");
+            .And.Contain("because a call failed, and one failure opens it");
     }
 
     [Fact]
