@@ -115,7 +115,13 @@ public sealed partial class ClaimedFactsTests
 
     private static readonly Dictionary<string, decimal> Units = new()
     {
-        [""] = 1, ["ms"] = 1, ["s"] = 1_000, ["min"] = 60_000, ["h"] = 3_600_000, ["KiB"] = 1 << 10, ["MiB"] = 1 << 20,
+        [""] = 1,
+        ["ms"] = 1,
+        ["s"] = 1_000,
+        ["min"] = 60_000,
+        ["h"] = 3_600_000,
+        ["KiB"] = 1 << 10,
+        ["MiB"] = 1 << 20,
     };
 
     [Fact]
