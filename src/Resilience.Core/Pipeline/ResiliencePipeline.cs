@@ -111,6 +111,9 @@ public sealed partial class ResiliencePipeline : IUpdatable<ResiliencePipelineBu
 /// <remarks>Thread-safe; build one, keep it, share it.</remarks>
 public sealed partial class ResiliencePipeline<T> : IUpdatable<ResiliencePipelineBuilder<T>>
 {
+    /// <inheritdoc cref="ResiliencePipeline.Empty"/>
+    public static ResiliencePipeline<T> Empty { get; } = new ResiliencePipelineBuilder<T>().Build();
+
     private readonly UpdateGate _updates = new();
     private Generation _live;
 

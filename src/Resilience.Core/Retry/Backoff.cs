@@ -164,6 +164,26 @@ public sealed class Backoff
         return Enumerable.Range(0, retries).Select(Ceiling);
     }
 
+    /// <summary>Draws the waits of a loop of your own, one before each of its retries, each from the one before.</summary>
+    /// <param name="retries">How many.</param>
+    /// <param name="isFirstAtOnce">The first of them is zero, and the others begin after it; default false.</param>
+    /// <param name="random">Where jitter comes from; null: <see cref="Randomness.Shared"/>.</param>
+    /// <returns>Waits that are drawn anew each time that they are enumerated.</returns>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="retries"/> is negative.</exception>
+    public IEnumerable<TimeSpan> Delays(int retries, bool isFirstAtOnce = false, Randomness? random = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(retries);
+        return Draw(retries, isFirstAtOnce, random ?? Randomness.Shared);
+    }
+
+    private IEnumerable<TimeSpan> Draw(int retries, bool isFirstAtOnce, Randomness random)
+    {
+        TimeSpan delay = TimeSpan.Zero;
+        int first = isFirstAtOnce ? 1 : 0;
+        if (isFirstAtOnce && retries > 0) yield return delay;
+        for (int i = first; i < retries; i++) yield return delay = Delay(i - first, delay, random);
+    }
+
     /// <summary>The sum of the ceilings of so many retries, without walking through two billion of them.</summary>
     internal TimeSpan Total(int retries)
     {

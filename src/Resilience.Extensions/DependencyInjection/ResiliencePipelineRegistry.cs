@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
 
@@ -5,13 +6,36 @@ namespace Resilience;
 
 /// <summary>Pipelines by name, for programs without a container: each is built when it is first asked for, and kept. With a container, register them by
 /// <c>services.AddResilience().AddPipeline(…)</c> instead, which also reads settings.</summary>
-/// <remarks>Thread-safe. Pipelines for different types of results may have the same name. What is added stays as long as the registry.</remarks>
-public sealed class ResiliencePipelineRegistry
+/// <remarks>Thread-safe. Pipelines for different types of results may have the same name. What is added stays as long as the registry. It can be filled where
+/// it is made (<c>new() { { "orders", pipeline } }</c>), or by a class derived from it; enumerating it gives <see cref="Names"/>.</remarks>
+public class ResiliencePipelineRegistry : IEnumerable<string>
 {
     private readonly ConcurrentDictionary<(string Name, Type? Result), Lazy<object>> _pipelines = new();
 
     /// <summary>The names of all pipelines, each once, in no order.</summary>
     public IReadOnlyCollection<string> Names => [.. _pipelines.Keys.Select(static k => k.Name).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>Adds a pipeline that exists already.</summary>
+    /// <returns>This registry.</returns>
+    /// <exception cref="ArgumentNullException">An argument is null.</exception>
+    /// <exception cref="ArgumentException">The name is taken.</exception>
+    public ResiliencePipelineRegistry Add(string name, ResiliencePipeline pipeline) => TryAdd(name, pipeline) ? this : throw Taken(name, null);
+
+    /// <inheritdoc cref="Add(string, ResiliencePipeline)"/>
+    public ResiliencePipelineRegistry Add<T>(string name, ResiliencePipeline<T> pipeline) => TryAdd(name, pipeline) ? this : throw Taken(name, typeof(T));
+
+    /// <summary>Is there a pipeline of this name, for whatever type of result?</summary>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    public bool Contains(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _pipelines.Keys.Any(k => string.Equals(k.Name, name, StringComparison.Ordinal));
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<string> GetEnumerator() => Names.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     /// <summary>Adds a pipeline that exists already. False, and nothing changes, where the name is taken.</summary>
     /// <exception cref="ArgumentNullException">An argument is null.</exception>
@@ -115,6 +139,9 @@ public sealed class ResiliencePipelineRegistry
         ArgumentNullException.ThrowIfNull(name);
         return _pipelines.TryGetValue((name, result), out Lazy<object>? found) ? found.Value : null;
     }
+
+    private static ArgumentException Taken(string name, Type? result) =>
+        new($"There is a pipeline '{TextOf((name, result))}' already; TryAdd leaves it, and gives false.", nameof(name));
 
     private KeyNotFoundException Missing(string name, Type? result)
     {

@@ -10,6 +10,7 @@ public sealed class ExtensionsLayeringTests
     /// <summary>Which rooms the files of a room may look into, besides their own.</summary>
     private static readonly Dictionary<string, string[]> Floors = new()
     {
+        ["Calls"] = [],
         ["Guards"] = [],
         ["RateLimiting"] = ["Guards"],
         ["Logging"] = ["RateLimiting", "Guards"],

@@ -15,6 +15,7 @@ public sealed class SourceRulesTests
 
     private static IEnumerable<string> UnsealedTypes(System.Reflection.Assembly assembly) => assembly.GetTypes()
         .Where(t => t.IsClass && !t.IsSealed && !t.IsAbstract && !t.Name.Contains('<', StringComparison.Ordinal) && t != typeof(ResilienceException)
+            && t != typeof(ResiliencePipelineRegistry) // a class of one's own fills it with what a program has by default
             && !(t.DeclaringType?.Name.StartsWith('<') ?? false))
         .Select(t => t.FullName!);
 

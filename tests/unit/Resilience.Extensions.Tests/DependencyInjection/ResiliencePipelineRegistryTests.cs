@@ -45,6 +45,36 @@ public sealed class ResiliencePipelineRegistryTests
     }
 
     [Fact]
+    public void It_is_filled_where_it_is_made_or_by_a_class_of_ones_own()
+    {
+        ResiliencePipeline<int> numbers = new ResiliencePipelineBuilder<int>().Build();
+        ResiliencePipelineRegistry registry = new() { { "a", ResiliencePipeline.Empty }, { "b", numbers } };
+        registry.GetPipeline("a").Should().BeSameAs(ResiliencePipeline.Empty);
+        registry.GetPipeline<int>("b").Should().BeSameAs(numbers);
+        registry.Should().BeEquivalentTo(registry.Names);
+        registry.Contains("b").Should().BeTrue("for whatever type of result");
+        registry.Contains("B").Should().BeFalse();
+        new Mine().Contains("a").Should().BeTrue();
+        registry.Add("c", ResiliencePipeline.Empty).Should().BeSameAs(registry);
+    }
+
+    [Fact]
+    public void A_name_that_is_added_twice_is_a_mistake()
+    {
+        _registry.Add("a", ResiliencePipeline.Empty);
+        ((Action)(() => _registry.Add("a", ResiliencePipeline.Empty))).Should().Throw<ArgumentException>()
+            .WithMessage("There is a pipeline 'a' already; TryAdd leaves it, and gives false.*").And.ParamName.Should().Be("name");
+        ((Action)(() => _registry.Add("a", new ResiliencePipelineBuilder<int>().Build()))).Should().NotThrow("it is for another type of result");
+    }
+
+    private sealed class Mine : ResiliencePipelineRegistry
+    {
+        internal Mine() => Add("a", Empty);
+
+        private static ResiliencePipeline Empty => ResiliencePipeline.Empty;
+    }
+
+    [Fact]
     public void A_name_that_is_missing_says_which_there_are()
     {
         ((Action)(() => _registry.GetPipeline("a"))).Should().Throw<KeyNotFoundException>().WithMessage("There is no pipeline 'a'; there are none.");

@@ -44,6 +44,27 @@ public class BackoffTests
         }, iter: 20_000);
 
     [Fact]
+    public void Waits_of_an_own_loop_are_drawn_each_from_the_one_before() =>
+        Gen.Select(Backoffs, Gen.Int[0, 20], Gen.Long, Gen.Bool).Sample((backoff, retries, seed, isFirstAtOnce) =>
+        {
+            TimeSpan[] drawn = [.. backoff.Delays(retries, isFirstAtOnce, Randomness.Seeded(seed))];
+            Randomness random = Randomness.Seeded(seed);
+            List<TimeSpan> expected = isFirstAtOnce && retries > 0 ? [TimeSpan.Zero] : [];
+            int first = expected.Count;
+            while (expected.Count < retries) expected.Add(backoff.Delay(expected.Count - first, expected.LastOrDefault(), random));
+            return drawn.SequenceEqual(expected);
+        }, iter: 2_000);
+
+    [Fact]
+    public void Waits_of_an_own_loop_have_a_number()
+    {
+        Backoff backoff = Backoff.Constant(TimeSpan.FromSeconds(1), BackoffJitter.None);
+        backoff.Delays(3).Should().Equal(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
+        backoff.Delays(2, isFirstAtOnce: true).Should().Equal(TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        ((Action)(() => backoff.Delays(-1))).Should().Throw<ArgumentOutOfRangeException>();
+    }
+
+    [Fact]
     public void Ceilings_never_shrink() =>
         Gen.Select(Backoffs, Attempts).Sample((backoff, attempt) =>
             attempt == int.MaxValue || backoff.Ceiling(attempt) <= backoff.Ceiling(attempt + 1), iter: 20_000);
