@@ -13,6 +13,7 @@ internal static class Stubs
     internal static CSharpCompilation Complete(CSharpCompilation compilation)
     {
         HashSet<string> types = [], namespaces = [];
+        HashSet<(string Space, string Type)> qualified = [];
         Dictionary<string, HashSet<string>> members = [];
         HashSet<string> aliases =
         [
@@ -21,31 +22,51 @@ internal static class Stubs
         ];
         for (int round = 0; round < MaxRounds; round++)
         {
-            int before = types.Count + namespaces.Count + members.Values.Sum(static m => m.Count);
+            int before = types.Count + namespaces.Count + qualified.Count + members.Values.Sum(static m => m.Count);
             foreach (UsingDirectiveSyntax import in compilation.SyntaxTrees
                 .SelectMany(t => t.GetCompilationUnitRoot().DescendantNodes().OfType<UsingDirectiveSyntax>()))
             {
+                if (import.Alias is not null && import.Name is QualifiedNameSyntax of
+                    && compilation.GetSemanticModel(import.SyntaxTree).GetSymbolInfo(of).Symbol is null)
+                    qualified.Add((of.Left.ToString(), DeclarationOf(of.Right)));
                 if (import.Alias is null && import.Name is { } name && import.StaticKeyword.RawKind == 0
                     && compilation.GetSemanticModel(import.SyntaxTree).GetSymbolInfo(name).Symbol is null) namespaces.Add(name.ToString());
             }
 
-            foreach (Diagnostic missing in FindIn(compilation).Where(d => d.Id is "CS0246" or "CS0103" or "CS1061" or "CS0117"))
+            foreach (Diagnostic missing in FindIn(compilation).Where(d => d.Id is "CS0246" or "CS0234" or "CS0103" or "CS1061" or "CS0117"))
             {
                 SyntaxNode node = missing.Location.SourceTree!.GetRoot().FindNode(missing.Location.SourceSpan);
+                if (missing.Id == "CS0234")
+                {
+                    if (node.AncestorsAndSelf().FirstOrDefault(static a => a is QualifiedNameSyntax or MemberAccessExpressionSyntax) is { } full
+                        && node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is null) AddIn(compilation, full, qualified);
+                    continue;
+                }
+
                 if (missing.Id == "CS0103") AddStatic(node, types);
                 else if (missing.Id != "CS0246") AddMember(compilation, node, members);
                 else if (node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is null
                     && node.DescendantNodesAndSelf().OfType<SimpleNameSyntax>().FirstOrDefault() is { } name) types.Add(DeclarationOf(name));
             }
 
-            if (types.Count + namespaces.Count + members.Values.Sum(static m => m.Count) == before) break;
+            if (types.Count + namespaces.Count + qualified.Count + members.Values.Sum(static m => m.Count) == before) break;
             string text = string.Join("\n", types.Where(t => !aliases.Contains(NameOf(t))).Select(t => With(t, members)))
+                + "\n" + string.Join("\n", qualified.Select(q => $"namespace {q.Space} {{ {With(q.Type, members)} }}"))
                 + "\n" + string.Join("\n", namespaces.Select(n => $"namespace {n} {{ }}"));
             compilation = compilation.RemoveSyntaxTrees(compilation.SyntaxTrees.Where(t => t.FilePath == "Stubs.cs"))
                 .AddSyntaxTrees(CSharpSyntaxTree.ParseText(text, path: "Stubs.cs"));
         }
 
         return compilation;
+    }
+
+    /// <summary>A type in a namespace that is there without it.</summary>
+    private static void AddIn(CSharpCompilation compilation, SyntaxNode full, HashSet<(string Space, string Type)> qualified)
+    {
+        (SyntaxNode left, SimpleNameSyntax right) = full is QualifiedNameSyntax name ? (name.Left, name.Right)
+            : ((SyntaxNode)((MemberAccessExpressionSyntax)full).Expression, ((MemberAccessExpressionSyntax)full).Name);
+        if (compilation.GetSemanticModel(full.SyntaxTree).GetSymbolInfo(left).Symbol is INamespaceSymbol { IsGlobalNamespace: false } space
+            && char.IsUpper(right.Identifier.ValueText[0])) qualified.Add((space.ToDisplayString(), DeclarationOf(right)));
     }
 
     /// <summary>What is asked of a stub: a property, or a method for any arguments.</summary>
@@ -66,11 +87,28 @@ internal static class Stubs
         if (!IsStub(of)) return;
         bool isInterface = of!.TypeKind == TypeKind.Interface;
         bool isCalled = access.Parent is InvocationExpressionSyntax;
+        bool isPredicate = access.Parent is ArgumentSyntax { Parent.Parent: InvocationExpressionSyntax { Expression: MemberAccessExpressionSyntax handles } }
+            && handles.Name.Identifier.ValueText is "Handle" or "Or" or "HandleInner" or "OrInner" or "HandleResult" or "OrResult";
         string head = (isStatic ? "public static " : isInterface ? "" : "public ") + "dynamic " + name.Identifier.ValueText;
         string parameters = name is GenericNameSyntax generic
             ? "<" + string.Join(", ", Enumerable.Range(0, generic.TypeArgumentList.Arguments.Count).Select(i => "M" + i)) + ">" : "";
         string tail = isCalled ? $"{parameters}(params object[] values){(isInterface && !isStatic ? ";" : " => null;")}" : " { get; set; }";
-        Add(of, head + tail, members);
+        if (AskedFor(access, model) is { } asked) head = head.Replace("dynamic ", asked + " ", StringComparison.Ordinal);
+        string predicate = head.Replace("dynamic ", "bool ", StringComparison.Ordinal) + $"(object value){(isInterface ? ";" : " => false;")}";
+        Add(of, isPredicate ? predicate : head + tail, members);
+    }
+
+    /// <summary>The simple type of the parameter that the member is handed to, where the call takes one.</summary>
+    private static string? AskedFor(MemberAccessExpressionSyntax access, SemanticModel model)
+    {
+        if (access.Parent is not ArgumentSyntax { Parent: ArgumentListSyntax { Parent: InvocationExpressionSyntax call } all } argument) return null;
+        int index = all.Arguments.IndexOf(argument);
+        return model.GetMemberGroup(call.Expression).OfType<IMethodSymbol>().Where(static m => m.ContainingAssembly?.Name == "Polly")
+            .Select(m => argument.NameColon is { } name ? m.Parameters.FirstOrDefault(p => p.Name == name.Name.Identifier.ValueText)
+                : m.Parameters.ElementAtOrDefault(index))
+            .Select(static p => p?.Type)
+            .FirstOrDefault(static t => t is { SpecialType: SpecialType.System_Int32 or SpecialType.System_Double } or { Name: "TimeSpan" })
+            ?.ToDisplayString();
     }
 
     private static bool IsStub(ITypeSymbol? type) => type?.DeclaringSyntaxReferences.FirstOrDefault()?.SyntaxTree.FilePath == "Stubs.cs";

@@ -34,7 +34,7 @@ internal sealed class Tally
             c.ReplaceSyntaxTree(change.Key, change.Key.WithRootAndOptions(change.Value, change.Key.Options)));
         int errors = CountErrors(after) - CountErrors(compilation);
         _errors += Math.Max(0, errors);
-        if (errors > 0) list.WriteLine($"{errors} new errors in {string.Join(", ", plan.Changed.Keys.Select(static t => t.FilePath))}");
+        if (errors > 0) list.WriteLine($"{errors} new errors:\n{ErrorsOf(compilation, after)}");
     }
 
     /// <summary>Where, how many places, in which group, and why it stays.</summary>
@@ -43,7 +43,7 @@ internal sealed class Tally
         FileLinePositionSpan at = unit.Node.GetLocation().GetLineSpan();
         string names = string.Join(" ", unit.Seen.Where(static s => IsSite(s.Symbol)).Select(static s => s.Symbol.Name == ".ctor"
             ? "new " + s.Symbol.ContainingType.Name : s.Symbol.Name));
-        return $"{sites}\t{plan.GroupOf(unit)}\t{at.Path}:{at.StartLinePosition.Line + 1}\t{unit.Problem ?? "held"}\t{names}";
+        return $"{sites}\t{plan.GroupOf(unit)}\t{at.Path}:{at.StartLinePosition.Line + 1}\t{unit.Problem ?? "held"}\t{names}\t{unit.Fault}";
     }
 
     internal void Add(Tally other)
@@ -62,6 +62,13 @@ internal sealed class Tally
         $"| {name} | {_projects} | {_files} | {_sites} | {_moved} ({(_sites == 0 ? 0 : 100.0 * _moved / _sites):0} %) | {_commented} | {_held} | {_errors} |");
 
     private static bool IsSite(ISymbol symbol) => symbol is IMethodSymbol or INamedTypeSymbol { TypeKind: not TypeKind.Enum };
+
+    private static string ErrorsOf(Compilation before, Compilation after)
+    {
+        HashSet<string> known = [.. before.GetDiagnostics().Select(static d => d.GetMessage(CultureInfo.InvariantCulture))];
+        return string.Join("\n", after.GetDiagnostics().Where(d =>
+            d.Severity == DiagnosticSeverity.Error && !known.Contains(d.GetMessage(CultureInfo.InvariantCulture))));
+    }
 
     private static int CountErrors(Compilation compilation) => compilation.GetDiagnostics().Count(static d => d.Severity == DiagnosticSeverity.Error);
 }

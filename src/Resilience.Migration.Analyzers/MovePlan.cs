@@ -16,6 +16,7 @@ internal sealed class MovePlan
     private readonly Dictionary<SyntaxTree, SemanticModel> _models = [];
     private readonly Units _units;
     private readonly HashSet<object> _staying = [];
+    private readonly HashSet<(Unit Unit, string Fault)> _faultsBefore = [];
     private readonly bool _hasGlobalUsings;
 
     private MovePlan(Compilation compilation, Func<Compilation, SyntaxTree, SemanticModel> modelOf, CancellationToken cancellation)
@@ -45,7 +46,15 @@ internal sealed class MovePlan
 
     private void Decide(Func<Compilation, SyntaxTree, SemanticModel> modelOf)
     {
-        HashSet<string> before = [.. ErrorsOf(_compilation).Select(Name)];
+        Diagnostic[] errors = [.. ErrorsOf(_compilation)];
+        HashSet<string> before = [.. errors.Select(Name)];
+        foreach (Diagnostic error in errors)
+        {
+            SyntaxNode at = error.Location.SourceTree!.GetRoot(_cancellation).FindNode(error.Location.SourceSpan);
+            if (at.AncestorsAndSelf().Select(_units.At).FirstOrDefault(static u => u is not null) is { } unit)
+                _faultsBefore.UnionWith([(unit, FaultOf(error, unit)), (unit, PlaceOf(at))]);
+        }
+
         for (int round = 0; round < MaxRounds; round++)
         {
             while (Settle()) Rewrite(comments: false); // until what cannot move has pulled all that hangs on it
@@ -64,6 +73,18 @@ internal sealed class MovePlan
         compilation.GetDiagnostics().Where(static d => d.Severity == DiagnosticSeverity.Error && d.Location.IsInSource);
 
     private static string Name(Diagnostic error) => error.Id + error.GetMessage(CultureInfo.InvariantCulture) + error.Location.SourceTree?.FilePath;
+
+    /// <summary>An error without the names of types of both libraries: what else is said, and which names of the program it is about.</summary>
+    private static string FaultOf(Diagnostic error, Unit unit)
+    {
+        string[] parts = error.GetMessage(CultureInfo.InvariantCulture).Split('\'');
+        string text = unit.Node.ToString();
+        return error.Id + string.Concat(parts.Select((p, i) => i % 2 == 0 ? p : Theirs.IsName(p) || !text.Contains(p) ? "" : p));
+    }
+
+    /// <summary>The call that an error is in.</summary>
+    private static string PlaceOf(SyntaxNode at) =>
+        (at.FirstAncestorOrSelf<SyntaxNode>(static a => a is InvocationExpressionSyntax or BaseObjectCreationExpressionSyntax) ?? at).ToString();
 
     /// <summary>Takes in what has been found out; true when something new stays.</summary>
     private bool Settle()
@@ -115,12 +136,16 @@ internal sealed class MovePlan
     private bool Reject(Compilation after, HashSet<string> before)
     {
         bool any = false;
+        HashSet<object> stayed = [.. _staying];
         foreach (Diagnostic error in ErrorsOf(after).Where(e => !before.Contains(Name(e))))
         {
             SyntaxNode at = error.Location.SourceTree!.GetRoot(_cancellation).FindNode(error.Location.SourceSpan);
-            foreach (Unit unit in UnitsAround(at, error.Location.SourceTree))
+            foreach (Unit unit in UnitsAround(at, error.Location.SourceTree, stayed))
             {
-                unit.Stay(unit.Rule, $"the same written for Resilience does not compile here ({error.Id}): move it by hand");
+                // It had the same fault, which speaks of other types now.
+                if (_faultsBefore.Contains((unit, FaultOf(error, unit))) || _faultsBefore.Contains((unit, PlaceOf(at)))) continue;
+                unit.Stay(unit.Rule, $"the same written for Resilience does not compile here ({error.Id}): move it by hand",
+                    error.GetMessage(CultureInfo.InvariantCulture));
                 any |= _staying.Add(_units.GroupOf(unit));
             }
         }
@@ -128,13 +153,13 @@ internal sealed class MovePlan
         return any;
     }
 
-    /// <summary>The unit that was rewritten there; where there is none, all of the file.</summary>
-    private Unit[] UnitsAround(SyntaxNode at, SyntaxTree tree)
+    /// <summary>The unit that was rewritten there; where there is none, or it stays and does not fit what moves, all of the file.</summary>
+    private Unit[] UnitsAround(SyntaxNode at, SyntaxTree tree, HashSet<object> stayed)
     {
         string? mark = at.AncestorsAndSelf().SelectMany(static a => a.GetAnnotations(MoveRewriter.UnitMark)).FirstOrDefault()?.Data;
-        IEnumerable<Unit> here = _units.All.Where(u => u.Node.SyntaxTree.FilePath == tree.FilePath && Moves(u));
+        Unit[] here = [.. _units.All.Where(u => u.Node.SyntaxTree.FilePath == tree.FilePath)];
         Unit? exact = here.FirstOrDefault(u => u.Node.SpanStart.ToString(CultureInfo.InvariantCulture) == mark);
-        return exact is not null ? [exact] : [.. here];
+        return exact is not null && !stayed.Contains(_units.GroupOf(exact)) ? [exact] : [.. here.Where(Moves)];
     }
 
     private static IEnumerable<UsingDirectiveSyntax> UsingsOf(SyntaxTree tree) => tree.GetRoot().DescendantNodes(static n =>

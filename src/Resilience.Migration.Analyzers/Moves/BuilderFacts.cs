@@ -9,6 +9,9 @@ internal sealed class BuilderFacts
     private readonly List<IReadOnlyList<HandledOutcome>> _handled = [];
     private readonly List<BuilderFacts> _inside = [], _around = [];
 
+    /// <summary>Where these are the facts of options: the builders that have them.</summary>
+    internal HashSet<BuilderFacts> Users { get; } = [];
+
     /// <summary>Is a time limit among them? What it ends is a failure that no rule is asked about.</summary>
     internal bool HasTimeout => Timeouts > 0;
 

@@ -20,7 +20,11 @@ internal sealed class FileNames(bool isMixed)
         ["AddTimeout"] = "TimeoutPipelineBuilderExtensions",
         ["AddFallback"] = "FallbackPipelineBuilderExtensions",
         ["AddConcurrencyLimit"] = "ConcurrencyLimitPipelineBuilderExtensions",
+        ["AddHedging"] = "HedgingPipelineBuilderExtensions",
         ["AddRateLimiter"] = "RateLimiterBuilderExtensions",
+        ["AddSeparatePipeline"] = "SeparatePipelineBuilderExtensions",
+        ["Execute with a prepared call"] = "PreparedCallExtensions",
+        ["GetValue of a property"] = "ResiliencePropertyExtensions",
     };
 
     private readonly HashSet<string> _usings = new(StringComparer.Ordinal);

@@ -33,6 +33,9 @@ internal sealed class HandledOutcome(bool isResult, string type, string? paramet
     /// <summary>What a policy inside rejected with an exception of this type.</summary>
     internal static HandledOutcome OfRejection(string type) => new(false, type, null, "rejected");
 
+    internal static bool AreSame(IReadOnlyList<HandledOutcome> one, IReadOnlyList<HandledOutcome> other) =>
+        one.Select(static h => h.Text).SequenceEqual(other.Select(static h => h.Text));
+
     internal string Text => $"{isResult} {type} {parameter} {condition}";
 
     /// <summary>The rules of a classifier for which exactly these are failures.</summary>

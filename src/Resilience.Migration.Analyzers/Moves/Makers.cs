@@ -1,5 +1,4 @@
 using Microsoft.CodeAnalysis;
-using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 
 namespace Resilience.Migration;
@@ -10,25 +9,31 @@ internal sealed class Makers(Func<SyntaxTree, SemanticModel> models, Cancellatio
     private const int MaxDepth = 6; // of names for names
 
     /// <summary>The calls that give the value, each one that it may be; null where that is not known for certain.</summary>
-    internal IReadOnlyList<InvocationExpressionSyntax>? Of(ExpressionSyntax value) => Of(value, MaxDepth);
+    internal IReadOnlyList<InvocationExpressionSyntax>? Of(ExpressionSyntax value) => All<InvocationExpressionSyntax>(value);
 
-    private IReadOnlyList<InvocationExpressionSyntax>? Of(ExpressionSyntax value, int depth) => depth == 0 ? null : value switch
+    /// <summary>The options that the value may be, where each is made by <c>new</c>; null where that is not known for certain.</summary>
+    internal IReadOnlyList<BaseObjectCreationExpressionSyntax>? OptionsOf(ExpressionSyntax value) => All<BaseObjectCreationExpressionSyntax>(value);
+
+    private IReadOnlyList<T>? All<T>(ExpressionSyntax value)
+        where T : ExpressionSyntax => Of(value, MaxDepth) is { } all && all.All(static a => a is T) ? [.. all.Cast<T>()] : null;
+
+    private IReadOnlyList<ExpressionSyntax>? Of(ExpressionSyntax value, int depth) => depth == 0 ? null : value switch
     {
         ParenthesizedExpressionSyntax inner => Of(inner.Expression, depth),
         ConditionalExpressionSyntax either => Both(Of(either.WhenTrue, depth), Of(either.WhenFalse, depth)),
         InvocationExpressionSyntax call when SymbolOf(call) is IMethodSymbol method => Theirs.Own(method) ? [call] : OfAll(method, depth),
+        BaseObjectCreationExpressionSyntax made => [made],
         IdentifierNameSyntax or MemberAccessExpressionSyntax => SymbolOf(value) is { } named ? OfAll(named, depth) : null,
         _ => null,
     };
 
-    private static IReadOnlyList<InvocationExpressionSyntax>? Both(
-        IReadOnlyList<InvocationExpressionSyntax>? one, IReadOnlyList<InvocationExpressionSyntax>? other) =>
+    private static IReadOnlyList<ExpressionSyntax>? Both(IReadOnlyList<ExpressionSyntax>? one, IReadOnlyList<ExpressionSyntax>? other) =>
         one is null || other is null ? null : [.. one, .. other];
 
-    private IReadOnlyList<InvocationExpressionSyntax>? OfAll(ISymbol symbol, int depth)
+    private IReadOnlyList<ExpressionSyntax>? OfAll(ISymbol symbol, int depth)
     {
         if (symbol is IParameterSymbol || symbol.IsVirtual || symbol.IsAbstract || symbol.IsOverride) return null;
-        IReadOnlyList<InvocationExpressionSyntax>? all = [];
+        IReadOnlyList<ExpressionSyntax>? all = [];
         List<ExpressionSyntax>? values = ValuesOf(symbol);
         if (values is not { Count: > 0 }) return null;
         foreach (ExpressionSyntax value in values) all = Both(all, Of(value, depth - 1));
@@ -72,5 +77,5 @@ internal sealed class Makers(Func<SyntaxTree, SemanticModel> models, Cancellatio
             .Select(static r => r.Expression).OfType<ExpressionSyntax>(),
     ];
 
-    private ISymbol? SymbolOf(SyntaxNode node) => models(node.SyntaxTree).GetSymbolInfo(node, cancellation).Symbol;
+    private ISymbol? SymbolOf(SyntaxNode node) => Theirs.SymbolOf(models(node.SyntaxTree), node, cancellation);
 }

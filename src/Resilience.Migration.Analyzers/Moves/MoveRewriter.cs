@@ -19,16 +19,22 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
     private readonly OldCalls _calls;
     private readonly StrategyMove _strategies;
     private readonly ClientMove _clients;
+    private readonly RegistryMove _registries;
+    private readonly ContextMove _contexts;
+    private readonly ScheduleMove _schedules;
 
     internal MoveRewriter(MoveScope scope, Units units, Func<Unit, bool> moves, bool comments)
     {
         (_scope, _units, _moves, _comments) = (scope, units, moves, comments);
         scope.Visit = n => Visit(n)!;
-        _options = new(scope);
+        _contexts = new(scope, n => (InvocationExpressionSyntax)base.VisitInvocationExpression(n)!);
+        _options = new(scope, _contexts);
         _old = new(scope, units);
         _calls = new(scope);
         _strategies = new(scope, units, _options, n => (InvocationExpressionSyntax)base.VisitInvocationExpression(n)!);
         _clients = new(scope, _options, _old);
+        _schedules = new(scope);
+        _registries = new(scope, n => (InvocationExpressionSyntax)base.VisitInvocationExpression(n)!);
     }
 
     private bool Moves => _scope.Current is { } unit && _moves(unit);
@@ -84,12 +90,35 @@ internal sealed class MoveRewriter : CSharpSyntaxRewriter
     public override SyntaxNode? VisitLocalDeclarationStatement(LocalDeclarationStatementSyntax node) =>
         Moves && _old.IsScheduleOfRetries(node) ? null : base.VisitLocalDeclarationStatement(node);
 
+    /// <summary>Fields that what was written inside needs come first.</summary>
+    public override SyntaxNode? VisitClassDeclaration(ClassDeclarationSyntax node)
+    {
+        ClassDeclarationSyntax visited = (ClassDeclarationSyntax)base.VisitClassDeclaration(node)!;
+        MemberDeclarationSyntax[] added = [.. _scope.FieldsOf(node).Select(static f =>
+            SyntaxFactory.ParseMemberDeclaration(f)!.WithTrailingTrivia(SyntaxFactory.ElasticLineFeed, SyntaxFactory.ElasticLineFeed))];
+        return added.Length == 0 ? visited : visited.WithMembers(visited.Members.InsertRange(0, added));
+    }
+
+    /// <summary>What gave a context back falls away, and with it the clause that was there for it alone.</summary>
+    public override SyntaxNode? VisitTryStatement(TryStatementSyntax node)
+    {
+        TryStatementSyntax visited = (TryStatementSyntax)base.VisitTryStatement(node)!;
+        bool isEmptied = node.Finally?.Block.Statements.Count > 0 && visited.Finally?.Block.Statements.Count == 0;
+        return !isEmptied ? visited : visited.Catches.Count > 0 ? visited.WithFinally(null) : visited.Block.WithLeadingTrivia(visited.GetLeadingTrivia());
+    }
+
+    public override SyntaxNode? VisitExpressionStatement(ExpressionStatementSyntax node) =>
+        Moves && node.Parent is BlockSyntax && _contexts.IsReturn(node) ? null : base.VisitExpressionStatement(node);
+
     public override SyntaxNode? VisitInvocationExpression(InvocationExpressionSyntax node)
     {
         if (!Moves || SymbolOf(node) is not IMethodSymbol method || !Theirs.Own(method))
             return base.VisitInvocationExpression(node);
         ExpressionSyntax? moved = method.ContainingAssembly.Name switch
         {
+            _ when ContextMove.Takes(method) => _contexts.Call(node, method),
+            _ when method.ContainingType.Name == "Backoff" => _schedules.Waits(node, method),
+            "Polly" when RegistryMove.Takes(method) => _registries.Call(node, method),
             "Polly" when OldMove.Makes(method) => _old.Policy(node, method),
             "Polly" => _calls.Call(node, method),
             "Microsoft.Extensions.Http.Resilience" or "Microsoft.Extensions.Http.Polly" => _clients.Client(node, method),

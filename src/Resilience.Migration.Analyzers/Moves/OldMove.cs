@@ -9,7 +9,10 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
     private const string UnknownInside =
         "an outcome is judged once, by the outermost pipeline, and what this policy handles is not known here: build one that adds all, outermost first";
 
+    private const int MaxDepth = 8; // of policies in policies
+
     private readonly OldDelegates _delegates = new(scope);
+    private readonly OldWaits _waits = new(scope, new(scope));
 
     internal static bool Makes(IMethodSymbol method) => IsWrap(method)
         || method.ContainingType.Name.EndsWith("Syntax", StringComparison.Ordinal) || (method.IsStatic && method.ContainingType.Name == "Policy");
@@ -29,7 +32,15 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
             switch (NameOf(method))
             {
                 case "Wrap":
-                    if (!Operands(call, method).All(o => AddInside(Scope.FactsOf(call), o))) unit.Stay(MigrationRules.Policies, UnknownInside);
+                    if (!IsSeparate(call, method))
+                    {
+                        foreach (ExpressionSyntax operand in Operands(call, method)) AddInside(Scope.FactsOf(call), operand);
+                    }
+                    else if (IsTyped(method))
+                    {
+                        unit.Stay(MigrationRules.Policies, UnknownInside);
+                    }
+
                     break;
                 case "Timeout":
                     Scope.FactsOf(call).Timeouts++;
@@ -45,15 +56,20 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
     /// <summary>The policy becomes a part of what the facts are of; false where it is not known what makes it.</summary>
     internal bool AddInside(BuilderFacts facts, ExpressionSyntax policy)
     {
-        if (Scope.Makers.Of(policy) is not { } made) return false;
-        foreach (InvocationExpressionSyntax maker in made)
-        {
-            if (SymbolOf(maker) is not IMethodSymbol method || !Makes(method) || !AreInOneType(maker, policy)) return false;
-            facts.AddInside(Scope.FactsOf(maker));
-        }
-
+        if (!IsKnown(policy, MaxDepth)) return false;
+        foreach (InvocationExpressionSyntax maker in Scope.Makers.Of(policy)!) facts.AddInside(Scope.FactsOf(maker));
         return true;
     }
+
+    /// <summary>Is it known of each policy in it what it handles?</summary>
+    private bool IsKnown(ExpressionSyntax policy, int depth) => depth > 0 && Scope.Makers.Of(policy) is { } made && made.All(maker =>
+        SymbolOf(maker) is IMethodSymbol method && Makes(method) && AreInOneType(maker, policy)
+        && (!IsWrap(method) || Operands(maker, method).All(o => IsKnown(o, depth - 1))));
+
+    /// <summary>Where it is not known, each of those that are wrapped judges by itself, as it does there.</summary>
+    private bool IsSeparate(InvocationExpressionSyntax call, IMethodSymbol method) => !Operands(call, method).All(o => IsKnown(o, MaxDepth));
+
+    private static bool IsTyped(IMethodSymbol method) => (method.ReturnType as INamedTypeSymbol)?.TypeArguments.Length > 0;
 
     /// <summary>The policies that are wrapped, outermost first.</summary>
     private static IEnumerable<ExpressionSyntax> Operands(InvocationExpressionSyntax node, IMethodSymbol method)
@@ -81,8 +97,15 @@ internal sealed partial class OldMove(MoveScope scope, Units units) : Move(scope
             return $".AddPipeline({Text(policy)})";
         if (!IsWrap(method)) return Strategy(call, method);
         string parts = "";
+        bool isSeparate = IsSeparate(call, method);
         foreach (ExpressionSyntax operand in Operands(call, method))
         {
+            if (isSeparate)
+            {
+                parts += $".AddSeparatePipeline({Text(operand)})";
+                continue;
+            }
+
             if (Part(operand) is not { } part) return null;
             parts += part;
         }

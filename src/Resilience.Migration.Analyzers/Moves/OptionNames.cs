@@ -19,6 +19,8 @@ internal static class OptionNames
         ["ResilienceStrategyOptions.Name"] = "Name",
         ["ResiliencePipelineBuilderBase.Name"] = "Name",
         ["ResiliencePipelineBuilderBase.TimeProvider"] = "TimeProvider",
+        ["ResilienceContext.CancellationToken"] = "CancellationToken",
+        ["ResilienceContext.OperationKey"] = "Operation",
     };
 
     private static readonly Dictionary<string, string> Reasons = new(StringComparer.Ordinal)
@@ -37,12 +39,11 @@ internal static class OptionNames
         ["TelemetryListener"] = "telemetry is listened to by builder.OnEvent",
         ["Wrap"] = "policies that are wrapped share one classifier here: build one pipeline that adds them, outermost first",
         ["WrapAsync"] = "policies that are wrapped share one classifier here: build one pipeline that adds them, outermost first",
-        ["AddHedging"] = "write AddHedging anew: MaxAttempts counts the first attempt too, and the same delegate is run again",
         ["AddStandardHedgingHandler"] = "instead of AddStandardHedgingHandler write AddHedging in AddResilience, with Route for the addresses",
         ["ResiliencePipelineRegistry"] = "a ResiliencePipelineRegistry has strings as names: say which name each key has",
-        ["PolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
-        ["IPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
-        ["IReadOnlyPolicyRegistry"] = "keep the pipelines in fields or in a container, by name",
+        ["PolicyRegistry"] = "a ResiliencePipelineRegistry has strings as names, and is filled by Add",
+        ["IPolicyRegistry"] = "a ResiliencePipelineRegistry has strings as names: say which name each key has",
+        ["IReadOnlyPolicyRegistry"] = "a ResiliencePipelineRegistry has strings as names: say which name each key has",
         ["ResilienceContext"] = "a context is not made and returned here: hand CallOptions with the name and the properties",
         ["ResilienceContextPool"] = "a context is not made and returned here: hand CallOptions with the name and the properties",
         ["Context"] = "what the context carried goes into CallOptions, its key into Operation",

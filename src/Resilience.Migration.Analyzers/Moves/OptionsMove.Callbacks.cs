@@ -15,6 +15,9 @@ internal sealed partial class OptionsMove
         "Outcome.Result" => "attempt.Result",
         "Context.CancellationToken" => "attempt.Context.CancellationToken",
         "Context.OperationKey" => "attempt.Context.Operation",
+        "Context.Properties.Set" => "attempt.Context.Set",
+        "Context.Properties.GetValue" => "attempt.Context.GetValue",
+        "Context.Properties.TryGetValue" => "attempt.Context.TryGet",
         _ => null,
     };
 

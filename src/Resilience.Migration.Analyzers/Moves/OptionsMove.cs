@@ -5,7 +5,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Resilience.Migration;
 
 /// <summary>Options and builders: every default of theirs that differs is written out.</summary>
-internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
+internal sealed partial class OptionsMove(MoveScope scope, ContextMove contexts) : Move(scope)
 {
     internal ExpressionSyntax? Created(BaseObjectCreationExpressionSyntax node)
     {
@@ -16,12 +16,25 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
             "RetryStrategyOptions" or "HttpRetryStrategyOptions" => Options(node, "RetryOptions", type, Retry),
             "CircuitBreakerStrategyOptions" or "HttpCircuitBreakerStrategyOptions" => Options(node, "CircuitBreakerOptions", type, Breaker),
             "TimeoutStrategyOptions" or "HttpTimeoutStrategyOptions" => Options(node, "TimeoutOptions", type, Timeout),
+            "HedgingStrategyOptions" => Options(node, "HedgingOptions", type, Hedging),
             "FallbackStrategyOptions" => Options(node, "FallbackOptions" + Parameters(type, node), type, Fallback),
             "ResiliencePipelineRegistry" when Theirs.NameOf(type) is not null && node.ArgumentList is null or { Arguments.Count: 0 } =>
                 Written("new §ResiliencePipelineRegistry()", node),
+            "ResiliencePropertyKey" => contexts.Key(node, type),
+            "PolicyRegistry" when node.ArgumentList is null or { Arguments.Count: 0 } => Registry(node),
             _ => Leave(Theirs.RuleOf(type), OptionNames.WhyNot(type)),
         };
         return (made ?? node).WithTriviaFrom(node);
+    }
+
+    /// <summary>What it is filled with stays as it is written.</summary>
+    private BaseObjectCreationExpressionSyntax Registry(BaseObjectCreationExpressionSyntax node)
+    {
+        BaseObjectCreationExpressionSyntax made = (BaseObjectCreationExpressionSyntax)Written("new §ResiliencePipelineRegistry()", node);
+        if (node.Initializer is not { } initializer) return made;
+        SyntaxTriviaList before = node is ObjectCreationExpressionSyntax { ArgumentList: null, Type: { } type } ? type.GetTrailingTrivia()
+            : node.ArgumentList?.GetTrailingTrivia() ?? default;
+        return made.WithArgumentList(made.ArgumentList!.WithTrailingTrivia(before)).WithInitializer((InitializerExpressionSyntax)Visit(initializer));
     }
 
     private ExpressionSyntax Builder(BaseObjectCreationExpressionSyntax node, INamedTypeSymbol type)
@@ -59,6 +72,9 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
                 return Leave(MigrationRules.Predicates, OptionNames.WhyNot(member));
         }
 
+        bool isReactive = !name.StartsWith("Timeout", StringComparison.Ordinal);
+        if (isReactive && Scope.UsersOf(node).Count == 0 && !ReferenceEquals(HandledBy(node), HandledOutcome.Default))
+            return Leave(MigrationRules.Predicates, "it is not known which builder has these options, and so where to say what they handle");
         AddDefaults(name, written, type.Name.StartsWith("Http", StringComparison.Ordinal));
         if (HandledBy(node)?.Any(static h => h.IsRejection) == true && WhyNotRepeated(node, name, written) is { } problem)
             return Leave(MigrationRules.Predicates, problem);
@@ -91,6 +107,10 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
                 if (!written["BackoffKind"].EndsWith(".Constant", StringComparison.Ordinal)) Default("MaxDelay", "$TimeSpan.FromDays(1)");
                 Default("Budget", "§RetryBudget.Unlimited");
                 break;
+            case "HedgingOptions":
+                Default("Delay", "$TimeSpan.FromSeconds(2)");
+                Default("Budget", "§RetryBudget.Unlimited");
+                break;
             case "CircuitBreakerOptions":
                 Default("FailureRatio", "0.1");
                 Default("MinimumCalls", "100");
@@ -110,14 +130,12 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
     /// <summary>A strategy that handles less than the others of its builder says so itself.</summary>
     private (string Member, string Condition)? Narrowed(BaseObjectCreationExpressionSyntax node, string name)
     {
-        InvocationExpressionSyntax? call = node.FirstAncestorOrSelf<ArgumentSyntax>()?.Parent?.Parent as InvocationExpressionSyntax;
-        if (call?.Expression is not MemberAccessExpressionSyntax added) return null;
-        if (KeyOf(RootOf(added.Expression)) is not { } key || Scope.KnownOf(key) is not { IsReactive: true } all) return null;
-        if (HandledBy(node) is not { } handled || !all.IsNarrower(handled)) return null;
+        if (HandledBy(node) is not { } handled || !Scope.UsersOf(node).Any(u => u.IsNarrower(handled))) return null;
         string member = name switch
         {
             "RetryOptions" => "ShouldRetry",
             "CircuitBreakerOptions" => "ShouldCount",
+            "HedgingOptions" => "ShouldHedge",
             _ when name.StartsWith("FallbackOptions", StringComparison.Ordinal) => "ShouldHandle",
             _ => "",
         };
@@ -196,6 +214,36 @@ internal sealed partial class OptionsMove(MoveScope scope) : Move(scope)
         "TimeoutGenerator" => Computed(value, static _ => null, "context") is { } computed ? written["TimeoutFor"] = computed : null,
         _ => null,
     };
+
+    /// <summary>The first attempt counts too. What is told before a hedge is told by what chooses its way, which is the same one.</summary>
+    private string? Hedging(string member, ExpressionSyntax value, Dictionary<string, string> written)
+    {
+        switch (member)
+        {
+            case "MaxHedgedAttempts":
+                return written["MaxAttempts"] = Text(value) + " + 1";
+            case "Delay" or "Name":
+                return written[member] = Text(value);
+            case "OnHedging":
+                string own = Unused("hedge", "own", value), number = Unused("number", "ordinal", value);
+                string? Members(string path) => path switch
+                {
+                    "AttemptNumber" => $"({number} - 1)",
+                    "ActionContext.CancellationToken" => own + ".CancellationToken",
+                    "ActionContext.OperationKey" => own + ".Operation",
+                    "ActionContext.Properties.Set" => own + ".Set",
+                    "ActionContext.Properties.GetValue" => own + ".GetValue",
+                    "ActionContext.Properties.TryGetValue" => own + ".TryGet",
+                    _ => null,
+                };
+                if (Callback(value, $"{own}, {number}", Members) is not { } told || !told.EndsWith("}", StringComparison.Ordinal)) return null;
+                if (told.Contains("return;")) return null;
+                if (told.Contains(".GetValue(")) Scope.Names.UseExtension("GetValue of a property");
+                return written["Route"] = told.Substring(0, told.LastIndexOf('}')) + " return false; }";
+            default:
+                return null;
+        }
+    }
 
     private string? Fallback(string member, ExpressionSyntax value, Dictionary<string, string> written)
     {

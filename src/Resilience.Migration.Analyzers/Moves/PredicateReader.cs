@@ -63,7 +63,7 @@ internal sealed class PredicateReader(Func<SyntaxTree, SemanticModel> models, Ca
         }
     }
 
-    private ISymbol? SymbolOf(SyntaxNode node) => models(node.SyntaxTree).GetSymbolInfo(node, cancellation).Symbol;
+    private ISymbol? SymbolOf(SyntaxNode node) => Theirs.SymbolOf(models(node.SyntaxTree), node, cancellation);
 
     private static ITypeSymbol? ResultOf(IMethodSymbol symbol) =>
         symbol.TypeArguments.FirstOrDefault() ?? symbol.ContainingType.TypeArguments.FirstOrDefault() ?? (symbol.Parameters

@@ -28,14 +28,34 @@ internal sealed class StrategyMove(
                 continue;
             }
 
-            BaseObjectCreationExpressionSyntax? made = call.ArgumentList.Arguments.FirstOrDefault()?.Expression as BaseObjectCreationExpressionSyntax;
-            IReadOnlyList<HandledOutcome>? handled = options.HandledBy(made);
-            if (handled is null)
-                unit.Stay(MigrationRules.Predicates, UnreadPredicate);
-            else if (KeyOf(RootOf(access.Expression)) is not { } key)
-                unit.Stay(MigrationRules.Pipelines, "its builder comes from elsewhere, so it is not known what else is added to it");
-            else
-                Scope.FactsOf(key).Add(handled);
+            ReadOptions(call, access, unit);
+        }
+    }
+
+    /// <summary>What the options handle, wherever they are made.</summary>
+    private void ReadOptions(InvocationExpressionSyntax call, MemberAccessExpressionSyntax access, Unit unit)
+    {
+        if (call.ArgumentList.Arguments.FirstOrDefault()?.Expression is not { } said || Scope.Makers.OptionsOf(said) is not { Count: > 0 } made)
+        {
+            unit.Stay(MigrationRules.Pipelines, "it is not known where these options are made, and so what they handle");
+            return;
+        }
+
+        IReadOnlyList<HandledOutcome>?[] handled = [.. made.Select(options.HandledBy)];
+        bool isOne = handled.All(h => h is not null && HandledOutcome.AreSame(h, handled[0]!));
+        bool isWrittenHere = made[0] == said || ReferenceEquals(handled[0], HandledOutcome.Default) || made.All(m => AreInOneType(m, said));
+        if (handled[0] is not { } first || !isOne || !isWrittenHere)
+        {
+            unit.Stay(MigrationRules.Predicates, UnreadPredicate);
+        }
+        else if (KeyOf(RootOf(access.Expression)) is not { } key)
+        {
+            unit.Stay(MigrationRules.Pipelines, "its builder comes from elsewhere, so it is not known what else is added to it");
+        }
+        else
+        {
+            Scope.FactsOf(key).Add(first);
+            foreach (BaseObjectCreationExpressionSyntax one in made) Scope.Use(one, key);
         }
     }
 
@@ -61,7 +81,7 @@ internal sealed class StrategyMove(
         {
             case "AddTimeout" when ToldOf(node) is { } told:
                 return Listened(node, told);
-            case "AddRetry" or "AddCircuitBreaker" or "AddTimeout" or "AddFallback" or "AddPipeline" or "AddRateLimiter":
+            case "AddRetry" or "AddCircuitBreaker" or "AddTimeout" or "AddFallback" or "AddHedging" or "AddPipeline" or "AddRateLimiter":
                 Scope.Names.UseExtension(method.Name);
                 return Chained(node);
             case "AddConcurrencyLimiter" when method.Parameters.Any(static p => p.Name == "permitLimit"):

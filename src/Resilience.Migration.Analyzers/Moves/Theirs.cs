@@ -24,6 +24,7 @@ internal static class Theirs
         ["TimeoutStrategyOptions"] = "TimeoutOptions",
         ["HttpTimeoutStrategyOptions"] = "TimeoutOptions",
         ["FallbackStrategyOptions"] = "FallbackOptions",
+        ["HedgingStrategyOptions"] = "HedgingOptions",
         ["DelayBackoffType"] = "BackoffKind",
         ["BrokenCircuitException"] = "CircuitOpenException",
         ["IsolatedCircuitException"] = "CircuitOpenException",
@@ -50,10 +51,18 @@ internal static class Theirs
         ["BulkheadPolicy"] = "ResiliencePipeline",
         ["AsyncNoOpPolicy"] = "ResiliencePipeline",
         ["NoOpPolicy"] = "ResiliencePipeline",
+        ["ResilienceContext"] = "PreparedCall", // where one is declared; what a delegate is told has no type written
+        ["ResiliencePropertyKey"] = "ResilienceProperty",
+        ["PolicyWrap"] = "ResiliencePipeline",
+        ["AsyncPolicyWrap"] = "ResiliencePipeline",
+        ["PolicyRegistry"] = "ResiliencePipelineRegistry",
+        ["IPolicyRegistry"] = "ResiliencePipelineRegistry",
+        ["IReadOnlyPolicyRegistry"] = "ResiliencePipelineRegistry",
+        ["IConcurrentPolicyRegistry"] = "ResiliencePipelineRegistry",
     };
 
     /// <summary>Types whose parameters fall away: ours are for any result.</summary>
-    private static readonly string[] WithoutParameters = ["RetryOptions", "CircuitBreakerOptions", "TimeoutOptions", "CircuitOpenException",
+    private static readonly string[] WithoutParameters = ["RetryOptions", "CircuitBreakerOptions", "TimeoutOptions", "HedgingOptions", "CircuitOpenException",
         "ResiliencePipelineProvider", "ResiliencePipelineRegistry"];
 
     internal static bool Own(ISymbol? symbol) =>
@@ -117,8 +126,28 @@ internal static class Theirs
         Types.TryGetValue(type.Name, out string? name) ? (name, !WithoutParameters.Contains(name)) : null;
 
     /// <summary>Pipelines are named by strings here.</summary>
-    private static bool IsByOtherKeys(ITypeSymbol type) => type is INamedTypeSymbol { Name: "ResiliencePipelineRegistry" or "ResiliencePipelineProvider" } named
-        && named.TypeArguments.FirstOrDefault()?.SpecialType != SpecialType.System_String;
+    private static bool IsByOtherKeys(ITypeSymbol type) => type is INamedTypeSymbol { TypeArguments: { Length: 1 } key }
+        && (type.Name is "ResiliencePipelineRegistry" or "ResiliencePipelineProvider" || type.Name.EndsWith("PolicyRegistry", StringComparison.Ordinal))
+        && key[0].SpecialType != SpecialType.System_String;
+
+    /// <summary>Is this the name of a type there or here, as the compiler writes it?</summary>
+    internal static bool IsName(string written)
+    {
+        string name = written.Split('<')[0];
+        name = name.Substring(name.LastIndexOf('.') + 1);
+        return Types.ContainsKey(name) || Types.ContainsValue(name);
+    }
+
+    /// <summary>Is it one of theirs, or derived from one?</summary>
+    internal static bool IsOrDerives(ITypeSymbol? type)
+    {
+        for (; type is not null; type = type.BaseType)
+        {
+            if (Own(type)) return true;
+        }
+
+        return false;
+    }
 
     /// <summary>The rule that a symbol of theirs belongs to.</summary>
     internal static DiagnosticDescriptor RuleOf(ISymbol symbol)

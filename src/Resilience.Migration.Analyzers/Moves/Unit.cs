@@ -15,6 +15,9 @@ internal sealed class Unit(SyntaxNode node)
     /// <summary>Why it stays on Polly, in one sentence; null: nothing speaks against moving it.</summary>
     internal string? Problem { get; private set; }
 
+    /// <summary>What the compiler said of the same written for this library, for who reads the list; null: it was not asked, or said nothing.</summary>
+    internal string? Fault { get; private set; }
+
     internal DiagnosticDescriptor Rule { get; private set; } = MigrationRules.Pipelines;
 
     /// <summary>Does its comment stand there from a former run?</summary>
@@ -26,9 +29,9 @@ internal sealed class Unit(SyntaxNode node)
         _seen.Add((node, symbol));
     }
 
-    internal void Stay(DiagnosticDescriptor rule, string problem)
+    internal void Stay(DiagnosticDescriptor rule, string problem, string? fault = null)
     {
         if (Problem is not null) return;
-        (Rule, Problem) = (rule, problem);
+        (Rule, Problem, Fault) = (rule, problem, fault);
     }
 }

@@ -46,20 +46,35 @@ internal sealed class Units
     {
         foreach (SyntaxNode node in tree.GetRoot(_cancellation).DescendantNodes())
         {
+            if (node is BaseObjectCreationExpressionSyntax or ConstructorInitializerSyntax) JoinCandidates(node, model);
             if (node is not SimpleNameSyntax && node is not ImplicitObjectCreationExpressionSyntax) continue;
             if (node.FirstAncestorOrSelf<UsingDirectiveSyntax>() is not null || node.Parent is NameColonSyntax) continue;
             ISymbol? symbol = Theirs.SymbolOf(model, node, _cancellation);
+            if (symbol is null) JoinCandidates(node, model);
             if (symbol is INamespaceSymbol or null || symbol is ILabelSymbol or IRangeVariableSymbol) continue;
             bool own = Theirs.Own(symbol) && symbol is not ITypeParameterSymbol;
             bool holds = !own && IsDeclaredHere(symbol) && Holds(symbol);
-            bool hands = !own && !holds && symbol is IMethodSymbol handed && handed.Parameters.Any(static p => Theirs.IsIn(p.Type));
+            bool hands = !own && !holds && symbol is IMethodSymbol handed && handed.OriginalDefinition.Parameters.Any(static p => Theirs.IsIn(p.Type));
             if (!own && !holds && !hands) continue;
             if (Around(node) is not { } around) continue;
             Unit unit = _units.TryGetValue(around, out Unit? known) ? known : _units[around] = new(around);
             if (own) unit.See(node, symbol);
             foreach (ISymbol linked in LinkedTo(symbol)) Unite(unit, linked);
+            if (own && IsInherited(node, symbol) && model.GetEnclosingSymbol(node.SpanStart, _cancellation)?.ContainingType is { } heir
+                && Theirs.IsOrDerives(heir))
+                Unite(unit, heir.OriginalDefinition);
             if (hands && symbol is IMethodSymbol { IsImplicitlyDeclared: false } foreign && !IsDeclaredHere(foreign))
                 unit.Stay(MigrationRules.Pipelines, $"{foreign.Name} takes a type of Polly, so what is handed to it stays one");
+        }
+
+        foreach (ReturnStatementSyntax back in tree.GetRoot(_cancellation).DescendantNodes().OfType<ReturnStatementSyntax>())
+        {
+            // What is returned is what the method gives.
+            if (!_units.TryGetValue(back, out Unit? returned)) continue;
+            SyntaxNode? from = back.Ancestors().FirstOrDefault(static a => a is AnonymousFunctionExpressionSyntax or LocalFunctionStatementSyntax
+                or MethodDeclarationSyntax or PropertyDeclarationSyntax);
+            if (from is null or AnonymousFunctionExpressionSyntax || model.GetDeclaredSymbol(from, _cancellation) is not { } giver || !Holds(giver)) continue;
+            foreach (ISymbol linked in LinkedTo(giver)) Unite(returned, linked);
         }
 
         foreach (SyntaxNode declaration in tree.GetRoot(_cancellation).DescendantNodes().Where(IsDeclaration))
@@ -72,21 +87,39 @@ internal sealed class Units
         }
     }
 
+    /// <summary>The constructor that is called; of a call that the compiler does not decide, each that it may be.</summary>
+    private void JoinCandidates(SyntaxNode node, SemanticModel model)
+    {
+        SymbolInfo info = model.GetSymbolInfo(node, _cancellation);
+        ISymbol[] candidates = [.. (info.Symbol is { } one ? [one] : info.CandidateSymbols).Where(c => IsDeclaredHere(c) && Holds(c))];
+        if (candidates.Length == 0 || Around(node) is not { } around) return;
+        Unit unit = _units.TryGetValue(around, out Unit? known) ? known : _units[around] = new(around);
+        foreach (ISymbol linked in candidates.SelectMany(LinkedTo)) Unite(unit, linked);
+    }
+
+    /// <summary>A member of theirs that is called on the own instance: the type is derived from one of theirs.</summary>
+    private static bool IsInherited(SyntaxNode node, ISymbol symbol) => !symbol.IsStatic && symbol is IMethodSymbol or IPropertySymbol
+        && (node.Parent is not MemberAccessExpressionSyntax access || access.Name != node || access.Expression is ThisExpressionSyntax or BaseExpressionSyntax);
+
     private static bool IsDeclaration(SyntaxNode node) =>
-        node is VariableDeclaratorSyntax or ParameterSyntax or MethodDeclarationSyntax or PropertyDeclarationSyntax
+        node is ClassDeclarationSyntax or VariableDeclaratorSyntax or ParameterSyntax or MethodDeclarationSyntax or PropertyDeclarationSyntax
         or LocalFunctionStatementSyntax or IndexerDeclarationSyntax or SingleVariableDesignationSyntax or ForEachStatementSyntax;
 
     private bool IsDeclaredHere(ISymbol symbol) => SymbolEqualityComparer.Default.Equals(symbol.OriginalDefinition.ContainingAssembly, _compilation.Assembly);
 
     private static bool Holds(ISymbol symbol) => symbol switch
     {
-        ILocalSymbol local => Theirs.IsIn(local.Type) || IsSchedule(local.Type),
-        IParameterSymbol parameter => Theirs.IsIn(parameter.Type),
-        IFieldSymbol field => Theirs.IsIn(field.Type),
-        IPropertySymbol property => Theirs.IsIn(property.Type) || property.Parameters.Any(static p => Theirs.IsIn(p.Type)),
+        ILocalSymbol local => IsOf(local.Type) || IsSchedule(local.Type),
+        IParameterSymbol parameter => IsOf(parameter.Type),
+        IFieldSymbol field => IsOf(field.Type),
+        IPropertySymbol property => IsOf(property.Type) || property.Parameters.Any(static p => Theirs.IsIn(p.Type)),
+        IMethodSymbol { MethodKind: MethodKind.Constructor } made when Theirs.IsOrDerives(made.ContainingType) => true,
         IMethodSymbol method => Theirs.IsIn(method.ReturnType) || method.Parameters.Any(static p => Theirs.IsIn(p.Type)),
+        INamedTypeSymbol type => Theirs.IsOrDerives(type),
         _ => false,
     };
+
+    private static bool IsOf(ITypeSymbol type) => Theirs.IsIn(type) || Theirs.IsOrDerives(type);
 
     /// <summary>Waits that are listed, as Polly's contributors give them.</summary>
     private static bool IsSchedule(ITypeSymbol type) =>
@@ -99,6 +132,7 @@ internal sealed class Units
         symbol = symbol.OriginalDefinition;
         if (!IsDeclaredHere(symbol)) yield break;
         yield return symbol;
+        if (symbol is IMethodSymbol { MethodKind: MethodKind.Constructor } && Theirs.IsOrDerives(symbol.ContainingType)) yield return symbol.ContainingType;
         foreach (ISymbol above in BasesOf(symbol).Where(IsDeclaredHere)) yield return above.OriginalDefinition;
         if (symbol is IMethodSymbol method)
         {

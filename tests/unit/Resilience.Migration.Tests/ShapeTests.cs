@@ -145,8 +145,8 @@ public sealed class ShapeTests
         ["a client with an old policy of its own"] = ("404 503 200", Client("services.AddHttpClient(\"a\").ConfigurePrimaryHttpMessageHandler(() => D).AddPolicyHandler(Polly.Extensions.Http.HttpPolicyExtensions.HandleTransientHttpError().OrResult(m => m.StatusCode == HttpStatusCode.NotFound).RetryAsync(3));")),
     };
 
-    private static string Polly(string members, string body) => $$"""
-        using Microsoft.Extensions.Http.Resilience; using Polly; using Polly.CircuitBreaker; using Polly.Retry; using Polly.Timeout; using Polly.Fallback; using Polly.Contrib.WaitAndRetry;
+    internal static string Polly(string members, string body) => $$"""
+        using Microsoft.Extensions.Http.Resilience; using Polly; using Polly.CircuitBreaker; using Polly.Retry; using Polly.Timeout; using Polly.Fallback; using Polly.Contrib.WaitAndRetry; using Polly.Registry;
 
         //namespace
 
@@ -189,7 +189,7 @@ public sealed class ShapeTests
     [MemberData(nameof(OfSingles))]
     public Task A_program_does_the_same_before_and_after(string name) => CheckAsync(IsClient(name) ? Clients : Pipelines, name, Singles[name].Script);
 
-    private static async Task CheckAsync(Batch batch, string name, string script)
+    internal static async Task CheckAsync(Batch batch, string name, string script)
     {
         (_, _, _, string text, string again) = await batch.OfAsync(name);
         text.Should().NotContain("Polly").And.NotContain("TODO").And.NotContain("StrategyOptions");

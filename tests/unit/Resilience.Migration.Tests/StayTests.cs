@@ -39,7 +39,11 @@ public sealed partial class StayTests
         ["computed break"] = ("RES202", "BreakGrowth", Beside("", "var p = new ResiliencePipelineBuilder().AddCircuitBreaker(new CircuitBreakerStrategyOptions { BreakDurationGenerator = static _ => new ValueTask<TimeSpan>(TimeSpan.FromSeconds(1)) }).Build();" + Run)),
         ["callbacks of two timeouts"] = ("RES202", "CallTimedOut", Beside("", "var p = new ResiliencePipelineBuilder().AddTimeout(new TimeoutStrategyOptions { OnTimeout = static _ => default }).AddTimeout(TimeSpan.FromSeconds(1)).Build();" + Run)),
         ["callback that throws"] = ("RES202", "cannot fail the call", Beside("", "var p = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions { OnRetry = args => { if (args.AttemptNumber > 1) throw new IOException(); return default; } }).Build();" + Run)),
-        ["old callback that throws"] = ("RES204", "what it throws", Beside("", "var p = Policy.Handle<IOException>().RetryAsync(2, (error, n) => { if (n > 1) System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error); }); D.Tell(await p.ExecuteAsync(() => D.CallAsync()));")),
+        ["old callback that throws"] = ("RES204", "what it throws", Beside(
+            "",
+            "var p = Policy.Handle<IOException>().RetryAsync(2, (error, n) => { if (n > 1) "
+            + "throw new InvalidOperationException(\"no\", error); }); D.Tell(await p.ExecuteAsync(() "
+            + "=> D.CallAsync()));")),
         ["condition that may change"] = ("RES204", "Classify", Beside("private static Func<string, bool> IsBad { get; set; } = r => r.Length == 1;", "var p = Policy.HandleResult<string>(IsBad).RetryAsync(2); D.Tell(await p.ExecuteAsync(() => D.CallAsync()));")),
         ["pipeline from elsewhere inside"] = ("RES201", "pipeline inside", Beside("private static async Task GoAsync(ResiliencePipeline inside) { var p = new ResiliencePipelineBuilder().AddPipeline(inside).AddRetry(new RetryStrategyOptions { Delay = TimeSpan.Zero }).Build(); D.Tell(await p.ExecuteAsync(async ct => await D.CallAsync(ct))); }", "await GoAsync(ResiliencePipeline.Empty);")),
         ["callback that reads more"] = ("RES202", "callback", Beside("", "var p = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions { OnRetry = args => { D.Tell(args.Duration.ToString()); return default; } }).Build();" + Run)),
@@ -47,14 +51,45 @@ public sealed partial class StayTests
         ["asynchronous predicate"] = ("RES202", "Classify", Beside("", "var p = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions { ShouldHandle = async args => { await Task.Yield(); return args.Outcome.Exception is not null; } }).Build();" + Run)),
         ["handled rejection"] = ("RES202", "Classify", Beside("", "var p = new ResiliencePipelineBuilder().AddRetry(new RetryStrategyOptions { BackoffType = DelayBackoffType.Linear, ShouldHandle = new PredicateBuilder().Handle<BrokenCircuitException>() }).Build();" + Run)),
         ["predicate in a variable"] = ("RES201", "Classify", Beside("", "var options = new RetryStrategyOptions(); options.ShouldHandle = new PredicateBuilder().Handle<IOException>(); var p = new ResiliencePipelineBuilder().AddRetry(options).Build();" + Run)),
-        ["hedging"] = ("RES201", "AddHedging", Beside("", "var p = new ResiliencePipelineBuilder<string>().AddHedging(new HedgingStrategyOptions<string>()).Build();" + Run)),
-        ["context"] = ("RES203", "CallOptions", Beside("", "var p = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(1)).Build(); ResilienceContext c = ResilienceContextPool.Shared.Get(); D.Tell(await p.ExecuteAsync(async x => await D.CallAsync(x.CancellationToken), c)); ResilienceContextPool.Shared.Return(c);")),
+        ["hedging of something else"] = ("RES202", "Route selects", Beside(
+            "",
+            "var p = new ResiliencePipelineBuilder<string>().AddHedging(new HedgingStrategyOptions<string> { "
+            + "ActionGenerator = static args => () => args.Callback(args.ActionContext) }).Build();" + Run)),
+        ["context that is read after the call"] = ("RES203", "stays with the call", Beside(
+            "private static readonly ResiliencePropertyKey<int> Key = new(\"n\");",
+            "var p = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(1)).Build(); "
+            + "ResilienceContext c = ResilienceContextPool.Shared.Get(); D.Tell(await p.ExecuteAsync(async x => { "
+            + "x.Properties.Set(Key, 1); return await D.CallAsync(x.CancellationToken); }, c)); "
+            + "D.Tell($\"{c.Properties.GetValue(Key, 0)}\"); ResilienceContextPool.Shared.Return(c);")),
+        ["property by its name"] = ("RES203", "two of the same name", Beside(
+            "",
+            "var p = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(1)).Build(); "
+            + "ResilienceContext c = ResilienceContextPool.Shared.Get(); "
+            + "c.Properties.Set(new ResiliencePropertyKey<int>(\"n\"), 1); "
+            + "D.Tell(await p.ExecuteAsync(async x => await D.CallAsync(x.CancellationToken), c));")),
+        ["options for a builder that is not seen"] = ("RES202", "which builder", Beside(
+            "private static RetryStrategyOptions Make() => new() { "
+            + "ShouldHandle = new PredicateBuilder().Handle<IOException>() };",
+            "var made = Make(); D.Tell($\"{made.MaxRetryAttempts}\"); await Task.Yield();")),
+        ["options from elsewhere"] = ("RES201", "where these options are made", Beside(
+            "private static async Task GoAsync(RetryStrategyOptions options) { "
+            + "var p = new ResiliencePipelineBuilder().AddRetry(options).Build(); "
+            + "D.Tell(await p.ExecuteAsync(async ct => await D.CallAsync(ct))); }",
+            "await GoAsync(new() { Delay = TimeSpan.Zero });")),
+        ["registry that gives one by its name alone"] = ("RES204", "does not compile here", Beside(
+            "",
+            "PolicyRegistry r = new(); r[\"a\"] = Policy.NoOpAsync(); "
+            + "D.Tell(await ((IAsyncPolicy)r[\"a\"]).ExecuteAsync(() => D.CallAsync()));")),
         ["outcome by hand"] = ("RES203", "TryExecuteAsync", Beside("", "var p = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(1)).Build(); var o = await p.ExecuteOutcomeAsync(static (x, s) => Outcome.FromResultAsValueTask(\"a\"), ResilienceContextPool.Shared.Get(), 1); D.Tell(o.Result!);")),
         ["asynchronous delegate in a synchronous call"] = ("RES203", "ExecuteAsync", Beside("", "var p = new ResiliencePipelineBuilder().AddTimeout(TimeSpan.FromSeconds(1)).Build(); Task<string> t = p.Execute(async () => await D.CallAsync()); D.Tell(await t);")),
         ["registry"] = ("RES203", "ResiliencePipelineRegistry", Beside("", "ResiliencePipelineRegistry<int> r = new(); r.TryAddBuilder(7, (b, _) => b.AddTimeout(TimeSpan.FromSeconds(1))); var p = r.GetPipeline(7);" + Run)),
         ["registry that reads its context"] = ("RES203", "context of the registry", Beside("", "ResiliencePipelineRegistry<string> r = new(); r.TryAddBuilder(\"a\", (b, c) => { D.Tell(c.PipelineKey); b.AddTimeout(TimeSpan.FromSeconds(1)); }); var p = r.GetPipeline(\"a\");" + Run)),
         ["strategy of one's own"] = ("RES201", "base class", Beside("", "var p = new ResiliencePipelineBuilder().AddStrategy(_ => new Mine(), new MineOptions()).Build();" + Run, "public sealed class MineOptions : ResilienceStrategyOptions; public sealed class Mine : ResilienceStrategy { protected override ValueTask<Outcome<TResult>> ExecuteCore<TResult, TState>(Func<ResilienceContext, TState, ValueTask<Outcome<TResult>>> callback, ResilienceContext context, TState state) => callback(context, state); }")),
-        ["wrapped from elsewhere"] = ("RES204", "outermost first", Beside("private static async Task GoAsync(IAsyncPolicy inside) { var p = Policy.WrapAsync(Policy.Handle<IOException>().RetryAsync(), inside); D.Tell(await p.ExecuteAsync(() => D.CallAsync())); }", "await GoAsync(Policy.NoOpAsync());")),
+        ["wrapped from elsewhere, for one type of result"] = ("RES204", "outermost first", Beside(
+            "private static async Task GoAsync(IAsyncPolicy<string> inside) { "
+            + "var p = Policy.WrapAsync(Policy<string>.Handle<IOException>().RetryAsync(), inside); "
+            + "D.Tell(await p.ExecuteAsync(() => D.CallAsync())); }",
+            "await GoAsync(Policy.NoOpAsync<string>());")),
         ["captured"] = ("RES204", "Outcome", Beside("", "var p = Policy.Handle<IOException>().RetryAsync(); var r = await p.ExecuteAndCaptureAsync(() => D.CallAsync()); D.Tell(r.Result);")),
         ["pessimistic"] = ("RES204", "token", Beside("", "var p = Policy.Timeout(5, TimeoutStrategy.Pessimistic); D.Tell(p.Execute(() => D.Call()));")),
         ["context of v7"] = ("RES204", "CallOptions", Beside("", "var p = Policy.Handle<IOException>().RetryAsync(); D.Tell(await p.ExecuteAsync(c => D.CallAsync(), new Context(\"a\")));")),
@@ -104,7 +139,7 @@ public sealed partial class StayTests
     [Fact]
     public async Task What_would_not_compile_stays()
     {
-        string source = Beside("", "ResiliencePipeline<string> p = ResiliencePipeline<string>.Empty; " + Run);
+        string source = Beside("", "IAsyncPolicy<string> typed = Policy.NoOpAsync<string>(); IsPolicy any = typed; D.Tell(await typed.ExecuteAsync(() => D.CallAsync())); D.Tell(any is null ? \"\" : \"any\");");
         Compilation after = await Moving.MoveAsync(Moving.Compile(source));
         Moving.ErrorsOf(after).Should().BeEmpty();
         Moving.TextOf(after).Should().Contain("does not compile here (CS");
