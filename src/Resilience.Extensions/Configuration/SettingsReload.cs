@@ -25,6 +25,7 @@ internal sealed class SettingsReload<TSettings> : IDisposable
     private int _asked = 1; // changes to be looked at; not 0 while a thread does. The first is the making itself: until Start
     private volatile bool _isDisposed;
     private TSettings? _current;
+    private (TSettings? Settings, string Problems)? _logged; // the rejection that the log has; null once settings were good again
     private Action<TSettings>? _apply;
 
     /// <summary>Begins to listen.</summary>
@@ -91,39 +92,49 @@ internal sealed class SettingsReload<TSettings> : IDisposable
 
     private void Reload()
     {
+        TSettings? read = null;
         try
         {
             SettingsReading<TSettings> reading = Read();
+            read = reading.Settings;
             if (reading.Problems.Count > 0)
             {
-                Reject(reading.Problems.Select(p => p.ToString()), null);
+                Reject(read, reading.Problems.Select(p => p.ToString()), null);
+                return;
             }
-            else if (reading.Settings.Equals(_current))
+
+            if (read.Equals(_current))
             {
                 _telemetry.Count(_name, ReloadTelemetry.Unchanged);
             }
             else
             {
-                _apply!(reading.Settings);
-                _current = reading.Settings;
+                _apply!(read);
+                _current = read;
                 _telemetry.Count(_name, ReloadTelemetry.Applied);
                 ResilienceLog.ReloadApplied(_logger, _name, _path);
             }
+
+            _logged = null;
         }
         catch (OptionsValidationException wrong)
         {
-            Reject(wrong.Failures, null);
+            Reject(read, wrong.Failures, null);
         }
         catch (Exception error) // code of the user, or the source of the configuration: the configuration must not suffer from it
         {
-            Reject([$"{_path} could not be applied: {SafeCalls.MessageOf(error)}"], error);
+            Reject(read, [$"{_path} could not be applied: {SafeCalls.MessageOf(error)}"], error);
         }
     }
 
-    private void Reject(IEnumerable<string> problems, Exception? error)
+    /// <summary>Counts each rejection, and logs it once: a watcher of files reports one edit several times.</summary>
+    private void Reject(TSettings? read, IEnumerable<string> problems, Exception? error)
     {
         if (_isDisposed) return; // what a reload needs goes with the container: no error of the configuration
         _telemetry.Count(_name, ReloadTelemetry.Rejected);
-        ResilienceLog.ReloadRejected(_logger, error, _name, _path, string.Join("; ", problems));
+        (TSettings?, string Problems) rejected = (read, string.Join("; ", problems));
+        if (rejected.Equals(_logged)) return;
+        _logged = rejected;
+        ResilienceLog.ReloadRejected(_logger, error, _name, _path, rejected.Problems);
     }
 }

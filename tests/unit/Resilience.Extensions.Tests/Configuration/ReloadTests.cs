@@ -53,7 +53,7 @@ public sealed class ReloadTests
             Timeout().Should().Be(2);
             await WriteAsync("""{ "P": { "AttemptTimeout": "00:00:03" } }""", "applied");
             Timeout().Should().Be(3);
-            _log.GetSnapshot().Where(r => r.Id.Id == 21).Select(r => r.Message).Distinct().Should().SatisfyRespectively(
+            _log.GetSnapshot().Where(r => r.Id.Id == 21).Select(r => r.Message).Should().SatisfyRespectively(
                 m => m.Should().Contain("P:AttemptTimeout is '2', but must be a span of time"), m => m.Should().Contain("P has no settings"));
 
             double Timeout() => pipeline.Describe().Policies.Single().Timeout!.Value.TotalSeconds;
@@ -151,6 +151,34 @@ public sealed class ReloadTests
 
         reloads.GetMeasurementSnapshot().Where(m => (string?)m.Tags["resilience.pipeline"] == "orders").Select(m => m.Tags["resilience.result"])
             .Should().Equal("applied", "rejected", "unchanged", "applied");
+    }
+
+    [Fact]
+    public async Task An_edit_that_is_rejected_is_logged_once_however_often_the_watcher_reports_it()
+    {
+        IConfigurationRoot configuration = Configuration(("P:AttemptTimeout", "00:00:10"));
+        await using ServiceProvider container = Container(configuration);
+        container.GetRequiredKeyedService<ResiliencePipeline>("orders");
+
+        Edit("AttemptTimeout", "x");
+        configuration.Reload();
+        Rejections().Should().Be(1, "it is the same edit");
+        Edit("TotalTimeout", "00:01:00");
+        Rejections().Should().Be(2, "it is another edit, with the same mistake");
+        Edit("AttemptTimeout", "y");
+        Rejections().Should().Be(3, "it is another mistake");
+        Edit("AttemptTimeout", "00:00:10");
+        Rejections().Should().Be(3, "it was put right");
+        Edit("AttemptTimeout", "y");
+        Rejections().Should().Be(4, "it was wrong again");
+
+        int Rejections() => _log.GetSnapshot().Count(r => r.Id.Id == 21);
+
+        void Edit(string key, string value)
+        {
+            configuration[$"P:{key}"] = value;
+            configuration.Reload();
+        }
     }
 
     [Theory]
