@@ -37,10 +37,36 @@ public sealed class SampleTests
     {
         (int exit, string printed) = await Repository.RunProjectAsync("samples/HttpClient", TimeSpan.FromSeconds(120));
         exit.Should().Be(0, "{0}", printed);
-        printed.Should().Contain("receipt 1 for the book; 3 requests, 1 charge").And.Contain("circuit Open; 6 requests reached the service for 5 calls")
-            .And.Contain("attempt timeout 00:00:00.5000000, circuit Open").And.Contain("did you mean AttemptTimeout?")
-            .And.Contain("receipt 2 for the lamp; circuit Closed; 2 charges in all");
+        Told(printed).Should().Equal(HttpClientStory, "a line of the log stands before what comes of it, and once\n{0}", printed);
     }
+
+    [Fact]
+    public void A_line_of_the_log_that_comes_late_or_twice_is_found()
+    {
+        Told(string.Join('\n', HttpClientStory)).Should().Equal(HttpClientStory);
+        string[] late = [.. HttpClientStory], twice = [.. HttpClientStory.SelectMany(l => l.StartsWith("did you", StringComparison.Ordinal) ? [l, l] : new[] { l })];
+        int last = Array.FindIndex(late, l => l.StartsWith("attempt 3", StringComparison.Ordinal));
+        (late[last], late[last + 1]) = (late[last + 1], late[last]);
+
+        Told(string.Join('\n', late)).Should().NotEqual(HttpClientStory, "a call fails before its last attempt has");
+        Told(string.Join('\n', twice)).Should().NotEqual(HttpClientStory, "an error is there twice");
+    }
+
+    private static readonly string[] HttpClientStory =
+    [
+        "1. The reply is lost twice.", "attempt 1 failed (System", "attempt 2 failed (System", "receipt 1 for the book; 3 requests, 1 charge",
+        "2. The service goes down.", "attempt 1 failed (503)", "attempt 2 failed (503)", "attempt 3 failed (503) and is not retried", "failed: ServiceUnavailable",
+        "attempt 1 failed (503)", "attempt 2 failed (503)", "circuit opened for 2 s", "attempt 3 failed (503) and is not retried", "failed: ServiceUnavailable",
+        "rejected by the circuit-breaker", "rejected by the circuit-breaker", "rejected by the circuit-breaker",
+        "circuit Open; 6 requests reached the service for 5 calls",
+        "3. An operator edits", "applied the changed settings", "attempt timeout 00:00:00.5000000, circuit Open",
+        "4. And makes a mistake", "did you mean AttemptTimeout?", "attempt timeout 00:00:00.5000000, circuit Open",
+        "5. The service comes back.", "circuit half-open, probing", "circuit closed", "receipt 2 for the lamp; circuit Closed; 2 charges in all",
+    ];
+
+    /// <summary>The part of the story that each printed line is; other lines are left out.</summary>
+    private static string[] Told(string printed) =>
+        [.. printed.Split('\n').Select(line => HttpClientStory.FirstOrDefault(part => line.Contains(part, StringComparison.Ordinal))).OfType<string>()];
 
     [Fact]
     public async Task The_simulation_sample_lives_two_days_and_compares_them()
