@@ -44,7 +44,7 @@ internal sealed class DashboardSession : IDisposable
         _ended = _end.Token;
         _history = history;
         _tick = history.Tick;
-        _events = events.Subscribe(recent.Gather);
+        _events = events.Subscribe(static _ => { }); // all events are made while there is a viewer; the feed gathers them
         recent.StateChanged += Hurry;
         history.Advanced += Hurry;
         _ = Task.Run(RunAsync);
@@ -58,7 +58,6 @@ internal sealed class DashboardSession : IDisposable
         _recent.StateChanged -= Hurry;
         _history.Advanced -= Hurry;
         _events.Dispose();
-        _recent.Forget();
         _end.Cancel();
         _end.Dispose();
     }
@@ -121,11 +120,13 @@ internal sealed class DashboardSession : IDisposable
         bool isBehind = measured.Tick > told + 1;
         if (isBehind) measured = _history.Read(shown.Select(r => r.Layout.Series), withPoints: true);
         _tick = measured.Tick;
-        PipelineNow[] now = [.. shown.Select(r => Now(r, measured.Tick > told ? measured.Series.GetValueOrDefault(r.Layout.Series) : null))];
+        bool isTick = measured.Tick > told, withTimes = isTick || viewers.Any(v => v.NeedsAll); // a newcomer does not wait for an interval to end
+        PipelineNow[] now = [.. shown.Select(r => Now(r, measured.Series.GetValueOrDefault(r.Layout.Series), isTick, withTimes))];
         return (new(_layout!.Version, _tick, _time.GetUtcNow(), viewers.Count, now, happened), measured, isNew, isBehind);
     }
 
-    private static PipelineNow Now(DashboardReader.Reading reading, SeriesNow? series) => new(reading.Layout.Id, series?.Last, series?.Times, reading.Now);
+    private static PipelineNow Now(DashboardReader.Reading reading, SeriesNow? series, bool isTick, bool withTimes) =>
+        new(reading.Layout.Id, isTick ? series?.Last : null, withTimes ? series?.Times : null, reading.Now);
 
     /// <summary>Remembers how things are arranged. True when that is not as it was.</summary>
     private bool Arrange(IReadOnlyList<PipelineLayout> pipelines, int hidden)

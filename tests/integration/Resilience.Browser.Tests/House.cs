@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -8,6 +9,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Time.Testing;
 using Resilience.Tests;
 
 namespace Resilience.Browser.Tests;
@@ -21,16 +23,25 @@ internal sealed class House : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly WebApplication _server;
     private volatile bool _isDown;
+    private int _paid;
 
-    private House(WebApplication app, WebApplication server, RealTime time)
+    private House(WebApplication app, WebApplication server)
     {
         _app = app;
         _server = server;
-        Time = time;
-        server.MapGet("/pay", () => Results.StatusCode(_isDown ? 503 : 200));
+        server.MapGet("/pay", () =>
+        {
+            int number = Interlocked.Increment(ref _paid);
+            bool isSlow = number % 23 == 0, fails = _isDown || (number % 41 == 0 && Moved is not null);
+            Moved?.Advance(TimeSpan.FromMilliseconds((isSlow ? 110 : 14) + (number * 7 % 19)));
+            return Results.StatusCode(fails ? 503 : 200);
+        });
     }
 
-    internal RealTime Time { get; }
+    internal RealTime Time { get; private init; } = new();
+
+    /// <summary>The clock of a house whose minutes pass at once; null: <see cref="Time"/>.</summary>
+    internal FakeTimeProvider? Moved { get; private init; }
 
     internal Uri Page => new(AddressOf(_app), "/resilience");
 
@@ -41,12 +52,14 @@ internal sealed class House : IAsyncDisposable
 
     internal IdempotencyGate Gate => _app.Services.GetRequiredService<IdempotencyGate>();
 
-    internal static async Task<House> OpenAsync()
+    /// <summary>Starts both.</summary>
+    /// <param name="moved">A clock that the test moves: an interval of the page is then a second, calls take some of its time, and one in 41 fails.</param>
+    internal static async Task<House> OpenAsync(FakeTimeProvider? moved = null)
     {
         RealTime time = new();
         WebApplication server = NewBuilder().Build();
         WebApplicationBuilder builder = NewBuilder();
-        builder.Services.AddSingleton<TimeProvider>(time);
+        builder.Services.AddSingleton(moved ?? (TimeProvider)time);
         CircuitBreakerPartitions shards = new(new CircuitBreakerOptions { Name = "shards" });
         foreach (string shard in (string[])["eu-1", "us-1", Evil]) shards.Get(shard);
         shards.Get("us-1").Isolate();
@@ -60,12 +73,13 @@ internal sealed class House : IAsyncDisposable
             .AddPipeline(Long, p => p.AddRetry());
         builder.Services.AddHttpClient("payments").AddStandardResilience(o =>
         {
-            o.Retry = null;
-            o.CircuitBreaker = new() { ConsecutiveFailures = 3, BreakDuration = TimeSpan.FromHours(1), BreakJitter = 0, MaxBreakDuration = TimeSpan.FromHours(1) };
+            TimeSpan longest = moved is null ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(45);
+            o.Retry = moved is null ? null : new() { MaxRetries = 1, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero };
+            o.CircuitBreaker = new() { ConsecutiveFailures = 3, BreakDuration = longest, BreakJitter = 0, MaxBreakDuration = longest };
         });
         WebApplication app = builder.Build();
-        app.MapResilienceDashboard(configure: o => (o.EnableActions, o.EnableResolving, o.Interval, o.Title) = (true, true, TimeSpan.FromMilliseconds(250), "Shop"));
-        House house = new(app, server, time);
+        app.MapResilienceDashboard(configure: o => (o.EnableActions, o.EnableResolving, o.Interval, o.Title) = (true, true, moved is null ? TimeSpan.FromMilliseconds(250) : TimeSpan.FromSeconds(1), "Shop"));
+        House house = new(app, server) { Time = time, Moved = moved };
         await server.StartAsync();
         await app.StartAsync();
         app.Services.GetRequiredService<IdempotencyGate>();
@@ -89,6 +103,47 @@ internal sealed class House : IAsyncDisposable
         {
             return "rejected";
         }
+    }
+
+    /// <summary>Four minutes and a half of traffic, by the moved clock: a good time, then the server goes down, the circuit opens, is probed in vain and opens again,
+    /// and an operator isolates another. Each call has a trace.</summary>
+    internal async Task LiveAsync()
+    {
+        const int Seconds = 270, BreaksAt = 205, IsolatedAt = 255;
+        for (int second = 0; second < Seconds; second++)
+        {
+            DateTimeOffset end = Moved!.GetUtcNow() + TimeSpan.FromSeconds(1);
+            if (second == BreaksAt) Break();
+            if (second == IsolatedAt) Pipeline("orders").Find<CircuitBreaker>()!.Isolate();
+            int payments = 4 + (int)(2.5 * Math.Sin(second / 17.0) + second % 3);
+            for (int i = 0; i < payments; i++) await TracedAsync(PayAsync);
+            for (int i = 0; i < 1 + second / 4 % 3; i++) await TracedAsync(OrderAsync);
+            if (Moved.GetUtcNow() < end) Moved.SetUtcNow(end);
+        }
+    }
+
+    /// <summary>Lets the moved clock go on with the machine's until something is done: by it the page waits between two readings.</summary>
+    internal async Task<T> WhileTimePassesAsync<T>(Task<T> done)
+    {
+        TimeSpan step = TimeSpan.FromMilliseconds(100);
+        while (await Task.WhenAny(done, Task.Delay(step)) != done) Moved!.Advance(step);
+        return await done;
+    }
+
+    private async Task<string> OrderAsync()
+    {
+        Outcome<int> outcome = await Pipeline("orders").TryExecuteAsync(_ =>
+        {
+            Moved!.Advance(TimeSpan.FromMilliseconds(3 + (_paid % 5)));
+            return ValueTask.FromResult(1);
+        });
+        return outcome.Verdict.ToString();
+    }
+
+    private static async Task TracedAsync(Func<Task<string>> call)
+    {
+        using Activity trace = new Activity("request").SetIdFormat(ActivityIdFormat.W3C).Start();
+        await call();
     }
 
     /// <summary>Waits until so many calls of the client are in the history that the page keeps.</summary>

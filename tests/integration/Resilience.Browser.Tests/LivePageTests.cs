@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Time.Testing;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -174,10 +176,10 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
         await using View view = await browser.OpenAsync(house.Page);
 
         ILocator card = view.Page.Locator($"[data-pipeline='{house.Payments}']");
-        await Expect(card.Locator("svg[role=img]").First).ToHaveAttributeAsync("aria-label", new System.Text.RegularExpressions.Regex("5 in all"));
+        await Expect(card.Locator("svg[role=img]").First).ToHaveAttributeAsync("aria-label", new Regex("5 in all"));
         await Expect(card.Locator(".axis").First).ToContainTextAsync("ago");
         await Expect(card.Locator(".times-table tbody tr").First).ToContainTextAsync("ms");
-        await Expect(view.Page.Locator("#overview")).ToContainTextAsync("last 10 s");
+        await Expect(view.Page.Locator("#overview")).ToContainTextAsync(new Regex("Calls last [0-9.]+ m?s"));
     }
 
     [Fact]
@@ -224,30 +226,82 @@ public sealed class LivePageTests(Browser browser) : IClassFixture<Browser>
     }
 
     /// <summary>With <c>RESILIENCE_SCREENSHOTS=1</c> these become the pictures of docs/live-page.md.</summary>
-    [Theory]
-    [InlineData("light", ColorScheme.Light, 1280)]
-    [InlineData("dark", ColorScheme.Dark, 1280)]
-    [InlineData("phone", ColorScheme.Light, 390)]
-    public async Task The_page_is_drawn_within_its_width(string name, ColorScheme scheme, int width)
+    [Fact]
+    public async Task The_page_is_drawn_within_its_width_and_shows_minutes_of_traffic_at_once()
     {
-        await using House house = await House.OpenAsync();
-        for (int i = 0; i < 5; i++) await house.PayAsync();
-        house.Break();
-        for (int i = 0; i < 8; i++) await house.PayAsync();
-        house.Pipeline("orders").Find<CircuitBreaker>()!.Isolate();
-        await house.UntilMeasuredAsync(13);
-        await using View view = await browser.OpenAsync(house.Page, width, scheme: scheme);
-        await view.CircuitBecomesAsync(house.Payments, "open");
+        await using House house = await House.OpenAsync(new FakeTimeProvider(new DateTimeOffset(2026, 5, 4, 9, 30, 0, TimeSpan.Zero)));
+        await house.LiveAsync();
+        (string Name, ColorScheme Scheme, int Width, int Height)[] pictures =
+            [("light", ColorScheme.Light, 1280, 1100), ("dark", ColorScheme.Dark, 1280, 1100), ("phone", ColorScheme.Light, 390, 900)];
+        foreach ((string name, ColorScheme scheme, int width, int height) in pictures)
+        {
+            await using View view = await house.WhileTimePassesAsync(browser.OpenAsync(house.Page, width, height, scheme));
+            await view.CircuitBecomesAsync(house.Payments, "open");
+            await view.Page.Locator("#order").SelectOptionAsync("trouble");
+            await Expect(view.Page.Locator("#cards .card").First).ToHaveAttributeAsync("data-state", "tripped");
+            await ShowsMinutesAsync(view.Page, house.Payments);
 
-        await view.Page.Locator("#order").SelectOptionAsync("trouble");
-        await Expect(view.Page.Locator("#cards .card").First).ToHaveAttributeAsync("data-state", "tripped");
+            byte[] picture = await view.Page.ScreenshotAsync();
 
-        byte[] picture = await view.Page.ScreenshotAsync();
+            picture.Length.Should().BeGreaterThan(20_000, "it is no empty page");
+            (await view.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= window.innerWidth")).Should().BeTrue("nothing is cut off");
+            if (Environment.GetEnvironmentVariable("RESILIENCE_SCREENSHOTS") == "1")
+                await File.WriteAllBytesAsync(Path.Combine(House.Images, $"live-page-{name}.png"), picture);
+        }
+    }
 
-        picture.Length.Should().BeGreaterThan(20_000, "it is no empty page");
-        (await view.Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= window.innerWidth")).Should().BeTrue("nothing is cut off");
-        if (Environment.GetEnvironmentVariable("RESILIENCE_SCREENSHOTS") == "1")
-            await File.WriteAllBytesAsync(Path.Combine(House.Images, $"live-page-{name}.png"), picture);
+    /// <summary>What the text beside the pictures claims, of the first viewer.</summary>
+    private static async Task ShowsMinutesAsync(IPage page, string payments)
+    {
+        ILocator card = page.Locator($"[data-pipeline='{payments}']");
+        await Expect(page.Locator("#overview")).ToContainTextAsync("3 of 7 not closed");
+        await Expect(page.Locator("#overview")).ToContainTextAsync("last 10 s");
+        await Expect(card.Locator(".axis").First).ToContainTextAsync("5 min ago");
+        await Expect(card.Locator("svg[role=img]").First).ToHaveAttributeAsync("aria-label", new Regex("^Calls in the last 4 min 3\\d s: "));
+        await Expect(card.Locator(".times-table tbody tr").First).ToContainTextAsync("last minute");
+        await Expect(card.Locator(".times-table tbody tr").Last).ToContainTextAsync(new Regex("last 4 min 3\\d s"));
+        await Expect(page.Locator(".entry[data-kind=rejection]")).Not.ToHaveCountAsync(0);
+        await Expect(page.Locator(".entry[data-kind=rejection] .trace").First).ToContainTextAsync(new Regex("trace [0-9a-f]{32}"));
+    }
+
+    [Fact]
+    public async Task The_seconds_that_are_known_are_named_in_the_tiles_as_in_the_cards_and_grow_to_ten()
+    {
+        FakeTimeProvider time = new(new DateTimeOffset(2026, 5, 4, 9, 30, 0, TimeSpan.Zero));
+        await using House house = await House.OpenAsync(time);
+        await using View view = await browser.OpenAsync(house.Page);
+        ILocator tiles = view.Page.Locator("#overview"), card = view.Page.Locator($"[data-pipeline='{house.Payments}']");
+        await Expect(tiles).ToContainTextAsync("Calls–");
+
+        for (int i = 0; i < 13; i++) await house.PayAsync(); // all in the first second of the page
+        await SecondsAsync(1);
+        await Expect(tiles).ToContainTextAsync("Calls last 1 s13/s");
+        await Expect(card.Locator(".now").First).ToContainTextAsync("last 1 s: 13/s");
+        await Expect(card.Locator(".times-table tbody tr:visible")).ToHaveCountAsync(1);
+        await Expect(card.Locator(".times-table tbody tr").First).ToContainTextAsync(new Regex("last 1(\\.\\d)? s"));
+
+        await SecondsAsync(12);
+        await Expect(tiles).ToContainTextAsync("Calls last 10 s0/s");
+        await Expect(card.Locator(".now").First).ToContainTextAsync("last 10 s: 0/s");
+        await Expect(card.Locator(".times-table tbody tr").First).ToContainTextAsync("last 13 s");
+        view.Problems.Should().BeEmpty();
+
+        // To the end of the second that runs, and whole ones after it; each until the page has shown it, which waits a little between two readings.
+        async Task SecondsAsync(int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                DateTimeOffset now = time.GetUtcNow();
+                time.SetUtcNow(new DateTimeOffset(now.Ticks - now.Ticks % TimeSpan.TicksPerSecond, TimeSpan.Zero) + TimeSpan.FromSeconds(1));
+                Regex shown = new($"^up {(time.GetUtcNow() - time.Start).TotalSeconds}(\\.\\d)? s$");
+                for (int nudges = 0; !shown.IsMatch(await view.Page.Locator("#uptime").TextContentAsync() ?? ""); nudges++)
+                {
+                    if (nudges is 20 or 40) time.Advance(TimeSpan.FromMilliseconds(150));
+                    nudges.Should().BeLessThan(600, "the page must show the second that has ended");
+                    await Task.Delay(50);
+                }
+            }
+        }
     }
 
     [Fact]

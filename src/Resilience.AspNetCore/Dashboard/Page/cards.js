@@ -16,9 +16,9 @@ class Card {
       layout.policies.length === 0 ? make('p', { class: 'empty' }, 'No policies: calls pass straight through.') : list);
   }
 
-  update(now, tick) {
+  update(now, tick, measured) {
     if (now.point !== undefined || this.chart?.lastTick >= 0) this.chart?.add(tick, now.point);
-    if (now.times) this.chart?.table.show(now.times);
+    if (now.times) this.chart?.table.show(now.times, measured);
     now.policies.forEach((policy, i) => this.rows[i]?.update(policy));
     const state = this.state();
     rebadge(this.badge, state, conditions[state]);

@@ -62,12 +62,12 @@ class Chart {
     mark(paths.rejected, 'd', area(points, p => p.failures * scale, p => (p.failures + p.rejections) * scale, p => p.rejections > 0));
     mark(paths.retry, 'd', line(points, p => p.retries * scale, points.some(p => p.retries > 0)));
     const sums = recentSums(points, 10000 / this.intervalMs);
-    const rate = sums.calls / sums.seconds * perSecond;
+    const rate = sums.calls / sums.intervals * perSecond;
     const parts = [`${count(rate)}/s`];
     if (sums.failures > 0) parts.push(`${percent(sums.failures / sums.calls)} failed`);
     if (sums.rejections > 0) parts.push(`${percent(sums.rejections / sums.calls)} rejected`);
-    if (sums.retries > 0) parts.push(`${count(sums.retries / sums.seconds * perSecond)} retries/s`);
-    say(now, `last ${duration(sums.seconds * this.intervalMs)}: ${parts.join(' · ')}`);
+    if (sums.retries > 0) parts.push(`${count(sums.retries / sums.intervals * perSecond)} retries/s`);
+    say(now, `last ${duration(sums.intervals * this.intervalMs)}: ${parts.join(' · ')}`);
     say(this.calls.top, `${count(top)}/s`);
     mark(svg, 'aria-label', `Calls in the last ${duration(points.length * this.intervalMs)}: ${count(rate)} a second now, `
       + `${wholeNumbers.format(sum(points, p => p.calls))} in all, ${wholeNumbers.format(sum(points, p => p.failures))} failed, `
@@ -93,15 +93,20 @@ class Chart {
 class TimesTable {
   constructor() {
     this.cells = {};
+    this.heads = {};
     const columns = [['p50', 'p50'], ['p95', 'p95'], ['p99', 'p99']], rows = [['minute', 'last minute'], ['fiveMinutes', 'last 5 minutes']];
     this.element = make('table', { class: 'times-table' },
       make('caption', { class: 'unseen' }, 'Latency of calls that were not rejected'),
       make('thead', {}, make('tr', {}, make('th', { scope: 'col' }, 'Latency'), ...columns.map(([, name]) => make('th', { scope: 'col' }, name)))),
-      make('tbody', {}, ...rows.map(([row, name]) => make('tr', {}, make('th', { scope: 'row' }, name),
+      make('tbody', {}, ...rows.map(([row, name]) => make('tr', {}, (this.heads[row] = make('th', { scope: 'row' }, name)),
         ...columns.map(([column]) => (this.cells[row + column] = make('td', {}, '–')))))));
   }
 
-  show(times) {
+  // Shorter than their names say as long as less is known.
+  show(times, measured) {
+    say(this.heads.minute, measured < 60000 ? `last ${duration(measured)}` : 'last minute');
+    say(this.heads.fiveMinutes, measured < 300000 ? `last ${duration(measured)}` : 'last 5 minutes');
+    this.heads.fiveMinutes.parentElement.hidden = measured < 60000; // it would say the same
     for (const row of ['minute', 'fiveMinutes']) {
       for (const column of ['p50', 'p95', 'p99']) say(this.cells[row + column], duration(times[row]?.[column]));
     }
@@ -114,11 +119,11 @@ function sum(points, of) {
   return points.reduce((all, point) => all + of(point), 0);
 }
 
-// What the figures beside a chart are about: the last ten seconds.
+// What the figures beside a chart are about: the last ten seconds, or what is known of them.
 function recentSums(points, many) {
   const last = points.slice(-Math.max(1, Math.round(many)));
   return {
-    seconds: last.length, calls: sum(last, p => p.calls), failures: sum(last, p => p.failures),
+    intervals: last.length, calls: sum(last, p => p.calls), failures: sum(last, p => p.failures),
     rejections: sum(last, p => p.rejections), retries: sum(last, p => p.retries),
   };
 }

@@ -120,7 +120,8 @@ function show(state, isPast = false) {
   if (state.layout !== page.layout.version || state.tick < page.tick) return;
   const isTick = state.tick > page.tick;
   page.tick = state.tick;
-  for (const now of state.pipelines) page.cards.get(now.id)?.update(now, isTick ? state.tick : -1);
+  const measured = page.layout.measuredSince ? new Date(state.at) - new Date(page.layout.measuredSince) : 0;
+  for (const now of state.pipelines) page.cards.get(now.id)?.update(now, isTick ? state.tick : -1, measured);
   showOverview(state);
   showTrouble();
   if (page.order === 'trouble' && !byId('cards').contains(document.activeElement)) place();
@@ -142,9 +143,10 @@ function showOverview(state) {
   const states = [...circuits.values()], many = state => states.filter(s => s === state).length;
   const charts = [...page.cards.values()].map(card => card.chart).filter(chart => chart?.points.length);
   const sums = charts.map(chart => recentSums(chart.points, 10000 / page.layout.intervalMs));
-  const total = of => sums.reduce((all, s) => all + of(s) / s.seconds * 1000 / page.layout.intervalMs, 0);
+  const known = Math.max(0, ...sums.map(s => s.intervals)) * page.layout.intervalMs; // 10 s, or less as long as less is known
+  const total = of => sums.reduce((all, s) => all + of(s) / known * 1000, 0);
   const calls = total(s => s.calls), failures = total(s => s.failures), rejected = total(s => s.rejections), retries = total(s => s.retries);
-  const isKnown = sums.length > 0; // unknown before the first interval has ended
+  const isKnown = known > 0; // unknown before the first interval has ended
   const notClosed = many('open') + many('isolated') + many('half-open');
   const tiles = [
     ['Circuits', states.length === 0 ? 'none' : notClosed ? `${notClosed} of ${states.length} not closed` : `${states.length} closed`, notClosed ? 'tripped' : 'well'],
@@ -154,8 +156,10 @@ function showOverview(state) {
     ['Retries', isKnown ? `${count(retries)}/s` : '–', calls > 0 && retries / calls >= 0.2 ? 'probing' : 'quiet'],
   ];
   const list = byId('overview');
-  if (list.children.length === 0) list.append(...tiles.map(([name]) => make('div', { class: 'tile' }, make('dt', {}, name, name === 'Circuits' ? null : make('span', { class: 'window' }, ' last 10 s')), make('dd', {}))));
-  tiles.forEach(([, text, state], i) => {
+  if (list.children.length === 0) list.append(...tiles.map(([name]) =>
+    make('div', { class: 'tile' }, make('dt', {}, name, make('span', { class: 'window' })), make('dd', {}))));
+  tiles.forEach(([name, text, state], i) => {
+    say(list.children[i].querySelector('.window'), isKnown && name !== 'Circuits' ? ` last ${duration(known)}` : '');
     mark(list.children[i], 'data-state', state);
     say(list.children[i].lastChild, text);
   });
