@@ -4,8 +4,8 @@ using Resilience.Events;
 
 namespace Resilience;
 
-/// <summary>Lets viewers in and out. The first one starts a session, the last one ends it. What is measured is kept between sessions, unless
-/// <see cref="ResilienceDashboardOptions.KeepHistory"/> is off.</summary>
+/// <summary>Lets viewers in and out. The first one starts a session, the last one ends it. What is measured and what was rejected is kept between sessions,
+/// unless <see cref="ResilienceDashboardOptions.KeepHistory"/> is off.</summary>
 internal sealed class DashboardFeed(
     DashboardReader reader,
     DashboardRecent recent,
@@ -16,10 +16,11 @@ internal sealed class DashboardFeed(
     TimeProvider time,
     ILogger logger) : IDisposable
 {
-    private readonly Lock _gate = new(); // guards the two below: taken when a viewer comes or goes
+    private readonly Lock _gate = new(); // guards what is below: taken when a viewer comes or goes
     private readonly List<DashboardViewer> _viewers = [];
     private DashboardSession? _session;
-    private DashboardHistory? _history; // null: nothing is measured
+    private DashboardHistory? _history; // null: nothing is measured, and nothing gathered
+    private IDisposable? _gathering;
     private bool _isClosed;
 
     internal DashboardReader Reader => reader;
@@ -29,7 +30,7 @@ internal sealed class DashboardFeed(
     {
         lock (_gate)
         {
-            if (options.KeepHistory && !_isClosed) _history ??= new(meters, options.Interval, time);
+            if (options.KeepHistory && !_isClosed) Measure();
         }
     }
 
@@ -54,8 +55,7 @@ internal sealed class DashboardFeed(
             isClientsOwn = _viewers.Count(v => v.Client == client) >= options.MaxViewersPerClient;
             if (_isClosed || isClientsOwn || _viewers.Count >= options.MaxViewers) return null;
             _viewers.Add(viewer);
-            _history ??= new(meters, options.Interval, time);
-            _session ??= new(this, reader, recent, events, _history, head, time, logger);
+            _session ??= new(this, reader, recent, events, Measure(), head, time, logger);
             _session.Hurry();
         }
 
@@ -69,10 +69,28 @@ internal sealed class DashboardFeed(
             if (!_viewers.Remove(viewer) || _viewers.Count > 0) return;
             _session?.Dispose();
             _session = null;
-            if (options.KeepHistory) return;
-            _history?.Dispose();
-            _history = null;
+            if (!options.KeepHistory) Forget();
         }
+    }
+
+    /// <summary>From now on calls are measured. Their rejections are counted thereby, so they are events already: hearing them makes none.</summary>
+    /// <remarks>Under the lock.</remarks>
+    private DashboardHistory Measure()
+    {
+        if (_history is not null) return _history;
+        _history = new(meters, options.Interval, time);
+        _history.Advanced += recent.Flush;
+        _gathering = events.SubscribePassively(recent.Gather);
+        return _history;
+    }
+
+    private void Forget()
+    {
+        _gathering?.Dispose();
+        _gathering = null;
+        _history?.Dispose();
+        _history = null;
+        recent.Forget();
     }
 
     /// <summary>A single reading, for those who ask for one.</summary>
@@ -83,6 +101,7 @@ internal sealed class DashboardFeed(
         (IReadOnlyList<DashboardReader.Reading> shown, int hidden) = reader.Read(history?.Meters.Counts());
         MeasuredNow measured = history?.Read(shown.Select(r => r.Layout.Series), withPoints: true) ?? new(0, new Dictionary<string, SeriesNow>());
         PipelineNow[] now = [.. shown.Select(r => new PipelineNow(r.Layout.Id, null, measured.Series.GetValueOrDefault(r.Layout.Series)?.Times, r.Now))];
+        recent.Flush();
         DashboardLayout layout = head.Layout(0, history?.Since, [.. shown.Select(r => r.Layout)], hidden);
         return new(layout, measured.Past(layout), new(0, measured.Tick, time.GetUtcNow(), Viewers.Count, now, recent.Since(0)), false);
     }
@@ -95,8 +114,7 @@ internal sealed class DashboardFeed(
             _isClosed = true;
             _session?.Dispose();
             _session = null;
-            _history?.Dispose();
-            _history = null;
+            Forget();
         }
     }
 

@@ -5,8 +5,8 @@ using Resilience.Extensibility;
 
 namespace Resilience;
 
-/// <summary>What happened last: changes of state, kept always because they are rare; rejections and the like, gathered by kind while
-/// there is a viewer. What goes on happening stays one entry, which grows.</summary>
+/// <summary>What happened last: changes of state, kept always because they are rare; rejections and the like, gathered by kind and made entries once in an
+/// interval. What goes on happening stays one entry, which grows. Bounded: 256 kinds, and as many entries as the options say.</summary>
 internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider time)
 {
     private const int MaxKinds = 256;
@@ -40,26 +40,29 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
             gathered = _gathered.GetOrAdd(key, static _ => new());
         }
 
-        Volatile.Write(ref gathered.Last, new(happened, group, Activity.Current?.TraceId));
-        Interlocked.Increment(ref gathered.Count); // full fence: a thread that sees the count sees an event
+        Interlocked.Increment(ref gathered.Count); // full fence: a thread that takes the event sees it counted
+
+        // The first after a flush stands for all until the next one: in a storm a rejection costs an addition, and no memory.
+        if (Volatile.Read(ref gathered.First) is null) Volatile.Write(ref gathered.First, new(happened, group, Activity.Current?.TraceId));
     }
 
-    /// <summary>Makes entries of what was gathered. By the one reader.</summary>
+    /// <summary>Makes entries of what was gathered. Thread-safe: each rejection is in one entry, by any reader.</summary>
     internal void Flush()
     {
         foreach (((string pipeline, string policy, _), Collected gathered) in _gathered)
         {
+            if (Interlocked.Exchange(ref gathered.First, null) is not { } first) continue;
             long count = Interlocked.Exchange(ref gathered.Count, 0);
-            if (count == 0 || Volatile.Read(ref gathered.Last) is not { } last) continue;
-            Add(new(0, default, last.Group.IsRejection ? "rejection" : "note", pipeline, policy, Summary(last.Event), count, null)
+            if (count == 0) continue; // it was counted by the flush before
+            Add(new(0, default, first.Group.IsRejection ? "rejection" : "note", pipeline, policy, Summary(first.Event), count, null)
             {
-                Group = FormattableString.Invariant($"{last.Group.Name} {last.Group.Part}"),
-                TraceId = last.Trace?.ToString(),
+                Group = FormattableString.Invariant($"{first.Group.Name} {first.Group.Part}"),
+                TraceId = first.Trace?.ToString(),
             });
         }
     }
 
-    /// <summary>There is no viewer any more: what was collected and not sent is of no interest.</summary>
+    /// <summary>Nothing is gathered any more: what was and is no entry yet is of no interest.</summary>
     internal void Forget() => _gathered.Clear();
 
     /// <summary>The number of the last entry.</summary>
@@ -112,7 +115,7 @@ internal sealed class DashboardRecent(int capacity, bool showKeys, TimeProvider 
     private sealed class Collected
     {
         internal long Count;
-        internal Happened? Last;
+        internal Happened? First; // since the last flush
     }
 
     /// <summary>An event, and the trace of the call in which it happened.</summary>

@@ -2,7 +2,7 @@ namespace Resilience;
 
 /// <summary>What is measured of one pipeline: the interval that runs, and the ones before. Calls record without a lock; everything else is done
 /// by the one timer, under a lock that a reader takes a few times a second.</summary>
-/// <remarks>300 points of 32 bytes and 31 sketches of 400 bytes: about 22 kB.</remarks>
+/// <remarks>300 points and 31 sketches: 23 kB, which a test measures.</remarks>
 internal sealed class DashboardSeries(TimeSpan interval)
 {
     /// <summary>How many intervals are kept.</summary>

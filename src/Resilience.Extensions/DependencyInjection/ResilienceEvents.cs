@@ -27,6 +27,16 @@ public sealed class ResilienceEvents
         return Add(new(this, happened => Forward(happened, listener), ObservesCalls: false));
     }
 
+    /// <summary>Hears what is made in any case: changes of state, and events of single calls that something else wants, such as a listener of the counter
+    /// that counts them (<see cref="ResilienceEvent.GetMetric"/>). Makes none, so it costs calls nothing where nothing happens; such an event may lack its
+    /// long explanation.</summary>
+    /// <inheritdoc cref="Subscribe"/>
+    public IDisposable SubscribePassively(Action<ResilienceEvent> listener)
+    {
+        ArgumentNullException.ThrowIfNull(listener);
+        return Add(new(this, listener, ObservesCalls: false));
+    }
+
     /// <summary>True while there is a listener for the events of single calls.</summary>
     internal bool ObservesCalls
     {

@@ -105,8 +105,8 @@ internal sealed class House : IAsyncDisposable
         }
     }
 
-    /// <summary>Four minutes and a half of traffic, by the moved clock: a good time, then the server goes down, the circuit opens, is probed in vain and opens again,
-    /// and an operator isolates another. Each call has a trace.</summary>
+    /// <summary>Four minutes and a half of traffic, by the moved clock: a good time, then the server goes down, the circuit opens, is probed in vain and
+    /// opens again, and an operator isolates another. Each call has a trace.</summary>
     internal async Task LiveAsync()
     {
         const int Seconds = 270, BreaksAt = 205, IsolatedAt = 255;

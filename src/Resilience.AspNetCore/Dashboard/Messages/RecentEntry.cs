@@ -15,6 +15,6 @@ internal sealed record RecentEntry(
     /// <summary>What it is one of: an entry takes the place of an earlier one of the same pipeline, policy and group.</summary>
     public string? Group { get; init; }
 
-    /// <summary>The trace of the call in which it happened, of several the last; null when that call had none.</summary>
+    /// <summary>The trace of the call in which it happened, of several one of the last; null when that call had none.</summary>
     public string? TraceId { get; init; }
 }

@@ -251,6 +251,8 @@ public sealed class StreamTests
         using Watch watch = await desk.WatchAsync();
         JsonElement all = (await watch.NextAsync())!.Value.Data;
         all.GetProperty("history")[0].GetProperty("points").EnumerateArray().Sum(p => p.GetProperty("calls").GetInt32()).Should().Be(4);
+        all.GetProperty("state").GetProperty("pipelines")[0].GetProperty("times").GetProperty("minute").GetProperty("p99").GetDouble()
+            .Should().BePositive("the table does not wait for the next interval");
         all.GetProperty("state").GetProperty("pipelines")[0].GetProperty("policies")[0].GetProperty("counts").EnumerateArray()
             .Should().Contain(c => c.GetProperty("what").GetString() == "circuit_breaker.rejections" && c.GetProperty("count").GetInt64() == 2);
     }
@@ -373,8 +375,9 @@ public sealed class StreamTests
         await SnapshotTests.FailAsync(desk.Pipeline("orders"), 3);
         JsonElement[] recent = [.. (await desk.SnapshotAsync()).GetProperty("state").GetProperty("recent").EnumerateArray()];
 
-        recent.Should().HaveCount(10, "the memory is bounded, and rejections are not in it");
-        recent[^1].GetProperty("to").GetString().Should().Be("open");
+        recent.Should().HaveCount(10, "the memory is bounded");
+        recent[^2].GetProperty("to").GetString().Should().Be("open");
+        recent[^1].GetProperty("count").GetInt64().Should().Be(2, "two calls were rejected");
         recent.Select(r => r.GetProperty("number").GetInt64()).Should().BeInAscendingOrder().And.OnlyHaveUniqueItems();
     }
 
@@ -451,7 +454,7 @@ public sealed class StreamTests
     }
 
     /// <summary>Keeps the environment of a policy, which knows whether anything listens.</summary>
-    private sealed class Ears : SimplePolicy
+    internal sealed class Ears : SimplePolicy
     {
         internal PolicyEnvironment? Environment { get; private set; }
 
@@ -464,7 +467,7 @@ public sealed class StreamTests
         protected override ValueTask<Outcome<T>> ExecuteAsync<T>(PolicyLink<T> next, ResilienceContext context) => next.ExecuteAsync(context);
     }
 
-    private sealed class EarsOptions : PolicyOptions
+    internal sealed class EarsOptions : PolicyOptions
     {
         protected override string Kind => "ears";
 

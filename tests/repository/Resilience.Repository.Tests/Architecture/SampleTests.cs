@@ -44,7 +44,8 @@ public sealed class SampleTests
     public void A_line_of_the_log_that_comes_late_or_twice_is_found()
     {
         Told(string.Join('\n', HttpClientStory)).Should().Equal(HttpClientStory);
-        string[] late = [.. HttpClientStory], twice = [.. HttpClientStory.SelectMany(l => l.StartsWith("did you", StringComparison.Ordinal) ? [l, l] : new[] { l })];
+        string[] late = [.. HttpClientStory];
+        string[] twice = [.. HttpClientStory.SelectMany(l => l.StartsWith("did you", StringComparison.Ordinal) ? [l, l] : new[] { l })];
         int last = Array.FindIndex(late, l => l.StartsWith("attempt 3", StringComparison.Ordinal));
         (late[last], late[last + 1]) = (late[last + 1], late[last]);
 
@@ -55,8 +56,10 @@ public sealed class SampleTests
     private static readonly string[] HttpClientStory =
     [
         "1. The reply is lost twice.", "attempt 1 failed (System", "attempt 2 failed (System", "receipt 1 for the book; 3 requests, 1 charge",
-        "2. The service goes down.", "attempt 1 failed (503)", "attempt 2 failed (503)", "attempt 3 failed (503) and is not retried", "failed: ServiceUnavailable",
-        "attempt 1 failed (503)", "attempt 2 failed (503)", "circuit opened for 2 s", "attempt 3 failed (503) and is not retried", "failed: ServiceUnavailable",
+        "2. The service goes down.", "attempt 1 failed (503)", "attempt 2 failed (503)", "attempt 3 failed (503) and is not retried",
+        "failed: ServiceUnavailable",
+        "attempt 1 failed (503)", "attempt 2 failed (503)", "circuit opened for 2 s", "attempt 3 failed (503) and is not retried",
+        "failed: ServiceUnavailable",
         "rejected by the circuit-breaker", "rejected by the circuit-breaker", "rejected by the circuit-breaker",
         "circuit Open; 6 requests reached the service for 5 calls",
         "3. An operator edits", "applied the changed settings", "attempt timeout 00:00:00.5000000, circuit Open",

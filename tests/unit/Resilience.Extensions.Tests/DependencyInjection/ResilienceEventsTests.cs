@@ -1,4 +1,6 @@
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.Metrics.Testing;
 
 namespace Resilience.Tests.DependencyInjection;
 
@@ -9,7 +11,7 @@ public sealed class ResilienceEventsTests
 
     private readonly ServiceProvider _services = new ServiceCollection()
         .AddResilience().AddPipeline("orders", p => p.AddCircuitBreaker(Touchy)).AddPipeline<string>("orders", p => p.AddTimeout(TimeSpan.FromSeconds(1)))
-        .Services.AddIdempotency().Services.BuildServiceProvider();
+        .Services.AddIdempotency().Services.AddMetrics().BuildServiceProvider();
 
     private ResilienceEvents Events => _services.GetRequiredService<ResilienceEvents>();
 
@@ -39,6 +41,22 @@ public sealed class ResilienceEventsTests
         heard.Should().ContainSingle().Which.Should().BeOfType<CircuitChanged>().Which.To.Should().Be(CircuitState.Open);
         using (Events.Subscribe(_ => { })) Events.ObservesCalls.Should().BeTrue();
         Events.ObservesCalls.Should().BeFalse();
+    }
+
+    [Fact]
+    public async Task A_passive_subscriber_hears_what_is_counted_anyway_and_causes_nothing()
+    {
+        List<ResilienceEvent> heard = [];
+        using IDisposable subscription = Events.SubscribePassively(heard.Add);
+        Events.ObservesCalls.Should().BeFalse();
+        await FailAsync(2);
+        heard.Should().ContainSingle().Which.Should().BeOfType<CircuitChanged>();
+
+        using (MetricCollector<long> counted = new(_services.GetRequiredService<IMeterFactory>(), ResilienceTelemetry.MeterName, CircuitRejected.Metric.Name))
+            await FailAsync(3);
+        await FailAsync(4);
+
+        heard.Skip(1).Should().HaveCount(3).And.AllBeOfType<CircuitRejected>();
     }
 
     [Fact]
