@@ -27,8 +27,8 @@ public sealed class ResilienceDashboardOptions : PolicyOptions
     public int MaxRecent { get; set; } = 200;
 
     /// <summary>Whether calls are measured and rejections gathered from the start, so that the first viewer sees the last 300 intervals and what was
-    /// rejected. Default true: each call then costs
-    /// what any listener of the metrics costs, and memory of 23 kB for a pipeline, 4.7 MB at most. False: only while there is a viewer.</summary>
+    /// rejected. Default true: each call then costs what any listener of the metrics costs, and memory of 23 kB for a pipeline, 4.7 MB at most. False: only
+    /// while there is a viewer.</summary>
     public bool KeepHistory { get; set; } = true;
 
     /// <summary>Where a trace can be seen: an absolute address of http or https with <c>{traceId}</c> in it. Default null: the page shows the id as

@@ -77,7 +77,7 @@ public sealed class SourceRulesTests
             .Select(f => (Repository.Relative(f), File.ReadAllText(f)))).SelectMany(s => Complaints(s.Item1, s.Item2)).ShouldBeNone();
 
     /// <summary>What does not ship has the same bounds, and was not always held to them. Both may only fall.</summary>
-    private const int LongLinesLeft = 740;
+    private const int LongLinesLeft = 737;
 
     private static readonly string[] LongFilesLeft =
     [

@@ -10,6 +10,7 @@ namespace Resilience.Tests.Docs.Running;
 /// then: await client.GetAsync("/")       statements after the block
 /// holds: price == "42"                   what is true after it; the variables of the block are known
 /// throws: TimedOutException              the block ends so
+/// needs: PostgreSQL                      there is a server behind Host=db; without one the block is skipped by name
 /// prints: Open; *                        a line of the block's output each, * for anything; also at the end of a line: // prints: …
 /// --&gt;
 /// </code>
@@ -36,6 +37,9 @@ internal sealed record BlockMark
     internal string? NotCompiled { get; private init; }
 
     internal bool IsFile { get; private init; }
+
+    /// <summary>Whether the block is run with a server of PostgreSQL, and skipped by name where there is none.</summary>
+    internal bool NeedsPostgreSql { get; private init; }
 
     /// <summary>What is no word of a mark.</summary>
     internal IReadOnlyList<string> Odd { get; private init; } = [];
@@ -72,6 +76,7 @@ internal sealed record BlockMark
             "prints" => this with { Prints = [.. Prints, rest] },
             "throws" => this with { Throws = rest },
             "waits" when TimeSpan.TryParse(rest, CultureInfo.InvariantCulture, out TimeSpan wait) => this with { MaxWait = wait },
+            "needs" when rest == "PostgreSQL" => this with { NeedsPostgreSql = true },
             "run by" => this with { RunBy = rest },
             "not run" => this with { NotRun = rest },
             "compile" when rest == "file" => this with { IsFile = true },

@@ -45,7 +45,8 @@ internal static class BlockSource
         int usings = EndOfUsings(block);
         string code = OnClock(block);
         code = code.Replace("keys.db", $"{folder}/keys.db", StringComparison.Ordinal).Replace("shop.db", $"{folder}/shop.db", StringComparison.Ordinal)
-            .Replace("prices.csv", $"{folder}/prices.csv", StringComparison.Ordinal);
+            .Replace("prices.csv", $"{folder}/prices.csv", StringComparison.Ordinal)
+            .Replace($"\"{BlockWorld.NoPostgreSql}\"", "Snippet.page.PostgreSql", StringComparison.Ordinal);
         string line = $"#line {block.Line} \"{block.File}\"\n",
             body = $"#line {block.Line + block.Code[..usings].Count(c => c == '\n')} \"{block.File}\"\n{code[usings..]}";
         if (IsAlone(block)) return $"{around}{line}{code}";

@@ -34,6 +34,12 @@ public sealed class BlockWorld : IAsyncDisposable
         (_folder, _json, _clock, Http) = (folder, json, new() { MaxWait = maxWait },
             new(Server, disposeHandler: false) { BaseAddress = new("https://example.org/") });
 
+    /// <summary>The database of the documents, which is nowhere.</summary>
+    internal const string NoPostgreSql = "Host=db;Database=shop;Username=shop";
+
+    /// <summary>How the database of the documents is reached.</summary>
+    public string PostgreSql { get; init; } = NoPostgreSql;
+
     public ScriptedServer Server { get; } = new();
 
     public HttpClient Http { get; set; }

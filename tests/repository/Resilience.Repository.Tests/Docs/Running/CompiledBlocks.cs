@@ -38,7 +38,9 @@ internal sealed class CompiledBlocks
     internal IReadOnlyList<string> Errors { get; }
 
     /// <summary>Null if the block does what it and its mark say.</summary>
-    internal async Task<string?> RunAsync(string place)
+    /// <param name="place">Where it stands.</param>
+    /// <param name="postgres">The database for a block that needs one.</param>
+    internal async Task<string?> RunAsync(string place, string postgres = BlockWorld.NoPostgreSql)
     {
         int number = Array.FindIndex(_blocks, b => b.Place == place);
         Block block = _blocks[number];
@@ -46,7 +48,7 @@ internal sealed class CompiledBlocks
         Directory.CreateDirectory(FolderOf(number));
         try
         {
-            await using BlockWorld world = new(FolderOf(number), block.Json, block.Mark.MaxWait);
+            await using BlockWorld world = new(FolderOf(number), block.Json, block.Mark.MaxWait) { PostgreSql = postgres };
             Exception? thrown = await EndOfAsync(type.GetMethod("RunAsync")!.CreateDelegate<Func<BlockWorld, Task>>(), world);
             return FaultOf(block, world, thrown);
         }
