@@ -29,7 +29,8 @@ internal sealed partial class OldMove
         {
             if (OnRetry(told, attempt, delay, isWaiting, node) is not { } callback)
             {
-                if (OldWaits.WaitOf(waits, attempt) is { } each && _delegates.Stopping(told, Told(attempt, delay, isWaiting), attempt, delay, each) is { } stopping)
+                if (OldWaits.WaitOf(waits, attempt) is { } each
+                    && _delegates.Stopping(told, Told(attempt, delay, isWaiting), attempt, delay, each) is { } stopping)
                 {
                     members[members.Count - 1] = $"BaseDelay = $TimeSpan.Zero, RetryAfter = {stopping}, MaxRetryAfter = $TimeSpan.FromDays(1)";
                     callback = "";
