@@ -10,7 +10,10 @@ public sealed class KeptTests
 {
     private static readonly CircuitBreakerOptions Touchy = new()
     {
-        Name = "heart", ConsecutiveFailures = 1, BreakDuration = TimeSpan.FromHours(1), MaxBreakDuration = TimeSpan.FromHours(1),
+        Name = "heart",
+        ConsecutiveFailures = 1,
+        BreakDuration = TimeSpan.FromHours(1),
+        MaxBreakDuration = TimeSpan.FromHours(1),
     };
 
     [Fact]
