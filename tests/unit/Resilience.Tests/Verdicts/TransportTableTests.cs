@@ -49,6 +49,7 @@ public sealed class TransportTableTests
         (SqlServerErrors.All, e => SqlServerErrors.Find(e.Number, e.When.Length > 0)),
         (MySqlErrors.All, e => MySqlErrors.Find(e.Number)),
         (SqliteErrors.All, e => SqliteErrors.Find(e.Number)),
+        (AwsErrors.All, e => char.IsAsciiDigit(e.Code[0]) ? AwsErrors.Find(null, e.Number) : AwsErrors.Find(e.Code, 400)),
         (RedisErrors.All, e => RedisErrors.Find(e.When.Length > 0 ? $"{e.Code} {e.When}" : e.Code)),
     ];
 
@@ -57,7 +58,8 @@ public sealed class TransportTableTests
     /// <summary>Codes that have only the row of the rest, of their class or of all.</summary>
     private static string MemberOf(TransportRow row, string table) => row.Code switch
     {
-        "*" => table switch { "SQLSTATE" => "P0001", "Redis" => "MYWORD", _ => "50000" },
+        "*" => table switch { "SQLSTATE" => "P0001", "Redis" => "MYWORD", "AWS" => "404", _ => "50000" },
+        "5*" when table == "AWS" => "507",
         _ => row.Code.Replace("*", "9Z9", StringComparison.Ordinal),
     };
 
@@ -159,6 +161,9 @@ public sealed class TransportTableTests
     [InlineData("Redis", "OOM", "Failure no yes")]
     [InlineData(
         "Redis", "NOAUTH WRONGPASS NOPERM WRONGTYPE EXECABORT NOSCRIPT ERR AuthenticationFailure RedisCommandException BUSYGROUP CROSSSLOT", "Ignored no no")]
+    [InlineData("AWS", "SlowDown ThrottlingException ProvisionedThroughputExceededException TransactionConflictException 429", "Failure idem no")]
+    [InlineData("AWS", "RequestTimeout 500 502 503 504 408", "Failure idem yes")]
+    [InlineData("AWS", "ConditionalCheckFailedException AccessDenied 400 403 404 501", "Ignored no no")]
     [InlineData("gRPC", "1 2 14", "Failure idem yes")]
     [InlineData("gRPC", "4 13 15", "Failure no yes")]
     [InlineData("gRPC", "8", "Failure no no")]
