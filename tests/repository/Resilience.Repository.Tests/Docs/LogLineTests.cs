@@ -117,7 +117,7 @@ public sealed partial class LogLineTests
     [Fact]
     public void Every_line_of_grpc_is_reviewed()
     {
-        Lines lines = new();
+        ReviewedLines lines = new();
         foreach (MethodInfo method in Packages().Where(a => a.GetName().Name!.Contains("Grpc", StringComparison.Ordinal)).SelectMany(a => a.GetTypes())
             .SelectMany(Methods).OrderBy(m => m.GetCustomAttribute<LoggerMessageAttribute>()!.EventId))
         {
@@ -128,19 +128,5 @@ public sealed partial class LogLineTests
         if (Environment.GetEnvironmentVariable("RESILIENCE_ACCEPT_API") == "1") File.WriteAllText(path, written);
         File.ReadAllText(path).ReplaceLineEndings("\n").Should().Be(
             written, "a line has changed: read it, and accept it by running this test with RESILIENCE_ACCEPT_API=1");
-    }
-
-    private sealed class Lines : ILogger
-    {
-        internal List<string> All { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            All.Add($"{eventId.Id,2} {logLevel,-11} {eventId.Name}: {formatter(state, exception)}"
-                + (exception is null ? "" : $"  [{exception.GetType().Name}]"));
     }
 }

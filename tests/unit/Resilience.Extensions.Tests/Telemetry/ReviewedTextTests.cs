@@ -14,22 +14,9 @@ public sealed partial class ReviewedTextTests
     /// <summary>What else an event is told as.</summary>
     private const string Reports = "docs/event-reports.txt";
 
-    private sealed class Lines : ILogger
+    private static async Task<string[]> WrittenAsync()
     {
-        internal List<string> All { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            All.Add($"{eventId.Id,2} {logLevel,-11} {eventId.Name}: {formatter(state, exception)}{(exception is null ? "" : $"  [{exception.GetType().Name}]")}");
-    }
-
-    private static async Task<List<string>> WrittenAsync()
-    {
-        Lines lines = new();
+        ReviewedLines lines = new();
         EventLog log = new(lines);
         foreach (ResilienceEvent sample in await EventSamples.AllAsync()) log.Write(sample);
         ResilienceLog.ReloadApplied(lines, "orders", "Resilience:Pipelines:orders");
@@ -95,7 +82,7 @@ public sealed partial class ReviewedTextTests
         Missing(samples).Should().BeEmpty();
         Missing([.. samples.Where(s => s is not HedgeWon)]).Should().Equal("HedgeWon");
         Missing([.. samples.Where(s => s is not FallbackUsed { Age: null })]).Should().Equal("FallbackUsed without Age");
-        List<string> written = await WrittenAsync();
+        string[] written = await WrittenAsync();
         typeof(ResilienceLog).GetMethods(BindingFlags.Static | BindingFlags.NonPublic).Select(m => m.GetCustomAttribute<LoggerMessageAttribute>())
             .OfType<LoggerMessageAttribute>().Where(m => !written.Any(l => l.Contains($" {m.EventName}:", StringComparison.Ordinal))).Should().BeEmpty();
     }

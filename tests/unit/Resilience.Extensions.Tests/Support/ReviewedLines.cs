@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 
-namespace Resilience.AspNetCore.Tests;
+namespace Resilience.Tests;
 
 /// <summary>A log that keeps its lines as an operator reads them.</summary>
 internal sealed class ReviewedLines : ILoggerFactory, ILogger
