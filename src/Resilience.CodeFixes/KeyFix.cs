@@ -59,17 +59,15 @@ public sealed class KeyFix() : Fix("Send one idempotency key with all attempts, 
         StatementSyntax made = SyntaxFactory.ParseStatement(declaration).WithAdditionalAnnotations(Formatter.Annotation);
         switch (before)
         {
-            case MethodDeclarationSyntax { ReturnType: var type } method:
-                editor.ReplaceNode(before, (m, _) => ((MethodDeclarationSyntax)m) is { ExpressionBody: { } body } one
-                    ? one.WithExpressionBody(null).WithSemicolonToken(default).WithBody(BlockOf(made, body.Expression, type, method.Modifiers))
-                    : ((MethodDeclarationSyntax)m).WithBody(((MethodDeclarationSyntax)m).Body!.WithStatements(
-                        ((MethodDeclarationSyntax)m).Body!.Statements.Insert(0, made))));
+            case MethodDeclarationSyntax:
+                editor.ReplaceNode(before, (now, _) => now is MethodDeclarationSyntax m
+                    ? m.WithExpressionBody(null).WithSemicolonToken(default).WithBody(BodyOf(made, m.Body, m.ExpressionBody, m.ReturnType, m.Modifiers))
+                    : now);
                 break;
-            case LocalFunctionStatementSyntax { ReturnType: var type } local:
-                editor.ReplaceNode(before, (m, _) => ((LocalFunctionStatementSyntax)m) is { ExpressionBody: { } body } one
-                    ? one.WithExpressionBody(null).WithSemicolonToken(default).WithBody(BlockOf(made, body.Expression, type, local.Modifiers))
-                    : ((LocalFunctionStatementSyntax)m).WithBody(((LocalFunctionStatementSyntax)m).Body!.WithStatements(
-                        ((LocalFunctionStatementSyntax)m).Body!.Statements.Insert(0, made))));
+            case LocalFunctionStatementSyntax:
+                editor.ReplaceNode(before, (now, _) => now is LocalFunctionStatementSyntax m
+                    ? m.WithExpressionBody(null).WithSemicolonToken(default).WithBody(BodyOf(made, m.Body, m.ExpressionBody, m.ReturnType, m.Modifiers))
+                    : now);
                 break;
             case GlobalStatementSyntax global:
                 editor.InsertBefore(global, SyntaxFactory.GlobalStatement(made));
@@ -79,6 +77,12 @@ public sealed class KeyFix() : Fix("Send one idempotency key with all attempts, 
                 break;
         }
     }
+
+    /// <summary>The body of a method with one more statement at its beginning; one that is an expression becomes a block.</summary>
+    private static BlockSyntax BodyOf(
+        StatementSyntax made, BlockSyntax? body, ArrowExpressionClauseSyntax? arrow, TypeSyntax type, SyntaxTokenList modifiers) => arrow is null
+        ? body!.WithStatements(body.Statements.Insert(0, made))
+        : BlockOf(made, arrow.Expression, type, modifiers);
 
     private static BlockSyntax BlockOf(StatementSyntax made, ExpressionSyntax value, TypeSyntax type, SyntaxTokenList modifiers)
     {
