@@ -15,6 +15,7 @@ public sealed class OptionsSection<TOptions> : IDisposable
     private readonly Func<TOptions> _newOptions;
     private readonly SettingsSchema _schema;
     private readonly SettingsReload<SettingsValues> _reload;
+    private TOptions? _first; // those whose settings were asked for, for the first use; later ones are made anew
 
     /// <summary>Begins to listen.</summary>
     /// <param name="services">The container, on which <c>AddResilience</c> was called.</param>
@@ -31,7 +32,8 @@ public sealed class OptionsSection<TOptions> : IDisposable
         _name = name;
         _path = (section as IConfigurationSection)?.Path ?? "";
         _newOptions = newOptions;
-        _schema = new("", PolicySettings.Of(newOptions()));
+        _first = newOptions();
+        _schema = new("", PolicySettings.Of(_first));
         _reload = new(
             name, section, _path, (read, path) => SettingsReader.Read(read, path, _schema), mustExist: true, ContainerSetup.Logger(services),
             ContainerSetup.Reloads(services));
@@ -68,7 +70,7 @@ public sealed class OptionsSection<TOptions> : IDisposable
 
     private TOptions With(SettingsValues settings)
     {
-        TOptions options = _newOptions();
+        TOptions options = Interlocked.Exchange(ref _first, null) ?? _newOptions();
         settings.ApplyTo(options);
         return options;
     }
