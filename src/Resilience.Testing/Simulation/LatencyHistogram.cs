@@ -4,7 +4,8 @@ namespace Resilience.Testing;
 public sealed class LatencyHistogram
 {
     private const double Width = 1.1;
-    private readonly SortedDictionary<int, long> _classes = [];
+    private static readonly double LogOfWidth = Math.Log(Width);
+    private long[] _classes = [];
 
     internal LatencyHistogram()
     {
@@ -22,9 +23,9 @@ public sealed class LatencyHistogram
     {
         if (share is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "A share is 0 to 1.");
         long wanted = Math.Max(1, (long)Math.Ceiling(share * Count)), seen = 0;
-        foreach ((int name, long count) in _classes)
+        for (int name = 0; name < _classes.Length; name++)
         {
-            seen += count;
+            seen += _classes[name];
             if (seen >= wanted) return new TimeSpan(Math.Min(Max.Ticks, (long)Math.Pow(Width, name)));
         }
 
@@ -33,16 +34,23 @@ public sealed class LatencyHistogram
 
     internal void Add(TimeSpan duration)
     {
-        int name = duration.Ticks <= 1 ? 0 : (int)Math.Ceiling(Math.Log(duration.Ticks) / Math.Log(Width));
-        _classes[name] = _classes.GetValueOrDefault(name) + 1;
+        int name = duration.Ticks <= 1 ? 0 : (int)Math.Ceiling(Math.Log(duration.Ticks) / LogOfWidth);
+        Reserve(name + 1);
+        _classes[name]++;
         Count++;
         if (duration > Max) Max = duration;
     }
 
     internal void Add(LatencyHistogram other)
     {
-        foreach ((int name, long count) in other._classes) _classes[name] = _classes.GetValueOrDefault(name) + count;
+        Reserve(other._classes.Length);
+        for (int name = 0; name < other._classes.Length; name++) _classes[name] += other._classes[name];
         Count += other.Count;
         if (other.Max > Max) Max = other.Max;
+    }
+
+    private void Reserve(int classes)
+    {
+        if (classes > _classes.Length) Array.Resize(ref _classes, Math.Max(classes, _classes.Length + 16));
     }
 }

@@ -11,4 +11,8 @@ public enum LatencySpread
 
     /// <summary>Exponentially, as service times often are: mostly short, sometimes many times the mean.</summary>
     Exponential = 2,
+
+    /// <summary>One of two times: most take <see cref="DependencyBehaviour.Latency"/>, some (<see cref="DependencyBehaviour.SlowShare"/>) take
+    /// <see cref="DependencyBehaviour.SlowLatency"/>, as with a cache.</summary>
+    Bimodal = 3,
 }

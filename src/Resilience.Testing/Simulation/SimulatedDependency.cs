@@ -1,37 +1,59 @@
+using Resilience.Overload;
+
 namespace Resilience.Testing;
 
 /// <summary>A remote party in a simulation: takes requests, takes its virtual time, answers or fails as its script says.</summary>
 /// <remarks>
-/// Like a server elsewhere it does not notice that a caller has given up: an abandoned request still takes its turn and its time. That is what
-/// makes retries dangerous to a dependency that is short of capacity. Thread-safe.
+/// Like a server elsewhere it does not notice that a caller has given up, unless it <see cref="DependencyBehaviour.HonorsCancellation"/>: an abandoned
+/// request still takes its turn and its time. That is what makes retries dangerous to a dependency that is short of capacity. Thread-safe.
 /// </remarks>
 public sealed class SimulatedDependency
 {
     private readonly Simulation _simulation;
     private readonly Lock _gate = new(); // guards counts and queue; no foreign code runs under it
-    private readonly Queue<Request> _waiting = new();
+    private readonly Queue<SimulatedRequest> _waiting = new(); // those that have left it are skipped
     private readonly SortedList<TimeSpan, DependencyBehaviour> _script = [];
+    private readonly RequestCounts[] _counts = new RequestCounts[Classes];
+    private readonly SharedProcessor _processor;
     private int _serving;
+    private int _waitingNow;
 
     internal SimulatedDependency(Simulation simulation, string name, DependencyBehaviour behaviour)
     {
         Name = name;
         _simulation = simulation;
+        _processor = new(simulation.Time, n => Behaviour().SpeedOf(n));
         From(TimeSpan.Zero, behaviour);
     }
+
+    private const int Classes = (int)Criticality.CriticalPlus + 1;
 
     /// <summary>The name, as in the trace.</summary>
     public string Name { get; }
 
     /// <summary>Requests that have arrived: first attempts and retries alike.</summary>
-    public long Arrivals { get; private set; }
+    public long Arrivals => Total.Arrivals;
 
     /// <summary>Requests whose operation was done, whether or not the reply was received.</summary>
-    public long Operations { get; private set; }
+    public long Operations => Total.Operations;
 
     /// <summary>Requests that were served although their callers had given up before the answer, by a timeout or a cancellation. What a
-    /// dependency that is short of capacity spends on them is lost to all.</summary>
-    public long Abandoned { get; private set; }
+    /// dependency that is short of capacity spends on them is lost to all. See <see cref="DependencyBehaviour.AbandonedAfter"/>.</summary>
+    public long Abandoned => Total.Abandoned;
+
+    /// <summary>Requests of all classes.</summary>
+    public RequestCounts Total
+    {
+        get
+        {
+            lock (_gate)
+            {
+                RequestCounts total = default;
+                foreach (RequestCounts counts in _counts) total = total.Plus(counts);
+                return total;
+            }
+        }
+    }
 
     /// <summary>Requests that are being served now.</summary>
     public int Serving
@@ -47,8 +69,16 @@ public sealed class SimulatedDependency
     {
         get
         {
-            lock (_gate) return _waiting.Count;
+            lock (_gate) return _waitingNow;
         }
+    }
+
+    /// <summary>Requests of one class of criticality.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="criticality"/> is undefined.</exception>
+    public RequestCounts CountsOf(Criticality criticality)
+    {
+        if ((uint)criticality >= Classes) throw new ArgumentOutOfRangeException(nameof(criticality), criticality, "A defined class of criticality.");
+        lock (_gate) return _counts[(int)criticality];
     }
 
     /// <summary>From this moment on it behaves so; requests that are being served end as they would have.</summary>
@@ -61,38 +91,94 @@ public sealed class SimulatedDependency
         ArgumentOutOfRangeException.ThrowIfLessThan(moment, TimeSpan.Zero);
         behaviour.ThrowIfInvalid();
         lock (_gate) _script[moment] = behaviour;
-        if (moment > TimeSpan.Zero) _simulation.At(moment, ServeWaiting); // more capacity than before: those who wait go on
+        if (moment > TimeSpan.Zero) _simulation.At(moment, Change);
         return this;
     }
 
     /// <summary>One request: ends when the dependency answers, fails, or the token is cancelled.</summary>
     public Task CallAsync(CancellationToken cancellationToken = default) => CallAsync(static () => true, cancellationToken);
 
+    /// <summary>One request of which the dependency is told more: its class, what its caller still waits.</summary>
+    public Task CallAsync(CallInfo call, CancellationToken cancellationToken = default) => CallAsync(call, static () => true, cancellationToken);
+
     /// <summary>One request with an answer, which is made at the moment the operation is done.</summary>
-    /// <exception cref="OperationCanceledException">The token was cancelled; the request goes on all the same.</exception>
-    public Task<T> CallAsync<T>(Func<T> operation, CancellationToken cancellationToken = default)
+    /// <exception cref="OperationCanceledException">The token was cancelled; the request goes on all the same, unless the dependency honors it.</exception>
+    public Task<T> CallAsync<T>(Func<T> operation, CancellationToken cancellationToken = default) => CallAsync(CallInfo.Default, operation, cancellationToken);
+
+    /// <inheritdoc cref="CallAsync{T}(Func{T}, CancellationToken)"/>
+    public Task<T> CallAsync<T>(CallInfo call, Func<T> operation, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(call);
         ArgumentNullException.ThrowIfNull(operation);
+        return Enter(new SimulatedRequest<T>(call, operation), cancellationToken);
+    }
+
+    /// <summary>One request to a service: after its own time the handler works, in the place of the request.</summary>
+    internal Task HandleAsync(CallInfo call, Func<CallInfo, CancellationToken, ValueTask> handler, CancellationToken cancellationToken) =>
+        Enter(new SimulatedRequest<bool>(call, static () => true) { Handler = handler }, cancellationToken);
+
+    private Task<T> Enter<T>(SimulatedRequest<T> request, CancellationToken cancellationToken)
+    {
         if (cancellationToken.IsCancellationRequested) return Task.FromCanceled<T>(cancellationToken);
-        Request<T> request = new(operation);
-        bool isRejected = false;
+        bool isOverflow = false;
         int waiting;
+        DependencyBehaviour now = Behaviour();
+        request.Behaviour = now;
         lock (_gate)
         {
-            Arrivals++;
-            DependencyBehaviour now = Behaviour();
-            if (_serving < (now.Capacity ?? int.MaxValue)) _serving++;
-            else if (_waiting.Count < (now.MaxQueued ?? int.MaxValue)) request.IsWaiting = true;
-            else isRejected = true;
-            if (request.IsWaiting) _waiting.Enqueue(request);
-            waiting = _waiting.Count;
+            ref RequestCounts counts = ref CountsOf(request);
+            counts = counts with { Arrivals = counts.Arrivals + 1 };
+            if (_serving < PlacesOf(now)) _serving++;
+            else if (now.Discipline == ServingDiscipline.InTurn && _waitingNow < (now.MaxQueued ?? int.MaxValue)) request.IsWaiting = true;
+            else isOverflow = true;
+            if (isOverflow) counts = counts with { Overflowed = counts.Overflowed + 1 };
+            if (request.IsWaiting)
+            {
+                _waiting.Enqueue(request);
+                _waitingNow++;
+            }
+
+            waiting = _waitingNow;
         }
 
         _simulation.CountArrival(waiting);
-        if (isRejected) return Task.FromException<T>(Behaviour().Failure());
+        if (isOverflow) return Task.FromException<T>(now.Failure());
         if (!request.IsWaiting) Serve(request);
-        return request.Answer(cancellationToken);
+        return request.Answer(this, cancellationToken);
     }
+
+    /// <summary>The caller has given up.</summary>
+    internal void GiveUp(SimulatedRequest request)
+    {
+        bool isOut = false, hadPlace = false;
+        lock (_gate)
+        {
+            request.LeftAt ??= _simulation.Time.Elapsed;
+            if (request.Behaviour.HonorsCancellation && !request.IsOver)
+            {
+                (isOut, hadPlace) = (true, !request.IsWaiting);
+                request.IsOver = true;
+                if (hadPlace) _serving--;
+                else _waitingNow--;
+                ref RequestCounts counts = ref CountsOf(request);
+                counts = counts with { Cancelled = counts.Cancelled + 1 };
+            }
+        }
+
+        if (isOut) request.Timer?.Dispose();
+        if (isOut && request.Work is { } work) _processor.Drop(work);
+        if (hadPlace) ServeWaiting();
+        request.Leave(request.Cancelled);
+    }
+
+    private static int PlacesOf(DependencyBehaviour behaviour)
+    {
+        if (behaviour.Capacity is not { } capacity) return int.MaxValue;
+        if (behaviour.Discipline == ServingDiscipline.InTurn) return capacity;
+        return behaviour.MaxQueued is { } more ? (int)Math.Min(int.MaxValue, (long)capacity + more) : int.MaxValue;
+    }
+
+    private ref RequestCounts CountsOf(SimulatedRequest request) => ref _counts[(int)request.Call.Criticality];
 
     private DependencyBehaviour Behaviour()
     {
@@ -108,45 +194,91 @@ public sealed class SimulatedDependency
         }
     }
 
-    private void Serve(Request request)
+    /// <summary>The script goes on: with more capacity than before, those who wait go on too.</summary>
+    private void Change()
     {
-        DependencyBehaviour behaviour = Behaviour();
+        _processor.Renew();
+        ServeWaiting();
+    }
+
+    private void Serve(SimulatedRequest request)
+    {
+        DependencyBehaviour behaviour = request.Behaviour = Behaviour();
         double fate = _simulation.Randomness.NextDouble();
-        TimeSpan latency = Draw(behaviour);
-        request.Timer = _simulation.Time.CreateWorldTimer(_ => End(request, behaviour, fate), latency);
+        TimeSpan latency = behaviour.Draw(_simulation.Randomness);
+        if (behaviour.Discipline == ServingDiscipline.SharedProcessor)
+            request.Work = _processor.Begin(latency, () => End(request, behaviour, fate));
+        else
+            request.Timer = _simulation.Time.CreateWorldTimer(_ => End(request, behaviour, fate), latency * behaviour.Slowdown(Serving));
     }
 
-    private TimeSpan Draw(DependencyBehaviour behaviour)
-    {
-        double factor = behaviour.Spread switch
-        {
-            LatencySpread.Uniform => 2 * _simulation.Randomness.NextDouble(),
-            LatencySpread.Exponential => -Math.Log(1 - _simulation.Randomness.NextDouble()),
-            _ => 1,
-        };
-        return behaviour.Latency * factor;
-    }
-
-    private void End(Request request, DependencyBehaviour behaviour, double fate)
+    private void End(SimulatedRequest request, DependencyBehaviour behaviour, double fate)
     {
         request.Timer?.Dispose();
-        int waiting;
-        lock (_gate)
+        if (request.Handler is { } handler && fate >= behaviour.FailureRate) _ = WorkAsync(request, behaviour, fate, handler);
+        else if (TryFree(request)) Answer(request, behaviour, fate);
+    }
+
+    /// <summary>The handler of a service works in the place of the request.</summary>
+    private async Task WorkAsync(
+        SimulatedRequest request, DependencyBehaviour behaviour, double fate, Func<CallInfo, CancellationToken, ValueTask> handler)
+    {
+        Exception? error = null;
+        try
         {
-            _serving--;
-            waiting = _waiting.Count;
-            if (request.IsAbandoned) Abandoned++;
+            await handler(request.Call, behaviour.HonorsCancellation ? request.Cancelled : CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception thrown)
+        {
+            error = thrown;
         }
 
-        _simulation.CountServed(request.IsAbandoned, waiting);
+        if (behaviour.HonorsCancellation && request.Cancelled.IsCancellationRequested)
+        {
+            GiveUp(request); // callbacks of a token run newest first: what the handler called has heard of it before us
+            return;
+        }
+
+        if (!TryFree(request)) return;
+        if (error is null) Answer(request, behaviour, fate);
+        else request.Fail(error);
+    }
+
+    /// <summary>The request leaves its place. False: it had left before, with its caller.</summary>
+    private bool TryFree(SimulatedRequest request)
+    {
+        int waiting;
+        bool isAbandoned;
+        lock (_gate)
+        {
+            if (request.IsOver) return false;
+            request.IsOver = true;
+            _serving--;
+            waiting = _waitingNow;
+            isAbandoned = request.LeftAt is { } left && _simulation.Time.Elapsed - left >= request.Behaviour.AbandonedAfter;
+            ref RequestCounts counts = ref CountsOf(request);
+            if (isAbandoned) counts = counts with { Abandoned = counts.Abandoned + 1 };
+        }
+
+        _simulation.CountServed(isAbandoned, waiting);
         ServeWaiting();
+        return true;
+    }
+
+    private void Answer(SimulatedRequest request, DependencyBehaviour behaviour, double fate)
+    {
         if (fate < behaviour.FailureRate)
         {
             request.Fail(behaviour.Failure());
             return;
         }
 
-        lock (_gate) Operations++;
+        lock (_gate)
+        {
+            ref RequestCounts counts = ref CountsOf(request);
+            counts = counts with { Operations = counts.Operations + 1 };
+        }
+
         fate -= behaviour.FailureRate;
         if (fate < behaviour.LostReplyRate) request.Lose(behaviour.Failure());
         else request.Succeed(isReplyDelivered: fate >= behaviour.LostReplyRate + behaviour.HangRate);
@@ -156,73 +288,19 @@ public sealed class SimulatedDependency
     {
         while (true)
         {
-            Request? next;
+            SimulatedRequest? next;
+            DependencyBehaviour now = Behaviour();
             lock (_gate)
             {
-                if (_serving >= (Behaviour().Capacity ?? int.MaxValue) || !_waiting.TryDequeue(out next)) return;
+                while (_waiting.TryPeek(out next) && next.IsOver) _waiting.Dequeue();
+                if (next is null || _serving >= PlacesOf(now)) return;
+                _waiting.Dequeue();
+                _waitingNow--;
+                next.IsWaiting = false;
                 _serving++;
             }
 
             Serve(next);
-        }
-    }
-
-    private abstract class Request
-    {
-        internal bool IsWaiting;
-        internal ITimer? Timer;
-
-        internal abstract bool IsAbandoned { get; }
-
-        internal abstract void Succeed(bool isReplyDelivered);
-
-        internal abstract void Lose(Exception error);
-
-        internal abstract void Fail(Exception error);
-    }
-
-    /// <summary>Its waiter goes on inline, on the thread of the simulation, so that the order of things follows from the seed.</summary>
-    private sealed class Request<T>(Func<T> operation) : Request
-    {
-        private readonly TaskCompletionSource<T> _answer = new();
-        private CancellationTokenRegistration _cancelled;
-
-        internal override bool IsAbandoned => _answer.Task.IsCompleted;
-
-        internal Task<T> Answer(CancellationToken cancellationToken)
-        {
-            _cancelled = cancellationToken.UnsafeRegister(static (a, token) => ((TaskCompletionSource<T>)a!).TrySetCanceled(token), _answer);
-            return _answer.Task;
-        }
-
-        internal override void Succeed(bool isReplyDelivered)
-        {
-            T answer;
-            try
-            {
-                answer = operation();
-            }
-            catch (Exception error)
-            {
-                Fail(error);
-                return;
-            }
-
-            if (!isReplyDelivered) return;
-            _cancelled.Dispose();
-            _answer.TrySetResult(answer);
-        }
-
-        internal override void Lose(Exception error)
-        {
-            Succeed(isReplyDelivered: false);
-            Fail(error);
-        }
-
-        internal override void Fail(Exception error)
-        {
-            _cancelled.Dispose();
-            _answer.TrySetException(error);
         }
     }
 }

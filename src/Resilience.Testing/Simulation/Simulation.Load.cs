@@ -1,3 +1,6 @@
+using System.Globalization;
+using Resilience.Overload;
+
 namespace Resilience.Testing;
 
 /// <content>Load: who calls, when, and what became of it.</content>
@@ -13,12 +16,24 @@ public sealed partial class Simulation
     public Simulation AddArrivals(
         string name, double perSecond, Func<CancellationToken, ValueTask> call, TimeSpan from = default, TimeSpan? until = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(call);
         if (!(perSecond > 0 && double.IsFinite(perSecond))) throw new ArgumentOutOfRangeException(nameof(perSecond), perSecond, "More than 0 calls a second.");
-        ArgumentOutOfRangeException.ThrowIfLessThan(from, TimeSpan.Zero);
-        Arrivals arrivals = new(this, name, perSecond, call, until ?? TimeSpan.MaxValue);
-        return At(from, arrivals.Begin);
+        return AddArrivals(name, new CallLoad { PerSecond = perSecond, From = from, Until = until }, (_, token) => call(token));
+    }
+
+    /// <summary>Load that does not wait for answers, of several classes of criticality or evenly spaced.</summary>
+    /// <param name="name">As in the trace.</param>
+    /// <param name="load">How many calls, when, and of which classes.</param>
+    /// <param name="call">One call, which is told its class; its outcome is counted under it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The load is out of range.</exception>
+    public Simulation AddArrivals(string name, CallLoad load, Func<CallInfo, CancellationToken, ValueTask> call)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(load);
+        ArgumentNullException.ThrowIfNull(call);
+        load.ThrowIfInvalid();
+        Arrivals arrivals = new(this, name, load, call);
+        return At(load.From, arrivals.Begin);
     }
 
     /// <summary>Load that waits for answers: a number of clients, each of which calls, waits for the answer, thinks, and calls again.</summary>
@@ -39,7 +54,8 @@ public sealed partial class Simulation
         for (int i = 0; i < clients; i++)
         {
             string client = $"{name} {i + 1}";
-            At(from, () => _ = LiveAsync(client, think, call, until ?? TimeSpan.MaxValue));
+            Client living = new(this, client, think, call, until ?? TimeSpan.MaxValue);
+            At(from, () => _ = living.LiveAsync());
         }
 
         return this;
@@ -49,87 +65,52 @@ public sealed partial class Simulation
 
     internal bool IsLoadOver => _isOver || Time.Elapsed >= _duration;
 
-    private async Task LiveAsync(string client, TimeSpan think, Func<CancellationToken, ValueTask> call, TimeSpan until)
-    {
-        await PauseAsync(think).ConfigureAwait(false);
-        while (!IsLoadOver && Time.Elapsed < until)
-        {
-            TimeSpan before = Time.Elapsed;
-            await CallAsync(client, call).ConfigureAwait(false);
-
-            // A client that gets its answers in no time and never thinks would stop the world's clock: it takes a millisecond at least.
-            bool isInNoTime = think == TimeSpan.Zero && Time.Elapsed == before;
-            await PauseAsync(isInNoTime ? TimeSpan.FromMilliseconds(1) : think).ConfigureAwait(false);
-        }
-    }
-
-    private Task PauseAsync(TimeSpan mean)
-    {
-        if (mean == TimeSpan.Zero) return Task.CompletedTask;
-        TaskCompletionSource over = new();
-        Time.CreateWorldTimer(_ => over.TrySetResult(), mean * -Math.Log(1 - DrawLoad()));
-        return over.Task;
-    }
-
-    internal async Task CallAsync(string name, Func<CancellationToken, ValueTask> call)
+    internal async Task CallAsync(string name, CallInfo info, Func<CallInfo, CancellationToken, ValueTask> call)
     {
         TimeSpan start = Time.Elapsed;
         Exception? error = null;
-        Began(start);
+        Began(start, info.Criticality);
         try
         {
-            await call(CancellationToken.None).ConfigureAwait(false);
+            await call(info, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception thrown)
         {
             error = thrown;
         }
 
-        Ended(name, start, error);
+        Ended(name, start, info.Criticality, error);
     }
 
-    private void Began(TimeSpan now)
+    private void Began(TimeSpan now, Criticality criticality)
     {
         lock (_gate)
         {
-            _started++;
             _underWay++;
+            _timeline.Total.Begin(criticality);
             SimulationInterval interval = _timeline.At(now, Interval);
-            interval.Started++;
+            interval.Calls.Begin(criticality);
             interval.MaxInFlight = Math.Max(interval.MaxInFlight, _underWay);
         }
     }
 
-    private void Ended(string name, TimeSpan start, Exception? error)
+    private void Ended(string name, TimeSpan start, Criticality criticality, Exception? error)
     {
         TimeSpan now = Time.Elapsed;
-        bool isRejection = error is ResilienceException;
         string outcome = error is null ? "success" : error.GetType().Name;
         lock (_gate)
         {
             _underWay--;
             SimulationInterval interval = _timeline.At(now, Interval);
-            if (error is null)
-            {
-                _succeeded++;
-                interval.Succeeded++;
-                interval.Latencies.Add(now - start);
-                _timeline.Latencies.Add(now - start);
-            }
-            else if (isRejection)
-            {
-                _rejected++;
-                interval.Rejected++;
-            }
-            else
-            {
-                _failed++;
-                interval.Failed++;
-            }
-
+            interval.Calls.End(criticality, now - start, error);
+            _timeline.Total.End(criticality, now - start, error);
             _timeline.Outcomes[outcome] = _timeline.Outcomes.GetValueOrDefault(outcome) + 1;
         }
 
-        Note($"{name}: {outcome} after {(now - start).TotalMilliseconds:0.###} ms");
+        // Calls are many and their notes mostly make the fingerprint alone, so no string is made for them.
+        Span<char> note = stackalloc char[256];
+        double milliseconds = (now - start).TotalMilliseconds;
+        if (note.TryWrite(CultureInfo.InvariantCulture, $"{name}: {outcome} after {milliseconds:0.###} ms", out int length)) _notes.Add(note[..length], now);
+        else Note(string.Create(CultureInfo.InvariantCulture, $"{name}: {outcome} after {milliseconds:0.###} ms"));
     }
 }

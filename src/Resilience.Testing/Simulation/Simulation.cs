@@ -23,12 +23,12 @@ public sealed partial class Simulation
 {
     private readonly Timeline _timeline = new();
     private readonly List<SimulatedDependency> _dependencies = [];
-    private readonly List<string>? _trace;
-    private readonly Lock _gate = new(); // guards counts and the trace
+    private readonly Notes _notes;
+    private readonly Gauges _gauges = new();
+    private readonly Lock _gate = new(); // guards counts
     private readonly Randomness _loadRandomness;
     private readonly TaskCompletionSource<SimulationReport> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ulong _fingerprint = 14695981039346656037;
-    private long _started, _succeeded, _failed, _rejected, _arrivals, _events;
+    private long _arrivals, _events;
     private int _underWay;
     private readonly PoolRest _pool = new();
     private long _asked;
@@ -44,7 +44,7 @@ public sealed partial class Simulation
         Randomness = Randomness.Seeded(seed);
         _loadRandomness = Randomness.Seeded(seed ^ 0x10AD);
         Time = new(Randomness.Seeded(seed ^ 0x7135));
-        _trace = keepTrace ? [] : null;
+        _notes = new(keepTrace);
     }
 
     /// <summary>What everything random follows from.</summary>
@@ -86,6 +86,38 @@ public sealed partial class Simulation
         return dependency;
     }
 
+    /// <summary>A new service: one or more replicas that take their own time for a request and then run a handler, which may call other services.</summary>
+    /// <param name="name">As in the trace; several replicas have a number behind it.</param>
+    /// <param name="behaviour">What each replica does itself, before its handler; give single replicas another with
+    /// <see cref="SimulatedDependency.From"/>.</param>
+    /// <param name="handler">The work of a request: it is told what the caller sent, and gets the caller's token if the replica
+    /// <see cref="DependencyBehaviour.HonorsCancellation"/>. What it throws fails the request.</param>
+    /// <param name="replicas">How many: 1 or more; default 1.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The behaviour is out of range, or there would be no replica.</exception>
+    public SimulatedService AddService(
+        string name, DependencyBehaviour behaviour, Func<CallInfo, CancellationToken, ValueTask> handler, int replicas = 1)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(behaviour);
+        ArgumentNullException.ThrowIfNull(handler);
+        ArgumentOutOfRangeException.ThrowIfLessThan(replicas, 1);
+        return new(this, name, behaviour, handler, replicas);
+    }
+
+    /// <summary>A value that the report shows over time, such as a limit: read at the end of each <see cref="Interval"/> while load comes in.</summary>
+    /// <param name="name">The name in <see cref="SimulationReport.Gauges"/>.</param>
+    /// <param name="read">Reads it, on the thread of the simulation.</param>
+    /// <exception cref="ArgumentException">There is a gauge of this name.</exception>
+    /// <exception cref="InvalidOperationException">The simulation has begun.</exception>
+    public Simulation AddGauge(string name, Func<double> read)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(read);
+        if (_hasBegun) throw new InvalidOperationException("A gauge is added before the simulation runs.");
+        _gauges.Add(name, read);
+        return this;
+    }
+
     /// <summary>Something happens at a moment: an operator acts, options are changed, the wall clock is stepped.</summary>
     public Simulation At(TimeSpan moment, Action action)
     {
@@ -100,13 +132,7 @@ public sealed partial class Simulation
     public void Note(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        TimeSpan now = Time.Elapsed;
-        lock (_gate)
-        {
-            foreach (char c in text) Mix(c);
-            Mix((ulong)now.Ticks);
-            _trace?.Add($"{now:c} {text}");
-        }
+        _notes.Add(text, Time.Elapsed);
     }
 
     /// <summary>Lets the load come in for the given time, then waits for the calls that are under way, and reports.</summary>
@@ -124,6 +150,7 @@ public sealed partial class Simulation
         _hasBegun = true;
         _duration = duration;
         _patience = duration + (patience ?? TimeSpan.FromHours(1));
+        _gauges.Begin(Time, Interval, duration);
         PoolWatch.Begin();
         _asked = TimeProvider.System.GetTimestamp();
         ThreadPool.UnsafeQueueUserWorkItem(static s => s.Start(), this, preferLocal: false);
@@ -221,8 +248,6 @@ public sealed partial class Simulation
         }
     }
 
-    private void Mix(ulong value) => _fingerprint = (_fingerprint ^ value) * 1099511628211;
-
     private SimulationReport Report()
     {
         lock (_gate)
@@ -230,14 +255,14 @@ public sealed partial class Simulation
             return new()
             {
                 Seed = Seed,
-                Fingerprint = _fingerprint,
+                Fingerprint = _notes.Fingerprint,
                 Duration = _duration,
                 Elapsed = Time.Elapsed,
                 Interval = Interval,
-                Started = _started,
-                Succeeded = _succeeded,
-                Failed = _failed,
-                Rejected = _rejected,
+                Started = _timeline.Total.All.Started,
+                Succeeded = _timeline.Total.All.Succeeded,
+                Failed = _timeline.Total.All.Failed,
+                Rejected = _timeline.Total.All.Rejected,
                 Attempts = _arrivals,
                 Operations = _dependencies.Sum(d => d.Operations),
                 Abandoned = _dependencies.Sum(d => d.Abandoned),
@@ -246,10 +271,12 @@ public sealed partial class Simulation
                 TimersLeft = Time.ArmedTimers,
                 IsExact = PoolRest.IsAlone || _pool.IsUntouched,
                 Outcomes = _timeline.Outcomes,
-                Latencies = _timeline.Latencies,
+                Latencies = _timeline.Total.All.Latencies,
+                Calls = _timeline.Total,
+                Gauges = _gauges.Values,
                 Timeline = _timeline.Intervals,
                 CircuitChanges = _timeline.Changes,
-                Trace = _trace ?? [],
+                Trace = _notes.Trace,
             };
         }
     }

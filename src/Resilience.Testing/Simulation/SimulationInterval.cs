@@ -1,4 +1,5 @@
 using Resilience.Events;
+using Resilience.Overload;
 
 namespace Resilience.Testing;
 
@@ -11,16 +12,16 @@ public sealed class SimulationInterval
     public TimeSpan Start { get; }
 
     /// <summary>Calls that were begun.</summary>
-    public long Started { get; internal set; }
+    public long Started => Calls.All.Started;
 
     /// <summary>Calls that ended well: the goodput.</summary>
-    public long Succeeded { get; internal set; }
+    public long Succeeded => Calls.All.Succeeded;
 
     /// <summary>Calls that ended with an error.</summary>
-    public long Failed { get; internal set; }
+    public long Failed => Calls.All.Failed;
 
     /// <summary>Calls that a policy rejected.</summary>
-    public long Rejected { get; internal set; }
+    public long Rejected => Calls.All.Rejected;
 
     /// <summary>Requests that reached a dependency: the load.</summary>
     public long Attempts { get; internal set; }
@@ -35,7 +36,13 @@ public sealed class SimulationInterval
     public int MaxInFlight { get; internal set; }
 
     /// <summary>How long the calls took that ended well in it.</summary>
-    public LatencyHistogram Latencies { get; } = new();
+    public LatencyHistogram Latencies => Calls.All.Latencies;
+
+    internal ClassCounts Calls { get; } = new();
+
+    /// <summary>Calls of one class of criticality.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="criticality"/> is undefined.</exception>
+    public CallCounts CallsOf(Criticality criticality) => Calls.Of(criticality);
 }
 
 /// <summary>What the report is made of, while it is being written.</summary>
@@ -45,7 +52,7 @@ internal sealed class Timeline
 
     internal Dictionary<string, long> Outcomes { get; } = [];
 
-    internal LatencyHistogram Latencies { get; } = new();
+    internal ClassCounts Total { get; } = new();
 
     internal List<(TimeSpan At, CircuitChanged Change)> Changes { get; } = [];
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Resilience.Events;
+using Resilience.Overload;
 
 namespace Resilience.Testing;
 
@@ -68,11 +69,20 @@ public sealed record SimulationReport
     /// <summary>What the circuit breakers of attached pipelines did, and when.</summary>
     public required IReadOnlyList<(TimeSpan At, CircuitChanged Change)> CircuitChanges { get; init; }
 
+    /// <summary>What each gauge said at the end of each interval, by name (<see cref="Simulation.AddGauge"/>).</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<double>> Gauges { get; init; } = new Dictionary<string, IReadOnlyList<double>>();
+
+    internal ClassCounts Calls { get; init; } = new();
+
     /// <summary>Every note; empty unless the trace is kept.</summary>
     public required IReadOnlyList<string> Trace { get; init; }
 
     /// <summary>Attempts for each call: 1 without retries; what a dependency has to bear more than it was meant to.</summary>
     public double Amplification => Started == 0 ? 0 : (double)Attempts / Started;
+
+    /// <summary>Calls of one class of criticality.</summary>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="criticality"/> is undefined.</exception>
+    public CallCounts CallsOf(Criticality criticality) => Calls.Of(criticality);
 
     /// <summary>The share of the calls that ended well, in one stretch of the run.</summary>
     /// <param name="from">Virtual time since the simulation began.</param>
