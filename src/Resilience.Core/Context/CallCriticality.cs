@@ -12,6 +12,13 @@ internal static class CallCriticality
 
         internal void SetCriticality(Criticality criticality) => context.State.Urgency = criticality - Criticality.Critical;
 
+        /// <summary>The caller says it, whatever the request says.</summary>
+        internal void SayCriticality(Criticality criticality)
+        {
+            context.SetCriticality(criticality);
+            context.State.SaysCriticality = true;
+        }
+
         /// <summary>A hedge is worth less than the attempt that is under way.</summary>
         internal void LowerCriticality()
         {

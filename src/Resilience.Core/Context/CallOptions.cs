@@ -17,7 +17,8 @@ public readonly record struct CallOptions
     /// <summary>What is being done ("charge"): an attribute of the telemetry, so of few distinct values, and a key for keyed policies.</summary>
     public string? Operation { get; init; }
 
-    /// <summary>The time the whole call may take, all attempts and waits together.</summary>
+    /// <summary>The time the whole call may take, all attempts and waits together. Within a request (<see cref="RequestContext"/>) the earlier deadline
+    /// of the two holds.</summary>
     /// <remarks>
     /// No wait outlasts it, and the outermost timeout policy ends the call when it has passed (as <see cref="Verdict.Ignored"/>: a
     /// caller in a hurry says nothing about the dependency, unless <see cref="DeadlineCounts"/>). Without a timeout policy nothing is cancelled.
@@ -34,8 +35,9 @@ public readonly record struct CallOptions
         }
     }
 
-    /// <summary>How much it matters that the call succeeds: under overload, throttles and limits reject the lower classes first. Null (default):
-    /// <see cref="Criticality.Critical"/>. Attempts and hedges of the call inherit it, a hedge one class lower.</summary>
+    /// <summary>How much it matters that the call succeeds: under overload, throttles and limits reject the lower classes first. Null (default): that of
+    /// the request (<see cref="RequestContext.Criticality"/>), or <see cref="Criticality.Critical"/> outside of one. Attempts and hedges of the call
+    /// inherit it, a hedge one class lower.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Undefined.</exception>
     public Criticality? Criticality
     {

@@ -27,7 +27,7 @@ internal struct CallState
     internal bool HasEnded;
     internal bool HasCopies;
     internal bool IsShown;
-    private sbyte _rare; // bit 0: SharesProperties; the rest: Urgency. A byte more, and wiping the state costs a twentieth of a call
+    private sbyte _rare; // bit 0: SharesProperties; bit 1: SaysCriticality; the rest: Urgency. A byte more, and wiping the state costs a twentieth of a call
 
     /// <summary>With a fork: a change copies them first.</summary>
     internal bool SharesProperties
@@ -36,10 +36,17 @@ internal struct CallState
         set => _rare = (sbyte)(value ? _rare | 1 : _rare & ~1);
     }
 
+    /// <summary>The class is the call's own, and not that of the request.</summary>
+    internal bool SaysCriticality
+    {
+        readonly get => (_rare & 2) != 0;
+        set => _rare = (sbyte)(value ? _rare | 2 : _rare & ~2);
+    }
+
     /// <summary>Classes above or below <see cref="Criticality.Critical"/>, so that a state which says nothing is that of a critical call.</summary>
     internal int Urgency
     {
-        readonly get => _rare >> 1;
-        set => _rare = (sbyte)((value << 1) | (_rare & 1));
+        readonly get => _rare >> 2;
+        set => _rare = (sbyte)((value << 2) | (_rare & 3));
     }
 }

@@ -36,6 +36,7 @@ internal static class CallsInside
     internal static void ReportAround(this ResilienceContext context, object? error)
     {
         if (error is null) return;
+        CallsRequest.ReportToRequest(error);
         context.State.Scope?.Around?.Add(error);
 
         // A delegate that completes another call's task runs its continuation on its own thread: what the thread says is sure only if the token agrees.

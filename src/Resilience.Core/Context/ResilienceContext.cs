@@ -50,13 +50,13 @@ public abstract partial class ResilienceContext
     /// <summary>What the caller says it is doing, for telemetry and for keyed policies; null if it did not say.</summary>
     public string? Operation => State.HasEnded ? ThrowEnded<string?>() : State.Operation;
 
-    /// <summary>How much it matters that the call succeeds (<see cref="CallOptions.Criticality"/>).</summary>
+    /// <summary>How much it matters that the call succeeds (<see cref="CallOptions.Criticality"/>, or that of the request).</summary>
     public Criticality Criticality => State.HasEnded ? ThrowEnded<Criticality>() : this.CriticalityOfCall;
 
     /// <summary>The pipeline's source of time.</summary>
     public TimeProvider TimeProvider => State.HasEnded ? ThrowEnded<TimeProvider>() : State.Site.Clock.Provider;
 
-    /// <summary>Time left before the earliest deadline of this call (the caller's, or that of a timeout around us), never negative;
+    /// <summary>Time left before the earliest deadline of this call (the caller's, the request's, or that of a timeout around us), never negative;
     /// null when there is none.</summary>
     public TimeSpan? RemainingTime
     {
@@ -259,7 +259,7 @@ public abstract partial class ResilienceContext
     {
         State.Operation = options.Operation;
         if (options.Deadline is { } deadline) State.DeadlineMs = Clock.After(site.Clock.NowMs, deadline);
-        if (options.Criticality is { } criticality) this.SetCriticality(criticality);
+        if (options.Criticality is { } criticality) this.SayCriticality(criticality);
         if (options.DeadlineCounts) State.Remarks |= AttemptRemarks.DeadlineCounts;
         if (options.Properties is { } properties) State.Properties = new(properties.Values);
     }

@@ -171,6 +171,7 @@ internal sealed class Chain<T>(PolicyLink<T> head, CallSite site, OutcomeClassif
     {
         if (cancellationToken.IsCancellationRequested) return new(CancelledBeforeStart(cancellationToken));
         call.Begin(site, cancellationToken);
+        if (RequestUse.HasBegun) call.TakeUpRequest();
         return site.Instruments.CallsAreObserved ? _observed.ExecuteAsync(call) : head.ExecuteAsync(call);
     }
 

@@ -242,6 +242,7 @@ internal sealed class HedgedRace<T>
         Finish(_keptCopy!);
         if (_cause is HedgeSkipReason.Budget or HedgeSkipReason.Deadline && _kept.Verdict == Verdict.Failure) _kept = _kept.MarkedDoNotRetry();
         if (_kept.DoNotRetry) _call.ReportAround(_kept.Error);
+        if (_kept.DoNotRetry) _kept.ReportToRequest();
         return _kept;
     }
 

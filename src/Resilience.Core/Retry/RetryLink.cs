@@ -64,6 +64,7 @@ internal abstract class RetryLink<T>(RetryPolicy policy, PolicyLink<T> next) : S
     {
         Outcome<T> last = cause is RetryStopReason.Budget or RetryStopReason.Deadline or RetryStopReason.RetryAfter ? outcome.MarkedDoNotRetry() : outcome;
         if (last.DoNotRetry) context.ReportAround(last.Error);
+        if (last.DoNotRetry || cause == RetryStopReason.Attempts) last.ReportToRequest();
         return last;
     }
 

@@ -1,3 +1,4 @@
+using Resilience.Overload;
 using Resilience.Tests;
 
 namespace Resilience.Instructions;
@@ -15,6 +16,7 @@ internal static class Operations
         ["budget-withdraw"] = BudgetWithdraw,
         ["limit-enter-leave"] = Limit,
         ["pipeline-breaker"] = () => Execute(b => b.AddCircuitBreaker()),
+        ["pipeline-breaker-in-request"] = () => InRequest(Execute(b => b.AddCircuitBreaker())),
         ["pipeline-empty"] = () => Execute(b => b),
         ["pipeline-retry-breaker"] = () => Execute(b => b.AddRetry().AddCircuitBreaker()),
         ["slower"] = Slower,
@@ -99,6 +101,13 @@ internal static class Operations
             for (int i = 0; i < times; i++) pipeline.ExecuteAsync(static (n, _) => new ValueTask<int>(n), i).GetAwaiter().GetResult();
         };
     }
+
+    /// <summary>The same on behalf of a request with a deadline, on another clock. In a program where no request was ever begun a call pays a branch.</summary>
+    private static Action<int> InRequest(Action<int> operation) => times =>
+    {
+        using RequestScope scope = RequestContext.Begin(new() { Timeout = TimeSpan.FromSeconds(1), TimeProvider = new StillTime() });
+        operation(times);
+    };
 
     /// <summary>The delegate has not ended when it returns, and ends on the same thread: all that a suspension costs, and nothing of the pool's.</summary>
     private static Action<int> Suspend(Func<ResiliencePipelineBuilder, ResiliencePipelineBuilder> add)
