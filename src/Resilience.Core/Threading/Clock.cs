@@ -44,6 +44,9 @@ internal sealed class Clock
 
     internal bool IsSystem => _isSystem;
 
+    /// <summary>How many ticks of <see cref="Timestamp"/> make a second.</summary>
+    internal long Frequency => _frequency;
+
     /// <summary>Milliseconds on the monotonic line. Never throws.</summary>
     [SuppressMessage("ApiDesign", "RS0030", Justification = "The one place that reads the coarse clock.")]
     internal long NowMs => _isSystem ? Environment.TickCount64 : NowMsFromProvider();

@@ -67,6 +67,7 @@ public sealed class PolicyMentionsTests
             Http("HttpChaos"), Http("HttpChaosHandler"), Table,
         ],
         ["src/Resilience.Core/Throttling"] = [Table],
+        ["src/Resilience.Core/AdaptiveLimiting"] = [],
         // Its claims, keys and records are the contract with the stores, in folders of their own, and named by all who keep or send them.
         ["src/Resilience.Core/Idempotency/Policy"] = [Table],
         ["src/Resilience.Extensions/Calls"] = [], // a pipeline inside of another that makes calls of its own
@@ -132,8 +133,8 @@ public sealed class PolicyMentionsTests
     public void The_lists_have_so_many_files() =>
         string.Join(", ", Reviewed.Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Key[(r.Key.IndexOf('/', 4) + 1)..]} {r.Value.Length}")))
             .Should().Be(
-                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 10, Hedging 3, Fallback 2, Chaos 7, Throttling 1, Idempotency/Policy 1, Calls 0, "
-                + "RateLimiting 1");
+                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 10, Hedging 3, Fallback 2, Chaos 7, Throttling 1, AdaptiveLimiting 0, "
+                + "Idempotency/Policy 1, Calls 0, RateLimiting 1");
 
     /// <summary>Folders that declare a policy, or of the core the options of one, and have no row. A pipeline within a pipeline is no policy with options of
     /// its own, what stands in the root of a package is named by the package, and the options of stores and endpoints belong to no policy.</summary>

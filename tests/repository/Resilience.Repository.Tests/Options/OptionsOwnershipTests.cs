@@ -77,6 +77,16 @@ public sealed class OptionsOwnershipTests
                 return throttle;
             },
         ],
+        [typeof(AdaptiveConcurrencyLimitOptions)] =
+        [
+            o => new AdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o),
+            o =>
+            {
+                AdaptiveConcurrencyLimit limit = new(new());
+                limit.Update((AdaptiveConcurrencyLimitOptions)o);
+                return limit;
+            },
+        ],
         [typeof(TimeoutOptions)] = [o => new ResiliencePipelineBuilder().AddTimeout((TimeoutOptions)o).Build()],
         [typeof(HedgingOptions)] =
         [

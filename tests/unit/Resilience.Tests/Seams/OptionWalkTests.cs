@@ -182,7 +182,8 @@ public sealed partial class OptionWalkTests
             typeof(RetryOptions), typeof(RetryBudgetOptions), typeof(ConcurrencyLimitOptions), typeof(TimeoutOptions), typeof(FallbackOptions<>),
             typeof(HedgingOptions), typeof(ChaosOptions), typeof(AdaptiveThrottleOptions),
         ];
-        Type[] elsewhere = [typeof(CircuitBreakerOptions), typeof(IdempotencyPolicyOptions), typeof(IdempotencyOptions), typeof(InMemoryIdempotencyOptions)];
+        Type[] elsewhere = [typeof(CircuitBreakerOptions), typeof(IdempotencyPolicyOptions), typeof(IdempotencyOptions), typeof(InMemoryIdempotencyOptions),
+            typeof(AdaptiveConcurrencyLimitOptions)];
         typeof(PolicyOptions).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(PolicyOptions))).Should().BeSubsetOf([.. walked, .. elsewhere]);
     }
 
