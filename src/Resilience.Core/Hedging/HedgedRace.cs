@@ -19,10 +19,11 @@ internal sealed class HedgedRace<T>
     private HedgeSkipReason? _cause;
     private string? _objection; // of any attempt that has ended
     private string _reason = Slow;
+    private string? _dueBecause; // of a failure; null: the next attempt is due because the one before it is slow
     private bool _isMarked;
-    private long _beganMs; // the attempt that began last
-    private long _notBeforeMs; // asked for by a failure that asked for patience
-    private bool _isPatient; // since the attempt that began last
+    private HedgingSchedule _schedule = HedgingSchedule.Empty;
+    private long? _delayMs; // of the attempt that began last; null: not asked for yet
+    private long _beganMs; // the same
 
     private const string Slow = "slow";
 
@@ -77,7 +78,7 @@ internal sealed class HedgedRace<T>
     {
         attempt.Number = _state.Started;
         _running.Add(attempt);
-        _isPatient = false;
+        (_delayMs, _dueBecause) = (null, null);
         _beganMs = _call.Clock.NowMs;
         _state = HedgingRules.OnStarted(_state);
     }
@@ -104,15 +105,22 @@ internal sealed class HedgedRace<T>
     {
         delayMs = Clock.Never;
         if (!_rules.MayStart(_state)) return false;
-        delayMs = _policy.DelayMs(_call);
-        if (_isPatient && delayMs != Clock.Never) delayMs = Math.Max(0, Math.Max(_beganMs + delayMs, _notBeforeMs) - _call.Clock.NowMs);
-        if (delayMs == 0) return true;
-        if (delayMs != Clock.Never && _call.DeadlineMs != Clock.Never && _call.Clock.NowMs + delayMs >= _call.DeadlineMs) delayMs = Clock.Never;
+        long nextMs = Schedule().NextMs, nowMs = _call.Clock.NowMs;
+        if (nextMs <= nowMs) return true;
+        if (nextMs < _call.DeadlineMs) delayMs = nextMs - nowMs;
         return false;
     }
 
-    /// <summary>Every wake starts an attempt, closes the race or ends it: so the wait always begins when an attempt has begun, unless one that
-    /// has ended asks for patience.</summary>
+    /// <summary>What is due next. The delay is asked for when it is needed: an attempt that has failed before needs none.</summary>
+    private HedgingSchedule Schedule()
+    {
+        if (_delayMs is not null) return _schedule;
+        long delayMs = _policy.DelayMs(_call);
+        _delayMs = delayMs;
+        _schedule = _schedule.OnStarted(_beganMs, delayMs);
+        return _schedule;
+    }
+
     private Task WaitAsync(long delayMs)
     {
         if (_running.Count == 0) return ClockWait.ForAsync(_call.Clock, TimeSpan.FromMilliseconds(delayMs), _call.Token); // no attempt could wake us
@@ -133,14 +141,22 @@ internal sealed class HedgedRace<T>
         {
             Finish(attempt.Context);
             if (outcome.IsSuccess && attempt.Context != _first) Won(attempt.Context.AttemptNumber);
-        }
-        else
-        {
-            _reason = _link.ReasonOf(outcome);
-            Keep(outcome, attempt.Context);
+            return move;
         }
 
-        return move;
+        _reason = _link.ReasonOf(outcome);
+        Keep(outcome, attempt.Context);
+        return move is HedgingMove.Start or HedgingMove.StartElsewhere ? UnlessHeld(move) : move;
+    }
+
+    /// <summary>A failure that asks for nothing starts the next attempt at once, but not while what another has asked for is not over. A rejection adds
+    /// nothing to that wait.</summary>
+    private HedgingMove UnlessHeld(HedgingMove move)
+    {
+        long nowMs = _call.Clock.NowMs;
+        if (!_schedule.IsHeld(nowMs)) return move;
+        if (move == HedgingMove.Start) (_schedule, _dueBecause) = (Schedule().OnFailed(nowMs), _reason);
+        return HedgingMove.Wait;
     }
 
     /// <summary>What a failure asks for. A rejection says when it may be worth trying again, and that is no reason to wait for another way.</summary>
@@ -149,17 +165,18 @@ internal sealed class HedgedRace<T>
         if (!outcome.MayRepeat || AttemptJudge.IsCutAround(outcome, _call)) return HedgingWeight.Final;
         AttemptResult seen = _link.Read(outcome, attempt.Number, attempt.Context);
         if (!_policy.IsAllowed(seen)) return HedgingWeight.Final;
-        if (outcome.Verdict == Verdict.Rejected || (seen.Counts && seen.RetryAfter is not { Ticks: > 0 })) return HedgingWeight.Usual;
+        if (outcome.Verdict == Verdict.Rejected || (seen.Counts && seen.RetryAfter is null)) return HedgingWeight.Usual;
         if (seen.RetryAfter > HedgingRules.MaxPatience) return HedgingWeight.TooPatient;
-        _isPatient = true;
-        if (seen.RetryAfter is { } wait) _notBeforeMs = Math.Max(_notBeforeMs, Clock.After(_call.Clock.NowMs, wait));
+        long nowMs = _call.Clock.NowMs;
+        if (seen.RetryAfter is not { } wait) _schedule = Schedule().OnThrottled(nowMs);
+        else (_schedule, _dueBecause) = (Schedule().OnAsked(nowMs, Clock.ToMs(wait)), _link.ReasonOf(outcome));
         return HedgingWeight.Patient;
     }
 
     private HedgingMove OnDelay(out Outcome<T> outcome)
     {
         outcome = default;
-        _reason = Slow;
+        _reason = _dueBecause ?? Slow;
         return _rules.OnDelay(_state);
     }
 

@@ -23,9 +23,9 @@ public sealed class HedgingOptions : PolicyOptions
     /// <summary>How long the attempt that began last may take before the next one starts beside it. Default 1 s. Set it near the 95th
     /// percentile of your latency, so that about one call in twenty is hedged. From zero (all attempts start at once) to a day, or
     /// <see cref="Timeout.InfiniteTimeSpan"/>: the next one starts only when one has failed.</summary>
-    /// <remarks>After a failure that asks for patience (429, <c>Retry-After</c>) the next attempt comes when the delay is over, and not before
-    /// the time that was asked for. Where more than a minute is asked for, no other attempt starts: what is under way may still win, else that
-    /// failure is the answer.</remarks>
+    /// <remarks>After a failure that says when to come back (<c>Retry-After</c>, a pushback of gRPC) the next attempt starts exactly then, and none before.
+    /// After one that asks for patience and does not say how long (429) it starts when the delay is over, and not at all where there is none. Where more than
+    /// a minute is asked for, no other attempt starts: what is under way may still win, else that failure is the answer.</remarks>
     public TimeSpan Delay { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Another delay for this call, asked before each wait; null, a throw or an answer out of range means <see cref="Delay"/>; the

@@ -5,7 +5,7 @@ namespace Resilience;
 /// <code>
 ///                      Success, Ignored, final failure ─────────────► EndWithThis (the others are cancelled)
 ///  an attempt ended ── Failure ──── an attempt is left ─────────────► Start
-///                      Failure that asks for patience ──────────────► Wait for the delay, where an attempt is left
+///                      Failure that asks for patience ──────────────► Wait, where an attempt is left (how long: HedgingSchedule)
 ///                      Failure that asks for too much patience ─────► the race is closed: Wait or EndWithKept
 ///                      Rejected ─── an attempt is left ─────────────► StartElsewhere (only on another route)
 ///                      otherwise ── others are under way ───────────► Wait

@@ -6,7 +6,7 @@ internal enum HedgingWeight
     /// <summary>The next attempt now.</summary>
     Usual,
 
-    /// <summary>Patience: it is throttled, or says when to come back. The next attempt comes when the delay is over.</summary>
+    /// <summary>Patience: it is throttled, or says when to come back. <see cref="HedgingSchedule"/> says when the next attempt comes.</summary>
     Patient,
 
     /// <summary>More patience than a race has. Nothing more starts; what is under way may still win, else this is the answer.</summary>
