@@ -14,4 +14,14 @@ public enum HedgeSkipReason
 
     /// <summary>The budget is spent.</summary>
     Budget,
+
+    /// <summary>The call is <see cref="Overload.Criticality.Sheddable"/>: it is not worth a second attempt.</summary>
+    Sheddable,
+
+    /// <summary><see cref="HedgingOptions.CanHedge"/> said no.</summary>
+    NotWanted,
+
+    /// <summary>A policy inside shows that the dependency is overloaded: a throttle or an adaptive limit rejects calls, or the limit looks for its
+    /// baseline.</summary>
+    Overloaded,
 }

@@ -14,7 +14,8 @@ public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Ru
     public override int GetEventId() => 11;
 
     /// <inheritdoc/>
-    public override ResilienceEventLevel GetLevel() => ResilienceEventLevel.Warning;
+    public override ResilienceEventLevel GetLevel() =>
+        Cause is HedgeSkipReason.Sheddable or HedgeSkipReason.NotWanted ? ResilienceEventLevel.Debug : ResilienceEventLevel.Warning;
 
     /// <inheritdoc/>
     public override EventMessage GetMessage()
@@ -29,6 +30,9 @@ public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Ru
         HedgeSkipReason.NotAllowed => "because an attempt forbade to be repeated",
         HedgeSkipReason.Marked => "because a policy below has given up",
         HedgeSkipReason.Deadline => "because the deadline is over",
+        HedgeSkipReason.Sheddable => "because the call is sheddable",
+        HedgeSkipReason.NotWanted => "because CanHedge said no",
+        HedgeSkipReason.Overloaded => "because the dependency is overloaded",
         _ => "because the retry budget is spent",
     };
 
@@ -47,6 +51,9 @@ public sealed record HedgeSkipped(string PipelineName, string PolicyName, int Ru
         HedgeSkipReason.NotAllowed => "not_allowed",
         HedgeSkipReason.Marked => "marked",
         HedgeSkipReason.Deadline => "deadline",
+        HedgeSkipReason.Sheddable => "sheddable",
+        HedgeSkipReason.NotWanted => "not_wanted",
+        HedgeSkipReason.Overloaded => "overloaded",
         _ => "budget",
     });
 

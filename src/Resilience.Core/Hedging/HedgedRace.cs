@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Resilience.Events;
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience;
 
@@ -27,8 +28,16 @@ internal sealed class HedgedRace<T>
 
     private const string Slow = "slow";
 
-    internal HedgedRace(HedgingLink<T> link, ResilienceContext call, in HedgedAttempt<T> first)
+    private readonly long _beganAt; // the first attempt, as a fine reading; only where the delay is measured
+    private long _firstDelayMs; // of the first attempt
+
+    /// <param name="link">What the call passes through.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="first">Its first attempt, which is under way.</param>
+    /// <param name="beganAt">When that began, where the delay is measured.</param>
+    internal HedgedRace(HedgingLink<T> link, ResilienceContext call, in HedgedAttempt<T> first, long beganAt)
     {
+        _beganAt = beganAt;
         _link = link;
         _policy = link.Policy;
         _rules = _policy.Rules;
@@ -117,6 +126,7 @@ internal sealed class HedgedRace<T>
         if (_delayMs is not null) return _schedule;
         long delayMs = _policy.DelayMs(_call);
         _delayMs = delayMs;
+        if (_state.Started == 1) _firstDelayMs = delayMs;
         _schedule = _schedule.OnStarted(_beganMs, delayMs);
         return _schedule;
     }
@@ -133,6 +143,7 @@ internal sealed class HedgedRace<T>
         HedgedAttempt<T> attempt = _running[index];
         _running.RemoveAt(index);
         outcome = attempt.Running.Result;
+        if (attempt.Number == 0) Measure(outcome);
         HedgingWeight weight = outcome.Verdict is Verdict.Failure or Verdict.Rejected ? Weigh(outcome, attempt) : HedgingWeight.Usual;
         attempt.End();
         _objection ??= attempt.Context.ObjectionTo(outcome.NotApplied);
@@ -171,6 +182,15 @@ internal sealed class HedgedRace<T>
         if (seen.RetryAfter is not { } wait) _schedule = Schedule().OnThrottled(nowMs);
         else (_schedule, _dueBecause) = (Schedule().OnAsked(nowMs, Clock.ToMs(wait)), _link.ReasonOf(outcome));
         return HedgingWeight.Patient;
+    }
+
+    /// <summary>The first attempt has ended.</summary>
+    private void Measure(in Outcome<T> outcome)
+    {
+        if (_policy.Measured is not { } measured) return;
+        TimeSpan took = _call.Clock.ElapsedSince(_beganAt);
+        if (outcome.Verdict is Verdict.Success or Verdict.Ignored && outcome.HasResult) measured.Answered(took);
+        else measured.Cut(took, Math.Max(_firstDelayMs, measured.Ms));
     }
 
     private HedgingMove OnDelay(out Outcome<T> outcome)
@@ -238,6 +258,9 @@ internal sealed class HedgedRace<T>
         cause = detail is not null ? HedgeSkipReason.NotAllowed
             : _isMarked ? HedgeSkipReason.Marked
             : _call.Clock.NowMs >= _call.DeadlineMs ? HedgeSkipReason.Deadline
+            : _call.CriticalityOfCall == Criticality.Sheddable ? HedgeSkipReason.Sheddable
+            : _state.Started == 1 && !_policy.IsWanted(_call) ? HedgeSkipReason.NotWanted
+            : _link.ShowsOverload ? HedgeSkipReason.Overloaded
             : null;
         return cause is not null || _call.Token.IsCancellationRequested;
     }
@@ -267,7 +290,13 @@ internal sealed class HedgedRace<T>
     private void Finish(ResilienceContext ended)
     {
         if (_running.Count > 0 && ResultType<T>.MayBeDisposable) _call.HoldLeftovers(); // what the losers bring may come after the end of the call
-        foreach (HedgedAttempt<T> lost in _running) lost.Abandon();
+        foreach (HedgedAttempt<T> lost in _running)
+        {
+            if (lost.Number == 0 && _policy.Measured is { } measured)
+                measured.Lost(_call.Clock.ElapsedSince(_beganAt), Math.Max(_firstDelayMs, measured.Ms));
+            lost.Abandon();
+        }
+
         if (ended != _keptCopy) _kept.Leave(_call);
         _call.Take(ended);
         _call.ForgetAttempt(); // what remains of the objections of all stands for good

@@ -157,16 +157,20 @@ internal sealed class PipelineParts(
     }
 
     /// <summary>Closes the policies over a result type, innermost first.</summary>
-    internal PolicyLink<T> Bind<T>(PolicyLink<T> bottom)
+    /// <param name="bottom">What stands inside all of them.</param>
+    /// <param name="signs">Signs of overload among what stands further inside; null: none.</param>
+    internal PolicyLink<T> Bind<T>(PolicyLink<T> bottom, IReadOnlyList<IOverloadSign>? signs = null)
     {
         PolicyLink<T> next = bottom;
+        IReadOnlyList<IOverloadSign> inside = signs ?? [];
         for (int i = _policies.Length - 1; i >= 0; i--)
         {
             bool isOurs = _policies[i].NeverThrows;
             string who = isOurs ? names[i] : $"{names[i]} ({_policies[i].GetType().Name})";
-            PolicyLink<T> link = _policies[i].Bind(isOurs ? next : new SeamLink<T>(next, who))
+            PolicyLink<T> link = _policies[i].BindAround(isOurs ? next : new SeamLink<T>(next, who), inside)
                 ?? throw new InvalidOperationException($"The policy {_policies[i].GetType()} bound itself to null.");
             next = isOurs ? link : new GuardLink<T>(link, classifier, who);
+            if (_policies[i] is IOverloadSign sign) inside = [.. inside, sign];
         }
 
         return next;

@@ -12,6 +12,9 @@ public abstract class ResiliencePolicy
     /// <summary>Makes the link that stands before <paramref name="next"/>. Called once for each result type, possibly more than once when calls race.</summary>
     protected internal abstract PolicyLink<T> Bind<T>(PolicyLink<T> next);
 
+    /// <summary>As <see cref="Bind{T}"/>, for a policy of ours that sends less while one inside shows overload.</summary>
+    internal virtual PolicyLink<T> BindAround<T>(PolicyLink<T> next, IReadOnlyList<IOverloadSign> inside) => Bind(next);
+
     /// <summary>What this policy is and how it is set, for <see cref="ResiliencePipeline.Describe"/> and for the check of the order.</summary>
     public virtual PolicyDescription Describe() => new(GetType().Name, PolicyRole.Other);
 

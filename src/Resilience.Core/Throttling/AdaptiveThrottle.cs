@@ -86,6 +86,9 @@ public sealed class AdaptiveThrottle : IPolicyStatus
         return Now().Of(criticality);
     }
 
+    /// <summary>Whether calls of any class are rejected now.</summary>
+    internal bool IsRejecting => Now().AreAny;
+
     /// <summary>Changes the options of a living throttle. What was counted stays, unless the window gets another length.</summary>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range; the old ones stay in effect.</exception>
@@ -174,6 +177,19 @@ public sealed class AdaptiveThrottle : IPolicyStatus
         internal long UntilMs { get; }
 
         internal double Of(Criticality criticality) => _classes[(int)criticality].Share;
+
+        internal bool AreAny
+        {
+            get
+            {
+                foreach ((double share, _, _) in _classes)
+                {
+                    if (share > 0) return true;
+                }
+
+                return false;
+            }
+        }
 
         /// <summary>A race costs an object.</summary>
         internal ThrottleRejection RejectionOf(Criticality criticality, PolicyEnvironment environment)

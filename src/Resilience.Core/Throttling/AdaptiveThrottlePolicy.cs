@@ -6,7 +6,7 @@ using Resilience.Overload;
 namespace Resilience;
 
 /// <summary>How a call passes a throttle: drawn at the door, counted at its end.</summary>
-internal sealed class AdaptiveThrottlePolicy : ResiliencePolicy
+internal sealed class AdaptiveThrottlePolicy : ResiliencePolicy, IOverloadSign
 {
     private readonly AdaptiveThrottle _throttle;
     private readonly PolicyEnvironment _environment;
@@ -32,6 +32,8 @@ internal sealed class AdaptiveThrottlePolicy : ResiliencePolicy
     internal override bool NeverThrows => true;
 
     public override object? State => _throttle;
+
+    bool IOverloadSign.ShowsOverload => _throttle.IsRejecting;
 
     protected internal override CarriedState? Carried => _carried;
 

@@ -50,7 +50,8 @@ public sealed class HookTests
         Breaker("BreakDurationFor", (o, t) => (o.BreakDurationFor, o.FailureRatio, o.MinimumCalls) = (_ => Count(t, default(TimeSpan?)), 0.01, 1)),
         Breaker("OnChange", (o, t) => (o.OnChange, o.FailureRatio, o.MinimumCalls) = (_ => t.Heard++, 0.01, 1)),
         Hedging("ShouldHedge", (o, _) => o.ShouldHedge = _ => false),
-        Hedging("DelayFor", (o, _) => o.DelayFor = _ => TimeSpan.Zero, r => r.On<IOException>(Classification.Throttled())), // waits for the delay
+        Hedging("DelayFor", (o, _) => o.DelayFor = _ => TimeSpan.FromMilliseconds(1), r => r.On<IOException>(Classification.Throttled())), // waits
+        Hedging("CanHedge", (o, t) => o.CanHedge = _ => Count(t, false)),
         Hedging("Route", (o, t) => o.Route = (_, _) => Count(t, true)),
         new("AdaptiveThrottleOptions.IsOverload", Script.Throws, (b, t, on) => b.AddRetry(AtOnce).AddAdaptiveThrottle(o =>
             o.IsOverload = on ? _ => Count(t, true) : null), null),

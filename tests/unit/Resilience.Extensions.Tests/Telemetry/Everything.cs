@@ -188,7 +188,8 @@ internal sealed class Everything
 
     private async Task HedgesAsync()
     {
-        ResiliencePipeline pipeline = New("hedges").AddHedging(o => o.Delay = TimeSpan.FromSeconds(1)).Build();
+        ResiliencePipeline pipeline = New("hedges").AddHedging(o => (o.Delay, o.DelayQuantile) = (TimeSpan.FromSeconds(1), 0.95)).Build();
+        _alive.Add(pipeline);
         int attempts = 0;
         Task<int> call = pipeline.ExecuteAsync<int>(async token =>
         {

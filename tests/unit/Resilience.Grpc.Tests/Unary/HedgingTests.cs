@@ -7,7 +7,7 @@ namespace Resilience.Tests.Unary;
 /// <summary>Attempts beside each other, over a real server: what a failure and a pushback of it do to the race.</summary>
 public sealed class HedgingTests
 {
-    /// <summary>The delay of the hedging never passes here: a further attempt is one that a failure has started, or for which the server has said when.</summary>
+    /// <summary>The delay of the hedging never passes here: a further attempt is one that a failure has started, or that the server has asked for.</summary>
     [Theory]
     [InlineData(StatusCode.Unavailable, null, 3)] // may be repeated: the next one at once
     [InlineData(StatusCode.Unavailable, "-1", 1)] // the server does not want it again

@@ -24,11 +24,16 @@ public sealed class DescriptionTests
         ["CircuitBreakerOptions.ConsecutiveFailuresWithin"] = o => ((CircuitBreakerOptions)o).ConsecutiveFailures = 3,
         ["CircuitBreakerOptions.SlowCallRatio"] = o => ((CircuitBreakerOptions)o).SlowCallThreshold = TimeSpan.FromSeconds(1),
         ["CircuitBreakerOptions.RampFrom"] = o => ((CircuitBreakerOptions)o).RampDuration = TimeSpan.FromSeconds(9),
+        ["HedgingOptions.MinDelay"] = Measured,
+        ["HedgingOptions.MaxDelay"] = Measured,
+        ["HedgingOptions.MinSamples"] = Measured,
         ["ConcurrencyLimitOptions.MaxWait"] = o => ((ConcurrencyLimitOptions)o).MaxQueued = 3,
         ["IdempotencyOptions.MaxWait"] = Waiting,
         ["IdempotencyOptions.MaxWaiters"] = Waiting,
         ["IdempotencyOptions.MaxWaitersPerKey"] = Waiting,
     };
+
+    private static void Measured(object options) => ((HedgingOptions)options).DelayQuantile = 0.95;
 
     private static void Waiting(object options) => ((IdempotencyOptions)options).WhenInFlight = WhenInFlight.Wait;
 
@@ -37,6 +42,8 @@ public sealed class DescriptionTests
     {
         ["RetryOptions.Budget"] = RetryBudget.Unlimited,
         ["RetryOptions.BudgetOptions"] = new RetryBudgetOptions { Ratio = 0.33 },
+        ["HedgingOptions.DelayQuantile"] = 0.9,
+        ["HedgingOptions.MaxDelay"] = TimeSpan.FromSeconds(9),
         ["HedgingOptions.Budget"] = RetryBudget.Unlimited,
         ["HedgingOptions.BudgetOptions"] = new RetryBudgetOptions { Ratio = 0.33 },
         ["RetryBudgetOptions.Ratio"] = 0.33,

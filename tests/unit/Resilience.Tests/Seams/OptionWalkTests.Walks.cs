@@ -234,12 +234,26 @@ public sealed partial class OptionWalkTests
     private sealed class HedgingWalk(SteppedTime time) : Walk<HedgingOptions>(time)
     {
         protected override HedgingOptions All() =>
-            new() { MaxAttempts = 3, Delay = TimeSpan.FromSeconds(1), BudgetOptions = new() { MinRetriesPerSecond = 5 } };
+            new()
+            {
+                MaxAttempts = 3,
+                Delay = TimeSpan.FromSeconds(1),
+                DelayQuantile = 0.9,
+                MinSamples = 10,
+                MinDelay = TimeSpan.FromMilliseconds(100),
+                MaxDelay = TimeSpan.FromMilliseconds(900),
+                BudgetOptions = new() { MinRetriesPerSecond = 5 },
+            };
 
         protected override Dictionary<string, Action<HedgingOptions>> Others() => new()
         {
             [nameof(HedgingOptions.MaxAttempts)] = o => o.MaxAttempts = 2,
             [nameof(HedgingOptions.Delay)] = o => o.Delay = TimeSpan.FromSeconds(2),
+            [nameof(HedgingOptions.DelayQuantile)] = o => o.DelayQuantile = 0.5,
+            [nameof(HedgingOptions.MinDelay)] = o => o.MinDelay = TimeSpan.FromMilliseconds(700),
+            [nameof(HedgingOptions.MaxDelay)] = o => o.MaxDelay = TimeSpan.FromMilliseconds(400),
+            [nameof(HedgingOptions.MinSamples)] = o => o.MinSamples = 100,
+            [nameof(HedgingOptions.CanHedge)] = o => o.CanHedge = _ => false,
             [nameof(HedgingOptions.DelayFor)] = o => o.DelayFor = _ => TimeSpan.FromSeconds(3),
             [nameof(HedgingOptions.Route)] = o => o.Route = (_, number) =>
             {
@@ -262,7 +276,23 @@ public sealed partial class OptionWalkTests
             Log(Balance(pipeline));
             Call(pipeline, "is slow", static context => context.Attempt == 2 ? new(2) : HangAsync(context));
             Call(pipeline, "fails", static context => context.Attempt == 2 ? new(2) : throw new IOException());
+            for (int i = 0; i < 12; i++)
+            {
+                TimeSpan takes = TimeSpan.FromMilliseconds(i < 7 ? 300 : 600);
+                Call(pipeline, "is measured", _ => AnswerAsync(takes));
+            }
+
+            Time.Advance(TimeSpan.FromSeconds(2));
+            Call(pipeline, "is slow again", static context => context.Attempt == 2 ? new(2) : HangAsync(context));
             Log(Balance(pipeline));
+        }
+
+        private async ValueTask<int> AnswerAsync(TimeSpan after)
+        {
+            TaskCompletionSource passed = new();
+            await using ITimer timer = Time.CreateTimer(_ => passed.TrySetResult(), null, after, Timeout.InfiniteTimeSpan);
+            await passed.Task.ConfigureAwait(false);
+            return 1;
         }
     }
 

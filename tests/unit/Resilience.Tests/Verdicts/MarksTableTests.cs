@@ -34,7 +34,7 @@ public sealed class MarksTableTests
         Row("breaker", "bad", "nothing", "bad", "bad", "bad");
         Row("breaker, probe", "opens", "place back", "opens", "opens", "opens");
         Row("hedging", "next now", "next later", "answer", "next as told", "next now");
-        Row("hedging, no delay", "next now", "answer", "answer", "answer", "next now");
+        Row("hedging, no delay", "next now", "answer", "answer", "next as told", "next now");
         Row("fallback", "substitute", "substitute", "substitute", "substitute", "substitute");
         return table;
     }
