@@ -48,4 +48,8 @@ internal static partial class EndpointLog
 
     [LoggerMessage(12, LogLevel.Warning, "{User} {Action} {Target} on the live page", EventName = "DashboardActed")]
     internal static partial void PageActed(ILogger logger, string user, string action, string target);
+
+    [LoggerMessage(
+        21, LogLevel.Debug, "{Endpoint}: the deadline of a request had passed ({Stage})", EventName = "DeadlineExpired")]
+    internal static partial void DeadlineExpired(ILogger logger, string endpoint, string stage);
 }

@@ -27,6 +27,7 @@ public sealed class EndpointLogTests
             EndpointLog.PageResolved(lines, "ann", "9f86d081884c7d65", "orders", "not done: the next request executes it", DashboardRecords.AnswerOf(answer));
         EndpointLog.PageRecordFailed(lines, "ann", "9f86d081884c7d65", "orders", error);
         EndpointLog.PageLocked(lines, "/resilience");
+        foreach (string stage in (string[])["arrival", "queue", "running"]) EndpointLog.DeadlineExpired(lines, "GET /prices", stage);
         return lines.All;
     }
 

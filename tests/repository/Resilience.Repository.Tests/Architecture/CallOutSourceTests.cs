@@ -57,9 +57,11 @@ public sealed class CallOutSourceTests
     /// message is a field.</summary>
     private static readonly (string Type, string Member, string[] Homes)[] OfPackages =
     [
-        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
-        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["RateLimiting/RateLimiterTelemetry.cs"]),
-        ("System.Diagnostics.Metrics.Meter", "Create*", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Counter<T>", "Add", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs",
+            "Deadlines/RequestDeadlineTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Histogram<T>", "Record", ["RateLimiting/RateLimiterTelemetry.cs", "Deadlines/RequestDeadlineTelemetry.cs"]),
+        ("System.Diagnostics.Metrics.Meter", "Create*", ["Guards/SafeCalls.cs", "Configuration/ReloadTelemetry.cs", "RateLimiting/RateLimiterTelemetry.cs",
+            "Deadlines/RequestDeadlineTelemetry.cs"]),
         ("System.Diagnostics.Metrics.IMeterFactory", "Create", ["Guards/SafeCalls.cs"]),
         ("System.Diagnostics.ActivitySource", ".ctor", []),
         ("System.Diagnostics.ActivitySource", "*Activity", []),

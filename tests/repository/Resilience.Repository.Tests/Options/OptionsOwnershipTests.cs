@@ -129,6 +129,7 @@ public sealed class OptionsOwnershipTests
             DispatchProxy.Create<StackExchange.Redis.IConnectionMultiplexer, Nothing>(), (RedisIdempotencyOptions)o)],
         [typeof(IdempotencyEndpointOptions)] = [],
         [typeof(ResilienceDashboardOptions)] = [],
+        [typeof(Overload.RequestDeadlineOptions)] = [],
     };
 
     public static TheoryData<Type> Kinds => [.. Packages.SelectMany(p => p.GetExportedTypes())
