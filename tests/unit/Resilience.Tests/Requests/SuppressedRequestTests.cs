@@ -20,7 +20,8 @@ public sealed class SuppressedRequestTests
         internal void Start()
         {
             _loop = LoopAsync();
-            _timer = time.CreateTimer(_ => _seenByTimer.TrySetResult(RequestContext.Current is not null), null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
+            _timer = time.CreateTimer(
+                _ => _seenByTimer.TrySetResult(RequestContext.Current is not null), null, TimeSpan.FromSeconds(1), Timeout.InfiniteTimeSpan);
         }
 
         internal Task<bool> SeenByTimer => _seenByTimer.Task;
