@@ -10,6 +10,7 @@ Directory.CreateDirectory(folder);
     ("amplification", Amplification.WriteAsync),
     ("metastable", Metastable.WriteAsync),
     ("budgets", Budgets.WriteAsync),
+    ("overload", Overload.WriteAsync),
 ];
 string[] wanted = [.. args.Where(a => !a.StartsWith("--", StringComparison.Ordinal))];
 foreach ((string name, Func<string, Task> write) in experiments.Where(e => wanted.Length == 0 || wanted.Contains(e.Name)))

@@ -8,6 +8,8 @@ if (args is ["--tuning", { } docs])
     return 0;
 }
 
+if (args is ["--overload", ..]) return await OverloadCommand.RunAsync(args);
+
 Question question = CommandLine.Read(args);
 if (question.WantsHelp)
 {

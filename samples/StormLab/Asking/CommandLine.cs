@@ -66,6 +66,8 @@ public sealed partial class CommandLine
         text.Append("  --help\n\nOptions from --retry to --limit change the \"configured\" side; --set reaches both. Times: 250ms, 1.5s, 2m, 1h.\n");
         text.Append("Findings such as RES008 are logged, as in configuration, unless accepted: --set configured:AcceptedWarnings:0=RES008\nScenarios:\n");
         foreach (Scenario scenario in Scenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {scenario.Name,-11} {scenario.Story}\n");
+        text.Append("Overloads, without a limit, with a static one and with one that adapts (--overload NAME [--seed N] [--out FOLDER]):\n");
+        foreach (OverloadScenario overload in OverloadScenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {overload.Name,-15} {overload.Story}\n");
         return text.ToString();
     }
 

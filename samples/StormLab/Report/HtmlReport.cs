@@ -65,7 +65,7 @@ public static class HtmlReport
         return html.Append("</body>\n</html>\n").Replace("\r", "").ToString();
     }
 
-    private static string Resource(string name)
+    internal static string Resource(string name)
     {
         using StreamReader reader = new(typeof(HtmlReport).Assembly.GetManifestResourceStream(name)!);
         return reader.ReadToEnd().ReplaceLineEndings("\n");

@@ -5,7 +5,7 @@ namespace Resilience.Experiments;
 /// <summary>Something that happens at a moment of an <see cref="EventWorld"/>.</summary>
 internal interface IOccurrence
 {
-    /// <param name="data">What was said when it was set.</param>
+    /// <param name="data">What was given when it was set.</param>
     void Occur(int data);
 }
 
