@@ -18,8 +18,13 @@ internal static class DatabaseErrors
 
     private static readonly ConcurrentDictionary<Type, Func<DbException, TransportRow?>?> Readers = [];
 
+    private static readonly ConcurrentDictionary<Type, Func<DbException, int?>?> SqliteCodes = [];
+
     /// <summary>The row for the number of a driver; null: the driver has none, or the number is on no list.</summary>
     internal static TransportRow? FindByNumber(DbException error) => Readers.GetOrAdd(error.GetType(), ReaderFor)?.Invoke(error);
+
+    /// <summary>The extended error code of SQLite; null: an error of another database.</summary>
+    internal static int? SqliteCodeOf(DbException error) => SqliteCodes.GetOrAdd(error.GetType(), SqliteCodeReaderFor)?.Invoke(error);
 
     /// <summary>Whether the server has answered that what was sent was not applied: a statement outside of a transaction, or a COMMIT. Where nothing is
     /// known of the answer, or there is none, it may have been.</summary>
@@ -42,7 +47,8 @@ internal static class DatabaseErrors
         return SqlStates.Find(StateOf(error)) is { Repeat: not Repeatability.IfSafe };
     }
 
-    private static string? StateOf(DbException error)
+    /// <summary>The SQLSTATE that the driver says; null: none.</summary>
+    internal static string? StateOf(DbException error)
     {
         try
         {
@@ -70,5 +76,13 @@ internal static class DatabaseErrors
         if (member is null || type.GetProperty(member, BindingFlags.Public | BindingFlags.Instance) is not { } property) return null;
         PropertyInfo? severity = type.GetProperty("Class", BindingFlags.Public | BindingFlags.Instance);
         return error => property.GetValue(error) is int number && find(number) is { } row && !IsOfConnection(row, severity?.GetValue(error)) ? row : null;
+    }
+
+    [UnconditionalSuppressMessage("Trimming", "IL2070", Justification = "EF Core does not support trimming; without the code an error is an outage.")]
+    private static Func<DbException, int?>? SqliteCodeReaderFor(Type type)
+    {
+        if (type.FullName != "Microsoft.Data.Sqlite.SqliteException") return null;
+        PropertyInfo? code = type.GetProperty("SqliteExtendedErrorCode", BindingFlags.Public | BindingFlags.Instance);
+        return code is null ? null : error => code.GetValue(error) as int?;
     }
 }

@@ -10,6 +10,11 @@ internal interface IClaimOwner
     ValueTask<IdempotencyFinish> CompleteAsync(
         IdempotencyClaim claim, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention);
 
+    ValueTask EnterTransactionAsync(IdempotencyClaim claim, DbTransaction transaction, CancellationToken cancellationToken);
+
+    /// <summary>The transaction was rolled back: its lease is renewed again.</summary>
+    void TakeBack(IdempotencyClaim claim);
+
     /// <returns>What duplicates receive once it is committed; none when the claim is lost.</returns>
     ValueTask<IdempotencyResult> CompleteInAsync(
         IdempotencyClaim claim, DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken);

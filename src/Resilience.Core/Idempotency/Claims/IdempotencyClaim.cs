@@ -297,6 +297,7 @@ public sealed partial class IdempotencyClaim : IAsyncDisposable
     private sealed class RareState
     {
         internal IdempotencyResult EndInTransaction;
+        internal volatile DbTransaction? Transaction;
         internal Exception? WhyUnprotected;
         internal volatile Exception? RenewalError;
     }

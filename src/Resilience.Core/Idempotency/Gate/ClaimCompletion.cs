@@ -5,6 +5,14 @@ namespace Resilience.Idempotency;
 /// <summary>How claims end: completed, given back, or held.</summary>
 internal sealed class ClaimCompletion(IdempotencyGate gate) : IClaimOwner
 {
+    /// <exception cref="NotSupportedException">The store has none.</exception>
+    private ITransactionalIdempotencyStore Transactional => TransactionalOf(gate.Store)
+        ?? throw new NotSupportedException($"The store '{gate.Store.Traits.Name}' has no transactions. Those of PostgreSQL, SQLite and EF Core have.");
+
+    /// <summary>A store as one that takes part in transactions; null: it is none.</summary>
+    internal static ITransactionalIdempotencyStore? TransactionalOf(IIdempotencyStore store) =>
+        ((store as GuardedIdempotencyStore)?.Inner ?? store) as ITransactionalIdempotencyStore;
+
     /// <summary>Records an outcome. The caller may have left long ago: his token has no say here.</summary>
     public ValueTask<IdempotencyFinish> CompleteAsync(
         IdempotencyClaim claim, IdempotencyCompletion completion, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, TimeSpan? retention) =>
@@ -100,7 +108,7 @@ internal sealed class ClaimCompletion(IdempotencyGate gate) : IClaimOwner
     public async ValueTask<IdempotencyResult> CompleteInAsync(
         IdempotencyClaim claim, DbTransaction transaction, IdempotencyPayloadKind kind, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
-        ITransactionalIdempotencyStore transactional = gate.Transactional;
+        ITransactionalIdempotencyStore transactional = Transactional;
         if (!claim.IsProtected) throw new InvalidOperationException("The claim is without protection: there is no record that could be completed.");
         byte[] payload = Frame(ref kind, content.Span);
         bool isKept;
@@ -119,10 +127,15 @@ internal sealed class ClaimCompletion(IdempotencyGate gate) : IClaimOwner
         return isKept ? IdempotencyResult.KeptNow(IdempotencyCompletion.Completed, kind, payload.AsMemory(IdempotencyPayload.Overhead)) : default;
     }
 
+    public ValueTask EnterTransactionAsync(IdempotencyClaim claim, DbTransaction transaction, CancellationToken cancellationToken) =>
+        Transactional.EnterAsync(transaction, claim.Id, cancellationToken);
+
+    public void TakeBack(IdempotencyClaim claim) => gate.Keeper.TakeBack(claim);
+
     public Guid NonceOf(long number) => gate.NonceOf(number);
 
     public ValueTask<CommitResolution> ResolveCommitAsync(IdempotencyClaim claim, TimeSpan wait, CancellationToken cancellationToken) =>
-        gate.Transactional.ResolveAsync(claim.Id, claim.Nonce, wait, cancellationToken);
+        Transactional.ResolveAsync(claim.Id, claim.Nonce, wait, cancellationToken);
 
     /// <summary>Ends a claim that was completed in a transaction.</summary>
     /// <param name="claim">The claim.</param>

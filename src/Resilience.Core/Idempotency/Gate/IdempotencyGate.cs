@@ -219,10 +219,8 @@ public sealed partial class IdempotencyGate : IDisposable, IPolicyStatus
         }
     }
 
-    /// <summary>The store as one that takes part in transactions.</summary>
-    /// <exception cref="NotSupportedException">It is none.</exception>
-    internal ITransactionalIdempotencyStore Transactional => ((Store as GuardedIdempotencyStore)?.Inner ?? Store) as ITransactionalIdempotencyStore
-        ?? throw new NotSupportedException($"The store '{Store.Traits.Name}' has no transactions. Those of PostgreSQL and SQLite have.");
+    /// <summary>Whether the store takes part in transactions (<see cref="ITransactionalIdempotencyStore"/>).</summary>
+    public bool HasTransactions => ClaimCompletion.TransactionalOf(Store) is not null;
 
     private async ValueTask<bool> RenewAsync(IdempotencyClaim claim)
     {

@@ -35,6 +35,16 @@ public interface ITransactionalIdempotencyStore : IIdempotencyStore
         TimeSpan retention,
         CancellationToken cancellationToken = default);
 
+    /// <summary>Says that the rows of an operation whose claim was granted before are written in this transaction, which will complete it. A store whose
+    /// renewals would wait for the transaction, or whose transactions fail on a row that was renewed meanwhile, holds the record by the transaction from here
+    /// on. Default: nothing is done.</summary>
+    /// <param name="transaction">An open transaction on a connection to the database of the store.</param>
+    /// <param name="id">The id of the claim.</param>
+    /// <param name="cancellationToken">Ends the wait; roll back then.</param>
+    /// <exception cref="ArgumentException">The transaction is one of another provider.</exception>
+    /// <exception cref="IdempotencyStoreException">The store could not be asked: roll back.</exception>
+    ValueTask EnterAsync(DbTransaction transaction, IdempotencyId id, CancellationToken cancellationToken = default) => default;
+
     /// <summary>After the acknowledgement of a commit was lost: was it committed? Waits for the transaction that is in doubt, because a look while it
     /// is committing shows the state before.</summary>
     /// <param name="id">The id that the transaction completed.</param>

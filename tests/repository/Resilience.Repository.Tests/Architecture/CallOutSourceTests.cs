@@ -81,7 +81,8 @@ public sealed class CallOutSourceTests
         ("System.Exception", "Message",
         [
             "Guards/SafeCalls.cs", "Http/Bodies/IdleReadContent.cs", // there one of ours
-            "SqliteRecords.cs", "Errors/PostgresErrors.cs", "RedisFaults.cs", "RedisIdempotencyStore.cs", "RedisClassifierExtensions.cs",
+            "SqliteRecords.cs", "Errors/PostgresErrors.cs", "Idempotency/Records/RecordErrors.cs",
+            "RedisFaults.cs", "RedisIdempotencyStore.cs", "RedisClassifierExtensions.cs",
         ]),
         ("System.Exception", "Source", ["EntityFrameworkClassifier.cs"]),
         ("System.Exception", "Data", ["Strategy/DatabaseCall.cs"]),

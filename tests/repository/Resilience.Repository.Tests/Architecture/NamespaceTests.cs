@@ -27,7 +27,7 @@ public sealed class NamespaceTests
         ["Resilience.Idempotency"] =
         [
             "Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore",
-            "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis",
+            "Resilience.Sqlite", "Resilience.PostgreSql", "Resilience.Redis", "Resilience.EntityFrameworkCore",
         ],
         ["Resilience.Http"] = ["Resilience.Extensions"],
         ["Resilience.Grpc"] = ["Resilience.Grpc", "Resilience.Grpc.AspNetCore"],

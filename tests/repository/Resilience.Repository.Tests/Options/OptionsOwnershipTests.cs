@@ -15,7 +15,7 @@ public sealed class OptionsOwnershipTests
     [
         typeof(ResiliencePipeline).Assembly, typeof(HttpResilience).Assembly, typeof(IdempotencyEndpointOptions).Assembly,
         typeof(SqliteIdempotencyStore).Assembly, typeof(PostgresIdempotencyStore).Assembly, typeof(RedisIdempotencyStore).Assembly,
-        typeof(ResilienceHealthOptions).Assembly,
+        typeof(ResilienceHealthOptions).Assembly, typeof(EntityFrameworkIdempotencyStore).Assembly,
     ];
 
     // Meant to be shared: what they are given to is to see their changes.
@@ -127,7 +127,10 @@ public sealed class OptionsOwnershipTests
         [typeof(PostgresIdempotencyOptions)] = [o => new PostgresIdempotencyStore(NpgsqlDataSource.Create("Host=127.0.0.1"), (PostgresIdempotencyOptions)o)],
         [typeof(RedisIdempotencyOptions)] = [o => new RedisIdempotencyStore(
             DispatchProxy.Create<StackExchange.Redis.IConnectionMultiplexer, Nothing>(), (RedisIdempotencyOptions)o)],
+        [typeof(EntityFrameworkIdempotencyOptions)] =
+            [o => new EntityFrameworkIdempotencyStore(static () => throw new NotSupportedException(), (EntityFrameworkIdempotencyOptions)o)],
         [typeof(IdempotencyEndpointOptions)] = [],
+        [typeof(EndpointTransactionOptions)] = [],
         [typeof(ResilienceDashboardOptions)] = [],
         [typeof(Overload.RequestDeadlineOptions)] = [],
     };
