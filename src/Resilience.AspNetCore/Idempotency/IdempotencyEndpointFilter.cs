@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -182,6 +181,12 @@ internal sealed partial class IdempotencyEndpointFilter(
 
     private async Task ExecuteAsync(HttpContext context, IdempotencyClaim claim, IdempotencyKey key, Func<HttpContext, Task> next)
     {
+        if (options.TransactionOf is { } on)
+        {
+            await new TransactionalEndpoint(this, options).ExecuteAsync(context, claim, key, on, next).ConfigureAwait(false);
+            return;
+        }
+
         IHttpResponseBodyFeature inner = context.Features.GetRequiredFeature<IHttpResponseBodyFeature>();
         CancellationToken aborted = context.RequestAborted;
         await using ConfiguredAsyncDisposable held = claim.ConfigureAwait(false);
@@ -222,6 +227,13 @@ internal sealed partial class IdempotencyEndpointFilter(
     {
         IdempotencyClaim claim = run.Claim;
         if (claim.HasEnded && await HasEndedForGoodAsync(claim).ConfigureAwait(false)) return;
+        await EndAfterErrorAsync(run, error).ConfigureAwait(false);
+    }
+
+    /// <summary>What becomes of an open claim whose endpoint has thrown.</summary>
+    internal async Task EndAfterErrorAsync(EndpointRun run, Exception error)
+    {
+        IdempotencyClaim claim = run.Claim;
         bool hasToldSo = run.Context.Response.HasStarted && options.DispositionOf(run.Status, claim.IsPastPointOfNoReturn) == IdempotencyDisposition.Keep;
         IdempotencyDisposition disposition = run.WasNotBegun && !claim.IsPastPointOfNoReturn
             ? IdempotencyDisposition.Release
@@ -233,16 +245,19 @@ internal sealed partial class IdempotencyEndpointFilter(
     }
 
     /// <summary>Records the response before it is sent, so that a caller who has seen it will see it again.</summary>
+    /// <param name="run">The request.</param>
+    /// <param name="isUndone">True when all that it did was rolled back: then nothing has to be held.</param>
     /// <returns>The response of another caller that took over and was first; null when ours is the one to send.</returns>
-    private async Task<IdempotencyResult?> FinishAsync(EndpointRun run)
+    internal async Task<IdempotencyResult?> FinishAsync(EndpointRun run, bool isUndone = false)
     {
         (HttpContext context, IdempotencyClaim claim) = (run.Context, run.Claim);
         IdempotencyFinish finish;
-        switch (DispositionOf(run))
+        IdempotencyDisposition disposition = run.DispositionBy(options);
+        switch (isUndone && disposition == IdempotencyDisposition.Hold ? IdempotencyDisposition.Release : disposition)
         {
             case IdempotencyDisposition.Keep:
                 (IdempotencyPayloadKind kind, byte[] record) = _records.Encode(run);
-                finish = await (RetentionOf(run) is { } shorter
+                finish = await (run.RetentionBy(options, gate.Retention) is { } shorter
                     ? claim.CompleteAsync(kind, record, shorter)
                     : claim.CompleteAsync(kind, record)).ConfigureAwait(false);
                 break;
@@ -270,7 +285,7 @@ internal sealed partial class IdempotencyEndpointFilter(
     }
 
     /// <summary>What was recorded by who took the place of the claim, with nothing of our own response left; null when there is nothing yet.</summary>
-    private async Task<IdempotencyResult?> ReadSuccessorsAsync(HttpContext context, IdempotencyClaim claim)
+    internal async Task<IdempotencyResult?> ReadSuccessorsAsync(HttpContext context, IdempotencyClaim claim)
     {
         IdempotencyResult other = await gate.ReadOutcomeAsync(claim.Id, claim.Fingerprint).ConfigureAwait(false);
         if (other.Status is not (IdempotencyStatus.Replayed or IdempotencyStatus.OutcomeUnknown)) return null;
@@ -278,25 +293,7 @@ internal sealed partial class IdempotencyEndpointFilter(
         return other;
     }
 
-    /// <summary>By the table; but that a form was rejected as a forgery, or that nothing could be made of the request before any code of the endpoint
-    /// ran, says nothing of the request that follows; and a response that the endpoint itself broke off is no success.</summary>
-    private IdempotencyDisposition DispositionOf(EndpointRun run)
-    {
-        bool isPast = run.Claim.IsPastPointOfNoReturn, isChosen = options.Statuses.ContainsKey(run.Status);
-        if (run.Watch.HasAborted) return isPast || run.Context.Response.HasStarted ? IdempotencyDisposition.KeepAsOutcomeUnknown : IdempotencyDisposition.Hold;
-        bool isForgery = run.Status == StatusCodes.Status400BadRequest && run.Context.Features.Get<IAntiforgeryValidationFeature>() is { IsValid: false };
-        bool wasRejected = isForgery || (run.WasNotBegun && run.Status is >= 400 and < 500);
-        return wasRejected && !isPast && !isChosen ? IdempotencyDisposition.Release : options.DispositionOf(run.Status, isPast);
-    }
-
-    /// <summary>A rejection is kept for a shorter time: nothing was carried out. Null: as long as any response.</summary>
-    private TimeSpan? RetentionOf(EndpointRun run)
-    {
-        bool isRejection = run.Status is >= 400 and < 500 && !run.Claim.IsPastPointOfNoReturn && !options.Statuses.ContainsKey(run.Status);
-        return isRejection && options.ClientErrorRetention < gate.Retention ? options.ClientErrorRetention : null;
-    }
-
-    private async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyResult entry)
+    internal async Task AnswerAsync(HttpContext context, IdempotencyId id, IdempotencyResult entry)
     {
         // A store that is down says nothing of an earlier request.
         bool tellsOfEarlier = entry.Status is not (IdempotencyStatus.StoreUnavailable or IdempotencyStatus.Stopping or IdempotencyStatus.None);

@@ -166,6 +166,27 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions, IKeyedOptions
     /// <c>urn:resilience:idempotency:</c>; give it the address of your documentation.</summary>
     public string ProblemTypeBase { get; set; } = "urn:resilience:idempotency:";
 
+    /// <summary>The type of the object in whose transaction rows and response are committed together; see <see cref="InTransactionOf{TContext}"/>. Default
+    /// null: they are not.</summary>
+    public Type? TransactionOf { get; set; }
+
+    /// <summary>How they are, where <see cref="TransactionOf"/> is set.</summary>
+    public EndpointTransactionOptions Transaction { get; private set; } = new();
+
+    /// <summary>Commits the rows of the endpoint and the record of its response in one transaction, which is begun for it on the context of the request: both
+    /// are there, or neither is. The response is held back until then, also one that is streamed.</summary>
+    /// <typeparam name="TContext">The context that the endpoint works with, whose database keeps the records: <c>UseEntityFrameworkCore&lt;TContext&gt;()</c>.
+    /// </typeparam>
+    /// <param name="configure">Sets the rest.</param>
+    /// <returns>These options.</returns>
+    public IdempotencyEndpointOptions InTransactionOf<TContext>(Action<EndpointTransactionOptions>? configure = null)
+        where TContext : class
+    {
+        TransactionOf = typeof(TContext);
+        configure?.Invoke(Transaction);
+        return this;
+    }
+
     /// <inheritdoc/>
     protected override string Kind => "idempotency-endpoints";
 
@@ -176,6 +197,7 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions, IKeyedOptions
         copy.FingerprintHeaders = [.. FingerprintHeaders];
         copy.KeptHeaders = new HashSet<string>(KeptHeaders, StringComparer.OrdinalIgnoreCase);
         copy.Statuses = new Dictionary<int, IdempotencyDisposition>(Statuses);
+        copy.Transaction = Transaction.Copy();
         return copy;
     }
 
@@ -190,6 +212,8 @@ public sealed class IdempotencyEndpointOptions : PolicyOptions, IKeyedOptions
         check.Number(nameof(MaxResponseBodyBytes), MaxResponseBodyBytes, 0, 64 << 20);
         check.Require(ProblemTypeBase is not null, nameof(ProblemTypeBase), null, "a URI, or the beginning of one");
         check.Require(Outcomes is not null, nameof(Outcomes), null, "an IdempotencyOutcomes, not null");
+        foreach (OptionProblem problem in Transaction.FindProblems())
+            check.Require(false, $"{nameof(Transaction)}.{problem.Option}", problem.Value, problem.Allowed);
         foreach ((int status, IdempotencyDisposition disposition) in Statuses)
         {
             check.Require(status is >= 200 and <= 599, nameof(Statuses), status, "statuses from 200 to 599");

@@ -26,8 +26,20 @@ internal static class IdempotencyEndpoints
         IdempotencyEndpointOptions options = OptionsOf(endpoint, OptionsOf(services));
         IdempotencyGates gates = services.GetService<IdempotencyGates>() ?? throw new InvalidOperationException(NotRegistered);
         CallerQuota quota = services.GetRequiredService<CallerQuotas>().Of(options.Gate);
-        return new(gates.Get(options.Gate).For(options.Terms), options, options.EncryptsResponses ? CipherOf(services) : null, quota);
+        IdempotencyGate gate = gates.Get(options.Gate);
+        if (options.TransactionOf is { } on && !(gate.HasTransactions && KnowsTransactionsOf(on, services)))
+        {
+            throw new InvalidOperationException(
+                $"InTransactionOf<{on.Name}>() needs a store that takes part in transactions of {on.Name}, and '{gate.Store.Traits.Name}' does not: "
+                + $"call UseEntityFrameworkCore<{on.Name}>() for its gate.");
+        }
+
+        return new(gate.For(options.Terms), options, options.EncryptsResponses ? CipherOf(services) : null, quota);
     }
+
+    /// <summary>Whether a package has said how transactions on objects of this type are begun.</summary>
+    internal static bool KnowsTransactionsOf(Type type, IServiceProvider services) =>
+        services.GetService<IServiceProviderIsKeyedService>()?.IsKeyedService(typeof(ITransactionalScopeFactory), type) == true;
 
     private static PayloadCipher CipherOf(IServiceProvider services) => new(
         services.GetService<IDataProtectionProvider>()

@@ -144,10 +144,8 @@ internal static class IdempotencyProblems
             response.Headers[header.Key] = header.Select(h => h.Value).ToArray();
         response.Headers[ReplayedHeader] = "true";
         response.Headers.CacheControl = "no-store";
-        if (!MayHaveBody(record.Status)) return;
+        if (!ResponseBody.MayFollow(record.Status)) return;
         response.ContentLength = record.Body.Length;
         await response.Body.WriteAsync(record.Body).ConfigureAwait(false);
     }
-
-    internal static bool MayHaveBody(int status) => status is not (204 or 205 or 304);
 }

@@ -50,6 +50,8 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         IReadOnlyList<string> methods = endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? [];
         if (methods.Count > 0 && methods.All(IdempotencyTarget.IsSafe)) return [];
         string name = NameOf(endpoint);
+        if (GrpcMethods.IsOne(endpoint) && metadata is RequireIdempotencyKeyAttribute { InTransactionOf: { } context })
+            return [new(name, "InTransactionOf", context.Name, "not said of a method of gRPC: complete its key in a transaction of its own")];
         if (GrpcMethods.IsOne(endpoint))
             return GrpcMethods.AreProtected(services) ? [] : [new(name, "RequireIdempotencyKey", "on a method of gRPC", GrpcMethods.NotProtected)];
         try
@@ -74,6 +76,12 @@ internal sealed class IdempotencyStartup(IdempotencyGates gates, IdempotencyMidd
         else
         {
             foreach (OptionProblem problem in KeyedOptions.TermsProblems(options, services)) yield return problem with { Policy = name };
+        }
+
+        if (options.TransactionOf is { } on && !IdempotencyEndpoints.KnowsTransactionsOf(on, services))
+        {
+            yield return new(
+                name, "InTransactionOf", on.Name, $"a type that a store knows transactions of: call UseEntityFrameworkCore<{on.Name}>() for its gate");
         }
 
         if (options.EncryptsResponses && services.GetService<IDataProtectionProvider>() is null)

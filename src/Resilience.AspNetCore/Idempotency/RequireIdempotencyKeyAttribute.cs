@@ -33,6 +33,11 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     /// have it.</summary>
     public int MaxAttempts { get; set; }
 
+    /// <summary>The type of the context in whose transaction rows and response are committed together
+    /// (<see cref="IdempotencyEndpointOptions.InTransactionOf{TContext}"/>). Default null: as the application's options have it. Not for methods of gRPC.
+    /// </summary>
+    public Type? InTransactionOf { get; set; }
+
     /// <inheritdoc/>
     public int Order => int.MinValue;
 
@@ -88,6 +93,7 @@ public sealed class RequireIdempotencyKeyAttribute : Attribute, IIdempotencyKeyM
     {
         IdempotencyEndpointOptions changed = common.Copy();
         KeyedOptions.Take(changed, this);
+        changed.TransactionOf = InTransactionOf ?? changed.TransactionOf;
         changed.ThrowIfInvalid();
         return changed;
     }

@@ -24,7 +24,8 @@ internal sealed class ResponseRecords(IdempotencyEndpointOptions options, Payloa
     private byte[] EncodeWhole(EndpointRun run)
     {
         // Trailers say how a body is to be read (in gRPC, whether the call went well): without them it is not the same response.
-        bool isOmitted = run.Captured.IsPassing || run.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
+        bool isOmitted = run.Captured.IsPassing || run.Captured.IsTooLarge
+            || run.Context.Features.Get<IHttpResponseTrailersFeature>()?.Trailers is { Count: > 0 };
         byte[] record = new HttpResponseRecord
         {
             Status = run.Status,

@@ -15,6 +15,9 @@ internal sealed class CommitFault(params CommitFault.Kind[] faults) : DbTransact
 
     internal int Commits { get; private set; }
 
+    /// <summary>What a conflict throws.</summary>
+    internal Exception ConflictError { get; init; } = new DatabaseError("40001");
+
     public override InterceptionResult TransactionCommitting(DbTransaction transaction, TransactionEventData eventData, InterceptionResult result)
     {
         Commits++;
@@ -28,7 +31,7 @@ internal sealed class CommitFault(params CommitFault.Kind[] faults) : DbTransact
                 throw DatabaseError.Lost();
             case Kind.Conflict:
                 transaction.Rollback();
-                throw new DatabaseError("40001");
+                throw ConflictError;
             default:
                 return result;
         }
