@@ -87,6 +87,10 @@ internal static class Rules
         "RES115", "A client for gRPC gets the pipeline for HTTP",
         "{0} does not see how calls of gRPC end, because their status comes behind the body; use AddGrpcResilience, of the package Resilience.Grpc");
 
+    internal static readonly DiagnosticDescriptor TransactionTaken = Rule(
+        "RES117", "An endpoint begins or ends the transaction that is begun for it",
+        "'{0}' takes the transaction of {1} out of the hands of InTransactionOf, which begins and commits it with the record of the response; leave it out");
+
     internal static string HelpRootOf(IEnumerable<AssemblyMetadataAttribute> metadata) => metadata.FirstOrDefault(m => m.Key == "HelpRoot")?.Value ?? "";
 
     private static DiagnosticDescriptor Rule(string id, string title, string message, params string[] tags) =>

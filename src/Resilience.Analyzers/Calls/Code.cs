@@ -112,6 +112,7 @@ internal static class Code
             if (declared is not VariableDeclaratorSyntax { Initializer.Value: { } made } declarator
                 || FunctionOf(declarator) is not { } function
                 || UsesOf(local, function, model, cancellation).Any(IsWritten)) return null;
+            while (made is PostfixUnaryExpressionSyntax { RawKind: (int)SyntaxKind.SuppressNullableWarningExpression } sure) made = sure.Operand;
             value = model.GetOperation(made, cancellation);
         }
 

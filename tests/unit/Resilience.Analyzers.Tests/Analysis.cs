@@ -34,7 +34,7 @@ internal static class Analysis
     private static readonly ConcurrentDictionary<string, MetadataReference> Libraries = new(StringComparer.Ordinal);
 
     internal static ImmutableArray<DiagnosticAnalyzer> All { get; } = [new LifetimeAnalyzer(), new DelegateAnalyzer(), new HttpAnalyzer(), new ResultAnalyzer(), new SdkAnalyzer(),
-        new TransportAnalyzer(), new TransactionAnalyzer()];
+        new TransportAnalyzer(), new TransactionAnalyzer(), new EndpointTransactionAnalyzer()];
 
     internal static IReadOnlyList<string> Ids { get; } = [.. All.SelectMany(a => a.SupportedDiagnostics).Select(d => d.Id).Distinct().Order(StringComparer.Ordinal)];
 
