@@ -68,6 +68,7 @@ public sealed partial class CommandLine
         foreach (Scenario scenario in Scenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {scenario.Name,-11} {scenario.Story}\n");
         text.Append("Overloads, without a limit, with a static one and with one that adapts (--overload NAME [--seed N] [--out FOLDER]):\n");
         foreach (OverloadScenario overload in OverloadScenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {overload.Name,-15} {overload.Story}\n");
+        foreach (LayerScenario layers in LayerScenario.Known) text.Append(CultureInfo.InvariantCulture, $"  {layers.Name,-15} {layers.Story}\n");
         return text.ToString();
     }
 

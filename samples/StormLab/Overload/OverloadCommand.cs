@@ -10,6 +10,7 @@ internal static class OverloadCommand
         (string folder, long seed) = ("storm-report", 1);
         List<string> problems = [];
         OverloadScenario? scenario = null;
+        LayerScenario? layers = null;
         for (int i = 0; i < arguments.Length; i += 2)
         {
             string value = i + 1 < arguments.Length ? arguments[i + 1] : "";
@@ -17,8 +18,9 @@ internal static class OverloadCommand
             {
                 case "--overload":
                     scenario = OverloadScenario.Known.FirstOrDefault(s => s.Name == value);
-                    string known = string.Join(", ", OverloadScenario.Known.Select(s => s.Name));
-                    if (scenario is null) problems.Add($"--overload is '{value}', but must be one of {known}.");
+                    layers = LayerScenario.Known.FirstOrDefault(s => s.Name == value);
+                    string known = string.Join(", ", OverloadScenario.Known.Select(s => s.Name).Concat(LayerScenario.Known.Select(s => s.Name)));
+                    if (scenario is null && layers is null) problems.Add($"--overload is '{value}', but must be one of {known}.");
                     break;
                 case "--seed":
                     if (!long.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out seed))
@@ -34,16 +36,30 @@ internal static class OverloadCommand
             }
         }
 
-        if (scenario is null || problems.Count > 0)
+        if ((scenario is null && layers is null) || problems.Count > 0)
         {
             foreach (string problem in problems) await Console.Error.WriteLineAsync(problem);
             return 2;
         }
 
+        if (scenario is not null) await LiveAsync(scenario, seed, folder);
+        else await LiveAsync(layers!, seed, folder);
+        return 0;
+    }
+
+    private static async Task LiveAsync(OverloadScenario scenario, long seed, string folder)
+    {
         List<OverloadRun> runs = [];
         foreach (OverloadSide side in Enum.GetValues<OverloadSide>()) runs.Add(await OverloadRun.LiveAsync(scenario, side, seed));
         foreach (string line in OverloadReport.Tell(runs)) Console.WriteLine(line);
         Console.WriteLine($"\n{folder}: {string.Join(", ", OverloadReport.Write(folder, runs))}");
-        return 0;
+    }
+
+    private static async Task LiveAsync(LayerScenario scenario, long seed, string folder)
+    {
+        List<LayerRun> runs = [];
+        for (int side = 0; side < LayerScenario.Sides.Count; side++) runs.Add(await LayerRun.LiveAsync(scenario, side, seed));
+        foreach (string line in LayerReport.Tell(runs)) Console.WriteLine(line);
+        Console.WriteLine($"\n{folder}: {LayerReport.Write(folder, runs)}");
     }
 }

@@ -67,6 +67,18 @@ public sealed class OverloadStormTests
         }
     }
 
+    [Fact]
+    public async Task Budgets_and_the_mark_keep_a_dead_dependency_from_what_layers_of_retries_make()
+    {
+        LayerScenario scenario = LayerScenario.Known.Single(s => s.Name == "four-layers");
+        List<LayerRun> runs = [];
+        for (int side = 0; side < LayerScenario.Sides.Count; side++) runs.Add(await LayerRun.LiveAsync(scenario, side, seed: 1));
+        runs[0].Amplification.Should().BeGreaterThan(200);
+        runs[1].Amplification.Should().BeLessThan(3);
+        runs[2].Amplification.Should().BeLessThan(1.4);
+        LayerReport.Tell(runs).Should().Contain(line => line.StartsWith("requests for each call"));
+    }
+
     private static async Task<OverloadRun[]> LiveAsync(string name)
     {
         OverloadScenario scenario = OverloadScenario.Known.Single(s => s.Name == name);
