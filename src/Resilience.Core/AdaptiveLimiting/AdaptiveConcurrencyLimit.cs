@@ -34,9 +34,7 @@ public sealed partial class AdaptiveConcurrencyLimit : IPolicyStatus
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
     /// <exception cref="ResilienceOptionsException">Options are out of range: all of them, in one message.</exception>
     public AdaptiveConcurrencyLimit(AdaptiveConcurrencyLimitOptions options, TimeProvider? timeProvider = null, Randomness? randomness = null)
-        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness))
-    {
-    }
+        : this(options, PolicyEnvironment.Standalone(NameOf(options), timeProvider, randomness)) => AdaptiveLimitTelemetry.Watch(_environment, this);
 
     internal AdaptiveConcurrencyLimit(AdaptiveConcurrencyLimitOptions options, PolicyEnvironment environment)
     {
@@ -50,6 +48,7 @@ public sealed partial class AdaptiveConcurrencyLimit : IPolicyStatus
         _word = new AdaptiveLimitWord(PlacesOf(state), 0, 0, false).Bits;
         _period = new(setup, state, new(this, state.Epoch), 0);
         _queue = new(this);
+        _told = PlacesOf(state);
     }
 
     /// <summary>The name, as in rejections and telemetry.</summary>
@@ -88,8 +87,8 @@ public sealed partial class AdaptiveConcurrencyLimit : IPolicyStatus
             SettledLimit = PlacesOf(state.SettledLimit),
             Running = word.Running,
             WaitingByClass = _queue.CountByClass(),
-            Latency = state.LatencyMs > 0 ? TimeSpan.FromMilliseconds(state.LatencyMs) : null,
-            Baseline = state.BaselineMs > 0 ? TimeSpan.FromMilliseconds(state.BaselineMs) : null,
+            Latency = AdaptiveLimitText.Span(state.LatencyMs),
+            Baseline = AdaptiveLimitText.Span(state.BaselineMs),
             Gradient = state.Gradient,
             IsProbing = state.IsProbing,
             IsRejecting = period.Counts.Sum().Rejected > 0 || period.WasRejecting,
@@ -111,6 +110,14 @@ public sealed partial class AdaptiveConcurrencyLimit : IPolicyStatus
         if (TryTake(period, criticality)) return new LimitPermit(period.Epoch, Now);
         period.Counts.CountRejected();
         return null;
+    }
+
+    /// <summary>As <see cref="TryEnter"/>, for a caller that asks again with time to wait, so a rejection is not counted. A permit of no epoch:
+    /// none.</summary>
+    internal LimitPermit TryEnterQuietly(Criticality criticality)
+    {
+        LimitPeriod period = Period; // before the word, as in TryEnter
+        return TryTake(period, criticality) ? new LimitPermit(period.Epoch, Now) : default;
     }
 
     /// <summary>Takes a place for a call of this class, waiting for one if the options have a queue and there is time.</summary>

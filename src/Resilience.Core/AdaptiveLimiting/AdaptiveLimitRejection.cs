@@ -6,13 +6,13 @@ namespace Resilience.Overload;
 /// <summary>An adaptive concurrency limit rejected the call. One instance for each reason, class and window: rejecting allocates nothing.</summary>
 public sealed class AdaptiveLimitRejection : Rejection
 {
-    private readonly double _latencyMs;
-    private readonly double _baselineMs;
+    private readonly TimeSpan? _latency;
+    private readonly TimeSpan? _baseline;
 
     internal AdaptiveLimitRejection(
-        PolicyEnvironment environment, AdaptiveLimitReason why, Criticality criticality, int limit, double latencyMs, double baselineMs)
+        PolicyEnvironment environment, AdaptiveLimitReason why, Criticality criticality, int limit, TimeSpan? latency, TimeSpan? baseline)
         : base(environment.PipelineName, environment.PolicyName) =>
-        (Why, Criticality, Limit, _latencyMs, _baselineMs) = (why, criticality, limit, latencyMs, baselineMs);
+        (Why, Criticality, Limit, _latency, _baseline) = (why, criticality, limit, latency, baseline);
 
     /// <summary>Which bound was reached.</summary>
     public AdaptiveLimitReason Why { get; }
@@ -27,14 +27,10 @@ public sealed class AdaptiveLimitRejection : Rejection
     /// <remarks>The sentence is that of the window, and it cannot know when a running call will end.</remarks>
     public override string Reason => string.Create(
         CultureInfo.InvariantCulture, $"{Who}: all places for calls of criticality '{CriticalityNames.Of(Criticality)}' are taken at this moment ")
-        + string.Create(CultureInfo.InvariantCulture, $"(limit {Limit}, adapted{Latency}) and {Waiting}; a place becomes free when a running call ends.");
+        + string.Create(CultureInfo.InvariantCulture, $"(limit {Limit}{Adapted}) ")
+        + $"and {Waiting}; a place becomes free when a running call ends.";
 
-    private string Latency => (_latencyMs, _baselineMs) switch
-    {
-        (0, _) => "",
-        (_, 0) => $" at a latency of {Ms(_latencyMs)}",
-        _ => $" at a latency of {Ms(_latencyMs)} against {Ms(_baselineMs)} unloaded",
-    };
+    private string Adapted => _latency is null ? "" : ", adapted" + AdaptiveLimitText.Latency(_latency, _baseline);
 
     private string Waiting => Why switch
     {
@@ -44,8 +40,6 @@ public sealed class AdaptiveLimitRejection : Rejection
         AdaptiveLimitReason.Evicted => "a call of a higher class took its place in the full queue",
         _ => "this call does not wait",
     };
-
-    private static string Ms(double ms) => TimeText.Of(TimeSpan.FromMilliseconds(ms < 10 ? Math.Round(ms, 2) : Math.Round(ms)));
 
     /// <inheritdoc/>
     public override ResilienceException ToException() => new AdaptiveLimitReachedException(this);

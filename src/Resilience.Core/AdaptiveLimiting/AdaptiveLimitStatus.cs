@@ -9,15 +9,10 @@ internal static class AdaptiveLimitStatus
 {
     internal static PolicyStatus Of(AdaptiveLimitSnapshot now)
     {
-        string latency = (now.Latency, now.Baseline) switch
-        {
-            ({ } seen, { } baseline) => $" · latency {TimeText.Of(Rounded(seen))} against {TimeText.Of(Rounded(baseline))} unloaded",
-            ({ } seen, null) => $" · latency {TimeText.Of(Rounded(seen))}",
-            _ => "",
-        };
         string doing = now.IsProbing ? string.Create(CultureInfo.InvariantCulture, $" · measures without load, returns to {now.SettledLimit}") : "";
         string text = string.Create(CultureInfo.InvariantCulture, $"{now.Running} of {now.Limit} running")
-            + (now.Waiting > 0 ? string.Create(CultureInfo.InvariantCulture, $" · {now.Waiting} waiting") : "") + latency + doing
+            + (now.Waiting > 0 ? string.Create(CultureInfo.InvariantCulture, $" · {now.Waiting} waiting") : "")
+            + AdaptiveLimitText.Latency(now.Latency, now.Baseline) + doing
             + (now.IsRejecting ? " · rejects calls" : "");
         return new(now.IsRejecting ? PolicyCondition.Warning : PolicyCondition.Ok, text)
         {
@@ -28,6 +23,4 @@ internal static class AdaptiveLimitStatus
             ],
         };
     }
-
-    private static TimeSpan Rounded(TimeSpan span) => TimeSpan.FromMilliseconds(Math.Round(span.TotalMilliseconds, span.TotalMilliseconds < 10 ? 2 : 0));
 }

@@ -31,7 +31,7 @@ internal sealed class GradientRules(LimitTerms terms) : LimitRules(terms)
     private const double ProbeJitter = 0.3; // from 0.85 to 1.15 of the interval
 
     internal override LimitState Begin(double nowMs, int epoch, double draw) =>
-        new() { Limit = Terms.InitialLimit, IsSlowStart = true, LastProbeMs = nowMs, ProbeAfterMs = NextProbe(draw), Epoch = epoch };
+        new() { Limit = Terms.InitialLimit, IsSlowStart = true, IsFresh = true, LastProbeMs = nowMs, ProbeAfterMs = NextProbe(draw), Epoch = epoch };
 
     internal override double LeastMs(LimitState state) =>
         state.IsProbing ? Math.Min(Math.Max(ShortestProbeMs, ProbeBaselines * state.BaselineMs), PatientProbeMs) : base.LeastMs(state);

@@ -41,7 +41,8 @@ internal sealed class LimitPeriod(LimitSetup setup, LimitState state, LimitEpoch
         ref AdaptiveLimitRejection? known = ref _rejections[((int)why * 4) + (int)criticality];
         AdaptiveLimitRejection? seen = Volatile.Read(ref known); // acquire: pairs with the write below
         if (seen is not null) return seen;
-        seen = new(environment, why, criticality, Math.Max(1, (int)state.Limit), state.LatencyMs, state.BaselineMs);
+        seen = new(
+            environment, why, criticality, Math.Max(1, (int)state.Limit), AdaptiveLimitText.Span(state.LatencyMs), AdaptiveLimitText.Span(state.BaselineMs));
         Volatile.Write(ref known, seen); // release: whole before it can be seen
         return seen;
     }

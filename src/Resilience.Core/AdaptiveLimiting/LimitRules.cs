@@ -5,7 +5,7 @@ namespace Resilience;
 /// <summary>The arithmetic of a limit: pure functions of what it has learnt and of a window.</summary>
 internal abstract class LimitRules(LimitTerms terms)
 {
-    private protected LimitTerms Terms => terms;
+    internal LimitTerms Terms => terms;
 
     internal static LimitRules Of(LimitAlgorithm algorithm, LimitTerms terms) =>
         algorithm == LimitAlgorithm.Gradient ? new GradientRules(terms) : new SignalRules(terms);

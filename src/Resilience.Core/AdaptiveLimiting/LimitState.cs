@@ -34,6 +34,9 @@ internal sealed record LimitState
     /// <summary>How latency compares with what is tolerated, in the last window that was judged: 1 or less.</summary>
     internal double Gradient { get; init; } = 1;
 
+    /// <summary>True before the first window was judged.</summary>
+    internal bool IsFresh { get; init; }
+
     /// <summary>The limit outside of probes.</summary>
     internal double SettledLimit => IsProbing ? SavedLimit : Limit;
 }

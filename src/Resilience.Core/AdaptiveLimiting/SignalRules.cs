@@ -7,7 +7,7 @@ namespace Resilience;
 internal sealed class SignalRules(LimitTerms terms) : LimitRules(terms)
 {
     internal override LimitState Begin(double nowMs, int epoch, double draw) =>
-        new() { Limit = Terms.InitialLimit, IsSlowStart = true, LastProbeMs = nowMs, Epoch = epoch };
+        new() { Limit = Terms.InitialLimit, IsSlowStart = true, IsFresh = true, LastProbeMs = nowMs, Epoch = epoch };
 
     internal override LimitStep Judge(LimitState state, in LimitWindow window, double draw)
     {

@@ -18,6 +18,7 @@ public static class StandardPolicies
         AdaptiveThrottleConfiguration.Policy,
         CircuitBreakerConfiguration.Policy,
         ConcurrencyLimitConfiguration.Policy,
+        AdaptiveConcurrencyLimitConfiguration.Policy,
         TimeoutConfiguration.OfAttempt,
         ChaosConfiguration.Policy,
     ];

@@ -60,7 +60,8 @@ public sealed partial class ClaimedFactsTests
 
     private static readonly (string Page, object Options)[] Defaults =
     [
-        ("docs/policies/adaptive-throttle.md", new AdaptiveThrottleOptions()), ("docs/policies/chaos.md", new ChaosOptions()),
+        ("docs/policies/adaptive-throttle.md", new AdaptiveThrottleOptions()),
+        ("docs/policies/adaptive-concurrency-limit.md", new AdaptiveConcurrencyLimitOptions()), ("docs/policies/chaos.md", new ChaosOptions()),
         ("docs/policies/circuit-breaker.md", new CircuitBreakerOptions()), ("docs/policies/concurrency-limit.md", new ConcurrencyLimitOptions()),
         ("docs/policies/fallback.md", new FallbackOptions<string>()), ("docs/policies/hedging.md", new HedgingOptions()),
         ("docs/policies/rate-limiter.md", new RateLimiterOptions()), ("docs/policies/retry-budget.md", new RetryBudgetOptions()),

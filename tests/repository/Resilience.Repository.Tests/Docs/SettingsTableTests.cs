@@ -16,6 +16,7 @@ public sealed class SettingsTableTests
         { "circuit-breaker", "CircuitBreaker" },
         { "concurrency-limit", "ConcurrencyLimit" },
         { "adaptive-throttle", "AdaptiveThrottle" },
+        { "adaptive-concurrency-limit", "AdaptiveConcurrencyLimit" },
         { "chaos", "Chaos" },
         { "timeout", "AttemptTimeout" },
     };

@@ -79,6 +79,8 @@ public sealed class OptionsOwnershipTests
         ],
         [typeof(AdaptiveConcurrencyLimitOptions)] =
         [
+            o => new ResiliencePipelineBuilder().AddAdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o).Build(),
+            o => Updated(new ResiliencePipelineBuilder().AddAdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o)),
             o => new AdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o),
             o =>
             {

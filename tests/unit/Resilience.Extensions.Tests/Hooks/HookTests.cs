@@ -55,6 +55,8 @@ public sealed class HookTests
         Hedging("Route", (o, t) => o.Route = (_, _) => Count(t, true)),
         new("AdaptiveThrottleOptions.IsOverload", Script.Throws, (b, t, on) => b.AddRetry(AtOnce).AddAdaptiveThrottle(o =>
             o.IsOverload = on ? _ => Count(t, true) : null), null),
+        new("AdaptiveConcurrencyLimitOptions.IsOverload", Script.Throws, (b, t, on) => b.AddRetry(AtOnce).AddAdaptiveConcurrencyLimit(o =>
+            o.IsOverload = on ? _ => Count(t, true) : null), null),
         new("TimeoutOptions.TimeoutFor", Script.Throws, (b, t, on) => b.AddTimeout(new TimeoutOptions
         {
             Timeout = TimeSpan.FromMinutes(1), TimeoutFor = on ? _ => Count<TimeSpan?>(t, TimeSpan.FromMinutes(2)) : null,

@@ -90,6 +90,10 @@ public sealed class EventLogTests
         {
             builder.AddAdaptiveThrottle(EventSamples.Failing());
         }
+        else if (type == typeof(AdaptiveLimitRejection))
+        {
+            builder.AddAdaptiveConcurrencyLimit(o => (o.InitialLimit, o.MaxLimit) = (1, 1));
+        }
         else if (type == typeof(IdempotencyRejection))
         {
             builder.AddIdempotency(new IdempotencyGate());

@@ -59,6 +59,10 @@ internal static class EventSamples
         new ChaosSwitched("orders", "chaos", true, new() { Fault = 0.1 }, 42, TimeSpan.FromMinutes(5), "Staging"),
         new ChaosSwitched("orders", "chaos", true, new() { Fault = 0.1 }, 42, null, "Staging"),
         new ChaosSwitched("orders", "chaos", false, default, 42, null, "Staging"),
+        new LimitAdapted("orders", "adaptive-limit", 20, 40, TimeSpan.FromMilliseconds(82), TimeSpan.FromMilliseconds(50)),
+        new LimitAdapted("orders", "adaptive-limit", 40, 36, null, null),
+        new LimitAdapted("orders", "adaptive-limit", 5, 4, TimeSpan.FromMilliseconds(8.25), null) { IsAtFloor = true },
+        new LimitAdapted("orders", "adaptive-limit", 900, 1000, TimeSpan.FromMilliseconds(82), TimeSpan.FromMilliseconds(50)) { IsAtCeiling = true },
         new ChaosInjected("orders", "chaos", ChaosKind.Latency, 7, TimeSpan.FromMilliseconds(300), 0),
         .. Enum.GetValues<ChaosKind>().Where(kind => kind != ChaosKind.Latency).Select(kind => new ChaosInjected("orders", "chaos", kind, 8, null, 1)),
     ];
@@ -82,6 +86,18 @@ internal static class EventSamples
         yield return new RateLimitReached("orders", "rate-limiter", SpokenRejections.OfRateLimiter("orders", "rate-limiter", null, "Queue limit reached"));
         foreach (Criticality criticality in Enum.GetValues<Criticality>())
             yield return new CallThrottled("orders", "adaptive-throttle", SpokenRejections.OfThrottle("orders", "adaptive-throttle", criticality));
+        foreach (AdaptiveLimitReason why in Enum.GetValues<AdaptiveLimitReason>())
+        {
+            yield return new AdaptiveLimitReached(
+                "orders", "adaptive-limit", SpokenRejections.OfAdaptiveLimit("orders", "adaptive-limit", why, Criticality.Critical));
+        }
+
+        foreach (Criticality criticality in Enum.GetValues<Criticality>())
+        {
+            yield return new AdaptiveLimitReached(
+                "orders", "adaptive-limit", SpokenRejections.OfAdaptiveLimit("orders", "adaptive-limit", AdaptiveLimitReason.NoPlace, criticality));
+        }
+
         foreach (IdempotencyRejectionReason why in Enum.GetValues<IdempotencyRejectionReason>())
             yield return new IdempotencyRejected("orders", "idempotency", SpokenRejections.OfIdempotency("orders", "idempotency", why));
     }

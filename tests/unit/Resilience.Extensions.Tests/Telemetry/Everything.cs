@@ -33,6 +33,7 @@ internal sealed class Everything
             await all.HedgesAsync();
             await all.ChaosAsync();
             await all.ThrottlesAsync();
+            await all.AdaptiveLimitsAsync();
         }
 
         await ReloadsAsync();
@@ -211,6 +212,21 @@ internal sealed class Everything
         ResiliencePipeline pipeline = New("throttle").AddAdaptiveThrottle(EventSamples.Failing()).Build();
         _alive.Add(pipeline);
         (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected);
+    }
+
+    private async Task AdaptiveLimitsAsync()
+    {
+        ResiliencePipeline pipeline = New("adaptive limit")
+            .AddAdaptiveConcurrencyLimit(o => (o.Algorithm, o.MaxQueued) = (LimitAlgorithm.Gradient, 1)).Build();
+        _alive.Add(pipeline);
+        AdaptiveConcurrencyLimit limit = pipeline.Find<AdaptiveConcurrencyLimit>()!;
+        List<LimitPermit> held = [];
+        while (limit.TryEnter() is { } permit) held.Add(permit);
+        Task<Outcome<int>> waiting = pipeline.TryExecuteAsync(_ => new ValueTask<int>(1)).AsTask();
+        (await pipeline.TryExecuteAsync(_ => new ValueTask<int>(1))).Verdict.Should().Be(Verdict.Rejected);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        (await waiting).Verdict.Should().Be(Verdict.Rejected);
+        foreach (LimitPermit permit in held) limit.Leave(permit, Verdict.Success);
     }
 
     private async Task ChaosAsync()

@@ -90,6 +90,18 @@ internal static class SpokenRejections
         yield return new ThrottleRejection(Environment("", "search", Time()), Criticality.SheddablePlus, 0.1, 1, 1).Reason;
     }
 
+    internal static AdaptiveLimitRejection OfAdaptiveLimit(string pipeline, string policy, AdaptiveLimitReason why, Criticality criticality) =>
+        new(Environment(pipeline, policy, Time()), why, criticality, 31, TimeSpan.FromMilliseconds(82), TimeSpan.FromMilliseconds(50));
+
+    internal static IEnumerable<string> OfAdaptiveLimits()
+    {
+        foreach (AdaptiveLimitReason why in Enum.GetValues<AdaptiveLimitReason>())
+            yield return OfAdaptiveLimit("api", "load", why, Criticality.Sheddable).Reason;
+        PolicyEnvironment environment = Environment("", "search", Time());
+        yield return new AdaptiveLimitRejection(environment, AdaptiveLimitReason.NoPlace, Criticality.CriticalPlus, 1, null, null).Reason;
+        yield return new AdaptiveLimitRejection(environment, AdaptiveLimitReason.NoPlace, Criticality.Critical, 20, TimeSpan.FromMilliseconds(8.25), null).Reason;
+    }
+
     internal static IEnumerable<string> OfRateLimiters()
     {
         PolicyEnvironment environment = Environment("partner", "rate-limiter", Time());

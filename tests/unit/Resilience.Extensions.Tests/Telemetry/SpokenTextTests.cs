@@ -16,6 +16,7 @@ public sealed partial class SpokenTextTests
             ("A concurrency limit rejects", SpokenRejections.OfLimits()),
             ("A rate limiter rejects", SpokenRejections.OfRateLimiters()),
             ("An adaptive throttle rejects", SpokenRejections.OfThrottles()),
+            ("An adaptive limit rejects", SpokenRejections.OfAdaptiveLimits()),
             ("Idempotency rejects", SpokenRejections.OfIdempotency()),
             ("A request of an HttpClient ends", await SpokenRequests.AllAsync()),
             ("A time is up", SpokenRejections.OfTimeouts()),

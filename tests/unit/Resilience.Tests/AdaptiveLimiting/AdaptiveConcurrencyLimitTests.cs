@@ -74,7 +74,7 @@ public sealed class AdaptiveConcurrencyLimitTests
         Fill(limit);
         LimitAdmission rejected = await limit.EnterAsync(Criticality.Sheddable);
         rejected.IsAdmitted.Should().BeFalse();
-        rejected.Rejection!.Reason.Should().Be("search: all places for calls of criticality 'sheddable' are taken at this moment (limit 4, adapted) "
+        rejected.Rejection!.Reason.Should().Be("search: all places for calls of criticality 'sheddable' are taken at this moment (limit 4) "
             + "and this call does not wait; a place becomes free when a running call ends.");
         rejected.Rejection.ToException().Should().BeOfType<AdaptiveLimitReachedException>().Which.Why.Should().Be(AdaptiveLimitReason.NoPlace);
         (await limit.EnterAsync(Criticality.Sheddable)).Rejection.Should().BeSameAs(rejected.Rejection);
@@ -240,7 +240,7 @@ public sealed class AdaptiveConcurrencyLimitTests
         Calls(limit, 20, 64);
         Fill(limit);
         ((IPolicyStatus)limit).GetStatus().Should().Match<PolicyStatus>(s =>
-            s.Condition == PolicyCondition.Warning && s.Text == "10 of 10 running · latency 64 ms against 64 ms unloaded · rejects calls");
+            s.Condition == PolicyCondition.Warning && s.Text == "10 of 10 running at a latency of 64 ms against 64 ms unloaded · rejects calls");
     }
 
     [Fact]

@@ -43,7 +43,8 @@ public sealed class AdaptiveLimitOptionsTests
             SheddableShare = 1.2,
         })).Should().Throw<ResilienceOptionsException>().Which.Problems.Select(p => p.Option).Distinct().Should().Equal(
             "Algorithm", "InitialLimit", "MinLimit", "MaxLimit", "Window", "MinSamples", "BackoffFactor", "OverloadShare", "LatencyTarget", "SlowShare",
-            "Tolerance", "ProbeFraction", "ProbeInterval", "MaxQueued", "MaxWait", "StandingAfter", "StandingWait", "CriticalShare", "SheddablePlusShare", "SheddableShare");
+            "Tolerance", "ProbeFraction", "ProbeInterval", "MaxQueued", "MaxWait", "StandingAfter", "StandingWait", "CriticalShare", "SheddablePlusShare",
+            "SheddableShare");
 
     [Fact]
     public void Bounds_are_in_order()
@@ -67,5 +68,54 @@ public sealed class AdaptiveLimitOptionsTests
         LimitShares shares = LimitSetup.Of(new()).Shares;
         Criticality[] classes = [Criticality.CriticalPlus, Criticality.Critical, Criticality.SheddablePlus, Criticality.Sheddable];
         classes.Select(c => shares.BoundOf(c, limit)).Should().Equal(expected);
+    }
+
+    private static readonly Dictionary<string, Action<AdaptiveConcurrencyLimitOptions>> Others = new()
+    {
+        ["Algorithm"] = o => o.Algorithm = LimitAlgorithm.Gradient,
+        ["InitialLimit"] = o => o.InitialLimit = 30,
+        ["MinLimit"] = o => o.MinLimit = 7,
+        ["MaxLimit"] = o => o.MaxLimit = 70,
+        ["Window"] = o => o.Window = TimeSpan.FromSeconds(2),
+        ["MinSamples"] = o => o.MinSamples = 33,
+        ["BackoffFactor"] = o => o.BackoffFactor = 0.7,
+        ["OverloadShare"] = o => o.OverloadShare = 0.3,
+        ["LatencyTarget"] = o => o.LatencyTarget = TimeSpan.FromSeconds(3),
+        ["SlowShare"] = o => o.SlowShare = 0.4,
+        ["Tolerance"] = o => o.Tolerance = 1.7,
+        ["ProbeFraction"] = o => o.ProbeFraction = 0.4,
+        ["ProbeInterval"] = o => o.ProbeInterval = TimeSpan.FromSeconds(50),
+        ["MaxQueued"] = o => o.MaxQueued = 3,
+        ["QueueFollowsLimit"] = o => o.QueueFollowsLimit = true,
+        ["MaxWait"] = o => o.MaxWait = TimeSpan.FromSeconds(5),
+        ["StandingAfter"] = o => o.StandingAfter = TimeSpan.FromSeconds(1),
+        ["StandingWait"] = o => o.StandingWait = TimeSpan.FromSeconds(1),
+        ["CriticalShare"] = o => o.CriticalShare = 0.95,
+        ["SheddablePlusShare"] = o => o.SheddablePlusShare = 0.85,
+        ["SheddableShare"] = o => o.SheddableShare = 0.75,
+        ["IsOverload"] = o => o.IsOverload = static _ => true,
+    };
+
+    public static TheoryData<string> Options => [.. typeof(AdaptiveConcurrencyLimitOptions).GetProperties()
+        .Where(p => p.SetMethod is { IsPublic: true } && p.Name != "Name").Select(p => p.Name)];
+
+    private static (LimitTerms Terms, QueueTerms Queue, LimitShares Shares, long Target, LimitAlgorithm Algorithm, bool Asks) SetupOf(
+        AdaptiveConcurrencyLimit limit)
+    {
+        LimitSetup setup = limit.Period.Setup;
+        return (setup.Rules.Terms, setup.Queue, setup.Shares, setup.LatencyTargetTicks, setup.Options.Algorithm, setup.Options.IsOverload is not null);
+    }
+
+    [Theory]
+    [MemberData(nameof(Options))]
+    public void Every_option_takes_effect_by_an_update_and_is_not_read_afterwards(string option)
+    {
+        AdaptiveConcurrencyLimitOptions given = new();
+        AdaptiveConcurrencyLimit limit = new(given), plain = new(new());
+        Others[option](given);
+        SetupOf(limit).Should().Be(SetupOf(plain), "the options were copied");
+        limit.Update(given);
+        SetupOf(limit).Should().Be(SetupOf(new(given))).And.NotBe(SetupOf(plain));
+        limit.Limit.Should().Be(given.InitialLimit, "nothing has been learnt yet");
     }
 }

@@ -27,6 +27,14 @@ public sealed class DescriptionTests
         ["HedgingOptions.MinDelay"] = Measured,
         ["HedgingOptions.MaxDelay"] = Measured,
         ["HedgingOptions.MinSamples"] = Measured,
+        ["AdaptiveConcurrencyLimitOptions.SlowShare"] = o => ((AdaptiveConcurrencyLimitOptions)o).LatencyTarget = TimeSpan.FromSeconds(1),
+        ["AdaptiveConcurrencyLimitOptions.Tolerance"] = Gradient,
+        ["AdaptiveConcurrencyLimitOptions.ProbeFraction"] = Gradient,
+        ["AdaptiveConcurrencyLimitOptions.ProbeInterval"] = Gradient,
+        ["AdaptiveConcurrencyLimitOptions.QueueFollowsLimit"] = Queueing,
+        ["AdaptiveConcurrencyLimitOptions.MaxWait"] = Queueing,
+        ["AdaptiveConcurrencyLimitOptions.StandingAfter"] = Queueing,
+        ["AdaptiveConcurrencyLimitOptions.StandingWait"] = Queueing,
         ["ConcurrencyLimitOptions.MaxWait"] = o => ((ConcurrencyLimitOptions)o).MaxQueued = 3,
         ["IdempotencyOptions.MaxWait"] = Waiting,
         ["IdempotencyOptions.MaxWaiters"] = Waiting,
@@ -34,6 +42,10 @@ public sealed class DescriptionTests
     };
 
     private static void Measured(object options) => ((HedgingOptions)options).DelayQuantile = 0.95;
+
+    private static void Gradient(object options) => ((AdaptiveConcurrencyLimitOptions)options).Algorithm = LimitAlgorithm.Gradient;
+
+    private static void Queueing(object options) => ((AdaptiveConcurrencyLimitOptions)options).MaxQueued = 3;
 
     private static void Waiting(object options) => ((IdempotencyOptions)options).WhenInFlight = WhenInFlight.Wait;
 
@@ -56,6 +68,7 @@ public sealed class DescriptionTests
         ["CircuitBreakerOptions.MinimumCalls"] = 21,
         ["CircuitBreakerOptions.Buckets"] = 5,
         ["FallbackOptions`1.Value"] = 41,
+        ["AdaptiveConcurrencyLimitOptions.MinSamples"] = 33,
         ["AdaptiveThrottleOptions.K"] = 3.0,
         ["AdaptiveThrottleOptions.MaxRejection"] = 0.5,
         ["FallbackOptions`1.LastGood"] = LastGood<int>.Shared(TimeSpan.FromMinutes(3)),
@@ -76,6 +89,7 @@ public sealed class DescriptionTests
         [typeof(HedgingOptions)] = o => Text(b => b.AddHedging((HedgingOptions)o)),
         [typeof(TimeoutOptions)] = o => Text(b => b.AddTimeout((TimeoutOptions)o)),
         [typeof(ConcurrencyLimitOptions)] = o => Text(b => b.AddConcurrencyLimit((ConcurrencyLimitOptions)o)),
+        [typeof(AdaptiveConcurrencyLimitOptions)] = o => Text(b => b.AddAdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o)),
         [typeof(AdaptiveThrottleOptions)] = o => Text(b => b.AddAdaptiveThrottle((AdaptiveThrottleOptions)o)),
         [typeof(FallbackOptions<int>)] = o => Text(b => b.AddFallback((FallbackOptions<int>)o)),
         [typeof(IdempotencyPolicyOptions)] = o => Text(b => b.AddIdempotency(Gate(new()), (IdempotencyPolicyOptions)o)),

@@ -62,6 +62,11 @@ public sealed class RejectionReasonTests
                 "orders/adaptive-throttle: ", "it accepted none of the last 200 calls of criticality 'critical', ",
                 "so 90 % of such calls are rejected here ", "when it accepts more."]
         },
+        {
+            "no place", [
+                "orders/adaptive-limit: ", "all places for calls of criticality 'critical' are taken at this moment (limit 1) ",
+                "and this call does not wait; ", "when a running call ends."]
+        },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
         { "InFlight", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
@@ -98,7 +103,8 @@ public sealed class RejectionReasonTests
         string[] kinds = [.. Sentences().Select(row => (string)row[0])];
         kinds.Should().Contain(Enum.GetNames<IdempotencyRejectionReason>());
         typeof(Rejection).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Rejection)))
-            .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection), typeof(ThrottleRejection)], "a new one needs rows above");
+            .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection), typeof(ThrottleRejection),
+                typeof(AdaptiveLimitRejection)], "a new one needs rows above");
     }
 
     [Fact]
@@ -144,6 +150,7 @@ public sealed class RejectionReasonTests
                 new IOException("the disk is gone"))),
         "of a key" => Task.FromResult<Rejection>(OfAKey()),
         "throttled" => FromThrottleAsync(),
+        "no place" => FromAdaptiveLimitAsync(),
         _ => FromBreakerAsync(kind),
     };
 
@@ -157,6 +164,14 @@ public sealed class RejectionReasonTests
         {
             if (await RejectedAsync(pipeline) is { } rejection) return rejection;
         }
+    }
+
+    private async Task<Rejection> FromAdaptiveLimitAsync()
+    {
+        ResiliencePipeline pipeline = new ResiliencePipelineBuilder { Name = "orders", TimeProvider = _time }
+            .AddAdaptiveConcurrencyLimit(o => o.InitialLimit = 1).Build();
+        pipeline.Find<AdaptiveConcurrencyLimit>()!.TryEnter();
+        return (await RejectedAsync(pipeline))!;
     }
 
     private CircuitRejection OfAKey()
