@@ -44,7 +44,7 @@ internal sealed class AdaptiveConcurrencyLimitPolicy : ResiliencePolicy
         {
             Options = AdaptiveLimitDescription.Of(options),
             QueueWait = options.MaxQueued == 0 ? null : options.MaxWait,
-            CheckOrder = AdaptiveLimitOrder.Check,
+            CheckOrder = check => AdaptiveLimitOrder.Check(check, options.Algorithm, _environment),
         };
     }
 

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>What people do to a living breaker: hold it open, close it, change its options.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Resilience.Extensibility;
 
 namespace Resilience;
 

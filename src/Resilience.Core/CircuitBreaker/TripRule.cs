@@ -1,4 +1,4 @@
-namespace Resilience;
+namespace Resilience.Extensibility;
 
 /// <summary>Which rule opened a circuit.</summary>
 public enum TripRule

@@ -1,3 +1,5 @@
+using Resilience.Extensibility;
+
 namespace Resilience;
 
 /// <summary>The rules over the windows of a breaker: too many failures, too many slow calls, too many calls under way for too long.</summary>

@@ -78,7 +78,10 @@ public abstract class ResiliencePipelineBuilderBase
         PolicyEnvironment[] environments = new PolicyEnvironment[policies.Length];
         for (int i = 0; i < policies.Length; i++)
         {
-            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]), EnvironmentName);
+            environments[i] = new(name, names[i], clock, randomness, classifier, listeners, meter, former?.Find(names[i]), EnvironmentName)
+            {
+                ResultType = ResultType,
+            };
             policies[i] = _policies[i].Create(options[i], environments[i])
                 ?? throw new InvalidOperationException($"The factory of policy '{names[i]}' returned null.");
         }

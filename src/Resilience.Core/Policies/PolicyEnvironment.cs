@@ -100,6 +100,9 @@ public sealed class PolicyEnvironment
 
     internal Clock Clock { get; }
 
+    /// <summary>The type of result of every call of the pipeline; null where calls may have any, and outside of pipelines.</summary>
+    internal Type? ResultType { get; init; }
+
     /// <summary>Where the builder says that this runs; null when it does not say.</summary>
     internal string? HostEnvironment { get; }
 

@@ -51,7 +51,11 @@ internal sealed class AdaptiveThrottlePolicy : ResiliencePolicy, IOverloadSign
             new(nameof(AdaptiveThrottleOptions.Counts), options.Counts.ToString()),
         ];
         PolicyDescription.AddIfOwn(described, nameof(AdaptiveThrottleOptions.IsOverload), options.IsOverload);
-        return new(_environment.PolicyName, PolicyRole.Throttle) { Options = described };
+        return new(_environment.PolicyName, PolicyRole.Throttle)
+        {
+            Options = described,
+            CheckOrder = check => CountedOverload.Check(check, "adaptive throttle", _environment.Classifier),
+        };
     }
 
     /// <summary>One event for each tick, class and operation, so that reporting allocates as little as rejecting does.</summary>

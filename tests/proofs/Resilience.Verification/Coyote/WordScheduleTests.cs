@@ -1,4 +1,5 @@
 using Microsoft.Coyote.Specifications;
+using Resilience.Overload;
 
 namespace Resilience.Verification.Coyote;
 
@@ -196,6 +197,46 @@ public sealed class WordScheduleTests(ITestOutputHelper output)
         Specification.Assert(limit.Running == (entered ? 1 : 0), "entered: {0}, running: {1}", entered, limit.Running);
         Specification.Assert(limit.Limit == 2, "the limit is {0}", limit.Limit);
     });
+
+    [CoyoteFact]
+    public void An_adaptive_limit_is_kept_and_no_place_is_lost() => Exhaust(() =>
+    {
+        AdaptiveConcurrencyLimit limit = new(new() { InitialLimit = 1, MaxLimit = 1 }, new ScenarioClock());
+        int inside = 0, max = 0;
+        Threads.Run(Pass, Pass);
+        Specification.Assert(max <= 1, "{0} were inside at once", max);
+        Specification.Assert(limit.Running == 0 && limit.TryEnter() is not null, "all have left, and {0} run", limit.Running);
+
+        void Pass()
+        {
+            if (limit.TryEnter() is not { } permit) return;
+            max = Math.Max(max, Interlocked.Increment(ref inside));
+            Interlocked.Decrement(ref inside);
+            limit.Leave(permit, Verdict.Success);
+        }
+    }, Grain.Atomics);
+
+    /// <summary>One runs already, so who gets in gets in under the old limit of two: its latency must not count in the new epoch, whose limit is one.</summary>
+    [CoyoteFact]
+    public void A_call_of_the_old_limit_never_has_the_new_epoch() => Exhaust(() => BeginMeanwhile(static (_, permit) => permit.Epoch));
+
+    [CoyoteFact]
+    public void An_epoch_that_is_read_after_the_place_was_taken_is_found_wrong() =>
+        Explorer.Exhaust(() => BeginMeanwhile(static (limit, _) => limit.Period.Epoch.Number), Grain.Volatiles, 20_000).Flaw.Should().NotBeNull();
+
+    private static void BeginMeanwhile(Func<AdaptiveConcurrencyLimit, LimitPermit, int> epochOf)
+    {
+        AdaptiveConcurrencyLimit limit = new(new() { InitialLimit = 2 }, new ScenarioClock());
+        limit.TryEnter(Criticality.CriticalPlus);
+        int epoch = 1;
+        Threads.Run(
+            () => limit.Update(new() { Algorithm = LimitAlgorithm.Gradient, InitialLimit = 1, MinLimit = 1, MaxLimit = 1 }),
+            () =>
+            {
+                if (limit.TryEnter(Criticality.CriticalPlus) is { } permit) epoch = epochOf(limit, permit);
+            });
+        Specification.Assert(epoch == 1, "a call of the old limit has epoch {0}", epoch);
+    }
 
     private static CircuitBreakerOptions OfWindow(int ms, int minimum) =>
         new() { FailureRatio = 0.5, MinimumCalls = minimum, SamplingDuration = TimeSpan.FromMilliseconds(ms), BreakJitter = 0 };

@@ -22,7 +22,7 @@ public sealed class NamespaceTests
         ["Resilience.Extensibility"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Events"] = ["Resilience.Core", "Resilience.Extensions"],
         ["Resilience.Chaos"] = ["Resilience.Core"],
-        ["Resilience.Overload"] = ["Resilience.Core"],
+        ["Resilience.Overload"] = ["Resilience.Core", "Resilience.Extensions", "Resilience.AspNetCore"],
         ["Resilience.Transports"] = ["Resilience.Core"],
         ["Resilience.Idempotency"] =
         [

@@ -66,7 +66,11 @@ public sealed class PolicyMentionsTests
             Http("HttpChaos"), Http("HttpChaosHandler"), Table,
         ],
         ["src/Resilience.Core/Throttling"] = [Table],
-        ["src/Resilience.Core/AdaptiveLimiting"] = [Table],
+        ["src/Resilience.Core/AdaptiveLimiting"] =
+        [
+            Rate("AdaptiveLimitRateLimitingExtensions"), Rate("HeldLease"), Rate("HeldLeases"), // the same as a limiter of the framework
+            Table,
+        ],
         // Its claims, keys and records are the contract with the stores, in folders of their own, and named by all who keep or send them.
         ["src/Resilience.Core/Idempotency/Policy"] = [Table],
         ["src/Resilience.Extensions/Calls"] = [], // a pipeline inside of another that makes calls of its own
@@ -74,6 +78,8 @@ public sealed class PolicyMentionsTests
     };
 
     private static IEnumerable<string> Core(string folder, params string[] types) => types.Select(t => $"src/Resilience.Core/{folder}/{t}.cs");
+
+    private static string Rate(string type) => $"src/Resilience.Extensions/RateLimiting/{type}.cs";
 
     private static string Simulated(string type) => $"src/Resilience.Testing/Simulation/{type}.cs";
 
@@ -130,7 +136,7 @@ public sealed class PolicyMentionsTests
     public void The_lists_have_so_many_files() =>
         string.Join(", ", Reviewed.Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Key[(r.Key.IndexOf('/', 4) + 1)..]} {r.Value.Length}")))
             .Should().Be(
-                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 7, Hedging 3, Fallback 2, Chaos 7, Throttling 1, AdaptiveLimiting 1, "
+                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 7, Hedging 3, Fallback 2, Chaos 7, Throttling 1, AdaptiveLimiting 4, "
                 + "Idempotency/Policy 1, Calls 0, RateLimiting 1");
 
     /// <summary>Folders that declare a policy, or of the core the options of one, and have no row. A pipeline within a pipeline is no policy with options of

@@ -187,6 +187,32 @@ public sealed class AdaptiveLimitPolicyTests
         builder.Build().Warnings.Select(w => w.Code).Should().Equal(codes);
     }
 
+    [Theory]
+    [InlineData(LimitAlgorithm.Gradient, "RES017")]
+    [InlineData(LimitAlgorithm.Signals)]
+    public void A_limit_that_learns_from_latency_is_found_in_a_client(LimitAlgorithm algorithm, params string[] codes)
+    {
+        ResiliencePipelineBuilder<HttpResponseMessage> client = new();
+        client.AddAdaptiveConcurrencyLimit(o => o.Algorithm = algorithm);
+        client.Build().Warnings.Select(w => w.Code).Should().Equal(codes);
+        ResiliencePipelineBuilder<string> other = new();
+        other.AddAdaptiveConcurrencyLimit(o => o.Algorithm = algorithm);
+        other.Build().Warnings.Should().BeEmpty();
+    }
+
+    [Theory]
+    [InlineData(true, true, "RES018", "RES018")]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void A_breaker_that_counts_what_shows_overload_is_found(bool hasBreaker, bool counts, params string[] codes)
+    {
+        ResiliencePipelineBuilder builder = new ResiliencePipelineBuilder().AddAdaptiveThrottle();
+        if (hasBreaker) builder.AddCircuitBreaker();
+        builder.AddAdaptiveConcurrencyLimit();
+        if (counts) builder.Classify(r => r.On<HttpRequestException>(Verdict.Failure));
+        builder.Build().Warnings.Select(w => w.Code).Should().Equal(codes);
+    }
+
     [Fact]
     public void A_call_through_a_pipeline_allocates_nothing()
     {
