@@ -11,7 +11,12 @@ internal static class Overload
 
     private static readonly Dictionary<string, string> Names = new()
     {
-        ["gradient2"] = "Gradient2", ["vegas"] = "Vegas", ["aimd"] = "AIMD", ["envoy"] = "Envoy", ["failsafe"] = "failsafe-go", [Limits.Ours] = "ours",
+        ["gradient2"] = "Gradient2",
+        ["vegas"] = "Vegas",
+        ["aimd"] = "AIMD",
+        ["envoy"] = "Envoy",
+        ["failsafe"] = "failsafe-go",
+        [Limits.Ours] = "ours",
     };
 
     private static readonly (string Name, string Shown)[] Rows =
