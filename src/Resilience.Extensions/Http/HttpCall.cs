@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
+using Resilience.Overload;
 
 namespace Resilience.Http;
 
@@ -282,6 +283,7 @@ internal sealed class HttpCall
             message.Headers.TryAddWithoutValidation(deadline, ((long)left.TotalMilliseconds).ToString(System.Globalization.CultureInfo.InvariantCulture));
         }
 
+        RequestPropagation.Write(message, context, _options);
         return message;
     }
 
@@ -315,6 +317,8 @@ internal sealed class HttpCall
     private void Look(HttpResponseMessage response, HttpRequestMessage message, int number, long start)
     {
         if ((int)response.StatusCode == 409) JudgeConflict(response, message, number);
+        if (_options.HonorDoNotRetryFrom is { } honors && !RequestPropagation.IsHonored(message.RequestUri, honors))
+            (response.RequestMessage ??= message).Options.Set(HttpClassifier.IsNotHonored, true);
         RecordFailure(number, start, response.StatusCode, null);
     }
 
@@ -352,6 +356,7 @@ internal sealed class HttpCall
         if (!_isRepeatedAbove && outcome.Verdict == Verdict.Failure) Resilience.RetriesAbove.Failed(_request, _options.IdempotencyHeader);
         if (outcome.TryGetValue(out HttpResponseMessage? response))
         {
+            if ((int)response.StatusCode >= 400 && HttpClassifier.SaysDoNotRetry(response)) RequestContext.Current?.GiveUpOn(response);
             // The one attempt of a call that was answered with, say, 404 tells nothing that the answer does not.
             if (History is not null && (History.Length > 1 || HttpClassifier.IsTransient(response.StatusCode))) HttpAttempts.Remember(response, History);
             return response;

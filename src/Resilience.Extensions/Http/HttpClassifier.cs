@@ -10,7 +10,7 @@ namespace Resilience.Http;
 /// it says that the first attempt with the same idempotency key is still under way. Other errors of the caller (4xx, and the
 /// three above) are <see cref="Verdict.Ignored"/>, everything below 400 a <see cref="Verdict.Success"/>. 429 and such a 409 are not counted:
 /// the server is well and asks for patience. <c>X-Should-Retry</c> and <c>Stripe-Should-Retry</c> override: <c>true</c> makes an error
-/// a failure, <c>false</c> keeps it from being repeated.</para>
+/// a failure, <c>false</c> keeps it from being repeated, as <c>finagle-http-nonretryable-nack</c> does.</para>
 /// <para>Exceptions are judged by the defaults of <see cref="OutcomeClassifier"/>, by <see cref="HttpRequestException.StatusCode"/> or
 /// <see cref="HttpRequestException.HttpRequestError"/>: certificates, credentials and limits of configuration do not heal.</para>
 /// </remarks>
@@ -21,6 +21,9 @@ public static class HttpClassifier
     /// <summary>Set on an attempt's message when its 409 may pass.</summary>
     internal static readonly HttpRequestOptionsKey<bool> IsInFlight = new("Resilience.InFlight");
 
+    /// <summary>Set on an attempt's message when its host is not believed that says "do not retry".</summary>
+    internal static readonly HttpRequestOptionsKey<bool> IsNotHonored = new("Resilience.NotHonored");
+
     /// <summary>The policy that is named as the source when a long poll's own time was up.</summary>
     internal const string LongPollPolicy = "long-poll";
 
@@ -28,6 +31,9 @@ public static class HttpClassifier
 
     /// <summary>By which servers say whether to come back: those of ours and the OpenAI and Anthropic services, and Stripe.</summary>
     private static readonly string[] ShouldRetryHeaders = ["X-Should-Retry", "Stripe-Should-Retry"];
+
+    /// <summary>A server of Finagle says that nothing was done and nothing shall be tried again; the value has no meaning.</summary>
+    private const string FinagleNack = "finagle-http-nonretryable-nack";
 
     /// <summary>The table above alone, with names of statuses and the reading of <c>Retry-After</c>.</summary>
     public static OutcomeClassifier Default { get; } = OutcomeClassifier.Default.Http();
@@ -142,8 +148,13 @@ public static class HttpClassifier
         };
     }
 
+    /// <summary>Whether an error asks not to be repeated, and is believed.</summary>
+    internal static bool SaysDoNotRetry(HttpResponseMessage response) => SaidOf(response) == false;
+
     private static bool? SaidOf(HttpResponseMessage response)
     {
+        if (response.RequestMessage?.Options is { } options && options.TryGetValue(IsNotHonored, out bool isNotHonored) && isNotHonored) return null;
+        if (response.Headers.NonValidated.Contains(FinagleNack)) return false;
         foreach (string name in ShouldRetryHeaders)
         {
             if (!response.Headers.NonValidated.TryGetValues(name, out HeaderStringValues values)) continue;

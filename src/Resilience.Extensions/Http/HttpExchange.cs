@@ -15,7 +15,7 @@ public abstract class HttpExchange
 {
     /// <summary>What the table of HTTP reads of an answer besides its status.</summary>
     private static readonly string[] ReadHeaders =
-        ["Retry-After", "retry-after-ms", "x-ms-retry-after-ms", "Date", "Age", ShouldRetryHeader, "Stripe-Should-Retry"];
+        ["Retry-After", "retry-after-ms", "x-ms-retry-after-ms", "Date", "Age", ShouldRetryHeader, "Stripe-Should-Retry", "finagle-http-nonretryable-nack"];
 
     private const string ShouldRetryHeader = "X-Should-Retry";
 

@@ -9,7 +9,11 @@ public sealed class SafeRedirectHandler : DelegatingHandler
     /// <summary>Set on the message of an attempt whose key did not reach the server that answered.</summary>
     internal static readonly HttpRequestOptionsKey<bool> HasLostKey = new("Resilience.HasLostKey");
 
-    private static readonly string[] AlwaysDropped = ["Authorization", "Cookie", "Proxy-Authorization"];
+    private static readonly string[] AlwaysDropped =
+    [
+        "Authorization", "Cookie", "Proxy-Authorization",
+        RequestPropagation.TimeoutHeader, RequestPropagation.CriticalityHeader, RequestPropagation.AttemptHeader,
+    ];
 
     private readonly string _keyHeader;
     private readonly int _maxRedirects;

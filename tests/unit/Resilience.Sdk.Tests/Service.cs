@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -41,10 +42,11 @@ internal sealed class Service : IAsyncDisposable
 
     internal int Count => _requests.Count;
 
-    internal static async Task<Service> OpenAsync(Func<int, int>? statusOf = null, string good = "{}")
+    internal static async Task<Service> OpenAsync(Func<int, int>? statusOf = null, string good = "{}", bool http2 = false)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseKestrel(o => o.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrel(o => o.Listen(
+            IPAddress.Loopback, 0, l => l.Protocols = http2 ? HttpProtocols.Http2 : HttpProtocols.Http1AndHttp2));
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
         Service service = new(app) { StatusOf = statusOf ?? (static _ => 503), Good = good };
