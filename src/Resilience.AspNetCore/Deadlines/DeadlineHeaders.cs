@@ -13,7 +13,8 @@ internal static class DeadlineHeaders
         Envoy = "X-Envoy-Expected-Rq-Timeout-Ms",
         WithUnit = "X-Request-Timeout",
         Criticality = "X-Request-Criticality",
-        Attempt = "X-Request-Attempt";
+        Attempt = "X-Request-Attempt",
+        GrpcAttempts = "grpc-previous-rpc-attempts";
 
     /// <summary>Numbers of attempts beyond it are taken for it.</summary>
     internal const int MaxAttempt = 1_000_000;
@@ -71,10 +72,13 @@ internal static class DeadlineHeaders
         return lowest;
     }
 
-    /// <summary>The largest number of an attempt that is stated, 0 when none is.</summary>
-    internal static int ReadAttempt(IHeaderDictionary headers, Action<string> malformed)
+    /// <summary>The largest number of an attempt that is stated, also as gRPC states it; 0 when none is.</summary>
+    internal static int ReadAttempt(IHeaderDictionary headers, Action<string> malformed) =>
+        Math.Max(ReadAttempt(headers, Attempt, malformed), ReadAttempt(headers, GrpcAttempts, malformed));
+
+    private static int ReadAttempt(IHeaderDictionary headers, string name, Action<string> malformed)
     {
-        if (!headers.TryGetValue(Attempt, out StringValues values)) return 0;
+        if (!headers.TryGetValue(name, out StringValues values)) return 0;
         long largest = 0;
         bool isMalformed = false;
         foreach (string? value in values)
@@ -86,7 +90,7 @@ internal static class DeadlineHeaders
             }
         }
 
-        if (isMalformed) malformed(Attempt);
+        if (isMalformed) malformed(name);
         return (int)Math.Min(largest, MaxAttempt);
     }
 

@@ -1,6 +1,6 @@
-using System.Globalization;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using Resilience.Overload;
 using GrpcCallOptions = Grpc.Core.CallOptions;
 
 namespace Resilience.Grpc;
@@ -10,8 +10,6 @@ internal readonly struct CallFrame<TRequest, TResponse>
     where TRequest : class
     where TResponse : class
 {
-    internal const string PreviousAttempts = "grpc-previous-rpc-attempts";
-
     private readonly ClientInterceptorContext<TRequest, TResponse> _given;
     private readonly MethodFacts _facts;
     private readonly bool _isSafe; // to repeat
@@ -50,30 +48,22 @@ internal readonly struct CallFrame<TRequest, TResponse>
     {
         GrpcCallOptions options = _given.Options.WithCancellationToken(context.CancellationToken);
         if (context.RemainingTime is { } left) options = options.WithDeadline(CallDeadline.In(left));
-        if (context.Attempt > 0) options = options.WithHeaders(Numbered(options.Headers, context.Attempt));
-        return new(_given.Method, _given.Host, options);
+        return new(_given.Method, _given.Host, Told(options, context));
     }
 
-    /// <summary>As above for a stream, whose time is the caller's alone: what limits its beginning does not limit what comes after.</summary>
+    /// <summary>As above for a stream, whose time is the caller's, or that of the request: what limits its beginning does not limit what comes after.</summary>
     internal ClientInterceptorContext<TRequest, TResponse> Of(ResilienceContext context, CancellationToken cancellationToken)
     {
         GrpcCallOptions options = _given.Options.WithCancellationToken(cancellationToken);
-        if (context.Attempt > 0) options = options.WithHeaders(Numbered(options.Headers, context.Attempt));
-        return new(_given.Method, _given.Host, options);
+        if (RequestContext.Current?.RemainingTime is { } left && !(CallDeadline.LeftUntil(options.Deadline) <= left))
+            options = options.WithDeadline(CallDeadline.In(left));
+        return new(_given.Method, _given.Host, Told(options, context));
     }
 
-    /// <summary>The caller's metadata, which stays as it is, and how many attempts came before.</summary>
-    private static Metadata Numbered(Metadata? headers, int attempts)
-    {
-        Metadata numbered = [];
-        foreach (Metadata.Entry entry in headers ?? [])
-        {
-            if (entry.Key != PreviousAttempts) numbered.Add(entry);
-        }
-
-        numbered.Add(PreviousAttempts, attempts.ToString(CultureInfo.InvariantCulture));
-        return numbered;
-    }
+    private GrpcCallOptions Told(in GrpcCallOptions options, ResilienceContext context) =>
+        CallMetadata.For(options.Headers, context, Resilience.Options, string.IsNullOrEmpty(_given.Host) ? Resilience.Own.Name : _given.Host) is { } headers
+            ? options.WithHeaders(headers)
+            : options;
 
     private static bool HasKey(Metadata? headers, string name) =>
         headers is { Count: > 0 } && headers.Get(name) is { IsBinary: false } key && !string.IsNullOrWhiteSpace(key.Value);

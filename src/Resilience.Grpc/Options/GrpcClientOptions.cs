@@ -46,6 +46,11 @@ public abstract class GrpcClientOptions : PolicyOptions
     /// <remarks>If one inbound call makes two calls of one method, give them keys of their own in the metadata.</remarks>
     public Func<IMethod, IdempotencyKey?>? FromInbound { get; set; }
 
+    /// <summary>To which hosts, as <c>name:port</c>, the class of the call and the attempts of the request on whose behalf it is made are sent
+    /// (<c>x-request-criticality</c>, <c>x-request-attempt</c>): those that are yours. Default null: names without a dot, as service discovery and containers
+    /// use them, and loopback. What it throws is counted and means false. A deadline is sent to all hosts: gRPC has it.</summary>
+    public Func<string, bool>? PropagateTo { get; set; }
+
     /// <summary>Gets new credentials when a server answers <c>UNAUTHENTICATED</c>. True: it has them, and the call is sent once more <b>within the same
     /// attempt</b>, so it costs no retry and no budget, and moves no circuit. Default null: that answer is the caller's.</summary>
     /// <remarks>

@@ -69,6 +69,7 @@ public sealed class RequestDeadlineTests
     [InlineData("/low", "", "", "/SheddablePlus/0")]
     [InlineData("/low", "X-Request-Criticality", "critical", "/Critical/0")]
     [InlineData("/left", "X-Request-Attempt", "3", "/Critical/3")]
+    [InlineData("/left", "grpc-previous-rpc-attempts", "2", "/Critical/2")]
     public async Task A_request_begins_with_what_its_caller_states(string path, string header, string value, string expected)
     {
         await using Shop shop = await OpenAsync();
