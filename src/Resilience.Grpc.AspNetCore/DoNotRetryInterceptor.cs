@@ -4,8 +4,8 @@ using Resilience.Overload;
 
 namespace Resilience.Grpc;
 
-/// <summary>Tells the request (<see cref="RequestContext"/>) when a method ends with an error that a call of the request has given up on: the answer then carries
-/// <c>grpc-retry-pushback-ms: -1</c>. Holds no state. Thread-safe.</summary>
+/// <summary>Tells the request (<see cref="RequestContext"/>) when a method ends with an error that a call of the request has given up on: the answer then
+/// carries <c>grpc-retry-pushback-ms: -1</c>. Holds no state. Thread-safe.</summary>
 /// <remarks><c>services.AddGrpc().AddRequestDeadlines()</c> adds it to all services. The answer is marked by <c>app.UseRequestDeadlines()</c>.</remarks>
 public sealed class DoNotRetryInterceptor : Interceptor
 {

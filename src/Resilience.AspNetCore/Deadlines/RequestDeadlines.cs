@@ -29,6 +29,12 @@ internal sealed class RequestDeadlines
 
     internal async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
+        if (!context.Items.TryAdd(this, null)) // a handler of exceptions sends it through once more: its time has not begun anew
+        {
+            await next(context).ConfigureAwait(false);
+            return;
+        }
+
         TimeSpan? timeout = TimeoutOf(context);
         using RequestScope scope = RequestContext.Begin(new()
         {

@@ -84,12 +84,12 @@ public abstract class HttpResilienceOptions : PolicyOptions
     /// (<c>X-Request-Timeout-Ms</c>, <c>X-Request-Criticality</c>, <c>X-Request-Attempt</c>): those that are yours. Default null: names without a dot,
     /// as service discovery and containers use them, and loopback. What it throws is counted and means false. <see cref="DeadlineHeader"/> is sent to
     /// all hosts.</summary>
-    /// <remarks>A deadline and a class are nothing that strangers should know, and nothing that they would act on. Headers that the caller of the client has set
-    /// are not replaced.</remarks>
+    /// <remarks>A deadline and a class are nothing that strangers should know, and nothing that they would act on. Headers that the caller of the client
+    /// has set are not replaced.</remarks>
     public Func<Uri, bool>? PropagateTo { get; set; }
 
-    /// <summary>Of which hosts it is believed when they say that a request shall not be repeated (<c>X-Should-Retry: false</c> and what others call it). Default
-    /// null: of all. What it throws is counted and means true.</summary>
+    /// <summary>Of which hosts it is believed when they say that a request shall not be repeated (<c>X-Should-Retry: false</c> and what others call it).
+    /// Default null: of all. What it throws is counted and means true.</summary>
     public Func<Uri, bool>? HonorDoNotRetryFrom { get; set; }
 
     /// <summary>Gets new credentials when a server answers 401. True: it has them, and the request is sent once more <b>within the same attempt</b>, so it

@@ -39,7 +39,8 @@ public sealed class DoNotRetryTests
     {
         Book book = new() { Answer = static (_, order, context) => FailAsync(order, context) };
         await using Shop shop = await Shop.OpenAsync(
-            book, static _ => { }, static services => services.AddGrpc().AddRequestDeadlines().AddRequestDeadlines(), use: static app => app.UseRequestDeadlines());
+            book, static _ => { }, static services => services.AddGrpc().AddRequestDeadlines().AddRequestDeadlines(),
+            use: static app => app.UseRequestDeadlines());
         Reply reply = await shop.ChargeAsync(key: null, order: new() { Item = item });
         (reply.Code, reply.Pushback).Should().Be((code, pushback));
     }

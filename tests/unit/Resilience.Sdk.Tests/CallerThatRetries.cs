@@ -65,7 +65,8 @@ internal sealed record CallerThatRetries(string Name, string Package, string Mar
         await new Stripe.ChargeService(stripe).CreateAsync(new() { Amount = 100, Currency = "eur", Source = "tok_visa" });
     }
 
-    private static Task OpenAiAsync(Uri address) => Sdk.OpenAi(address, static o => o.RetryPolicy = new ClientRetryPolicy(maxRetries: 1)).CompleteChatAsync("hello");
+    private static Task OpenAiAsync(Uri address) =>
+        Sdk.OpenAi(address, static o => o.RetryPolicy = new ClientRetryPolicy(maxRetries: 1)).CompleteChatAsync("hello");
 
     private static async Task AnthropicAsync(Uri address)
     {

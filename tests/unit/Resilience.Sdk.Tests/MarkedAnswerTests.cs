@@ -1,7 +1,7 @@
 namespace Resilience.Tests.Sdks;
 
-/// <summary>What libraries above a service do with an answer that asks not to be repeated: requests to a real server, counted, without the mark and with it. The
-/// table of docs/deadlines.md is made of the counts; RESILIENCE_ACCEPT_API=1 writes it anew, for a later version of a package.</summary>
+/// <summary>What libraries above a service do with an answer that asks not to be repeated: requests to a real server, counted, without the mark and with it.
+/// The table of docs/deadlines.md is made of the counts; RESILIENCE_ACCEPT_API=1 writes it anew, for a later version of a package.</summary>
 public sealed class MarkedAnswerTests
 {
     private const string Begin = "<!-- table of callers -->", End = "<!-- end of the table -->";
@@ -29,7 +29,8 @@ public sealed class MarkedAnswerTests
     public async Task The_table_of_the_page_is_what_each_package_does()
     {
         string[] rows = await Task.WhenAll(CallerThatRetries.All.Select(RowAsync));
-        string table = $"{Begin}\n| caller, with one retry | marked by | {string.Join(" | ", Statuses)} |\n|---|---|{string.Concat(Statuses.Select(static _ => "---|"))}\n"
+        string rule = $"|---|---|{string.Concat(Statuses.Select(static _ => "---|"))}";
+        string table = $"{Begin}\n| caller, with one retry | marked by | {string.Join(" | ", Statuses)} |\n{rule}\n"
             + $"{string.Join('\n', rows)}\n{End}";
         string page = (await File.ReadAllTextAsync(Page)).ReplaceLineEndings("\n");
         int from = page.IndexOf(Begin, StringComparison.Ordinal), to = page.IndexOf(End, StringComparison.Ordinal) + End.Length;

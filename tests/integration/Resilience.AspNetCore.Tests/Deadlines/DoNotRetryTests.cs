@@ -76,6 +76,21 @@ public sealed class DoNotRetryTests
         (await GetAsync(shop, path)).Should().Be((status, mark, retryAfter));
     }
 
+    [Fact]
+    public async Task A_handler_that_sends_the_request_through_once_more_begins_no_other()
+    {
+        await using Shop shop = await Shop.OpenAsync(static app =>
+        {
+            app.UseExceptionHandler("/error");
+            app.UseRouting();
+            app.UseRequestDeadlines();
+            app.MapGet("/gave-up", async () => await Twice.ExecuteAsync<string>(static _ => throw new IOException("planted")));
+            app.MapGet("/error", static () => Results.Text($"{RequestContext.Current is null}", statusCode: 500));
+        });
+        Shop.Reply reply = await shop.SendAsync("/gave-up", key: null, method: "GET", change: static r => r.Content = null);
+        (reply.Status, reply.Text, reply.Headers.GetValues("X-Should-Retry").Single()).Should().Be((500, "True", "false"));
+    }
+
     [Theory]
     [InlineData("/gave-up", 499)]
     [InlineData("/own/false", 499)]

@@ -62,7 +62,8 @@ public sealed class PropagationTests
     public async Task Who_is_told_can_be_said_and_what_the_caller_has_set_stays()
     {
         ScriptedHandler network = new(HttpStatusCode.OK);
-        HttpClient client = Client(network, static o => o.PropagateTo = static host => host.Host == "api.example.test" ? true : throw new IOException("planted"));
+        HttpClient client = Client(
+            network, static o => o.PropagateTo = static host => host.Host == "api.example.test" ? true : throw new IOException("planted"));
         await client.GetAsync(HttpKit.Address);
         await client.GetAsync("http://catalog/");
         using HttpRequestMessage own = HttpKit.Request(HttpMethod.Get);
