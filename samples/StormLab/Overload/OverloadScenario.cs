@@ -90,7 +90,10 @@ public sealed record OverloadScenario
             LoadInTrouble = 400,
             Classes = new Dictionary<Criticality, double>
             {
-                [Criticality.CriticalPlus] = 0.1, [Criticality.Critical] = 0.1, [Criticality.SheddablePlus] = 0.2, [Criticality.Sheddable] = 0.6,
+                [Criticality.CriticalPlus] = 0.1,
+                [Criticality.Critical] = 0.1,
+                [Criticality.SheddablePlus] = 0.2,
+                [Criticality.Sheddable] = 0.6,
             },
         },
         new()
