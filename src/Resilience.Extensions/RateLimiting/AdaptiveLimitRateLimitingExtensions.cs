@@ -9,7 +9,7 @@ namespace Resilience.Overload;
 /// </code></example>
 public static class AdaptiveLimitRateLimitingExtensions
 {
-    private static readonly TimeSpan DefaultHold = TimeSpan.FromMinutes(5), LeastHold = TimeSpan.FromSeconds(1), MostHold = TimeSpan.FromDays(1);
+    private static readonly TimeSpan DefaultHold = TimeSpan.FromMinutes(5), MinHold = TimeSpan.FromSeconds(1), MaxHold = TimeSpan.FromDays(1);
 
     /// <summary>A limiter that takes places of this limit. A lease is one place, and what is measured is the time until it is disposed of.</summary>
     /// <remarks>A lease says nothing of how its call ended, so every one is a sample of latency. With <see cref="LimitAlgorithm.Signals"/> set
@@ -43,8 +43,8 @@ public static class AdaptiveLimitRateLimitingExtensions
     {
         ArgumentNullException.ThrowIfNull(limit);
         TimeSpan hold = maxHold ?? DefaultHold;
-        ArgumentOutOfRangeException.ThrowIfLessThan(hold, LeastHold, nameof(maxHold));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(hold, MostHold, nameof(maxHold));
+        ArgumentOutOfRangeException.ThrowIfLessThan(hold, MinHold, nameof(maxHold));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(hold, MaxHold, nameof(maxHold));
         return new(limit, hold);
     }
 }

@@ -15,7 +15,7 @@ public sealed class AdaptiveRateLimiter : RateLimiter
     /// <summary>Leases that were held for too long, and whose places were given back without them.</summary>
     public long ExpiredLeases => _leases.Expired;
 
-    /// <summary>Always null: the limit belongs to whoever made it, so there is nothing to clean up.</summary>
+    /// <summary>Always null: the limit belongs to the caller that made it, so there is nothing to clean up.</summary>
     public override TimeSpan? IdleDuration => null;
 
     /// <inheritdoc/>

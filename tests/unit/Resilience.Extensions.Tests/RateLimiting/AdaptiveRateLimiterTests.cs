@@ -47,7 +47,10 @@ public sealed class AdaptiveRateLimiterTests
         (await waiting.WaitAsync(TimeSpan.FromSeconds(60))).IsAcquired.Should().BeTrue();
         limiter.GetStatistics().Should().BeEquivalentTo(new
         {
-            CurrentAvailablePermits = 0L, CurrentQueuedCount = 0L, TotalSuccessfulLeases = 2L, TotalFailedLeases = 2L,
+            CurrentAvailablePermits = 0L,
+            CurrentQueuedCount = 0L,
+            TotalSuccessfulLeases = 2L,
+            TotalFailedLeases = 2L,
         });
         limiter.IdleDuration.Should().BeNull();
     }

@@ -134,7 +134,11 @@ public sealed class AdaptiveLimitSequenceTests
         /// <summary>The clock stands still, so no queue is standing.</summary>
         internal static AdaptiveConcurrencyLimitOptions Options(int limit) => new()
         {
-            InitialLimit = limit, MinLimit = 1, MaxLimit = limit, MaxQueued = Bound, MaxWait = TimeSpan.FromMinutes(1),
+            InitialLimit = limit,
+            MinLimit = 1,
+            MaxLimit = limit,
+            MaxQueued = Bound,
+            MaxWait = TimeSpan.FromMinutes(1),
         };
 
         internal void Enter(Criticality criticality)

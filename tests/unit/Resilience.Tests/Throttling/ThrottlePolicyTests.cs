@@ -107,7 +107,7 @@ public sealed class ThrottlePolicyTests
     [Theory]
     [InlineData(null, Criticality.Critical, Criticality.SheddablePlus)]
     [InlineData(Criticality.CriticalPlus, Criticality.CriticalPlus, Criticality.Critical)]
-    [InlineData(Criticality.Sheddable, Criticality.Sheddable, Criticality.Sheddable)]
+    [InlineData(Criticality.SheddablePlus, Criticality.SheddablePlus, Criticality.Sheddable)]
     public async Task A_hedge_is_one_class_lower_than_its_call(Criticality? said, Criticality first, Criticality second)
     {
         List<Criticality> seen = [];
