@@ -6,7 +6,7 @@ using Resilience.Overload;
 namespace Resilience;
 
 /// <summary>How a call passes an adaptive limit: take a place, go on, tell how it went, give the place back whatever happened.</summary>
-internal sealed class AdaptiveConcurrencyLimitPolicy : ResiliencePolicy
+internal sealed class AdaptiveConcurrencyLimitPolicy : ResiliencePolicy, IOverloadSign
 {
     private readonly AdaptiveConcurrencyLimit _limit;
     private readonly PolicyEnvironment _environment;
@@ -32,6 +32,9 @@ internal sealed class AdaptiveConcurrencyLimitPolicy : ResiliencePolicy
     internal override bool NeverThrows => true;
 
     public override object? State => _limit;
+
+    /// <summary>While it rejects calls, and while it looks for its baseline with few of them, nothing is hedged.</summary>
+    bool IOverloadSign.ShowsOverload => _limit.GetSnapshot() is { IsRejecting: true } or { IsProbing: true };
 
     protected internal override CarriedState? Carried => _carried;
 

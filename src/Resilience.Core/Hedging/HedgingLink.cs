@@ -29,6 +29,7 @@ internal sealed class HedgingLink<T>(HedgingPolicy policy, PolicyLink<T> next, I
         // Each call is one deposit, whichever policy makes it: a retry around us or inside us may share the account.
         bool isOursToCredit = !ReferenceEquals(context.CreditedAccount, policy.Budget);
         context.CreditedAccount = policy.Budget;
+        foreach (IOverloadSign sign in inside) sign.BeforeAttempts(context);
         long began = policy.Measured is null ? 0 : context.Clock.Timestamp;
         HedgedAttempt<T> first = HedgedAttempt<T>.Begin(context, isFirst: true);
         ValueTask<Outcome<T>> running = next.ExecuteAsync(first.Context);

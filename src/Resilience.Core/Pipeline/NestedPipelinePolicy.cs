@@ -22,6 +22,11 @@ internal sealed class NestedPipelinePolicy(Func<PipelineParts> inner, string pol
         }
     }
 
+    void IOverloadSign.BeforeAttempts(ResilienceContext call)
+    {
+        foreach (ResiliencePolicy policy in Inner.Policies) (policy as IOverloadSign)?.BeforeAttempts(call);
+    }
+
     internal override bool NeverThrows => true;
 
     internal override bool HonorsMarks => true; // an update may bring a retry

@@ -15,6 +15,7 @@ public static class StandardPolicies
         TimeoutConfiguration.OfCall,
         RetryConfiguration.Policy,
         HedgingConfiguration.Policy,
+        EndpointsConfiguration.Policy,
         AdaptiveThrottleConfiguration.Policy,
         CircuitBreakerConfiguration.Policy,
         ConcurrencyLimitConfiguration.Policy,

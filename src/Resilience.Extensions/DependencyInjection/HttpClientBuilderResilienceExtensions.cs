@@ -148,7 +148,7 @@ public static class HttpClientBuilderResilienceExtensions
         return registration.IsRemoval ? builder : builder.Act(static chain => Setup(chain).AddResilience(chain));
     }
 
-    private static void AddSetup(IServiceCollection services)
+    internal static void AddSetup(IServiceCollection services)
     {
         services.AddResilience();
         services.TryAddSingleton<HttpResilienceProvider>();

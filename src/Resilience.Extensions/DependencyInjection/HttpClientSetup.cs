@@ -26,6 +26,17 @@ internal sealed class HttpClientSetup(HttpResilienceProvider provider, ILoggerFa
         options.HttpClientActions.Add(made => CheckTimeout(client, made));
         options.HttpMessageHandlerBuilderActions.Add(GuardRedirects);
         options.HttpMessageHandlerBuilderActions.Add(AddWitness);
+        options.HttpMessageHandlerBuilderActions.Add(CheckEndpoints);
+    }
+
+    /// <summary>Endpoints need a pipeline, and no other handler that chooses an endpoint: it would choose again.</summary>
+    private void CheckEndpoints(HttpMessageHandlerBuilder chain)
+    {
+        string client = NameOf(chain);
+        if (!provider.HasEndpoints(client)) return;
+        provider.Find(client); // says what is missing
+        if (chain.AdditionalHandlers.Any(static h => h.GetType().Assembly.GetName().Name == "Microsoft.Extensions.ServiceDiscovery"))
+            throw new InvalidOperationException($"The HttpClient '{client}' has AddEndpoints and AddServiceDiscovery, and each chooses an endpoint: keep one.");
     }
 
     /// <summary>The handler around the attempts. Defaults and the client's own registration both lead here; the second finds it done.</summary>

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Resilience.Configuration;
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience.Http;
 
@@ -17,6 +18,8 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     private readonly IServiceProvider _services;
     private readonly HttpRegistration[] _registered;
     private readonly KeyRegistration[] _keys;
+    private readonly EndpointRegistration[] _endpoints;
+    private readonly ConcurrentDictionary<string, EndpointSet> _sets = new(StringComparer.Ordinal);
     private readonly BuildGate<string> _builds = new("HttpClient");
     private readonly ConcurrentDictionary<string, HttpClientPipelines> _made = new(StringComparer.Ordinal);
     private readonly ReloadList _reloads;
@@ -28,6 +31,7 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         _reloads = new(this);
         _registered = [.. services.GetServices<HttpRegistration>()];
         _keys = [.. services.GetServices<KeyRegistration>()];
+        _endpoints = [.. services.GetServices<EndpointRegistration>()];
     }
 
     /// <summary>What was made so far.</summary>
@@ -98,7 +102,8 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     IEnumerable<string> IStartCheck.FindProblems()
     {
         // The defaults are checked by the client that has no name.
-        foreach (string client in _registered.Select(r => r.Client ?? "").Concat(_keys.Select(k => k.Client ?? "")).Distinct(StringComparer.Ordinal))
+        IEnumerable<string?> clients = _registered.Select(r => r.Client).Concat(_keys.Select(k => k.Client)).Concat(_endpoints.Select(e => e.Client));
+        foreach (string client in clients.Select(c => c ?? "").Distinct(StringComparer.Ordinal))
         {
             List<string> problems = [];
             try
@@ -125,8 +130,19 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
     private HttpResilience? Make(string client)
     {
         HttpRegistration? registration = Registrations.Effective(_registered, client, r => r.Client, r => r.IsRemoval, "Resilience");
-        if (registration is null) return null;
+        if (registration is null)
+        {
+            return EndpointsOf(client) is null ? null : throw new InvalidOperationException(
+                $"The HttpClient '{client}' has AddEndpoints and no pipeline in which an endpoint could be chosen: say AddStandardResilience too.");
+        }
+
         ILogger logger = ContainerSetup.Logger(_services);
+        if (registration.Custom is not null && EndpointsOf(client) is not null)
+        {
+            throw new InvalidOperationException(
+                $"The HttpClient '{client}' has a pipeline of its own, so AddEndpoints does not know its place: say it on the builder of the pipeline.");
+        }
+
         HttpResilience made = registration.Custom is { } custom
             ? MakeCustom(client, registration, custom, logger)
             : MakeStandard(client, registration, logger);
@@ -189,7 +205,25 @@ public sealed class HttpResilienceProvider : IStartCheck, IDisposable
         StandardResilienceOptions options = new();
         registration.Standard?.Invoke(options, _services);
         AgreeOnKey(client, options);
+        AddEndpoints(client, options);
         return options;
+    }
+
+    /// <summary>What <c>AddEndpoints</c> said of this client: once, or it is an error.</summary>
+    private void AddEndpoints(string client, StandardResilienceOptions options)
+    {
+        if (EndpointsOf(client) is not { } endpoints) return;
+        if (endpoints.Configure is { } configure) configure(options.Endpoints ??= new(), _services);
+        else options.SharedEndpoints = _sets.GetOrAdd(client, _ => endpoints.Make!(_services)); // by one thread: a client is built once, and reloads take turns
+    }
+
+    internal bool HasEndpoints(string client) => Array.Exists(_endpoints, e => e.Client == client);
+
+    private EndpointRegistration? EndpointsOf(string client)
+    {
+        EndpointRegistration[] own = Array.FindAll(_endpoints, e => e.Client == client);
+        if (own.Length > 1) throw new InvalidOperationException($"The HttpClient '{client}': AddEndpoints was called twice.");
+        return own.Length == 0 ? null : own[0];
     }
 
     /// <summary>The header that makes a request repeatable is the one in which the client's keys travel.</summary>

@@ -263,7 +263,8 @@ internal sealed class HttpCall
     private AttemptMessage NewMessage(WatchedContent? content, ResilienceContext context)
     {
         bool isElsewhere = context.TryGet(HttpRequestOverrides.AttemptUri, out Uri? other) && other is { IsAbsoluteUri: true };
-        AttemptMessage message = new(_request.Method, isElsewhere ? other : _request.RequestUri)
+        Uri? atEndpoint = isElsewhere ? null : EndpointAddress.Of(_request.RequestUri, context);
+        AttemptMessage message = new(_request.Method, isElsewhere ? other : atEndpoint ?? _request.RequestUri)
         {
             Version = _request.Version,
             VersionPolicy = _request.VersionPolicy,
@@ -271,6 +272,7 @@ internal sealed class HttpCall
         };
 
         if (MessageParts.HeadersOf(_request) is { } headers) CopyTo(message.Headers, headers);
+        if (atEndpoint is not null) message.Headers.Host ??= _request.RequestUri!.Authority;
         if (MessageParts.OptionsOf(_request) is ICollection<KeyValuePair<string, object?>> { Count: > 0 } options)
         {
             IDictionary<string, object?> copies = message.Options;

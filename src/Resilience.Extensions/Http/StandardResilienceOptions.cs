@@ -1,10 +1,11 @@
 using Resilience.Extensibility;
+using Resilience.Overload;
 
 namespace Resilience.Http;
 
-/// <summary>The standard pipeline for HTTP: total timeout &gt; retry &gt; circuit breaker &gt; concurrency limit &gt; attempt timeout. The
-/// defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds. Other numbers need not: a retry
-/// that does not fit into the total is not made.</summary>
+/// <summary>The standard pipeline for HTTP: total timeout &gt; retry &gt; endpoint (where some are given) &gt; circuit breaker &gt; concurrency
+/// limit &gt; attempt timeout. The defaults can be used up: four attempts of seven seconds and the waits between them fit into thirty seconds. Other
+/// numbers need not: a retry that does not fit into the total is not made.</summary>
 public sealed class StandardResilienceOptions : HttpResilienceOptions
 {
     private const string TotalTimeoutName = "total-timeout";
@@ -25,6 +26,13 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     /// <summary>How failures are repeated. Default: three times, waiting up to 200, 400 and 800 ms, paid from a budget of 20 % of the
     /// calls and 10 a second. Null: not at all.</summary>
     public RetryOptions? Retry { get; set; } = new();
+
+    /// <summary>The endpoints of the service, of which one is chosen for each attempt. All requests of the client go to them, whatever authority they name,
+    /// and keep its name as their <c>Host</c>: give each service a client of its own. Default null: requests go where they say.</summary>
+    public EndpointSetOptions? Endpoints { get; set; }
+
+    /// <summary>Endpoints of which the application changes the list, in place of <see cref="Endpoints"/>. Default null.</summary>
+    internal EndpointSet? SharedEndpoints { get; set; }
 
     /// <summary>When calls stop because the server fails. Default: when half of at least 20 attempts in 10 s failed. Null: never.</summary>
     public CircuitBreakerOptions? CircuitBreaker { get; set; } = new();
@@ -57,6 +65,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
     {
         StandardResilienceOptions copy = (StandardResilienceOptions)base.CopyCore();
         copy.Retry = Retry?.Copy();
+        copy.Endpoints = Endpoints?.Copy();
         copy.CircuitBreaker = CircuitBreaker?.Copy();
         copy.ConcurrencyLimit = ConcurrencyLimit?.Copy();
         copy.AcceptedWarnings = new HashSet<string>(AcceptedWarnings, StringComparer.OrdinalIgnoreCase);
@@ -69,6 +78,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
         ArgumentNullException.ThrowIfNull(check);
         if (TotalTimeout is { } total) check.Span(nameof(TotalTimeout), total, Min);
         CheckPart(check, nameof(Retry), Retry);
+        CheckPart(check, nameof(Endpoints), Endpoints);
         CheckPart(check, nameof(CircuitBreaker), CircuitBreaker);
         CheckPart(check, nameof(ConcurrencyLimit), ConcurrencyLimit);
         if (AttemptTimeout is { } attempt) check.Span(nameof(AttemptTimeout), attempt, Min);
@@ -81,6 +91,7 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
             nameof(TotalTimeout), null, static (o, v) => o.TotalTimeout = v, Min, null,
             "The time allowed for the whole call, all attempts and waits together, from 1 ms to a day.");
         StandardPolicies.Get(nameof(Retry)).Declare(keys, static o => o.Retry, static (o, v) => o.Retry = (RetryOptions?)v);
+        StandardPolicies.Get(nameof(Endpoints)).Declare(keys, static o => o.Endpoints, static (o, v) => o.Endpoints = (EndpointSetOptions?)v);
         StandardPolicies.Get(nameof(CircuitBreaker)).Declare(keys, static o => o.CircuitBreaker, static (o, v) => o.CircuitBreaker = (CircuitBreakerOptions?)v);
         StandardPolicies.Get(nameof(ConcurrencyLimit))
             .Declare(keys, static o => o.ConcurrencyLimit, static (o, v) => o.ConcurrencyLimit = (ConcurrencyLimitOptions?)v);
@@ -119,6 +130,8 @@ public sealed class StandardResilienceOptions : HttpResilienceOptions
         }
 
         if (Retry is not null) builder.AddRetry(Retry);
+        if (SharedEndpoints is not null) builder.AddEndpoints(SharedEndpoints);
+        else if (Endpoints is not null) builder.AddEndpoints(Endpoints);
         if (CircuitBreaker is not null) builder.AddCircuitBreaker(CircuitBreaker);
         if (ConcurrencyLimit is not null) builder.AddConcurrencyLimit(ConcurrencyLimit);
         if (AttemptTimeout is { } attempt)

@@ -17,6 +17,7 @@ public sealed class SettingsTableTests
         { "concurrency-limit", "ConcurrencyLimit" },
         { "adaptive-throttle", "AdaptiveThrottle" },
         { "adaptive-concurrency-limit", "AdaptiveConcurrencyLimit" },
+        { "../endpoints", "Endpoints" }, // a page of its own, beside those of the policies
         { "chaos", "Chaos" },
         { "timeout", "AttemptTimeout" },
     };

@@ -65,6 +65,19 @@ public sealed class OptionsOwnershipTests
                 return limit;
             },
         ],
+        [typeof(EndpointSetOptions)] =
+        [
+            o => new ResiliencePipelineBuilder().AddEndpoints((EndpointSetOptions)o).Build(),
+            o => Updated(new ResiliencePipelineBuilder().AddEndpoints((EndpointSetOptions)o)),
+            o => new EndpointSet((EndpointSetOptions)o),
+            o =>
+            {
+                EndpointSet set = new(new EndpointSetOptions());
+                set.Update((EndpointSetOptions)o);
+                return set;
+            },
+        ],
+        [typeof(EndpointEjectionOptions)] = [o => new EndpointSet(new EndpointSetOptions { Ejection = (EndpointEjectionOptions)o })],
         [typeof(AdaptiveThrottleOptions)] =
         [
             o => new ResiliencePipelineBuilder().AddAdaptiveThrottle((AdaptiveThrottleOptions)o).Build(),

@@ -10,7 +10,8 @@ public sealed class SettingsTests
         .AddInMemoryCollection(values.Select(v => new KeyValuePair<string, string?>($"P:{v.Key}", v.Value))).Build().GetSection("P");
 
     public static TheoryData<Type> Declaring => [typeof(RetryOptions), typeof(RetryBudgetOptions), typeof(HedgingOptions), typeof(CircuitBreakerOptions),
-        typeof(ConcurrencyLimitOptions), typeof(AdaptiveThrottleOptions), typeof(AdaptiveConcurrencyLimitOptions), typeof(ChaosOptions)];
+        typeof(ConcurrencyLimitOptions), typeof(AdaptiveThrottleOptions), typeof(EndpointSetOptions), typeof(EndpointEjectionOptions),
+        typeof(AdaptiveConcurrencyLimitOptions), typeof(ChaosOptions)];
 
     /// <summary>A new option that is forgotten cannot be configured, and one that is set by mistake into another is: this test finds both.</summary>
     [Theory]

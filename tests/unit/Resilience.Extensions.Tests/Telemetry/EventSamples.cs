@@ -52,6 +52,10 @@ internal static class EventSamples
         new HedgeSkipped("orders", "hedging", 1, HedgeSkipReason.NotAllowed) { Detail = "POST without Idempotency-Key is not repeated" },
         .. Enum.GetValues<HedgeSkipReason>().Select(cause => new HedgeSkipped("orders", "hedging", 1, cause)),
         new HedgeWon("orders", "hedging", 1, 1),
+        .. Enum.GetValues<EjectionReason>().Select(reason => new EndpointEjected("orders", "endpoints", 2, reason, TimeSpan.FromSeconds(30))),
+        new EndpointEjected("orders", "endpoints", 2, EjectionReason.Slow, TimeSpan.FromSeconds(30)) { Address = new("http://10.0.0.1") },
+        new EndpointReadmitted("orders", "endpoints", 2),
+        new EndpointReadmitted("orders", "endpoints", 2) { Address = new("http://10.0.0.1") },
     ];
 
     private static IEnumerable<ResilienceEvent> OfChaos() =>

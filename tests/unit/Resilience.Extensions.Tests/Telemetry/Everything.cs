@@ -34,6 +34,7 @@ internal sealed class Everything
             await all.ChaosAsync();
             await all.ThrottlesAsync();
             await all.AdaptiveLimitsAsync();
+            all.Endpoints();
         }
 
         await ReloadsAsync();
@@ -205,6 +206,17 @@ internal sealed class Everything
             context.ForbidRetry("it may have been done");
             return ValueTask.FromException<int>(new IOException());
         }, 0);
+    }
+
+    private void Endpoints()
+    {
+        EndpointSetOptions options = new() { Addresses = { new("http://10.0.0.1"), new("http://10.0.0.2") } };
+        ResiliencePipeline pipeline = New("endpoints").AddEndpoints(options).Build();
+        _alive.Add(pipeline);
+        EndpointSet set = pipeline.Find<EndpointSet>()!;
+        for (int i = 0; i < 5; i++) set.Release(set.TryPick(set.Endpoints[1])!.Value, EndpointEnd.Failed);
+        _time.Advance(TimeSpan.FromSeconds(30));
+        for (int i = 0; i < 3; i++) set.Release(set.TryPick()!.Value, EndpointEnd.Answered);
     }
 
     private async Task ThrottlesAsync()

@@ -183,7 +183,7 @@ public sealed partial class OptionWalkTests
             typeof(HedgingOptions), typeof(ChaosOptions), typeof(AdaptiveThrottleOptions),
         ];
         Type[] elsewhere = [typeof(CircuitBreakerOptions), typeof(IdempotencyPolicyOptions), typeof(IdempotencyOptions), typeof(InMemoryIdempotencyOptions),
-            typeof(AdaptiveConcurrencyLimitOptions)];
+            typeof(AdaptiveConcurrencyLimitOptions), typeof(EndpointSetOptions), typeof(EndpointEjectionOptions)];
         typeof(PolicyOptions).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(PolicyOptions))).Should().BeSubsetOf([.. walked, .. elsewhere]);
     }
 
