@@ -68,7 +68,8 @@ public sealed partial class ClaimedFactsTests
         ("docs/policies/retry.md", new RetryOptions()), ("docs/policies/timeout.md", new TimeoutOptions()), ("docs/idempotency.md", new IdempotencyOptions()),
         ("docs/idempotency/memory.md", new InMemoryIdempotencyOptions()), ("docs/idempotency/postgresql.md", new PostgresIdempotencyOptions()),
         ("docs/idempotency/redis.md", new RedisIdempotencyOptions()), ("docs/idempotency/sqlite.md", new SqliteIdempotencyOptions()),
-        ("docs/live-page.md", new ResilienceDashboardOptions()), ("docs/endpoints.md", new EndpointSetOptions()), ("docs/deadlines.md", new Overload.RequestDeadlineOptions()),
+        ("docs/live-page.md", new ResilienceDashboardOptions()), ("docs/endpoints.md", new EndpointSetOptions()),
+        ("docs/deadlines.md", new Overload.RequestDeadlineOptions()),
     ];
 
     /// <summary>What a page says of the defaults of its options: rows of a table of options, and "`Name`, 20" in prose.</summary>
