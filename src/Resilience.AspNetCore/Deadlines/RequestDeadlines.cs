@@ -45,15 +45,14 @@ internal sealed class RequestDeadlines
             IsIndependent = true,
         });
         Passage passage = new(this, context, scope.Request!);
+        context.Features.Set<IRequestExpiry>(passage);
         context.Response.OnStarting(static state => ((Passage)state).MarkAsync(), passage);
         if (timeout is { } left)
         {
             _telemetry.Arrived(left);
             if (left <= TimeSpan.Zero || left < MinimumOf(context))
             {
-                passage.HasExpired = true;
-                Expired(context, "arrival");
-                await RequestProblems.ExpiredAsync(context, _options, hasBegun: false).ConfigureAwait(false);
+                await passage.RejectAsync("arrival").ConfigureAwait(false);
                 return;
             }
         }
@@ -119,10 +118,11 @@ internal sealed class RequestDeadlines
     }
 
     /// <summary>One request on its way.</summary>
-    private sealed class Passage(RequestDeadlines deadlines, HttpContext context, RequestContext request)
+    private sealed class Passage(RequestDeadlines deadlines, HttpContext context, RequestContext request) : IRequestExpiry
     {
         private bool _isUpgraded;
         private bool _isMarked;
+        private bool _isRejected;
 
         /// <summary>What came up through the middleware; a handler of exceptions that stands before it answers.</summary>
         internal Exception? Error { get; set; }
@@ -149,9 +149,18 @@ internal sealed class RequestDeadlines
             return false;
         }
 
+        public bool IsExpired => request.IsExpired;
+
+        public Task RejectAsync(string stage)
+        {
+            HasExpired = _isRejected = true;
+            deadlines.Expired(context, stage);
+            return RequestProblems.ExpiredAsync(context, deadlines._options, hasBegun: false);
+        }
+
         internal void End()
         {
-            if (!_isUpgraded && request.IsExpired) deadlines.Expired(context, "running");
+            if (!_isUpgraded && !_isRejected && request.IsExpired) deadlines.Expired(context, "running");
             if (!RequestProblems.IsGrpc(context.Request) || context.Features.Get<IHttpResponseTrailersFeature>() is not { } trailers) return;
             if (trailers.Trailers.IsReadOnly || !RequestProblems.IsGrpcError(trailers.Trailers[HeaderStatus])) return;
             if (ReasonOf() is { } reason) Write(trailers.Trailers, RequestProblems.PushbackHeader, "-1", reason);

@@ -16,11 +16,13 @@ internal static class GrpcMethods
     {
         foreach (object metadata in endpoint.Metadata)
         {
-            if (metadata.GetType() is { Name: "GrpcMethodMetadata", Namespace: "Grpc.AspNetCore.Server" }) return true;
+            if (IsMetadata(metadata)) return true;
         }
 
         return false;
     }
+
+    internal static bool IsMetadata(object metadata) => metadata.GetType() is { Name: "GrpcMethodMetadata", Namespace: "Grpc.AspNetCore.Server" };
 
     /// <summary>Whether methods that require a key are protected by what knows how; it checks them too.</summary>
     internal static bool AreProtected(IServiceProvider services) =>

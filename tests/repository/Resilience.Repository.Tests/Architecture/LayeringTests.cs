@@ -23,6 +23,7 @@ public sealed class LayeringTests
         ["Pipeline"], // pipelines, their builders, and the check of the order
         ["Budget"], // what all that is sent again is paid from
         ["Retry", "CircuitBreaker", "Timeout", "Fallback", "Limiting", "AdaptiveLimiting", "Hedging", "Chaos", "Throttling", "Endpoints"],
+        ["LoadShedding"], // a limit with signals of resources around it
         ["Idempotency"], // its way to a store is a pipeline of ours: repeat, guard, bound in time (decision 0026)
         ["Standard"], // the list of what comes with the library
     ];

@@ -69,6 +69,7 @@ public sealed class PolicyMentionsTests
         ["src/Resilience.Core/AdaptiveLimiting"] =
         [
             Rate("AdaptiveLimitRateLimitingExtensions"), Rate("HeldLease"), Rate("HeldLeases"), // the same as a limiter of the framework
+            .. Core("LoadShedding", "LoadShedder", "LoadShedderOptions", "ShedAdmission", "ShedRejections"), // such a limit with signals around it
             Table,
         ],
         ["src/Resilience.Core/Endpoints"] =
@@ -82,6 +83,7 @@ public sealed class PolicyMentionsTests
             "src/Resilience.Extensions/DependencyInjection/HttpEndpointsBuilderExtensions.cs", // the set of a client
             "src/Resilience.Extensions/DependencyInjection/HttpResilienceProvider.cs", Http("EndpointAddress"), Http("StandardResilienceOptions"), Table,
         ],
+        ["src/Resilience.Core/LoadShedding"] = [.. Server("LoadShedders", "LoadSheddingMiddleware", "LoadSheddingOptions", "ServedRequest")],
         // Its claims, keys and records are the contract with the stores, in folders of their own, and named by all who keep or send them.
         ["src/Resilience.Core/Idempotency/Policy"] = [Table],
         ["src/Resilience.Extensions/Calls"] = [], // a pipeline inside of another that makes calls of its own
@@ -89,6 +91,8 @@ public sealed class PolicyMentionsTests
     };
 
     private static IEnumerable<string> Core(string folder, params string[] types) => types.Select(t => $"src/Resilience.Core/{folder}/{t}.cs");
+
+    private static IEnumerable<string> Server(params string[] types) => types.Select(t => $"src/Resilience.AspNetCore/LoadShedding/{t}.cs");
 
     private static string Rate(string type) => $"src/Resilience.Extensions/RateLimiting/{type}.cs";
 
@@ -147,8 +151,8 @@ public sealed class PolicyMentionsTests
     public void The_lists_have_so_many_files() =>
         string.Join(", ", Reviewed.Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Key[(r.Key.IndexOf('/', 4) + 1)..]} {r.Value.Length}")))
             .Should().Be(
-                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 7, Hedging 3, Fallback 2, Chaos 7, Throttling 1, AdaptiveLimiting 4, Endpoints 13, "
-                + "Idempotency/Policy 1, Calls 0, RateLimiting 1");
+                "Retry 9, Budget 9, CircuitBreaker 15, Timeout 5, Limiting 7, Hedging 3, Fallback 2, Chaos 7, Throttling 1, AdaptiveLimiting 8, Endpoints 13, "
+                + "LoadShedding 4, Idempotency/Policy 1, Calls 0, RateLimiting 1");
 
     /// <summary>Folders that declare a policy, or of the core the options of one, and have no row. A pipeline within a pipeline is no policy with options of
     /// its own, what stands in the root of a package is named by the package, and the options of stores and endpoints belong to no policy.</summary>

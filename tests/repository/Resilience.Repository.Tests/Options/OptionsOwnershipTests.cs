@@ -148,6 +148,8 @@ public sealed class OptionsOwnershipTests
         [typeof(EndpointTransactionOptions)] = [],
         [typeof(ResilienceDashboardOptions)] = [],
         [typeof(Overload.RequestDeadlineOptions)] = [],
+        [typeof(LoadShedderOptions)] = [o => new LoadShedder((LoadShedderOptions)o)],
+        [typeof(Overload.LoadSheddingOptions)] = [],
     };
 
     public static TheoryData<Type> Kinds => [.. Packages.SelectMany(p => p.GetExportedTypes())

@@ -94,6 +94,10 @@ public sealed class EventLogTests
         {
             builder.AddAdaptiveConcurrencyLimit(o => (o.InitialLimit, o.MaxLimit) = (1, 1));
         }
+        else if (type == typeof(ShedRejection))
+        {
+            return SpokenRejections.OfShedder("x", ShedReason.Limit);
+        }
         else if (type == typeof(IdempotencyRejection))
         {
             builder.AddIdempotency(new IdempotencyGate());

@@ -102,6 +102,17 @@ internal static class EventSamples
                 "orders", "adaptive-limit", SpokenRejections.OfAdaptiveLimit("orders", "adaptive-limit", AdaptiveLimitReason.NoPlace, criticality));
         }
 
+        foreach (ShedReason why in Enum.GetValues<ShedReason>())
+            yield return new RequestShed("", "load-shedding", SpokenRejections.OfShedder("load-shedding", why), false);
+        foreach (Criticality criticality in Enum.GetValues<Criticality>())
+            yield return new RequestShed("", "load-shedding", SpokenRejections.OfShedder("load-shedding", ShedReason.Cpu, criticality), true);
+        foreach (bool isDryRun in (bool[])[false, true])
+        {
+            foreach (ShedReason why in Enum.GetValues<ShedReason>())
+                yield return new SheddingBegan("", "load-shedding", SpokenRejections.OfShedder("load-shedding", why, (Criticality)((int)why % 4)), isDryRun);
+            yield return new SheddingEnded("", "load-shedding", 4711, TimeSpan.FromSeconds(93), isDryRun);
+        }
+
         foreach (IdempotencyRejectionReason why in Enum.GetValues<IdempotencyRejectionReason>())
             yield return new IdempotencyRejected("orders", "idempotency", SpokenRejections.OfIdempotency("orders", "idempotency", why));
     }

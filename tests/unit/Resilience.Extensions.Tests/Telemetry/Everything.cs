@@ -35,10 +35,12 @@ internal sealed class Everything
             await all.ThrottlesAsync();
             await all.AdaptiveLimitsAsync();
             all.Endpoints();
+            await all.SheddersAsync();
         }
 
         await ReloadsAsync();
         heard.Collect();
+        foreach (LoadShedder shedder in all._alive.OfType<LoadShedder>()) shedder.Dispose();
         GC.KeepAlive(all._alive);
     }
 
@@ -239,6 +241,60 @@ internal sealed class Everything
         _time.Advance(TimeSpan.FromSeconds(1));
         (await waiting).Verdict.Should().Be(Verdict.Rejected);
         foreach (LimitPermit permit in held) limit.Leave(permit, Verdict.Success);
+    }
+
+    /// <summary>A server that rejects for every reason, in earnest and in a dry run.</summary>
+    private async Task SheddersAsync()
+    {
+        LoadShedder full = Shedder(o => (o.Limit.MaxQueued, o.Limit.MaxWait) = (1, TimeSpan.FromMinutes(1)));
+        ShedAdmission only = await full.EnterAsync(new(Criticality.Sheddable));
+        Task<ShedAdmission> evicted = full.EnterAsync(new(Criticality.SheddablePlus)).AsTask(), stands = full.EnterAsync(new(Criticality.Critical)).AsTask();
+        foreach (TimeSpan? left in (TimeSpan?[])[null, TimeSpan.Zero]) await full.EnterAsync(new(Criticality.Critical) { TimeLeft = left });
+        _time.Advance(TimeSpan.FromSeconds(1));
+        full.Leave(only, Verdict.Success);
+        await Task.WhenAll(evicted, stands);
+        LoadShedder withoutQueue = Shedder(_ => { });
+        foreach (Criticality criticality in Enum.GetValues<Criticality>()) await withoutQueue.EnterAsync(new(criticality));
+
+        Action<LoadShedderOptions>[] signals =
+        [
+            o => o.Cpu = new(0.5, 0.9), o => o.ThreadPoolDelay = new(1, 2), o => o.Memory = new(0.5, 0.9),
+            o => o.Signals.Add(new("backlog", () => 7, new(0, 1))), o => o.Signals.Add(new("backlog", () => 7, new(0, 1))),
+        ];
+        foreach (Action<LoadShedderOptions> signal in signals)
+        {
+            LoadShedder overloaded = Shedder(o =>
+            {
+                signal(o);
+                o.DryRun = signal == signals[^1];
+            });
+            _time.Advance(TimeSpan.FromSeconds(1));
+            foreach (Criticality criticality in Enum.GetValues<Criticality>()) await overloaded.EnterAsync(new(criticality));
+        }
+    }
+
+    private LoadShedder Shedder(Action<LoadShedderOptions> configure)
+    {
+        LoadShedderOptions options = new() { Name = "shedder", Cpu = null, ThreadPoolDelay = null, Memory = null };
+        (options.Limit.MinLimit, options.Limit.InitialLimit, options.Limit.QueueFollowsLimit, options.Limit.MaxQueued) = (1, 1, false, 0);
+        configure(options);
+        LoadShedder shedder = new(options, PolicyEnvironment.Standalone("shedder", _time), new Busy(_time));
+        _alive.Add(shedder);
+        return shedder;
+    }
+
+    /// <summary>A process that is busy in every way.</summary>
+    private sealed class Busy(TimeProvider time) : ProcessReadings
+    {
+        internal override TimeSpan ProcessorTime => time.GetUtcNow() - DateTimeOffset.UnixEpoch;
+
+        internal override int Processors => 1;
+
+        internal override double MemoryLoad => 1;
+
+        internal override void Queue(IThreadPoolWorkItem work)
+        {
+        }
     }
 
     private async Task ChaosAsync()

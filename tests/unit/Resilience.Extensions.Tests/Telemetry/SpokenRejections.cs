@@ -69,6 +69,32 @@ internal static class SpokenRejections
     internal static ThrottleRejection OfThrottle(string pipeline, string policy, Criticality criticality) =>
         new(Environment(pipeline, policy, Time()), criticality, 0.476, 200, 50);
 
+    internal static ShedRejection OfShedder(string policy, ShedReason why, Criticality criticality = Criticality.SheddablePlus)
+    {
+        ShedRejections rejections = new(Environment("", policy, Time()));
+        AdaptiveLimitReason? limit = why switch
+        {
+            ShedReason.Limit => AdaptiveLimitReason.NoPlace,
+            ShedReason.QueueFull => AdaptiveLimitReason.QueueFull,
+            ShedReason.WaitedTooLong => AdaptiveLimitReason.WaitedTooLong,
+            ShedReason.Standing => AdaptiveLimitReason.Standing,
+            ShedReason.Evicted => AdaptiveLimitReason.Evicted,
+            _ => null,
+        };
+        if (limit is { } reached)
+            return rejections.Of(criticality, false, new AdaptiveLimitRejection(Environment("", policy, Time()), reached, criticality, 31, 82, 50));
+        double value = why switch
+        {
+            ShedReason.Cpu => 0.91,
+            ShedReason.ThreadPool => 134,
+            ShedReason.Memory => 0.97,
+            _ => 512.5,
+        };
+        return rejections.Of(why, criticality, false, new(0.63, why, "backlog", value));
+    }
+
+    internal static IEnumerable<string> OfShedders() => Enum.GetValues<ShedReason>().Select(why => OfShedder("load-shedding", why).Reason);
+
     internal static IdempotencyRejection OfIdempotency(string pipeline, string policy, IdempotencyRejectionReason why) =>
         new(pipeline, policy, why, Time(), why == IdempotencyRejectionReason.KeyMissing ? "" : "3f9a0c12", null,
             why == IdempotencyRejectionReason.StoreUnavailable ? new IOException("Connection refused.") : null);

@@ -17,6 +17,7 @@ public sealed partial class SpokenTextTests
             ("A rate limiter rejects", SpokenRejections.OfRateLimiters()),
             ("An adaptive throttle rejects", SpokenRejections.OfThrottles()),
             ("An adaptive limit rejects", SpokenRejections.OfAdaptiveLimits()),
+            ("A server sheds load", SpokenRejections.OfShedders()),
             ("Idempotency rejects", SpokenRejections.OfIdempotency()),
             ("A request of an HttpClient ends", await SpokenRequests.AllAsync()),
             ("A time is up", SpokenRejections.OfTimeouts()),
