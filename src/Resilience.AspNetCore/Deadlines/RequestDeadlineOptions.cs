@@ -28,7 +28,8 @@ public sealed class RequestDeadlineOptions : PolicyOptions
     public bool Cancel { get; set; } = true;
 
     /// <summary>The highest class that a caller may give its request: what it says above that is taken for this. Null: classes of callers are not read.
-    /// Default <see cref="Criticality.Critical"/>, so that no caller raises its requests above those that say nothing.</summary>
+    /// Default <see cref="Criticality.Critical"/>, so that no caller raises its requests above
+    /// those that say nothing; and never above what its endpoint says.</summary>
     public Criticality? MaxInboundCriticality { get; set; } = Criticality.Critical;
 
     /// <summary>A status that takes the place of that of an answer which is marked as not to be retried, for callers that repeat by the status and read no

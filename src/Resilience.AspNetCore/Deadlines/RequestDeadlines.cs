@@ -103,12 +103,13 @@ internal sealed class RequestDeadlines
         }
     }
 
-    /// <summary>What the caller says, within its bound; otherwise what the endpoint says; otherwise it is critical.</summary>
+    /// <summary>What the caller says, up to its bound and to what the endpoint says: a caller may only ask for less.</summary>
     private Criticality? CriticalityOf(HttpContext context)
     {
-        Criticality? said = _options.MaxInboundCriticality is { } max
-            && DeadlineHeaders.ReadCriticality(context.Request.Headers, _malformed) is { } stated ? (Criticality)Math.Min((int)stated, (int)max) : null;
-        return said ?? context.GetEndpoint()?.Metadata.GetMetadata<RequestCriticalityAttribute>()?.Criticality;
+        Criticality? endpoint = context.GetEndpoint()?.Metadata.GetMetadata<RequestCriticalityAttribute>()?.Criticality;
+        if (_options.MaxInboundCriticality is not { } max) return endpoint;
+        if (DeadlineHeaders.ReadCriticality(context.Request.Headers, _malformed) is not { } said) return endpoint;
+        return (Criticality)Math.Min((int)said, Math.Min((int)max, (int)(endpoint ?? max)));
     }
 
     private void Expired(HttpContext context, string stage)

@@ -67,7 +67,8 @@ public sealed class RequestDeadlineTests
     [InlineData("/left", "X-Request-Criticality", "critical-plus", "/Critical/0")] // no caller raises it
     [InlineData("/left", "X-Request-Criticality", "most critical", "/Critical/0")]
     [InlineData("/low", "", "", "/SheddablePlus/0")]
-    [InlineData("/low", "X-Request-Criticality", "critical", "/Critical/0")]
+    [InlineData("/low", "X-Request-Criticality", "critical", "/SheddablePlus/0")] // an endpoint is worth no more because a caller says so
+    [InlineData("/low", "X-Request-Criticality", "sheddable", "/Sheddable/0")]
     [InlineData("/left", "X-Request-Attempt", "3", "/Critical/3")]
     [InlineData("/left", "grpc-previous-rpc-attempts", "2", "/Critical/2")]
     public async Task A_request_begins_with_what_its_caller_states(string path, string header, string value, string expected)
