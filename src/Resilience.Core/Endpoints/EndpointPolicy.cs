@@ -98,13 +98,13 @@ internal sealed class EndpointPolicy : ResiliencePolicy, IOverloadSign
         }
 
         bool isAnother = isHedge ? options.AnotherOnHedge : options.AnotherOnRetry;
-        return _set.TryPick(isAnother ? ((ReadOnlySpan<Endpoint>)tried)[..count] : []);
+        return _set.TryPick(isAnother ? ((ReadOnlySpan<TargetEndpoint>)tried)[..count] : []);
     }
 
     [InlineArray(MaxTried)]
     private struct Tried
     {
-        private Endpoint _first;
+        private TargetEndpoint _first;
     }
 
     private sealed class ChoiceLink<T>(EndpointPolicy policy, PolicyLink<T> next) : SuspendingLink<T>

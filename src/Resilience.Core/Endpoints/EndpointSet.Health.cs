@@ -7,11 +7,11 @@ namespace Resilience.Overload;
 public sealed partial class EndpointSet
 {
     /// <summary>An endpoint whose time is over and to which no probe is under way; it gets one now.</summary>
-    private Endpoint? FindProbe(Endpoint[] all, long nowMs, ReadOnlySpan<Endpoint> tried)
+    private TargetEndpoint? FindProbe(TargetEndpoint[] all, long nowMs, ReadOnlySpan<TargetEndpoint> tried)
     {
         if (Volatile.Read(ref _out) == 0 || IsPanic || Options.Ejection is not { } ejection) return null;
         long leaseMs = Clock.ToMs(ejection.Base);
-        foreach (Endpoint one in all)
+        foreach (TargetEndpoint one in all)
         {
             EndpointHealth seen = one.Health;
             if (!seen.MayProbe(nowMs, leaseMs) || Contains(tried, one)) continue;
@@ -22,7 +22,7 @@ public sealed partial class EndpointSet
         return null;
     }
 
-    private void ProbeEnded(Endpoint endpoint, EndpointEnd end)
+    private void ProbeEnded(TargetEndpoint endpoint, EndpointEnd end)
     {
         while (true)
         {
@@ -49,7 +49,7 @@ public sealed partial class EndpointSet
     }
 
     /// <summary>Leaves an endpoint out, unless too many are. Then it is remembered that it fails.</summary>
-    private void Eject(Endpoint endpoint, EjectionReason reason)
+    private void Eject(TargetEndpoint endpoint, EjectionReason reason)
     {
         if (Options.Ejection is not { } ejection) return;
         int max = EjectionRules.MaxOut(Volatile.Read(ref _all).Length, ejection.MaxShare);
@@ -79,17 +79,17 @@ public sealed partial class EndpointSet
         }
     }
 
-    private void Tell(Endpoint endpoint, EjectionReason reason, long forMs)
+    private void Tell(TargetEndpoint endpoint, EjectionReason reason, long forMs)
     {
         if (!_environment.IsObserved(EndpointEjected.Metric)) return;
         TimeSpan duration = TimeSpan.FromMilliseconds(forMs);
         _environment.Report(new EndpointEjected(PipelineName, Name, IndexOf(endpoint), reason, duration) { Address = endpoint.Address });
     }
 
-    private int IndexOf(Endpoint endpoint) => Array.IndexOf(Volatile.Read(ref _all), endpoint);
+    private int IndexOf(TargetEndpoint endpoint) => Array.IndexOf(Volatile.Read(ref _all), endpoint);
 
     /// <summary>It is left out no more: it has left the list, or comes back at once.</summary>
-    private void TakeBack(Endpoint endpoint)
+    private void TakeBack(TargetEndpoint endpoint)
     {
         while (true)
         {
@@ -108,7 +108,7 @@ public sealed partial class EndpointSet
         long dueMs = Volatile.Read(ref _sweepAtMs);
         if (nowMs < dueMs || Interlocked.CompareExchange(ref _sweepAtMs, nowMs + IntervalMs(options), dueMs) != dueMs) return; // full fence: one goes on
         if (options.Ejection is not { } ejection) return;
-        Endpoint[] all = Volatile.Read(ref _all);
+        TargetEndpoint[] all = Volatile.Read(ref _all);
         EndpointInterval[] intervals = Array.ConvertAll(all, static e => e.TakeInterval());
         int unwell = 0;
         for (int i = 0; i < all.Length; i++)
@@ -121,9 +121,9 @@ public sealed partial class EndpointSet
     }
 
     /// <summary>Whether an endpoint is left out and has not shown that it is well, or would be left out if there were a place.</summary>
-    private static bool IsUnwell(Endpoint[] all, EndpointInterval[] intervals, int index, EndpointEjectionOptions ejection)
+    private static bool IsUnwell(TargetEndpoint[] all, EndpointInterval[] intervals, int index, EndpointEjectionOptions ejection)
     {
-        Endpoint endpoint = all[index];
+        TargetEndpoint endpoint = all[index];
         EndpointInterval interval = intervals[index];
         if (endpoint.Health.IsOut) return interval.Ended == 0 || interval.Failed > 0;
         if (interval.Ended > 0 && interval.Failed < ejection.FailureShare * interval.Ended) endpoint.IsFailing = false;
@@ -131,7 +131,7 @@ public sealed partial class EndpointSet
         return endpoint.IsFailing;
     }
 
-    private void Judge(Endpoint endpoint, EndpointInterval[] intervals, int index, EndpointEjectionOptions ejection, long nowMs, int endpoints)
+    private void Judge(TargetEndpoint endpoint, EndpointInterval[] intervals, int index, EndpointEjectionOptions ejection, long nowMs, int endpoints)
     {
         bool isSlow = ejection.SlowFactor is { } factor && endpoints >= ejection.MinEndpoints && EjectionRules.IsSlow(intervals, index, factor);
         endpoint.SlowIntervals = isSlow ? endpoint.SlowIntervals + 1 : 0;

@@ -17,7 +17,7 @@ namespace Resilience.Overload;
 public sealed partial class EndpointSet : IPolicyStatus
 {
     /// <summary>The endpoint that was chosen for an attempt, for its delegate.</summary>
-    public static readonly ResilienceProperty<Endpoint> Chosen = new("endpoint");
+    public static readonly ResilienceProperty<TargetEndpoint> Chosen = new("endpoint");
 
     private const int Draws = 8;
 
@@ -26,7 +26,7 @@ public sealed partial class EndpointSet : IPolicyStatus
     private readonly string _identity;
     private PolicyEnvironment _environment; // changes when the pipeline is updated; the clock stays
     private EndpointSetOptions _options; // replaced as a whole
-    private Endpoint[] _all = []; // likewise
+    private TargetEndpoint[] _all = []; // likewise
     private int _out; // how many are left out; never more than the options allow
     private int _turn; // of RoundRobin
     private long _sweepAtMs; // when the interval is over; who moves it compares
@@ -60,7 +60,7 @@ public sealed partial class EndpointSet : IPolicyStatus
     internal string PipelineName => _environment.PipelineName;
 
     /// <summary>The endpoints that this process uses, in the order of the list.</summary>
-    public IReadOnlyList<Endpoint> Endpoints => Volatile.Read(ref _all); // acquire: whole before it can be seen
+    public IReadOnlyList<TargetEndpoint> Endpoints => Volatile.Read(ref _all); // acquire: whole before it can be seen
 
     /// <summary>How many are left out now.</summary>
     public int Ejected => Volatile.Read(ref _out);
@@ -81,13 +81,13 @@ public sealed partial class EndpointSet : IPolicyStatus
     /// <summary>Chooses an endpoint for a call that begins now.</summary>
     /// <param name="tried">Endpoints to which it does not go, where there is another.</param>
     /// <returns>Null: there are no endpoints.</returns>
-    public EndpointPick? TryPick(params ReadOnlySpan<Endpoint> tried)
+    public EndpointPick? TryPick(params ReadOnlySpan<TargetEndpoint> tried)
     {
-        Endpoint[] all = Volatile.Read(ref _all);
+        TargetEndpoint[] all = Volatile.Read(ref _all);
         if (all.Length == 0) return null;
         long nowMs = _clock.NowMs;
         if (nowMs >= Volatile.Read(ref _sweepAtMs)) Sweep(nowMs);
-        Endpoint? chosen = FindProbe(all, nowMs, tried);
+        TargetEndpoint? chosen = FindProbe(all, nowMs, tried);
         bool isProbe = chosen is not null;
         chosen ??= Options.Choice switch
         {
@@ -179,17 +179,17 @@ public sealed partial class EndpointSet : IPolicyStatus
         List<Uri> distinct = Rendezvous.Subset([.. addresses.Distinct()], Options.SubsetSize, _identity);
         while (true)
         {
-            Endpoint[] seen = Volatile.Read(ref _all);
-            Endpoint[] next = [.. distinct.Select(address => Array.Find(seen, e => e.Address == address) ?? new Endpoint(address, _clock))];
+            TargetEndpoint[] seen = Volatile.Read(ref _all);
+            TargetEndpoint[] next = [.. distinct.Select(address => Array.Find(seen, e => e.Address == address) ?? new TargetEndpoint(address, _clock))];
             if (Interlocked.CompareExchange(ref _all, next, seen) != seen) continue; // full fence: one list after the other
-            foreach (Endpoint gone in seen.Except(next)) TakeBack(gone);
+            foreach (TargetEndpoint gone in seen.Except(next)) TakeBack(gone);
             return;
         }
     }
 
     // ---- the choice
 
-    private double LoadOf(Endpoint endpoint)
+    private double LoadOf(TargetEndpoint endpoint)
     {
         if (!_terms.ComparesLoad) return 0;
         if (Options.Load is not { } own) return endpoint.Load;
@@ -206,12 +206,12 @@ public sealed partial class EndpointSet : IPolicyStatus
     }
 
     /// <summary>Draws until two are found that may be used. With a few draws that is nearly always so; where not, all are looked at.</summary>
-    private Endpoint? LessLoadedOfTwo(Endpoint[] all, long nowMs, ReadOnlySpan<Endpoint> tried)
+    private TargetEndpoint? LessLoadedOfTwo(TargetEndpoint[] all, long nowMs, ReadOnlySpan<TargetEndpoint> tried)
     {
-        Endpoint? first = null;
+        TargetEndpoint? first = null;
         for (int draw = 0; draw < Draws; draw++)
         {
-            Endpoint one = all[(int)(Draw() * all.Length)];
+            TargetEndpoint one = all[(int)(Draw() * all.Length)];
             if (ReferenceEquals(one, first) || !IsUsable(one, nowMs, tried)) continue;
             if (first is not null) return LoadOf(one) < LoadOf(first) ? one : first;
             first = one;
@@ -222,11 +222,11 @@ public sealed partial class EndpointSet : IPolicyStatus
 
     private double Draw() => SafeRandomness.Draw(_environment.Randomness, 0);
 
-    private Endpoint? FirstUsable(Endpoint[] all, int from, long nowMs, ReadOnlySpan<Endpoint> tried)
+    private TargetEndpoint? FirstUsable(TargetEndpoint[] all, int from, long nowMs, ReadOnlySpan<TargetEndpoint> tried)
     {
         for (int i = 0; i < all.Length; i++)
         {
-            Endpoint one = all[(from + i) % all.Length];
+            TargetEndpoint one = all[(from + i) % all.Length];
             if (IsUsable(one, nowMs, tried)) return one;
         }
 
@@ -234,13 +234,13 @@ public sealed partial class EndpointSet : IPolicyStatus
     }
 
     /// <summary>None could be used that should be: one that the call has not tried, else one that is not left out, else any.</summary>
-    private Endpoint AnyOf(Endpoint[] all, long nowMs, ReadOnlySpan<Endpoint> tried)
+    private TargetEndpoint AnyOf(TargetEndpoint[] all, long nowMs, ReadOnlySpan<TargetEndpoint> tried)
     {
-        Endpoint? untried = null, inUse = null;
+        TargetEndpoint? untried = null, inUse = null;
         int from = Options.Choice == EndpointChoice.Ordered ? 0 : (int)(Draw() * all.Length);
         for (int i = 0; i < all.Length; i++)
         {
-            Endpoint one = all[(from + i) % all.Length];
+            TargetEndpoint one = all[(from + i) % all.Length];
             bool isIn = IsPanic || one.Health.Weight(nowMs) > 0;
             if (isIn && !Contains(tried, one)) return one;
             if (isIn) inUse ??= one;
@@ -250,7 +250,7 @@ public sealed partial class EndpointSet : IPolicyStatus
         return inUse ?? untried ?? all[from];
     }
 
-    private bool IsUsable(Endpoint endpoint, long nowMs, ReadOnlySpan<Endpoint> tried)
+    private bool IsUsable(TargetEndpoint endpoint, long nowMs, ReadOnlySpan<TargetEndpoint> tried)
     {
         if (Contains(tried, endpoint)) return false;
         if (IsPanic) return true;
@@ -258,9 +258,9 @@ public sealed partial class EndpointSet : IPolicyStatus
         return weight >= 1 || (weight > 0 && Draw() < weight);
     }
 
-    private static bool Contains(ReadOnlySpan<Endpoint> tried, Endpoint endpoint)
+    private static bool Contains(ReadOnlySpan<TargetEndpoint> tried, TargetEndpoint endpoint)
     {
-        foreach (Endpoint one in tried)
+        foreach (TargetEndpoint one in tried)
         {
             if (ReferenceEquals(one, endpoint)) return true;
         }

@@ -6,7 +6,7 @@ namespace Resilience.Overload;
 /// <summary>How a set of endpoints is, for people. No address is shown.</summary>
 internal static class EndpointStatus
 {
-    internal static PolicyStatus Of(IReadOnlyList<Endpoint> all, int ejected, bool isPanic)
+    internal static PolicyStatus Of(IReadOnlyList<TargetEndpoint> all, int ejected, bool isPanic)
     {
         string text = all.Count == 0 ? "no endpoints are known"
             : isPanic ? string.Create(CultureInfo.InvariantCulture, $"most of {all.Count} endpoints fail, so all are used")

@@ -4,6 +4,6 @@ namespace Resilience.Overload;
 public interface IEndpointLoad
 {
     /// <summary>How loaded it is; of two the lower is chosen. Called for each call from all threads, so it must be fast. What throws, or is not a number,
-    /// counts as the measure of the library (<see cref="Endpoint.Load"/>).</summary>
-    double LoadOf(Endpoint endpoint);
+    /// counts as the measure of the library (<see cref="TargetEndpoint.Load"/>).</summary>
+    double LoadOf(TargetEndpoint endpoint);
 }

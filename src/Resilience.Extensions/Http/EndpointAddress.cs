@@ -7,7 +7,7 @@ internal static class EndpointAddress
 {
     /// <summary>The address of the request at the endpoint; null where none was chosen.</summary>
     internal static Uri? Of(Uri? requested, ResilienceContext context) =>
-        requested is { IsAbsoluteUri: true } && context.TryGet(EndpointSet.Chosen, out Endpoint? endpoint) ? At(endpoint.Address, requested) : null;
+        requested is { IsAbsoluteUri: true } && context.TryGet(EndpointSet.Chosen, out TargetEndpoint? endpoint) ? At(endpoint.Address, requested) : null;
 
     /// <summary>Scheme, host and port are the endpoint's; its path stands before that of the request.</summary>
     internal static Uri At(Uri endpoint, Uri requested)

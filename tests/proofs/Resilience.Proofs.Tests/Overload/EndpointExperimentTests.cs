@@ -54,7 +54,7 @@ public sealed class EndpointExperimentTests
             default,
             static async (context, all) =>
             {
-                context.TryGet(EndpointSet.Chosen, out Endpoint? chosen);
+                context.TryGet(EndpointSet.Chosen, out TargetEndpoint? chosen);
                 await all[chosen!.Address.Host[^1] - '0'].CallAsync(context.CancellationToken).ConfigureAwait(false);
             },
             replicas,

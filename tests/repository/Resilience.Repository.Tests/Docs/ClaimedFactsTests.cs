@@ -69,7 +69,6 @@ public sealed partial class ClaimedFactsTests
         ("docs/idempotency/memory.md", new InMemoryIdempotencyOptions()), ("docs/idempotency/postgresql.md", new PostgresIdempotencyOptions()),
         ("docs/idempotency/redis.md", new RedisIdempotencyOptions()), ("docs/idempotency/sqlite.md", new SqliteIdempotencyOptions()),
         ("docs/live-page.md", new ResilienceDashboardOptions()), ("docs/endpoints.md", new EndpointSetOptions()),
-        ("docs/live-page.md", new ResilienceDashboardOptions()), ("docs/endpoints.md", new EndpointSetOptions()),
         ("docs/deadlines.md", new Overload.RequestDeadlineOptions()), ("docs/load-shedding.md", new LoadShedderOptions()),
     ];
 

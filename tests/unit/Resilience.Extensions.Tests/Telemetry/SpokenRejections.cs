@@ -82,7 +82,11 @@ internal static class SpokenRejections
             _ => null,
         };
         if (limit is { } reached)
-            return rejections.Of(criticality, false, new AdaptiveLimitRejection(Environment("", policy, Time()), reached, criticality, 31, 82, 50));
+        {
+            return rejections.Of(criticality, false, new AdaptiveLimitRejection(
+                Environment("", policy, Time()), reached, criticality, 31, TimeSpan.FromMilliseconds(82), TimeSpan.FromMilliseconds(50)));
+        }
+
         double value = why switch
         {
             ShedReason.Cpu => 0.91,

@@ -17,7 +17,7 @@ public sealed class EndpointPolicyTests
 
     private ResiliencePipelineBuilder Builder() => new() { TimeProvider = _time, Randomness = Randomness.Seeded(5) };
 
-    private static string HostOf(ResilienceContext context) => context.TryGet(EndpointSet.Chosen, out Endpoint? chosen) ? chosen.Address.Host : "none";
+    private static string HostOf(ResilienceContext context) => context.TryGet(EndpointSet.Chosen, out TargetEndpoint? chosen) ? chosen.Address.Host : "none";
 
     [Theory]
     [InlineData(true, 3)]
@@ -101,7 +101,7 @@ public sealed class EndpointPolicyTests
         });
         ResiliencePipeline pipeline = Of("a", "b").Build();
         EndpointSet set = pipeline.Find<EndpointSet>()!;
-        Endpoint kept = set.Endpoints[1];
+        TargetEndpoint kept = set.Endpoints[1];
         pipeline.Update(Of("b", "c"));
         pipeline.Find<EndpointSet>().Should().BeSameAs(set);
         (set.Endpoints[0], set.Endpoints.Count).Should().Be((kept, 2));

@@ -16,9 +16,9 @@ public sealed class EndpointSetTests
         return new(options, PolicyEnvironment.Standalone("endpoints", _time, Randomness.Seeded(7), _events.Add), terms, "test");
     }
 
-    private void Call(EndpointSet set, Endpoint endpoint, EndpointEnd end, double ms = 10)
+    private void Call(EndpointSet set, TargetEndpoint endpoint, EndpointEnd end, double ms = 10)
     {
-        Endpoint[] others = [.. set.Endpoints.Where(e => e != endpoint)];
+        TargetEndpoint[] others = [.. set.Endpoints.Where(e => e != endpoint)];
         EndpointPick pick = set.TryPick(others)!.Value;
         pick.Endpoint.Should().BeSameAs(endpoint);
         _time.Advance(TimeSpan.FromMilliseconds(ms));
@@ -40,7 +40,7 @@ public sealed class EndpointSetTests
         for (int i = 0; i < 50; i++) CallAny(set).Should().BeSameAs(set.Endpoints[0]);
     }
 
-    private static Endpoint CallAny(EndpointSet set)
+    private static TargetEndpoint CallAny(EndpointSet set)
     {
         EndpointPick pick = set.TryPick()!.Value;
         set.Release(pick, EndpointEnd.Answered);
@@ -91,7 +91,7 @@ public sealed class EndpointSetTests
     public void Five_failures_in_a_row_leave_an_endpoint_out_and_it_comes_back_by_three_single_calls()
     {
         EndpointSet set = New(4);
-        Endpoint bad = set.Endpoints[2];
+        TargetEndpoint bad = set.Endpoints[2];
         Fail(set, 2, 4);
         bad.IsEjected.Should().BeFalse();
         Fail(set, 2, 1);
@@ -186,7 +186,7 @@ public sealed class EndpointSetTests
     {
         EndpointSet set = New(4);
         Fail(set, 0);
-        Endpoint kept = set.Endpoints[1], gone = set.Endpoints[0];
+        TargetEndpoint kept = set.Endpoints[1], gone = set.Endpoints[0];
         set.SetAddresses([new("http://10.0.0.1"), new("http://10.0.0.9"), new("http://10.0.0.9")]);
         set.Endpoints.Select(e => e.Address.Host).Should().Equal("10.0.0.1", "10.0.0.9");
         (set.Endpoints[0], set.Ejected, gone.IsEjected).Should().Be((kept, 0, false));
@@ -205,12 +205,12 @@ public sealed class EndpointSetTests
 
     private sealed class ByPort : IEndpointLoad
     {
-        public double LoadOf(Endpoint endpoint) => endpoint.Address.Host.EndsWith('1') ? 1 : 2;
+        public double LoadOf(TargetEndpoint endpoint) => endpoint.Address.Host.EndsWith('1') ? 1 : 2;
     }
 
     private sealed class Broken : IEndpointLoad
     {
-        public double LoadOf(Endpoint endpoint) => throw new InvalidOperationException("planted");
+        public double LoadOf(TargetEndpoint endpoint) => throw new InvalidOperationException("planted");
     }
 
     [Fact]

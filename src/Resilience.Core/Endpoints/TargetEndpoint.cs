@@ -1,7 +1,7 @@
 namespace Resilience.Overload;
 
 /// <summary>One of the places at which a service is reached, and what its calls have shown. Thread-safe and lock-free.</summary>
-public sealed class Endpoint
+public sealed class TargetEndpoint
 {
     private readonly EndpointClock _clock;
     private long _cost; // a PeakEwma
@@ -12,7 +12,7 @@ public sealed class Endpoint
     private int _consecutive;
     private int _isFailing; // 1: it would be left out, but too many are
 
-    internal Endpoint(Uri address, EndpointClock clock)
+    internal TargetEndpoint(Uri address, EndpointClock clock)
     {
         Address = address;
         _clock = clock;
