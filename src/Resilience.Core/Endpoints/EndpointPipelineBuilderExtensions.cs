@@ -1,4 +1,6 @@
-namespace Resilience.Overload;
+using Resilience.Overload;
+
+namespace Resilience;
 
 /// <summary>Adds the choice of an endpoint to a pipeline.</summary>
 public static class EndpointPipelineBuilderExtensions

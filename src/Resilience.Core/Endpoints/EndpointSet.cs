@@ -258,13 +258,5 @@ public sealed partial class EndpointSet : IPolicyStatus
         return weight >= 1 || (weight > 0 && Draw() < weight);
     }
 
-    private static bool Contains(ReadOnlySpan<TargetEndpoint> tried, TargetEndpoint endpoint)
-    {
-        foreach (TargetEndpoint one in tried)
-        {
-            if (ReferenceEquals(one, endpoint)) return true;
-        }
-
-        return false;
-    }
+    private static bool Contains(ReadOnlySpan<TargetEndpoint> tried, TargetEndpoint endpoint) => tried.IndexOf(endpoint) >= 0;
 }

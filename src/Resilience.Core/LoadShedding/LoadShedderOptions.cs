@@ -5,15 +5,15 @@ namespace Resilience.Overload;
 /// <summary>How much work a server takes on at once, and what it rejects when that is too much.</summary>
 public sealed class LoadShedderOptions : PolicyOptions
 {
-    private static readonly TimeSpan ShortestRetryAfter = TimeSpan.FromSeconds(1), LongestRetryAfter = TimeSpan.FromHours(1);
+    private static readonly TimeSpan LeastWait = TimeSpan.FromSeconds(1), MaxWait = TimeSpan.FromHours(1);
 
     private static readonly PolicySettings<LoadShedderOptions> Declared = PolicySettings.For<LoadShedderOptions>()
         .Number(nameof(DoNotRetryAbove), static o => o.DoNotRetryAbove, static (o, v) => o.DoNotRetryAbove = v, 0, 1,
             "The share of repeated requests from which a rejection says that it is no use to try elsewhere. Default 0.1.", "more than 0, and at most 1",
             isAboveMin: true)
-        .Span(nameof(MinRetryAfter), static o => o.MinRetryAfter, static (o, v) => o.MinRetryAfter = v, ShortestRetryAfter, LongestRetryAfter,
+        .Span(nameof(MinRetryAfter), static o => o.MinRetryAfter, static (o, v) => o.MinRetryAfter = v, LeastWait, MaxWait,
             "The earliest time to come back, from 1 s to 1 h, in whole seconds. Default 00:00:01.")
-        .Span(nameof(MaxRetryAfter), static o => o.MaxRetryAfter, static (o, v) => o.MaxRetryAfter = v, ShortestRetryAfter, LongestRetryAfter,
+        .Span(nameof(MaxRetryAfter), static o => o.MaxRetryAfter, static (o, v) => o.MaxRetryAfter = v, LeastWait, MaxWait,
             "The latest time to come back, from 1 s to 1 h, in whole seconds. Default 00:00:03.")
         .Flag(nameof(DryRun), static (o, v) => o.DryRun = v, "Whether it only counts what it would reject. Default false.");
 

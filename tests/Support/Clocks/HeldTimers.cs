@@ -1,9 +1,10 @@
 namespace Resilience.Tests;
 
-/// <summary>Time stands still, and a timer fires when the test says.</summary>
+/// <summary>Time stands still until the test moves it, and a timer fires when the test says.</summary>
 internal sealed class HeldTimers : TimeProvider
 {
     private readonly List<Timer> _set = []; // in the order in which they were set
+    private long _now = TimeSpan.TicksPerDay;
 
     /// <summary>Whether any timer is set.</summary>
     public bool IsSet
@@ -16,7 +17,10 @@ internal sealed class HeldTimers : TimeProvider
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override long GetTimestamp() => TimeSpan.TicksPerDay;
+    public override long GetTimestamp() => Volatile.Read(ref _now);
+
+    /// <summary>Time passes, and no timer fires.</summary>
+    public void Advance(TimeSpan span) => Interlocked.Add(ref _now, span.Ticks);
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {

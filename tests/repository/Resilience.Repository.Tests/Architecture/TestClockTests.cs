@@ -10,7 +10,9 @@ public sealed partial class TestClockTests
     /// <summary>Clocks of their own, with a reason in tests/README.md.</summary>
     private static readonly string[] Others =
     [
+        "tests/proofs/Resilience.Experiments/Events/EventWorld.cs",
         "tests/proofs/Resilience.Instructions/Operations.cs",
+        "tests/proofs/Resilience.Proofs.Tests/Overload/Layers.cs",
         "tests/proofs/Resilience.Verification/Coyote/ClockWaitScheduleTests.cs",
         "tests/proofs/Resilience.Verification/Coyote/DispatcherScheduleTests.cs",
         "tests/proofs/Resilience.Verification/Coyote/ScenarioClock.cs",

@@ -52,7 +52,10 @@ public sealed class PropagationTests
         ScriptedHandler network = new(HttpStatusCode.BadGateway, HttpStatusCode.OK);
         using RequestScope scope = RequestContext.Begin(new()
         {
-            Timeout = TimeSpan.FromSeconds(3), Criticality = Criticality.SheddablePlus, Attempt = 2, TimeProvider = _time,
+            Timeout = TimeSpan.FromSeconds(3),
+            Criticality = Criticality.SheddablePlus,
+            Attempt = 2,
+            TimeProvider = _time,
         });
         await Client(network).GetAsync("http://catalog/");
         Sent(network).Should().Equal("3000/sheddable-plus/2", "3000/sheddable-plus/3");

@@ -61,7 +61,8 @@ public sealed class HedgingGateTests
         {
             asked.Add(context.Operation);
             return answer ?? throw new InvalidOperationException("planted");
-        })).Build();
+        }
+        )).Build();
         Task<Outcome<int>> call = pipeline.TryExecuteAsync(
             new CallOptions("read"), static (context, attempts) => attempts.RunAsync(context), _attempts).AsTask();
         Attempts<int>.One first = await _attempts.NextAsync();

@@ -66,15 +66,15 @@ public sealed class OverloadSamplerTests
     [Fact]
     public void A_pool_in_which_not_even_the_readings_run_is_overloaded()
     {
-        HeldTimer held = new(_time);
+        HeldTimers held = new();
         LoadShedderOptions options = new() { Cpu = null, Memory = null, ThreadPoolDelay = new(20, 200) };
         using OverloadSampler sampler = new(options, Clock.For(held), _readings, static _ => { });
-        _time.Advance(TimeSpan.FromMilliseconds(110));
+        held.Advance(TimeSpan.FromMilliseconds(110));
         sampler.Level.Level.Should().Be(0);
-        _time.Advance(TimeSpan.FromMilliseconds(100));
+        held.Advance(TimeSpan.FromMilliseconds(100));
         sampler.Level.Level.Should().BeApproximately(0.5, 1e-9, "the reading is overdue by 110 ms");
         using OverloadSampler unasked = new(new() { Cpu = null, Memory = null, ThreadPoolDelay = null }, Clock.For(held), _readings, static _ => { });
-        _time.Advance(TimeSpan.FromSeconds(10));
+        held.Advance(TimeSpan.FromSeconds(10));
         unasked.Level.Level.Should().Be(0, "the pool is not looked at");
     }
 
@@ -123,26 +123,5 @@ public sealed class OverloadSamplerTests
         sampler.Dispose();
         Tick(3);
         readings.Should().Be(3);
-    }
-
-    /// <summary>Timers that never fire.</summary>
-    private sealed class HeldTimer(TimeProvider time) : TimeProvider
-    {
-        public override long TimestampFrequency => time.TimestampFrequency;
-
-        public override long GetTimestamp() => time.GetTimestamp();
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new Nothing();
-
-        private sealed class Nothing : ITimer
-        {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
-
-            public void Dispose()
-            {
-            }
-
-            public ValueTask DisposeAsync() => default;
-        }
     }
 }

@@ -14,6 +14,7 @@ public sealed class DescriptionTests
         ["RetryOptions.OnRetryAsync"] = "it prepares the next attempt and changes nothing of the policy",
         ["CircuitBreakerOptions.OnChange"] = "it listens and changes nothing",
         ["CircuitBreakerOptions.OnChangeAsync"] = "it listens and changes nothing",
+        ["EndpointEjectionOptions.Name"] = "the ejection of a set bears the set's name",
         ["RetryBudgetOptions.Name"] = "a budget of a policy bears the policy's name",
     };
 
@@ -58,6 +59,8 @@ public sealed class DescriptionTests
         ["HedgingOptions.MaxDelay"] = TimeSpan.FromSeconds(9),
         ["HedgingOptions.Budget"] = RetryBudget.Unlimited,
         ["HedgingOptions.BudgetOptions"] = new RetryBudgetOptions { Ratio = 0.33 },
+        ["EndpointSetOptions.Ejection"] = new EndpointEjectionOptions { Base = TimeSpan.FromSeconds(40) },
+        ["EndpointSetOptions.Load"] = new NoLoad(),
         ["RetryBudgetOptions.Ratio"] = 0.33,
         ["CircuitBreakerOptions.SamplingCalls"] = 40,
         ["CircuitBreakerOptions.BreakJitter"] = 0.07,
@@ -91,6 +94,8 @@ public sealed class DescriptionTests
         [typeof(ConcurrencyLimitOptions)] = o => Text(b => b.AddConcurrencyLimit((ConcurrencyLimitOptions)o)),
         [typeof(AdaptiveConcurrencyLimitOptions)] = o => Text(b => b.AddAdaptiveConcurrencyLimit((AdaptiveConcurrencyLimitOptions)o)),
         [typeof(AdaptiveThrottleOptions)] = o => Text(b => b.AddAdaptiveThrottle((AdaptiveThrottleOptions)o)),
+        [typeof(EndpointSetOptions)] = o => Text(b => b.AddEndpoints((EndpointSetOptions)o)),
+        [typeof(EndpointEjectionOptions)] = o => Text(b => b.AddEndpoints(new EndpointSetOptions { Ejection = (EndpointEjectionOptions)o })),
         [typeof(FallbackOptions<int>)] = o => Text(b => b.AddFallback((FallbackOptions<int>)o)),
         [typeof(IdempotencyPolicyOptions)] = o => Text(b => b.AddIdempotency(Gate(new()), (IdempotencyPolicyOptions)o)),
         [typeof(IdempotencyOptions)] = o => Text(b => b.AddIdempotency(Gate((IdempotencyOptions)o))),
@@ -128,7 +133,8 @@ public sealed class DescriptionTests
     public void Every_class_of_options_is_looked_at_and_every_excuse_is_needed()
     {
         string[] known = [.. Texts.Keys.Select(t => t.Name)];
-        Type[] apart = [typeof(InMemoryIdempotencyOptions), typeof(ChaosOptions)]; // no policy; and one whose text has a seed that is drawn
+        // No policies; and one whose text has a seed that is drawn.
+        Type[] apart = [typeof(InMemoryIdempotencyOptions), typeof(LoadShedderOptions), typeof(ChaosOptions)];
         typeof(PolicyOptions).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(PolicyOptions)) && !apart.Contains(t) && t.IsPublic)
             .Select(t => t.Name).Should().BeSubsetOf(known, "a new policy describes its options, and has a line above");
         foreach (string excuse in Excused.Keys)
@@ -162,6 +168,7 @@ public sealed class DescriptionTests
     private static void Fill(object collection)
     {
         if (collection is ISet<string> codes) codes.Add("RES006");
+        else if (collection is IList<Uri> addresses) addresses.Add(new("http://10.0.0.1"));
         else ((IList)collection).Add(RetryRule.On<IOException>(7));
     }
 
@@ -197,6 +204,11 @@ public sealed class DescriptionTests
         public void Dispose()
         {
         }
+    }
+
+    private sealed class NoLoad : IEndpointLoad
+    {
+        public double LoadOf(TargetEndpoint endpoint) => 0;
     }
 
     private sealed class OtherSerializer : IIdempotencySerializer

@@ -67,6 +67,10 @@ public sealed class RejectionReasonTests
                 "orders/adaptive-limit: ", "all places for calls of criticality 'critical' are taken at this moment (limit 1) ",
                 "and this call does not wait; ", "when a running call ends."]
         },
+        {
+            "shed", [
+                "orders: ", "a request of criticality 'critical' was rejected: all places for its class are taken ", "(limit 1, adapted)."]
+        },
         { "KeyMissing", ["orders/idempotency: ", "the call has no idempotency key, ", "as of 12:00:03Z; ", "calls without one are rejected."] },
         { "KeyReused", ["orders/idempotency: ", "the key of record 1a2b was used for a different call, ", "as of 12:00:03Z; ", "a key of its own."] },
         { "InFlight", ["orders/idempotency: ", "the same call (record 1a2b) is under way, ", "as of 12:00:03Z; ", "retry ", "in 2 s, at 12:00:05Z."] },
@@ -104,7 +108,7 @@ public sealed class RejectionReasonTests
         kinds.Should().Contain(Enum.GetNames<IdempotencyRejectionReason>());
         typeof(Rejection).Assembly.GetTypes().Where(t => t.IsSubclassOf(typeof(Rejection)))
             .Should().BeEquivalentTo([typeof(CircuitRejection), typeof(LimitRejection), typeof(IdempotencyRejection), typeof(ThrottleRejection),
-                typeof(AdaptiveLimitRejection)], "a new one needs rows above");
+                typeof(AdaptiveLimitRejection), typeof(ShedRejection)], "a new one needs rows above");
     }
 
     [Fact]
@@ -151,6 +155,7 @@ public sealed class RejectionReasonTests
         "of a key" => Task.FromResult<Rejection>(OfAKey()),
         "throttled" => FromThrottleAsync(),
         "no place" => FromAdaptiveLimitAsync(),
+        "shed" => FromLoadShedderAsync(),
         _ => FromBreakerAsync(kind),
     };
 
@@ -164,6 +169,15 @@ public sealed class RejectionReasonTests
         {
             if (await RejectedAsync(pipeline) is { } rejection) return rejection;
         }
+    }
+
+    private async Task<Rejection> FromLoadShedderAsync()
+    {
+        LoadShedderOptions options = new() { Name = "orders" };
+        (options.Limit.MinLimit, options.Limit.InitialLimit, options.Limit.MaxQueued) = (1, 1, 0);
+        using LoadShedder shedder = new(options, _time);
+        await shedder.EnterAsync(new(Criticality.Critical));
+        return (await shedder.EnterAsync(new(Criticality.Critical))).Rejection!;
     }
 
     private async Task<Rejection> FromAdaptiveLimitAsync()

@@ -10,7 +10,10 @@ public sealed class RequestMarksTests
 
     private static readonly RetryOptions WithoutBudget = new()
     {
-        MaxRetries = 1, BaseDelay = TimeSpan.Zero, MaxDelay = TimeSpan.Zero, Budget = RetryBudget.Unlimited,
+        MaxRetries = 1,
+        BaseDelay = TimeSpan.Zero,
+        MaxDelay = TimeSpan.Zero,
+        Budget = RetryBudget.Unlimited,
     };
 
     private static RequestContext Request => RequestContext.Current!;

@@ -183,7 +183,8 @@ public sealed partial class OptionWalkTests
             typeof(HedgingOptions), typeof(ChaosOptions), typeof(AdaptiveThrottleOptions),
         ];
         Type[] elsewhere = [typeof(CircuitBreakerOptions), typeof(IdempotencyPolicyOptions), typeof(IdempotencyOptions), typeof(InMemoryIdempotencyOptions),
-            typeof(AdaptiveConcurrencyLimitOptions), typeof(EndpointSetOptions), typeof(EndpointEjectionOptions)];
+            typeof(AdaptiveConcurrencyLimitOptions), typeof(EndpointSetOptions), typeof(EndpointEjectionOptions),
+            typeof(LoadShedderOptions)];
         typeof(PolicyOptions).Assembly.GetExportedTypes().Where(t => t.IsSubclassOf(typeof(PolicyOptions))).Should().BeSubsetOf([.. walked, .. elsewhere]);
     }
 
