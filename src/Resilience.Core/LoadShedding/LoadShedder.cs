@@ -61,6 +61,7 @@ public sealed class LoadShedder : IPolicyStatus, IDisposable
         _rejections = new(environment);
         _sampler = new(_options, environment.Clock, readings, EndPeriod);
         LoadShedderTelemetry.Watch(environment, this);
+        AdaptiveLimitTelemetry.Watch(environment, _limit);
     }
 
     /// <summary>The name, as in rejections and telemetry.</summary>
@@ -126,6 +127,7 @@ public sealed class LoadShedder : IPolicyStatus, IDisposable
     {
         _sampler.Dispose();
         LoadShedderTelemetry.Unwatch(_environment, this);
+        AdaptiveLimitTelemetry.Unwatch(_environment, _limit);
     }
 
     /// <summary>A time after which a rejected request may come back, in whole seconds: drawn anew for each, all of them equally often.</summary>

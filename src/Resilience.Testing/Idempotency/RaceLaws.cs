@@ -70,7 +70,12 @@ internal static class RaceLaws
                 for (int granted = 0, tries = 0; granted < 10 && tries < 100_000; tries++)
                 {
                     AcquireResult answer = await c.AskAsync().ConfigureAwait(false);
-                    if (answer.Status != AcquireStatus.Acquired) continue;
+                    if (answer.Status != AcquireStatus.Acquired)
+                    {
+                        await Task.Yield(); // a store that answers on the caller's thread would keep the thread that the holder needs to go on
+                        continue;
+                    }
+
                     if (Interlocked.Increment(ref holders) != 1) wasShared = true;
                     if (Interlocked.Exchange(ref last, answer.Fence) >= answer.Fence) fell = true;
                     granted++;
