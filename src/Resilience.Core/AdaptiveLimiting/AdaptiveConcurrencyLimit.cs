@@ -91,9 +91,12 @@ public sealed partial class AdaptiveConcurrencyLimit : IPolicyStatus
             Baseline = AdaptiveLimitText.Span(state.BaselineMs),
             Gradient = state.Gradient,
             IsProbing = state.IsProbing,
-            IsRejecting = period.Counts.Sum().Rejected > 0 || period.WasRejecting,
+            IsRejecting = period.IsRejecting,
         };
     }
+
+    /// <summary>Whether it rejects calls, or looks for its baseline with few of them.</summary>
+    internal bool ShowsOverload => Period is { IsRejecting: true } or { State.IsProbing: true };
 
     /// <inheritdoc/>
     PolicyStatus IPolicyStatus.GetStatus() => AdaptiveLimitStatus.Of(GetSnapshot());

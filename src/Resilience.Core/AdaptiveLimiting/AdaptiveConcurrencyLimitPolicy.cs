@@ -34,7 +34,7 @@ internal sealed class AdaptiveConcurrencyLimitPolicy : ResiliencePolicy, IOverlo
     public override object? State => _limit;
 
     /// <summary>While it rejects calls, and while it looks for its baseline with few of them, nothing is hedged.</summary>
-    bool IOverloadSign.ShowsOverload => _limit.GetSnapshot() is { IsRejecting: true } or { IsProbing: true };
+    bool IOverloadSign.ShowsOverload => _limit.ShowsOverload;
 
     protected internal override CarriedState? Carried => _carried;
 

@@ -54,6 +54,20 @@ internal sealed class LatencyCounts
         return (samples, overloads, slow, rejected);
     }
 
+    /// <summary>Whether any call was rejected.</summary>
+    internal bool HasRejected
+    {
+        get
+        {
+            for (int stripe = 0; stripe < _counts.Length; stripe += Stride)
+            {
+                if (_counts[stripe + Rejected] > 0) return true;
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>The median, in ticks, interpolated within its bucket; 0 without samples.</summary>
     /// <param name="samples">How many there are.</param>
     internal double Median(long samples)

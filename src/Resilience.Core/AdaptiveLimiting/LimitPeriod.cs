@@ -35,6 +35,9 @@ internal sealed class LimitPeriod(LimitSetup setup, LimitState state, LimitEpoch
     /// <summary>Whether calls were rejected in the window before.</summary>
     internal bool WasRejecting { get; init; }
 
+    /// <summary>Whether calls are rejected, in this window or the one before.</summary>
+    internal bool IsRejecting => WasRejecting || Counts.HasRejected;
+
     /// <summary>A race costs an object.</summary>
     internal AdaptiveLimitRejection RejectionOf(AdaptiveLimitReason why, Criticality criticality, PolicyEnvironment environment)
     {

@@ -95,6 +95,19 @@ public sealed class HedgingGateTests
         (await SkipsAsync(pipeline)).Should().Equal(where == "outside" ? [] : [HedgeSkipReason.Overloaded]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Nothing_is_hedged_while_an_adaptive_limit_inside_rejects(bool rejects)
+    {
+        AdaptiveConcurrencyLimit limit = new(new AdaptiveConcurrencyLimitOptions { Name = "limit", InitialLimit = 4 }, _time);
+        LimitPermit[] held = [.. Enumerable.Range(0, 4).Select(_ => limit.TryEnter(Criticality.CriticalPlus)!.Value)];
+        if (rejects) limit.TryEnter().Should().BeNull();
+        foreach (LimitPermit permit in held) limit.Leave(permit, Verdict.Ignored);
+        limit.GetSnapshot().IsRejecting.Should().Be(rejects);
+        (await SkipsAsync(Builder().AddAdaptiveConcurrencyLimit(limit).Build())).Should().Equal(rejects ? [HedgeSkipReason.Overloaded] : []);
+    }
+
     [Fact]
     public async Task A_failure_starts_no_hedge_either_while_the_dependency_is_overloaded()
     {
